@@ -1,0 +1,1 @@
+"""Client of the ionet program: codec, transactions, CLI, local chain."""

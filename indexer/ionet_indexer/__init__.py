@@ -1,0 +1,1 @@
+"""Mirrors the ionet program into PostgreSQL and serves it."""

@@ -1,0 +1,1 @@
+"""Turns active leases into running Ray clusters."""
