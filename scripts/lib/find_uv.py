@@ -155,22 +155,10 @@ def install_with_pip(pin: Pin) -> bytes | None:
     """The uv program as pip installs it into a virtual environment; None where venv or pip is missing or fails."""
     with tempfile.TemporaryDirectory() as folder:
         hashes = " ".join(f"--hash=sha256:{digest}" for digest in pin.wheels.values())
-        requirements = Path(folder, "requirements.txt")
-        requirements.write_text(f"uv=={pin.version} {hashes}\n")
-        python = f"{folder}/venv/bin/python"
-        pip = [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--only-binary=:all:",
-            "-r",
-            str(requirements),
-        ]
-        for command in ([sys.executable, "-m", "venv", f"{folder}/venv"], pip):
-            if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
+        Path(folder, "requirements.txt").write_text(f"uv=={pin.version} {hashes}\n")
+        pip = "venv/bin/python -m pip install --quiet --require-hashes --only-binary=:all: -r requirements.txt"
+        for command in ([sys.executable, "-m", "venv", "venv"], pip.split()):
+            if subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
                 return None
         return Path(folder, "venv/bin/uv").read_bytes()
 
