@@ -1,0 +1,53 @@
+"""Assembles the IDL (spec 0.1.0) from what Anchor's IDL tests print, as `anchor idl build` does.
+
+Use: idl.py < TEST_OUTPUT > IDL.json. The parts come in the order the tests ran; everything is sorted by name,
+errors by code, so that the same program always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+PART = re.compile(r"^--- IDL begin (\w+) ---\n(.*?)^--- IDL end \1 ---$", re.MULTILINE | re.DOTALL)
+MODULE_PATH = re.compile(r'"(?:\w+::)+(\w+)"')
+
+
+def assemble(output: str) -> dict[str, Any]:
+    """One IDL document; exits when the output holds no program or two types share a name."""
+    parts: dict[str, list[Any]] = {}
+    for kind, text in PART.findall(output):
+        parts.setdefault(kind, []).append(text.strip().strip('"') if kind == "address" else json.loads(text))
+    if len(parts.get("program", [])) != 1:
+        sys.exit("the IDL tests printed no program, or more than one")
+    idl: dict[str, Any] = parts["program"][0]
+    events = parts.get("event", [])
+    types: dict[str, Any] = {}
+    for item in [*idl.get("types", []), *(t for event in events for t in event["types"])]:
+        if types.setdefault(item["name"], item) != item:
+            sys.exit(f"two different types are called {item['name']}")
+    idl["address"] = parts["address"][0]
+    idl["events"] = [event["event"] for event in events]
+    idl["errors"] = sorted((e for block in parts.get("errors", []) for e in block), key=lambda e: int(e["code"]))
+    idl["constants"] = parts.get("const", [])
+    idl["types"] = list(types.values())
+    for key in ("accounts", "constants", "events", "instructions", "types"):
+        idl[key] = sorted(idl.get(key, []), key=lambda item: str(item["name"]))
+    return short_names(idl)
+
+
+def short_names(idl: dict[str, Any]) -> dict[str, Any]:
+    """Module paths become plain names; a name in two modules is refused."""
+    text = json.dumps(idl)
+    paths: dict[str, str] = {}
+    for found in MODULE_PATH.finditer(text):
+        if paths.setdefault(found[1], found[0]) != found[0]:
+            sys.exit(f"two modules define {found[1]}")
+    result: dict[str, Any] = json.loads(MODULE_PATH.sub(r'"\1"', text))
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(assemble(sys.stdin.read()), indent=2, ensure_ascii=False))
