@@ -52,6 +52,7 @@ class Index(ThreadingHTTPServer):
     """A package index with one project, `uv`, under a path that only it has."""
 
     as_json = False
+    names = NAMES
     password: str | None = None
 
     @property
@@ -68,12 +69,12 @@ class Handler(BaseHTTPRequestHandler):
         if expected and self.headers["Authorization"] != expected:
             self.send_error(401)
         elif self.path == "/mirror/simple/uv/" and self.server.as_json:
-            files = [{"filename": name, "url": f"../../files/{name}"} for name in NAMES]
+            files = [{"filename": name, "url": f"../../files/{name}"} for name in self.server.names]
             self.reply("application/vnd.pypi.simple.v1+json", json.dumps({"files": files}).encode())
         elif self.path == "/mirror/simple/uv/":
-            links = "".join(f'<a href="../../files/{name}#sha256=0&amp;x=1">{name}</a>\n' for name in NAMES)
+            links = "".join(f'<a href="../../files/{name}#sha256=0&amp;x=1">{name}</a>\n' for name in self.server.names)
             self.reply("text/html", links.encode())
-        elif self.path.removeprefix("/mirror/files/") in NAMES:
+        elif self.path.removeprefix("/mirror/files/") in self.server.names:
             self.reply("application/octet-stream", WHEEL)
         else:
             self.send_error(404)
@@ -117,16 +118,10 @@ def test_a_wheel_with_another_hash_is_refused(index: Index) -> None:
         find_uv.unpack_wheel(pin("00" * 32), find_uv.Settings(index.url, None))
 
 
-def test_an_index_without_the_file_is_refused(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "NAMES", [])
+def test_an_index_without_the_file_is_refused(index: Index) -> None:
+    index.names = []
     with pytest.raises(find_uv.BootstrapError, match="the index has no"):
-        find_uv.unpack_wheel(
-            find_uv.Pin(VERSION, "", dict.fromkeys(build_names(), "")), find_uv.Settings(index.url, None)
-        )
-
-
-def build_names() -> list[str]:
-    return [f"uv-{VERSION}-py3-none-{platform}.whl" for platform in PLATFORMS]
+        find_uv.unpack_wheel(pin("00" * 32), find_uv.Settings(index.url, None))
 
 
 @pytest.mark.parametrize(
