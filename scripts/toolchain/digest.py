@@ -1,9 +1,10 @@
-"""Ties the committed programs to the sources they were built from. Standard library only, no git needed.
+"""Ties the built programs to the sources they came from. Standard library only, no git needed.
 
-  digest.py record DIR PROGRAM [TOOL=VERSION ...]   note PROGRAM's built files (in DIR) in DIR/manifest.json
-  digest.py check                                   sources and files of every program must match the committed manifest
-  digest.py tools PROGRAM                           the tool versions PROGRAM was built with, one TOOL=VERSION a line
-  digest.py compare DIR                             built files in DIR against the committed ones
+  digest.py check                                   every program's sources and files match the committed manifest
+  digest.py compare DIR                             the files in DIR are the committed ones, byte for byte
+  digest.py tools                                   the tool versions of the committed build, one TOOL=VERSION a line
+  digest.py where PROGRAM                           the folder that PROGRAM's files are committed in
+  digest.py record PROGRAM DIR MANIFEST TOOL=…      note PROGRAM's files (in DIR) and sources in the file MANIFEST
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
 ARTIFACTS = REPO / "client/ionet/artifacts"
-# What shapes the bytes of every program beside its own folder.
+MANIFEST = ARTIFACTS / "manifest.json"
+# Programs that only tests load are not shipped with the client.
+TEST_ONLY = {"arith": REPO / "tests/program/fixtures"}
+# What shapes the files of every program beside its own folder.
 SHARED = (
     "Cargo.lock",
     "Cargo.toml",
@@ -36,69 +40,70 @@ def sha256(path: Path) -> str:
 def sources(program: str) -> str:
     """Hex digest over path and content of every file that shapes one program."""
     folder = REPO / "programs" / program
-    own = (p for p in folder.rglob("*") if p.is_file() and (p.suffix == ".rs" or p.name == "Cargo.toml"))
-    paths = sorted([p.relative_to(REPO).as_posix() for p in own if "target" not in p.parts] + list(SHARED))
+    own = [p for p in folder.rglob("*") if p.is_file() and (p.suffix == ".rs" or p.name == "Cargo.toml")]
     digest = hashlib.sha256()
-    for path in paths:
+    for path in sorted([p.relative_to(REPO).as_posix() for p in own] + list(SHARED)):
         digest.update(f"{path}\0{sha256(REPO / path)}\n".encode())
     return digest.hexdigest()
 
 
-def load(folder: Path) -> dict[str, Any]:
-    """The manifest in a folder; empty where there is none yet."""
-    path = folder / "manifest.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+def where(program: str) -> Path:
+    """The folder that a program's files are committed in."""
+    return TEST_ONLY.get(program, ARTIFACTS)
 
 
-def record(folder: Path, program: str, tools: dict[str, str]) -> None:
-    """Writes one program's entry; those of the others stay."""
-    manifest = load(folder)
-    files = sorted([*folder.glob(f"{program}.so"), *folder.glob(f"{program}*.json")])
-    manifest[program] = {"sources": sources(program), "files": {p.name: sha256(p) for p in files}, "tools": tools}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+def load(manifest: Path) -> dict[str, Any]:
+    """Program → sources, files and tools; empty where nothing was built yet."""
+    return json.loads(manifest.read_text()) if manifest.exists() else {}
+
+
+def record(program: str, folder: Path, manifest: Path, tools: dict[str, str]) -> None:
+    """Writes one program's entry and leaves those of the others."""
+    entries = load(manifest)
+    files = sorted(p for p in folder.glob(f"{program}.*") if p.suffix in (".so", ".json"))
+    entries[program] = {"sources": sources(program), "files": {p.name: sha256(p) for p in files}, "tools": tools}
+    manifest.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 def check() -> list[str]:
     """One line for each thing that is not as recorded."""
-    manifest, wrong = load(ARTIFACTS), []
+    entries = load(MANIFEST)
     programs = sorted(p.parent.name for p in REPO.glob("programs/*/Cargo.toml"))
-    if programs != sorted(manifest):
-        wrong.append(f"programs {programs} but the manifest has {sorted(manifest)}")
-    for program, entry in manifest.items():
-        if program in programs and sources(program) != entry["sources"]:
-            wrong.append(f"{program}: its sources changed since it was built")
-    return wrong + compare(ARTIFACTS)
+    wrong = [] if programs == sorted(entries) else [f"programs are {programs}, the manifest has {sorted(entries)}"]
+    changed = [p for p in programs if p in entries and sources(p) != entries[p]["sources"]]
+    return wrong + [f"{p}: sources changed since it was built" for p in changed] + compare(None)
 
 
-def compare(folder: Path) -> list[str]:
-    """One line for each file of the committed manifest that is missing or different in a folder."""
+def compare(folder: Path | None) -> list[str]:
+    """One line for each recorded file that is missing or different in a folder (None: where it is committed)."""
     wrong = []
-    for entry in load(ARTIFACTS).values():
-        for name, digest in entry["files"].items():
-            path = folder / name
-            if not path.exists():
-                wrong.append(f"{name} is missing")
-            elif sha256(path) != digest:
-                wrong.append(f"{name} is {sha256(path)[:16]}…, recorded {digest[:16]}…")
+    for program, entry in load(MANIFEST).items():
+        for name, recorded in entry["files"].items():
+            path = (folder or where(program)) / name
+            found = sha256(path) if path.exists() else "missing"
+            if found != recorded:
+                wrong.append(f"{name}: {found[:16]}, recorded {recorded[:16]}")
     return wrong
 
 
 def main(argv: list[str]) -> int:
+    lines, wrong = [], []
     match argv:
-        case ["record", folder, program, *tools]:
-            record(Path(folder), program, dict(tool.split("=", 1) for tool in tools))
-            return 0
-        case ["tools", program]:
-            print(*(f"{k}={v}" for k, v in load(ARTIFACTS)[program]["tools"].items()), sep="\n")
-            return 0
         case ["check"]:
             wrong = check()
         case ["compare", folder]:
             wrong = compare(Path(folder))
+        case ["tools"]:
+            lines = sorted({f"{k}={v}" for entry in load(MANIFEST).values() for k, v in entry["tools"].items()})
+        case ["where", program]:
+            lines = [str(where(program))]
+        case ["record", program, folder, manifest, *tools]:
+            record(program, Path(folder), Path(manifest), dict(tool.split("=", 1) for tool in tools))
         case _:
             print(__doc__, file=sys.stderr)
             return 2
-    print(*wrong, sep="\n", end="\n" if wrong else "")
+    for line in lines + wrong:
+        print(line)
     return 1 if wrong else 0
 
 

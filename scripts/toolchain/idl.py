@@ -49,5 +49,11 @@ def short_names(idl: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def pretty(idl: dict[str, Any]) -> str:
+    """Indented JSON with lists of numbers (discriminators, seeds) on one line."""
+    text = json.dumps(idl, indent=2, ensure_ascii=False)
+    return re.sub(r"\[[\d,\s]+\]", lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text)
+
+
 if __name__ == "__main__":
-    print(json.dumps(assemble(sys.stdin.read()), indent=2, ensure_ascii=False))
+    print(pretty(assemble(sys.stdin.read())))

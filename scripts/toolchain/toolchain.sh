@@ -81,11 +81,10 @@ cargo_sbpf() { # cargo_sbpf DIR TARGET_DIR "EXTRA FLAGS" CARGO_ARG...
     -Zbuild-std=std,panic_abort -Zbuild-std-features= -Zjson-target-spec
 }
 
-# One "tool version" pair a line: what the bytes of a program depend on beside its sources.
+# One TOOL=VERSION a line: what the bytes of a program depend on beside its sources.
 tool_versions() {
-  echo "rustc $(in_root rustc -V | cut -d' ' -f2-3 | tr -d '(')"
-  echo "rustc-llvm $(in_root rustc -vV | sed -n 's/^LLVM version: //p')"
-  echo "llvm $(in_root llvm-config-23 --version)"
-  echo "sbpf-linker $(in_root sbpf-linker --version | cut -d' ' -f2)"
-  echo "solana-compiler-builtins $builtins_version"
+  in_root rustc -vV | sed -n 's/^release: /rustc=/p; s/^LLVM version: /rustc-llvm=/p'
+  echo "llvm=$(in_root llvm-config-23 --version)"
+  echo "sbpf-linker=$(in_root sbpf-linker --version | awk 'NR == 1 {print $2}')"
+  echo "solana-compiler-builtins=$builtins_version"
 }
