@@ -1,6 +1,11 @@
-"""Exceptions of the client. The docstring of a class is its message."""
+"""Exceptions of the client. The first line of a class's docstring is its message; `exit_code` is the CLI's.
+
+The program's own refusals are in `ionet.program_errors`, one class each, generated from the IDL.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class IonetError(Exception):
@@ -12,6 +17,87 @@ class IonetError(Exception):
         self.detail = detail
         super().__init__(detail)
 
+    @classmethod
+    def message(cls) -> str:
+        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
     def __str__(self) -> str:
-        message = (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
-        return f"{message}: {self.detail}" if self.detail else message
+        return f"{self.message()}: {self.detail}" if self.detail else self.message()
+
+
+class InvalidInput(IonetError):
+    """invalid input"""
+
+
+class NotFound(IonetError):
+    """no such account on this chain"""
+
+
+class WalletError(IonetError):
+    """the wallet cannot be used"""
+
+
+class ChainRefused(IonetError):
+    """the chain refused the transaction"""
+
+    exit_code = 3
+
+    def __init__(self, detail: str = "", *, logs: Sequence[str] = (), signature: str | None = None) -> None:
+        super().__init__(detail)
+        self.logs = tuple(logs)
+        self.signature = signature
+
+
+class InstructionFailed(ChainRefused):
+    """an instruction failed
+
+    index: position of the instruction in the transaction. program: address of the program that failed, when known.
+    """
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        index: int = 0,
+        program: str | None = None,
+        logs: Sequence[str] = (),
+        signature: str | None = None,
+    ) -> None:
+        super().__init__(detail, logs=logs, signature=signature)
+        self.index = index
+        self.program = program
+
+
+class ProgramError(InstructionFailed):
+    """the ionet program refused the instruction"""
+
+    code: int = -1
+
+    def __str__(self) -> str:
+        return f"{self.message()} ({type(self).__name__}, {self.code})" if self.code >= 0 else super().__str__()
+
+
+class ForeignProgramError(InstructionFailed):
+    """another program refused the instruction"""
+
+    code: int = -1
+
+
+class TransactionExpired(IonetError):
+    """the transaction did not land before its blockhash expired; it never will"""
+
+    exit_code = 5
+
+
+class RpcError(IonetError):
+    """the RPC node answered with an error"""
+
+    exit_code = 4
+
+    def __init__(self, detail: str = "", *, code: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class RpcUnreachable(RpcError):
+    """the RPC node cannot be reached"""

@@ -1,0 +1,260 @@
+"""Sending transactions so that they land once or certainly never, over solana-py's AsyncClient."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from solana.exceptions import SolanaRpcException
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Commitment, Confirmed, Processed
+from solana.rpc.core import RPCException
+from solana.rpc.jsonrpc import SolanaJsonRpcError
+from solana.rpc.models import MemcmpOpts, TxOpts
+from solders.account import Account
+from solders.errors import SerdeJSONError
+from solders.hash import Hash
+from solders.message import VersionedMessage
+from solders.pubkey import Pubkey
+from solders.rpc.errors import SendTransactionPreflightFailureMessage
+from solders.rpc.responses import RpcSimulateTransactionResult
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+from solders.transaction_status import (
+    EncodedConfirmedTransactionWithStatusMeta,
+    TransactionConfirmationStatus,
+    TransactionErrorFieldless,
+    TransactionErrorType,
+    TransactionStatus,
+)
+
+from ionet.errors import RpcError, RpcUnreachable, TransactionExpired
+
+T = TypeVar("T")
+_log = logging.getLogger("ionet.rpc")
+
+_RANKS = {"processed": 0, "confirmed": 1, "finalized": 2}
+_STATUS_RANKS = {
+    TransactionConfirmationStatus.Processed: 0,
+    TransactionConfirmationStatus.Confirmed: 1,
+    TransactionConfirmationStatus.Finalized: 2,
+}
+# getMultipleAccounts takes at most so many keys.
+ACCOUNTS_PER_CALL = 100
+
+
+class PreflightFailed(Exception):
+    """The node simulated the transaction and it failed; nothing was sent."""
+
+    def __init__(self, error: TransactionErrorType, logs: Sequence[str]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.logs = tuple(logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Blockhash:
+    """A recent blockhash and the last block height at which a transaction that uses it can land."""
+
+    hash: Hash
+    last_valid_block_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """Where a transaction landed. error is what it failed with, None for success."""
+
+    signature: Signature
+    slot: int
+    error: TransactionErrorType | None
+
+
+class Rpc:
+    """One RPC node. Errors of every call are RpcError (the node refuses) or RpcUnreachable (no answer).
+
+    commitment: what counts as landed, and what reads see. timeout: seconds per request.
+    """
+
+    def __init__(self, url: str, *, commitment: Commitment = Confirmed, timeout: float = 30.0) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise RpcError(f"{url} is no http address")
+        self.url = url
+        self.commitment = commitment
+        self.client = AsyncClient(url, commitment=commitment, timeout=timeout, http2=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    # -- reading
+
+    async def account(self, key: Pubkey) -> Account | None:
+        return (await self._call(self.client.get_account_info(key))).value
+
+    async def accounts(self, keys: Sequence[Pubkey]) -> list[Account | None]:
+        """Accounts in the order of the keys; None where there is none."""
+        found: list[Account | None] = []
+        for start in range(0, len(keys), ACCOUNTS_PER_CALL):
+            chunk = list(keys[start : start + ACCOUNTS_PER_CALL])
+            found += (await self._call(self.client.get_multiple_accounts(chunk))).value
+        return found
+
+    async def program_accounts(
+        self, program: Pubkey, matches: Sequence[tuple[int, str]] = ()
+    ) -> list[tuple[Pubkey, Account]]:
+        """Accounts of a program whose bytes at each offset are the given base58 text."""
+        filters: list[int | MemcmpOpts] = [MemcmpOpts(offset=offset, bytes=text) for offset, text in matches]
+        answer = await self._call(self.client.get_program_accounts(program, encoding="base64", filters=filters))
+        return [(item.pubkey, item.account) for item in answer.value]
+
+    async def balance(self, key: Pubkey) -> int:
+        """Lamports."""
+        return (await self._call(self.client.get_balance(key))).value
+
+    async def token_balance(self, token_account: Pubkey) -> int:
+        """Base units in a token account; 0 when it does not exist."""
+        account = await self.account(token_account)
+        return 0 if account is None else int.from_bytes(account.data[64:72], "little")
+
+    async def slot(self) -> int:
+        return (await self._call(self.client.get_slot())).value
+
+    async def blockhash(self) -> Blockhash:
+        value = (await self._call(self.client.get_latest_blockhash())).value
+        return Blockhash(value.blockhash, value.last_valid_block_height)
+
+    async def health(self) -> dict[str, Any]:
+        """Version, slot and genesis hash of the node."""
+        version = await self._call(self.client.get_version())
+        genesis = await self._call(self.client.get_genesis_hash())
+        return {"version": str(version.value.solana_core), "slot": await self.slot(), "genesis": str(genesis.value)}
+
+    async def airdrop(self, key: Pubkey, lamports: int) -> Landed:
+        """Lamports from the faucet of a test chain, confirmed."""
+        block = await self.blockhash()
+        signature = (await self._call(self.client.request_airdrop(key, lamports))).value
+        return await self.confirm(signature, block.last_valid_block_height)
+
+    async def transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta | None:
+        """A landed transaction with its inner instructions; None until the node has it."""
+        call = self.client.get_transaction(
+            signature, encoding="base64", commitment=self._history_commitment(), max_supported_transaction_version=0
+        )
+        return (await self._call(call)).value
+
+    async def priority_fee(self, writable: Sequence[Pubkey]) -> int:
+        """Micro-lamports per compute unit: the third quartile of what recent blocks asked for these accounts."""
+        answer = await self._call(self.client.get_recent_prioritization_fees(list(writable)[:128]))
+        fees = sorted(item.prioritization_fee for item in answer.value)
+        return fees[len(fees) * 3 // 4] if fees else 0
+
+    # -- sending
+
+    async def simulate(self, message: VersionedMessage) -> RpcSimulateTransactionResult:
+        """Run a message without signatures."""
+        empty = [Signature.default()] * message.header.num_required_signatures
+        transaction = VersionedTransaction.populate(message, empty)
+        call = self.client.simulate_transaction(transaction, replace_recent_blockhash=True)
+        return (await self._call(call)).value
+
+    async def send(self, transaction: VersionedTransaction, last_valid_block_height: int) -> Landed:
+        """Send and wait until it landed. Raises PreflightFailed, TransactionExpired, RpcError.
+
+        The same signed bytes are sent again until they land or their blockhash expires, so that a transaction is never
+        executed twice and never forgotten. Without an answer from the node it is treated as sent.
+        """
+        raw = bytes(transaction)
+        signature = transaction.signatures[0]
+        try:
+            await self._post(raw, skip_preflight=False)
+        except RpcUnreachable:
+            _log.debug("no answer to sendTransaction %s: it may have arrived, only the status can tell", signature)
+        except PreflightFailed as failure:
+            # The transport repeats a request whose answer got lost: then the first one landed.
+            if failure.error != TransactionErrorFieldless.AlreadyProcessed:
+                raise
+        return await self.confirm(signature, last_valid_block_height, raw=raw)
+
+    async def confirm(
+        self,
+        signature: Signature,
+        last_valid_block_height: int,
+        *,
+        raw: bytes | None = None,
+        resend_every: float = 2.0,
+        patience: float = 30.0,
+    ) -> Landed:
+        """Wait until a transaction landed at the client's commitment, sending `raw` again meanwhile.
+
+        patience: seconds without any answer from the node before RpcUnreachable is raised.
+        """
+        delay, answered, sent = 0.02, time.monotonic(), time.monotonic()
+        while True:
+            try:
+                height = await self._block_height()
+                status = await self._status(signature)
+                answered = time.monotonic()
+                if status is not None and self._is_settled(status):
+                    return Landed(signature, status.slot, status.err)
+                if status is None and height > last_valid_block_height:
+                    # The height was read before the status, so no later block can hold it.
+                    raise TransactionExpired(str(signature))
+                if status is None and raw is not None and time.monotonic() - sent > resend_every:
+                    sent = time.monotonic()
+                    await self._post(raw, skip_preflight=True)
+            except RpcUnreachable:
+                if time.monotonic() - answered > patience:
+                    raise RpcUnreachable(f"{self.url}, while waiting for {signature}") from None
+            await asyncio.sleep(delay)
+            delay = min(delay * 1.5, 1.0)
+
+    def _is_settled(self, status: TransactionStatus) -> bool:
+        reached = status.confirmation_status
+        return reached is not None and _STATUS_RANKS[reached] >= _RANKS[str(self.commitment)]
+
+    def _history_commitment(self) -> Commitment:
+        # The history methods know no "processed".
+        return Confirmed if self.commitment == Processed else self.commitment
+
+    async def _status(self, signature: Signature) -> TransactionStatus | None:
+        return (await self._call(self.client.get_signature_statuses([signature]))).value[0]
+
+    async def _block_height(self) -> int:
+        return (await self._call(self.client.get_block_height())).value
+
+    async def _post(self, raw: bytes, *, skip_preflight: bool) -> None:
+        options = TxOpts(skip_preflight=skip_preflight, preflight_commitment=self.commitment, max_retries=0)
+        try:
+            await self._call(self.client.send_raw_transaction(raw, options))
+        except RpcError as error:
+            # A repeated send of bytes that already landed is no failure.
+            if not (skip_preflight and not isinstance(error, RpcUnreachable)):
+                raise
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except RPCException as error:
+            raise _refusal(error) from None
+        except SolanaJsonRpcError as error:
+            raise RpcError(error.message, code=error.code) from None
+        except SolanaRpcException as error:
+            raise RpcUnreachable(f"{self.url} ({type(error.__cause__).__name__})") from None
+        except SerdeJSONError:
+            raise RpcError(f"{self.url} does not speak Solana's JSON-RPC") from None
+
+
+def _refusal(error: RPCException) -> Exception:
+    reason = error.args[0] if error.args else error
+    if isinstance(reason, SendTransactionPreflightFailureMessage) and reason.data.err is not None:
+        return PreflightFailed(reason.data.err, reason.data.logs or ())
+    return RpcError(str(getattr(reason, "message", reason)))

@@ -1,0 +1,125 @@
+"""Who signs: a keypair file, or anything that turns message bytes into a signature (hardware, browser, service)."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import msgspec
+from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0, to_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from ionet.errors import WalletError
+
+
+@runtime_checkable
+class Signer(Protocol):
+    """One key that signs. `sign` gets the unsigned message bytes and may ask a person or a device."""
+
+    @property
+    def pubkey(self) -> Pubkey: ...
+
+    async def sign(self, message: bytes) -> Signature: ...
+
+
+class KeypairSigner:
+    """A key held in memory."""
+
+    def __init__(self, keypair: Keypair) -> None:
+        self.keypair = keypair
+
+    @property
+    def pubkey(self) -> Pubkey:
+        return self.keypair.pubkey()
+
+    async def sign(self, message: bytes) -> Signature:
+        return self.keypair.sign_message(message)
+
+
+class Unsigned(msgspec.Struct, frozen=True):
+    """A transaction that still has to be signed.
+
+    transaction: base64 of the wire format with empty signatures, as wallets take it. signers: who must sign, in the
+    order of the signatures; the first one pays. last_valid_block_height: afterwards it can no longer land.
+    """
+
+    transaction: str
+    signers: list[str]
+    last_valid_block_height: int
+
+
+def read_keypair(path: str | Path) -> Keypair:
+    """The keypair in a file as Solana's CLI writes it: a JSON list of 64 numbers. Raises WalletError."""
+    try:
+        numbers = json.loads(Path(path).expanduser().read_text())
+    except OSError as error:
+        raise WalletError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:
+        raise WalletError(f"{path} is no keypair file: not JSON") from None
+    if not (isinstance(numbers, list) and len(numbers) == 64 and all(_is_byte(number) for number in numbers)):
+        raise WalletError(f"{path} is no keypair file: 64 numbers from 0 to 255 are expected")
+    try:
+        return Keypair.from_bytes(bytes(numbers))
+    except ValueError:
+        raise WalletError(f"{path} is no keypair file: the public half does not fit the secret half") from None
+
+
+def _is_byte(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
+
+
+def write_keypair(path: str | Path, keypair: Keypair) -> None:
+    """Create a keypair file that only its owner can read. Raises WalletError when the file exists."""
+    target = Path(path).expanduser()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise WalletError(f"{path} exists already; a key is never overwritten") from None
+    except OSError as error:
+        raise WalletError(f"cannot write {path}: {error.strerror}") from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(json.dumps(list(bytes(keypair))))
+
+
+def compile_message(payer: Pubkey, instructions: Sequence[Instruction], blockhash: Hash) -> MessageV0:
+    """A version 0 message without lookup tables."""
+    return MessageV0.try_compile(payer, list(instructions), [], blockhash)
+
+
+def required_signers(message: MessageV0) -> list[Pubkey]:
+    """The keys that must sign, the payer first."""
+    return message.account_keys[: message.header.num_required_signatures]
+
+
+def unsigned(message: MessageV0, last_valid_block_height: int) -> Unsigned:
+    """The message as a wallet takes it: with empty signatures."""
+    signers = required_signers(message)
+    transaction = VersionedTransaction.populate(message, [Signature.default()] * len(signers))
+    encoded = b64encode(bytes(transaction)).decode()
+    return Unsigned(encoded, [str(key) for key in signers], last_valid_block_height)
+
+
+async def sign_all(message: MessageV0, signers: Sequence[Signer]) -> VersionedTransaction:
+    """Collect every signature. Raises WalletError when a signer is missing or a signature is wrong."""
+    by_key = {signer.pubkey: signer for signer in signers}
+    payload = to_bytes_versioned(message)
+    signatures = []
+    for key in required_signers(message):
+        signer = by_key.get(key)
+        if signer is None:
+            raise WalletError(f"nobody here can sign for {key}")
+        signature = await signer.sign(payload)
+        if not signature.verify(key, payload):
+            raise WalletError(f"the signature for {key} is wrong")
+        signatures.append(signature)
+    return VersionedTransaction.populate(message, signatures)
