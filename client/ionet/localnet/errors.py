@@ -1,0 +1,76 @@
+"""Typed failures of the local chain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class LocalnetError(Exception):
+    """The local chain could not do what was asked."""
+
+
+class JournalCorruptError(LocalnetError):
+    """The ledger's journal is damaged before its end, so it cannot be replayed."""
+
+
+class LedgerMismatchError(LocalnetError):
+    """The ledger was made from other programs or accounts, or replays to another result."""
+
+
+class LedgerBusyError(LocalnetError):
+    """Another process has this ledger open."""
+
+
+class GenesisError(LocalnetError):
+    """A program or account file given for genesis cannot be used."""
+
+
+class ForkError(LocalnetError):
+    """The chain cannot be rolled back that far."""
+
+
+class TransactionRefusedError(LocalnetError):
+    """The transaction did not land: nothing was charged and nothing changed.
+
+    `error` has the shape of `err` in Solana's JSON-RPC: a name, or an object with one key.
+    """
+
+    def __init__(self, error: str | dict[str, Any], logs: list[str] | None = None) -> None:
+        super().__init__(describe(error))
+        self.error = error
+        self.logs = logs or []
+
+
+# Display strings of Agave's TransactionError and InstructionError; clients match on some of them.
+_TRANSACTION_ERRORS = {
+    "AccountInUse": "Account in use",
+    "AccountLoadedTwice": "Account loaded twice",
+    "AccountNotFound": "Attempt to debit an account but found no record of a prior credit.",
+    "ProgramAccountNotFound": "Attempt to load a program that does not exist",
+    "InsufficientFundsForFee": "Insufficient funds for fee",
+    "InvalidAccountForFee": "This account may not be used to pay transaction fees",
+    "AlreadyProcessed": "This transaction has already been processed",
+    "BlockhashNotFound": "Blockhash not found",
+    "SignatureFailure": "Transaction did not pass signature verification",
+    "InvalidProgramForExecution": "This program may not be used for executing instructions",
+    "SanitizeFailure": "Transaction failed to sanitize accounts offsets correctly",
+    "AddressLookupTableNotFound": "Transaction loads an address table account that doesn't exist",
+    "InvalidAddressLookupTableOwner": "Transaction loads an address table account with an invalid owner",
+    "InvalidAddressLookupTableData": "Transaction loads an address table account with invalid data",
+    "InvalidAddressLookupTableIndex": "Transaction address table lookup uses an invalid index",
+}
+
+
+def describe(error: str | dict[str, Any]) -> str:
+    """The sentence Agave prints for a transaction error given in JSON form."""
+    if isinstance(error, str):
+        return _TRANSACTION_ERRORS.get(error, error)
+    kind, detail = next(iter(error.items()))
+    if kind == "InstructionError":
+        index, inner = detail
+        if isinstance(inner, dict) and "Custom" in inner:
+            inner = f"custom program error: {inner['Custom']:#x}"
+        return f"Error processing Instruction {index}: {inner}"
+    if kind == "InsufficientFundsForRent":
+        return f"Transaction results in an account ({detail['account_index']}) with insufficient funds for rent"
+    return f"{kind}: {detail}"

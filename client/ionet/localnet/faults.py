@@ -1,0 +1,55 @@
+"""Faults that a test asks for: lost, late and repeated transactions, lost notifications. Seeded, so repeatable."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FaultConfig:
+    """Probabilities, each from 0 to 1.
+
+    Args:
+        drop: a transaction is answered with its signature and never executed.
+        delay: it is executed 1 to `max_delay` blocks later.
+        duplicate: it is delivered twice, the second time 0 to `max_delay` blocks later.
+        drop_notification: a websocket notification is lost.
+        seed: of the random generator; the same calls in the same order meet the same faults.
+    """
+
+    drop: float = 0.0
+    delay: float = 0.0
+    duplicate: float = 0.0
+    drop_notification: float = 0.0
+    max_delay: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("drop", "delay", "duplicate", "drop_notification"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1")
+        if self.max_delay < 1:
+            raise ValueError("max_delay must be at least one block")
+
+
+class FaultPlan:
+    """Draws the fate of each transaction and notification."""
+
+    def __init__(self, config: FaultConfig) -> None:
+        self._config = config
+        self._transactions = random.Random(config.seed)
+        self._notifications = random.Random(config.seed + 1)
+
+    def deliveries(self) -> list[int]:
+        """For every time the next transaction is delivered, after how many blocks; empty = lost."""
+        draw, config = self._transactions, self._config
+        if draw.random() < config.drop:
+            return []
+        delays = [draw.randint(1, config.max_delay) if draw.random() < config.delay else 0]
+        if draw.random() < config.duplicate:
+            delays.append(draw.randint(0, config.max_delay))
+        return delays
+
+    def loses_notification(self) -> bool:
+        return self._notifications.random() < self._config.drop_notification
