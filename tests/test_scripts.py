@@ -1,4 +1,4 @@
-"""scripts/lib/find_uv.py against a package index on the loopback interface."""
+"""What the scripts share: finding uv (against a package index on the loopback interface), and counting failed steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import subprocess
 import sys
 import threading
 import zipfile
@@ -178,3 +179,27 @@ def test_uv_on_path_is_taken_only_when_it_runs_and_is_new_enough(tmp_path: Path)
     assert find_uv.usable(str(tmp_path / "good"))
     assert not any(find_uv.usable(str(tmp_path / name)) for name in ("old", "broken", "other"))
     assert not find_uv.usable(None)
+
+
+def run_steps(script: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-c", f". {ROOT}/scripts/lib/steps; {script}; finish"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+
+
+def test_all_steps_passing_is_success() -> None:
+    done = run_steps("step one true; skip two 'not here'; step three test -d /")
+    assert done.returncode == 0
+    assert "== three: ok" in done.stdout
+    assert "skipped: two" in done.stdout
+
+
+def test_one_failed_step_is_failure_and_the_rest_still_runs() -> None:
+    done = run_steps("step one bash -c 'exit 7'; step two echo reached")
+    assert done.returncode == 1
+    assert "== one: FAILED (7)" in done.stdout
+    assert "reached" in done.stdout
+    assert "failed: one" in done.stdout
+
+
+def test_a_step_reads_no_input() -> None:
+    assert "got []" in run_steps("step one bash -c 'echo got [$(cat)]' <<< hello").stdout
