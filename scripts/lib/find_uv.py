@@ -3,7 +3,7 @@
 In this order: uv on PATH; `python -m venv` and pip; the wheel itself, fetched and unpacked here. The two that install
 take version and hashes from uv.lock, and honour the index and certificate settings of the environment.
 
-Prints shell assignments: UV (the program), and the settings of pip that uv does not read by itself.
+Prints shell assignments: UV (the program), and pip's settings under the names that uv and Node read.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def main() -> None:
     if settings.index:
         found["UV_DEFAULT_INDEX"] = settings.index
     if settings.certificates:
-        found["SSL_CERT_FILE"] = settings.certificates
+        found["SSL_CERT_FILE"] = found["NODE_EXTRA_CA_CERTS"] = settings.certificates  # npm runs in some tests
     for name, value in found.items():
         print(f"export {name}={shlex.quote(value)}")
 
