@@ -34,7 +34,7 @@ def result_hash(result: bytes) -> bytes:
 
 
 def leaf(lease: bytes, interval: int, index: int, task_id: bytes, result_sha256: bytes) -> bytes:
-    """Hash of result number `index` (u32) of `interval` (u64) of `lease`. Raises MerkleError on a bad length or range."""
+    """Hash of result number `index` (u32) in `interval` (u64) of `lease`. Raises MerkleError on bad input."""
     if not 0 <= interval < 1 << 64:
         raise MerkleError(f"interval {interval} is not a u64")
     if not 0 <= index < 1 << 32:

@@ -1,0 +1,1 @@
+"""Ways to bring up one member of a Ray cluster."""
