@@ -1,10 +1,10 @@
 """Ties the built programs to the sources they came from. Standard library only, no git needed.
 
-  digest.py check                                   every program's sources and files match the committed manifest
-  digest.py compare DIR                             the files in DIR are the committed ones, byte for byte
-  digest.py tools                                   the tool versions of the committed build, one TOOL=VERSION a line
-  digest.py where PROGRAM                           the folder that PROGRAM's files are committed in
-  digest.py record PROGRAM DIR MANIFEST TOOL=…      note PROGRAM's files (in DIR) and sources in the file MANIFEST
+digest.py check                                   every program's sources and files match the committed manifest
+digest.py compare DIR                             the files in DIR are the committed ones, byte for byte
+digest.py tools                                   the tool versions of the committed build, one TOOL=VERSION a line
+digest.py where PROGRAM                           the folder that PROGRAM's files are committed in
+digest.py record PROGRAM DIR MANIFEST TOOL=…      note PROGRAM's files (in DIR) and sources in the file MANIFEST
 """
 
 from __future__ import annotations
@@ -52,34 +52,29 @@ def where(program: str) -> Path:
     return TEST_ONLY.get(program, ARTIFACTS)
 
 
-def load(manifest: Path) -> dict[str, Any]:
+def load() -> dict[str, Any]:
     """Program → sources, files and tools; empty where nothing was built yet."""
-    return json.loads(manifest.read_text()) if manifest.exists() else {}
+    return json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
 
 
-def record(program: str, folder: Path, manifest: Path, tools: dict[str, str]) -> None:
-    """Writes one program's entry and leaves those of the others."""
-    entries = load(manifest)
-    files = sorted(p for p in folder.glob(f"{program}.*") if p.suffix in (".so", ".json"))
-    entries[program] = {"sources": sources(program), "files": {p.name: sha256(p) for p in files}, "tools": tools}
-    manifest.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+def record(program: str, tools: dict[str, str]) -> None:
+    """Writes one program's entry and leaves those of the others that still exist."""
+    files = sorted(p for p in where(program).glob(f"{program}.*") if p.suffix in (".so", ".json"))
+    entry = {"sources": sources(program), "files": {p.name: sha256(p) for p in files}, "tools": tools}
+    entries = {name: old for name, old in load().items() if (REPO / "programs" / name).is_dir()} | {program: entry}
+    MANIFEST.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
 def check() -> list[str]:
     """One line for each thing that is not as recorded."""
-    entries = load(MANIFEST)
+    entries = load()
     programs = sorted(p.parent.name for p in REPO.glob("programs/*/Cargo.toml"))
     wrong = [] if programs == sorted(entries) else [f"programs are {programs}, the manifest has {sorted(entries)}"]
-    changed = [p for p in programs if p in entries and sources(p) != entries[p]["sources"]]
-    return wrong + [f"{p}: sources changed since it was built" for p in changed] + compare(None)
-
-
-def compare(folder: Path | None) -> list[str]:
-    """One line for each recorded file that is missing or different in a folder (None: where it is committed)."""
-    wrong = []
-    for program, entry in load(MANIFEST).items():
+    for program, entry in entries.items():
+        if program in programs and sources(program) != entry["sources"]:
+            wrong.append(f"{program}: sources changed since it was built")
         for name, recorded in entry["files"].items():
-            path = (folder or where(program)) / name
+            path = where(program) / name
             found = sha256(path) if path.exists() else "missing"
             if found != recorded:
                 wrong.append(f"{name}: {found[:16]}, recorded {recorded[:16]}")
@@ -91,14 +86,12 @@ def main(argv: list[str]) -> int:
     match argv:
         case ["check"]:
             wrong = check()
-        case ["compare", folder]:
-            wrong = compare(Path(folder))
         case ["tools"]:
-            lines = sorted({f"{k}={v}" for entry in load(MANIFEST).values() for k, v in entry["tools"].items()})
+            lines = sorted({f"{k}={v}" for entry in load().values() for k, v in entry["tools"].items()})
         case ["where", program]:
             lines = [str(where(program))]
-        case ["record", program, folder, manifest, *tools]:
-            record(program, Path(folder), Path(manifest), dict(tool.split("=", 1) for tool in tools))
+        case ["record", program, *tools]:
+            record(program, dict(tool.split("=", 1) for tool in tools))
         case _:
             print(__doc__, file=sys.stderr)
             return 2

@@ -72,13 +72,14 @@ T
 rust_flags="-Aexplicit_builtin_cfgs_in_flags --cfg=target_os=\"solana\" -Zunstable-options -Cpanic=immediate-abort \
 -Clinker=sbpf-linker -Clink-arg=--llvm-args=-bpf-stack-size=4096 -Clink-arg=--arch=v3"
 
+# Freshness by content, not by time: clones of different age share the target folder.
 cargo_sbpf() { # cargo_sbpf DIR TARGET_DIR "EXTRA FLAGS" CARGO_ARG...
   local dir=$1 target=$2 encoded
   encoded=$(tr -s ' ' $'\x1f' <<<"$rust_flags $3"); encoded=${encoded%$'\x1f'}; shift 3
   in_root env RUSTC_BOOTSTRAP=1 RUSTC_BOOTSTRAP_SYNTHETIC_TARGET=1 __CARGO_TESTS_ONLY_SRC_ROOT=/opt/rust/library \
     CARGO_ENCODED_RUSTFLAGS="$encoded" CARGO_TARGET_DIR="$target" \
     bash -c 'cd "$0" && exec cargo "$@"' "$dir" "$@" --release --target /opt/sbpf-solana.json \
-    -Zbuild-std=std,panic_abort -Zbuild-std-features= -Zjson-target-spec
+    -Zbuild-std=std,panic_abort -Zbuild-std-features= -Zjson-target-spec -Zchecksum-freshness
 }
 
 # One TOOL=VERSION a line: what the bytes of a program depend on beside its sources.
