@@ -17,9 +17,9 @@ from ionet.errors import InvalidInput
 from ionet.idl.model import Account, AccountSeed, ArgSeed, ConstSeed, Pda, Seed
 from ionet.idl.model import Instruction as IdlInstruction
 
-# What a rule sees: the accounts resolved so far and the arguments. It returns None while something it needs is missing.
+# What a rule sees: the program, the accounts found so far, the arguments. It returns None while something is missing.
 Known: TypeAlias = Mapping[str, Pubkey]
-Rule: TypeAlias = Callable[[Known, Mapping[str, Any]], Pubkey | None]
+Rule: TypeAlias = Callable[[Pubkey, Known, Mapping[str, Any]], Pubkey | None]
 
 
 class BuildError(InvalidInput):
@@ -105,7 +105,7 @@ class Builder:
         if slot.pda is not None:
             return self._pda(item, slot.pda, known, args)
         rule = self._rules.get(f"{item.name}.{slot.name}") or self._rules.get(slot.name)
-        return rule(known, args) if rule else None
+        return rule(self.codec.id, known, args) if rule else None
 
     def _pda(self, item: IdlInstruction, pda: Pda, known: Known, args: Mapping[str, Any]) -> Pubkey | None:
         seeds = [self._seed(item, seed, known, args) for seed in pda.seeds]

@@ -29,8 +29,9 @@ Environment: TypeAlias = Mapping[str, TypeRef | int]
 
 
 def is_padding(field: Field) -> bool:
-    """Fields whose name starts with an underscore only fill the layout."""
-    return field.name.startswith("_")
+    """Whether a field only fills the layout: named `_…`, or bytes reserved for later versions."""
+    reserved = field.name in ("reserved", "reserved_bytes") and isinstance(field.type, dict)
+    return field.name.startswith("_") or reserved
 
 
 class TypeTable:
