@@ -17,8 +17,9 @@ from solders.clock import Clock
 from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
 from solders.keypair import Keypair
-from solders.message import MessageV0
+from solders.message import MessageV0, VersionedMessage
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
@@ -61,6 +62,7 @@ class Observer(Protocol):
     def landed(self, record: TransactionRecord) -> None: ...
     def changed(self, accounts: Accounts) -> None: ...
     def block_begun(self) -> None: ...
+    def rewound(self, height: int) -> None: ...
 
 
 class LocalChain:
@@ -346,6 +348,17 @@ class LocalChain:
             return Simulation(json.loads(result.to_json())["err"], result.meta(), {})
         return Simulation(None, result.meta(), dict(result.post_accounts()))
 
+    def keys_of(self, message: VersionedMessage) -> list[Pubkey]:
+        """All account keys of a message, those from lookup tables included."""
+        return resolve_keys(message, self.get_account)[0]
+
+    def fee(self, message: VersionedMessage) -> int:
+        """Lamports that a transaction with this message costs, signatures and priority together."""
+        unsigned = VersionedTransaction.populate(
+            message, [Signature.default()] * message.header.num_required_signatures
+        )
+        return self.simulate(unsigned, verify=False, replace_blockhash=True).meta.fee()
+
     # Forks
 
     def fork(self, depth: int, keep: Callable[[TransactionRecord], bool] = lambda _: False) -> list[TransactionRecord]:
@@ -380,6 +393,8 @@ class LocalChain:
                 self._svm.set_account(address, account or wallet(0))
         self.timeline.rewind(depth)
         self._synced_height = -1
+        if self.observer:
+            self.observer.rewound(self.timeline.height)
         return self.history.drop_after(self.timeline.slot)
 
     def _lamports(self, key: Pubkey, account: Account | None) -> int:

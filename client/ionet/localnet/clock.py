@@ -20,3 +20,7 @@ class WallClock:
         """Go on from `unix_time`."""
         self._base = float(unix_time)
         self._since = time.monotonic()
+
+    def catch_up(self) -> None:
+        """Go on from the wall clock's time, unless the chain is already ahead of it."""
+        self.set(max(self.now(), int(time.time())))

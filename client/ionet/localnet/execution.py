@@ -87,9 +87,7 @@ def writable_flags(message: VersionedMessage, key_count: int, loaded_writable: i
     return flags + [i < loaded_writable for i in range(key_count - static)]
 
 
-def token_balances(
-    accounts: Sequence[Account | None], read: Callable[[Pubkey], Account | None]
-) -> list[TokenBalance]:
+def token_balances(accounts: Sequence[Account | None], read: Callable[[Pubkey], Account | None]) -> list[TokenBalance]:
     """Holdings of the token accounts among `accounts`, which stand in the order of the transaction's keys."""
     found: list[TokenBalance] = []
     for index, account in enumerate(accounts):

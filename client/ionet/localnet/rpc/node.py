@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from ionet.localnet.chain import LocalChain
 from ionet.localnet.clock import WallClock
 from ionet.localnet.errors import TransactionRefusedError
 from ionet.localnet.faults import FaultPlan
+from ionet.localnet.history import TransactionRecord
 from ionet.localnet.rpc.params import Config, Params, RpcError
 from ionet.localnet.timeline import Commitment
-
-if TYPE_CHECKING:
-    from solders.signature import Signature
 
 VERSION = "4.1.2"
 CONTEXT_NOT_REACHED = -32016
@@ -52,6 +52,7 @@ class Node:
         self.chain = chain
         self.clock = clock
         self.faults = faults
+        self.paused = False
         self.methods = METHODS | CHEATS if cheats else METHODS
         # Transactions held back by the fault plan: (height at which they are submitted, transaction).
         self._held: list[tuple[int, VersionedTransaction]] = []
@@ -80,6 +81,11 @@ class Node:
         except TransactionRefusedError:
             # As on a cluster, a transaction that cannot land is dropped without a word.
             return
+
+    def fork(self, depth: int, keep: float, seed: int) -> list[TransactionRecord]:
+        """Abandon `depth` blocks; each of their transactions lands again with probability `keep`."""
+        draw = random.Random(seed)
+        return self.chain.fork(depth, lambda _record: draw.random() < keep)
 
     def commitment(self, config: Config) -> Commitment:
         """Commitment asked for; refuses when its slot has not reached `minContextSlot`."""
