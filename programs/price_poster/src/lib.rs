@@ -41,16 +41,8 @@ pub mod price_poster {
             0 => VerificationLevel::Full,
             num_signatures => VerificationLevel::Partial { num_signatures },
         };
-        update.price_message = PriceFeedMessage {
-            feed_id,
-            price,
-            conf,
-            exponent,
-            publish_time,
-            prev_publish_time,
-            ema_price,
-            ema_conf,
-        };
+        update.price_message =
+            PriceFeedMessage { feed_id, price, conf, exponent, publish_time, prev_publish_time, ema_price, ema_conf };
         update.posted_slot = posted_slot;
         Ok(())
     }

@@ -62,22 +62,14 @@ pub mod probe {
             amount,
             decimals,
         )?;
-        emit_cpi!(Moved {
-            lease: *ctx.accounts.lease.address(),
-            amount
-        });
+        emit_cpi!(Moved { lease: *ctx.accounts.lease.address(), amount });
         Ok(())
     }
 
     pub fn refund(ctx: &mut Context<Refund>, amount: u64) -> Result<()> {
         let renter = *ctx.accounts.renter.address();
         let bump = [ctx.accounts.lease.bump];
-        let left = ctx
-            .accounts
-            .lease
-            .deposited
-            .checked_sub(amount)
-            .ok_or(ProbeError::TooMuch)?;
+        let left = ctx.accounts.lease.deposited.checked_sub(amount).ok_or(ProbeError::TooMuch)?;
         ctx.accounts.lease.deposited = left;
         let mut data = [12; 10];
         data[1..9].copy_from_slice(&amount.to_le_bytes());
@@ -89,12 +81,8 @@ pub mod probe {
             authority: ctx.accounts.lease.cpi_handle(),
         };
         let seeds: &[&[&[u8]]] = &[&[b"lease", renter.as_ref(), &bump]];
-        CpiContext::new_with_signer(ctx.accounts.token_program.address(), accounts, seeds)
-            .invoke(&data)?;
-        emit_cpi!(Moved {
-            lease: *ctx.accounts.lease.address(),
-            amount
-        });
+        CpiContext::new_with_signer(ctx.accounts.token_program.address(), accounts, seeds).invoke(&data)?;
+        emit_cpi!(Moved { lease: *ctx.accounts.lease.address(), amount });
         Ok(())
     }
 
@@ -109,13 +97,7 @@ pub mod probe {
             4 => a / b,
             5 => (wide_a * wide_a * wide_b) as u64,
             6 => ((a as i128 - b as i128) / 7) as u64,
-            7 => u64::from(
-                wide_a
-                    .checked_mul(wide_b)
-                    .unwrap()
-                    .checked_mul(1 << 40)
-                    .is_none(),
-            ),
+            7 => u64::from(wide_a.checked_mul(wide_b).unwrap().checked_mul(1 << 40).is_none()),
             8 => (-(a as i128) % 1000) as u64,
             9 => (a as f64 / b as f64) as u64,
             10 => ((wide_a << (b & 127)) ^ ((wide_a << (b & 127)) >> 64)) as u64,
