@@ -73,6 +73,12 @@ async def stop(tag: str, main_pid: int | None, grace_secs: float) -> None:
         await _gone(tag, 1.0)
 
 
+def end_group(leader: int) -> None:
+    """Kill the process group of a session leader we started and have not waited for, with all who stayed in it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 async def _gone(tag: str, within_secs: float) -> None:
     deadline = time.monotonic() + within_secs
     while tagged(tag) and time.monotonic() < deadline:  # noqa: ASYNC110 (the kernel sends no event for these)

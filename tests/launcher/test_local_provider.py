@@ -50,7 +50,7 @@ class Member:
 
     @property
     def spool(self) -> Path:
-        return self.base / "spool"
+        return self.base / "spool" / self.spec.lease
 
     def tag(self) -> str:
         return str(json.loads((self.base / "ray.json").read_text())["tag"])
@@ -59,7 +59,7 @@ class Member:
         """The same node as a new owner process would see it."""
         ip, first = self.provider.address.split(":")
         ports = range(int(first), int(first) + PORTS_PER_NODE)
-        provider = LocalProvider(self.base, node=f"node{self.base.name}", ip=ip, ports=ports, spool=self.spool)
+        provider = LocalProvider(self.base, node=f"node{self.base.name}", ip=ip, ports=ports, spool=self.spool.parent)
         return Member(provider, self.spec, self.base)
 
 
@@ -96,8 +96,8 @@ async def settled(member: Member, within: float = 30) -> Phase:
 
 
 async def driver(member: Member, script: str) -> list[Any]:
-    child = member.provider.run_driver(script.encode())
-    output, _ = await asyncio.to_thread(child.communicate, timeout=60)
+    child = await member.provider.run_driver(script.encode())
+    output, _ = await asyncio.wait_for(child.communicate(), 60)
     assert child.returncode == 0, output.decode()
     answer = json.loads(output.decode().strip().splitlines()[-1])
     assert isinstance(answer, list)

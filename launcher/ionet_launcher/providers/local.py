@@ -56,9 +56,9 @@ class Record(msgspec.Struct):
 class LocalProvider:
     """Runs one Ray node of this machine.
 
-    `base` keeps its state file and `spool` is the file into which tasks record results. `ip` and `ports` are the
-    node's own; several nodes of one machine take different loopback addresses, but not 127.0.0.1, which Ray replaces
-    by the address of the first interface. `num_cpus` is what Ray offers to tasks beside the leased processors.
+    `base` keeps its state file; tasks of a lease record results in the file of its name in the folder `spool`. `ip`
+    and `ports` are the node's own; several nodes of one machine take different loopback addresses, but not 127.0.0.1,
+    which Ray replaces by the address of the first interface. `num_cpus` is what Ray offers beside the processors.
     """
 
     def __init__(self, base: Path, *, node: str, ip: str, ports: range, spool: Path, num_cpus: int = 1) -> None:
@@ -73,7 +73,8 @@ class LocalProvider:
         self._state = base / "ray.json"
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = asyncio.Lock()
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (base, spool):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def address(self) -> str:
@@ -195,7 +196,7 @@ class LocalProvider:
             f"--resources={json.dumps({f'ionet-{self._node}': 1})}",
         ]
 
-    def run_driver(self, script: bytes) -> subprocess.Popen[bytes]:
+    async def run_driver(self, script: bytes) -> asyncio.subprocess.Process:
         """Start a Python driver beside the running member; its output is one pipe. Raises ProviderError when idle."""
         record = self._load()
         if record is None or not self._running(record):
@@ -204,8 +205,9 @@ class LocalProvider:
         path = folder / "tmp" / f"driver-{secrets.token_hex(4)}.py"
         write_private(path, script)
         environment = {**self._environment(record.spec, folder), processes.TAG_VARIABLE: _driver_tag(record.tag)}
-        return subprocess.Popen(
-            [sys.executable, str(path)],
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(path),
             env=environment,
             cwd=folder / "home",
             stdin=subprocess.DEVNULL,
@@ -215,7 +217,7 @@ class LocalProvider:
         )
 
     def _environment(self, spec: Spec, folder: Path) -> dict[str, str]:
-        return {**_environment(spec, folder), SPOOL_VARIABLE: str(self._spool), "IONET_NODE": self._node}
+        return {**_environment(spec, folder), SPOOL_VARIABLE: str(self._spool / spec.lease), "IONET_NODE": self._node}
 
 
 def _environment(spec: Spec, folder: Path) -> dict[str, str]:

@@ -1,0 +1,43 @@
+"""What the agent needs of the chain."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from ionet_launcher.lease import LeaseView, NodeView
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """A signed transaction. Sent again it is the same transaction, so it takes effect once at most."""
+
+    raw: bytes
+    last_valid_block_height: int
+
+
+class ChainError(Exception):
+    """The chain gave no useful answer; trying again later may help."""
+
+
+class RefusedError(ChainError):
+    """The program refused the transaction; the same one will be refused again."""
+
+
+class ExpiredError(ChainError):
+    """The transaction did not land in its time and never will."""
+
+
+class Chain(Protocol):
+    """One node's side of the program. Everything raises ChainError."""
+
+    async def view(self) -> NodeView:
+        """The node now."""
+
+    async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed: ...
+
+    async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
+        """A proof of one interval, not sent yet."""
+
+    async def send(self, signed: Signed) -> None:
+        """Send and wait until it landed. Raises RefusedError, ExpiredError."""

@@ -1,0 +1,98 @@
+"""What agent and launcher know of a lease, and its time cut into intervals. Pure; the program's own rules.
+
+Times are the chain's clock in unix seconds. All intervals are half-open: at the end is too late.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from hashlib import sha256
+
+import msgspec
+from solders.pubkey import Pubkey
+
+
+class LeaseStatus(IntEnum):
+    BOOKED = 1
+    READY = 2
+    ACTIVE = 3
+    ENDED = 4
+    CANCELLED = 5
+
+
+class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One lease and the parts of its cluster that say who may do what, as read at one slot."""
+
+    address: Pubkey
+    node: Pubkey
+    cluster: Pubkey
+    renter: Pubkey
+    session_key: Pubkey
+    session_expires_at: int
+    head_lease: Pubkey
+    status: LeaseStatus
+    processors: int
+    booked_at: int
+    ready_deadline_secs: int
+    started_at: int
+    """Start of the meter; 0 while it has not started."""
+    ends_at: int
+    interval_secs: int
+    grace_intervals: int
+    ring_next: int
+    """First interval for which no proof was appended."""
+    proof_head: bytes
+    """Hash chain over all proofs, 32 bytes."""
+
+    @property
+    def is_head(self) -> bool:
+        return self.head_lease == self.address
+
+    def may_act(self, key: Pubkey, now: int) -> bool:
+        """Whether `key` speaks for the renter: his wallet, or the session key until it expires."""
+        return key == self.renter or (key == self.session_key and now < self.session_expires_at)
+
+    def runs_at(self, now: int) -> bool:
+        """Whether the node has to be up: booked, ready, or metered and not over."""
+        if self.status in (LeaseStatus.BOOKED, LeaseStatus.READY):
+            return True
+        return self.status is LeaseStatus.ACTIVE and now < self.ends_at
+
+    def intervals(self) -> int:
+        """Number of intervals of the lease; the last may be shorter."""
+        return -(-(self.ends_at - self.started_at) // self.interval_secs)
+
+    def interval_start(self, interval: int) -> int:
+        return self.started_at + interval * self.interval_secs
+
+    def interval_end(self, interval: int) -> int:
+        return min(self.interval_start(interval + 1), self.ends_at)
+
+    def proof_deadline(self, interval: int) -> int:
+        """When the interval's proof is too late."""
+        return self.interval_end(interval) + self.grace_intervals * self.interval_secs
+
+    def interval_at(self, now: int) -> int | None:
+        """The interval that runs at `now`, None when the meter does not run."""
+        if self.started_at == 0 or not self.started_at <= now < self.ends_at:
+            return None
+        return (now - self.started_at) // self.interval_secs
+
+
+class NodeView(msgspec.Struct, frozen=True):
+    """A node at one slot: the chain's time and the lease that occupies it, if any."""
+
+    now: int
+    slot: int
+    lease: LeaseView | None
+
+
+def next_proof_head(head: bytes, interval: int, served_secs: int, gpu_ms: int, root: bytes) -> bytes:
+    """The lease's proof chain after one more proof."""
+    numbers = interval.to_bytes(4, "little") + served_secs.to_bytes(4, "little") + gpu_ms.to_bytes(8, "little")
+    return sha256(head + numbers + root).digest()
+
+
+def challenge_message(lease: Pubkey, interval: int) -> bytes:
+    """What the session key signs in every interval."""
+    return b"ionet:challenge" + bytes(lease) + interval.to_bytes(8, "little")

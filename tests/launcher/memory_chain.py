@@ -1,0 +1,118 @@
+"""The program's rules for proofs over one lease in memory: a twin of the chain behind the agent's small interface.
+
+The rules are those of the program's ring; the suites that run the whole stack check the agent against the real one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import msgspec
+from ionet_launcher.agent.chain import ExpiredError, RefusedError, Signed
+from ionet_launcher.lease import LeaseStatus, LeaseView, NodeView, next_proof_head
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+SESSION, RENTER = Keypair.from_seed(bytes([1] * 32)), Keypair.from_seed(bytes([2] * 32))
+
+
+def lease_view(**changes: object) -> LeaseView:
+    """A booked lease of a head with ten intervals of 10 s."""
+    lease = LeaseView(
+        address=Pubkey.from_bytes(bytes([3] * 32)),
+        node=Pubkey.from_bytes(bytes([4] * 32)),
+        cluster=Pubkey.from_bytes(bytes([5] * 32)),
+        renter=RENTER.pubkey(),
+        session_key=SESSION.pubkey(),
+        session_expires_at=2**40,
+        head_lease=Pubkey.from_bytes(bytes([3] * 32)),
+        status=LeaseStatus.BOOKED,
+        processors=2,
+        booked_at=1_000,
+        ready_deadline_secs=60,
+        started_at=0,
+        ends_at=0,
+        interval_secs=10,
+        grace_intervals=1,
+        ring_next=0,
+        proof_head=bytes(32),
+    )
+    return msgspec.structs.replace(lease, **changes)
+
+
+class MemoryChain:
+    """One node. `now` is its clock; `lost` makes the next sends land without an answer or vanish."""
+
+    def __init__(self, lease: LeaseView | None, now: Callable[[], int]) -> None:
+        self.lease, self.now = lease, now
+        self.served: dict[int, int] = {}
+        self.roots: dict[int, bytes] = {}
+        self.executed: list[bytes] = []
+        self.ready: list[bytes] = []
+        self._signed = 0
+
+    async def view(self) -> NodeView:
+        return NodeView(self.now(), self.now(), self.lease)
+
+    async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
+        return self._sign(ready=report_hash.hex(), lease=str(lease.address))
+
+    async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
+        return self._sign(
+            lease=str(lease.address), interval=interval, served=served_secs, root=root.hex(), gpu_ms=gpu_ms
+        )
+
+    def _sign(self, **what: object) -> Signed:
+        self._signed += 1
+        return Signed(json.dumps({**what, "n": self._signed}).encode(), self.now() + 60)
+
+    async def send(self, signed: Signed) -> None:
+        if signed.raw in self.executed:
+            return
+        if self.now() > signed.last_valid_block_height:
+            raise ExpiredError("blockhash expired")
+        what = json.loads(signed.raw)
+        if self.lease is None or str(self.lease.address) != what["lease"]:
+            raise RefusedError("no such lease")
+        if "ready" in what:
+            self._mark_ready(self.lease, bytes.fromhex(what["ready"]))
+        else:
+            self._append(self.lease, what["interval"], what["served"], bytes.fromhex(what["root"]), what["gpu_ms"])
+        self.executed.append(signed.raw)
+
+    def _mark_ready(self, lease: LeaseView, report_hash: bytes) -> None:
+        if lease.status is not LeaseStatus.BOOKED:
+            raise RefusedError("WrongLeaseState")
+        self.ready.append(report_hash)
+        self.lease = msgspec.structs.replace(lease, status=LeaseStatus.READY)
+
+    def accept(self, duration: int) -> None:
+        assert self.lease is not None
+        assert self.lease.status is LeaseStatus.READY
+        now = self.now()
+        self.lease = msgspec.structs.replace(
+            self.lease, status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + duration
+        )
+
+    def _append(self, lease: LeaseView, interval: int, served: int, root: bytes, gpu_ms: int) -> None:
+        now, before = self.now(), self.served.get(interval, 0)
+        checks = {
+            "WrongLeaseState": lease.status in (LeaseStatus.ACTIVE, LeaseStatus.ENDED),
+            "ZeroHash": root != bytes(32),
+            "ZeroAmount": served > 0,
+            "LeaseEnded": 0 <= interval < lease.intervals(),
+            "IntervalNotOpen": lease.interval_start(interval) <= now < lease.proof_deadline(interval),
+            "ServedTooLong": served <= min(now, lease.interval_end(interval)) - lease.interval_start(interval),
+            "ProofOutOfOrder": interval >= lease.ring_next or before > 0,
+            "ProofLowered": served >= before,
+        }
+        for name, holds in checks.items():
+            if not holds:
+                raise RefusedError(name)
+        self.served[interval], self.roots[interval] = served, root
+        self.lease = msgspec.structs.replace(
+            lease,
+            ring_next=max(lease.ring_next, interval + 1),
+            proof_head=next_proof_head(lease.proof_head, interval, served, gpu_ms, root),
+        )
