@@ -1,0 +1,87 @@
+"""Upload of an interval's leaves to an indexer: the message, what its signature covers, and a client.
+
+POST /v1/leaves is the only write of the indexer's API. The signer is the node's device key as the chain knows it; the
+leaves are taken only if they hash to a root that the chain holds for that lease and interval.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+
+import httpx2
+import msgspec
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+PATH = "/v1/leaves"
+MAX_LEAVES = 100_000
+MAX_LIFETIME_SECS = 120
+NONCE_LEN = 16
+_DOMAIN = b"ionet:leaves:v1\0"
+
+
+class UploadError(Exception):
+    """The indexer refused the leaves. `status` is the HTTP status, 0 when no answer came; the text says why."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All leaves of one interval, in order. Keys are base58; hashes, nonce and signature are hex."""
+
+    lease: str
+    interval: int
+    root: str
+    leaves: list[tuple[str, str]]
+    """(task id, sha256 of the result) of leaf 0, 1, …"""
+    nonce: str
+    """16 random bytes; a nonce is taken once."""
+    expires_at: int
+    """Unix seconds, at most two minutes ahead."""
+    signature: str
+    """ed25519 by the node's device key over `signing_message`."""
+
+
+def signing_message(lease: bytes, interval: int, root: bytes, count: int, nonce: bytes, expires_at: int) -> bytes:
+    """The bytes that the device key signs; every part has a fixed length. `root` stands for the leaves themselves."""
+    numbers = interval.to_bytes(8, "little") + count.to_bytes(4, "little")
+    return _DOMAIN + lease + numbers + root + nonce + expires_at.to_bytes(8, "little")
+
+
+def sign_upload(
+    key: Keypair, lease: Pubkey, interval: int, root: bytes, leaves: Sequence[tuple[bytes, bytes]]
+) -> Upload:
+    """A signed upload of (task id, result hash) pairs, valid for a minute."""
+    nonce, expires_at = secrets.token_bytes(NONCE_LEN), int(time.time()) + MAX_LIFETIME_SECS // 2
+    signature = key.sign_message(signing_message(bytes(lease), interval, root, len(leaves), nonce, expires_at))
+    return Upload(
+        lease=str(lease),
+        interval=interval,
+        root=root.hex(),
+        leaves=[(task.hex(), result.hex()) for task, result in leaves],
+        nonce=nonce.hex(),
+        expires_at=expires_at,
+        signature=bytes(signature).hex(),
+    )
+
+
+async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -> None:
+    """Hand an upload to the indexer at `base_url`; sending it again does no harm. Raises UploadError."""
+    try:
+        response = await http.post(
+            base_url.rstrip("/") + PATH,
+            content=msgspec.json.encode(upload),
+            headers={"content-type": "application/json"},
+        )
+    except httpx2.TransportError as error:
+        raise UploadError(0, f"{base_url}: {error or type(error).__name__}") from error
+    if response.is_error:
+        try:
+            problem = msgspec.json.decode(response.content, type=dict[str, object])
+        except msgspec.DecodeError:
+            problem = {}
+        raise UploadError(response.status_code, str(problem.get("detail", f"HTTP {response.status_code}")))

@@ -1,0 +1,88 @@
+"""Every error leaves the API as RFC 9457 problem JSON: `type`, `title`, `status`, `detail`."""
+
+from __future__ import annotations
+
+import http
+import logging
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, TooManyRequestsException
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """Body of an error answer. `type` names the kind of problem and never changes for it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+
+
+class ApiError(HTTPException):
+    """An error the API answers on purpose; `kind` becomes the problem's type."""
+
+    status_code = 400
+    kind = "bad-request"
+
+
+class NotFound(ApiError):
+    """There is no such thing (at the slot this answer is true at)."""
+
+    status_code = 404
+    kind = "not-found"
+
+
+class BadCursor(ApiError):
+    """The cursor was not made by this list."""
+
+    kind = "bad-cursor"
+
+
+class BadValue(ApiError):
+    """A parameter has the wrong form or range."""
+
+    kind = "bad-value"
+
+
+class Refused(ApiError):
+    """The request is well formed, but what it claims does not hold."""
+
+    status_code = 422
+    kind = "refused"
+
+
+class Unauthorized(ApiError):
+    """The signature is missing, wrong, expired or used before."""
+
+    status_code = 401
+    kind = "unauthorized"
+
+
+def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
+    body = msgspec.json.encode(problem)
+    return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Litestar's own refusals (validation, unknown path, method, size, rate) and ours, in one form."""
+    title = http.HTTPStatus(error.status_code).phrase
+    kind = error.kind if isinstance(error, ApiError) else title.lower().replace(" ", "-")
+    if error.status_code >= 500:
+        return _answer(Problem(kind, title, error.status_code))
+    detail = error.detail or (type(error).__doc__ or "").strip()
+    if isinstance(error.extra, list):
+        named = (f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra if isinstance(item, dict))
+        detail = "; ".join((detail, *named))
+    headers = dict(error.headers or {}) if isinstance(error, TooManyRequestsException) else None
+    return _answer(Problem(kind, title, error.status_code, detail), headers)
+
+
+def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Anything unforeseen: logged here, told to nobody."""
+    log.error("request failed", exc_info=error, extra={"action": "api_crash", "path": request.url.path})
+    return _answer(Problem("internal", "Internal Server Error", 500))

@@ -1,0 +1,170 @@
+"""From a transaction as `getTransaction` returns it to the program's events in execution order. Pure.
+
+Only what the chain vouches for counts: CPI events (inner instructions to the program itself, signed by its event
+authority) of transactions that succeeded. Log lines and other programs' look-alikes are never read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec
+
+from ionet_indexer import base58
+
+# An event's place in the chain as one signed 64-bit number, so that order is a plain integer comparison.
+_TX_BITS, _IX_BITS = 16, 7
+MAX_SLOT = 1 << (63 - _TX_BITS - 2 * _IX_BITS)
+
+
+class BadTransaction(ValueError):
+    """A transaction whose events cannot be read; names the signature and the reason."""
+
+
+class InnerInstruction(msgspec.Struct, rename="camel"):
+    """One instruction of the flat inner list; `data` is base58."""
+
+    program_id_index: int
+    data: str
+
+
+class InnerList(msgspec.Struct):
+    """All inner instructions under outer instruction `index`, in execution order at any depth."""
+
+    index: int
+    instructions: list[InnerInstruction]
+
+
+class Loaded(msgspec.Struct):
+    """Accounts that came from address lookup tables."""
+
+    writable: list[str]
+    readonly: list[str]
+
+
+class Meta(msgspec.Struct, rename="camel"):
+    """Outcome of a transaction; `err` is null for success."""
+
+    err: Any = None
+    inner_instructions: list[InnerList] | None = None
+    loaded_addresses: Loaded | None = None
+
+
+class Message(msgspec.Struct, rename="camel"):
+    """The part of a message that instructions refer to."""
+
+    account_keys: list[str]
+
+
+class Body(msgspec.Struct):
+    """Signed part of a transaction; the first signature is its id."""
+
+    signatures: list[str]
+    message: Message
+
+
+class Transaction(msgspec.Struct, rename="camel"):
+    """A `getTransaction` result with encoding json. `block_time` is unix seconds."""
+
+    slot: int
+    transaction: Body
+    meta: Meta
+    block_time: int | None = None
+    transaction_index: int | None = None
+
+    @property
+    def signature(self) -> str:
+        """Base58 id of the transaction."""
+        return self.transaction.signatures[0]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event of the program. Identity: (signature, outer_ix, inner_ix). Order: `position`."""
+
+    position: int
+    signature: str
+    outer_ix: int
+    inner_ix: int
+    slot: int
+    block_time: int
+    data: bytes
+    """Discriminator and payload as the program wrote them."""
+    value: Any
+    """The decoded event."""
+
+
+def position(slot: int, tx_index: int, outer_ix: int, inner_ix: int) -> int:
+    """Order of events in one number. Raises BadTransaction outside the chain's limits."""
+    ok = slot < MAX_SLOT and tx_index < 1 << _TX_BITS and outer_ix < 1 << _IX_BITS and inner_ix < 1 << _IX_BITS
+    if not ok:
+        raise BadTransaction(f"no place for slot {slot}, transaction {tx_index}, instruction {outer_ix}.{inner_ix}")
+    return (((slot << _TX_BITS) | tx_index) << 2 * _IX_BITS) | (outer_ix << _IX_BITS) | inner_ix
+
+
+def first_position(slot: int) -> int:
+    """The smallest position an event of `slot` can have."""
+    return slot << (_TX_BITS + 2 * _IX_BITS)
+
+
+def slot_of(position_: int) -> int:
+    """The slot of a position."""
+    return position_ >> (_TX_BITS + 2 * _IX_BITS)
+
+
+def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
+    """The program's events in execution order; none for a failed transaction.
+
+    Needs `transaction_index`. Raises BadTransaction when an event of this program cannot be read: skipping it would
+    hide a loss.
+    """
+    meta = transaction.meta
+    if meta.err is not None or not meta.inner_instructions:
+        return []
+    ours = _index_of(str(codec.id), transaction)
+    if ours is None:
+        return []
+    events = []
+    for inner in meta.inner_instructions:
+        for inner_ix, instruction in enumerate(inner.instructions):
+            if instruction.program_id_index != ours:
+                continue
+            data = _bytes(instruction.data, transaction.signature)
+            if data[:8] != EVENT_TAG:
+                continue
+            try:
+                value = codec.decode_event(data[8:])
+            except DecodeError as error:
+                raise BadTransaction(f"{transaction.signature} {inner.index}.{inner_ix}: {error}") from None
+            events.append(_event(transaction, inner.index, inner_ix, data[8:], value))
+    return events
+
+
+def _index_of(program: str, transaction: Transaction) -> int | None:
+    keys = transaction.transaction.message.account_keys
+    loaded = transaction.meta.loaded_addresses
+    if loaded is not None and (loaded.writable or loaded.readonly):
+        keys = [*keys, *loaded.writable, *loaded.readonly]
+    return keys.index(program) if program in keys else None
+
+
+def _bytes(text: str, signature: str) -> bytes:
+    try:
+        return base58.decode(text)
+    except base58.Base58Error as error:
+        raise BadTransaction(f"{signature}: {error}") from None
+
+
+def _event(transaction: Transaction, outer_ix: int, inner_ix: int, data: bytes, value: Any) -> Event:
+    if transaction.transaction_index is None:
+        raise BadTransaction(f"{transaction.signature}: its place in slot {transaction.slot} is not known")
+    return Event(
+        position=position(transaction.slot, transaction.transaction_index, outer_ix, inner_ix),
+        signature=transaction.signature,
+        outer_ix=outer_ix,
+        inner_ix=inner_ix,
+        slot=transaction.slot,
+        block_time=transaction.block_time or 0,
+        data=data,
+        value=value,
+    )

@@ -1,0 +1,76 @@
+"""Which entities an event belongs to, which rows it needs, and the dispatch to its fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ionet_indexer.decode import Event
+from ionet_indexer.fold import clusters, leases, network, nodes
+from ionet_indexer.fold.view import FoldError, View
+from ionet_indexer.rows import State
+from ionet_indexer.tables import Cluster, Iosd, Lease, LeaseWork, Model, Network, Node, Position
+
+Handler = Callable[[View, Event, Any], None]
+_HANDLERS: dict[str, Handler] = {**network.HANDLERS, **nodes.HANDLERS, **clusters.HANDLERS, **leases.HANDLERS}
+_ROWS_OF: dict[str, tuple[type[State], ...]] = {
+    "network": (Network,),
+    "model": (Model,),
+    "node": (Node,),
+    "position": (Position,),
+    "cluster": (Cluster,),
+    "lease": (Lease, LeaseWork),
+    "iosd": (Iosd,),
+}
+
+
+class Link(NamedTuple):
+    """An event's number in the count of one entity."""
+
+    entity: str
+    seq: int
+
+
+class _Shape(NamedTuple):
+    """What the field names of an event class say."""
+
+    pairs: tuple[tuple[str, str], ...]  # (field that names an entity, field with the number in its count)
+    rows: tuple[str, ...]  # fields that name rows
+
+
+_SHAPES: dict[type[Any], _Shape] = {}
+
+
+def _shape(kind: type[Any]) -> _Shape:
+    """The program's rule: the first field is the event's own entity and `seq` its number there; `<other>_seq` beside
+    `<other>` says that the event advanced the count of that entity too.
+    """
+    shape = _SHAPES.get(kind)
+    if shape is None:
+        names: tuple[str, ...] = kind.__match_args__
+        pairs = [(names[0], "seq")] + [(name, f"{name}_seq") for name in names[1:] if f"{name}_seq" in names]
+        rows = [name for name, _ in pairs] + (["position"] if "position" in names else [])
+        shape = _SHAPES[kind] = _Shape(tuple(pairs), tuple(rows))
+    return shape
+
+
+def links(value: Any) -> Iterator[Link]:
+    """The entities that an event belongs to, its own first."""
+    for name, seq in _shape(type(value)).pairs:
+        yield Link(str(getattr(value, name)), getattr(value, seq))
+
+
+def needs(value: Any) -> Iterator[tuple[type[State], str]]:
+    """Tables and keys of the rows that the fold of this event reads or changes."""
+    for name in _shape(type(value)).rows:
+        key = str(getattr(value, name))
+        for kind in _ROWS_OF[name]:
+            yield kind, key
+
+
+def apply(view: View, event: Event) -> None:
+    """Fold one event into the rows it needs. Raises FoldError."""
+    handler = _HANDLERS.get(type(event.value).__name__)
+    if handler is None:
+        raise FoldError(f"no table knows the event {type(event.value).__name__}")
+    handler(view, event, event.value)

@@ -1,0 +1,205 @@
+"""Folds of leases, and with them of the node and the cluster that a lease's events also belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ionet import types as t
+
+from ionet_indexer.decode import Event
+from ionet_indexer.fold.clusters import cluster_at
+from ionet_indexer.fold.names import END_REASONS, ROLES, word
+from ionet_indexer.fold.nodes import node_at
+from ionet_indexer.fold.view import View
+from ionet_indexer.tables import Lease, LeaseWork, Node, Payment, Proof
+
+
+def _lease_at(view: View, event: Event, key: str, seq: int) -> Lease:
+    row = view.get(Lease, key)
+    row.position, row.seq = event.position, seq
+    return row
+
+
+def _show_work(view: View, event: Event, lease: Lease, at: int) -> None:
+    """Bring the launcher's row in line with the lease."""
+    row = view.get(LeaseWork, lease.lease)
+    row.status, row.accept_by, row.ends_at = lease.status, lease.accept_by, lease.ends_at
+    row.slot, row.updated_at, row.finalized = event.slot, at, False
+
+
+def _vacate(node: Node, lease: str) -> None:
+    if node.current_lease == lease:
+        node.current_lease = None
+
+
+def _booked(view: View, event: Event, e: t.LeaseBooked) -> None:
+    key, role = str(e.lease), word(ROLES, e.role)
+    node = node_at(view, event, str(e.node), e.node_seq)
+    node.current_lease = key
+    node.leases_booked += 1
+    cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
+    cluster.reserved = e.cluster_reserved_after
+    cluster.leases_booked += 1
+    cluster.leases_open += 1
+    if role == "head":
+        cluster.head_lease = key
+    view.put(
+        Lease(
+            lease=key,
+            position=event.position,
+            seq=e.seq,
+            node=node.node,
+            cluster=cluster.cluster,
+            number=e.number,
+            role=role,
+            processors=e.processors,
+            price=e.price,
+            duration=e.duration,
+            max_duration=e.max_duration,
+            interval_secs=e.interval_secs,
+            required_stake=e.required_stake,
+            io_price=e.io_price,
+            booked_at=e.at,
+            ready_by=e.ready_by,
+            reserved_amount=e.reserved_amount,
+        )
+    )
+    view.put(
+        LeaseWork(
+            lease=key,
+            node=node.node,
+            cluster=cluster.cluster,
+            cluster_id=cluster.id,
+            lease_number=e.number,
+            role=role,
+            processors=e.processors,
+            status="booked",
+            ready_by=e.ready_by,
+            accept_by=None,
+            ends_at=None,
+            interval_secs=e.interval_secs,
+            slot=event.slot,
+            updated_at=e.at,
+        )
+    )
+
+
+def _ready(view: View, event: Event, e: t.LeaseReady) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.status, row.ready_at, row.accept_by = "ready", e.at, e.accept_by
+    row.report_hash = e.report_hash.hex()
+    _show_work(view, event, row, e.at)
+
+
+def _started(view: View, event: Event, e: t.LeaseStarted) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.status, row.started_at, row.ends_at = "active", e.at, e.ends_at
+    cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
+    if row.role == "head":
+        cluster.head_started_at = e.at
+    _show_work(view, event, row, e.at)
+
+
+def _proof_appended(view: View, event: Event, e: t.ProofAppended) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.proof_count, row.proof_head, row.last_interval = e.proof_count, e.proof_head.hex(), e.interval
+    view.facts.append(
+        Proof(
+            position=event.position,
+            lease=row.lease,
+            node=row.node,
+            at=e.at,
+            interval=e.interval,
+            served_before=e.served_before,
+            served_secs=e.served_secs,
+            gpu_ms=e.gpu_ms,
+            root=e.root.hex(),
+            proof_head=row.proof_head,
+            proof_count=e.proof_count,
+        )
+    )
+
+
+def _extended(view: View, event: Event, e: t.LeaseExtended) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.duration, row.ends_at = e.duration, e.ends_at
+    row.reserved_amount += e.added_amount
+    node_at(view, event, row.node, e.node_seq)
+    cluster_at(view, event, row.cluster, e.cluster_seq).reserved = e.cluster_reserved_after
+    _show_work(view, event, row, e.at)
+
+
+def _settled(view: View, event: Event, e: t.LeaseSettled) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    view.facts.append(
+        Payment(
+            position=event.position,
+            lease=row.lease,
+            node=row.node,
+            cluster=row.cluster,
+            at=e.at,
+            payable_secs=e.payable_secs,
+            amount=e.paid - e.paid_before,
+            supplier_amount=e.supplier_amount,
+            supplier_fee=e.supplier_fee - row.supplier_fee,
+            renter_fee=e.renter_fee - row.renter_fee,
+            payout=str(e.payout),
+        )
+    )
+    row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
+    row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
+    cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
+    cluster.paid, cluster.fees, cluster.reserved = (
+        e.cluster_paid_after,
+        e.cluster_fees_after,
+        e.cluster_reserved_after,
+    )
+
+
+def _ended(view: View, event: Event, e: t.LeaseEnded) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.status, row.end_reason, row.ends_at = "ended", word(END_REASONS, e.reason), e.ends_at
+    row.due_min_secs = e.due_min_secs
+    node_at(view, event, row.node, e.node_seq)
+    _show_work(view, event, row, e.at)
+
+
+def _cancelled(view: View, event: Event, e: t.LeaseCancelled) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.status, row.end_reason, row.closed_at = "cancelled", word(END_REASONS, e.reason), e.at
+    row.released = e.released
+    _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
+    cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
+    cluster.fees, cluster.reserved = e.cluster_fees_after, e.cluster_reserved_after
+    cluster.leases_open -= 1
+    _show_work(view, event, row, e.at)
+
+
+def _closed(view: View, event: Event, e: t.LeaseClosed) -> None:
+    row = _lease_at(view, event, str(e.lease), e.seq)
+    row.status, row.closed_at = "closed", e.at
+    row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
+    row.payable_secs, row.missed_secs, row.released = e.served_secs, e.missed_secs, e.released
+    node = node_at(view, event, row.node, e.node_seq)
+    _vacate(node, row.lease)
+    node.leases_closed += 1
+    node.served_secs += e.served_secs
+    node.missed_secs += e.missed_secs
+    node.earned += e.paid
+    cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
+    cluster.reserved = e.cluster_reserved_after
+    cluster.leases_open -= 1
+    _show_work(view, event, row, e.at)
+
+
+HANDLERS: dict[str, Any] = {
+    "LeaseBooked": _booked,
+    "LeaseReady": _ready,
+    "LeaseStarted": _started,
+    "ProofAppended": _proof_appended,
+    "LeaseExtended": _extended,
+    "LeaseSettled": _settled,
+    "LeaseEnded": _ended,
+    "LeaseCancelled": _cancelled,
+    "LeaseClosed": _closed,
+}

@@ -1,0 +1,18 @@
+"""Prometheus metrics of the indexer; served at /metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("ionet_indexer_events", "Events stored")
+FORKS = Counter("ionet_indexer_forks", "Times that slots were undone because the chain took another fork")
+PROBLEMS = Counter("ionet_indexer_problems", "Passes that could not advance", ["kind"])
+INDEXED_SLOT = Gauge("ionet_indexer_indexed_slot", "Newest confirmed slot whose events are stored")
+FINALIZED_SLOT = Gauge("ionet_indexer_finalized_slot", "Newest slot that can no longer be undone")
+PASS_SECONDS = Histogram(
+    "ionet_indexer_pass_seconds",
+    "Duration of a pass that found events, from asking the node to the commit",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+DRIFT_ROWS = Gauge("ionet_indexer_drift_rows", "Rows that differed from their account in the last reconcile")
+REQUESTS = Counter("ionet_api_requests", "API requests", ["route", "status"])

@@ -1,0 +1,45 @@
+-- What was read from the chain. Every table of 0002 can be computed again from these.
+
+CREATE TABLE checkpoint (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    genesis text NOT NULL,                     -- the chain this database belongs to
+    program text NOT NULL,
+    indexed_slot bigint NOT NULL,              -- every event of a confirmed slot up to here is in
+    finalized_slot bigint NOT NULL,            -- nothing up to here can be undone any more
+    CHECK (finalized_slot <= indexed_slot)
+);
+
+-- Heads the writer has seen and that are not final yet: between the last one that the chain still has and the first
+-- one that it has not, the chain forked.
+CREATE TABLE heads (
+    slot bigint PRIMARY KEY,
+    blockhash text NOT NULL
+);
+
+CREATE TABLE transactions (
+    signature text PRIMARY KEY,
+    slot bigint NOT NULL,
+    tx_index integer NOT NULL,                 -- place in its slot
+    block_time bigint NOT NULL                 -- unix seconds
+);
+CREATE INDEX transactions_slot ON transactions (slot);
+
+CREATE TABLE events (
+    position bigint PRIMARY KEY,               -- slot, transaction, outer and inner instruction as one ordered number
+    signature text NOT NULL,
+    outer_ix smallint NOT NULL,
+    inner_ix smallint NOT NULL,                -- place in the flat list of inner instructions
+    block_time bigint NOT NULL,                -- unix seconds
+    name text NOT NULL,
+    data bytea NOT NULL,                       -- discriminator and payload, as the program wrote them
+    UNIQUE (signature, outer_ix, inner_ix)
+);
+
+-- Which entities an event belongs to, and its number in each one's own count: a hole in `seq` proves a loss.
+CREATE TABLE event_entities (
+    entity text NOT NULL,
+    seq bigint NOT NULL CHECK (seq > 0),
+    position bigint NOT NULL,
+    PRIMARY KEY (entity, seq)
+);
+CREATE INDEX event_entities_position ON event_entities (position);

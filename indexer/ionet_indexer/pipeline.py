@@ -1,0 +1,138 @@
+"""One batch of transactions into the database: events, derived tables and checkpoint in one transaction.
+
+The chain's own numbering is the check: an event whose `seq` does not follow its entity's last one stops everything,
+because a table that went on without a lost event would be wrong for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ionet.codec import ProgramCodec
+
+from ionet_indexer.decode import Event, Transaction, decode, slot_of
+from ionet_indexer.fold import View, apply, links, needs
+from ionet_indexer.rows import State
+from ionet_indexer.store import Checkpoint, Link, Writer
+from ionet_indexer.tables import LeaseWork
+
+CHANNEL_EVENTS = "ionet_events"
+CHANNEL_WORK = "lease_work"
+_REBUILD_BATCH = 2_000  # events
+
+
+class SeqHole(Exception):
+    """An entity's events do not follow each other: something was lost, or belongs to an abandoned fork."""
+
+    def __init__(self, entity: str, expected: int, got: int, last_slot: int) -> None:
+        super().__init__(f"{entity}: expected event {expected}, got {got}")
+        self.entity = entity
+        self.expected = expected
+        self.got = got
+        self.last_slot = last_slot  # slot of the last event that is in order, −1 when there is none
+
+
+class Pipeline:
+    """Applies batches through one Writer."""
+
+    def __init__(self, writer: Writer, codec: ProgramCodec) -> None:
+        self._writer = writer
+        self._codec = codec
+
+    def decode(self, transactions: Iterable[Transaction]) -> list[Event]:
+        """The events of transactions, in order. Raises BadTransaction."""
+        return [event for transaction in transactions for event in decode(transaction, self._codec)]
+
+    async def commit(
+        self,
+        transactions: Sequence[Transaction],
+        events: Sequence[Event],
+        checkpoint: Checkpoint,
+        *,
+        head: tuple[int, str] | None = None,
+        undo_after: int | None = None,
+    ) -> list[Event]:
+        """Store a batch and move the checkpoint; returns the events that were new.
+
+        With `undo_after`, everything after that slot is first taken back, in the same transaction: no reader sees a
+        state between the forks. Raises SeqHole, and then nothing has changed.
+        """
+        writer = self._writer
+        async with writer.transaction():
+            undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
+            placed = [(t.signature, t.slot, t.transaction_index or 0, t.block_time or 0) for t in transactions]
+            fresh = await writer.add(placed, events) if placed else []
+            await self._link(fresh)
+            view = View()
+            if undone:
+                await self._refold(view, undone)
+            await self._load(view, fresh)
+            for event in fresh:
+                apply(view, event)
+            await writer.save(view)
+            if head is not None:
+                await writer.add_head(*head, keep_from=checkpoint.finalized)
+            await writer.advance(checkpoint)
+            finalized = await writer.finalize_work()
+            if fresh or undone:
+                await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))
+            if undone or finalized or LeaseWork in view.changed():
+                await writer.notify(CHANNEL_WORK, str(checkpoint.indexed))
+        return fresh
+
+    async def _link(self, fresh: Sequence[Event]) -> None:
+        """Check that every entity's numbering goes on without a hole, and record it."""
+        found = [Link(link.entity, link.seq, event.position) for event in fresh for link in links(event.value)]
+        if not found:
+            return
+        last = await self._writer.last_links({link.entity for link in found})
+        for link in found:
+            before = last.get(link.entity)
+            expected = before.seq + 1 if before else 1
+            if link.seq != expected or (before and before.position >= link.position):
+                raise SeqHole(link.entity, expected, link.seq, slot_of(before.position) if before else -1)
+            last[link.entity] = link
+        await self._writer.add_links(found)
+
+    async def _load(self, view: View, events: Sequence[Event]) -> None:
+        wanted: dict[type[State], set[str]] = {}
+        for event in events:
+            for kind, key in needs(event.value):
+                if not view.holds(kind, key):
+                    wanted.setdefault(kind, set()).add(key)
+        for kind, keys in wanted.items():
+            view.hold(await self._writer.load(kind, list(keys)))
+
+    async def _refold(self, view: View, entities: Sequence[str]) -> None:
+        """Make the states of these entities again from the events that are left; their facts are still right.
+
+        Such events may also belong to entities that lost nothing. Those rows are read, but what the replay does to
+        them a second time is thrown away.
+        """
+        await self._writer.forget(entities)
+        events = await self._writer.events_of(entities, self._codec)
+        replay = View()
+        await self._load(replay, events)
+        for event in events:
+            apply(replay, event)
+        chosen = set(entities)
+        for kind, rows in replay.changed().items():
+            for row in rows:
+                if getattr(row, kind.entity) in chosen:
+                    view.put(row)
+
+    async def rebuild(self) -> int:
+        """Empty the derived tables and fold all stored events again; returns their number. One transaction."""
+        count, position = 0, -1
+        async with self._writer.transaction():
+            await self._writer.empty()
+            while events := await self._writer.events_after(position, _REBUILD_BATCH, self._codec):
+                view = View()
+                await self._load(view, events)
+                for event in events:
+                    apply(view, event)
+                await self._writer.save(view)
+                count, position = count + len(events), events[-1].position
+            await self._writer.finalize_work()
+            await self._writer.notify(CHANNEL_WORK, "rebuild")
+        return count

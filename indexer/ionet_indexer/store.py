@@ -1,0 +1,215 @@
+"""The only file that talks to asyncpg: one writer's connection, and a pool for everybody who reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import asyncpg
+import msgspec
+from ionet.codec import ProgramCodec
+
+from ionet_indexer import queries, rows
+from ionet_indexer.decode import Event, first_position, slot_of
+from ionet_indexer.fold import View
+from ionet_indexer.migrate import migrate
+from ionet_indexer.rows import State
+from ionet_indexer.tables import FACTS, STATES
+
+S = TypeVar("S", bound=State)
+WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; whoever holds it is the one writer of this database
+SQL = queries.load()
+
+
+class StoreError(Exception):
+    """The database cannot be used: it is unreachable, belongs to another chain, or has another writer."""
+
+
+class WrongChain(StoreError):
+    """This database holds the history of another chain or program."""
+
+
+class Checkpoint(NamedTuple):
+    """How far the tables go. Both are slots, −1 before the first."""
+
+    indexed: int
+    finalized: int
+
+
+class Link(msgspec.Struct):
+    """A row of event_entities."""
+
+    entity: str
+    seq: int
+    position: int
+
+
+class _Transaction(msgspec.Struct):
+    signature: str
+    slot: int
+    tx_index: int
+    block_time: int
+
+
+class _Event(msgspec.Struct):
+    position: int
+    signature: str
+    outer_ix: int
+    inner_ix: int
+    block_time: int
+    name: str
+    data: bytes  # msgspec writes bytes as base64
+
+
+class Writer:
+    """The single writer's connection. Calls between `transaction()`'s ends take effect together or not at all."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, dsn: str) -> AsyncIterator[Writer]:
+        """Connect and bring the schema up to date. Raises StoreError when the server does not answer."""
+        try:
+            connection = await asyncpg.connect(dsn)
+        except (OSError, asyncpg.PostgresError) as error:
+            raise StoreError(f"cannot connect to the database: {error}") from error
+        try:
+            await migrate(connection)
+            yield cls(connection)
+        finally:
+            await connection.close(timeout=5)
+
+    async def take_lock(self) -> bool:
+        """Become the one writer; False while another process is. Ends with the connection."""
+        return bool(await self._connection.fetchval(SQL["writer_lock"], WRITER_LOCK))
+
+    async def start(self, genesis: str, program: str) -> Checkpoint:
+        """Where to continue. Raises WrongChain when the tables were filled from another chain or program."""
+        await self._connection.execute(SQL["checkpoint_start"], genesis, program)
+        row = await self._connection.fetchrow(SQL["checkpoint"])
+        if (row["genesis"], row["program"]) != (genesis, program):
+            raise WrongChain(
+                f"the database belongs to chain {row['genesis']}, program {row['program']}; "
+                f"the node serves {genesis} and {program} is asked for: use another database"
+            )
+        return Checkpoint(row["indexed_slot"], row["finalized_slot"])
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """One database transaction."""
+        async with self._connection.transaction():
+            yield
+
+    async def advance(self, checkpoint: Checkpoint) -> None:
+        """Set the checkpoint."""
+        await self._connection.execute(SQL["checkpoint_advance"], checkpoint.indexed, checkpoint.finalized)
+
+    async def finalize_work(self) -> bool:
+        """Finalize the launcher's rows that the checkpoint covers; whether there were any."""
+        return bool(await self._connection.fetch(SQL["work_finalize"]))
+
+    async def heads(self) -> list[tuple[int, str]]:
+        """(slot, blockhash) of heads that are not final yet, newest first."""
+        return [(row["slot"], row["blockhash"]) for row in await self._connection.fetch(SQL["heads"])]
+
+    async def add_head(self, slot: int, blockhash: str, *, keep_from: int) -> None:
+        """Remember a head; forget those before `keep_from`."""
+        await self._connection.execute(SQL["heads_add"], slot, blockhash)
+        await self._connection.execute(SQL["heads_drop_before"], keep_from)
+
+    async def known(self, signatures: Sequence[str]) -> set[str]:
+        """Those of the signatures that are stored."""
+        found = await self._connection.fetch(SQL["transactions_known"], list(signatures))
+        return {row["signature"] for row in found}
+
+    async def undo_after(self, slot: int) -> list[str]:
+        """Remove everything after `slot` from the chain tables and the facts; returns the entities it concerned."""
+        first = first_position(slot + 1)
+        undone = await self._connection.fetch(SQL["links_drop_from"], first)
+        await self._connection.execute(SQL["events_drop_from"], first)
+        await self._connection.execute(SQL["transactions_drop_after"], slot)
+        await self._connection.execute(SQL["heads_drop_after"], slot)
+        for kind in FACTS:
+            await self._connection.execute(f"DELETE FROM {kind.table} WHERE position >= $1", first)
+        return sorted({row["entity"] for row in undone})
+
+    async def add(self, transactions: Iterable[tuple[str, int, int, int]], events: Iterable[Event]) -> list[Event]:
+        """Store (signature, slot, tx_index, block_time) and events; returns the events that were not there before."""
+        new = await self._connection.fetch(
+            SQL["transactions_add"], rows.encode([_Transaction(*item) for item in transactions])
+        )
+        signatures = {row["signature"] for row in new}
+        fresh = sorted((event for event in events if event.signature in signatures), key=lambda event: event.position)
+        if fresh:
+            await self._connection.execute(SQL["events_add"], rows.encode([_stored(event) for event in fresh]))
+        return fresh
+
+    async def last_links(self, entities: Iterable[str]) -> dict[str, Link]:
+        """Newest link of each entity that has one."""
+        found = await self._connection.fetch(SQL["links_last"], list(entities))
+        return {row["entity"]: Link(row["entity"], row["seq"], row["position"]) for row in found}
+
+    async def add_links(self, found: list[Link]) -> None:
+        """Store which entities the events belong to."""
+        await self._connection.execute(SQL["links_add"], rows.encode(found))
+
+    async def events_of(self, entities: Sequence[str], codec: ProgramCodec) -> list[Event]:
+        """All stored events of these entities, in order."""
+        return [_event(row, codec) for row in await self._connection.fetch(SQL["events_of"], list(entities))]
+
+    async def events_after(self, position: int, limit: int, codec: ProgramCodec) -> list[Event]:
+        """The next `limit` stored events after `position`, in order."""
+        return [_event(row, codec) for row in await self._connection.fetch(SQL["events_after"], position, limit)]
+
+    async def load(self, kind: type[S], keys: Sequence[str], by: str | None = None) -> list[S]:
+        """Rows of a table of states by key, or by another column."""
+        return rows.decode(kind, await self._connection.fetchval(rows.select_sql(kind, by or kind.key), list(keys)))
+
+    async def forget(self, entities: Sequence[str]) -> None:
+        """Remove the states of these entities."""
+        for kind in STATES:
+            await self._connection.execute(rows.delete_sql(kind), list(entities))
+
+    async def empty(self) -> None:
+        """Remove every derived row."""
+        await self._connection.execute("TRUNCATE " + ", ".join(kind.table for kind in (*STATES, *FACTS)))
+
+    async def save(self, view: View) -> None:
+        """Write what the folds changed."""
+        for state, changed in view.changed().items():
+            await self._connection.execute(rows.insert_sql(state), rows.encode(changed))
+        for fact in FACTS:
+            if made := [row for row in view.facts if type(row) is fact]:
+                await self._connection.execute(rows.insert_sql(fact), rows.encode(made))
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Tell listeners, when the transaction commits."""
+        await self._connection.execute(SQL["notify"], channel, payload)
+
+
+def _stored(event: Event) -> _Event:
+    return _Event(
+        event.position,
+        event.signature,
+        event.outer_ix,
+        event.inner_ix,
+        event.block_time,
+        type(event.value).__name__,
+        event.data,
+    )
+
+
+def _event(row: Any, codec: ProgramCodec) -> Event:
+    return Event(
+        position=row["position"],
+        signature=row["signature"],
+        outer_ix=row["outer_ix"],
+        inner_ix=row["inner_ix"],
+        slot=slot_of(row["position"]),
+        block_time=row["block_time"],
+        data=row["data"],
+        value=codec.decode_event(row["data"]),
+    )

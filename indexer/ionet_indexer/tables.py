@@ -1,0 +1,314 @@
+"""Rows of the derived tables. Columns are described in migrations/0002_tables.sql.
+
+States are folds of one entity's events (fold.py); facts are single events in columns of their own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from ionet_indexer.rows import Fact, State
+
+
+class Network(State, kw_only=True):
+    table: ClassVar[str] = "networks"
+    key: ClassVar[str] = "network"
+    entity: ClassVar[str] = "network"
+
+    network: str
+    position: int
+    seq: int
+    authority: str
+    pauser: str
+    arbiter: str
+    io_mint: str
+    iosd_mint: str
+    usdc_mint: str
+    feed_id: str
+    io_genesis: int
+    profile: str
+    pause_bits: int = 0
+
+
+class Model(State, kw_only=True):
+    table: ClassVar[str] = "models"
+    key: ClassVar[str] = "model"
+    entity: ClassVar[str] = "model"
+
+    model: str
+    position: int
+    seq: int
+    code: int
+    name: str
+    kind: str
+    pool: str
+    multiplier: int
+    throughput: int
+
+
+class Node(State, kw_only=True):
+    table: ClassVar[str] = "nodes"
+    key: ClassVar[str] = "node"
+    entity: ClassVar[str] = "node"
+
+    node: str
+    position: int
+    seq: int
+    registered_at: int
+    owner: str
+    device_key: str
+    model: int
+    processors: int
+    payout: str
+    fee_payer: str
+    price: int
+    min_duration: int
+    max_duration: int
+    min_coverage_bps: int
+    country: int
+    region: int
+    currencies: int
+    terms_seq: int
+    tier: int = 0
+    flags: int = 0
+    current_lease: str | None = None
+    bonded: int = 0
+    bonded_shares: int = 0
+    bonded_era: int = 0
+    unbonding: int = 0
+    unbonding_shares: int = 0
+    unbonding_era: int = 0
+    slashed: int = 0
+    leases_booked: int = 0
+    leases_closed: int = 0
+    served_secs: int = 0
+    missed_secs: int = 0
+    earned: int = 0
+
+
+class Ticket(msgspec.Struct):
+    """Stake on its way out: `shares` of the node's unbonding pool in `era`."""
+
+    ticket: int
+    amount: int
+    shares: int
+    era: int
+    matures_at: int
+
+
+class Position(State, kw_only=True):
+    table: ClassVar[str] = "positions"
+    key: ClassVar[str] = "staker_position"
+    entity: ClassVar[str] = "node"
+
+    staker_position: str
+    position: int
+    node: str
+    staker: str
+    shares: int = 0
+    era: int = 0
+    staked: int = 0
+    withdrawn: int = 0
+    tickets: list[Ticket] = msgspec.field(default_factory=list)
+    closed: bool = False
+
+
+class Cluster(State, kw_only=True):
+    table: ClassVar[str] = "clusters"
+    key: ClassVar[str] = "cluster"
+    entity: ClassVar[str] = "cluster"
+
+    cluster: str
+    position: int
+    seq: int
+    renter: str
+    id: int
+    kind: str
+    currency: str
+    mint: str
+    session_key: str | None
+    session_expires_at: int
+    config_hash: str
+    opened_at: int
+    deposit: int
+    status: str = "open"
+    closed_at: int | None = None
+    head_lease: str | None = None
+    head_started_at: int | None = None
+    reserved: int = 0
+    paid: int = 0
+    fees: int = 0
+    refunded: int = 0
+    leases_booked: int = 0
+    leases_open: int = 0
+
+
+class Lease(State, kw_only=True):
+    table: ClassVar[str] = "leases"
+    key: ClassVar[str] = "lease"
+    entity: ClassVar[str] = "lease"
+
+    lease: str
+    position: int
+    seq: int
+    node: str
+    cluster: str
+    number: int
+    role: str
+    processors: int
+    price: int
+    duration: int
+    max_duration: int
+    interval_secs: int
+    required_stake: int
+    io_price: int
+    booked_at: int
+    ready_by: int
+    reserved_amount: int
+    status: str = "booked"
+    end_reason: str | None = None
+    ready_at: int | None = None
+    report_hash: str | None = None
+    accept_by: int | None = None
+    started_at: int | None = None
+    ends_at: int | None = None
+    closed_at: int | None = None
+    due_min_secs: int = 0
+    proof_count: int = 0
+    proof_head: str | None = None
+    last_interval: int | None = None
+    paid: int = 0
+    supplier_fee: int = 0
+    renter_fee: int = 0
+    payable_secs: int = 0
+    missed_secs: int = 0
+    released: int = 0
+
+
+class Iosd(State, kw_only=True):
+    table: ClassVar[str] = "iosd"
+    key: ClassVar[str] = "iosd"
+    entity: ClassVar[str] = "iosd"
+
+    iosd: str
+    position: int
+    seq: int
+    minted: int = 0
+    io_burned: int = 0
+    burned: dict[str, int] = msgspec.field(default_factory=dict)
+    last_price: int = 0
+    last_publish_time: int = 0
+
+
+class LeaseWork(State, kw_only=True):
+    table: ClassVar[str] = "lease_work"
+    key: ClassVar[str] = "lease"
+    entity: ClassVar[str] = "lease"
+
+    lease: str
+    node: str
+    cluster: str
+    cluster_id: int
+    lease_number: int
+    role: str
+    processors: int
+    status: str
+    ready_by: int
+    accept_by: int | None
+    ends_at: int | None
+    interval_secs: int
+    slot: int
+    updated_at: int
+    finalized: bool = False
+
+
+class Proof(Fact, kw_only=True):
+    table: ClassVar[str] = "proofs"
+
+    position: int
+    lease: str
+    node: str
+    at: int
+    interval: int
+    served_before: int
+    served_secs: int
+    gpu_ms: int
+    root: str
+    proof_head: str
+    proof_count: int
+
+
+class Payment(Fact, kw_only=True):
+    table: ClassVar[str] = "payments"
+
+    position: int
+    lease: str
+    node: str
+    cluster: str
+    at: int
+    payable_secs: int
+    amount: int
+    supplier_amount: int
+    supplier_fee: int
+    renter_fee: int
+    payout: str
+
+
+class Slash(Fact, kw_only=True):
+    table: ClassVar[str] = "slashes"
+
+    position: int
+    node: str
+    lease: str
+    at: int
+    reason: str
+    bps: int
+    missed_secs: int
+    amount: int
+    from_bonded: int
+    from_unbonding: int
+    to_renter: int
+    to_reporter: int
+    burned: int
+    reporter: str
+
+
+class StakeMove(Fact, kw_only=True):
+    table: ClassVar[str] = "stake_moves"
+
+    position: int
+    kind: str
+    node: str
+    staker_position: str
+    staker: str
+    at: int
+    amount: int
+    matures_at: int | None = None
+
+
+class Mint(Fact, kw_only=True):
+    table: ClassVar[str] = "mints"
+
+    position: int
+    at: int
+    wallet: str
+    io_burned: int
+    iosd_minted: int
+    price: int
+    publish_time: int
+
+
+class Burn(Fact, kw_only=True):
+    table: ClassVar[str] = "burns"
+
+    position: int
+    at: int
+    mint: str
+    amount: int
+    burned_after: int
+
+
+STATES: tuple[type[State], ...] = (Network, Model, Node, Position, Cluster, Lease, LeaseWork, Iosd)
+FACTS: tuple[type[Fact], ...] = (Proof, Payment, Slash, StakeMove, Mint, Burn)
