@@ -1,0 +1,33 @@
+//! Units and limits that no parameter may change.
+
+/// Base units of one IO token (8 decimals).
+pub const IO_UNIT: u64 = 100_000_000;
+pub const IO_DECIMALS: u8 = 8;
+/// IOSD and USDC count micro-dollars.
+pub const USD_DECIMALS: u8 = 6;
+
+/// IO minted once, by `init_network` (500 M; emission may add up to 300 M more, ever).
+pub const IO_GENESIS: u64 = 500_000_000 * IO_UNIT;
+
+/// Basis points in a whole.
+pub const BPS: u64 = 10_000;
+pub const SECS_PER_HOUR: u64 = 3_600;
+
+/// Processors one node may register (one machine).
+pub const MAX_PROCESSORS: u8 = 8;
+/// Micro-dollars per processor-hour that a node may ask at most ($1,000,000); keeps every product inside u128.
+pub const MAX_PRICE: u64 = 1_000_000_000_000;
+/// Longest lease that a node may offer, in seconds (one year).
+pub const MAX_DURATION: u32 = 366 * 24 * 3_600;
+
+/// Open intervals that a lease can hold (see `Lease::ring`).
+pub const RING: usize = 16;
+/// Open unbonding tickets per position.
+pub const MAX_TICKETS: usize = 8;
+/// Steps of the slashing ladder.
+pub const TIERS: usize = 4;
+
+/// Virtual shares and assets of a stake pool: one unit of each, scaled, so that the first depositor
+/// cannot raise the price of a share by a donation (OpenZeppelin's ERC-4626 offset).
+pub const VIRTUAL_SHARES: u128 = 1_000;
+pub const VIRTUAL_ASSETS: u128 = 1;

@@ -1,0 +1,167 @@
+//! Every refusal of the program. Codes are stable: new ones go to the end.
+
+use anchor_lang::prelude::*;
+
+#[error_code]
+pub enum IonetError {
+    #[msg("Only the program's upgrade authority may initialise the network.")]
+    NotUpgradeAuthority,
+    #[msg("The account given as program data does not belong to this program.")]
+    WrongProgramData,
+    #[msg("The profile must be 0 (mainnet) or 1 (local).")]
+    UnknownProfile,
+    #[msg("Only the network authority may do this.")]
+    NotAuthority,
+    #[msg("Only the pauser or the network authority may change the pause bits.")]
+    NotPauser,
+    #[msg("This entry is paused; exits are never paused.")]
+    Paused,
+    #[msg("The mint is not the one the network admits here.")]
+    WrongMint,
+    #[msg("The mint must have six decimals and no freeze authority of another kind than USDC's.")]
+    BadMint,
+    #[msg("The token account does not hold the expected mint.")]
+    WrongTokenMint,
+    #[msg("The token account does not belong to the expected owner.")]
+    WrongTokenOwner,
+    #[msg("The token account is not the associated token account of its recipient.")]
+    NotAssociatedAccount,
+    #[msg("The vault is not the one of this account.")]
+    WrongVault,
+    #[msg("An amount of zero does nothing.")]
+    ZeroAmount,
+    #[msg("An amount does not fit its integer type.")]
+    Overflow,
+    #[msg("The device model does not match its code.")]
+    WrongModel,
+    #[msg("The device model is disabled.")]
+    ModelDisabled,
+    #[msg("The model needs a name, a kind, a pool and a multiplier within bounds.")]
+    BadModel,
+    #[msg("A node has between one and eight processors.")]
+    BadProcessors,
+    #[msg("The price must be positive and at most one million dollars per processor-hour.")]
+    BadPrice,
+    #[msg("The minimum duration must be positive and not above the maximum, and the maximum at most a year.")]
+    BadDuration,
+    #[msg("The currencies must be a non-empty set of IOSD, USDC and IO.")]
+    BadCurrencies,
+    #[msg("The country must be an ISO 3166-1 numeric code.")]
+    BadCountry,
+    #[msg("The payout and fee payer addresses must not be empty.")]
+    BadPayout,
+    #[msg("Only the node's owner may do this.")]
+    NotNodeOwner,
+    #[msg("Only the node's device key may do this.")]
+    NotDeviceKey,
+    #[msg("The node is paused.")]
+    NodePaused,
+    #[msg("The node is retired.")]
+    NodeRetired,
+    #[msg("The node is blocked.")]
+    NodeBlocked,
+    #[msg("The node is on another lease.")]
+    NodeBusy,
+    #[msg("The node's bonded stake is below its requirement.")]
+    StakeTooLow,
+    #[msg("The node's terms changed since they were read.")]
+    TermsChanged,
+    #[msg("The node asks more than the stated maximum price.")]
+    PriceTooHigh,
+    #[msg("The node does not accept the cluster's currency.")]
+    CurrencyRefused,
+    #[msg("In this version only the node's owner may stake to it.")]
+    OnlyOwnerStakes,
+    #[msg("The position does not belong to this node and staker.")]
+    WrongPosition,
+    #[msg("The position has no shares in the current era.")]
+    NothingBonded,
+    #[msg("Eight unbonding tickets are open; withdraw one first.")]
+    TooManyTickets,
+    #[msg("No unbonding ticket has matured yet.")]
+    NothingMatured,
+    #[msg("The deposit is too small to be worth a share.")]
+    DepositTooSmall,
+    #[msg("Only IOSD clusters can be opened in this version.")]
+    CurrencyNotSupported,
+    #[msg("The cluster kind is unknown.")]
+    UnknownClusterKind,
+    #[msg("The session key must be set and expire in the future.")]
+    BadSessionKey,
+    #[msg("Only the cluster's renter may do this.")]
+    NotRenter,
+    #[msg("Only the renter or a session key that has not expired may do this.")]
+    NotRenterOrSession,
+    #[msg("The cluster's free budget does not cover this.")]
+    BudgetTooSmall,
+    #[msg("The cluster still has open leases.")]
+    LeasesOpen,
+    #[msg("Until the cluster has been idle long enough only its renter may close it.")]
+    ClusterNotIdle,
+    #[msg("The lease does not belong to this node.")]
+    WrongNode,
+    #[msg("The lease does not belong to this cluster.")]
+    WrongCluster,
+    #[msg("The duration is outside what the node offers.")]
+    DurationRefused,
+    #[msg("The parameters do not fit the ring of open intervals.")]
+    RingTooSmall,
+    #[msg("The lease is not in the state this instruction needs.")]
+    WrongLeaseState,
+    #[msg("The deadline has passed.")]
+    TooLate,
+    #[msg("The deadline has not passed yet.")]
+    TooEarly,
+    #[msg("The cluster's head must be running before a worker's meter starts.")]
+    HeadNotRunning,
+    #[msg("Proofs must be appended in order; this interval was skipped or is already closed.")]
+    ProofOutOfOrder,
+    #[msg("The interval is not open for a proof now.")]
+    IntervalNotOpen,
+    #[msg("More seconds are claimed than have passed in the interval.")]
+    ServedTooLong,
+    #[msg("A proof may be raised, never lowered.")]
+    ProofLowered,
+    #[msg("The lease has ended.")]
+    LeaseEnded,
+    #[msg("The supplier has not missed enough to be ended by somebody else.")]
+    NotSupplierFault,
+    #[msg("No missed time is left to charge.")]
+    NothingMissed,
+    #[msg("Missed time must be charged before the lease closes.")]
+    MissedNotCharged,
+    #[msg("The lease must be settled in full before it closes.")]
+    NotSettled,
+    #[msg("The rent goes back to the account that paid it.")]
+    WrongRentPayer,
+    #[msg("The price account does not belong to the oracle program.")]
+    OracleWrongOwner,
+    #[msg("The price account is not a price update.")]
+    OracleBadAccount,
+    #[msg("The price update is not fully verified.")]
+    OracleNotVerified,
+    #[msg("The price update is for another feed.")]
+    OracleWrongFeed,
+    #[msg("The price's exponent is out of range.")]
+    OracleBadExponent,
+    #[msg("The price is too old.")]
+    OracleStale,
+    #[msg("The price comes from the future.")]
+    OracleFuture,
+    #[msg("The price is older than the last one used.")]
+    OracleReplayed,
+    #[msg("The price and its average must be positive.")]
+    OracleNotPositive,
+    #[msg("The price is too uncertain.")]
+    OracleUncertain,
+    #[msg("The price is too uncertain to be worth anything after its bounds.")]
+    OracleWorthless,
+    #[msg("The result is below the stated minimum.")]
+    SlippageExceeded,
+    #[msg("The renter account does not belong to this wallet.")]
+    WrongRenterAccount,
+    #[msg("The hash must not be zero.")]
+    ZeroHash,
+    #[msg("The account version is not known to this program.")]
+    UnknownVersion,
+}

@@ -1,0 +1,17 @@
+//! sha256 over several parts, by syscall on chain.
+
+#[cfg(target_os = "solana")]
+#[allow(unsafe_code)]
+pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
+    let mut out = [0u8; 32];
+    // SAFETY: `parts` is a slice of (pointer, length) pairs as the syscall wants them; it writes 32 bytes to `out`.
+    unsafe {
+        pinocchio::syscalls::sol_sha256(parts.as_ptr().cast(), parts.len() as u64, out.as_mut_ptr());
+    }
+    out
+}
+
+#[cfg(not(target_os = "solana"))]
+pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
+    anchor_lang::sha256(&parts.concat())
+}

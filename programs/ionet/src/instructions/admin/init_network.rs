@@ -1,0 +1,113 @@
+use anchor_lang::prelude::*;
+use anchor_spl::mint;
+use anchor_spl::token::{Mint, Token, TokenAccount};
+use anchor_spl::associated_token::AssociatedToken;
+
+use crate::constants::{IO_DECIMALS, IO_GENESIS, USD_DECIMALS};
+use crate::error::IonetError;
+use crate::events::NetworkInitialized;
+use crate::state::{Iosd, Network, Params};
+use crate::{clock, token};
+
+/// The upgradeable loader, which owns this program's ProgramData.
+const LOADER: Address = anchor_lang::address!("BPFLoaderUpgradeab1e11111111111111111111111");
+/// ProgramData: tag u32 = 3, deployment slot u64, upgrade authority as an option (tag u8, key).
+const PROGRAM_DATA_TAG: [u8; 4] = [3, 0, 0, 0];
+const AUTHORITY_TAG: usize = 12;
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct InitNetwork {
+    /// The program's upgrade authority; becomes the network authority.
+    #[account(mut)]
+    pub authority: Signer,
+    /// CHECK: this program's ProgramData; owner, address and authority are checked in the handler.
+    pub program_data: UncheckedAccount,
+    #[account(init, payer = authority, seeds = [b"network"], bump)]
+    pub network: Box<Account<Network>>,
+    #[account(init, payer = authority, seeds = [b"iosd"], bump)]
+    pub iosd: Box<Account<Iosd>>,
+    #[account(init, payer = authority, seeds = [b"io_mint"], bump, mint::decimals = IO_DECIMALS, mint::authority = network)]
+    pub io_mint: Box<Account<Mint>>,
+    #[account(init, payer = authority, seeds = [b"iosd_mint"], bump, mint::decimals = USD_DECIMALS, mint::authority = network)]
+    pub iosd_mint: Box<Account<Mint>>,
+    pub usdc_mint: Box<Account<Mint>>,
+    /// CHECK: any wallet; receives the genesis supply.
+    pub genesis_owner: UncheckedAccount,
+    #[account(init, payer = authority, associated_token::mint = io_mint, associated_token::authority = genesis_owner)]
+    pub genesis_account: Box<Account<TokenAccount>>,
+    pub token_program: Program<Token>,
+    pub associated_token_program: Program<AssociatedToken>,
+    pub system_program: Program<System>,
+}
+
+/// Creates the network, both mints and the genesis supply. Needs the program's upgrade authority; once.
+pub fn handler(
+    ctx: &mut Context<InitNetwork>,
+    profile: u8,
+    pauser: Address,
+    arbiter: Address,
+    feed_id: [u8; 32],
+) -> Result<()> {
+    check_upgrade_authority(&ctx.accounts.program_data, ctx.accounts.authority.address(), ctx.program_id)?;
+    require!(ctx.accounts.usdc_mint.decimals() == USD_DECIMALS, IonetError::BadMint);
+    require!(feed_id != [0; 32], IonetError::ZeroHash);
+    let params = Params::of_profile(profile)?;
+    let now = clock::now()?;
+    let authority = *ctx.accounts.authority.address();
+    let (io_mint, iosd_mint) = (*ctx.accounts.io_mint.address(), *ctx.accounts.iosd_mint.address());
+    let usdc_mint = *ctx.accounts.usdc_mint.address();
+    let bump = ctx.bumps.network;
+
+    let network = &mut ctx.accounts.network;
+    network.authority = authority;
+    network.pauser = pauser;
+    network.arbiter = arbiter;
+    network.io_mint = io_mint;
+    network.iosd_mint = iosd_mint;
+    network.usdc_mint = usdc_mint;
+    network.feed_id = feed_id;
+    network.seq = 1;
+    network.io_genesis = IO_GENESIS;
+    network.params = params;
+    network.profile = profile;
+    network.bump = bump;
+    network.version = Network::VERSION;
+    let iosd = &mut ctx.accounts.iosd;
+    iosd.bump = ctx.bumps.iosd;
+    iosd.version = Iosd::VERSION;
+
+    token::mint_to(
+        ctx.accounts.io_mint.cpi_handle_mut(),
+        ctx.accounts.genesis_account.cpi_handle_mut(),
+        ctx.accounts.network.cpi_handle(),
+        IO_GENESIS,
+        &[&[Network::SEED, &[bump]]],
+    );
+    emit_cpi!(NetworkInitialized {
+        network: *ctx.accounts.network.address(),
+        seq: 1,
+        at: now,
+        authority,
+        pauser,
+        arbiter,
+        io_mint,
+        iosd_mint,
+        usdc_mint,
+        feed_id,
+        genesis_owner: *ctx.accounts.genesis_owner.address(),
+        genesis_amount: IO_GENESIS,
+        profile,
+    });
+    Ok(())
+}
+
+fn check_upgrade_authority(program_data: &UncheckedAccount, authority: &Address, program: &Address) -> Result<()> {
+    let (expected, _) = Address::find_program_address(&[program.as_ref()], &LOADER);
+    require!(*program_data.address() == expected && program_data.owned_by(&LOADER), IonetError::WrongProgramData);
+    let data = program_data.try_borrow().map_err(|_| IonetError::WrongProgramData)?;
+    require!(data.starts_with(&PROGRAM_DATA_TAG), IonetError::WrongProgramData);
+    let held = data.get(AUTHORITY_TAG..).and_then(|rest| rest.split_first()).ok_or(IonetError::WrongProgramData)?;
+    require!(*held.0 == 1 && held.1.starts_with(authority.as_ref()), IonetError::NotUpgradeAuthority);
+    Ok(())
+}

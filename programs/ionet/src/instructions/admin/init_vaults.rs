@@ -1,0 +1,26 @@
+use anchor_lang::prelude::*;
+use anchor_spl::token::{self, Mint, Token, TokenAccount};
+
+use crate::error::IonetError;
+use crate::state::Network;
+
+#[derive(Accounts)]
+pub struct InitVaults {
+    #[account(mut)]
+    pub payer: Signer,
+    #[account(seeds = [b"network"], bump)]
+    pub network: Account<Network>,
+    #[account(constraint(network.admits(mint.address()) @ IonetError::WrongMint))]
+    pub mint: Account<Mint>,
+    #[account(init, payer = payer, seeds = [b"fees", mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
+    pub fee_vault: Account<TokenAccount>,
+    #[account(init, payer = payer, seeds = [b"burn", mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
+    pub burn_vault: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+    pub system_program: Program<System>,
+}
+
+/// Creates the fee vault and the burn vault of one admitted mint. Anyone; once per mint.
+pub fn handler(_ctx: &mut Context<InitVaults>) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,33 @@
+use anchor_lang::prelude::*;
+
+use crate::error::IonetError;
+use crate::events::PauseChanged;
+use crate::state::{Network, PAUSE_ALL};
+use crate::{clock, math};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SetPause {
+    pub pauser: Signer,
+    #[account(
+        mut,
+        seeds = [b"network"],
+        bump,
+        constraint((network.pauser == *pauser.address() || network.authority == *pauser.address()) @ IonetError::NotPauser),
+    )]
+    pub network: Account<Network>,
+}
+
+/// Sets which entries are paused. Pauser or network authority. Exits have no bit: they cannot be paused.
+pub fn handler(ctx: &mut Context<SetPause>, bits: u64) -> Result<()> {
+    require!(bits & !PAUSE_ALL == 0, IonetError::NotPauser);
+    let now = clock::now()?;
+    let by = *ctx.accounts.pauser.address();
+    let network = &mut ctx.accounts.network;
+    let before = network.pause_bits;
+    network.pause_bits = bits;
+    network.seq = math::add(network.seq, 1)?;
+    let seq = network.seq;
+    emit_cpi!(PauseChanged { network: *ctx.accounts.network.address(), seq, at: now, before, after: bits, by });
+    Ok(())
+}

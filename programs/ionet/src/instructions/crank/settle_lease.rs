@@ -1,0 +1,145 @@
+use anchor_lang::prelude::*;
+use anchor_spl::token::{Token, TokenAccount};
+
+use crate::error::IonetError;
+use crate::events::{LeaseEnded, LeaseSettled};
+use crate::state::{Cluster, Lease, Node, END_EXPIRED, LEASE_ACTIVE};
+use crate::{clock, math, token};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SettleLease {
+    #[account(mut)]
+    pub node: Account<Node>,
+    #[account(mut)]
+    pub cluster: Account<Cluster>,
+    #[account(
+        mut,
+        constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
+        constraint(lease.node == *node.address() @ IonetError::WrongNode),
+    )]
+    pub lease: Account<Lease>,
+    #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
+    pub escrow: Account<TokenAccount>,
+    /// The associated account of the node's payout wallet.
+    #[account(mut)]
+    pub payout_account: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+}
+
+/// Pays what is proven and can no longer be disputed, and ends a lease whose time is over. Anyone. Amounts are
+/// cumulative, so calling it often or once pays the same; with nothing to do it does nothing.
+pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
+    let now = clock::now()?;
+    require!(ctx.accounts.lease.has_run(), IonetError::WrongLeaseState);
+    let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
+    let payout = ctx.accounts.node.payout;
+    token::check_associated(&ctx.accounts.payout_account, &payout, &ctx.accounts.cluster.mint)?;
+
+    let ended = expire(&mut ctx.accounts, now, node_key, cluster_key)?;
+    let (lease, cluster) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster);
+    lease.fold(now)?;
+    let paid_before = lease.paid;
+    let due = Payment::due(lease)?;
+    let settled = if due.gross == 0 && due.renter_fee == 0 {
+        None
+    } else {
+        due.book(lease, cluster)?;
+        Some(LeaseSettled {
+            lease: *lease.address(),
+            seq: lease.next_seq()?,
+            at: now,
+            node: node_key,
+            cluster: cluster_key,
+            cluster_seq: cluster.next_seq()?,
+            payable_secs: lease.payable_secs(),
+            missed_secs: lease.missed_secs,
+            paid_before,
+            paid: lease.paid,
+            supplier_amount: due.net()?,
+            supplier_fee: due.supplier_fee,
+            renter_fee: due.renter_fee,
+            payout,
+            cluster_paid_after: cluster.paid,
+            cluster_fees_after: cluster.fees,
+            cluster_reserved_after: cluster.reserved,
+        })
+    };
+    let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
+    token::transfer(
+        ctx.accounts.escrow.cpi_handle_mut(),
+        ctx.accounts.payout_account.cpi_handle_mut(),
+        ctx.accounts.cluster.cpi_handle(),
+        due.net()?,
+        &[&[Cluster::SEED, renter.as_ref(), &id, &bump]],
+    );
+    if let Some(event) = ended {
+        emit_cpi!(event);
+    }
+    if let Some(event) = settled {
+        emit_cpi!(event);
+    }
+    Ok(())
+}
+
+/// Ends an active lease whose time is over and frees its node.
+fn expire(accounts: &mut SettleLease, now: i64, node: Address, cluster: Address) -> Result<Option<LeaseEnded>> {
+    let lease = &mut accounts.lease;
+    if lease.status != LEASE_ACTIVE || now < lease.ends_at {
+        return Ok(None);
+    }
+    let ends_at = lease.ends_at;
+    lease.end(now, END_EXPIRED);
+    let lease_key = *lease.address();
+    accounts.node.vacate(&lease_key);
+    accounts.cluster.leave_head(&lease_key);
+    accounts.cluster.last_activity_at = now;
+    Ok(Some(LeaseEnded {
+        lease: lease_key,
+        seq: lease.next_seq()?,
+        at: now,
+        node,
+        node_seq: accounts.node.next_seq()?,
+        cluster,
+        reason: END_EXPIRED,
+        ends_at_before: ends_at,
+        ends_at,
+        due_min_secs: 0,
+        by: Address::default(),
+    }))
+}
+
+/// The difference between what is due in all and what was paid.
+struct Payment {
+    gross: u64,
+    supplier_fee: u64,
+    renter_fee: u64,
+}
+
+impl Payment {
+    fn due(lease: &Lease) -> Result<Self> {
+        let (earned, renter_fee) = lease.cost(lease.payable_secs())?;
+        let supplier_fee = math::bps_ceil(earned, u64::from(lease.supplier_fee_bps))?;
+        Ok(Self {
+            gross: math::sub(earned, lease.paid)?,
+            supplier_fee: math::sub(supplier_fee, lease.supplier_fee)?,
+            renter_fee: math::sub(renter_fee, lease.renter_fee)?,
+        })
+    }
+
+    fn net(&self) -> Result<u64> {
+        math::sub(self.gross, self.supplier_fee)
+    }
+
+    fn book(&self, lease: &mut Lease, cluster: &mut Cluster) -> Result<()> {
+        let taken = math::add(self.gross, self.renter_fee)?;
+        lease.paid = math::add(lease.paid, self.gross)?;
+        lease.supplier_fee = math::add(lease.supplier_fee, self.supplier_fee)?;
+        lease.renter_fee = math::add(lease.renter_fee, self.renter_fee)?;
+        lease.reserved_amount = math::sub(lease.reserved_amount, taken)?;
+        cluster.release(taken)?;
+        cluster.paid = math::add(cluster.paid, self.net()?)?;
+        cluster.fees = math::add(cluster.fees, math::add(self.supplier_fee, self.renter_fee)?)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+use anchor_lang::prelude::*;
+
+use crate::error::IonetError;
+use crate::events::LeaseStarted;
+use crate::state::{Cluster, Lease, LEASE_ACTIVE, LEASE_READY, ROLE_HEAD};
+use crate::{clock, math};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct AcceptReady {
+    /// The renter or the session key.
+    pub authority: Signer,
+    #[account(mut)]
+    pub cluster: Account<Cluster>,
+    #[account(mut, constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster))]
+    pub lease: Account<Lease>,
+}
+
+/// Starts the meter after the renter's side has checked the hardware. Renter or session key, before the deadline; a
+/// worker's meter never starts before its head's.
+pub fn handler(ctx: &mut Context<AcceptReady>) -> Result<()> {
+    let (now, slot) = clock::now_and_slot()?;
+    let accepted_by = *ctx.accounts.authority.address();
+    let cluster_key = *ctx.accounts.cluster.address();
+    let (cluster, lease) = (&mut ctx.accounts.cluster, &mut ctx.accounts.lease);
+    require!(cluster.may_act(&accepted_by, now), IonetError::NotRenterOrSession);
+    lease.require_status(LEASE_READY)?;
+    let waited = math::elapsed(lease.ready_at, lease.ready_slot, now, slot, lease.slot_ms);
+    require!(waited < u64::from(lease.accept_deadline_secs), IonetError::TooLate);
+    if lease.role == ROLE_HEAD {
+        cluster.head_started_at = now;
+    } else {
+        require!(cluster.head_started_at != 0, IonetError::HeadNotRunning);
+    }
+    lease.status = LEASE_ACTIVE;
+    lease.started_at = now;
+    lease.ends_at = math::add_time(now, u64::from(lease.duration))?;
+    lease.last_proof_at = now;
+    lease.last_proof_slot = slot;
+    let event = LeaseStarted {
+        lease: *lease.address(),
+        seq: lease.next_seq()?,
+        at: now,
+        node: lease.node,
+        cluster: cluster_key,
+        cluster_seq: cluster.next_seq()?,
+        accepted_by,
+        ends_at: lease.ends_at,
+    };
+    emit_cpi!(event);
+    Ok(())
+}

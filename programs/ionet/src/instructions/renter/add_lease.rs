@@ -1,0 +1,121 @@
+use anchor_lang::prelude::*;
+
+use crate::error::IonetError;
+use crate::events::LeaseBooked;
+use crate::state::{
+    Cluster, DeviceModel, Iosd, Lease, Network, Node, LEASE_BOOKED, PAUSE_ADD_LEASE, ROLE_HEAD, ROLE_WORKER,
+};
+use crate::{clock, math};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct AddLease {
+    /// Pays the lease's rent and gets it back.
+    #[account(mut)]
+    pub renter: Signer,
+    #[account(seeds = [b"network"], bump)]
+    pub network: Account<Network>,
+    #[account(seeds = [b"iosd"], bump)]
+    pub iosd: Account<Iosd>,
+    #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
+    pub cluster: Account<Cluster>,
+    #[account(mut)]
+    pub node: Account<Node>,
+    #[account(constraint(model.code == node.model @ IonetError::WrongModel))]
+    pub model: Account<DeviceModel>,
+    #[account(
+        init,
+        payer = renter,
+        seeds = [b"lease", node.address().as_ref(), &node.next_lease_number.to_le_bytes()],
+        bump,
+    )]
+    pub lease: Account<Lease>,
+    pub system_program: Program<System>,
+}
+
+/// Books one node for `duration` seconds and locks its price and the renter's fee. Renter. Refused when the node asks
+/// more than `max_price` or its terms are not the ones read (`terms_seq`). The first lease of a cluster is its head.
+pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms_seq: u32) -> Result<()> {
+    ctx.accounts.network.check_not_paused(PAUSE_ADD_LEASE)?;
+    let (now, slot) = clock::now_and_slot()?;
+    let required_stake = check_node(&ctx.accounts, duration, max_price, terms_seq)?;
+    let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
+    let lease_key = *ctx.accounts.lease.address();
+
+    let (node, cluster) = (&mut ctx.accounts.node, &mut ctx.accounts.cluster);
+    let role = if cluster.head_lease == Address::default() { ROLE_HEAD } else { ROLE_WORKER };
+    let lease = &mut ctx.accounts.lease;
+    lease.copy_params(&ctx.accounts.network.params);
+    lease.node = node_key;
+    lease.cluster = cluster_key;
+    lease.number = node.next_lease_number;
+    lease.price = node.price;
+    lease.required_stake = required_stake;
+    lease.io_price = ctx.accounts.iosd.last_price;
+    lease.booked_at = now;
+    lease.booked_slot = slot;
+    lease.duration = duration;
+    lease.max_duration = node.max_duration;
+    lease.processors = node.processors;
+    lease.currency = cluster.currency;
+    lease.role = role;
+    lease.status = LEASE_BOOKED;
+    lease.bump = ctx.bumps.lease;
+    lease.version = Lease::VERSION;
+    let (price, fee) = lease.cost(u64::from(duration))?;
+    lease.reserved_amount = math::add(price, fee)?;
+    let seq = lease.next_seq()?;
+
+    cluster.reserve(lease.reserved_amount)?;
+    cluster.leases_booked = cluster.leases_booked.checked_add(1).ok_or(IonetError::Overflow)?;
+    cluster.leases_open = cluster.leases_open.checked_add(1).ok_or(IonetError::Overflow)?;
+    cluster.last_activity_at = now;
+    if role == ROLE_HEAD {
+        cluster.head_lease = lease_key;
+    }
+    node.current_lease = lease_key;
+    node.next_lease_number = math::add(node.next_lease_number, 1)?;
+    node.busy_until = busy_until(lease, now)?;
+    let event = LeaseBooked {
+        lease: lease_key,
+        seq,
+        at: now,
+        node: node_key,
+        node_seq: node.next_seq()?,
+        cluster: cluster_key,
+        cluster_seq: cluster.next_seq()?,
+        number: lease.number,
+        role,
+        processors: lease.processors,
+        price: lease.price,
+        duration,
+        max_duration: lease.max_duration,
+        interval_secs: lease.interval_secs,
+        ready_by: math::add_time(now, u64::from(lease.ready_deadline_secs))?,
+        required_stake,
+        io_price: lease.io_price,
+        reserved_amount: lease.reserved_amount,
+        cluster_reserved_after: cluster.reserved,
+    };
+    emit_cpi!(event);
+    Ok(())
+}
+
+/// Everything the renter relied on must hold now. Returns the stake that slashes are measured by.
+fn check_node(accounts: &AddLease, duration: u32, max_price: u64, terms_seq: u32) -> Result<u64> {
+    let node = &accounts.node;
+    let required = node.check_hireable(&accounts.model, &accounts.network.params)?;
+    require!(node.current_lease == Address::default(), IonetError::NodeBusy);
+    require!(node.terms_seq == terms_seq, IonetError::TermsChanged);
+    require!(node.price <= max_price, IonetError::PriceTooHigh);
+    require!(node.currencies & accounts.cluster.currency != 0, IonetError::CurrencyRefused);
+    require!(duration >= node.min_duration && duration <= node.max_duration, IonetError::DurationRefused);
+    Ok(required)
+}
+
+/// The latest moment at which this lease can still be disputed, whenever it starts.
+fn busy_until(lease: &Lease, now: i64) -> Result<i64> {
+    let waiting = u64::from(lease.ready_deadline_secs).saturating_add(u64::from(lease.accept_deadline_secs));
+    let running = u64::from(lease.duration).saturating_add(lease.maturity_delay());
+    math::add_time(now, waiting.saturating_add(running))
+}

@@ -1,0 +1,90 @@
+use anchor_lang::prelude::*;
+use anchor_spl::token::{Mint, Token, TokenAccount};
+
+use crate::constants::IO_UNIT;
+use crate::error::IonetError;
+use crate::events::IosdMinted;
+use crate::oracle::Price;
+use crate::state::{Iosd, Network, PAUSE_MINT_IOSD};
+use crate::{clock, math, token};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct MintIosd {
+    pub wallet: Signer,
+    #[account(seeds = [b"network"], bump)]
+    pub network: Account<Network>,
+    #[account(mut, seeds = [b"iosd"], bump)]
+    pub iosd: Account<Iosd>,
+    #[account(mut, address = network.io_mint @ IonetError::WrongMint)]
+    pub io_mint: Account<Mint>,
+    #[account(mut, address = network.iosd_mint @ IonetError::WrongMint)]
+    pub iosd_mint: Account<Mint>,
+    /// IO to burn, of the wallet.
+    #[account(mut)]
+    pub from: Account<TokenAccount>,
+    /// Receives the IOSD; any account of that mint.
+    #[account(mut, constraint(*to.mint() == network.iosd_mint @ IonetError::WrongTokenMint))]
+    pub to: Account<TokenAccount>,
+    /// CHECK: a Pyth price update; the oracle module checks it.
+    pub price_update: UncheckedAccount,
+    pub token_program: Program<Token>,
+}
+
+/// Burns IO and mints what it is worth at the low end of the price, less the spread that stays in the backing.
+/// The only way IOSD comes into being. `io_amount` and `min_iosd` in base units.
+pub fn handler(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Result<()> {
+    ctx.accounts.network.check_not_paused(PAUSE_MINT_IOSD)?;
+    require!(io_amount > 0, IonetError::ZeroAmount);
+    let now = clock::now()?;
+    let wallet = *ctx.accounts.wallet.address();
+    token::check_token_account(&ctx.accounts.from, &wallet, &ctx.accounts.network.io_mint)?;
+    let params = &ctx.accounts.network.params;
+    let price = Price::load(
+        &ctx.accounts.price_update,
+        &ctx.accounts.network.feed_id,
+        params,
+        ctx.accounts.iosd.last_publish_time,
+        now,
+    )?;
+    let value = price.value_in(io_amount)?;
+    let iosd_amount = math::sub(value, math::bps_ceil(value, u64::from(params.spread_bps))?)?;
+    require!(iosd_amount > 0, IonetError::ZeroAmount);
+    require!(iosd_amount >= min_iosd, IonetError::SlippageExceeded);
+
+    let iosd = &mut ctx.accounts.iosd;
+    iosd.minted = math::add(iosd.minted, iosd_amount)?;
+    iosd.io_burned = math::add(iosd.io_burned, io_amount)?;
+    iosd.last_publish_time = price.publish_time;
+    iosd.last_price = price.value_in(IO_UNIT)?;
+    iosd.seq = math::add(iosd.seq, 1)?;
+    let bump = [ctx.accounts.network.bump];
+    token::burn(
+        ctx.accounts.from.cpi_handle_mut(),
+        ctx.accounts.io_mint.cpi_handle_mut(),
+        ctx.accounts.wallet.cpi_handle(),
+        io_amount,
+        &[],
+    );
+    token::mint_to(
+        ctx.accounts.iosd_mint.cpi_handle_mut(),
+        ctx.accounts.to.cpi_handle_mut(),
+        ctx.accounts.network.cpi_handle(),
+        iosd_amount,
+        &[&[Network::SEED, &bump]],
+    );
+    let iosd = &ctx.accounts.iosd;
+    emit_cpi!(IosdMinted {
+        iosd: *iosd.address(),
+        seq: iosd.seq,
+        at: now,
+        wallet,
+        io_burned: io_amount,
+        iosd_minted: iosd_amount,
+        price: iosd.last_price,
+        publish_time: iosd.last_publish_time,
+        minted_after: iosd.minted,
+        io_burned_after: iosd.io_burned,
+    });
+    Ok(())
+}

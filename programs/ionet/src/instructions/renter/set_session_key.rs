@@ -1,0 +1,34 @@
+use anchor_lang::prelude::*;
+
+use crate::clock;
+use crate::error::IonetError;
+use crate::events::SessionKeyChanged;
+use crate::state::Cluster;
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SetSessionKey {
+    pub renter: Signer,
+    #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
+    pub cluster: Account<Cluster>,
+}
+
+/// Rotates the session key, or revokes it when given zero. Renter.
+pub fn handler(ctx: &mut Context<SetSessionKey>, session_key: Address, expires_at: i64) -> Result<()> {
+    let now = clock::now()?;
+    require!(session_key == Address::default() || expires_at > now, IonetError::BadSessionKey);
+    let cluster = &mut ctx.accounts.cluster;
+    let before = cluster.session_key;
+    cluster.session_key = session_key;
+    cluster.session_expires_at = expires_at;
+    let seq = cluster.next_seq()?;
+    emit_cpi!(SessionKeyChanged {
+        cluster: *ctx.accounts.cluster.address(),
+        seq,
+        at: now,
+        before,
+        after: session_key,
+        expires_at,
+    });
+    Ok(())
+}

@@ -1,0 +1,19 @@
+pub mod append_proof;
+pub mod mark_ready;
+pub mod pause_node;
+pub mod quit_lease;
+pub mod register_node;
+pub mod retire_node;
+pub mod rotate_device_key;
+pub mod update_node;
+
+pub use {
+    append_proof::*,
+    mark_ready::*,
+    pause_node::*,
+    quit_lease::*,
+    register_node::*,
+    retire_node::*,
+    rotate_device_key::*,
+    update_node::*,
+};

@@ -1,0 +1,27 @@
+use anchor_lang::prelude::*;
+
+use crate::clock;
+use crate::error::IonetError;
+use crate::events::NodeFlagsChanged;
+use crate::state::{Node, FLAG_PAUSED, FLAG_RETIRED};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct PauseNode {
+    pub owner: Signer,
+    #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
+    pub node: Account<Node>,
+}
+
+/// Pauses the node or lets it take leases again. Owner. A running lease is not touched.
+pub fn handler(ctx: &mut Context<PauseNode>, paused: bool) -> Result<()> {
+    let now = clock::now()?;
+    let node = &mut ctx.accounts.node;
+    require!(node.flags & FLAG_RETIRED == 0, IonetError::NodeRetired);
+    let before = node.flags;
+    let after = if paused { before | FLAG_PAUSED } else { before & !FLAG_PAUSED };
+    node.flags = after;
+    let seq = node.next_seq()?;
+    emit_cpi!(NodeFlagsChanged { node: *ctx.accounts.node.address(), seq, at: now, before, after });
+    Ok(())
+}

@@ -1,0 +1,104 @@
+use anchor_lang::prelude::*;
+use anchor_spl::token::{Token, TokenAccount};
+
+use crate::error::IonetError;
+use crate::events::{LeaseEnded, NodeSlashed};
+use crate::slashing::{self, REASON_QUIT};
+use crate::state::{Cluster, Lease, Network, Node, END_QUIT, LEASE_ACTIVE};
+use crate::{clock, math, token};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct QuitLease {
+    pub owner: Signer,
+    #[account(seeds = [b"network"], bump)]
+    pub network: Account<Network>,
+    #[account(mut)]
+    pub cluster: Account<Cluster>,
+    #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
+    pub node: Account<Node>,
+    #[account(
+        mut,
+        constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
+        constraint(lease.node == *node.address() @ IonetError::WrongNode),
+    )]
+    pub lease: Account<Lease>,
+    #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
+    pub stake_vault: Account<TokenAccount>,
+    /// Burn vault of IO.
+    #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
+    pub burn_vault: Account<TokenAccount>,
+    /// CHECK: the associated IO account of the cluster's payer; where it does not exist his part is burned.
+    #[account(mut)]
+    pub renter_io: UncheckedAccount,
+    pub token_program: Program<Token>,
+}
+
+/// Leaves a running lease. Node owner. Payment ends at the last proof; the charge is the quitting rate or what the
+/// silence so far has reached, whichever is more.
+pub fn handler(ctx: &mut Context<QuitLease>) -> Result<()> {
+    let (now, slot) = clock::now_and_slot()?;
+    let restart = clock::last_restart_slot()?;
+    let accounts = &mut ctx.accounts;
+    accounts.lease.require_status(LEASE_ACTIVE)?;
+    require!(now < accounts.lease.ends_at, IonetError::LeaseEnded);
+    let quit_bps = accounts.lease.quit_bps;
+    let bps = accounts.lease.charge(now, slot, restart, quit_bps);
+    let pay_renter = token::check_recipient(&accounts.renter_io, &accounts.cluster.payer, &accounts.network.io_mint)?;
+    let missed = accounts.lease.uncompensated_secs(now);
+    let slash = slashing::take(&mut accounts.node, accounts.lease.required_stake, bps)?;
+    let division = slashing::divide(&slash, &accounts.lease, missed, pay_renter, false)?;
+    accounts.lease.compensated_secs = math::add(accounts.lease.compensated_secs, missed)?;
+
+    let ends_at_before = accounts.lease.ends_at;
+    let last_proven = accounts.lease.proven_until().min(now);
+    accounts.lease.end(last_proven, END_QUIT);
+    let (lease_key, node_key) = (*accounts.lease.address(), *accounts.node.address());
+    accounts.node.vacate(&lease_key);
+    accounts.cluster.leave_head(&lease_key);
+    accounts.cluster.last_activity_at = now;
+
+    let (bump, first_key) = ([accounts.node.bump], accounts.node.first_device_key);
+    let seeds: &[&[&[u8]]] = &[&[Node::SEED, first_key.as_ref(), &bump]];
+    if division.to_renter > 0 {
+        let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), accounts.renter_io.cpi_handle_mut());
+        token::transfer(vault, to, accounts.node.cpi_handle(), division.to_renter, seeds);
+    }
+    let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), accounts.burn_vault.cpi_handle_mut());
+    token::transfer(vault, to, accounts.node.cpi_handle(), division.burned, seeds);
+
+    let ended = LeaseEnded {
+        lease: lease_key,
+        seq: accounts.lease.next_seq()?,
+        at: now,
+        node: node_key,
+        node_seq: accounts.node.next_seq()?,
+        cluster: *accounts.cluster.address(),
+        reason: END_QUIT,
+        ends_at_before,
+        ends_at: accounts.lease.ends_at,
+        due_min_secs: 0,
+        by: *accounts.owner.address(),
+    };
+    let slashed = NodeSlashed {
+        node: node_key,
+        seq: accounts.node.next_seq()?,
+        at: now,
+        lease: lease_key,
+        reason: REASON_QUIT,
+        bps,
+        missed_secs: missed,
+        amount: slash.amount,
+        from_bonded: slash.from_bonded,
+        from_unbonding: slash.from_unbonding,
+        to_renter: division.to_renter,
+        to_reporter: 0,
+        burned: division.burned,
+        reporter: Address::default(),
+        bonded_after: accounts.node.bonded.amount,
+        unbonding_after: accounts.node.unbonding.amount,
+    };
+    emit_cpi!(ended);
+    emit_cpi!(slashed);
+    Ok(())
+}

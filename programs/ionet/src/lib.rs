@@ -1,0 +1,206 @@
+//! The ionet program: nodes with stake, leases paid from a renter's escrow by accepted proofs, IOSD minted by burning
+//! IO, slashing of missed time. `docs/` holds the invariants.
+
+mod clock;
+mod constants;
+mod error;
+mod events;
+mod hash;
+mod instructions;
+mod math;
+mod oracle;
+mod slashing;
+mod state;
+mod token;
+
+use anchor_lang::prelude::*;
+#[cfg(target_arch = "bpf")]
+use solana_compiler_builtins as _;
+
+pub use constants::*;
+pub use error::IonetError;
+pub use events::*;
+use instructions::*;
+pub use state::*;
+
+declare_id!("2xGk6hnZXDcp1vg7cqts38y5huqSu7BCtXJPFrpvaUZu");
+
+#[program]
+pub mod ionet {
+    use super::*;
+
+    /// Creates the network, both mints and the genesis supply. Needs the program's upgrade authority; once.
+    pub fn init_network(
+        ctx: &mut Context<InitNetwork>,
+        profile: u8,
+        pauser: Address,
+        arbiter: Address,
+        feed_id: [u8; 32],
+    ) -> Result<()> {
+        init_network::handler(ctx, profile, pauser, arbiter, feed_id)
+    }
+
+    /// Creates the fee vault and the burn vault of one admitted mint. Anyone; once per mint.
+    pub fn init_vaults(ctx: &mut Context<InitVaults>) -> Result<()> {
+        init_vaults::handler(ctx)
+    }
+
+    /// Adds a device model. Network authority; once per code. `multiplier` is × 100.
+    #[allow(clippy::too_many_arguments)]
+    pub fn register_model(
+        ctx: &mut Context<RegisterModel>,
+        code: u16,
+        name: [u8; 32],
+        kind: u8,
+        pool: u8,
+        multiplier: u32,
+        throughput: u64,
+    ) -> Result<()> {
+        register_model::handler(ctx, code, name, kind, pool, multiplier, throughput)
+    }
+
+    /// Sets which entries are paused. Pauser or network authority. Exits cannot be paused.
+    pub fn set_pause(ctx: &mut Context<SetPause>, bits: u64) -> Result<()> {
+        set_pause::handler(ctx, bits)
+    }
+
+    /// Registers a machine under its own key. Owner and device key sign.
+    pub fn register_node(ctx: &mut Context<RegisterNode>, model_code: u16, processors: u8, terms: NodeTerms) -> Result<()> {
+        register_node::handler(ctx, model_code, processors, terms)
+    }
+
+    /// Replaces the node's terms. Owner; running leases keep what they locked.
+    pub fn update_node(ctx: &mut Context<UpdateNode>, terms: NodeTerms) -> Result<()> {
+        update_node::handler(ctx, terms)
+    }
+
+    /// Replaces the key that signs readiness and proofs. Owner and new key sign.
+    pub fn rotate_device_key(ctx: &mut Context<RotateDeviceKey>) -> Result<()> {
+        rotate_device_key::handler(ctx)
+    }
+
+    /// Pauses the node or lets it take leases again. Owner.
+    pub fn pause_node(ctx: &mut Context<PauseNode>, paused: bool) -> Result<()> {
+        pause_node::handler(ctx, paused)
+    }
+
+    /// Takes the node out of the market for good and unbonds its owner. Owner.
+    pub fn retire_node(ctx: &mut Context<RetireNode>) -> Result<()> {
+        retire_node::handler(ctx)
+    }
+
+    /// Says that the node runs and may be checked. Device key, before the deadline.
+    pub fn mark_ready(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
+        mark_ready::handler(ctx, report_hash)
+    }
+
+    /// Records how long one interval was served and the Merkle root of its results. Device key.
+    pub fn append_proof(
+        ctx: &mut Context<AppendProof>,
+        interval: u32,
+        served_secs: u32,
+        root: [u8; 32],
+        gpu_ms: u64,
+    ) -> Result<()> {
+        append_proof::handler(ctx, interval, served_secs, root, gpu_ms)
+    }
+
+    /// Leaves a running lease for a charge. Node owner.
+    pub fn quit_lease(ctx: &mut Context<QuitLease>) -> Result<()> {
+        quit_lease::handler(ctx)
+    }
+
+    /// Bonds IO to a node. In this version its owner only.
+    pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
+        stake::handler(ctx, amount)
+    }
+
+    /// Moves stake to the unbonding pool. Staker; never refused while a ticket is free.
+    pub fn request_unbond(ctx: &mut Context<RequestUnbond>, amount: u64) -> Result<()> {
+        request_unbond::handler(ctx, amount)
+    }
+
+    /// Pays every matured ticket to the staker. Anyone.
+    pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
+        withdraw::handler(ctx)
+    }
+
+    /// Burns IO and mints what it is worth in IOSD. The only way IOSD comes into being.
+    pub fn mint_iosd(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Result<()> {
+        mint_iosd::handler(ctx, io_amount, min_iosd)
+    }
+
+    /// Opens a cluster and deposits its budget. Renter.
+    #[allow(clippy::too_many_arguments)]
+    pub fn open_cluster(
+        ctx: &mut Context<OpenCluster>,
+        id: u64,
+        kind: u8,
+        deposit: u64,
+        session_key: Address,
+        session_expires_at: i64,
+        config_hash: [u8; 32],
+    ) -> Result<()> {
+        open_cluster::handler(ctx, id, kind, deposit, session_key, session_expires_at, config_hash)
+    }
+
+    /// Rotates the session key, or revokes it when given zero. Renter.
+    pub fn set_session_key(ctx: &mut Context<SetSessionKey>, session_key: Address, expires_at: i64) -> Result<()> {
+        set_session_key::handler(ctx, session_key, expires_at)
+    }
+
+    /// Takes budget back that no lease has locked. Renter.
+    pub fn withdraw_budget(ctx: &mut Context<WithdrawBudget>, amount: u64) -> Result<()> {
+        withdraw_budget::handler(ctx, amount)
+    }
+
+    /// Books one node and locks its price and the renter's fee. Renter.
+    pub fn add_lease(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms_seq: u32) -> Result<()> {
+        add_lease::handler(ctx, duration, max_price, terms_seq)
+    }
+
+    /// Starts the meter after the renter's side has checked the hardware. Renter or session key.
+    pub fn accept_ready(ctx: &mut Context<AcceptReady>) -> Result<()> {
+        accept_ready::handler(ctx)
+    }
+
+    /// Adds time to a running lease at its locked price. Renter.
+    pub fn extend_lease(ctx: &mut Context<ExtendLease>, extra_secs: u32) -> Result<()> {
+        extend_lease::handler(ctx, extra_secs)
+    }
+
+    /// Ends a running lease early. Renter; anyone once the supplier has missed too much.
+    pub fn end_lease(ctx: &mut Context<EndLease>) -> Result<()> {
+        end_lease::handler(ctx)
+    }
+
+    /// Pays what is proven and past dispute; ends a lease whose time is over. Anyone.
+    pub fn settle_lease(ctx: &mut Context<SettleLease>) -> Result<()> {
+        settle_lease::handler(ctx)
+    }
+
+    /// Cancels a lease that was not ready, or not accepted, in time. Anyone.
+    pub fn cancel_lease(ctx: &mut Context<CancelLease>) -> Result<()> {
+        cancel_lease::handler(ctx)
+    }
+
+    /// Charges a node for missed time by the tier its outage has reached. Anyone.
+    pub fn report_missed(ctx: &mut Context<ReportMissed>) -> Result<()> {
+        report_missed::handler(ctx)
+    }
+
+    /// Closes a lease about which nothing can change any more. Anyone.
+    pub fn close_lease(ctx: &mut Context<CloseLease>) -> Result<()> {
+        close_lease::handler(ctx)
+    }
+
+    /// Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle.
+    pub fn close_cluster(ctx: &mut Context<CloseCluster>) -> Result<()> {
+        close_cluster::handler(ctx)
+    }
+
+    /// Burns everything in a burn vault. Anyone.
+    pub fn burn(ctx: &mut Context<Burn>) -> Result<()> {
+        burn::handler(ctx)
+    }
+}

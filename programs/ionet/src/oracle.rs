@@ -1,0 +1,105 @@
+//! Reads Pyth's `PriceUpdateV2` and values IO with it. What comes in is valued at the low end of the price.
+//!
+//! Layout (Borsh, Pyth receiver): discriminator 8, write authority 32, verification level 1 (1 = full; partial has a
+//! second byte and is refused), feed id 32, price i64, conf u64, exponent i32, publish time i64, previous publish
+//! time i64, EMA price i64, EMA conf u64, posted slot u64.
+
+use anchor_lang::prelude::*;
+
+use crate::constants::BPS;
+use crate::error::IonetError;
+use crate::math;
+use crate::state::Params;
+
+pub const PYTH_RECEIVER: Address = anchor_lang::address!("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ");
+const DISCRIMINATOR: [u8; 8] = [34, 241, 35, 99, 157, 126, 244, 205];
+const LEVEL: usize = 40;
+const FULL: u8 = 1;
+const MESSAGE: usize = 41;
+const MESSAGE_LEN: usize = 32 + 8 + 8 + 4 + 8 + 8 + 8 + 8;
+/// IO has eight decimals, dollars six.
+const UNIT_DECIMALS: u32 = 2;
+const MIN_EXPONENT: i32 = -12;
+
+/// A verified price of one IO in dollars, `mantissa · 10^exponent`.
+#[derive(Clone, Copy)]
+pub struct Price {
+    pub publish_time: i64,
+    exponent: i32,
+    price: u64,
+    ema: u64,
+    /// The wider of the two confidence intervals.
+    conf: u64,
+}
+
+impl Price {
+    /// Reads `account`, refusing whatever is not a fresh, certain, fully verified price of `feed_id` that is at least
+    /// as new as `last_publish_time`.
+    pub fn load(
+        account: &UncheckedAccount,
+        feed_id: &[u8; 32],
+        params: &Params,
+        last_publish_time: i64,
+        now: i64,
+    ) -> Result<Self> {
+        require!(account.owned_by(&PYTH_RECEIVER), IonetError::OracleWrongOwner);
+        let data = account.try_borrow().map_err(|_| IonetError::OracleBadAccount)?;
+        let head = data.get(..MESSAGE).ok_or(IonetError::OracleBadAccount)?;
+        require!(head.starts_with(&DISCRIMINATOR), IonetError::OracleBadAccount);
+        require!(head.get(LEVEL) == Some(&FULL), IonetError::OracleNotVerified);
+        let message = data.get(MESSAGE..).and_then(|rest| rest.get(..MESSAGE_LEN)).ok_or(IonetError::OracleBadAccount)?;
+        require!(message.starts_with(feed_id), IonetError::OracleWrongFeed);
+
+        let exponent = i32::from_le_bytes(field(message, 48)?);
+        require!((MIN_EXPONENT..=0).contains(&exponent), IonetError::OracleBadExponent);
+        let publish_time = i64::from_le_bytes(field(message, 52)?);
+        require!(math::secs_between(publish_time, now) <= u64::from(params.price_max_age_secs), IonetError::OracleStale);
+        require!(
+            math::secs_between(now, publish_time) <= u64::from(params.price_future_secs),
+            IonetError::OracleFuture
+        );
+        require!(publish_time >= last_publish_time, IonetError::OracleReplayed);
+
+        let price = positive(i64::from_le_bytes(field(message, 32)?))?;
+        let ema = positive(i64::from_le_bytes(field(message, 68)?))?;
+        let conf = u64::from_le_bytes(field(message, 40)?);
+        let ema_conf = u64::from_le_bytes(field(message, 76)?);
+        check_conf(conf, price, params)?;
+        check_conf(ema_conf, ema, params)?;
+        Ok(Self { publish_time, exponent, price, ema, conf: conf.max(ema_conf) })
+    }
+
+    /// Mantissa at which IO that comes in is valued: `min(price, EMA) − 2 · max(conf, EMA conf)`.
+    fn low(&self) -> Result<u64> {
+        let margin = self.conf.checked_mul(2).ok_or(IonetError::OracleWorthless)?;
+        let low = self.price.min(self.ema).checked_sub(margin).ok_or(IonetError::OracleWorthless)?;
+        require!(low > 0, IonetError::OracleWorthless);
+        Ok(low)
+    }
+
+    /// Micro-dollars that `io` base units are worth on their way in, rounded down: of `io · low · 10^exponent` dollars
+    /// per 10^8 units, six of the eight decimals remain.
+    pub fn value_in(&self, io: u64) -> Result<u64> {
+        let decimals = UNIT_DECIMALS.checked_add(self.exponent.unsigned_abs()).ok_or(IonetError::Overflow)?;
+        let scale = 10u128.checked_pow(decimals).ok_or(IonetError::Overflow)?;
+        math::to_u64(math::mul_div(u128::from(io), u128::from(self.low()?), scale)?)
+    }
+}
+
+fn field<const N: usize>(message: &[u8], offset: usize) -> Result<[u8; N]> {
+    message
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk::<N>())
+        .copied()
+        .ok_or_else(|| IonetError::OracleBadAccount.into())
+}
+
+fn positive(value: i64) -> Result<u64> {
+    u64::try_from(value).ok().filter(|value| *value > 0).ok_or_else(|| IonetError::OracleNotPositive.into())
+}
+
+fn check_conf(conf: u64, price: u64, params: &Params) -> Result<()> {
+    let limit = u128::from(price).saturating_mul(u128::from(params.conf_max_bps));
+    require!(u128::from(conf).saturating_mul(u128::from(BPS)) <= limit, IonetError::OracleUncertain);
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! How a slash is taken and divided. Pro rata from the bonded and the unbonding pool; the co-stakers' part is burned;
+//! of the owner's part the renter is compensated first, then the reporter rewarded, the rest is burned. No party can
+//! gain more than the slash itself, so no set of colluding parties gains anything.
+
+use anchor_lang::prelude::*;
+
+use crate::constants::IO_UNIT;
+use crate::math;
+use crate::state::{Lease, Node, Pool};
+
+pub const REASON_MISSED: u8 = 1;
+pub const REASON_QUIT: u8 = 2;
+pub const REASON_BROKEN_PROMISE: u8 = 3;
+
+/// What a slash comes to, in IO base units.
+#[derive(Clone, Copy, Default)]
+pub struct Slash {
+    pub amount: u64,
+    pub from_bonded: u64,
+    pub from_unbonding: u64,
+    /// Taken from the owner's shares; the rest from co-stakers'.
+    pub from_owner: u64,
+}
+
+/// Takes `bps` of the required stake, at most everything the node has.
+pub fn take(node: &mut Node, required_stake: u64, bps: u16) -> Result<Slash> {
+    let stake = node.stake()?;
+    let amount = math::bps_floor(required_stake, u64::from(bps))?.min(stake);
+    if amount == 0 {
+        return Ok(Slash::default());
+    }
+    let from_bonded =
+        math::to_u64(math::mul_div(u128::from(amount), u128::from(node.bonded.amount), u128::from(stake))?)?;
+    let from_unbonding = math::sub(amount, from_bonded)?;
+    let of_bonded = owner_part(&node.bonded, node.owner_bonded_shares.get(), from_bonded)?;
+    let of_unbonding = owner_part(&node.unbonding, node.owner_unbonding_shares.get(), from_unbonding)?;
+    node.bonded.slash(from_bonded)?;
+    node.unbonding.slash(from_unbonding)?;
+    if node.bonded.shares.get() == 0 {
+        node.owner_bonded_shares = 0u128.into();
+    }
+    if node.unbonding.shares.get() == 0 {
+        node.owner_unbonding_shares = 0u128.into();
+    }
+    node.slashed = math::add(node.slashed, amount)?;
+    Ok(Slash { amount, from_bonded, from_unbonding, from_owner: math::add(of_bonded, of_unbonding)? })
+}
+
+fn owner_part(pool: &Pool, owner_shares: u128, amount: u64) -> Result<u64> {
+    let shares = pool.shares.get();
+    if amount == 0 || shares == 0 {
+        return Ok(0);
+    }
+    // Shares go far beyond u64, so the ratio is taken in millionths, rounded down against the owner's beneficiaries.
+    const SCALE: u128 = 1_000_000;
+    let ratio = math::mul_div(owner_shares.min(shares), SCALE, shares)?;
+    math::to_u64(math::mul_div(u128::from(amount), ratio, SCALE)?)
+}
+
+/// How the owner's part is divided.
+#[derive(Clone, Copy, Default)]
+pub struct Division {
+    pub to_renter: u64,
+    pub to_reporter: u64,
+    pub burned: u64,
+}
+
+/// Divides a slash: the renter gets at most his share of the locked price of `missed_secs`, valued at the price of IO
+/// when the lease was booked; the reporter his part, capped.
+pub fn divide(slash: &Slash, lease: &Lease, missed_secs: u64, pay_renter: bool, pay_reporter: bool) -> Result<Division> {
+    let to_renter = if pay_renter { compensation(lease, missed_secs)?.min(slash.from_owner) } else { 0 };
+    let left = math::sub(slash.from_owner, to_renter)?;
+    let to_reporter = if pay_reporter {
+        math::bps_floor(slash.from_owner, u64::from(lease.reporter_bps))?.min(lease.reporter_cap).min(left)
+    } else {
+        0
+    };
+    let burned = math::sub(math::sub(slash.amount, to_renter)?, to_reporter)?;
+    Ok(Division { to_renter, to_reporter, burned })
+}
+
+fn compensation(lease: &Lease, missed_secs: u64) -> Result<u64> {
+    if lease.io_price == 0 {
+        return Ok(0);
+    }
+    let price = math::earned(lease.price, lease.processors, missed_secs)?;
+    let micro_dollars = math::bps_floor(price, u64::from(lease.renter_share_bps))?;
+    let io = math::mul_div(u128::from(micro_dollars), u128::from(IO_UNIT), u128::from(lease.io_price))?;
+    Ok(u64::try_from(io).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,18 @@
+//! One account type per file; seeds and rules stand beside the type.
+
+pub mod cluster;
+pub mod device_model;
+pub mod iosd;
+pub mod lease;
+pub mod network;
+pub mod node;
+pub mod params;
+pub mod pool;
+pub mod renter;
+pub mod ring;
+pub mod stake_position;
+
+pub use {
+    cluster::*, device_model::*, iosd::*, lease::*, network::*, node::*, params::*, pool::*, renter::*,
+    stake_position::*,
+};

@@ -1,0 +1,60 @@
+use anchor_lang::prelude::*;
+
+use super::Params;
+use crate::error::IonetError;
+
+/// Entries that can be paused, one bit each; everything else is an exit.
+pub const PAUSE_REGISTER_NODE: u64 = 1;
+pub const PAUSE_OPEN_CLUSTER: u64 = 2;
+pub const PAUSE_ADD_LEASE: u64 = 4;
+pub const PAUSE_EXTEND_LEASE: u64 = 8;
+pub const PAUSE_MINT_IOSD: u64 = 16;
+pub const PAUSE_ALL: u64 = 31;
+
+/// Roles, mints and parameters. Read-only in every instruction but the admin ones.
+#[account]
+pub struct Network {
+    /// Changes parameters and roles (after the timelock); a multisig in production.
+    pub authority: Address,
+    /// Named successor of the authority, or zero.
+    pub pending_authority: Address,
+    /// May set pause bits.
+    pub pauser: Address,
+    /// May open cases.
+    pub arbiter: Address,
+    pub io_mint: Address,
+    pub iosd_mint: Address,
+    pub usdc_mint: Address,
+    /// Pyth feed of IO/USD.
+    pub feed_id: [u8; 32],
+    /// Number of events of this account so far.
+    pub seq: u64,
+    pub pause_bits: u64,
+    /// When `pending` takes effect, unix seconds; 0 = nothing pending.
+    pub pending_effective_at: i64,
+    /// IO minted at genesis, base units.
+    pub io_genesis: u64,
+    /// IO emitted by epochs so far, base units.
+    pub io_emitted: u64,
+    pub params: Params,
+    pub pending: Params,
+    pub profile: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 61],
+}
+
+impl Network {
+    pub const SEED: &'static [u8] = b"network";
+    pub const VERSION: u8 = 1;
+
+    /// Whether the network keeps vaults of this mint.
+    pub fn admits(&self, mint: &Address) -> bool {
+        *mint == self.io_mint || *mint == self.iosd_mint || *mint == self.usdc_mint
+    }
+
+    pub fn check_not_paused(&self, bit: u64) -> Result<()> {
+        require!(self.pause_bits & bit == 0, IonetError::Paused);
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+use anchor_lang::prelude::*;
+
+use super::{DeviceModel, Params, Pool};
+use crate::constants::{MAX_DURATION, MAX_PRICE};
+use crate::error::IonetError;
+use crate::math;
+use crate::state::cluster::{CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
+
+pub const FLAG_PAUSED: u8 = 1;
+pub const FLAG_RETIRED: u8 = 2;
+pub const FLAG_BLOCKED: u8 = 4;
+pub const FLAG_FROZEN: u8 = 8;
+
+/// What the owner offers; changes bind new leases only.
+#[derive(Clone, Copy, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct NodeTerms {
+    /// Micro-dollars per processor-hour.
+    pub price: u64,
+    /// IO backing per IOSD that the owner insists on, in basis points of a dollar; 0 = none.
+    pub min_coverage_bps: u32,
+    /// Shortest and longest lease, seconds.
+    pub min_duration: u32,
+    pub max_duration: u32,
+    /// Wallet whose token accounts receive payments.
+    pub payout: Address,
+    /// Wallet that pays the agent's transaction fees.
+    pub fee_payer: Address,
+    /// ISO 3166-1 numeric.
+    pub country: u16,
+    /// Set of 1 = IOSD, 2 = USDC, 4 = IO.
+    pub currencies: u8,
+    pub region: u8,
+}
+
+impl NodeTerms {
+    pub fn validate(&self) -> Result<()> {
+        require!(self.price > 0 && self.price <= MAX_PRICE, IonetError::BadPrice);
+        require!(
+            self.min_duration > 0 && self.min_duration <= self.max_duration && self.max_duration <= MAX_DURATION,
+            IonetError::BadDuration
+        );
+        let known = CURRENCY_IOSD | CURRENCY_USDC | CURRENCY_IO;
+        require!(self.currencies != 0 && self.currencies & !known == 0, IonetError::BadCurrencies);
+        require!(self.country > 0 && self.country < 1_000, IonetError::BadCountry);
+        let empty = Address::default();
+        require!(self.payout != empty && self.fee_payer != empty, IonetError::BadPayout);
+        Ok(())
+    }
+}
+
+/// A machine that can be rented. Never closed; a retired node stays as a tombstone.
+#[account]
+pub struct Node {
+    pub owner: Address,
+    /// Seed of this address; never changes.
+    pub first_device_key: Address,
+    /// Signs readiness and proofs; the owner may rotate it.
+    pub device_key: Address,
+    pub payout: Address,
+    pub fee_payer: Address,
+    /// The lease that occupies the node; zero = none.
+    pub current_lease: Address,
+    /// Micro-dollars per processor-hour.
+    pub price: u64,
+    pub next_lease_number: u64,
+    /// Until when the current lease can still be proven or disputed, unix seconds; unbonding waits for it.
+    pub busy_until: i64,
+    pub bonded: Pool,
+    pub unbonding: Pool,
+    /// Of the pools' shares, the owner's; the rest are co-stakers'.
+    pub owner_bonded_shares: PodU128,
+    pub owner_unbonding_shares: PodU128,
+    /// Rewards per bonded share since registration, scaled by 2^64.
+    pub reward_per_share: PodU128,
+    /// Leases that ended, and what they came to.
+    pub leases_closed: u64,
+    pub served_secs: u64,
+    pub missed_secs: u64,
+    /// Micro-dollars (IOSD, USDC) earned before fees.
+    pub earned: u64,
+    /// IO slashed so far.
+    pub slashed: u64,
+    pub registered_at: i64,
+    /// Broken promises to be ready: start of the window and their number in it.
+    pub promise_window_start: i64,
+    pub seq: u64,
+    /// Raised by every change of the terms; bookings name the one they read.
+    pub terms_seq: u32,
+    pub min_duration: u32,
+    pub max_duration: u32,
+    pub min_coverage_bps: u32,
+    /// Mbit/s as the device measured itself; never used for money.
+    pub bandwidth_down: u32,
+    pub bandwidth_up: u32,
+    /// Co-staking terms: the part of rewards that co-stakers get, its successor, and since when that binds.
+    pub co_share_bps: u16,
+    pub pending_co_share_bps: u16,
+    pub model: u16,
+    pub country: u16,
+    pub pending_co_share_at: i64,
+    pub processors: u8,
+    pub region: u8,
+    /// Connectivity 1–4 as the device measured itself; 0 = unknown.
+    pub tier: u8,
+    pub currencies: u8,
+    pub flags: u8,
+    pub promises_broken: u8,
+    pub bump: u8,
+    pub stake_vault_bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 119],
+}
+
+impl Node {
+    pub const SEED: &'static [u8] = b"node";
+    pub const STAKE_SEED: &'static [u8] = b"stake";
+    pub const VERSION: u8 = 1;
+
+    pub fn set_terms(&mut self, terms: &NodeTerms) -> Result<()> {
+        terms.validate()?;
+        self.price = terms.price;
+        self.min_coverage_bps = terms.min_coverage_bps;
+        self.min_duration = terms.min_duration;
+        self.max_duration = terms.max_duration;
+        self.payout = terms.payout;
+        self.fee_payer = terms.fee_payer;
+        self.country = terms.country;
+        self.currencies = terms.currencies;
+        self.region = terms.region;
+        self.terms_seq = self.terms_seq.checked_add(1).ok_or(IonetError::Overflow)?;
+        Ok(())
+    }
+
+    /// Whether new leases and extensions are allowed now; computed, never stored.
+    pub fn check_hireable(&self, model: &DeviceModel, params: &Params) -> Result<u64> {
+        require!(self.flags & FLAG_RETIRED == 0, IonetError::NodeRetired);
+        require!(self.flags & (FLAG_BLOCKED | FLAG_FROZEN) == 0, IonetError::NodeBlocked);
+        require!(self.flags & FLAG_PAUSED == 0, IonetError::NodePaused);
+        require!(model.enabled == 1, IonetError::ModelDisabled);
+        let required = model.required_stake(params.stake_per_processor, self.processors)?;
+        require!(self.bonded.amount >= required, IonetError::StakeTooLow);
+        Ok(required)
+    }
+
+    /// Frees the node for the next lease if `lease` is the one that occupies it.
+    pub fn vacate(&mut self, lease: &Address) {
+        if self.current_lease == *lease {
+            self.current_lease = Address::default();
+            self.busy_until = 0;
+        }
+    }
+
+    /// Everything that can be slashed.
+    pub fn stake(&self) -> Result<u64> {
+        math::add(self.bonded.amount, self.unbonding.amount)
+    }
+
+    pub fn next_seq(&mut self) -> Result<u64> {
+        self.seq = math::add(self.seq, 1)?;
+        Ok(self.seq)
+    }
+}

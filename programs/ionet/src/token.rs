@@ -1,0 +1,79 @@
+//! The four token instructions that the program sends. They are built on the stack: half the compute units of the
+//! generic helpers, and plain SPL mints are the only ones admitted.
+
+use anchor_lang::prelude::*;
+use anchor_lang::unchecked_invoke_signed_fixed;
+use anchor_spl::associated_token::get_associated_token_address;
+use anchor_spl::token::TokenAccount;
+use pinocchio::instruction::InstructionAccount;
+
+use crate::error::IonetError;
+
+const TRANSFER: u8 = 3;
+const MINT_TO: u8 = 7;
+const BURN: u8 = 8;
+const CLOSE_ACCOUNT: u8 = 9;
+
+type Seeds<'a> = &'a [&'a [&'a [u8]]];
+
+fn with_amount(tag: u8, amount: u64) -> [u8; 9] {
+    let mut data = [tag; 9];
+    data[1..].copy_from_slice(&amount.to_le_bytes());
+    data
+}
+
+/// Sends one three-account instruction: two writable accounts and the authority that signs.
+fn invoke<'a>(first: CpiHandleMut<'a>, second: CpiHandleMut<'a>, authority: CpiHandle<'a>, data: &[u8], seeds: Seeds<'a>) {
+    let accounts = [
+        InstructionAccount::writable(first.address()),
+        InstructionAccount::writable(second.address()),
+        InstructionAccount::readonly_signer(authority.address()),
+    ];
+    let handles = [first.into(), second.into(), authority];
+    unchecked_invoke_signed_fixed(&anchor_spl::token::ID, data, &accounts, &handles, seeds);
+}
+
+/// Moves `amount` between token accounts; nothing is sent for zero.
+pub fn transfer<'a>(from: CpiHandleMut<'a>, to: CpiHandleMut<'a>, authority: CpiHandle<'a>, amount: u64, seeds: Seeds<'a>) {
+    if amount > 0 {
+        invoke(from, to, authority, &with_amount(TRANSFER, amount), seeds);
+    }
+}
+
+pub fn mint_to<'a>(mint: CpiHandleMut<'a>, to: CpiHandleMut<'a>, authority: CpiHandle<'a>, amount: u64, seeds: Seeds<'a>) {
+    invoke(mint, to, authority, &with_amount(MINT_TO, amount), seeds);
+}
+
+pub fn burn<'a>(from: CpiHandleMut<'a>, mint: CpiHandleMut<'a>, authority: CpiHandle<'a>, amount: u64, seeds: Seeds<'a>) {
+    invoke(from, mint, authority, &with_amount(BURN, amount), seeds);
+}
+
+/// Closes an empty token account; its rent goes to `to`.
+pub fn close<'a>(account: CpiHandleMut<'a>, to: CpiHandleMut<'a>, authority: CpiHandle<'a>, seeds: Seeds<'a>) {
+    invoke(account, to, authority, &[CLOSE_ACCOUNT], seeds);
+}
+
+/// Refuses a token account of another mint or owner.
+pub fn check_token_account(account: &Account<TokenAccount>, owner: &Address, mint: &Address) -> Result<()> {
+    require!(account.mint() == mint, IonetError::WrongTokenMint);
+    require!(account.owner() == owner, IonetError::WrongTokenOwner);
+    Ok(())
+}
+
+/// Refuses everything but the associated token account of `owner`, so that nobody who pushes a payment can scatter it.
+pub fn check_associated(account: &Account<TokenAccount>, owner: &Address, mint: &Address) -> Result<()> {
+    check_token_account(account, owner, mint)?;
+    require!(*account.address() == get_associated_token_address(owner, mint), IonetError::NotAssociatedAccount);
+    Ok(())
+}
+
+/// Whether `account`, which must be the associated account of `owner`, can receive tokens: it exists and is his.
+pub fn check_recipient(account: &UncheckedAccount, owner: &Address, mint: &Address) -> Result<bool> {
+    const OWNER: usize = 32;
+    require!(*account.address() == get_associated_token_address(owner, mint), IonetError::NotAssociatedAccount);
+    if !account.owned_by(&anchor_spl::token::ID) {
+        return Ok(false);
+    }
+    let data = account.try_borrow().map_err(|_| IonetError::NotAssociatedAccount)?;
+    Ok(data.len() == TokenAccount::LEN && data.get(OWNER..).is_some_and(|rest| rest.starts_with(owner.as_ref())))
+}
