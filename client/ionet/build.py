@@ -67,6 +67,13 @@ class Builder:
             metas[positions[slot]] = AccountMeta(key, old.is_signer, old.is_writable)
         return Instruction(instruction.program_id, instruction.data, metas)
 
+    def also_signs(self, name: str, instruction: Instruction, slot: str) -> Instruction:
+        """The same instruction with a signature asked for a slot where the IDL leaves it open."""
+        at = [item.name for item in self.codec.instruction(name).slots()].index(slot)
+        metas = list(instruction.accounts)
+        metas[at] = AccountMeta(metas[at].pubkey, is_signer=True, is_writable=metas[at].is_writable)
+        return Instruction(instruction.program_id, instruction.data, metas)
+
     def _resolve(
         self,
         item: IdlInstruction,
@@ -98,8 +105,8 @@ class Builder:
         return {slot.name: known.get(slot.name) for slot in slots}
 
     def _derive(self, item: IdlInstruction, slot: Account, known: Known, args: Mapping[str, Any]) -> Pubkey | None:
-        if slot.address is not None:
-            return Pubkey.from_string(slot.address)
+        if slot.fixed_address is not None:
+            return Pubkey.from_string(slot.fixed_address)
         if slot.name == "program":  # the slot `#[event_cpi]` adds
             return self.codec.id
         if slot.pda is not None:

@@ -73,6 +73,10 @@ class ProgramError(InstructionFailed):
 
     code: int = -1
 
+    def __init_subclass__(cls, code: int = -1, **more: object) -> None:
+        super().__init_subclass__(**more)
+        cls.code = code
+
     def __str__(self) -> str:
         return f"{self.message()} ({type(self).__name__}, {self.code})" if self.code >= 0 else super().__str__()
 

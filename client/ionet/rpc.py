@@ -151,6 +151,15 @@ class Rpc:
         )
         return (await self._call(call)).value
 
+    async def landed_transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta:
+        """A transaction that is known to have landed; waits a little for the node's history to catch up."""
+        for attempt in range(20):
+            answer = await self.transaction(signature)
+            if answer is not None:
+                return answer
+            await asyncio.sleep(min(0.05 * (attempt + 1), 0.5))
+        raise RpcError(f"{self.url} confirmed {signature} but has no record of it")
+
     async def priority_fee(self, writable: Sequence[Pubkey]) -> int:
         """Micro-lamports per compute unit: the third quartile of what recent blocks asked for these accounts."""
         answer = await self._call(self.client.get_recent_prioritization_fees(list(writable)[:128]))

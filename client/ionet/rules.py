@@ -20,29 +20,53 @@ def _always(derive: Callable[[Pubkey], Pubkey]) -> Rule:
     return rule
 
 
-def _of(derive: Callable[[Pubkey, Pubkey], Pubkey], source: str) -> Rule:
-    """A PDA of one other account of the instruction."""
+def _from(slot: str, derive: Callable[[Pubkey, Pubkey], Pubkey]) -> Rule:
+    """An address that depends on the program and one other slot."""
 
     def rule(program: Pubkey, known: Known, _args: Mapping[str, Any]) -> Pubkey | None:
-        key = known.get(source)
+        key = known.get(slot)
         return None if key is None else derive(program, key)
 
     return rule
 
 
-def _tokens(owner: str, mint: str) -> Rule:
-    """The associated token account of `owner` for `mint`, both slots of the instruction."""
-
-    def rule(_program: Pubkey, known: Known, _args: Mapping[str, Any]) -> Pubkey | None:
-        wallet, kind = known.get(owner), known.get(mint)
-        return None if wallet is None or kind is None else pda.token_account(wallet, kind)
-
-    return rule
+def _io_of(program: Pubkey, wallet: Pubkey) -> Pubkey:
+    return pda.token_account(wallet, pda.io_mint(program))
 
 
+def _iosd_of(program: Pubkey, wallet: Pubkey) -> Pubkey:
+    return pda.token_account(wallet, pda.iosd_mint(program))
+
+
+def _position(program: Pubkey, known: Known, _args: Mapping[str, Any]) -> Pubkey | None:
+    node, staker = known.get("node"), known.get("staker")
+    return None if node is None or staker is None else pda.position(program, node, staker)
+
+
+def _io_burn_vault(program: Pubkey) -> Pubkey:
+    return pda.burn_vault(program, pda.io_mint(program))
+
+
+# Clusters are in IOSD in this version, so their mint and vaults are known.
 RULES: dict[str, Rule] = {
     "io_mint": _always(pda.io_mint),
     "iosd_mint": _always(pda.iosd_mint),
     "program_data": _always(pda.program_data),
-    "init_network.genesis_account": _tokens("genesis_owner", "io_mint"),
+    "init_network.genesis_account": _from("genesis_owner", _io_of),
+    "stake.from": _from("staker", _io_of),
+    "request_unbond.position": _position,
+    "withdraw.position": _position,
+    "withdraw.to": _from("staker", _io_of),
+    "mint_iosd.from": _from("wallet", _io_of),
+    "mint_iosd.to": _from("wallet", _iosd_of),
+    "open_cluster.mint": _always(pda.iosd_mint),
+    "open_cluster.from": _from("renter", _iosd_of),
+    "withdraw_budget.to": _from("renter", _iosd_of),
+    "close_cluster.renter_account": _from("renter", pda.renter),
+    "close_cluster.refund_to": _from("renter", _iosd_of),
+    "close_cluster.fee_vault": _always(lambda program: pda.fee_vault(program, pda.iosd_mint(program))),
+    "close_cluster.burn_vault": _always(lambda program: pda.burn_vault(program, pda.iosd_mint(program))),
+    "cancel_lease.burn_vault": _always(_io_burn_vault),
+    "report_missed.burn_vault": _always(_io_burn_vault),
+    "quit_lease.burn_vault": _always(_io_burn_vault),
 }

@@ -56,7 +56,7 @@ def _tidy(text: str) -> str:
     """Drop unused imports, sort the others, format: ruff with the project's settings."""
     file = str(ROOT / "client" / "ionet" / "generated.py")  # tells ruff which package is at home
     ruff = [sys.executable, "-m", "ruff"]
-    for command in (["check", "--fix-only", "--select", "I,F401"], ["format"]):
+    for command in (["check", "--fix-only", "--select", "I,F401,RUF022"], ["format"]):
         call = [*ruff, *command, "--quiet", "--stdin-filename", file, "-"]
         text = subprocess.run(call, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     return text
@@ -175,9 +175,7 @@ def _identifier(name: str) -> str:
 def _errors(idl: Idl) -> str:
     text = _head("Every refusal of the program, one class each.", "from ionet.errors import ProgramError")
     for error in idl.errors:
-        text += (
-            f'class {_identifier(error.name)}(ProgramError):\n    """{error.msg}"""\n\n    code = {error.code}\n\n\n'
-        )
+        text += f'class {_identifier(error.name)}(ProgramError, code={error.code}):\n    """{error.msg}"""\n\n\n'
     pairs = "".join(f"    {error.code}: {error.name},\n" for error in idl.errors)
     return text + f"BY_CODE: dict[int, type[ProgramError]] = {{\n{pairs}}}\n"
 
@@ -199,7 +197,8 @@ def _function(item: Instruction, rules: Collection[str]) -> str:
         kind = _account_parameter(item, slot, rules)
         if kind is None:
             continue
-        name = f"{slot.name}_account" if slot.name in clash else _identifier(slot.name)
+        taken = slot.name in clash or keyword.iskeyword(slot.name)
+        name = f"{slot.name}_account" if taken else _identifier(slot.name)
         (optional if kind.endswith("None") else required).append(f"{name}: {kind}")
         accounts.append(f'"{slot.name}": {name}')
     required += [f"{_identifier(field.name)}: {annotation(field.type)}" for field in item.args]
@@ -217,7 +216,7 @@ def _function(item: Instruction, rules: Collection[str]) -> str:
 
 def _account_parameter(item: Instruction, slot: Account, rules: Collection[str]) -> str | None:
     """Annotation of an account's parameter; None when the builder always finds it by itself."""
-    if slot.address is not None or slot.pda is not None or slot.name == "program":
+    if slot.fixed_address is not None or slot.pda is not None or slot.name == "program":
         return None
     derived = slot.name in rules or f"{item.name}.{slot.name}" in rules
     return "Pubkey | None = None" if slot.optional or derived else "Pubkey"

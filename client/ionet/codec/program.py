@@ -121,6 +121,20 @@ class ProgramCodec:
         entry = self._account_entry(make)
         return None if entry.layout.fixed is None else len(entry.discriminator) + fixed_size(entry.layout)
 
+    def field_match(self, make: type[Any], name: str, value: Any) -> tuple[int, bytes]:
+        """Offset and bytes of a field of this account class, for filters. IdlError when its place varies."""
+        entry = self._account_entry(make)
+        offset = len(entry.discriminator)
+        for member in self._types.members(entry.name):
+            if member.name == name:
+                out = bytearray()
+                member.layout.write(value, out)
+                return offset, bytes(out)
+            if member.layout.fixed is None:
+                break
+            offset += fixed_size(member.layout)
+        raise IdlError(f"{entry.name} has no field {name!r} at a fixed place")
+
     def decode_account(self, data: Buffer, make: type[T]) -> T:
         """An account of a known class. Raises DecodeError for another type or short data; spare bytes are allowed."""
         entry = self._account_entry(make)

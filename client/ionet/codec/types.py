@@ -46,12 +46,18 @@ class TypeTable:
         self._given = classes
         self._layouts: dict[str, Layout] = {}
         self._classes: dict[str, type[Any]] = {}
+        self._members: dict[str, list[Member]] = {}
         self._open: set[str] = set()
 
     def class_of(self, name: str) -> type[Any]:
         """The class that values of a struct (or enum without data) decode to."""
         self.defined(name, (), {})
         return self._classes[name]
+
+    def members(self, name: str) -> list[Member]:
+        """The fields of a struct in order, padding included."""
+        self.defined(name, (), {})
+        return self._members[name]
 
     def layout(self, ref: TypeRef, env: Environment | None = None) -> Layout:
         """The layout of any type expression. Raises IdlError when it is not one."""
@@ -106,7 +112,7 @@ class TypeTable:
         return self._enum(key, body, env)
 
     def _struct(self, key: str, fields: tuple[Field, ...], env: Environment) -> Layout:
-        members = [self._member(field, env) for field in fields]
+        self._members[key] = members = [self._member(field, env) for field in fields]
         self._classes[key] = make = self._class(key, tuple(m.name for m in members if m.name is not None))
         return struct_layout(make, members)
 

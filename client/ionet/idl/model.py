@@ -58,6 +58,11 @@ class Account(msgspec.Struct, frozen=True):
     relations: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
 
+    @property
+    def fixed_address(self) -> str | None:
+        """The address that is always right. Anchor also writes paths like "network.io_mint" there: those are none."""
+        return None if self.address is None or "." in self.address else self.address
+
 
 class Instruction(msgspec.Struct, frozen=True):
     name: str

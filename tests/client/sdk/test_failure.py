@@ -16,10 +16,8 @@ from solders.transaction_status import (
 OURS, TOKEN = Pubkey(bytes([9] * 32)), Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 
 
-class ZeroAmount(ProgramError):
+class ZeroAmount(ProgramError, code=6000):
     """An amount of zero does nothing."""
-
-    code = 6000
 
 
 def logs(*failed: Pubkey) -> list[str]:

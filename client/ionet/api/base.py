@@ -1,0 +1,50 @@
+"""What the role APIs share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+from spl.token.instructions import create_idempotent_associated_token_account
+
+from ionet import pda
+from ionet.plan import Plan
+from ionet.program import Program
+from ionet.wallet import Signer
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+
+
+class RoleApi:
+    """Part of a Client; every method that changes the chain returns a Plan."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def _program(self) -> Program:
+        return self._client.program
+
+    @property
+    def _id(self) -> Pubkey:
+        return self._client.program.id
+
+    def _plan(self, build: Callable[[], Awaitable[Sequence[Instruction]]], signers: Sequence[Signer] = ()) -> Plan:
+        return Plan(self._client, build, signers=signers)
+
+    def _single(self, build: Callable[[], Instruction], signers: Sequence[Signer] = ()) -> Plan:
+        """A plan of one instruction that needs nothing read from the chain."""
+
+        async def instructions() -> list[Instruction]:
+            return [build()]
+
+        return self._plan(instructions, signers)
+
+    async def _token_account(self, owner: Pubkey, mint: Pubkey) -> list[Instruction]:
+        """What creates the owner's associated token account, if it does not exist yet."""
+        if await self._client.rpc.account(pda.token_account(owner, mint)) is not None:
+            return []
+        return [create_idempotent_associated_token_account(self._client.address, owner, mint)]

@@ -1,0 +1,207 @@
+"""One node leased by one cluster, from booking to closing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from ionet import instructions, pda
+from ionet.api.base import RoleApi
+from ionet.plan import Plan
+from ionet.types import Cluster, Lease, Node
+from ionet.wallet import Signer
+
+
+class LeaseApi(RoleApi):
+    def address(self, node: Pubkey, number: int) -> Pubkey:
+        return pda.lease(self._id, node, number)
+
+    async def get(self, lease: Pubkey) -> Lease:
+        return await self._client.fetch(Lease, lease)
+
+    async def all(self, **fields: Any) -> list[tuple[Pubkey, Lease]]:
+        """Open leases whose fields have the given values, e.g. cluster=…, node=…"""
+        return await self._client.fetch_all(Lease, **fields)
+
+    # -- the supplier's side
+
+    def mark_ready(self, lease: Pubkey, device: Signer, report_hash: bytes = bytes(32)) -> Plan:
+        """Say that the node runs; the device key signs. report_hash: sha256 of what the device measured."""
+        return self._of(
+            lease,
+            lambda found: instructions.mark_ready(
+                device_key=device.pubkey,
+                node=found.node,
+                lease=lease,
+                report_hash=report_hash,
+                program=self._program,
+            ),
+            device,
+        )
+
+    def append_proof(
+        self, lease: Pubkey, device: Signer, *, node: Pubkey, interval: int, served_secs: int, root: bytes, gpu_ms: int
+    ) -> Plan:
+        """Prove one interval: seconds served, Merkle root (32 bytes) of its results, measured GPU milliseconds."""
+        return self._single(
+            lambda: instructions.append_proof(
+                device_key=device.pubkey,
+                node=node,
+                lease=lease,
+                interval=interval,
+                served_secs=served_secs,
+                root=root,
+                gpu_ms=gpu_ms,
+                program=self._program,
+            ),
+            [device],
+        )
+
+    def quit(self, lease: Pubkey) -> Plan:
+        """Leave a running lease for a charge; node owner."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            cluster = await self._client.fetch(Cluster, found.cluster)
+            return [
+                instructions.quit_lease(
+                    owner=self._client.address,
+                    cluster=found.cluster,
+                    node=found.node,
+                    lease=lease,
+                    renter_io=pda.token_account(cluster.payer, pda.io_mint(self._id)),
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build)
+
+    # -- the renter's side
+
+    def accept_ready(self, lease: Pubkey, authority: Signer | None = None) -> Plan:
+        """Start the meter; the renter, or the cluster's session key as `authority`."""
+        return self._of(
+            lease,
+            lambda found: instructions.accept_ready(
+                authority=authority.pubkey if authority else self._client.address,
+                cluster=found.cluster,
+                lease=lease,
+                program=self._program,
+            ),
+            authority,
+        )
+
+    def extend(self, lease: Pubkey, extra_secs: int) -> Plan:
+        """Add time at the locked price; renter."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            node = await self._client.fetch(Node, found.node)
+            return [
+                instructions.extend_lease(
+                    renter=self._client.address,
+                    cluster=found.cluster,
+                    node=found.node,
+                    model=pda.model(self._id, node.model),
+                    lease=lease,
+                    extra_secs=extra_secs,
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build)
+
+    def end(self, lease: Pubkey) -> Plan:
+        """End early; the renter, or anyone once the supplier has missed too much."""
+        return self._of(
+            lease,
+            lambda found: instructions.end_lease(
+                authority=self._client.address,
+                cluster=found.cluster,
+                node=found.node,
+                lease=lease,
+                program=self._program,
+            ),
+        )
+
+    # -- anyone's
+
+    def settle(self, lease: Pubkey) -> Plan:
+        """Pay what is proven and past dispute to the node's payout wallet."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            node = await self._client.fetch(Node, found.node)
+            cluster = await self._client.fetch(Cluster, found.cluster)
+            settle = instructions.settle_lease(
+                node=found.node,
+                cluster=found.cluster,
+                lease=lease,
+                payout_account=pda.token_account(node.payout, cluster.mint),
+                program=self._program,
+            )
+            return [*await self._token_account(node.payout, cluster.mint), settle]
+
+        return self._plan(build)
+
+    def cancel(self, lease: Pubkey) -> Plan:
+        """Cancel a lease that was not ready, or not accepted, in time."""
+        return self._of(
+            lease,
+            lambda found: instructions.cancel_lease(
+                cluster=found.cluster, node=found.node, lease=lease, program=self._program
+            ),
+        )
+
+    def report_missed(self, lease: Pubkey) -> Plan:
+        """Charge the node for missed time; the wallet gets the reporter's part in its IO account, if it has one."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            cluster = await self._client.fetch(Cluster, found.cluster)
+            own_io = pda.token_account(self._client.address, pda.io_mint(self._id))
+            # The renter's account may not be given twice, and he gets no reward for reporting anyway.
+            stranger = self._client.address != cluster.payer
+            rewarded = stranger and await self._client.rpc.account(own_io) is not None
+            return [
+                instructions.report_missed(
+                    reporter=self._client.address,
+                    cluster=found.cluster,
+                    node=found.node,
+                    lease=lease,
+                    renter_io=pda.token_account(cluster.payer, pda.io_mint(self._id)),
+                    reporter_io=own_io if rewarded else None,
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build)
+
+    def close(self, lease: Pubkey) -> Plan:
+        """Close a lease about which nothing can change any more; its rent goes back to the renter."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            cluster = await self._client.fetch(Cluster, found.cluster)
+            return [
+                instructions.close_lease(
+                    cluster=found.cluster,
+                    node=found.node,
+                    lease=lease,
+                    renter=cluster.renter,
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build)
+
+    def _of(self, lease: Pubkey, build_one: Callable[[Lease], Instruction], signer: Signer | None = None) -> Plan:
+        """A plan of one instruction that needs the lease's own fields."""
+
+        async def build() -> list[Instruction]:
+            return [build_one(await self.get(lease))]
+
+        return self._plan(build, [] if signer is None else [signer])

@@ -1,0 +1,163 @@
+"""Roles, mints, parameters, device models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.system_program import CreateAccountParams, create_account
+from spl.token.constants import MINT_LEN, TOKEN_PROGRAM_ID
+from spl.token.instructions import initialize_mint2
+from spl.token.models import InitializeMint2Params
+
+from ionet import instructions, pda
+from ionet.api.base import RoleApi
+from ionet.errors import InvalidInput
+from ionet.plan import Plan, Receipt
+from ionet.types import DeviceModel, Network
+from ionet.wallet import KeypairSigner
+
+PROFILES = {"mainnet": 0, "local": 1}
+USDC_DECIMALS = 6
+# Feed that local chains post IO prices under; a real network names Pyth's.
+LOCAL_FEED_ID = hashlib.sha256(b"IO/USD on a local chain").digest()
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A device model. multiplier is × 100; kind 0 GPU, 1 CPU; pool 0 enterprise, 1 community."""
+
+    code: int
+    name: str
+    kind: int
+    pool: int
+    multiplier: int
+    throughput: int = 0
+
+
+@cache
+def known_models() -> tuple[Model, ...]:
+    """The models and multipliers that ship with the client."""
+    data = (files("ionet") / "device_models.json").read_bytes()
+    return msgspec.json.decode(data, type=tuple[Model, ...])
+
+
+class NetworkApi(RoleApi):
+    @property
+    def address(self) -> Pubkey:
+        return pda.network(self._id)
+
+    async def get(self) -> Network:
+        """The network account; NotFound before `init`."""
+        return await self._client.fetch(Network, self.address)
+
+    async def models(self) -> list[tuple[Pubkey, DeviceModel]]:
+        """Every device model with its address, by code."""
+        found = await self._client.fetch_all(DeviceModel)
+        return sorted(found, key=lambda item: item[1].code)
+
+    def init(
+        self,
+        *,
+        profile: str,
+        usdc_mint: Pubkey,
+        feed_id: bytes = LOCAL_FEED_ID,
+        pauser: Pubkey | None = None,
+        arbiter: Pubkey | None = None,
+        genesis_owner: Pubkey | None = None,
+    ) -> Plan:
+        """Create the network; the wallet must be the program's upgrade authority. profile: `mainnet` or `local`.
+
+        pauser, arbiter and genesis_owner default to the wallet.
+        """
+        if profile not in PROFILES:
+            raise InvalidInput(f"profile {profile!r}; known are {', '.join(PROFILES)}")
+
+        def build() -> Instruction:
+            wallet = self._client.address
+            return instructions.init_network(
+                authority=wallet,
+                usdc_mint=usdc_mint,
+                genesis_owner=genesis_owner or wallet,
+                profile=PROFILES[profile],
+                pauser=pauser or wallet,
+                arbiter=arbiter or wallet,
+                feed_id=feed_id,
+                program=self._program,
+            )
+
+        return self._single(build)
+
+    def init_vaults(self, mint: Pubkey) -> Plan:
+        """Create the fee and burn vaults of an admitted mint."""
+        return self._single(
+            lambda: instructions.init_vaults(payer=self._client.address, mint=mint, program=self._program)
+        )
+
+    def register_model(self, model: Model) -> Plan:
+        """Add a device model; network authority. Raises InvalidInput when the name is longer than 32 bytes."""
+        name = model.name.encode()
+        if len(name) > 32:
+            raise InvalidInput(f"model name {model.name!r} is longer than 32 bytes")
+        return self._single(
+            lambda: instructions.register_model(
+                authority=self._client.address,
+                code=model.code,
+                name=name.ljust(32, b"\0"),
+                kind=model.kind,
+                pool=model.pool,
+                multiplier=model.multiplier,
+                throughput=model.throughput,
+                program=self._program,
+            )
+        )
+
+    def set_pause(self, bits: int) -> Plan:
+        """Pause entries: 1 register_node, 2 open_cluster, 4 add_lease, 8 extend_lease, 16 mint_iosd."""
+        return self._single(
+            lambda: instructions.set_pause(pauser=self._client.address, bits=bits, program=self._program)
+        )
+
+    def burn(self, mint: Pubkey) -> Plan:
+        """Burn what waits in the burn vault of IO or IOSD; anyone."""
+        return self._single(lambda: instructions.burn(mint=mint, program=self._program))
+
+    def create_mint(self, mint: Keypair, decimals: int) -> Plan:
+        """A plain SPL mint whose authority is the wallet: stands in for USDC on local chains."""
+
+        async def build() -> list[Instruction]:
+            wallet = self._client.address
+            rent = (await self._client.rpc.client.get_minimum_balance_for_rent_exemption(MINT_LEN)).value
+            space = CreateAccountParams(
+                from_pubkey=wallet, to_pubkey=mint.pubkey(), lamports=rent, space=MINT_LEN, owner=TOKEN_PROGRAM_ID
+            )
+            setup = InitializeMint2Params(
+                decimals=decimals, mint=mint.pubkey(), mint_authority=wallet, program_id=TOKEN_PROGRAM_ID
+            )
+            return [create_account(space), initialize_mint2(setup)]
+
+        return self._plan(build, [KeypairSigner(mint)])
+
+    async def bootstrap(
+        self, *, profile: str = "local", feed_id: bytes = LOCAL_FEED_ID, models: Sequence[Model] | None = None
+    ) -> list[Receipt]:
+        """Everything a new local network needs, in order: a USDC mint, the network, its vaults, its device models."""
+        usdc = Keypair()
+        receipts = [await self.create_mint(usdc, USDC_DECIMALS)]
+        receipts.append(await self.init(profile=profile, usdc_mint=usdc.pubkey(), feed_id=feed_id))
+        mints = [pda.io_mint(self._id), pda.iosd_mint(self._id), usdc.pubkey()]
+        receipts.append(await self._client.batch(*[self.init_vaults(mint) for mint in mints]))
+        chosen = known_models() if models is None else models
+        for start in range(0, len(chosen), MODELS_PER_TRANSACTION):
+            plans = [self.register_model(model) for model in chosen[start : start + MODELS_PER_TRANSACTION]]
+            receipts.append(await self._client.batch(*plans))
+        return receipts
+
+
+# Each registration takes about 110 bytes of a transaction's 1,232.
+MODELS_PER_TRANSACTION = 6

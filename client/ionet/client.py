@@ -1,0 +1,193 @@
+"""`Client`: the program's whole API over one RPC url and one wallet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Self, TypeVar
+
+import base58
+from solana.rpc.commitment import Commitment, Confirmed
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
+
+from ionet import budget
+from ionet.api.cluster import ClusterApi
+from ionet.api.iosd import IosdApi
+from ionet.api.lease import LeaseApi
+from ionet.api.network import NetworkApi
+from ionet.api.node import NodeApi
+from ionet.api.oracle import OracleApi
+from ionet.api.stake import StakeApi
+from ionet.errors import NotFound, RpcError, WalletError
+from ionet.events import events_in_transaction
+from ionet.plan import Plan, Receipt
+from ionet.program import PROGRAM, Program
+from ionet.rpc import Landed, PreflightFailed, Rpc
+from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, sign_all, unsigned
+
+T = TypeVar("T")
+
+# Most micro-lamports per compute unit that are offered unless the caller says otherwise.
+MAX_PRIORITY_FEE = 100_000
+
+
+class Client:
+    """Reads need no wallet. Everything that changes the chain is a `Plan`: await it, or take its unsigned bytes.
+
+    wallet: a keypair, or any Signer; it pays and signs. max_priority_fee: micro-lamports per compute unit.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        wallet: Signer | Keypair | None = None,
+        *,
+        program: Program = PROGRAM,
+        commitment: Commitment = Confirmed,
+        max_priority_fee: int = MAX_PRIORITY_FEE,
+    ) -> None:
+        self.rpc = Rpc(url, commitment=commitment)
+        self.wallet = KeypairSigner(wallet) if isinstance(wallet, Keypair) else wallet
+        self.program = program
+        self.max_priority_fee = max_priority_fee
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.rpc.close()
+
+    @property
+    def address(self) -> Pubkey:
+        """The wallet's address. Raises WalletError without a wallet."""
+        if self.wallet is None:
+            raise WalletError("this client has no wallet; it can only read")
+        return self.wallet.pubkey
+
+    # -- the program's roles
+
+    @cached_property
+    def network(self) -> NetworkApi:
+        return NetworkApi(self)
+
+    @cached_property
+    def node(self) -> NodeApi:
+        return NodeApi(self)
+
+    @cached_property
+    def stake(self) -> StakeApi:
+        return StakeApi(self)
+
+    @cached_property
+    def iosd(self) -> IosdApi:
+        return IosdApi(self)
+
+    @cached_property
+    def cluster(self) -> ClusterApi:
+        return ClusterApi(self)
+
+    @cached_property
+    def lease(self) -> LeaseApi:
+        return LeaseApi(self)
+
+    @cached_property
+    def oracle(self) -> OracleApi:
+        return OracleApi(self)
+
+    # -- reading
+
+    async def fetch(self, kind: type[T], key: Pubkey) -> T:
+        """One account. Raises NotFound, or DecodeError when the account is of another type."""
+        found = await self.find(kind, key)
+        if found is None:
+            raise NotFound(f"{kind.__name__} {key}")
+        return found
+
+    async def find(self, kind: type[T], key: Pubkey) -> T | None:
+        """One account, None when it does not exist."""
+        return (await self.fetch_many(kind, [key]))[0]
+
+    async def fetch_many(self, kind: type[T], keys: Sequence[Pubkey]) -> list[T | None]:
+        """Accounts in the order of the keys, None where there is none (or it belongs to another program)."""
+        accounts = await self.rpc.accounts(keys)
+        own = [account if account is not None and account.owner == self.program.id else None for account in accounts]
+        return [None if account is None else self.program.codec.decode_account(account.data, kind) for account in own]
+
+    async def fetch_all(self, kind: type[T], **fields: Any) -> list[tuple[Pubkey, T]]:
+        """Every account of a type whose fields have the given values, with its address."""
+        codec = self.program.codec
+        matches = [(0, codec.account_discriminator(kind))]
+        matches += [codec.field_match(kind, name, value) for name, value in fields.items()]
+        encoded = [(offset, base58.b58encode(data).decode()) for offset, data in matches]
+        found = await self.rpc.program_accounts(self.program.id, encoded)
+        return [(key, codec.decode_account(account.data, kind)) for key, account in found]
+
+    # -- sending
+
+    def batch(self, *plans: Plan) -> Plan:
+        """Several plans as one transaction."""
+
+        async def build() -> list[Instruction]:
+            return [instruction for plan in plans for instruction in await plan.instructions()]
+
+        return Plan(self, build, signers=[signer for plan in plans for signer in plan.signers])
+
+    async def send(self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = ()) -> Receipt:
+        """Sign, send and confirm one transaction. Raises ChainRefused (see `program_errors`), TransactionExpired."""
+        if self.wallet is None:
+            raise WalletError("this client has no wallet; it can only read")
+        message, last_valid = await self._message(instructions, self.wallet.pubkey)
+        transaction = await sign_all(message, [self.wallet, *signers])
+        try:
+            landed = await self.rpc.send(transaction, last_valid)
+        except PreflightFailed as failure:
+            ids = _program_ids(message)
+            raise self.program.explain(failure.error, failure.logs, program_ids=ids) from None
+        return await self._receipt(landed, message)
+
+    async def unsigned(self, instructions: Sequence[Instruction], *, payer: Pubkey | None = None) -> Unsigned:
+        """The transaction without signatures, for a wallet somewhere else."""
+        message, last_valid = await self._message(instructions, payer or self.address)
+        return unsigned(message, last_valid)
+
+    async def _message(self, instructions: Sequence[Instruction], payer: Pubkey) -> tuple[MessageV0, int]:
+        block = await self.rpc.blockhash()
+        limit = budget.from_table(self.program, instructions)
+        if limit is None:
+            limit = await self._simulated_limit(compile_message(payer, instructions, block.hash))
+        writable = [meta.pubkey for item in instructions for meta in item.accounts if meta.is_writable]
+        fee = min(await self.rpc.priority_fee(writable), self.max_priority_fee) if self.max_priority_fee else 0
+        message = compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash)
+        return message, block.last_valid_block_height
+
+    async def _simulated_limit(self, message: MessageV0) -> int:
+        result = await self.rpc.simulate(message)
+        if result.err is not None:
+            raise self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
+        return budget.from_simulation(result.units_consumed or 0)
+
+    async def _receipt(self, landed: Landed, message: MessageV0) -> Receipt:
+        answer = await self.rpc.landed_transaction(landed.signature)
+        meta = answer.transaction.meta
+        logs = tuple(meta.log_messages or ()) if meta else ()
+        if landed.error is not None:
+            ids = _program_ids(message)
+            raise self.program.explain(landed.error, logs, program_ids=ids, signature=str(landed.signature))
+        return self._receipt_of(answer, logs, landed)
+
+    def _receipt_of(
+        self, answer: EncodedConfirmedTransactionWithStatusMeta, logs: tuple[str, ...], landed: Landed
+    ) -> Receipt:
+        meta = answer.transaction.meta
+        if meta is None:
+            raise RpcError(f"the node keeps no result of {landed.signature}")
+        events = tuple(events_in_transaction(self.program.codec, answer))
+        return Receipt(landed.signature, answer.slot, meta.fee, meta.compute_units_consumed or 0, events, logs)
+
+
+def _program_ids(message: MessageV0) -> list[Pubkey]:
+    return [message.account_keys[item.program_id_index] for item in message.instructions]

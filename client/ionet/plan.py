@@ -1,0 +1,71 @@
+"""Plans: instructions that are not sent yet. Await one to send it, or take its unsigned bytes to another wallet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from ionet.events import EventRecord
+from ionet.wallet import Signer, Unsigned
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A transaction that landed and succeeded. fee in lamports; events in the order they were recorded."""
+
+    signature: Signature
+    slot: int
+    fee: int
+    compute_units: int
+    events: tuple[EventRecord, ...]
+    logs: tuple[str, ...]
+
+    def event(self, kind: type[T]) -> T:
+        """The first event of this class; LookupError when there is none."""
+        for record in self.events:
+            if isinstance(record.event, kind):
+                return record.event
+        raise LookupError(f"transaction {self.signature} recorded no {kind.__name__}")
+
+
+class Plan:
+    """One transaction to be.
+
+    build: gives the instructions; it runs when the plan is used, so it sees the chain as it is then. signers: keys that
+    must sign beside the wallet. accounts: addresses the plan creates, by name, for the caller to keep.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        build: Callable[[], Awaitable[Sequence[Instruction]]],
+        *,
+        signers: Sequence[Signer] = (),
+    ) -> None:
+        self._client = client
+        self._build = build
+        self.signers = tuple(signers)
+
+    async def instructions(self) -> list[Instruction]:
+        return list(await self._build())
+
+    async def send(self) -> Receipt:
+        """Sign, send, confirm. Raises what the chain refuses as a typed error."""
+        return await self._client.send(await self.instructions(), signers=self.signers)
+
+    async def unsigned(self, payer: Pubkey | None = None) -> Unsigned:
+        """The same transaction for a wallet somewhere else; payer defaults to the client's wallet."""
+        return await self._client.unsigned(await self.instructions(), payer=payer)
+
+    def __await__(self) -> Generator[Any, None, Receipt]:
+        return self.send().__await__()
