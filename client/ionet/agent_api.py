@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from hashlib import sha256
 from types import TracebackType
@@ -164,7 +164,7 @@ class AgentClient:
         """Address, token and certificates of the running cluster."""
         return msgspec.json.decode(await self._request("GET", "/v1/credentials"), type=Spec)
 
-    async def run(self, script: bytes) -> AsyncIterator[RunEvent]:
+    async def run(self, script: bytes) -> AsyncGenerator[RunEvent]:
         """Run a Python driver beside the head and follow it; closing the iterator ends the driver."""
         headers = sign_request(self._key, self._node, "POST", "/v1/run", script)
         timeout = httpx2.Timeout(None, connect=_CONNECT_SECS)

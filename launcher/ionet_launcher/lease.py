@@ -95,4 +95,4 @@ def next_proof_head(head: bytes, interval: int, served_secs: int, gpu_ms: int, r
 
 def challenge_message(lease: Pubkey, interval: int) -> bytes:
     """What the session key signs in every interval."""
-    return b"ionet:challenge" + bytes(lease) + interval.to_bytes(8, "little")
+    return sha256(b"ionet:challenge" + bytes(lease) + interval.to_bytes(8, "little")).digest()

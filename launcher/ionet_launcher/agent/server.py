@@ -118,7 +118,8 @@ class Api:
                 yield _line(RunEvent(output=decoder.decode(part)))
             yield _line(RunEvent(exit_code=await child.wait()))
         finally:
-            processes.end_group(child.pid)
+            if child.returncode is None:
+                processes.end_group(child.pid)
             self._drivers.release()
 
     async def _authorize(self, request: Request, limit: int) -> tuple[LeaseView, int, bytes]:
