@@ -1,0 +1,95 @@
+"""`ionet agent`: the program a supplier runs on each machine."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from solders.pubkey import Pubkey
+
+from ionet_launcher.errors import ConfigError
+
+app = typer.Typer(help="The node agent: serves leases with Ray and proves it. One per machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `run` a subcommand while it is the only one."""
+
+
+@app.command()
+def run(
+    device_key: Annotated[Path, typer.Option(help="Keypair file of the device; it also pays the agent's fees.")],
+    base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
+    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 15.")],
+    ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
+    url: Annotated[str, typer.Option(help="JSON-RPC address of the chain.", envvar="IONET_URL")] = (
+        "http://127.0.0.1:8899"
+    ),
+    listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API; loopback only.")] = "127.0.0.1:0",
+    node: Annotated[str | None, typer.Option(help="Node address; needed after a rotation of the device key.")] = None,
+    indexer: Annotated[str | None, typer.Option(help="URL of an indexer that takes result leaves.")] = None,
+    num_cpus: Annotated[int, typer.Option(help="CPUs that Ray offers to tasks.")] = 1,
+    poll_secs: Annotated[float, typer.Option(help="Seconds between looks at the chain.")] = 0.5,
+    as_json: Annotated[bool, typer.Option("--json", help="Announce the node and API as one JSON line.")] = False,
+) -> None:
+    """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
+    from ionet_launcher.agent import main
+
+    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    host, port = _address(listen)
+    config = main.AgentConfig(
+        url=url,
+        device_key=device_key,
+        base=base.absolute(),
+        ip=ip,
+        ports=_range(ports),
+        host=host,
+        port=port,
+        node=None if node is None else _pubkey(node),
+        indexer=indexer,
+        num_cpus=num_cpus,
+        poll_secs=poll_secs,
+    )
+
+    def announce(address: Pubkey, bound: int) -> None:
+        about = {"node": str(address), "api": f"http://{host}:{bound}"}
+        typer.echo(json.dumps(about) if as_json else f"node {about['node']}, API at {about['api']}")
+
+    asyncio.run(main.run(config, announce))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    try:
+        if not ipaddress.ip_address(host).is_loopback:
+            # Requests carry tokens and keys: beyond this machine they need an encrypted overlay.
+            raise ConfigError(f"{host} is not a loopback address")
+        return host, int(port)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not HOST:PORT") from None
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    try:
+        ports = range(int(first), int(last) + 1)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not FIRST-LAST") from None
+    if not 1024 <= ports.start < ports.stop <= 65536:
+        raise ConfigError(f"{text!r} is no range of ports")
+    return ports
+
+
+def _pubkey(text: str) -> Pubkey:
+    try:
+        return Pubkey.from_string(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no address") from None

@@ -1,0 +1,103 @@
+"""The agent's side of the chain over RPC, signing and paying with the device key."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+from ionet import instructions
+from ionet.client import Client
+from ionet.errors import ChainRefused, IonetError, TransactionExpired
+from ionet.rpc import PreflightFailed
+from ionet.types import Lease
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from ionet_launcher.agent.chain import ChainError, ExpiredError, RefusedError, Signed
+from ionet_launcher.chain_view import NONE, Reader, lease_view
+from ionet_launcher.lease import LeaseView, NodeView
+
+_TRIES = 4
+
+
+class RpcChain:
+    """`Chain` of one node over `client`. `device` signs readiness and proofs and pays their fees."""
+
+    def __init__(self, client: Client, node: Pubkey, device: Keypair) -> None:
+        self._client, self._node, self._device = client, node, device
+        self._reader = Reader(client)
+        self._lease, self._cluster = NONE, NONE
+
+    async def view(self) -> NodeView:
+        try:
+            for _ in range(_TRIES):
+                found = await self._view()
+                if found is not None:
+                    return found
+        except IonetError as error:
+            raise ChainError(str(error)) from error
+        raise ChainError(f"the accounts of node {self._node} kept changing")
+
+    async def _view(self) -> NodeView | None:
+        """One try with the addresses the last one found, so that all accounts are read at one slot."""
+        now, slot, accounts = await self._reader.snapshot([self._node, self._lease, self._cluster])
+        node = self._reader.node(accounts, self._node)
+        if node is None:
+            raise ChainError(f"node {self._node} is not registered")
+        if node.device_key != self._device.pubkey():
+            raise ChainError(f"the device key of node {self._node} is {node.device_key}, not this one")
+        if node.current_lease == NONE:
+            return NodeView(now, slot, None)
+        if node.current_lease != self._lease:
+            self._lease = node.current_lease
+            booked = await self._client.find(Lease, self._lease)
+            self._cluster = NONE if booked is None else booked.cluster
+            return None
+        lease, cluster = self._reader.lease(accounts, self._lease), self._reader.cluster(accounts, self._cluster)
+        if lease is None or cluster is None:
+            self._lease = NONE
+            return None
+        return NodeView(now, slot, lease_view(self._lease, lease, cluster))
+
+    async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
+        device, node = self._device.pubkey(), self._node
+        return await self._sign(
+            instructions.mark_ready(device_key=device, node=node, lease=lease.address, report_hash=report_hash)
+        )
+
+    async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
+        return await self._sign(
+            instructions.append_proof(
+                device_key=self._device.pubkey(),
+                node=self._node,
+                lease=lease.address,
+                interval=interval,
+                served_secs=served_secs,
+                root=root,
+                gpu_ms=gpu_ms,
+            )
+        )
+
+    async def _sign(self, instruction: Instruction) -> Signed:
+        try:
+            empty = await self._client.unsigned([instruction], payer=self._device.pubkey())
+        except ChainRefused as error:
+            raise RefusedError(str(error)) from error
+        except IonetError as error:
+            raise ChainError(str(error)) from error
+        message = VersionedTransaction.from_bytes(b64decode(empty.transaction)).message
+        return Signed(bytes(VersionedTransaction(message, [self._device])), empty.last_valid_block_height)
+
+    async def send(self, signed: Signed) -> None:
+        transaction = VersionedTransaction.from_bytes(signed.raw)
+        try:
+            landed = await self._client.rpc.send(transaction, signed.last_valid_block_height)
+        except PreflightFailed as failure:
+            raise RefusedError(str(self._client.program.explain(failure.error, failure.logs))) from failure
+        except TransactionExpired as error:
+            raise ExpiredError(str(error)) from error
+        except IonetError as error:
+            raise ChainError(str(error)) from error
+        if landed.error is not None:
+            raise RefusedError(str(self._client.program.explain(landed.error, ())))

@@ -1,0 +1,78 @@
+"""Reads leases from the chain into the views that agent and launcher act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from ionet.client import Client
+from ionet.errors import RpcError
+from ionet.types import Cluster, Lease, Node
+from solders.account import Account
+from solders.pubkey import Pubkey
+
+from ionet_launcher.lease import LeaseStatus, LeaseView
+
+CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
+NONE = Pubkey.default()
+# getMultipleAccounts takes 100 keys at one slot, the clock being one of them.
+MAX_KEYS = 99
+
+T = TypeVar("T")
+
+
+def clock(account: Account | None) -> tuple[int, int]:
+    """(unix seconds, slot) of the clock sysvar. Raises RpcError when the node does not have it."""
+    if account is None or len(account.data) < 40:
+        raise RpcError("the node has no clock")
+    return int.from_bytes(account.data[32:40], "little", signed=True), int.from_bytes(account.data[:8], "little")
+
+
+def lease_view(address: Pubkey, lease: Lease, cluster: Cluster) -> LeaseView:
+    """The parts of a lease and its cluster that decide who does what when."""
+    return LeaseView(
+        address=address,
+        node=lease.node,
+        cluster=lease.cluster,
+        renter=cluster.renter,
+        session_key=cluster.session_key,
+        session_expires_at=cluster.session_expires_at,
+        head_lease=cluster.head_lease,
+        status=LeaseStatus(lease.status),
+        processors=lease.processors,
+        booked_at=lease.booked_at,
+        ready_deadline_secs=lease.ready_deadline_secs,
+        started_at=lease.started_at,
+        ends_at=lease.ends_at,
+        interval_secs=lease.interval_secs,
+        grace_intervals=lease.grace_intervals,
+        ring_next=lease.ring_next,
+        proof_head=lease.proof_head,
+    )
+
+
+class Reader:
+    """Decodes accounts of the program of `client`, several at one slot."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def snapshot(self, keys: Sequence[Pubkey]) -> tuple[int, int, dict[Pubkey, Account]]:
+        """The chain's time and slot, and those of the accounts that exist. At most MAX_KEYS keys."""
+        found = await self._client.rpc.accounts([CLOCK, *keys])
+        now, slot = clock(found[0])
+        return now, slot, {key: item for key, item in zip(keys, found[1:], strict=True) if item is not None}
+
+    def node(self, accounts: dict[Pubkey, Account], key: Pubkey) -> Node | None:
+        return self._decode(accounts.get(key), Node)
+
+    def lease(self, accounts: dict[Pubkey, Account], key: Pubkey) -> Lease | None:
+        return self._decode(accounts.get(key), Lease)
+
+    def cluster(self, accounts: dict[Pubkey, Account], key: Pubkey) -> Cluster | None:
+        return self._decode(accounts.get(key), Cluster)
+
+    def _decode(self, account: Account | None, kind: type[T]) -> T | None:
+        if account is None or account.owner != self._client.program.id:
+            return None
+        return self._client.program.codec.decode_account(account.data, kind)
