@@ -22,6 +22,7 @@ from ionet.api.network import NetworkApi
 from ionet.api.node import NodeApi
 from ionet.api.oracle import OracleApi
 from ionet.api.stake import StakeApi
+from ionet.api.tokens import TokenApi
 from ionet.errors import NotFound, RpcError, WalletError
 from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
@@ -97,6 +98,10 @@ class Client:
     @cached_property
     def oracle(self) -> OracleApi:
         return OracleApi(self)
+
+    @cached_property
+    def tokens(self) -> TokenApi:
+        return TokenApi(self)
 
     # -- reading
 

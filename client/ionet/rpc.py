@@ -26,7 +26,6 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_status import (
     EncodedConfirmedTransactionWithStatusMeta,
-    TransactionConfirmationStatus,
     TransactionErrorFieldless,
     TransactionErrorType,
     TransactionStatus,
@@ -37,12 +36,8 @@ from ionet.errors import RpcError, RpcUnreachable, TransactionExpired
 T = TypeVar("T")
 _log = logging.getLogger("ionet.rpc")
 
-_RANKS = {"processed": 0, "confirmed": 1, "finalized": 2}
-_STATUS_RANKS = {
-    TransactionConfirmationStatus.Processed: 0,
-    TransactionConfirmationStatus.Confirmed: 1,
-    TransactionConfirmationStatus.Finalized: 2,
-}
+# Rising; solders' status converts to the position in this list.
+_COMMITMENTS = ["processed", "confirmed", "finalized"]
 # getMultipleAccounts takes at most so many keys.
 ACCOUNTS_PER_CALL = 100
 
@@ -228,7 +223,7 @@ class Rpc:
 
     def _is_settled(self, status: TransactionStatus) -> bool:
         reached = status.confirmation_status
-        return reached is not None and _STATUS_RANKS[reached] >= _RANKS[str(self.commitment)]
+        return reached is not None and int(reached) >= _COMMITMENTS.index(self.commitment)
 
     def _history_commitment(self) -> Commitment:
         # The history methods know no "processed".

@@ -66,14 +66,14 @@ class NetworkApi(RoleApi):
         *,
         profile: str,
         usdc_mint: Pubkey,
+        genesis_owner: Pubkey,
         feed_id: bytes = LOCAL_FEED_ID,
         pauser: Pubkey | None = None,
         arbiter: Pubkey | None = None,
-        genesis_owner: Pubkey | None = None,
     ) -> Plan:
         """Create the network; the wallet must be the program's upgrade authority. profile: `mainnet` or `local`.
 
-        pauser, arbiter and genesis_owner default to the wallet.
+        genesis_owner: wallet that gets the first IO, not the authority itself. pauser, arbiter: by default the wallet.
         """
         if profile not in PROFILES:
             raise InvalidInput(f"profile {profile!r}; known are {', '.join(PROFILES)}")
@@ -83,7 +83,7 @@ class NetworkApi(RoleApi):
             return instructions.init_network(
                 authority=wallet,
                 usdc_mint=usdc_mint,
-                genesis_owner=genesis_owner or wallet,
+                genesis_owner=genesis_owner,
                 profile=PROFILES[profile],
                 pauser=pauser or wallet,
                 arbiter=arbiter or wallet,
@@ -144,12 +144,18 @@ class NetworkApi(RoleApi):
         return self._plan(build, [KeypairSigner(mint)])
 
     async def bootstrap(
-        self, *, profile: str = "local", feed_id: bytes = LOCAL_FEED_ID, models: Sequence[Model] | None = None
+        self,
+        *,
+        genesis_owner: Pubkey,
+        profile: str = "local",
+        feed_id: bytes = LOCAL_FEED_ID,
+        models: Sequence[Model] | None = None,
     ) -> list[Receipt]:
         """Everything a new local network needs, in order: a USDC mint, the network, its vaults, its device models."""
         usdc = Keypair()
         receipts = [await self.create_mint(usdc, USDC_DECIMALS)]
-        receipts.append(await self.init(profile=profile, usdc_mint=usdc.pubkey(), feed_id=feed_id))
+        create = self.init(profile=profile, usdc_mint=usdc.pubkey(), genesis_owner=genesis_owner, feed_id=feed_id)
+        receipts.append(await create)
         mints = [pda.io_mint(self._id), pda.iosd_mint(self._id), usdc.pubkey()]
         receipts.append(await self._client.batch(*[self.init_vaults(mint) for mint in mints]))
         chosen = known_models() if models is None else models

@@ -1,0 +1,137 @@
+"""The `ionet` command. Subcommands are imported only when they run, so that help is immediate.
+
+Other distributions add subcommands through the entry-point group `ionet.cli`: a name (`indexer`) or a name below an
+existing one (`node.run`), each pointing at a Typer app or a function.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ionet.errors import IonetError
+
+HELP = "An open network for renting GPUs on Solana."
+GROUP = "ionet.cli"
+# Exit codes, see docs/client.md. A class of IonetError may name another one.
+INTERNAL_ERROR, INTERRUPTED = 70, 130
+
+COMMANDS = {
+    "demo": ("ionet.cli.demo", "The whole network on this machine, once through, with a real Ray job."),
+    "up": ("ionet.cli.up", "Run local chain, indexer and launcher until interrupted."),
+    "doctor": ("ionet.cli.doctor", "Check this installation and the chain."),
+    "localnet": ("ionet.cli.localnet", "A Solana chain on this machine, for development and tests."),
+    "keys": ("ionet.cli.keys", "Keypair files, balances, transfers."),
+    "network": ("ionet.cli.network", "Parameters, device models, pause bits."),
+    "node": ("ionet.cli.node", "Machines that can be rented."),
+    "stake": ("ionet.cli.stake", "Stake behind nodes."),
+    "iosd": ("ionet.cli.iosd", "Mint IOSD by burning IO; prices."),
+    "cluster": ("ionet.cli.cluster", "Budgets, and the leases paid from them."),
+    "lease": ("ionet.cli.lease", "One node leased by one cluster."),
+    "trace": ("ionet.cli.trace", "From a result's hash to node, time, price and proof."),
+    "indexer": ("", "History of the chain in Postgres, and its API."),
+    "launcher": ("", "From booked leases to running Ray clusters."),
+}
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _available() -> dict[str, str]:
+    """Name and help of every subcommand that is installed."""
+    plugins = _plugins()
+    names = {name: text for name, (module, text) in COMMANDS.items() if module or name in plugins}
+    extra = {name: f"From {point.value.split(':')[0]}." for name, point in plugins.items() if "." not in name}
+    return {**extra, **names}
+
+
+def _load(name: str) -> Any:
+    """The command called `name`, imported now, with what plug-ins add below it."""
+    plugins = _plugins()
+    module = COMMANDS.get(name, ("", ""))[0]
+    app = import_module(module).app if module else plugins[name].load()
+    for full, point in plugins.items():
+        parent, _, child = full.partition(".")
+        if child and parent == name:
+            added = point.load()
+            if isinstance(added, typer.Typer):
+                app.add_typer(added, name=child)
+            else:
+                app.command(child)(added)
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+class LazyGroup(TyperGroup):
+    """Knows names and help of its commands without importing them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name=name, help=text) for name, text in _available().items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, _load(str(name)), rest
+
+
+app = typer.Typer(cls=LazyGroup, help=HELP, no_args_is_help=True, add_completion=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ionet {version('ionet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    url: Annotated[
+        str, typer.Option(envvar="IONET_URL", help="JSON-RPC address of the chain.")
+    ] = "http://127.0.0.1:8899",
+    keypair: Annotated[
+        str, typer.Option(envvar="IONET_KEYPAIR", help="Keypair file that pays and signs.")
+    ] = "~/.config/solana/id.json",
+    idl: Annotated[str | None, typer.Option(help="IDL file, when not the one shipped here.")] = None,
+    signer: Annotated[
+        str | None, typer.Option(help="Address of a wallet elsewhere, to print unsigned transactions for.")
+    ] = None,
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    from ionet.cli.context import Settings
+
+    ctx.obj = Settings(url=url, keypair=keypair, idl=idl, signer=signer)
+
+
+def main() -> None:
+    """Run the command line. Expected failures are one line on stderr and an exit code of their own."""
+    try:
+        app()
+    except IonetError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Somebody piped the output into `head`; point stdout away so that Python's exit stays quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("IONET_DEBUG"):
+            raise
+        text = f"internal error, please report it: {type(error).__name__}: {error} (IONET_DEBUG=1 shows more)"
+        _fail(text, INTERNAL_ERROR)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    sys.exit(code)
