@@ -23,6 +23,9 @@ DELETE FROM heads WHERE slot > $1
 -- name: heads_drop_before
 DELETE FROM heads WHERE slot < $1
 
+-- name: undos_add
+INSERT INTO undos (slot) VALUES ($1)
+
 -- name: transactions_add
 INSERT INTO transactions (signature, slot, tx_index, block_time)
 SELECT signature, slot, tx_index, block_time FROM json_populate_recordset(NULL::transactions, $1)

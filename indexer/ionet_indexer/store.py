@@ -132,6 +132,7 @@ class Writer:
         await self._connection.execute(SQL["events_drop_from"], first)
         await self._connection.execute(SQL["transactions_drop_after"], slot)
         await self._connection.execute(SQL["heads_drop_after"], slot)
+        await self._connection.execute(SQL["undos_add"], slot)
         for kind in FACTS:
             await self._connection.execute(f"DELETE FROM {kind.table} WHERE position >= $1", first)
         return sorted({row["entity"] for row in undone})

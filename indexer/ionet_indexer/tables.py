@@ -135,7 +135,6 @@ class Cluster(State, kw_only=True):
     deposit: int
     status: str = "open"
     closed_at: int | None = None
-    head_lease: str | None = None
     head_started_at: int | None = None
     reserved: int = 0
     paid: int = 0
@@ -183,6 +182,7 @@ class Lease(State, kw_only=True):
     supplier_fee: int = 0
     renter_fee: int = 0
     payable_secs: int = 0
+    served_secs: int | None = None
     missed_secs: int = 0
     released: int = 0
 

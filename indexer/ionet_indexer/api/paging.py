@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -13,6 +15,11 @@ from ionet_indexer.api.problems import BadCursor
 T = TypeVar("T")
 MAX_LIMIT = 200
 _CURSOR_MAX = 512  # characters
+_VALID = {
+    "bigint": re.compile(r"[0-9]{1,18}"),
+    "numeric": re.compile(r"[0-9]{1,39}"),
+    "text": re.compile(r"[1-9A-HJ-NP-Za-km-z]{1,64}"),
+}
 
 
 class Page(msgspec.Struct, Generic[T]):
@@ -36,24 +43,27 @@ class One(msgspec.Struct, Generic[T]):
     item: T
 
 
-def encode_cursor(kind: str, key: list[str | int]) -> str:
+def encode_cursor(kind: str, key: list[str]) -> str:
     """Opaque cursor of list `kind` after the row with this sort key."""
     return base64.urlsafe_b64encode(msgspec.json.encode([kind, *key])).decode().rstrip("=")
 
 
-def decode_cursor(kind: str, cursor: str | None, shape: tuple[type, ...]) -> list[str | int] | None:
-    """The sort key in a cursor of list `kind`. Raises BadCursor for another list's cursor or anything else."""
+def decode_cursor(kind: str, cursor: str | None, types: Sequence[str]) -> list[str] | None:
+    """The sort key (as text, of these SQL types) in a cursor of list `kind`.
+
+    Raises BadCursor for another list's cursor or anything else that the database would choke on.
+    """
     if cursor is None:
         return None
     try:
         if len(cursor) > _CURSOR_MAX:
             raise ValueError
         padded = cursor + "=" * (-len(cursor) % 4)
-        values = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str | int])
+        values = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str])
     except (ValueError, binascii.Error, msgspec.DecodeError):
         raise BadCursor from None
-    if not values or values[0] != kind or tuple(type(value) for value in values[1:]) != shape:
+    if len(values) != len(types) + 1 or values[0] != kind:
         raise BadCursor
-    if any(isinstance(value, int) and not 0 <= value < 1 << 63 for value in values):
+    if not all(_VALID[sql].fullmatch(value) for sql, value in zip(types, values[1:], strict=True)):
         raise BadCursor
     return values[1:]

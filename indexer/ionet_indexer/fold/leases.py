@@ -41,8 +41,6 @@ def _booked(view: View, event: Event, e: t.LeaseBooked) -> None:
     cluster.reserved = e.cluster_reserved_after
     cluster.leases_booked += 1
     cluster.leases_open += 1
-    if role == "head":
-        cluster.head_lease = key
     view.put(
         Lease(
             lease=key,
@@ -141,12 +139,15 @@ def _settled(view: View, event: Event, e: t.LeaseSettled) -> None:
             payable_secs=e.payable_secs,
             amount=e.paid - e.paid_before,
             supplier_amount=e.supplier_amount,
-            supplier_fee=e.supplier_fee - row.supplier_fee,
-            renter_fee=e.renter_fee - row.renter_fee,
+            supplier_fee=e.supplier_fee,
+            renter_fee=e.renter_fee,
             payout=str(e.payout),
         )
     )
-    row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
+    row.paid = e.paid
+    row.supplier_fee += e.supplier_fee
+    row.renter_fee += e.renter_fee
+    row.reserved_amount -= e.paid - e.paid_before + e.renter_fee
     row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     cluster.paid, cluster.fees, cluster.reserved = (
@@ -160,18 +161,17 @@ def _ended(view: View, event: Event, e: t.LeaseEnded) -> None:
     row = _lease_at(view, event, str(e.lease), e.seq)
     row.status, row.end_reason, row.ends_at = "ended", word(END_REASONS, e.reason), e.ends_at
     row.due_min_secs = e.due_min_secs
-    node_at(view, event, row.node, e.node_seq)
+    _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     _show_work(view, event, row, e.at)
 
 
 def _cancelled(view: View, event: Event, e: t.LeaseCancelled) -> None:
     row = _lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.end_reason, row.closed_at = "cancelled", word(END_REASONS, e.reason), e.at
-    row.released = e.released
+    row.status, row.end_reason = "cancelled", word(END_REASONS, e.reason)
+    row.released, row.reserved_amount = e.released, 0
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     cluster.fees, cluster.reserved = e.cluster_fees_after, e.cluster_reserved_after
-    cluster.leases_open -= 1
     _show_work(view, event, row, e.at)
 
 
@@ -179,9 +179,9 @@ def _closed(view: View, event: Event, e: t.LeaseClosed) -> None:
     row = _lease_at(view, event, str(e.lease), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
-    row.payable_secs, row.missed_secs, row.released = e.served_secs, e.missed_secs, e.released
+    row.served_secs, row.missed_secs, row.reserved_amount = e.served_secs, e.missed_secs, 0
+    row.released += e.released
     node = node_at(view, event, row.node, e.node_seq)
-    _vacate(node, row.lease)
     node.leases_closed += 1
     node.served_secs += e.served_secs
     node.missed_secs += e.missed_secs

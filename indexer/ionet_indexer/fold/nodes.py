@@ -66,9 +66,9 @@ def _slashed(view: View, event: Event, e: t.NodeSlashed) -> None:
     row.slashed += e.amount
     row.bonded, row.unbonding = e.bonded_after, e.unbonding_after
     # A pool that a slash empties starts a new era; shares of the old one are void.
-    if e.from_bonded and row.bonded == 0 and row.bonded_shares:
+    if e.amount and row.bonded == 0 and row.bonded_shares:
         row.bonded_shares, row.bonded_era = 0, row.bonded_era + 1
-    if e.from_unbonding and row.unbonding == 0 and row.unbonding_shares:
+    if e.amount and row.unbonding == 0 and row.unbonding_shares:
         row.unbonding_shares, row.unbonding_era = 0, row.unbonding_era + 1
     view.facts.append(
         Slash(

@@ -43,3 +43,17 @@ CREATE TABLE event_entities (
     PRIMARY KEY (entity, seq)
 );
 CREATE INDEX event_entities_position ON event_entities (position);
+
+-- Every time that slots were undone, so that followers of the event stream can go back too.
+CREATE TABLE undos (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    slot bigint NOT NULL                       -- everything after it was undone
+);
+
+-- What the writer knows about itself, for /health of any API process.
+CREATE TABLE status (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    checked_at double precision NOT NULL,      -- unix seconds of the last pass, whatever came of it
+    node_slot bigint NOT NULL,                 -- the node's confirmed slot then
+    problem text                               -- why the tables do not advance, null when they do
+);

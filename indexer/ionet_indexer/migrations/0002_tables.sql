@@ -100,7 +100,6 @@ CREATE TABLE clusters (
     status text NOT NULL,                      -- open, closed
     opened_at bigint NOT NULL,
     closed_at bigint,
-    head_lease text,
     head_started_at bigint,
     deposit numeric(20) NOT NULL,
     reserved numeric(20) NOT NULL,
@@ -138,7 +137,7 @@ CREATE TABLE leases (
     started_at bigint,
     ends_at bigint,
     closed_at bigint,
-    reserved_amount numeric(20) NOT NULL,      -- what was locked for it at booking and by extensions
+    reserved_amount numeric(20) NOT NULL,      -- still locked in the cluster for it
     due_min_secs bigint NOT NULL,
     proof_count bigint NOT NULL,
     proof_head text,
@@ -146,7 +145,8 @@ CREATE TABLE leases (
     paid numeric(20) NOT NULL,                 -- earned and paid so far, before fees
     supplier_fee numeric(20) NOT NULL,
     renter_fee numeric(20) NOT NULL,
-    payable_secs numeric(20) NOT NULL,
+    payable_secs numeric(20) NOT NULL,         -- paid for, at the last settlement
+    served_secs numeric(20),                   -- proven in all, known when it closes
     missed_secs numeric(20) NOT NULL,
     released numeric(20) NOT NULL              -- given back to the cluster's budget
 );

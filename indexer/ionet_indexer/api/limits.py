@@ -1,0 +1,53 @@
+"""Rate limit per client address: a token bucket each, for a bounded number of addresses."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from litestar.enums import ScopeType
+from litestar.exceptions import TooManyRequestsException
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+_MOST_ADDRESSES = 10_000
+
+
+class Buckets:
+    """`burst` requests at once, then `rate` per second, for every address."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address → (tokens, when)
+
+    def take(self, address: str) -> float:
+        """Take one token; returns 0, or the seconds until there is one."""
+        now = self._clock()
+        tokens, since = self._levels.pop(address, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+        self._levels[address] = (tokens if wait else tokens - 1, now)
+        while len(self._levels) > _MOST_ADDRESSES:
+            self._levels.popitem(last=False)
+        return wait
+
+
+def limit(buckets: Buckets) -> Callable[[ASGIApp], ASGIApp]:
+    """Middleware that answers 429 with Retry-After to an address without tokens."""
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            client = scope.get("client")
+            wait = buckets.take(client[0] if client else "") if scope["type"] == ScopeType.HTTP else 0.0
+            if wait:
+                raise TooManyRequestsException(
+                    "too many requests from this address", headers={"Retry-After": str(math.ceil(wait))}
+                )
+            await app(scope, receive, send)
+
+        return call
+
+    return wrap

@@ -1,0 +1,230 @@
+"""The read endpoints. Each answer is one consistent state of the database and names its slot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from litestar import Router, get
+from litestar.params import Parameter
+
+from ionet_indexer.api import listings, models
+from ionet_indexer.api.lists import Listing
+from ionet_indexer.api.paging import MAX_LIMIT, One, Page
+from ionet_indexer.api.problems import NotFound
+from ionet_indexer.reader import SQL, Reader
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+Key = Annotated[str, Parameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")]
+OptionalKey = Annotated[
+    str | None, Parameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")
+]
+Amount = Annotated[str | None, Parameter(pattern=r"^[0-9]{1,20}$", description="Base units, a decimal string.")]
+Cursor = Annotated[str | None, Parameter(description="`next` of the page before.")]
+Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="Most items on a page.")]
+
+
+async def _page(
+    reader: Reader, listing: Listing[T], filters: Mapping[str, Any], cursor: str | None, limit: int
+) -> Page[T]:
+    async with reader.snapshot() as snapshot:
+        return await listing.page(snapshot, filters, cursor, limit)
+
+
+async def _one(reader: Reader, listing: Listing[T], key: str) -> One[T]:
+    async with reader.snapshot() as snapshot:
+        return await listing.one(snapshot, key)
+
+
+@get("/network")
+async def network(reader: Reader) -> One[models.Network]:
+    """The network, its books and totals."""
+    async with reader.snapshot() as snapshot:
+        row = await snapshot.one(SQL["network"])
+        if row is None:
+            raise NotFound("there is no network on this chain yet")
+        totals = SQL["node_totals"].format(source=listings.NODES_SOURCE, hireable=listings.HIREABLE)
+        parts = [row, *await snapshot.fetch(totals), *await snapshot.fetch(SQL["lease_totals"])]
+        values = {name: value for part in parts for name, value in part.items()}
+        return One(snapshot.slot, snapshot.finalized_slot, models.Network(**values))
+
+
+@get("/models")
+async def device_models(
+    reader: Reader,
+    kind: Literal["gpu", "cpu"] | None = None,
+    pool: Literal["enterprise", "community"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Model]:
+    """Kinds of processors, by code."""
+    return await _page(reader, listings.MODELS, {"kind": kind, "pool": pool}, cursor, limit)
+
+
+@get("/nodes")
+async def nodes(
+    reader: Reader,
+    model: Annotated[str | None, Parameter(max_length=32, description="Code or name of a device model.")] = None,
+    country: Annotated[int | None, Parameter(ge=1, le=999, description="ISO 3166-1 numeric.")] = None,
+    tier: Annotated[int | None, Parameter(ge=0, le=4)] = None,
+    max_price: Amount = None,
+    min_processors: Annotated[int | None, Parameter(ge=1, le=8)] = None,
+    hireable: bool | None = None,
+    owner: OptionalKey = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Node]:
+    """Machines, cheapest first. `max_price` is micro-dollars per processor-hour."""
+    filters = {
+        "model": model,
+        "country": country,
+        "tier": tier,
+        "max_price": max_price,
+        "min_processors": min_processors,
+        "hireable": hireable,
+        "owner": owner,
+    }
+    return await _page(reader, listings.NODES, filters, cursor, limit)
+
+
+@get("/nodes/{key:str}")
+async def node(reader: Reader, key: Key) -> One[models.Node]:
+    """One machine."""
+    return await _one(reader, listings.NODES, key)
+
+
+@get("/clusters")
+async def clusters(
+    reader: Reader,
+    renter: OptionalKey = None,
+    status: Literal["open", "closed"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Cluster]:
+    """Clusters, newest first."""
+    return await _page(reader, listings.CLUSTERS, {"renter": renter, "status": status}, cursor, limit)
+
+
+@get("/clusters/{key:str}")
+async def cluster(reader: Reader, key: Key) -> One[models.Cluster]:
+    """One cluster."""
+    return await _one(reader, listings.CLUSTERS, key)
+
+
+@get("/leases")
+async def leases(
+    reader: Reader,
+    node: OptionalKey = None,
+    cluster: OptionalKey = None,
+    status: Literal["booked", "ready", "active", "ended", "cancelled", "closed"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Lease]:
+    """Leases, newest booking first."""
+    return await _page(reader, listings.LEASES, {"node": node, "cluster": cluster, "status": status}, cursor, limit)
+
+
+@get("/leases/{key:str}")
+async def lease(reader: Reader, key: Key) -> One[models.Lease]:
+    """One lease."""
+    return await _one(reader, listings.LEASES, key)
+
+
+@get("/proofs")
+async def proofs(
+    reader: Reader,
+    lease: OptionalKey = None,
+    node: OptionalKey = None,
+    interval: Annotated[int | None, Parameter(ge=0, lt=1 << 32)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Proof]:
+    """Proofs, newest first."""
+    return await _page(reader, listings.PROOFS, {"lease": lease, "node": node, "interval": interval}, cursor, limit)
+
+
+@get("/payments")
+async def payments(
+    reader: Reader,
+    lease: OptionalKey = None,
+    node: OptionalKey = None,
+    cluster: OptionalKey = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Payment]:
+    """Settlements, newest first."""
+    return await _page(reader, listings.PAYMENTS, {"lease": lease, "node": node, "cluster": cluster}, cursor, limit)
+
+
+@get("/stakes")
+async def stakes(
+    reader: Reader, node: OptionalKey = None, staker: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
+) -> Page[models.Stake]:
+    """Stake positions."""
+    return await _page(reader, listings.STAKES, {"node": node, "staker": staker}, cursor, limit)
+
+
+@get("/stake-moves")
+async def stake_moves(
+    reader: Reader,
+    node: OptionalKey = None,
+    staker: OptionalKey = None,
+    kind: Literal["stake", "unbond", "withdraw"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.StakeMove]:
+    """Stake put in, asked out and taken out, newest first."""
+    return await _page(reader, listings.STAKE_MOVES, {"node": node, "staker": staker, "kind": kind}, cursor, limit)
+
+
+@get("/slashes")
+async def slashes(
+    reader: Reader,
+    node: OptionalKey = None,
+    lease: OptionalKey = None,
+    reason: Literal["missed", "quit", "promise"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[models.Slash]:
+    """Slashes, newest first."""
+    return await _page(reader, listings.SLASHES, {"node": node, "lease": lease, "reason": reason}, cursor, limit)
+
+
+@get("/mints")
+async def mints(
+    reader: Reader, wallet: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
+) -> Page[models.Mint]:
+    """IOSD minted by burning IO, newest first."""
+    return await _page(reader, listings.MINTS, {"wallet": wallet}, cursor, limit)
+
+
+@get("/burns")
+async def burns(
+    reader: Reader, mint: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
+) -> Page[models.Burn]:
+    """Tokens burned from the burn vaults, newest first."""
+    return await _page(reader, listings.BURNS, {"mint": mint}, cursor, limit)
+
+
+ROUTER = Router(
+    path="/v1",
+    route_handlers=[
+        network,
+        device_models,
+        nodes,
+        node,
+        clusters,
+        cluster,
+        leases,
+        lease,
+        proofs,
+        payments,
+        stakes,
+        stake_moves,
+        slashes,
+        mints,
+        burns,
+    ],
+)

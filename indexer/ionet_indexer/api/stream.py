@@ -1,0 +1,162 @@
+"""Events: the whole history of an entity, the newest ones, and a live stream that goes back when the chain does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import asyncpg
+import msgspec
+from ionet.codec import ProgramCodec
+from litestar import Request, get
+from litestar.params import Parameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from ionet_indexer.api.models import Event
+from ionet_indexer.api.paging import Page, decode_cursor, encode_cursor
+from ionet_indexer.api.problems import BadCursor
+from ionet_indexer.api.routes import Cursor, Limit, OptionalKey
+from ionet_indexer.decode import first_position, slot_of
+from ionet_indexer.pipeline import CHANNEL_EVENTS
+from ionet_indexer.reader import SQL, Reader
+
+log = logging.getLogger(__name__)
+_BATCH = 500
+_HEARTBEAT = 15.0  # seconds without events after which a comment keeps the connection alive
+_END = (1 << 63) - 1
+
+
+class Changes:
+    """Wakes every stream of this process when the writer has committed something."""
+
+    def __init__(self) -> None:
+        self._waiters: set[asyncio.Event] = set()
+
+    def subscribe(self) -> asyncio.Event:
+        """An event that is set at every change until it is given back."""
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        return waiter
+
+    def unsubscribe(self, waiter: asyncio.Event) -> None:
+        """Give an event back."""
+        self._waiters.discard(waiter)
+
+    async def run(self, reader: Reader) -> None:
+        """Follow the database's notifications until cancelled; reconnects."""
+        while True:
+            try:
+                async for _ in reader.listen(CHANNEL_EVENTS):
+                    for waiter in self._waiters:
+                        waiter.set()
+            except (OSError, asyncpg.PostgresError) as error:
+                log.warning("listening failed: %s", error, extra={"action": "listen_lost"})
+            await asyncio.sleep(1.0)
+
+
+def shown(row: Any, codec: ProgramCodec) -> Event:
+    """An event row as the API shows it."""
+    return Event(
+        id=str(row["position"]),
+        slot=slot_of(row["position"]),
+        signature=row["signature"],
+        outer_ix=row["outer_ix"],
+        inner_ix=row["inner_ix"],
+        block_time=row["block_time"],
+        name=row["name"],
+        data=codec.show(codec.decode_event(row["data"])),
+    )
+
+
+@get("/v1/events")
+async def events(
+    reader: Reader,
+    codec: ProgramCodec,
+    entity: OptionalKey = None,
+    name: Annotated[str | None, Parameter(pattern=r"^[A-Za-z]{1,40}$")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[Event]:
+    """Events, newest first: all, those of one name, or the complete history of one entity."""
+    after = decode_cursor("events", cursor, ("bigint",))
+    before = int(after[0]) if after else _END
+    async with reader.snapshot() as snapshot:
+        if entity is not None:
+            rows = await snapshot.fetch(SQL["events_of_entity"], entity, name, before, limit + 1)
+        else:
+            rows = await snapshot.fetch(SQL["events_newest"], name, before, limit + 1)
+        items = [shown(row, codec) for row in rows[:limit]]
+        following = encode_cursor("events", [items[-1].id]) if len(rows) > limit else None
+        return Page(snapshot.slot, snapshot.finalized_slot, items, following)
+
+
+@get("/v1/stream")
+async def stream(
+    reader: Reader,
+    codec: ProgramCodec,
+    changes: Changes,
+    request: Request[Any, Any, Any],
+    finalized: bool = False,
+    after: Annotated[str | None, Parameter(max_length=64, description="Id of the last message seen.")] = None,
+) -> ServerSentEvent:
+    """Server-sent events: one message per event, in order, from `after` (or Last-Event-ID) on, else from now on.
+
+    When the chain takes another fork, a message `undo` names the last slot that stands; what came after it is sent
+    again as it is now. With `finalized` only events that can no longer be undone are sent.
+    """
+    last = request.headers.get("last-event-id", after)
+    start = _start(last) if last is not None else None
+    return ServerSentEvent(_messages(reader, codec, changes, start, finalized))
+
+
+def _start(last: str) -> tuple[int, int]:
+    position, dash, undo = last.partition("-")
+    if not dash or not position.isdecimal() or not undo.isdecimal() or int(position) > _END or int(undo) > _END:
+        raise BadCursor("not an id of this stream")
+    return int(position), int(undo)
+
+
+async def _messages(
+    reader: Reader, codec: ProgramCodec, changes: Changes, start: tuple[int, int] | None, finalized: bool
+) -> AsyncIterator[ServerSentEventMessage]:
+    changed = changes.subscribe()
+    try:
+        if start is None:
+            async with reader.snapshot() as snapshot:
+                row = await snapshot.one(SQL["stream_start"])
+                start = (max(row["position"], 0), row["undo"]) if row else (0, 0)
+        position, undo = start
+        while True:
+            changed.clear()
+            async with reader.snapshot() as snapshot:
+                undone = await snapshot.fetch(SQL["stream_undos"], undo)
+                end = first_position(snapshot.finalized_slot + 1) if finalized else _END
+                back = min([position, *(first_position(row["slot"] + 1) - 1 for row in undone)])
+                rows = await snapshot.fetch(SQL["stream_events"], back, end, _BATCH)
+            undo = max([undo, *(row["id"] for row in undone)])
+            if back < position:
+                yield _message("undo", {"slot": slot_of(back)}, back, undo)
+            position = back
+            for row in rows:
+                position = row["position"]
+                yield _message(row["name"], shown(row, codec), position, undo)
+            if len(rows) < _BATCH and not await _wait(changed):
+                yield ServerSentEventMessage(comment="alive")
+    finally:
+        changes.unsubscribe(changed)
+
+
+def _message(name: str, data: Any, position: int, undo: int) -> ServerSentEventMessage:
+    return ServerSentEventMessage(event=name, id=f"{position}-{undo}", data=msgspec.json.encode(data).decode())
+
+
+async def _wait(changed: asyncio.Event) -> bool:
+    """Whether something changed before a heartbeat is due."""
+    try:
+        async with asyncio.timeout(_HEARTBEAT):
+            await changed.wait()
+    except TimeoutError:
+        return False
+    return True

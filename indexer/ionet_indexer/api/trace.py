@@ -1,0 +1,176 @@
+"""From the hash of a result to what the chain knows about it: node, lease, interval, price, proof, Merkle path."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from ionet import merkle
+from litestar import get
+from litestar.params import Parameter
+from solders.pubkey import Pubkey
+
+from ionet_indexer.api.paging import decode_cursor, encode_cursor
+from ionet_indexer.api.problems import NotFound
+from ionet_indexer.api.routes import Cursor
+from ionet_indexer.decode import slot_of
+from ionet_indexer.reader import SQL, Reader, Snapshot
+
+MAX_OCCURRENCES = 20
+_SECS_PER_HOUR = 3600
+
+
+class Leaf(msgspec.Struct):
+    """The leaf and its path: siblings from the bottom up, hex. `verified` says that they lead to `root`."""
+
+    index: int
+    count: int
+    task_id: str
+    hash: str
+    path: list[str]
+    root: str
+    verified: bool
+
+
+class TracedProof(msgspec.Struct):
+    """The event that put the root on the chain."""
+
+    signature: str
+    slot: int
+    outer_ix: int
+    inner_ix: int
+    at: int
+    served_secs: int
+    gpu_ms: str
+    proof_head: str
+
+
+class Settlement(msgspec.Struct):
+    """The settlement that paid for the interval."""
+
+    signature: str
+    at: int
+
+
+class Occurrence(msgspec.Struct):
+    """One place where a result was proven. `amount` is what the interval's served time costs at the locked price, in
+    base units of `currency`, before fees; `settlement` is null while it is not paid.
+    """
+
+    lease: str
+    lease_number: str
+    interval: int
+    interval_start: int | None
+    interval_end: int | None
+    node: str
+    owner: str
+    device_key: str
+    model: int
+    country: int
+    cluster: str
+    renter: str
+    processors: int
+    price: str
+    currency: str
+    amount: str
+    settlement: Settlement | None
+    proof: TracedProof
+    leaf: Leaf
+
+
+class Trace(msgspec.Struct):
+    """Every occurrence of a result among the uploaded leaves whose root the chain holds."""
+
+    slot: int
+    finalized_slot: int
+    result_hash: str
+    items: list[Occurrence]
+    next: str | None
+
+
+@get("/v1/trace/{result_hash:str}")
+async def trace(
+    reader: Reader,
+    result_hash: Annotated[str, Parameter(pattern=r"^[0-9a-f]{64}$", description="sha256 of the result, hex.")],
+    cursor: Cursor = None,
+    limit: Annotated[int, Parameter(ge=1, le=MAX_OCCURRENCES)] = 10,
+) -> Trace:
+    """Where a result was computed, what it cost, and the proof. 404 while its leaves are missing."""
+    after = decode_cursor("trace", cursor, ("text", "bigint", "bigint")) or ["", "-1", "-1"]
+    async with reader.snapshot() as snapshot:
+        rows = await snapshot.fetch(
+            SQL["trace"], bytes.fromhex(result_hash), after[0], int(after[1]), int(after[2]), limit + 1
+        )
+        if not rows and cursor is None:
+            raise NotFound("leaves missing: no uploaded leaf under a proven root has this result hash")
+        items = [await _occurrence(snapshot, row, bytes.fromhex(result_hash)) for row in rows[:limit]]
+        following = None
+        if len(rows) > limit:
+            last = items[-1]
+            following = encode_cursor("trace", [last.lease, str(last.interval), str(last.leaf.index)])
+        return Trace(snapshot.slot, snapshot.finalized_slot, result_hash, items, following)
+
+
+async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occurrence:
+    lease, interval = row["lease"], row["interval"]
+    stored = await snapshot.fetch(SQL["trace_leaves"], lease, interval, row["root"])
+    pairs = [(item["task_id"], item["result_hash"]) for item in stored]
+    # Hashing a large interval takes long enough to be done beside the event loop.
+    leaf = await asyncio.to_thread(_leaf, row, pairs, result_hash)
+    served = await snapshot.one(SQL["trace_served"], lease, interval)
+    before, through = (int(served[name]) for name in ("before", "through")) if served else (0, 0)
+    paid = await snapshot.one(SQL["trace_payment"], lease, str(through))
+    start = row["started_at"] + interval * row["interval_secs"] if row["started_at"] is not None else None
+    return Occurrence(
+        lease=lease,
+        lease_number=row["number"],
+        interval=interval,
+        interval_start=start,
+        interval_end=None if start is None else min(start + row["interval_secs"], row["ends_at"]),
+        node=row["node"],
+        owner=row["owner"],
+        device_key=row["device_key"],
+        model=row["model"],
+        country=row["country"],
+        cluster=row["cluster"],
+        renter=row["renter"],
+        processors=row["processors"],
+        price=row["price"],
+        currency=row["currency"],
+        amount=str(_earned(row, through) - _earned(row, before)),
+        settlement=Settlement(paid["signature"], paid["at"]) if paid else None,
+        proof=TracedProof(
+            signature=row["signature"],
+            slot=slot_of(row["position"]),
+            outer_ix=row["outer_ix"],
+            inner_ix=row["inner_ix"],
+            at=row["at"],
+            served_secs=row["served_secs"],
+            gpu_ms=row["gpu_ms"],
+            proof_head=row["proof_head"],
+        ),
+        leaf=leaf,
+    )
+
+
+def _earned(row: Any, secs: int) -> int:
+    """The program's rule: cumulative, rounded down once."""
+    processors: int = row["processors"]
+    return int(row["price"]) * processors * secs // _SECS_PER_HOUR
+
+
+def _leaf(row: Any, pairs: list[tuple[bytes, bytes]], result_hash: bytes) -> Leaf:
+    lease, index = bytes(Pubkey.from_string(row["lease"])), row["index"]
+    hashes = [merkle.leaf(lease, row["interval"], number, *pair) for number, pair in enumerate(pairs)]
+    path = merkle.path(hashes, index)
+    own = merkle.leaf(lease, row["interval"], index, row["task_id"], result_hash)
+    return Leaf(
+        index=index,
+        count=len(hashes),
+        task_id=row["task_id"].hex(),
+        hash=own.hex(),
+        path=[sibling.hex() for sibling in path],
+        root=row["root"],
+        verified=merkle.verify(own, index, len(hashes), path, bytes.fromhex(row["root"])),
+    )
