@@ -1,0 +1,377 @@
+"""The program's instructions on the tests' own handles: who signs, and accounts by their usual addresses. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ionet import instructions, pda
+from ionet.api.oracle import EXPONENT, poster
+from ionet.program import PROGRAM
+from ionet.types import NodeTerms
+from program.chain import Call, who
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from spl.token.instructions import create_idempotent_associated_token_account
+
+ID = PROGRAM.id
+NETWORK, IOSD = pda.network(ID), pda.iosd(ID)
+IO, USD = pda.io_mint(ID), pda.iosd_mint(ID)
+FEED = bytes(range(1, 33))
+NOBODY = Pubkey.default()
+MAINNET, LOCAL = 0, 1
+
+
+@dataclass(frozen=True)
+class NodeRef:
+    """A node: its owner, the device key it was registered with, its address."""
+
+    owner: Keypair
+    device: Keypair
+
+    @property
+    def key(self) -> Pubkey:
+        return pda.node(ID, self.device.pubkey())
+
+    @property
+    def vault(self) -> Pubkey:
+        return pda.stake_vault(ID, self.key)
+
+    @property
+    def position(self) -> Pubkey:
+        return pda.position(ID, self.key, self.owner.pubkey())
+
+
+@dataclass(frozen=True)
+class ClusterRef:
+    renter: Keypair
+    id: int
+    session: Keypair
+
+    @property
+    def key(self) -> Pubkey:
+        return pda.cluster(ID, self.renter.pubkey(), self.id)
+
+    @property
+    def escrow(self) -> Pubkey:
+        return pda.escrow(ID, self.key)
+
+
+@dataclass(frozen=True)
+class LeaseRef:
+    node: NodeRef
+    cluster: ClusterRef
+    number: int
+
+    @property
+    def key(self) -> Pubkey:
+        return pda.lease(ID, self.node.key, self.number)
+
+
+def ata(owner: Keypair | Pubkey, mint: Pubkey) -> Pubkey:
+    return pda.token_account(owner if isinstance(owner, Pubkey) else owner.pubkey(), mint)
+
+
+def terms(owner: Keypair, **changes: Any) -> NodeTerms:
+    """An offer of $2 per processor-hour, ten minutes to thirty days, paid to the owner."""
+    values: dict[str, Any] = {
+        "price": 2_000_000,
+        "min_coverage_bps": 0,
+        "min_duration": 600,
+        "max_duration": 30 * 86_400,
+        "payout": owner.pubkey(),
+        "fee_payer": owner.pubkey(),
+        "country": 276,
+        "currencies": 1,
+        "region": 1,
+    }
+    return NodeTerms(**{**values, **changes})
+
+
+def create_ata(payer: Keypair, owner: Keypair | Pubkey, mint: Pubkey) -> Instruction:
+    """Creates a wallet's associated token account where it is missing."""
+    wallet = owner if isinstance(owner, Pubkey) else owner.pubkey()
+    return create_idempotent_associated_token_account(payer.pubkey(), wallet, mint)
+
+
+# -- admin
+
+
+def init_network(
+    authority: Keypair, usdc_mint: Pubkey, genesis_owner: Keypair, profile: int = MAINNET, feed_id: bytes = FEED
+) -> Call:
+    instruction = instructions.init_network(
+        authority=authority.pubkey(),
+        usdc_mint=usdc_mint,
+        genesis_owner=genesis_owner.pubkey(),
+        profile=profile,
+        pauser=who("pauser").pubkey(),
+        arbiter=who("arbiter").pubkey(),
+        feed_id=feed_id,
+    )
+    return Call("init_network", instruction, (authority,))
+
+
+def init_vaults(payer: Keypair, mint: Pubkey) -> Call:
+    return Call("init_vaults", instructions.init_vaults(payer=payer.pubkey(), mint=mint), (payer,))
+
+
+def register_model(authority: Keypair, code: int, **changes: Any) -> Call:
+    values: dict[str, Any] = {"name": b"model".ljust(32, b"\0"), "kind": 0, "pool": 0, "multiplier": 100}
+    values = {**values, "throughput": 0, **changes}
+    return Call(
+        "register_model", instructions.register_model(authority=authority.pubkey(), code=code, **values), (authority,)
+    )
+
+
+def set_pause(pauser: Keypair, bits: int) -> Call:
+    return Call("set_pause", instructions.set_pause(pauser=pauser.pubkey(), bits=bits), (pauser,))
+
+
+def post_price(
+    authority: Keypair,
+    publish_time: int,
+    price: int,
+    *,
+    conf: int = 0,
+    ema_price: int | None = None,
+    ema_conf: int | None = None,
+    exponent: int = EXPONENT,
+    feed_id: bytes = FEED,
+    partial_signatures: int = 0,
+) -> Instruction:
+    args = {
+        "feed_id": feed_id,
+        "price": price,
+        "conf": conf,
+        "exponent": exponent,
+        "publish_time": publish_time,
+        "ema_price": price if ema_price is None else ema_price,
+        "ema_conf": conf if ema_conf is None else ema_conf,
+        "partial_signatures": partial_signatures,
+    }
+    return poster().build("post_price", {"authority": authority.pubkey()}, args)
+
+
+# -- suppliers
+
+
+def register_node(node: NodeRef, model: int, processors: int, offer: NodeTerms | None = None) -> Call:
+    instruction = instructions.register_node(
+        owner=node.owner.pubkey(),
+        device_key=node.device.pubkey(),
+        model_code=model,
+        processors=processors,
+        terms=offer or terms(node.owner),
+    )
+    return Call("register_node", instruction, (node.owner, node.device))
+
+
+def update_node(node: NodeRef, offer: NodeTerms) -> Call:
+    instruction = instructions.update_node(owner=node.owner.pubkey(), node=node.key, terms=offer)
+    return Call("update_node", instruction, (node.owner,))
+
+
+def rotate_device_key(node: NodeRef, new: Keypair) -> Call:
+    instruction = instructions.rotate_device_key(owner=node.owner.pubkey(), new_device_key=new.pubkey(), node=node.key)
+    return Call("rotate_device_key", instruction, (node.owner, new))
+
+
+def pause_node(node: NodeRef, paused: bool) -> Call:
+    instruction = instructions.pause_node(owner=node.owner.pubkey(), node=node.key, paused=paused)
+    return Call("pause_node", instruction, (node.owner,))
+
+
+def retire_node(node: NodeRef, staked: bool = True) -> Call:
+    position = node.position if staked else None
+    instruction = instructions.retire_node(owner=node.owner.pubkey(), node=node.key, position=position)
+    return Call("retire_node", instruction, (node.owner,))
+
+
+def mark_ready(lease: LeaseRef, device: Keypair | None = None, report_hash: bytes = bytes(32)) -> Call:
+    device = device or lease.node.device
+    instruction = instructions.mark_ready(
+        device_key=device.pubkey(), node=lease.node.key, lease=lease.key, report_hash=report_hash
+    )
+    return Call("mark_ready", instruction, (device,))
+
+
+def append_proof(
+    lease: LeaseRef,
+    interval: int,
+    served_secs: int,
+    *,
+    root: bytes = b"\x01" * 32,
+    gpu_ms: int = 0,
+    device: Keypair | None = None,
+) -> Call:
+    device = device or lease.node.device
+    instruction = instructions.append_proof(
+        device_key=device.pubkey(),
+        node=lease.node.key,
+        lease=lease.key,
+        interval=interval,
+        served_secs=served_secs,
+        root=root,
+        gpu_ms=gpu_ms,
+    )
+    return Call("append_proof", instruction, (device,))
+
+
+def quit_lease(lease: LeaseRef) -> Call:
+    owner = lease.node.owner
+    instruction = instructions.quit_lease(
+        owner=owner.pubkey(),
+        cluster=lease.cluster.key,
+        node=lease.node.key,
+        lease=lease.key,
+        renter_io=ata(lease.cluster.renter, IO),
+    )
+    return Call("quit_lease", instruction, (owner,))
+
+
+# -- stakers
+
+
+def stake(node: NodeRef, amount: int, staker: Keypair | None = None) -> Call:
+    staker = staker or node.owner
+    return Call("stake", instructions.stake(staker=staker.pubkey(), node=node.key, amount=amount), (staker,))
+
+
+def request_unbond(node: NodeRef, amount: int) -> Call:
+    staker = node.owner
+    instruction = instructions.request_unbond(staker=staker.pubkey(), node=node.key, amount=amount)
+    return Call("request_unbond", instruction, (staker,))
+
+
+def withdraw(node: NodeRef) -> Call:
+    return Call("withdraw", instructions.withdraw(node=node.key, staker=node.owner.pubkey()))
+
+
+# -- renters
+
+
+def mint_iosd(wallet: Keypair, oracle: Keypair, io_amount: int, min_iosd: int = 0, feed_id: bytes = FEED) -> Call:
+    instruction = instructions.mint_iosd(
+        wallet=wallet.pubkey(),
+        price_update=pda.price_update(oracle.pubkey(), feed_id),
+        io_amount=io_amount,
+        min_iosd=min_iosd,
+    )
+    return Call("mint_iosd", instruction, (wallet,))
+
+
+def open_cluster(cluster: ClusterRef, deposit: int, expires_at: int, kind: int = 0, config: bytes = bytes(32)) -> Call:
+    instruction = instructions.open_cluster(
+        renter=cluster.renter.pubkey(),
+        id=cluster.id,
+        kind=kind,
+        deposit=deposit,
+        session_key=cluster.session.pubkey(),
+        session_expires_at=expires_at,
+        config_hash=config,
+    )
+    return Call("open_cluster", instruction, (cluster.renter,))
+
+
+def set_session_key(cluster: ClusterRef, session_key: Pubkey, expires_at: int) -> Call:
+    instruction = instructions.set_session_key(
+        renter=cluster.renter.pubkey(), cluster=cluster.key, session_key=session_key, expires_at=expires_at
+    )
+    return Call("set_session_key", instruction, (cluster.renter,))
+
+
+def withdraw_budget(cluster: ClusterRef, amount: int) -> Call:
+    instruction = instructions.withdraw_budget(renter=cluster.renter.pubkey(), cluster=cluster.key, amount=amount)
+    return Call("withdraw_budget", instruction, (cluster.renter,))
+
+
+def add_lease(lease: LeaseRef, model: int, duration: int, max_price: int = 2_000_000, terms_seq: int = 1) -> Call:
+    instruction = instructions.add_lease(
+        renter=lease.cluster.renter.pubkey(),
+        cluster=lease.cluster.key,
+        node=lease.node.key,
+        model=pda.model(ID, model),
+        lease=lease.key,
+        duration=duration,
+        max_price=max_price,
+        terms_seq=terms_seq,
+    )
+    return Call("add_lease", instruction, (lease.cluster.renter,))
+
+
+def accept_ready(lease: LeaseRef, by: Keypair | None = None) -> Call:
+    by = by or lease.cluster.session
+    instruction = instructions.accept_ready(authority=by.pubkey(), cluster=lease.cluster.key, lease=lease.key)
+    return Call("accept_ready", instruction, (by,))
+
+
+def extend_lease(lease: LeaseRef, model: int, extra_secs: int) -> Call:
+    instruction = instructions.extend_lease(
+        renter=lease.cluster.renter.pubkey(),
+        cluster=lease.cluster.key,
+        node=lease.node.key,
+        model=pda.model(ID, model),
+        lease=lease.key,
+        extra_secs=extra_secs,
+    )
+    return Call("extend_lease", instruction, (lease.cluster.renter,))
+
+
+def end_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
+    by = by or lease.cluster.renter
+    instruction = instructions.end_lease(
+        authority=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
+    )
+    return Call("end_lease", instruction, (by,))
+
+
+# -- anyone
+
+
+def settle_lease(lease: LeaseRef, payout: Keypair | None = None) -> Call:
+    instruction = instructions.settle_lease(
+        node=lease.node.key,
+        cluster=lease.cluster.key,
+        lease=lease.key,
+        payout_account=ata(payout or lease.node.owner, USD),
+    )
+    return Call("settle_lease", instruction)
+
+
+def cancel_lease(lease: LeaseRef) -> Call:
+    instruction = instructions.cancel_lease(cluster=lease.cluster.key, node=lease.node.key, lease=lease.key)
+    return Call("cancel_lease", instruction)
+
+
+def report_missed(lease: LeaseRef, reporter: Keypair, rewarded: bool = True) -> Call:
+    instruction = instructions.report_missed(
+        reporter=reporter.pubkey(),
+        cluster=lease.cluster.key,
+        node=lease.node.key,
+        lease=lease.key,
+        renter_io=ata(lease.cluster.renter, IO),
+        reporter_io=ata(reporter, IO) if rewarded else None,
+    )
+    return Call("report_missed", instruction, (reporter,))
+
+
+def close_lease(lease: LeaseRef) -> Call:
+    renter = lease.cluster.renter.pubkey()
+    instruction = instructions.close_lease(
+        cluster=lease.cluster.key, node=lease.node.key, lease=lease.key, renter=renter
+    )
+    return Call("close_lease", instruction)
+
+
+def close_cluster(cluster: ClusterRef, signed: bool = True) -> Call:
+    instruction = instructions.close_cluster(renter=cluster.renter.pubkey(), cluster=cluster.key)
+    if not signed:
+        return Call("close_cluster", instruction)
+    asked = PROGRAM.builder.also_signs("close_cluster", instruction, "renter")
+    return Call("close_cluster", asked, (cluster.renter,))
+
+
+def burn(mint: Pubkey) -> Call:
+    return Call("burn", instructions.burn(mint=mint))

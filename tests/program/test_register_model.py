@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ionet import pda
+from ionet.types import DeviceModel, ModelRegistered
+from program import calls
+from program.calls import ID
+from program.chain import refused
+from program.world import H100, World
+
+NAME = b"H200".ljust(32, b"\0")
+
+
+def test_all_fields_ok(world: World) -> None:
+    call = calls.register_model(world.authority, 2, name=NAME, kind=1, pool=1, multiplier=100_000, throughput=2**64 - 1)
+    landed = world.do(call)
+    key = pda.model(ID, 2)
+    assert landed.events == (
+        ModelRegistered(
+            model=key,
+            seq=1,
+            at=world.now,
+            code=2,
+            name=NAME,
+            kind=1,
+            pool=1,
+            multiplier=100_000,
+            throughput=2**64 - 1,
+        ),
+    )
+    found = world.get(DeviceModel, key)
+    assert (found.name, found.kind, found.pool, found.multiplier) == (NAME, 1, 1, 100_000)
+    assert (found.code, found.throughput, found.seq, found.enabled, found.version) == (2, 2**64 - 1, 1, 1, 1)
+
+
+def test_twice_fails(world: World) -> None:
+    with refused("Custom 0"):
+        world.do(calls.register_model(world.authority, H100))
+
+
+@pytest.mark.parametrize("who", ["stranger", "pauser"])
+def test_by_another_than_the_authority_fails(world: World, who: str) -> None:
+    with refused("NotAuthority"):
+        world.do(calls.register_model(getattr(world, who), 9))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": bytes(32)}, {"kind": 2}, {"pool": 2}, {"multiplier": 100_001}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_out_of_bounds_fails(world: World, wrong: dict[str, Any]) -> None:
+    with refused("BadModel"):
+        world.do(calls.register_model(world.authority, 9, **wrong))

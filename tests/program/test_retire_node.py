@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from ionet.types import NodeFlagsChanged, StakePosition, UnbondRequested
+from program import calls
+from program.calls import IO, LeaseRef, ata
+from program.chain import refused
+from program.world import H100, HOUR, IO_UNIT, World, required_stake
+
+DAY = 86_400
+STAKE = required_stake(H100, 8)
+
+
+def test_with_stake_ok(world: World) -> None:
+    node = world.staked_node()
+    landed = world.do(calls.retire_node(node))
+    assert landed.events == (
+        NodeFlagsChanged(node=node.key, seq=3, at=world.now, before=0, after=2),
+        UnbondRequested(
+            node=node.key,
+            seq=4,
+            at=world.now,
+            position=node.position,
+            staker=node.owner.pubkey(),
+            ticket=0,
+            amount=STAKE,
+            shares_burned=1_000 * STAKE,
+            ticket_shares=1_000 * STAKE,
+            ticket_era=0,
+            matures_at=world.now + 14 * DAY,
+            bonded_after=0,
+            unbonding_after=STAKE,
+        ),
+    )
+    with refused("NodeRetired"):
+        world.do(calls.add_lease(LeaseRef(node, world.cluster(), 0), H100, HOUR))
+    world.warp(14 * DAY)
+    world.do(calls.withdraw(node))
+    assert world.tokens(ata(node.owner, IO)) == 100_000 * IO_UNIT
+    assert world.exists(node.key)
+
+
+def test_without_stake_ok(world: World) -> None:
+    node = world.node()
+    landed = world.do(calls.retire_node(node, staked=False))
+    assert landed.events == (NodeFlagsChanged(node=node.key, seq=2, at=world.now, before=0, after=2),)
+
+
+def test_with_eight_open_tickets_the_last_one_is_merged_ok(world: World) -> None:
+    node = world.staked_node()
+    for _ in range(8):
+        world.do(calls.request_unbond(node, IO_UNIT))
+        world.warp(DAY)
+    landed = world.do(calls.retire_node(node))
+    moved = landed.event(UnbondRequested)
+    assert (moved.ticket, moved.amount, moved.unbonding_after) == (7, STAKE - 8 * IO_UNIT, STAKE)
+    assert moved.matures_at == world.now + 14 * DAY
+    ticket = world.get(StakePosition, node.position).tickets[7]
+    assert (ticket.shares, ticket.matures_at) == (moved.ticket_shares, moved.matures_at)
+    world.warp(14 * DAY)
+    world.do(calls.withdraw(node))
+    assert world.tokens(ata(node.owner, IO)) == 100_000 * IO_UNIT
+
+
+def test_a_running_lease_is_finished_ok(world: World) -> None:
+    lease = world.running()
+    world.do(calls.retire_node(lease.node))
+    ticket = world.get(StakePosition, lease.node.position).tickets[0]
+    assert ticket.matures_at == world.now + 14 * DAY
+    world.serve(lease, 12)
+    world.final(lease)
+    world.do(calls.settle_lease(lease), calls.close_lease(lease))
+    assert world.of_node(lease.node).served_secs == 2 * HOUR
+
+
+def test_twice_fails(world: World) -> None:
+    node = world.staked_node()
+    world.do(calls.retire_node(node))
+    with refused("NodeRetired"):
+        world.do(calls.retire_node(node))
+
+
+def test_hiding_the_position_fails(world: World) -> None:
+    with refused("WrongPosition"):
+        world.do(calls.retire_node(world.staked_node(), staked=False))
+
+
+def test_by_another_than_the_owner_fails(world: World) -> None:
+    node = world.staked_node()
+    for stranger in (world.stranger, node.device):
+        with refused("NotNodeOwner"):
+            world.do(calls.retire_node(node).signed_by("owner", stranger))
