@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,9 @@ from solders.compute_budget import set_compute_unit_limit, set_compute_unit_pric
 from solders.instruction import Instruction
 
 from ionet.program import Program
+
+_INVOKED = re.compile(r"^Program \w+ invoke \[1\]$")
+_CONSUMED = re.compile(r"^Program (\w+) consumed (\d+) of \d+ compute units$")
 
 # The chain's own limit for one transaction.
 MAX_UNITS = 1_400_000
@@ -33,14 +37,35 @@ def measured() -> dict[str, int]:
 def from_table(program: Program, instructions: Sequence[Instruction]) -> int | None:
     """The limit for a transaction of known instructions; None when one of them is not in the table."""
     table = measured()
-    names = {bytes(item.discriminator): item.name for item in program.codec.idl.instructions}
     total = OVERHEAD
     for instruction in instructions:
-        name = names.get(bytes(instruction.data[:8])) if instruction.program_id == program.id else None
+        name = instruction_name(program, instruction)
         if name is None or name not in table:
             return None
         total += table[name] * MARGIN_PERCENT // 100 + MARGIN_UNITS
     return min(total, MAX_UNITS)
+
+
+def consumed(logs: Sequence[str]) -> list[int]:
+    """Compute units of each top-level instruction, in order, as the logs say; 0 for built-in programs."""
+    units: list[int] = []
+    for line in logs:
+        if _INVOKED.match(line):
+            units.append(0)
+            depth_one = line.split()[1]
+        found = _CONSUMED.match(line)
+        # Deeper calls end first, so the last line of the top-level program is the one that counts.
+        if found and units and found[1] == depth_one:
+            units[-1] = int(found[2])
+    return units
+
+
+def instruction_name(program: Program, instruction: Instruction) -> str | None:
+    """What the IDL calls an instruction; None for other programs' instructions."""
+    if instruction.program_id != program.id:
+        return None
+    names = {bytes(item.discriminator): item.name for item in program.codec.idl.instructions}
+    return names.get(bytes(instruction.data[:8]))
 
 
 def from_simulation(units: int) -> int:

@@ -6,18 +6,41 @@ IONET_TEST_RPC_URL names such a chain; IONET_TEST_AUTHORITY is the keypair file 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest_asyncio
+from ionet import budget
 from ionet.client import Client
 from ionet.local import genesis
 from ionet.localnet import Localnet, LocalnetConfig
-from ionet.wallet import read_keypair
+from ionet.plan import Receipt
+from ionet.wallet import Signer, read_keypair
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 
 SOL = 10**9
+
+
+# Most compute units that each instruction took in this session.
+UNITS: dict[str, int] = {}
+
+
+class MeasuredClient(Client):
+    """A client that remembers what instructions cost."""
+
+    async def send(self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = ()) -> Receipt:
+        receipt = await super().send(instructions, signers=signers)
+        units = budget.consumed(receipt.logs)[-len(instructions) :]
+        for instruction, used in zip(instructions, units, strict=True):
+            name = budget.instruction_name(self.program, instruction)
+            if name is not None:
+                UNITS[name] = max(used, UNITS.get(name, 0))
+        return receipt
 
 
 @dataclass
@@ -26,6 +49,7 @@ class Chain:
 
     url: str
     authority: Keypair
+    clients: list[Client] = field(default_factory=list)
 
     @property
     def treasury(self) -> Keypair:
@@ -33,28 +57,46 @@ class Chain:
         return Keypair.from_seed(hashlib.sha256(b"treasury" + bytes(self.authority)).digest())
 
     def client(self, keypair: Keypair | None = None) -> Client:
-        return Client(self.url, keypair or self.authority)
+        """A client of its own; all are closed when the tests are over."""
+        made = MeasuredClient(self.url, keypair or self.authority)
+        self.clients.append(made)
+        return made
+
+    async def close(self) -> None:
+        for client in self.clients:
+            await client.rpc.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chain() -> AsyncIterator[Chain]:
-    url = os.environ.get("IONET_TEST_RPC_URL")
-    if url:
-        yield Chain(url, read_keypair(os.environ["IONET_TEST_AUTHORITY"]))
-        return
-    authority = Keypair()
-    # Ten times as fast as the world: a slot still lasts 400 ms of the chain's own time.
-    config = LocalnetConfig(slot_ms=40, clock_factor=10, genesis=genesis(authority.pubkey()))
-    async with Localnet(config) as net:
-        yield Chain(net.rpc_url, authority)
+    async with AsyncExitStack() as stack:
+        url = os.environ.get("IONET_TEST_RPC_URL")
+        if url:
+            authority = read_keypair(os.environ["IONET_TEST_AUTHORITY"])
+        else:
+            authority = Keypair()
+            # Ten times as fast as the world: a slot still lasts 400 ms of the chain's own time.
+            config = LocalnetConfig(slot_ms=40, clock_factor=10, genesis=genesis(authority.pubkey()))
+            url = (await stack.enter_async_context(Localnet(config))).rpc_url
+        chain = Chain(url, authority)
+        stack.push_async_callback(chain.close)
+        yield chain
+    _write_table()
+
+
+def _write_table() -> None:
+    """For scripts/measure-compute."""
+    target = os.environ.get("IONET_COMPUTE_TABLE")
+    if target:
+        Path(target).write_text(json.dumps(UNITS, indent=2, sort_keys=True) + "\n")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def network(chain: Chain) -> Chain:
     """The chain with an ionet network (local profile) on it."""
-    async with chain.client() as client:
-        for key in (chain.authority, chain.treasury):
-            await client.rpc.airdrop(key.pubkey(), 100 * SOL)
-        if await client.rpc.account(client.network.address) is None:
-            await client.network.bootstrap(genesis_owner=chain.treasury.pubkey())
+    client = chain.client()
+    for key in (chain.authority, chain.treasury):
+        await client.rpc.airdrop(key.pubkey(), 100 * SOL)
+    if await client.rpc.account(client.network.address) is None:
+        await client.network.bootstrap(genesis_owner=chain.treasury.pubkey())
     return chain

@@ -1,0 +1,170 @@
+"""Every instruction that is not part of a lease's usual life, once, through the SDK."""
+
+from __future__ import annotations
+
+import pytest
+from client.sdk.conftest import Chain
+from client.sdk.parties import (
+    IO,
+    IOSD,
+    PRICE,
+    STAKE,
+    book,
+    chain_time,
+    hireable_node,
+    open_cluster,
+    party,
+    running_lease,
+    terms,
+    wait_until,
+)
+from ionet import pda
+from ionet.program_errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
+from ionet.types import (
+    BudgetWithdrawn,
+    ClusterClosed,
+    DeviceKeyRotated,
+    LeaseCancelled,
+    LeaseClosed,
+    LeaseEnded,
+    LeaseExtended,
+    NodeFlagsChanged,
+    NodeSlashed,
+    NodeUpdated,
+    PauseChanged,
+    SessionKeyChanged,
+    StakePosition,
+    StakeWithdrawn,
+    TokensBurned,
+    UnbondRequested,
+)
+from ionet.wallet import KeypairSigner
+from solders.keypair import Keypair
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_supplier_changes_ok(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
+    client, node = supplier.client, machine.node
+
+    booking = await renter.client.cluster.add_lease(cluster, node, duration=3).instructions()
+    updated = (await client.node.update(node, terms(client.address, PRICE + 1))).event(NodeUpdated)
+    assert (updated.price_before, updated.price, updated.terms_seq) == (PRICE, PRICE + 1, 2)
+    with pytest.raises(TermsChanged):
+        await renter.client.send(booking)
+    with pytest.raises(NotNodeOwner):
+        await renter.client.node.pause(node)
+
+    flags = (await client.node.pause(node)).event(NodeFlagsChanged)
+    assert (flags.before, flags.after) == (0, 1)
+    with pytest.raises(NodePaused):
+        await renter.client.cluster.add_lease(cluster, node, duration=3)
+    assert (await client.node.pause(node, paused=False)).event(NodeFlagsChanged).after == 0
+
+    fresh = KeypairSigner(Keypair())
+    rotated = (await client.node.rotate_device_key(node, fresh)).event(DeviceKeyRotated)
+    assert (rotated.before, rotated.after) == (machine.device.pubkey, fresh.pubkey)
+    assert [key for key, _ in await client.node.all(owner=client.address)] == [node]
+
+
+async def test_unbond_withdraw_and_retire_ok(network: Chain) -> None:
+    supplier = await party(network, 1_000 * IO)
+    machine = await hireable_node(supplier)
+    client, node = supplier.client, machine.node
+    asked = (await client.stake.request_unbond(node, 300 * IO)).event(UnbondRequested)
+    assert (asked.amount, asked.bonded_after, asked.unbonding_after) == (300 * IO, STAKE - 300 * IO, 300 * IO)
+    assert (await client.stake.get(node)).tickets[0].matures_at == asked.matures_at
+    retired = await client.node.retire(node)
+    assert retired.event(NodeFlagsChanged).after == 2
+    assert retired.event(UnbondRequested).bonded_after == 0
+    await wait_until(client, retired.event(UnbondRequested).matures_at)
+    # Anyone may push it; here the network's authority does.
+    paid = (await network.client().stake.withdraw(node, client.address)).event(StakeWithdrawn)
+    assert (paid.amount, paid.position_closed) == (STAKE, True)
+    assert await client.tokens.balance(pda.io_mint(client.program.id)) == 1_000 * IO
+    assert await client.find(StakePosition, client.stake.address(node)) is None
+
+
+async def test_extend_and_end_ok(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, 2 * IOSD)
+    client, session = renter.client, Keypair().pubkey()
+    changed = (await client.cluster.set_session_key(cluster, session, 2**40)).event(SessionKeyChanged)
+    assert changed.after == session
+    taken = (await client.cluster.withdraw_budget(cluster, IOSD)).event(BudgetWithdrawn)
+    assert (taken.amount, taken.refunded_after) == (IOSD, IOSD)
+
+    started = await running_lease(supplier, renter, cluster, machine, 60)
+    extended = (await client.lease.extend(started.lease, 30)).event(LeaseExtended)
+    assert (extended.duration_before, extended.duration, extended.ends_at) == (60, 90, started.ends_at + 30)
+    ended = (await client.lease.end(started.lease)).event(LeaseEnded)
+    assert (ended.reason, ended.ends_at_before) == (2, extended.ends_at)
+    with pytest.raises(TooEarly):
+        await client.lease.close(started.lease)
+    await wait_until(client, ended.ends_at + 9 + 3)
+    receipt = await client.batch(
+        client.lease.settle(started.lease), client.lease.close(started.lease), client.cluster.close(cluster)
+    )
+    closed = receipt.event(ClusterClosed)
+    assert closed.deposit == closed.paid + closed.fees + closed.refunded == 2 * IOSD
+    burned = (await client.network.burn(pda.iosd_mint(client.program.id))).event(TokensBurned)
+    assert burned.amount >= closed.fees_to_burn
+
+
+async def test_quit_ok(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
+    started = await running_lease(supplier, renter, cluster, machine, 30)
+    receipt = await supplier.client.lease.quit(started.lease)
+    assert receipt.event(LeaseEnded).reason == 4
+    slashed = receipt.event(NodeSlashed)
+    assert (slashed.reason, slashed.amount, slashed.bonded_after) == (2, STAKE * 2 // 100, STAKE * 98 // 100)
+    assert slashed.amount == slashed.to_renter + slashed.to_reporter + slashed.burned
+
+
+async def test_report_missed_ok(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    stranger = await party(network, IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
+    started = await running_lease(supplier, renter, cluster, machine, 60)
+    with pytest.raises(NothingMissed):
+        await stranger.client.lease.report_missed(started.lease)
+    # Two intervals of 3 s are missing once the second one's grace is over.
+    await wait_until(renter.client, started.at + 6 + 3)
+    slashed = (await stranger.client.lease.report_missed(started.lease)).event(NodeSlashed)
+    assert (slashed.reason, slashed.bps, slashed.amount) == (1, 200, STAKE * 2 // 100)
+    assert slashed.amount == slashed.to_renter + slashed.to_reporter + slashed.burned
+    assert slashed.to_reporter > 0
+    io = pda.io_mint(renter.client.program.id)
+    assert await stranger.client.tokens.balance(io) == IO + slashed.to_reporter
+    burned = (await stranger.client.network.burn(io)).event(TokensBurned)
+    assert burned.amount >= slashed.burned
+
+
+async def test_cancel_ok(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
+    booked = await book(renter, cluster, machine, 30)
+    with pytest.raises(TooEarly):
+        await renter.client.lease.cancel(booked.lease)
+    await wait_until(renter.client, booked.ready_by + 1)
+    cancelled = (await renter.client.lease.cancel(booked.lease)).event(LeaseCancelled)
+    assert (cancelled.reason, cancelled.fee, cancelled.released) == (5, 0, booked.reserved_amount)
+    assert (await renter.client.lease.close(booked.lease)).event(LeaseClosed).paid == 0
+    assert (await renter.client.node.get(machine.node)).flags == 1
+
+
+async def test_pause_ok(network: Chain) -> None:
+    renter = await party(network, 100 * IO)
+    feed = (await renter.client.network.get()).feed_id
+    await renter.client.oracle.post(feed, 250_000_000, publish_time=await chain_time(renter.client))
+    authority = network.client()
+    try:
+        changed = (await authority.network.set_pause(16)).event(PauseChanged)
+        assert (changed.before, changed.after) == (0, 16)
+        with pytest.raises(Paused):
+            await renter.client.iosd.mint(IO)
+    finally:
+        assert (await authority.network.set_pause(0)).event(PauseChanged).before == 16
