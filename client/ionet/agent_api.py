@@ -142,11 +142,18 @@ class AgentClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
         await self._http.aclose()
 
     async def status(self) -> Status:
         """State of the node; answered for any lease's keys, so that a head's address is known before it starts."""
         return msgspec.json.decode(await self._request("GET", "/v1/status"), type=Status)
+
+    async def report(self) -> dict[str, object]:
+        """The hardware report whose hash went on the chain with the node's readiness."""
+        return msgspec.json.decode(await self._request("GET", "/v1/report"), type=dict[str, object])
 
     async def start(self, spec: Spec) -> Status:
         """Start a member; the same request again changes nothing."""

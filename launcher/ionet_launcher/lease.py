@@ -32,8 +32,10 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     head_lease: Pubkey
     status: LeaseStatus
     processors: int
-    booked_at: int
-    ready_deadline_secs: int
+    ready_by: int
+    """When a booked node is too late to be ready."""
+    accept_by: int
+    """When a ready node is too late to be accepted; 0 while it is not ready."""
     started_at: int
     """Start of the meter; 0 while it has not started."""
     ends_at: int
@@ -53,10 +55,9 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
         return key == self.renter or (key == self.session_key and now < self.session_expires_at)
 
     def runs_at(self, now: int) -> bool:
-        """Whether the node has to be up: booked, ready, or metered and not over."""
-        if self.status in (LeaseStatus.BOOKED, LeaseStatus.READY):
-            return True
-        return self.status is LeaseStatus.ACTIVE and now < self.ends_at
+        """Whether the node has to be up: booked or ready and not too late, or metered and not over."""
+        until = {LeaseStatus.BOOKED: self.ready_by, LeaseStatus.READY: self.accept_by, LeaseStatus.ACTIVE: self.ends_at}
+        return now < until.get(self.status, 0)
 
     def intervals(self) -> int:
         """Number of intervals of the lease; the last may be shorter."""

@@ -29,8 +29,8 @@ def lease_view(**changes: object) -> LeaseView:
         head_lease=Pubkey.from_bytes(bytes([3] * 32)),
         status=LeaseStatus.BOOKED,
         processors=2,
-        booked_at=1_000,
-        ready_deadline_secs=60,
+        ready_by=2**40,
+        accept_by=0,
         started_at=0,
         ends_at=0,
         interval_secs=10,
@@ -85,7 +85,7 @@ class MemoryChain:
         if lease.status is not LeaseStatus.BOOKED:
             raise RefusedError("WrongLeaseState")
         self.ready.append(report_hash)
-        self.lease = msgspec.structs.replace(lease, status=LeaseStatus.READY)
+        self.lease = msgspec.structs.replace(lease, status=LeaseStatus.READY, accept_by=2**40)
 
     def accept(self, duration: int) -> None:
         assert self.lease is not None

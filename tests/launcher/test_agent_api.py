@@ -30,6 +30,7 @@ from ionet.agent_api import (
 from ionet_launcher.agent.agent import Agent
 from ionet_launcher.agent.auth import Gate
 from ionet_launcher.agent.journal import Journal
+from ionet_launcher.agent.report import measure
 from ionet_launcher.agent.serve import serving
 from ionet_launcher.agent.server import MAX_BODY, Api
 from ionet_launcher.certs import ClusterSecrets
@@ -89,7 +90,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     journal = Journal(tmp_path / "journal")
     provider = LocalProvider(tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool")
     agent = Agent(chain, journal, provider, tmp_path / "spool", report_hash=bytes(32), poll_secs=0.2)
-    api = Api(Gate(chain.lease.node, journal, agent.view), journal, provider)
+    api = Api(Gate(chain.lease.node, journal, agent.view), journal, provider, measure())
     async with serving(api.app(), "127.0.0.1", 0) as port:
         yield Node(chain, chain.lease, journal, provider, agent, f"http://127.0.0.1:{port}")
         status = await provider.status()
@@ -283,7 +284,11 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         events = [event async for event in renter.run(GPUS)]
         assert "".join(e.output or "" for e in events).splitlines()[-1] == "2.0"
         assert events[-1].exit_code == 3
+        assert await renter.report() == msgspec.to_builtins(measure())
         node.chain.accept(4)
+        node.agent._viewed_at = 0.0
+        with pytest.raises(AgentError, match="the meter runs"):
+            await client.stop(str(node.lease.address))
         while node.chain.lease is not None and int(time.time()) < node.chain.lease.ends_at + 1:
             await asyncio.sleep(0.1)
             await node.agent.tick()

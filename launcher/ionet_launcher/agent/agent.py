@@ -16,7 +16,7 @@ from ionet_launcher.agent.prover import Prover
 from ionet_launcher.lease import LeaseStatus, NodeView
 from ionet_launcher.providers.local import LocalProvider
 
-_MAX_BACKOFF_SECS = 30.0
+_MAX_BACKOFF_SECS = 5.0
 _log = logging.getLogger("ionet.agent")
 
 
@@ -90,9 +90,11 @@ class Agent:
             _log.info("lease %s is gone: stopping its member", status.lease)
             await self._provider.stop(status.lease)
             return
-        if status.phase is Phase.UP:
-            # Also at the moment the lease is over: the last interval was served to its end.
+        if status.phase is not Phase.FAILED:
+            # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
+            # learns of no uptime. Also at the moment the lease is over: the last interval was served to its end.
             self._journal.seen_up(status.lease, str(status.since), view.now)
+        if status.phase is Phase.UP:
             self._backoff = 1.0
         if not lease.runs_at(view.now):
             _log.info("lease %s is over: stopping its member", status.lease)

@@ -68,6 +68,7 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
             )
         except ProviderError as error:
             raise ConfigError(str(error)) from None
+        report = measure()
         uploader = LeafUploader(config.indexer, journal, device) if config.indexer else None
         if uploader is not None:
             stack.push_async_callback(uploader.close)
@@ -76,11 +77,11 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
             journal,
             provider,
             spools,
-            report_hash=measure().hash(),
+            report_hash=report.hash(),
             uploader=uploader,
             poll_secs=config.poll_secs,
         )
-        api = Api(Gate(node, journal, agent.view), journal, provider)
+        api = Api(Gate(node, journal, agent.view), journal, provider, report)
         try:
             port = await stack.enter_async_context(serving(api.app(), config.host, config.port))
         except OSError as error:

@@ -19,7 +19,8 @@ from ionet_launcher import processes
 from ionet_launcher.agent.auth import DeniedError, Gate
 from ionet_launcher.agent.chain import ChainError
 from ionet_launcher.agent.journal import Journal
-from ionet_launcher.lease import LeaseView, challenge_message
+from ionet_launcher.agent.report import Report
+from ionet_launcher.lease import LeaseStatus, LeaseView, challenge_message
 from ionet_launcher.providers.base import BusyError, ProviderError
 from ionet_launcher.providers.local import LocalProvider
 
@@ -33,13 +34,14 @@ _TITLES |= {413: "Too large", 422: "Invalid", 429: "Too many", 503: "Unavailable
 class Api:
     """Handlers over one node's provider and journal."""
 
-    def __init__(self, gate: Gate, journal: Journal, provider: LocalProvider) -> None:
-        self._gate, self._journal, self._provider = gate, journal, provider
+    def __init__(self, gate: Gate, journal: Journal, provider: LocalProvider, report: Report) -> None:
+        self._gate, self._journal, self._provider, self._report = gate, journal, provider, report
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
 
     def app(self) -> Starlette:
         routes = [
             Route("/v1/status", self.status, methods=["GET"]),
+            Route("/v1/report", self.report, methods=["GET"]),
             Route("/v1/start", self.start, methods=["POST"]),
             Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/challenge", self.challenge, methods=["POST"]),
@@ -60,6 +62,10 @@ class Api:
         await self._authorize(request, 0)
         return _json(await self._provider.status())
 
+    async def report(self, request: Request) -> Response:
+        await self._authorize(request, 0)
+        return _json(self._report)
+
     async def start(self, request: Request) -> Response:
         lease, now, body = await self._authorize(request, MAX_BODY)
         spec = msgspec.json.decode(body, type=Spec)
@@ -71,8 +77,11 @@ class Api:
         return _json(await self._provider.start(spec))
 
     async def stop(self, request: Request) -> Response:
-        lease, _, body = await self._authorize(request, MAX_BODY)
+        lease, now, body = await self._authorize(request, MAX_BODY)
         _require_same(lease, msgspec.json.decode(body, type=Stop).lease)
+        if lease.status is LeaseStatus.ACTIVE and lease.runs_at(now):
+            # Or a renter could make the node miss intervals and have it slashed for them.
+            raise HTTPException(409, "the meter runs: end the lease on the chain")
         return _json(await self._provider.stop(str(lease.address)))
 
     async def challenge(self, request: Request) -> Response:

@@ -1,0 +1,85 @@
+"""The launcher's loop: woken by the indexer's notifications, several clusters at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import asyncpg
+from ionet.errors import IonetError
+
+from ionet_launcher.cluster import Stepper
+from ionet_launcher.phases import Reason
+from ionet_launcher.store import Move, Store, Work
+
+WORKERS = 8
+# Notifications are a hint; the table is looked at anyway.
+_POLL_SECS = 1.0
+_IDLE_SECS = 0.1
+_RETRY_SECS = 1.0
+_log = logging.getLogger("ionet.launcher")
+
+
+class Launcher:
+    """Works off lease_work until stopped. Any number of launchers may share a database."""
+
+    def __init__(self, store: Store, stepper: Stepper, *, workers: int = WORKERS) -> None:
+        self._store, self._stepper, self._workers = store, stepper, workers
+        self._changed = asyncio.Event()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then let the steps that run end."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._plan(stopping))
+            for _ in range(self._workers):
+                group.create_task(self._work(stopping))
+
+    async def _plan(self, stopping: asyncio.Event) -> None:
+        """Keep the clusters in step with lease_work, at each notification and every second."""
+        while not stopping.is_set():
+            try:
+                lost = asyncio.Event()
+                async with self._store.listening(self._changed.set, lost.set):
+                    while not stopping.is_set() and not lost.is_set():
+                        self._changed.clear()
+                        await self._store.plan()
+                        await _either(self._changed, stopping, _POLL_SECS)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                _log.warning("the database does not answer: %s", error)
+                await _either(stopping, stopping, _RETRY_SECS)
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                if not await self._once():
+                    await _either(stopping, stopping, _IDLE_SECS)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                _log.warning("the database does not answer: %s", error)
+                await _either(stopping, stopping, _RETRY_SECS)
+
+    async def _once(self) -> bool:
+        """One step of one cluster; False when none is due."""
+        async with self._store.take() as work:
+            if work is None:
+                return False
+            move = await self._step(work)
+            if move.phase is not work.row.phase or move.reason != work.row.reason:
+                _log.info("cluster %s: %s %s %s", work.row.cluster, move.phase, move.reason, move.detail)
+            await work.move(move)
+            return True
+
+    async def _step(self, work: Work) -> Move:
+        try:
+            return await self._stepper.step(work)
+        except IonetError as error:
+            return Move(work.row.phase, _RETRY_SECS, Reason.CHAIN_UNREACHABLE, str(error))
+
+
+async def _either(first: asyncio.Event, second: asyncio.Event, within_secs: float) -> None:
+    """Wait until one of two events is set, or so many seconds."""
+    tasks = [asyncio.create_task(event.wait()) for event in {first, second}]
+    try:
+        await asyncio.wait(tasks, timeout=within_secs, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

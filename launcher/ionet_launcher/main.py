@@ -1,0 +1,85 @@
+"""Wires one launcher and runs it until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import msgspec
+from ionet.client import Client
+from ionet.wallet import read_keypair
+from solders.pubkey import Pubkey
+
+from ionet_launcher.chain import LauncherChain
+from ionet_launcher.cluster import Stepper
+from ionet_launcher.errors import ConfigError
+from ionet_launcher.launcher import WORKERS, Launcher
+from ionet_launcher.store import Overview, Store, migrate
+
+_CONNECT_SECS = 10.0
+
+
+@dataclass(frozen=True)
+class LauncherConfig:
+    """Settings of one launcher.
+
+    session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
+    indexer's database. agents: node → URL of its agent. devices: whether hardware checks count real GPUs.
+    """
+
+    url: str
+    session_key: Path
+    dsn: str
+    agents: Mapping[Pubkey, str]
+    devices: bool = False
+    workers: int = WORKERS
+
+
+def read_agents(path: Path) -> dict[Pubkey, str]:
+    """Node → URL from a JSON object in a file. Raises ConfigError."""
+    try:
+        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        agents = {Pubkey.from_string(node): url for node, url in entries.items()}
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ConfigError(f"{path} is no JSON object of node addresses and URLs: {error}") from None
+    for url in agents.values():
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{path}: {url!r} is no http address")
+    return agents
+
+
+async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> None:
+    """Run until SIGTERM or SIGINT; clusters go on without the launcher, and the next one takes them over."""
+    session = read_keypair(config.session_key)
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with Client(config.url, session) as client, await _pool(config.dsn, config.workers + 2) as pool:
+        async with pool.acquire() as connection:
+            await migrate(connection)
+        stepper = Stepper(LauncherChain(client), session, config.agents, devices=config.devices)
+        async with contextlib.aclosing(stepper):
+            announce(session.pubkey())
+            await Launcher(Store(pool, str(session.pubkey())), stepper, workers=config.workers).run(stopping)
+
+
+async def status(dsn: str, launcher: Pubkey) -> list[Overview]:
+    """The clusters of the launcher with this session key."""
+    async with await _pool(dsn, 1) as pool:
+        async with pool.acquire() as connection:
+            await migrate(connection)
+        return await Store(pool, str(launcher)).overview()
+
+
+async def _pool(dsn: str, size: int) -> asyncpg.Pool:
+    try:
+        return await asyncpg.create_pool(dsn, min_size=1, max_size=size, timeout=_CONNECT_SECS)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConfigError(f"cannot reach the database: {error}") from None

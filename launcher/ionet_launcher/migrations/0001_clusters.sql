@@ -1,0 +1,33 @@
+-- The launcher's own memory. What should run is in lease_work (the indexer's) and on the chain; here is what this
+-- launcher has done about it. Several launchers, also with different keys, may share one database.
+CREATE TABLE launcher.cluster (
+    launcher text NOT NULL,                    -- session key it acts with
+    cluster text NOT NULL,
+    phase text NOT NULL DEFAULT 'planned' CHECK (
+        phase IN ('planned', 'starting', 'joining', 'ready', 'running', 'draining', 'stopped', 'failed')
+    ),
+    reason text NOT NULL DEFAULT '',           -- reason code of a wait or a failure
+    detail text NOT NULL DEFAULT '',
+    seen_slot bigint NOT NULL,                 -- newest change of its leases that was looked at
+    booked_slot bigint NOT NULL,               -- newest booking that was looked at
+    planned_at timestamptz NOT NULL DEFAULT now(),
+    entered_at timestamptz NOT NULL DEFAULT now(),
+    decided_at timestamptz,                    -- when the start was decided
+    joined_at timestamptz,                     -- when all members were up and seen by a driver
+    running_at timestamptz,                    -- when every meter ran
+    next_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (launcher, cluster)
+);
+CREATE INDEX cluster_due ON launcher.cluster (launcher, next_at) WHERE phase NOT IN ('stopped', 'failed');
+
+-- A member that was asked to start, until it is known to have stopped.
+CREATE TABLE launcher.member (
+    launcher text NOT NULL,
+    cluster text NOT NULL,
+    lease text NOT NULL,
+    node text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (launcher, lease),
+    FOREIGN KEY (launcher, cluster) REFERENCES launcher.cluster
+);
+CREATE INDEX member_cluster ON launcher.member (launcher, cluster);
