@@ -114,3 +114,11 @@ FROM unnest($4::bytea[], $5::bytea[]) WITH ORDINALITY AS u(task_id, result_hash,
 DELETE FROM leaf_sets s WHERE s.lease = $1 AND s.interval = $2 AND s.root <> (
     SELECT root FROM proofs WHERE lease = $1 AND interval = $2 ORDER BY position DESC LIMIT 1
 )
+
+-- name: parameters_set
+INSERT INTO parameters (network, slot, stake_per_processor) VALUES ($1, $2, $3)
+ON CONFLICT (network) DO UPDATE SET slot = excluded.slot, stake_per_processor = excluded.stake_per_processor
+WHERE parameters.slot <= excluded.slot
+
+-- name: parameters
+SELECT slot FROM parameters

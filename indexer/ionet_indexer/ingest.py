@@ -35,9 +35,10 @@ class Ingest:
         self._pipeline = pipeline
         self._batch = batch
         self._refill_after: int | None = None
+        self._node_slot = -1
         self.checkpoint = start
         self.problem: str | None = None
-        """Why the tables do not advance now; shown by /health."""
+        """Why the tables do not advance now, None when they do."""
 
     async def run(self, wake: asyncio.Event, poll: float) -> None:
         """Pass after pass until cancelled; waits for `wake`, at most `poll` seconds, in between."""
@@ -48,7 +49,7 @@ class Ingest:
                 await self.run_once()
                 pause, self.problem = _FIRST_PAUSE, None
             except (SourceError, SeqHole) as error:
-                self._report(error)
+                await self._report(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_PAUSE)
                 continue
@@ -58,17 +59,19 @@ class Ingest:
             except TimeoutError:
                 pass
 
-    def _report(self, error: Exception) -> None:
+    async def _report(self, error: Exception) -> None:
         kind = "hole" if isinstance(error, SeqHole) else "source"
         metrics.PROBLEMS.labels(kind).inc()
         if str(error) != self.problem:
             log.warning("ingest waits: %s", error, extra={"action": f"ingest_{kind}"})
         self.problem = str(error)
+        await self._writer.report(self._node_slot, self.problem)
 
     async def run_once(self) -> int:
         """One pass to the current head; returns the number of new events. Raises SourceError or SeqHole."""
         started = time.perf_counter()
         heads = await self._source.heads()
+        self._node_slot = heads.confirmed
         if heads.confirmed < self.checkpoint.indexed:
             raise SourceError(f"the node is at slot {heads.confirmed}, behind our {self.checkpoint.indexed}")
         (blockhash,) = await self._source.blockhashes([heads.confirmed])

@@ -6,6 +6,7 @@ import hashlib
 from importlib.resources import files
 
 import asyncpg
+from ionet.errors import IonetError
 
 _LOCK = 0x10E7_0001  # arbitrary, ours alone
 _LEDGER = """
@@ -15,8 +16,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
-class MigrationError(Exception):
-    """The database has a schema that these migration files did not make."""
+class MigrationError(IonetError):
+    """the database has a schema that this program's migrations did not make"""
 
 
 def available() -> list[tuple[str, str]]:

@@ -73,6 +73,7 @@ class Pipeline:
             if head is not None:
                 await writer.add_head(*head, keep_from=checkpoint.finalized)
             await writer.advance(checkpoint)
+            await writer.report(checkpoint.indexed, None)
             finalized = await writer.finalize_work()
             if fresh or undone:
                 await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))

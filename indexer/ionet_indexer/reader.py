@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
-from ionet_indexer import queries
+from ionet_indexer import queries, rows
+from ionet_indexer.rows import State
 from ionet_indexer.store import StoreError
 
+S = TypeVar("S", bound=State)
 SQL = queries.load("api.sql")
 
 
@@ -27,6 +29,13 @@ class Snapshot:
         """Rows of a query; `numeric` columns come as decimal strings."""
         found: Sequence[Any] = await self._connection.fetch(sql, *arguments)
         return found
+
+    async def rows(self, kind: type[S], condition: str) -> list[S]:
+        """Rows of a table of states under a fixed SQL condition."""
+        names = ", ".join(rows.columns(kind))
+        sql = f"SELECT json_agg(r)::text AS all FROM (SELECT {names} FROM {kind.table} WHERE {condition}) r"
+        found = await self._connection.fetchval(sql)
+        return rows.decode(kind, found)
 
     async def one(self, sql: str, *arguments: Any) -> Any | None:
         """First row of a query, None when there is none."""
@@ -47,7 +56,7 @@ class Reader:
         try:
             pool = await asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_prepare, command_timeout=15)
         except (OSError, asyncpg.PostgresError) as error:
-            raise StoreError(f"cannot connect to the database: {error}") from error
+            raise StoreError(f"cannot connect: {error}") from error
         try:
             yield cls(pool, dsn)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 import msgspec
 from ionet.codec import ProgramCodec
+from ionet.errors import IonetError
 
 from ionet_indexer import queries, rows
 from ionet_indexer.decode import Event, first_position, slot_of
@@ -22,12 +24,22 @@ WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; whoever holds it is the one 
 SQL = queries.load()
 
 
-class StoreError(Exception):
-    """The database cannot be used: it is unreachable, belongs to another chain, or has another writer."""
+# What a lost or refusing server raises; the same work may be tried again with a new connection.
+CONNECTION_ERRORS = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+DATABASE_ERROR = asyncpg.PostgresError
+
+
+class StoreError(IonetError):
+    """the database cannot be used"""
 
 
 class WrongChain(StoreError):
-    """This database holds the history of another chain or program."""
+    """this database holds the history of another chain or program"""
 
 
 class Checkpoint(NamedTuple):
@@ -65,8 +77,10 @@ class _Event(msgspec.Struct):
 class Writer:
     """The single writer's connection. Calls between `transaction()`'s ends take effect together or not at all."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, migrated: list[str]) -> None:
         self._connection = connection
+        self.migrated = migrated
+        """Migrations that were applied when this writer connected."""
 
     @classmethod
     @asynccontextmanager
@@ -75,10 +89,9 @@ class Writer:
         try:
             connection = await asyncpg.connect(dsn)
         except (OSError, asyncpg.PostgresError) as error:
-            raise StoreError(f"cannot connect to the database: {error}") from error
+            raise StoreError(f"cannot connect: {error}") from error
         try:
-            await migrate(connection)
-            yield cls(connection)
+            yield cls(connection, await migrate(connection))
         finally:
             await connection.close(timeout=5)
 
@@ -92,8 +105,7 @@ class Writer:
         row = await self._connection.fetchrow(SQL["checkpoint"])
         if (row["genesis"], row["program"]) != (genesis, program):
             raise WrongChain(
-                f"the database belongs to chain {row['genesis']}, program {row['program']}; "
-                f"the node serves {genesis} and {program} is asked for: use another database"
+                f"chain {row['genesis']}, program {row['program']}, not {genesis} and {program}; use another database"
             )
         return Checkpoint(row["indexed_slot"], row["finalized_slot"])
 
@@ -110,6 +122,10 @@ class Writer:
     async def finalize_work(self) -> bool:
         """Finalize the launcher's rows that the checkpoint covers; whether there were any."""
         return bool(await self._connection.fetch(SQL["work_finalize"]))
+
+    async def report(self, node_slot: int, problem: str | None) -> None:
+        """Record the outcome of a pass for /health."""
+        await self._connection.execute(SQL["status_set"], time.time(), node_slot, problem)
 
     async def heads(self) -> list[tuple[int, str]]:
         """(slot, blockhash) of heads that are not final yet, newest first."""

@@ -82,6 +82,12 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[b
     return _answer(Problem(kind, title, error.status_code, detail), headers)
 
 
+def on_database_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The database refuses or is away: worth trying again."""
+    log.error("database error: %s", error, extra={"action": "api_database", "path": request.url.path})
+    return _answer(Problem("unavailable", "Service Unavailable", 503, "the database does not answer"))
+
+
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Anything unforeseen: logged here, told to nobody."""
     log.error("request failed", exc_info=error, extra={"action": "api_crash", "path": request.url.path})

@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-import asyncpg
 import msgspec
 from ionet.codec import ProgramCodec
 from litestar import Request, get
@@ -21,6 +20,7 @@ from ionet_indexer.api.routes import Cursor, Limit, OptionalKey
 from ionet_indexer.decode import first_position, slot_of
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 from ionet_indexer.reader import SQL, Reader
+from ionet_indexer.store import CONNECTION_ERRORS
 
 log = logging.getLogger(__name__)
 _BATCH = 500
@@ -51,7 +51,7 @@ class Changes:
                 async for _ in reader.listen(CHANNEL_EVENTS):
                     for waiter in self._waiters:
                         waiter.set()
-            except (OSError, asyncpg.PostgresError) as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("listening failed: %s", error, extra={"action": "listen_lost"})
             await asyncio.sleep(1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +15,7 @@ from ionet_indexer.source.base import Heads, Seen, SourceError
 
 T = TypeVar("T")
 _FIRST_PAGE, _PAGE = 100, 1000  # at the head little is new; 1,000 is the most a node returns
+_ACCOUNTS = 100  # most a node returns per getMultipleAccounts
 _MAX_VERSION = 1  # newest transaction format whose json encoding has the fields that decode.py reads
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.1  # seconds, doubled per attempt
@@ -44,7 +46,21 @@ class _Block(msgspec.Struct):
     signatures: list[str] = []
 
 
+class _Account(msgspec.Struct):
+    data: tuple[str, str]
+
+
+class _Context(msgspec.Struct):
+    slot: int
+
+
+class _Accounts(msgspec.Struct):
+    context: _Context
+    value: list[_Account | None]
+
+
 _REPLY_TYPES: dict[str, Any] = {
+    "getMultipleAccounts": list[_Reply[_Accounts]],
     "getGenesisHash": list[_Reply[str]],
     "getSlot": list[_Reply[int]],
     "getSignaturesForAddress": list[_Reply[list[_SignatureInfo]]],
@@ -146,6 +162,19 @@ class RpcSource:
                 item.transaction_index = order[item.slot].index(item.signature)
             except (KeyError, ValueError):
                 raise SourceError(f"slot {item.slot} does not list its transaction {item.signature}") from None
+
+    async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
+        """Data of accounts (None where there is none), and the oldest slot at which they were read."""
+        options = {"commitment": "confirmed", "encoding": "base64"}
+        chunks = [list(keys[at : at + _ACCOUNTS]) for at in range(0, len(keys), _ACCOUNTS)]
+        answers = await asyncio.gather(*(self._call("getMultipleAccounts", [[chunk, options]]) for chunk in chunks))
+        slots: list[int] = []
+        found: dict[str, bytes | None] = {}
+        for chunk, (answer,) in zip(chunks, answers, strict=True):
+            slots.append(answer.context.slot)
+            for key, account in zip(chunk, answer.value, strict=True):
+                found[key] = None if account is None else base64.b64decode(account.data[0])
+        return min(slots, default=-1), found
 
     async def _call(self, method: str, calls: list[list[Any]]) -> list[Any]:
         """Results of several calls of one method, in order, asked again while the node is behind or busy."""

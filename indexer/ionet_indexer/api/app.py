@@ -1,0 +1,86 @@
+"""The API as one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from ionet.codec import ProgramCodec
+from litestar import Litestar, Request
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Message, Scope
+
+from ionet_indexer import metrics
+from ionet_indexer.api import ops, trace
+from ionet_indexer.api.leaves import upload_leaves
+from ionet_indexer.api.limits import Buckets, limit
+from ionet_indexer.api.problems import on_crash, on_database_error, on_http_error
+from ionet_indexer.api.routes import ROUTER
+from ionet_indexer.api.stream import Changes, events, stream
+from ionet_indexer.reader import Reader
+from ionet_indexer.store import DATABASE_ERROR
+
+MAX_BODY = 16 << 20  # bytes; 100,000 leaves are 14 MB of JSON
+RATE, BURST = 50.0, 200  # requests per second and address, and at once
+
+
+def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
+    """The application over an open Reader."""
+    changes = Changes()
+
+    @asynccontextmanager
+    async def follow(_: Litestar) -> AsyncIterator[None]:
+        task = asyncio.create_task(changes.run(reader))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    return Litestar(
+        route_handlers=[ROUTER, trace.trace, upload_leaves, events, stream, ops.health, ops.metrics_text],
+        dependencies={
+            "reader": Provide(lambda: reader, sync_to_thread=False),
+            "codec": Provide(lambda: codec, sync_to_thread=False),
+            "changes": Provide(lambda: changes, sync_to_thread=False),
+        },
+        lifespan=[follow],
+        middleware=[limit(Buckets(rate, burst))],
+        before_request=refuse_unknown_parameters,
+        before_send=[count_requests],
+        exception_handlers={
+            HTTPException: on_http_error,
+            DATABASE_ERROR: on_database_error,
+            Exception: on_crash,
+        },
+        cors_config=CORSConfig(allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["content-type"]),
+        request_max_body_size=MAX_BODY,
+        openapi_config=OpenAPIConfig(
+            title="ionet indexer",
+            version=version("ionet"),
+            description="History of the ionet network. Amounts are decimal strings in base units.",
+            path="/",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+    )
+
+
+def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
+    """A misspelt filter must not look like an answer to the question."""
+    known = request.route_handler.parsed_fn_signature.parameters
+    if unknown := sorted(set(request.query_params) - set(known)):
+        raise ValidationException(f"unknown parameter: {', '.join(unknown)}")
+
+
+async def count_requests(message: Message, scope: Scope) -> None:
+    """Metrics by route, not by path, so that addresses do not become labels."""
+    if message["type"] == "http.response.start":
+        metrics.REQUESTS.labels(scope.get("path_template", "none"), str(message["status"])).inc()

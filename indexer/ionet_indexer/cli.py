@@ -1,0 +1,187 @@
+"""`ionet indexer`: follow the chain, serve the API, rebuild and check the tables."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from ionet.cli.context import AsJson, print_fields, print_json, settings
+
+if TYPE_CHECKING:
+    from ionet_indexer.reconcile import Drift
+
+app = typer.Typer(help="History of the chain in Postgres, and its API.", no_args_is_help=True)
+
+Dsn = Annotated[
+    str | None,
+    typer.Option(envvar="IONET_DATABASE", help="PostgreSQL to use; without it an embedded one in --data."),
+]
+Data = Annotated[Path | None, typer.Option(envvar="IONET_INDEXER_DATA", help="Folder of the embedded PostgreSQL.")]
+WsUrl = Annotated[str | None, typer.Option(help="Websocket of the node; default: its port plus one.")]
+Host = Annotated[str, typer.Option(help="Address the API listens on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")]
+
+
+@contextlib.contextmanager
+def _database(dsn: str | None, data: Path | None) -> Iterator[str]:
+    """The DSN to use; starts the embedded server when none is given."""
+    if dsn is not None:
+        yield dsn
+        return
+    from ionet_indexer.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(data) as postgres:
+        yield postgres.dsn
+
+
+def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until it ends or SIGINT or SIGTERM comes."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def websocket_of(url: str) -> str:
+    """Where a node's websocket is by custom: the next port, or the same address for https."""
+    parts = urlsplit(url)
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    if parts.port is None:
+        return f"{scheme}://{parts.netloc}{parts.path}"
+    return f"{scheme}://{parts.hostname}:{parts.port + 1}{parts.path}"
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    dsn: Dsn = None,
+    data: Data = None,
+    ws_url: WsUrl = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    api: Annotated[bool, typer.Option(help="Serve the API too.")] = True,
+    poll: Annotated[float, typer.Option(min=0.05, help="Most seconds between two looks at the chain.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the chain until interrupted."""
+    from ionet.program import PROGRAM
+
+    from ionet_indexer import service
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    url = settings(ctx).url
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(service.listen(host, port)) if api else None
+        database = stack.enter_context(_database(dsn, data))
+        address = f"http://{host}:{listener.getsockname()[1]}" if listener else None
+        print_fields({"api": address, "database": database, "chain": url}, as_json=as_json)
+        config = service.Settings(database, url, ws_url or websocket_of(url), poll=poll)
+        _until_told(service.run(config, PROGRAM.codec, listener))
+
+
+@app.command("api")
+def only_api(
+    dsn: Annotated[str, typer.Option(envvar="IONET_DATABASE", help="PostgreSQL that some writer fills.")],
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+) -> None:
+    """Serve the API alone; any number of these may run beside one writer."""
+    from ionet.program import PROGRAM
+
+    from ionet_indexer import service
+
+    with service.listen(host, port) as listener:
+        typer.echo(f"http://{host}:{listener.getsockname()[1]}")
+        _until_told(service.serve(dsn, PROGRAM.codec, listener))
+
+
+@app.command()
+def migrate(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Bring the schema up to date."""
+    from ionet_indexer.store import Writer
+
+    async def work(database: str) -> list[str]:
+        async with Writer.open(database) as writer:
+            return writer.migrated
+
+    with _database(dsn, data) as database:
+        print_fields({"applied": asyncio.run(work(database))}, as_json=as_json)
+
+
+@app.command()
+def rebuild(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Empty the derived tables and make them again from the stored events."""
+    from ionet.program import PROGRAM
+
+    from ionet_indexer.pipeline import Pipeline
+    from ionet_indexer.store import StoreError, Writer
+
+    async def work(database: str) -> int:
+        async with Writer.open(database) as writer:
+            if not await writer.take_lock():
+                raise StoreError("a writer is at work; stop it first")
+            return await Pipeline(writer, PROGRAM.codec).rebuild()
+
+    with _database(dsn, data) as database:
+        print_fields({"events": asyncio.run(work(database))}, as_json=as_json)
+
+
+@app.command()
+def check(ctx: typer.Context, dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Compare the tables with the accounts on chain; exit code 1 when they differ."""
+    from ionet.program import PROGRAM
+
+    from ionet_indexer.reader import Reader
+    from ionet_indexer.reconcile import reconcile
+    from ionet_indexer.source.rpc import RpcSource
+
+    async def work(database: str) -> list[Drift]:
+        source = RpcSource(settings(ctx).url, str(PROGRAM.id))
+        try:
+            async with Reader.open(database, size=2) as reader:
+                return await reconcile(reader, source, PROGRAM.codec)
+        finally:
+            await source.close()
+
+    with _database(dsn, data) as database:
+        drifts = asyncio.run(work(database))
+    shown = [{name: getattr(drift, name) for name in drift.__struct_fields__} for drift in drifts]
+    if as_json:
+        print_json({"drift": shown})
+    else:
+        typer.echo("\n".join(json.dumps(fields) for fields in shown) or "the tables agree with the accounts")
+    raise typer.Exit(1 if drifts else 0)
+
+
+@app.command()
+def status(
+    api: Annotated[str, typer.Option(envvar="IONET_API", help="Address of the API.")] = "http://127.0.0.1:8080",
+    as_json: AsJson = False,
+) -> None:
+    """Ask a running indexer how it does; exit code 1 when it does not follow the chain."""
+    import httpx2
+
+    from ionet_indexer.service import IndexerError
+
+    try:
+        response = httpx2.get(f"{api.rstrip('/')}/health", timeout=5)
+        fields = response.json()
+    except (httpx2.HTTPError, ValueError) as error:
+        raise IndexerError(f"no answer from {api}: {error}") from error
+    print_fields(fields, as_json=as_json)
+    raise typer.Exit(0 if response.status_code == 200 else 1)

@@ -1,0 +1,194 @@
+"""The tables against the accounts on chain: what events say must be what the program stores.
+
+Accounts are read first, at some slot; then the tables, at that slot or later. A row that changed after the accounts
+were read is left for the next time; every other row must agree, its `seq` included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from ionet import pda
+from ionet import types as t
+from ionet.codec import ProgramCodec
+
+from ionet_indexer import metrics, tables
+from ionet_indexer.decode import slot_of
+from ionet_indexer.fold.names import CLUSTER_KINDS, CURRENCIES, PROFILES, ROLES, key_or_none, word
+from ionet_indexer.reader import SQL, Reader
+from ionet_indexer.rows import State
+from ionet_indexer.source.base import SourceError
+from ionet_indexer.source.rpc import RpcSource
+
+_PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
+_LEASE_STATUS = {1: "booked", 2: "ready", 3: "active", 4: "ended", 5: "cancelled"}
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """A column that differs from its account; `account` is null when the account does not exist."""
+
+    table: str
+    key: str
+    column: str
+    stored: Any
+    account: Any
+
+
+def _network(a: t.Network) -> dict[str, Any]:
+    return {
+        "seq": a.seq,
+        "authority": str(a.authority),
+        "pauser": str(a.pauser),
+        "arbiter": str(a.arbiter),
+        "io_mint": str(a.io_mint),
+        "iosd_mint": str(a.iosd_mint),
+        "usdc_mint": str(a.usdc_mint),
+        "feed_id": a.feed_id.hex(),
+        "io_genesis": a.io_genesis,
+        "profile": word(PROFILES, a.profile),
+        "pause_bits": a.pause_bits,
+    }
+
+
+def _model(a: t.DeviceModel) -> dict[str, Any]:
+    return {"seq": a.seq, "code": a.code, "multiplier": a.multiplier, "throughput": a.throughput}
+
+
+_NODE_COLUMNS = (
+    *("seq", "registered_at", "model", "processors", "price", "min_duration", "max_duration", "min_coverage_bps"),
+    *("country", "region", "tier", "currencies", "terms_seq", "flags", "slashed", "leases_closed", "served_secs"),
+    *("missed_secs", "earned"),
+)
+
+
+def _node(a: t.Node) -> dict[str, Any]:
+    return {
+        **{name: getattr(a, name) for name in _NODE_COLUMNS},
+        **{name: str(getattr(a, name)) for name in ("owner", "device_key", "payout", "fee_payer")},
+        "current_lease": key_or_none(a.current_lease),
+        "bonded": a.bonded.amount,
+        "bonded_shares": a.bonded.shares,
+        "bonded_era": a.bonded.era,
+        "unbonding": a.unbonding.amount,
+        "unbonding_shares": a.unbonding.shares,
+        "unbonding_era": a.unbonding.era,
+        "leases_booked": a.next_lease_number,
+    }
+
+
+def _position(a: t.StakePosition) -> dict[str, Any]:
+    tickets = [(n, x.shares, x.era, x.matures_at) for n, x in enumerate(a.tickets) if x.shares]
+    return {"node": str(a.node), "staker": str(a.staker), "shares": a.shares, "era": a.era, "tickets": tickets}
+
+
+_CLUSTER_COLUMNS = (
+    *("seq", "id", "session_expires_at", "opened_at", "deposit", "reserved", "paid", "fees", "refunded"),
+    *("leases_booked", "leases_open"),
+)
+
+
+def _cluster(a: t.Cluster) -> dict[str, Any]:
+    return {
+        **{name: getattr(a, name) for name in _CLUSTER_COLUMNS},
+        "renter": str(a.renter),
+        "mint": str(a.mint),
+        "kind": word(CLUSTER_KINDS, a.kind),
+        "currency": word(CURRENCIES, a.currency),
+        "session_key": key_or_none(a.session_key),
+        "config_hash": a.config_hash.hex(),
+        "head_started_at": a.head_started_at or None,
+    }
+
+
+_LEASE_COLUMNS = (
+    *("seq", "number", "price", "required_stake", "io_price", "booked_at", "reserved_amount", "paid", "supplier_fee"),
+    *("renter_fee", "proof_count", "duration", "max_duration", "due_min_secs", "interval_secs", "processors"),
+)
+
+
+def _lease(a: t.Lease) -> dict[str, Any]:
+    return {
+        **{name: getattr(a, name) for name in _LEASE_COLUMNS},
+        **{name: getattr(a, name) or None for name in ("ready_at", "started_at", "ends_at")},
+        "node": str(a.node),
+        "cluster": str(a.cluster),
+        "role": word(ROLES, a.role),
+        "status": word(_LEASE_STATUS, a.status),
+        "proof_head": a.proof_head.hex() if a.proof_count else None,
+    }
+
+
+def _iosd(a: t.Iosd) -> dict[str, Any]:
+    names = ("seq", "minted", "io_burned", "last_price", "last_publish_time")
+    return {name: getattr(a, name) for name in names}
+
+
+_CHECKS: dict[type[State], tuple[Callable[[Any], dict[str, Any]], str]] = {
+    tables.Network: (_network, "true"),
+    tables.Model: (_model, "true"),
+    tables.Node: (_node, "true"),
+    tables.Position: (_position, "NOT closed"),
+    tables.Cluster: (_cluster, "status = 'open'"),
+    tables.Lease: (_lease, "status <> 'closed'"),
+    tables.Iosd: (_iosd, "true"),
+}
+
+
+def compare(row: State, account: Any | None) -> list[Drift]:
+    """Columns of a row that differ from its account."""
+    key = getattr(row, row.key)
+    if account is None:
+        return [Drift(row.table, key, row.key, key, None)]
+    expected = _CHECKS[type(row)][0](account)
+    found = {name: getattr(row, name) for name in expected}
+    if isinstance(row, tables.Position):
+        found["tickets"] = [(item.ticket, item.shares, item.era, item.matures_at) for item in row.tickets]
+    return [
+        Drift(row.table, key, name, found[name], expected[name]) for name in expected if found[name] != expected[name]
+    ]
+
+
+async def reconcile(reader: Reader, source: RpcSource, codec: ProgramCodec) -> list[Drift]:
+    """Compare every open row with its account; also refreshes the parameters that no event carries.
+
+    Raises SourceError when the node does not answer or the tables do not reach its slot in time.
+    """
+    keys = await _open_keys(reader)
+    slot, data = await source.accounts([*keys, str(pda.network(codec.id))])
+    accounts = {key: codec.decode_any_account(raw) for key, raw in data.items() if raw is not None}
+    await _wait_for(reader, slot)
+    drifts: list[Drift] = []
+    async with reader.snapshot() as snapshot:
+        for kind, (_, condition) in _CHECKS.items():
+            for row in await snapshot.rows(kind, condition):
+                key = getattr(row, kind.key)
+                if key in data and slot_of(row.position) <= slot:  # type: ignore[attr-defined]
+                    drifts += compare(row, accounts.get(key))
+    network = accounts.get(str(pda.network(codec.id)))
+    if isinstance(network, t.Network):
+        async with reader.writing() as connection:
+            await connection.execute(
+                SQL["parameters_set"], str(pda.network(codec.id)), slot, str(network.params.stake_per_processor)
+            )
+    metrics.DRIFT_ROWS.set(len({(drift.table, drift.key) for drift in drifts}))
+    return drifts
+
+
+async def _open_keys(reader: Reader) -> list[str]:
+    async with reader.snapshot() as snapshot:
+        found = [await snapshot.rows(kind, condition) for kind, (_, condition) in _CHECKS.items()]
+    return [getattr(row, row.key) for rows in found for row in rows]
+
+
+async def _wait_for(reader: Reader, slot: int) -> None:
+    reached = -1
+    for _ in range(int(_PATIENCE / 0.1)):
+        async with reader.snapshot() as snapshot:
+            reached = snapshot.slot
+        if reached >= slot:
+            return
+        await asyncio.sleep(0.1)
+    raise SourceError(f"the tables are at slot {reached} and did not reach {slot} of the accounts in {_PATIENCE:.0f} s")

@@ -1,0 +1,163 @@
+"""The running indexer: one writer that follows the chain, a check against the accounts, and the API, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from ionet.codec import ProgramCodec
+from ionet.errors import IonetError
+
+from ionet_indexer.api.app import create_app
+from ionet_indexer.decode import BadTransaction
+from ionet_indexer.fold import FoldError
+from ionet_indexer.ingest import Ingest
+from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.reader import SQL, Reader
+from ionet_indexer.reconcile import reconcile
+from ionet_indexer.source.base import SourceError
+from ionet_indexer.source.live import Wakeups
+from ionet_indexer.source.rpc import RpcSource
+from ionet_indexer.store import CONNECTION_ERRORS, Writer
+
+log = logging.getLogger(__name__)
+_RETRY_SECS = 1.0
+_RECONCILE_SECS = 30.0
+
+
+class IndexerError(IonetError):
+    """the indexer cannot go on"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run. `poll` is the most seconds between two looks at the chain; `port` 0 takes a free one."""
+
+    dsn: str
+    rpc_url: str
+    ws_url: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    poll: float = 1.0
+    batch: int = 500
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the command decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, so that the address is known before the server runs. Raises IndexerError."""
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except OSError as error:
+        raise IndexerError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+async def run(settings: Settings, codec: ProgramCodec, listener: socket.socket | None) -> None:
+    """Run until cancelled; without `listener` there is no API. Raises IndexerError for what no retry can mend."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            migrated = asyncio.Event()
+            group.create_task(_follow(settings, codec, migrated))
+            await migrated.wait()
+            group.create_task(_check(settings, codec))
+            if listener is not None:
+                group.create_task(serve(settings.dsn, codec, listener))
+    except* (BadTransaction, FoldError) as errors:
+        raise IndexerError(str(errors.exceptions[0])) from errors
+    except* IonetError as errors:
+        raise errors.exceptions[0] from None
+
+
+async def serve(dsn: str, codec: ProgramCodec, listener: socket.socket) -> None:
+    """Only the API, on a database that some writer keeps."""
+    async with Reader.open(dsn) as reader:
+        config = uvicorn.Config(
+            create_app(reader, codec),
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve([listener]))
+        try:
+            await asyncio.shield(task)
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def _follow(settings: Settings, codec: ProgramCodec, migrated: asyncio.Event) -> None:
+    """Be the one writer, or wait to become it; start again when the database comes back."""
+    while True:
+        try:
+            async with Writer.open(settings.dsn) as writer:
+                migrated.set()
+                await _stand_by(writer)
+                await _write(settings, codec, writer)
+        except CONNECTION_ERRORS as error:
+            log.warning("database lost: %s", error, extra={"action": "database_lost"})
+        await asyncio.sleep(_RETRY_SECS)
+
+
+async def _stand_by(writer: Writer) -> None:
+    waited = False
+    while not await writer.take_lock():
+        if not waited:
+            log.info("another writer is at work; standing by", extra={"action": "stand_by"})
+        waited = True
+        await asyncio.sleep(_RETRY_SECS)
+
+
+async def _write(settings: Settings, codec: ProgramCodec, writer: Writer) -> None:
+    program = str(codec.id)
+    source = RpcSource(settings.rpc_url, program)
+    wake = asyncio.Event()
+    pushes = asyncio.create_task(Wakeups(settings.ws_url, program, wake).run())
+    try:
+        while True:
+            try:
+                genesis = await source.genesis()
+                break
+            except SourceError as error:
+                log.warning("chain not reachable: %s", error, extra={"action": "no_chain"})
+                await asyncio.sleep(_RETRY_SECS)
+        start = await writer.start(genesis, program)
+        ingest = Ingest(source, writer, Pipeline(writer, codec), start, batch=settings.batch)
+        await ingest.run(wake, settings.poll)
+    finally:
+        pushes.cancel()
+        await asyncio.gather(pushes, return_exceptions=True)
+        await source.close()
+
+
+async def _check(settings: Settings, codec: ProgramCodec) -> None:
+    """Reconcile again and again; at once when the network's parameters are not known yet."""
+    source = RpcSource(settings.rpc_url, str(codec.id))
+    try:
+        while True:
+            try:
+                async with Reader.open(settings.dsn, size=2) as reader:
+                    while True:
+                        for drift in await reconcile(reader, source, codec):
+                            log.error("drift: %s", drift, extra={"action": "drift"})
+                        async with reader.snapshot() as snapshot:
+                            known = await snapshot.one(SQL["parameters"]) is not None
+                        await asyncio.sleep(_RECONCILE_SECS if known else _RETRY_SECS)
+            except (SourceError, IonetError, *CONNECTION_ERRORS) as error:
+                log.warning("cannot reconcile: %s", error, extra={"action": "no_reconcile"})
+                await asyncio.sleep(_RETRY_SECS)
+    finally:
+        await source.close()
