@@ -15,8 +15,8 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
-from spl.token.instructions import initialize_mint, transfer
-from spl.token.models import InitializeMintParams, TransferParams
+from spl.token.instructions import initialize_account3, initialize_mint, transfer
+from spl.token.models import InitializeAccount3Params, InitializeMintParams, TransferParams
 
 IO_UNIT = 100_000_000
 USD_UNIT = 1_000_000
@@ -73,6 +73,17 @@ class World(Chain):
     def open_ata(self, owner: Keypair | Pubkey, mint: Pubkey) -> Pubkey:
         self.send([calls.create_ata(self.payer, owner, mint)], [self.payer])
         return ata(owner, mint)
+
+    def token_account(self, name: str, owner: Pubkey, mint: Pubkey) -> Pubkey:
+        """A token account that is not the owner's associated one."""
+        key = who(f"token account {name}")
+        rent = self.svm.minimum_balance_for_rent_exemption(165)
+        params = CreateAccountParams(
+            from_pubkey=self.payer.pubkey(), to_pubkey=key.pubkey(), lamports=rent, space=165, owner=TOKEN_PROGRAM
+        )
+        init = InitializeAccount3Params(program_id=TOKEN_PROGRAM, account=key.pubkey(), mint=mint, owner=owner)
+        self.send([create_account(params), initialize_account3(init)], [self.payer, key])
+        return key.pubkey()
 
     def move(self, source: Keypair, to: Pubkey, mint: Pubkey, amount: int) -> None:
         """Transfers tokens from a wallet's associated account to any token account."""
@@ -137,7 +148,7 @@ class World(Chain):
         self.do(calls.stake(node, required_stake(model, processors)))
         return node
 
-    def cluster(self, name: str = "a", deposit: int = 1_000 * USD_UNIT) -> ClusterRef:
+    def cluster(self, name: str = "a", deposit: int = 20_000 * USD_UNIT) -> ClusterRef:
         renter = who(f"renter {name}")
         if not self.exists(renter.pubkey()):
             self.renter(f"renter {name}")

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+from ionet.types import Node, Pool, StakePosition, Ticket, UnbondRequested
+from program import calls
+from program.calls import LeaseRef
+from program.chain import refused
+from program.world import H100, HOUR, IO_UNIT, World, required_stake
+
+DAY = 86_400
+STAKE = required_stake(H100, 8)
+
+
+def test_a_part_ok(world: World) -> None:
+    node = world.staked_node()
+    world.warp(9)
+    landed = world.do(calls.request_unbond(node, 300))
+    assert landed.events == (
+        UnbondRequested(
+            node=node.key,
+            seq=3,
+            at=world.now,
+            position=node.position,
+            staker=node.owner.pubkey(),
+            ticket=0,
+            amount=300,
+            shares_burned=300_000,
+            ticket_shares=300_000,
+            ticket_era=0,
+            matures_at=world.now + 14 * DAY,
+            bonded_after=STAKE - 300,
+            unbonding_after=300,
+        ),
+    )
+    found = world.of_node(node)
+    assert found.bonded == Pool(amount=STAKE - 300, era=0, shares=1_000 * (STAKE - 300))
+    assert found.unbonding == Pool(amount=300, era=0, shares=300_000)
+    assert (found.owner_bonded_shares, found.owner_unbonding_shares) == (1_000 * (STAKE - 300), 300_000)
+    position = world.get(StakePosition, node.position)
+    assert position.shares == 1_000 * (STAKE - 300)
+    assert position.tickets[0] == Ticket(matures_at=world.now + 14 * DAY, shares=300_000, era=0)
+    assert world.tokens(node.vault) == STAKE
+
+
+@pytest.mark.parametrize("amount", [STAKE, STAKE + 1, 2**64 - 1])
+def test_all_of_it_ok(world: World, amount: int) -> None:
+    node = world.staked_node()
+    landed = world.do(calls.request_unbond(node, amount))
+    moved = landed.event(UnbondRequested)
+    assert (moved.amount, moved.bonded_after, moved.unbonding_after) == (STAKE, 0, STAKE)
+    assert world.of_node(node).bonded.shares == 0
+
+
+def test_it_stops_counting_for_new_leases_at_once(world: World) -> None:
+    node, cluster = world.staked_node(), world.cluster()
+    world.do(calls.request_unbond(node, 1))
+    with refused("StakeTooLow"):
+        world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
+
+
+def test_a_running_lease_is_not_extended_without_the_stake(world: World) -> None:
+    lease = world.running()
+    world.do(calls.request_unbond(lease.node, 1))
+    with refused("StakeTooLow"):
+        world.do(calls.extend_lease(lease, H100, HOUR))
+    world.do(calls.stake(lease.node, 1))
+    world.do(calls.extend_lease(lease, H100, HOUR))
+
+
+def test_it_matures_after_the_end_of_a_long_lease(world: World) -> None:
+    lease = world.running(duration=20 * DAY)
+    booked_at = world.of(lease).booked_at
+    landed = world.do(calls.request_unbond(lease.node, 1))
+    # Both deadlines before the start, the lease itself, grace and dispute window.
+    assert landed.event(UnbondRequested).matures_at == booked_at + 1_200 + 600 + 20 * DAY + 600 + 3_600
+    found = world.of(lease)
+    assert landed.event(UnbondRequested).matures_at >= found.ends_at + 600 + 3_600
+
+
+def test_an_extension_moves_the_maturity_too(world: World) -> None:
+    lease = world.running(duration=20 * DAY)
+    world.do(calls.extend_lease(lease, H100, 5 * DAY))
+    landed = world.do(calls.request_unbond(lease.node, 1))
+    assert landed.event(UnbondRequested).matures_at == world.of(lease).ends_at + 600 + 3_600
+
+
+def test_eight_tickets_and_no_ninth(world: World) -> None:
+    node = world.staked_node()
+    for ticket in range(8):
+        assert world.do(calls.request_unbond(node, IO_UNIT)).event(UnbondRequested).ticket == ticket
+    with refused("TooManyTickets"):
+        world.do(calls.request_unbond(node, IO_UNIT))
+    world.warp(14 * DAY)
+    world.do(calls.withdraw(node))
+    assert world.do(calls.request_unbond(node, IO_UNIT)).event(UnbondRequested).ticket == 0
+
+
+def test_after_a_slash_a_share_is_worth_less_and_no_unit_is_made(world: World) -> None:
+    node = world.staked_node()
+    world.forge(Node, node.key, bonded=Pool(amount=STAKE - STAKE // 3, era=0, shares=1_000 * STAKE))
+    landed = world.do(calls.request_unbond(node, 1_000))
+    moved = landed.event(UnbondRequested)
+    # Shares are rounded up against the leaver: 1,000 · (shares + 1,000) / (amount + 1).
+    assert moved.shares_burned == -(-1_000 * (1_000 * STAKE + 1_000) // (STAKE - STAKE // 3 + 1))
+    assert moved.amount == 1_000
+    assert moved.bonded_after + moved.unbonding_after == STAKE - STAKE // 3
+
+
+def test_zero_fails(world: World) -> None:
+    with refused("ZeroAmount"):
+        world.do(calls.request_unbond(world.staked_node(), 0))
+
+
+def test_nothing_bonded_fails(world: World) -> None:
+    node = world.staked_node()
+    world.do(calls.request_unbond(node, STAKE))
+    with refused("NothingBonded"):
+        world.do(calls.request_unbond(node, 1))
+
+
+def test_shares_of_a_pool_that_was_wiped_are_void_fails(world: World) -> None:
+    node = world.staked_node()
+    world.forge(Node, node.key, bonded=Pool(amount=0, era=1, shares=0), owner_bonded_shares=0)
+    with refused("NothingBonded"):
+        world.do(calls.request_unbond(node, 1))
+
+
+def test_by_another_fails(world: World) -> None:
+    node = world.staked_node()
+    with refused("WrongPosition"):
+        world.do(calls.request_unbond(node, 1).signed_by("staker", world.stranger))
