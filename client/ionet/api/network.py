@@ -149,14 +149,18 @@ class NetworkApi(RoleApi):
         genesis_owner: Pubkey,
         profile: str = "local",
         feed_id: bytes = LOCAL_FEED_ID,
+        usdc_mint: Pubkey | None = None,
         models: Sequence[Model] | None = None,
     ) -> list[Receipt]:
-        """Everything a new local network needs, in order: a USDC mint, the network, its vaults, its device models."""
-        usdc = Keypair()
-        receipts = [await self.create_mint(usdc, USDC_DECIMALS)]
-        create = self.init(profile=profile, usdc_mint=usdc.pubkey(), genesis_owner=genesis_owner, feed_id=feed_id)
+        """What a new network needs, in order: a USDC mint if none is given, the network, vaults, device models."""
+        receipts = []
+        if usdc_mint is None:
+            usdc = Keypair()
+            usdc_mint = usdc.pubkey()
+            receipts.append(await self.create_mint(usdc, USDC_DECIMALS))
+        create = self.init(profile=profile, usdc_mint=usdc_mint, genesis_owner=genesis_owner, feed_id=feed_id)
         receipts.append(await create)
-        mints = [pda.io_mint(self._id), pda.iosd_mint(self._id), usdc.pubkey()]
+        mints = [pda.io_mint(self._id), pda.iosd_mint(self._id), usdc_mint]
         receipts.append(await self._client.batch(*[self.init_vaults(mint) for mint in mints]))
         chosen = known_models() if models is None else models
         for start in range(0, len(chosen), MODELS_PER_TRANSACTION):

@@ -67,6 +67,8 @@ def _load(name: str) -> Any:
                 app.command(child)(added)
     command = typer.main.get_command(app)
     command.name = name
+    # Completion is not offered per subcommand.
+    command.params = [param for param in command.params if not str(param.name).endswith("_completion")]
     return command
 
 

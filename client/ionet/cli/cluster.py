@@ -1,0 +1,155 @@
+"""`ionet cluster`: budgets, and the leases paid from them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ionet.cli.context import (
+    AsJson,
+    AsUnsigned,
+    account_fields,
+    amount,
+    print_fields,
+    print_receipts,
+    print_rows,
+    pubkey,
+    run,
+    submit,
+    waiting,
+)
+from ionet.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+
+app = typer.Typer(help="Budgets, and the leases paid from them.", no_args_is_help=True)
+
+Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
+Iosd = Annotated[str, typer.Argument(help="Amount of IOSD.")]
+
+
+@app.command(name="list")
+def list_clusters(
+    ctx: typer.Context,
+    renter: Annotated[str | None, typer.Option(help="Only this renter's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open clusters, straight from the chain."""
+    wanted = {"renter": pubkey(renter)} if renter else {}
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        return [account_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
+
+    columns = ["address", "id", "kind", "deposit", "reserved", "paid", "leases_open"]
+    print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
+    """One cluster with its money and its leases."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        key = pubkey(cluster)
+        fields = account_fields(client, key, await client.cluster.get(key))
+        leases = await client.lease.all(cluster=key)
+        return {**fields, "leases": [str(lease) for lease, _ in leases]}
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command(name="open")
+def open_cluster(
+    ctx: typer.Context,
+    deposit: Iosd,
+    kind: Annotated[str, typer.Option(help="ray, mega-ray, kubernetes or container.")] = "ray",
+    session_key: Annotated[str | None, typer.Option(help="May accept readiness for you until it expires.")] = None,
+    session_hours: Annotated[int, typer.Option(help="How long the session key holds.")] = 24,
+    config: Annotated[Path | None, typer.Option(help="File whose sha256 is recorded as the wanted setup.")] = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Open a cluster with a budget."""
+    session = pubkey(session_key) if session_key else None
+    config_hash = _file_hash(config) if config else bytes(32)
+    submit(
+        ctx,
+        lambda client: client.cluster.open(
+            amount(deposit, "IOSD"),
+            kind=kind,
+            session_key=session,
+            session_expires_at=int(time.time()) + session_hours * 3600 if session else 0,
+            config_hash=config_hash,
+        ),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    cluster: Cluster,
+    nodes: Annotated[list[str], typer.Argument(help="Nodes to book; the first of a cluster becomes its head.")],
+    duration: Annotated[int, typer.Option(help="Seconds.")],
+    max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Book nodes, a few per transaction."""
+    keys = [pubkey(node) for node in nodes]
+    limit = amount(max_price, "IOSD") if max_price else None
+
+    async def work(client: Client) -> None:
+        with waiting(f"booking {len(keys)} nodes"):
+            receipts = await client.cluster.add_leases(pubkey(cluster), keys, duration=duration, max_price=limit)
+        print_receipts(client, receipts, as_json=as_json)
+
+    run(ctx, work)
+
+
+@app.command()
+def session_key(
+    ctx: typer.Context,
+    cluster: Cluster,
+    key: Annotated[str | None, typer.Argument(help="New session key; left out it is revoked.")] = None,
+    hours: Annotated[int, typer.Option(help="How long it holds.")] = 24,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Rotate or revoke the session key."""
+    session = pubkey(key) if key else None
+    expires = int(time.time()) + hours * 3600 if session else 0
+    submit(
+        ctx,
+        lambda client: client.cluster.set_session_key(pubkey(cluster), session, expires),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def withdraw(
+    ctx: typer.Context, cluster: Cluster, iosd: Iosd, as_json: AsJson = False, unsigned: AsUnsigned = False
+) -> None:
+    """Take back budget that no lease has locked."""
+    units = amount(iosd, "IOSD")
+    submit(
+        ctx, lambda client: client.cluster.withdraw_budget(pubkey(cluster), units), as_json=as_json, unsigned=unsigned
+    )
+
+
+@app.command()
+def close(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Close a cluster without open leases and take the rest of the budget back."""
+    submit(ctx, lambda client: client.cluster.close(pubkey(cluster)), as_json=as_json, unsigned=unsigned)
+
+
+def _file_hash(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,118 @@
+"""`ionet iosd`: mint IOSD by burning IO; prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ionet.cli.context import (
+    AsJson,
+    AsUnsigned,
+    account_fields,
+    amount,
+    print_fields,
+    pubkey,
+    run,
+    submit,
+    tokens,
+)
+from ionet.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+
+app = typer.Typer(help="Mint IOSD by burning IO; prices.", no_args_is_help=True)
+
+Io = Annotated[str, typer.Argument(help="Amount of IO.")]
+
+
+@app.command()
+def show(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """The books: minted, burned, redeemed."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        books = await client.iosd.books()
+        supply = books.minted - books.redeemed - books.fee_burned
+        fields = account_fields(client, client.iosd.address, books)
+        return {**fields, "supply": str(supply), "backing_io": str(books.io_burned - books.io_redeemed)}
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command()
+def price(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """The newest price of IO."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        network = await client.network.get()
+        found = await client.oracle.latest(network.feed_id)
+        return {
+            "account": str(found.account),
+            "dollars": _dollars(found.price, found.exponent),
+            "confidence": _dollars(found.conf, found.exponent),
+            "average": _dollars(found.ema_price, found.exponent),
+            "publish_time": found.publish_time,
+        }
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command()
+def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
+    """IOSD that burning this much IO would mint now."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        units = await client.iosd.quote(amount(io, "IO"))
+        return {"io": io, "iosd": tokens(units, "IOSD"), "iosd_units": str(units)}
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command()
+def mint(
+    ctx: typer.Context,
+    io: Io,
+    minimum: Annotated[str | None, typer.Option(help="Refuse less IOSD; default the quote less 1 %.")] = None,
+    price_update: Annotated[str | None, typer.Option(help="Pyth price account; default the newest.")] = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Burn IO and get what it is worth in IOSD."""
+    units = amount(io, "IO")
+    least = amount(minimum, "IOSD") if minimum else None
+    account = pubkey(price_update) if price_update else None
+    submit(
+        ctx,
+        lambda client: client.iosd.mint(units, min_iosd=least, price_update=account),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def post_price(
+    ctx: typer.Context,
+    dollars: Annotated[str, typer.Argument(help="Dollars per IO.")],
+    confidence: Annotated[str, typer.Option(help="Half width of the confidence interval, dollars.")] = "0",
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Post a price of IO; on local chains only, where a small program stands in for Pyth's."""
+    from ionet.api.network import LOCAL_FEED_ID
+
+    value, conf = _mantissa(dollars), _mantissa(confidence)
+    submit(ctx, lambda client: client.oracle.post(LOCAL_FEED_ID, value, conf=conf), as_json=as_json, unsigned=unsigned)
+
+
+def _mantissa(text: str) -> int:
+    # Eight decimals, as `oracle.post` posts by default; IO has as many.
+    try:
+        return amount(text, "IO")
+    except InvalidInput:
+        raise InvalidInput(f"{text!r} is no price in dollars with at most eight decimals") from None
+
+
+def _dollars(mantissa: int, exponent: int) -> str:
+    return f"{Decimal(mantissa).scaleb(exponent):f}"

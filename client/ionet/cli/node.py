@@ -1,0 +1,213 @@
+"""`ionet node`: machines that can be rented."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ionet.cli.context import (
+    AsJson,
+    AsUnsigned,
+    account_fields,
+    amount,
+    print_fields,
+    print_rows,
+    pubkey,
+    run,
+    submit,
+    tokens,
+)
+from ionet.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from solders.pubkey import Pubkey
+
+    from ionet.client import Client
+    from ionet.types import NodeTerms
+    from ionet.wallet import KeypairSigner
+
+app = typer.Typer(help="Machines that can be rented.", no_args_is_help=True)
+
+CURRENCIES = {"IOSD": 1, "USDC": 2, "IO": 4}
+
+Node = Annotated[str, typer.Argument(help="Address of the node.")]
+Device = Annotated[str, typer.Option(help="Keypair file of the machine's own key.")]
+Price = Annotated[str, typer.Option(help="Dollars per processor-hour.")]
+MinDuration = Annotated[int, typer.Option(help="Shortest lease, seconds.")]
+MaxDuration = Annotated[int, typer.Option(help="Longest lease, seconds.")]
+Country = Annotated[int, typer.Option(help="ISO 3166-1 numeric code.")]
+Region = Annotated[int, typer.Option(help="Region number.")]
+Currency = Annotated[list[str] | None, typer.Option(help="Accepted currency, repeatable; default IOSD.")]
+Payout = Annotated[str | None, typer.Option(help="Wallet that is paid; default yours.")]
+FeePayer = Annotated[str | None, typer.Option(help="Wallet that pays the agent's transaction fees; default yours.")]
+Coverage = Annotated[int, typer.Option(help="IO backing per IOSD insisted on, basis points; 0 none.")]
+
+
+@app.command(name="list")
+def list_nodes(
+    ctx: typer.Context,
+    owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None,
+    model: Annotated[int | None, typer.Option(help="Only this device model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Registered nodes, straight from the chain."""
+    wanted: dict[str, Any] = {} if owner is None else {"owner": pubkey(owner)}
+    if model is not None:
+        wanted["model"] = model
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        return [account_fields(client, key, node) for key, node in await client.node.all(**wanted)]
+
+    columns = ["address", "model", "processors", "price", "country", "flags", "current_lease"]
+    print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, node: Node, as_json: AsJson = False) -> None:
+    """One node with its terms and stake."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        found = await client.node.get(pubkey(node))
+        needed = await client.node.required_stake(found.model, found.processors)
+        fields = account_fields(client, pubkey(node), found)
+        return {**fields, "required_stake": str(needed), "staked_enough": found.bonded.amount >= needed}
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command()
+def required_stake(ctx: typer.Context, model: int, processors: int, as_json: AsJson = False) -> None:
+    """IO that a node of a device model must have bonded."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        units = await client.node.required_stake(model, processors)
+        return {"model": model, "processors": processors, "io": tokens(units, "IO"), "io_units": str(units)}
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command()
+def register(
+    ctx: typer.Context,
+    device: Device,
+    model: Annotated[int, typer.Option(help="Code of the device model.")],
+    processors: Annotated[int, typer.Option(help="1 to 8.")],
+    price: Price,
+    country: Country,
+    min_duration: MinDuration = 3600,
+    max_duration: MaxDuration = 30 * 86400,
+    region: Region = 0,
+    currency: Currency = None,
+    payout: Payout = None,
+    fee_payer: FeePayer = None,
+    min_coverage_bps: Coverage = 0,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Register a machine under its own key."""
+    signer = _device(device)
+    options = (price, country, min_duration, max_duration, region, currency, payout, fee_payer, min_coverage_bps)
+    submit(
+        ctx,
+        lambda client: client.node.register(
+            signer, model_code=model, processors=processors, terms=_terms(client.address, *options)
+        ),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def update(
+    ctx: typer.Context,
+    node: Node,
+    price: Price,
+    country: Country,
+    min_duration: MinDuration = 3600,
+    max_duration: MaxDuration = 30 * 86400,
+    region: Region = 0,
+    currency: Currency = None,
+    payout: Payout = None,
+    fee_payer: FeePayer = None,
+    min_coverage_bps: Coverage = 0,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Replace a node's terms; running leases keep theirs."""
+    options = (price, country, min_duration, max_duration, region, currency, payout, fee_payer, min_coverage_bps)
+    submit(
+        ctx,
+        lambda client: client.node.update(pubkey(node), _terms(client.address, *options)),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def pause(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Take no new leases; a running one is not touched."""
+    submit(ctx, lambda client: client.node.pause(pubkey(node)), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def resume(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Take new leases again."""
+    submit(ctx, lambda client: client.node.pause(pubkey(node), paused=False), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def rotate_key(
+    ctx: typer.Context, node: Node, device: Device, as_json: AsJson = False, unsigned: AsUnsigned = False
+) -> None:
+    """Replace the key that signs readiness and proofs."""
+    signer = _device(device)
+    submit(
+        ctx,
+        lambda client: client.node.rotate_device_key(pubkey(node), signer),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def retire(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Leave the market for good; your stake starts to unbond."""
+    submit(ctx, lambda client: client.node.retire(pubkey(node)), as_json=as_json, unsigned=unsigned)
+
+
+def _device(file: str) -> KeypairSigner:
+    from ionet.wallet import KeypairSigner, read_keypair
+
+    return KeypairSigner(read_keypair(file))
+
+
+def _terms(
+    wallet: Pubkey,
+    price: str,
+    country: int,
+    min_duration: int,
+    max_duration: int,
+    region: int,
+    currency: list[str] | None,
+    payout: str | None,
+    fee_payer: str | None,
+    min_coverage_bps: int,
+) -> NodeTerms:
+    from ionet.types import NodeTerms
+
+    names = currency or ["IOSD"]
+    unknown = [name for name in names if name not in CURRENCIES]
+    if unknown:
+        raise InvalidInput(f"currency {', '.join(unknown)}; known are {', '.join(CURRENCIES)}")
+    return NodeTerms(
+        price=amount(price, "IOSD"),
+        min_coverage_bps=min_coverage_bps,
+        min_duration=min_duration,
+        max_duration=max_duration,
+        payout=pubkey(payout) if payout else wallet,
+        fee_payer=pubkey(fee_payer) if fee_payer else wallet,
+        country=country,
+        currencies=sum(CURRENCIES[name] for name in set(names)),
+        region=region,
+    )

@@ -1,0 +1,81 @@
+"""`ionet stake`: stake behind nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ionet.cli.context import (
+    AsJson,
+    AsUnsigned,
+    account_fields,
+    amount,
+    print_fields,
+    print_rows,
+    pubkey,
+    run,
+    submit,
+)
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+
+app = typer.Typer(help="Stake behind nodes.", no_args_is_help=True)
+
+Node = Annotated[str, typer.Argument(help="Address of the node.")]
+Io = Annotated[str, typer.Argument(help="Amount of IO.")]
+Staker = Annotated[str | None, typer.Option(help="Wallet of the staker; default yours.")]
+
+
+@app.command(name="list")
+def list_positions(
+    ctx: typer.Context,
+    node: Annotated[str | None, typer.Option(help="Only of this node.")] = None,
+    staker: Annotated[str | None, typer.Option(help="Only of this wallet.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stake positions, straight from the chain."""
+    wanted = {"node": pubkey(node)} if node else {}
+    if staker:
+        wanted["staker"] = pubkey(staker)
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        return [account_fields(client, key, position) for key, position in await client.stake.all(**wanted)]
+
+    print_rows(run(ctx, work, wallet=False), ["address", "node", "staker", "shares"], as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson = False) -> None:
+    """One position with its unbonding tickets."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        owner = pubkey(staker) if staker else client.address
+        position = await client.stake.get(pubkey(node), owner)
+        return account_fields(client, client.stake.address(pubkey(node), owner), position)
+
+    print_fields(run(ctx, work, wallet=staker is None), as_json=as_json)
+
+
+@app.command()
+def add(ctx: typer.Context, node: Node, io: Io, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Bond IO to a node; in this version its owner only."""
+    units = amount(io, "IO")
+    submit(ctx, lambda client: client.stake.add(pubkey(node), units), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def unbond(ctx: typer.Context, node: Node, io: Io, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Start the cooldown of stake; more than is bonded means all of it."""
+    units = amount(io, "IO")
+    submit(ctx, lambda client: client.stake.request_unbond(pubkey(node), units), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def withdraw(
+    ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson = False, unsigned: AsUnsigned = False
+) -> None:
+    """Pay out what has matured; anyone may push it for a staker."""
+    owner = pubkey(staker) if staker else None
+    submit(ctx, lambda client: client.stake.withdraw(pubkey(node), owner), as_json=as_json, unsigned=unsigned)
