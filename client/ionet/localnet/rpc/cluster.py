@@ -10,7 +10,7 @@ from solders.hash import Hash
 from solders.message import from_bytes_versioned
 
 from ionet.localnet.rpc.node import VERSION, Node, method
-from ionet.localnet.rpc.params import INVALID_PARAMS, Params, RpcError, invalid
+from ionet.localnet.rpc.params import INVALID_PARAMS, Params, RpcError, as_hash, invalid
 from ionet.localnet.rpc.transaction_json import ENCODINGS, show_keys, show_meta, show_transaction
 from ionet.localnet.timeline import Timeline
 
@@ -121,11 +121,7 @@ def get_latest_blockhash(node: Node, params: Params) -> dict[str, Any]:
 @method("isBlockhashValid")
 def is_blockhash_valid(node: Node, params: Params) -> dict[str, Any]:
     commitment = node.commitment(params.config(1))
-    try:
-        blockhash = Hash.from_string(params.string(0))
-    except ValueError as failure:
-        raise invalid("not a blockhash") from failure
-    return node.context(commitment, node.chain.timeline.is_blockhash_valid(blockhash))
+    return node.context(commitment, node.chain.timeline.is_blockhash_valid(as_hash(params.string(0))))
 
 
 @method("getFeeForMessage")

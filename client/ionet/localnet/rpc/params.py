@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -150,3 +151,10 @@ def as_signature(value: Any) -> Signature:
         return Signature.from_string(value)
     except (ValueError, TypeError) as failure:
         raise invalid(f"{value!r} is not a signature") from failure
+
+
+def as_hash(value: Any) -> Hash:
+    try:
+        return Hash.from_string(value)
+    except (ParseHashError, TypeError) as failure:
+        raise invalid(f"{value!r} is not a hash") from failure

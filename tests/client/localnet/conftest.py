@@ -1,0 +1,24 @@
+"""A served chain for each test, with short slots."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from ionet.localnet import Localnet, LocalnetConfig
+
+SLOT_MS = 30
+
+
+@pytest_asyncio.fixture
+async def net() -> AsyncIterator[Localnet]:
+    async with Localnet(LocalnetConfig(slot_ms=SLOT_MS, cheats=True)) as net:
+        yield net
+
+
+@pytest_asyncio.fixture
+async def still() -> AsyncIterator[Localnet]:
+    """A chain that makes blocks only when told to."""
+    async with Localnet(LocalnetConfig(cheats=True)) as net:
+        net.node.paused = True
+        yield net
