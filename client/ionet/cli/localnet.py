@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
+
 from ionet.localnet import (
     FaultConfig,
     Genesis,
@@ -21,7 +23,6 @@ from ionet.localnet import (
     read_account,
     read_program,
 )
-from solders.pubkey import Pubkey
 
 app = typer.Typer(help="A Solana chain on this machine, for development and tests.", no_args_is_help=True)
 

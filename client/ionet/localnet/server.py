@@ -34,6 +34,8 @@ from ionet.localnet.rpc.params import RpcError
 # Seconds the ticker may lag behind before it gives up making the missing blocks (a laptop that slept).
 _MAX_LAG = 5.0
 _PORT_TRIES = 50
+# Longer than the pools of clients keep a connection: they must be the ones to close it.
+_KEEP_ALIVE_S = 300
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class Localnet:
                 lifespan="off",
                 ws="websockets-sansio",
                 timeout_graceful_shutdown=1,
+                timeout_keep_alive=_KEEP_ALIVE_S,
             )
         )
         self.rpc_url = f"http://{config.host}:{sockets[0].getsockname()[1]}"

@@ -160,7 +160,7 @@ def test_account_reads_follow_commitment(chain: LocalChain) -> None:
     to = Keypair().pubkey()
 
     def seen() -> list[int | None]:
-        accounts = [chain.get_account(to, level) for level in ("processed", "confirmed", "finalized")]  # type: ignore[arg-type]
+        accounts = [chain.get_account(to, level) for level in ("processed", "confirmed", "finalized")]
         return [account.lamports if account else None for account in accounts]
 
     chain.airdrop(to, SOL)

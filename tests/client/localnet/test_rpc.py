@@ -148,7 +148,8 @@ async def test_tokens_through_solana_py(client: AsyncClient) -> None:
         assert [entry.pubkey for entry in owned] == [account.pubkey()]
     parsed = (await client.get_account_info_json_parsed(account.pubkey())).value
     assert parsed is not None
-    assert parsed.data.parsed["info"]["tokenAmount"]["amount"] == "1234500"  # type: ignore[union-attr]
+    shown_data: Any = parsed.data
+    assert shown_data.parsed["info"]["tokenAmount"]["amount"] == "1234500"
     shown = (await client.get_transaction(sent, "jsonParsed", Confirmed, 0)).value
     assert shown is not None
     assert shown.transaction.meta is not None
@@ -258,9 +259,9 @@ async def test_versioned_transaction_needs_a_client_that_knows_it(raw: Raw) -> N
     config = {"commitment": "confirmed"}
     assert (await raw.error("getTransaction", signature, config))["code"] == -32015
     assert (await raw.error("getBlock", slot, config))["code"] == -32015
-    config = {"commitment": "confirmed", "maxSupportedTransactionVersion": 0}
-    assert (await raw.ok("getTransaction", signature, config))["version"] == 0
-    assert (await raw.ok("getBlock", slot, config))["transactions"][0]["version"] == 0
+    newest: dict[str, Any] = {"commitment": "confirmed", "maxSupportedTransactionVersion": 0}
+    assert (await raw.ok("getTransaction", signature, newest))["version"] == 0
+    assert (await raw.ok("getBlock", slot, newest))["transactions"][0]["version"] == 0
 
 
 async def test_legacy_transaction_needs_no_version(raw: Raw) -> None:
