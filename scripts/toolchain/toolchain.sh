@@ -68,9 +68,12 @@ T
 }
 
 # A panic aborts at once: no formatting code, no writable statics, and the transaction still fails.
+# Misaligned access: the runtime loads and stores any address in one instruction; without this every access to a
+# packed field is taken apart into bytes (a third of the program).
 # --cfg target_os: std knows an allocator for zkvm (the target's os) and none for solana; crates still see solana.
 rust_flags="-Aexplicit_builtin_cfgs_in_flags --cfg=target_os=\"solana\" -Zunstable-options -Cpanic=immediate-abort \
--Clinker=sbpf-linker -Clink-arg=--llvm-args=-bpf-stack-size=4096 -Clink-arg=--arch=v3"
+-Clinker=sbpf-linker -Clink-arg=--llvm-args=-bpf-stack-size=4096 -Clink-arg=--arch=v3 \
+-Clink-arg=--cpu-features=+allows-misaligned-mem-access"
 
 # Freshness by content, not by time: clones of different age share the target folder.
 cargo_sbpf() { # cargo_sbpf DIR TARGET_DIR "EXTRA FLAGS" CARGO_ARG...
