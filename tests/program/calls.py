@@ -8,7 +8,7 @@ from typing import Any
 from ionet import instructions, pda
 from ionet.api.oracle import EXPONENT, poster
 from ionet.program import PROGRAM
-from ionet.types import NodeTerms
+from ionet.types import NodeTerms, Pool
 from program.chain import Call, who
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -21,6 +21,7 @@ IO, USD = pda.io_mint(ID), pda.iosd_mint(ID)
 FEED = bytes(range(1, 33))
 NOBODY = Pubkey.default()
 MAINNET, LOCAL = 0, 1
+EMPTY_POOL = Pool(amount=0, era=0, shares=0)
 
 
 @dataclass(frozen=True)
@@ -262,13 +263,20 @@ def mint_iosd(wallet: Keypair, oracle: Keypair, io_amount: int, min_iosd: int = 
     return Call("mint_iosd", instruction, (wallet,))
 
 
-def open_cluster(cluster: ClusterRef, deposit: int, expires_at: int, kind: int = 0, config: bytes = bytes(32)) -> Call:
+def open_cluster(
+    cluster: ClusterRef,
+    deposit: int,
+    expires_at: int,
+    kind: int = 0,
+    config: bytes = bytes(32),
+    session_key: Pubkey | None = None,
+) -> Call:
     instruction = instructions.open_cluster(
         renter=cluster.renter.pubkey(),
         id=cluster.id,
         kind=kind,
         deposit=deposit,
-        session_key=cluster.session.pubkey(),
+        session_key=session_key or cluster.session.pubkey(),
         session_expires_at=expires_at,
         config_hash=config,
     )

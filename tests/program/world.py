@@ -15,8 +15,8 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
-from spl.token.instructions import initialize_account3, initialize_mint, transfer
-from spl.token.models import InitializeAccount3Params, InitializeMintParams, TransferParams
+from spl.token.instructions import close_account, initialize_account3, initialize_mint, transfer
+from spl.token.models import CloseAccountParams, InitializeAccount3Params, InitializeMintParams, TransferParams
 
 IO_UNIT = 100_000_000
 USD_UNIT = 1_000_000
@@ -84,6 +84,13 @@ class World(Chain):
         init = InitializeAccount3Params(program_id=TOKEN_PROGRAM, account=key.pubkey(), mint=mint, owner=owner)
         self.send([create_account(params), initialize_account3(init)], [self.payer, key])
         return key.pubkey()
+
+    def close_ata(self, owner: Keypair, mint: Pubkey) -> None:
+        """Closes an empty associated token account."""
+        params = CloseAccountParams(
+            program_id=TOKEN_PROGRAM, account=ata(owner, mint), dest=owner.pubkey(), owner=owner.pubkey()
+        )
+        self.send([close_account(params)], [self.payer, owner])
 
     def move(self, source: Keypair, to: Pubkey, mint: Pubkey, amount: int) -> None:
         """Transfers tokens from a wallet's associated account to any token account."""

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+from ionet import pda
+from ionet.types import LeaseCancelled, Node, NodeFlagsChanged, NodeSlashed
+from program import calls
+from program.calls import ID, IO, NOBODY, LeaseRef
+from program.chain import refused
+from program.world import H100, USD_UNIT, World, required_stake
+
+DAY = 86_400
+PRICE, FEE = 32_000_000, 80_000
+HOLD = 16_000_000 * 600 // 3_600
+STAKE = required_stake(H100, 8)
+
+
+@pytest.fixture
+def lease(world: World) -> LeaseRef:
+    return world.booked(world.staked_node(), world.cluster(deposit=100 * USD_UNIT))
+
+
+def test_not_ready_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
+    world.warp(1_200)
+    landed = world.do(calls.cancel_lease(lease))
+    assert landed.events == (
+        LeaseCancelled(
+            lease=lease.key,
+            seq=2,
+            at=world.now,
+            node=lease.node.key,
+            node_seq=4,
+            cluster=lease.cluster.key,
+            cluster_seq=3,
+            reason=5,
+            fee=0,
+            released=PRICE + FEE,
+            cluster_fees_after=0,
+            cluster_reserved_after=0,
+        ),
+        NodeFlagsChanged(node=lease.node.key, seq=5, at=world.now, before=0, after=1),
+    )
+    found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
+    assert (found.status, found.end_reason, found.reserved_amount) == (5, 5, 0)
+    assert (node.current_lease, node.flags, node.promises_broken, node.busy_until) == (NOBODY, 1, 1, 0)
+    assert (cluster.head_lease, cluster.fees, cluster.reserved) == (NOBODY, 0, 0)
+    world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT))
+
+
+def test_not_accepted_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
+    world.do(calls.mark_ready(lease))
+    world.warp(600)
+    landed = world.do(calls.cancel_lease(lease))
+    assert landed.events == (
+        LeaseCancelled(
+            lease=lease.key,
+            seq=3,
+            at=world.now,
+            node=lease.node.key,
+            node_seq=4,
+            cluster=lease.cluster.key,
+            cluster_seq=3,
+            reason=6,
+            fee=FEE + HOLD,
+            released=PRICE - HOLD,
+            cluster_fees_after=FEE + HOLD,
+            cluster_reserved_after=0,
+        ),
+    )
+    node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
+    assert (node.flags, node.promises_broken, cluster.fees) == (0, 0, FEE + HOLD)
+    with refused("BudgetTooSmall"):
+        world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT - FEE - HOLD + 1))
+    world.do(calls.close_lease(lease), calls.close_cluster(lease.cluster))
+    assert world.tokens(pda.burn_vault(ID, calls.USD)) == FEE + HOLD
+
+
+def test_the_hold_fee_is_never_more_than_was_reserved(world: World) -> None:
+    node = world.staked_node("b", min_duration=1)
+    lease = world.ready(node, world.cluster("b"), duration=10)
+    world.warp(600)
+    cancelled = world.do(calls.cancel_lease(lease)).event(LeaseCancelled)
+    assert (cancelled.fee, cancelled.released) == (44_444 + 112, 0)
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_one_second_before_the_deadline_fails(world: World, lease: LeaseRef, ready: bool) -> None:
+    if ready:
+        world.do(calls.mark_ready(lease))
+    world.warp(599 if ready else 1_199)
+    with refused("TooEarly"):
+        world.do(calls.cancel_lease(lease))
+    world.warp(2)
+    world.do(calls.cancel_lease(lease))
+
+
+def test_a_clock_that_jumped_while_the_chain_stood_still_cancels_nothing(world: World, lease: LeaseRef) -> None:
+    world.warp(12_000, slots=2_999)
+    with refused("TooEarly"):
+        world.do(calls.cancel_lease(lease))
+    world.warp(0, slots=1)
+    world.do(calls.cancel_lease(lease))
+
+
+def break_promise(world: World, lease: LeaseRef, number: int) -> list[object]:
+    """One more lease of the same node that is never ready; returns the events of its cancellation."""
+    again = LeaseRef(lease.node, lease.cluster, number)
+    world.do(calls.pause_node(lease.node, False), calls.add_lease(again, H100, 7_200))
+    world.warp(1_200)
+    return list(world.do(calls.cancel_lease(again)).events)
+
+
+def test_the_third_broken_promise_is_slashed_ok(world: World, lease: LeaseRef) -> None:
+    world.do(calls.stake(lease.node, STAKE))
+    world.warp(1_200)
+    world.do(calls.cancel_lease(lease))
+    assert len(break_promise(world, lease, 1)) == 2
+    events = break_promise(world, lease, 2)
+    charge = STAKE * 50 // 10_000
+    assert events[2:] == [
+        NodeSlashed(
+            node=lease.node.key,
+            seq=world.of_node(lease.node).seq,
+            at=world.now,
+            lease=LeaseRef(lease.node, lease.cluster, 2).key,
+            reason=3,
+            bps=50,
+            missed_secs=0,
+            amount=charge,
+            from_bonded=charge,
+            from_unbonding=0,
+            to_renter=0,
+            to_reporter=0,
+            burned=charge,
+            reporter=NOBODY,
+            bonded_after=2 * STAKE - charge,
+            unbonding_after=0,
+        )
+    ]
+    assert world.tokens(lease.node.vault) == 2 * STAKE - charge
+    assert world.tokens(pda.burn_vault(ID, IO)) == charge
+    assert world.of_node(lease.node).promises_broken == 0
+    assert len(break_promise(world, lease, 3)) == 2
+
+
+@pytest.mark.parametrize(("late", "slashed"), [(-1, True), (0, False)])
+def test_promises_are_counted_for_thirty_days(world: World, lease: LeaseRef, late: int, slashed: bool) -> None:
+    world.warp(1_200)
+    world.do(calls.cancel_lease(lease))
+    first = world.now
+    break_promise(world, lease, 1)
+    world.warp_to(first + 30 * DAY - 1_200 + late)
+    events = break_promise(world, lease, 2)
+    assert any(isinstance(event, NodeSlashed) for event in events) == slashed
+    assert world.of_node(lease.node).promises_broken == (0 if slashed else 1)
+
+
+def test_a_node_without_stake_is_paused_all_the_same(world: World, lease: LeaseRef) -> None:
+    world.do(calls.request_unbond(lease.node, STAKE))
+    world.forge(Node, lease.node.key, promises_broken=2, promise_window_start=world.now, unbonding=calls.EMPTY_POOL)
+    world.warp(1_200)
+    landed = world.do(calls.cancel_lease(lease))
+    assert [type(event) for event in landed.events] == [LeaseCancelled, NodeFlagsChanged]
+
+
+def test_unbonding_stake_is_slashed_pro_rata(world: World, lease: LeaseRef) -> None:
+    world.do(calls.request_unbond(lease.node, STAKE // 4))
+    world.forge(Node, lease.node.key, promises_broken=2, promise_window_start=world.now)
+    world.warp(1_200)
+    slashed = world.do(calls.cancel_lease(lease)).event(NodeSlashed)
+    charge = STAKE * 50 // 10_000
+    assert (slashed.from_bonded, slashed.from_unbonding) == (charge * 3 // 4, charge - charge * 3 // 4)
+
+
+def test_a_lease_that_started_or_ended_fails(world: World, lease: LeaseRef) -> None:
+    active = world.running("b")
+    world.warp(1_200)
+    world.do(calls.cancel_lease(lease))
+    for other in (lease, active):
+        with refused("WrongLeaseState"):
+            world.do(calls.cancel_lease(other))
+    world.do(calls.quit_lease(active))
+    with refused("WrongLeaseState"):
+        world.do(calls.cancel_lease(active))
