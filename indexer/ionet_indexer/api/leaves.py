@@ -54,9 +54,8 @@ async def upload_leaves(reader: Reader, data: Upload) -> Stored:
         raise Refused(f"at slot {snapshot.slot} no proof of interval {data.interval} has this root")
     if await asyncio.to_thread(_root, parsed) != parsed.root:
         raise Refused("the leaves do not hash to the root")
-    return Stored(
-        data.lease, data.interval, data.root, len(parsed.pairs), await _store(reader, data, parsed, now, lease)
-    )
+    new = await _store(reader, data, parsed, now, lease["device_key"])
+    return Stored(data.lease, data.interval, data.root, len(parsed.pairs), new)
 
 
 async def _store(reader: Reader, data: Upload, parsed: _Parsed, now: int, device_key: str) -> bool:
