@@ -13,7 +13,7 @@ import msgspec
 from ionet_launcher.phases import ClusterPhase, Reason
 
 CHANNEL = "lease_work"
-_LOCK = 0x10E7_0002
+_LOCK = 0x10E7_1001  # arbitrary, and none of the indexer's
 _SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS launcher;
 CREATE TABLE IF NOT EXISTS launcher.migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
@@ -170,8 +170,16 @@ class Store:
         """Within the block every change of lease_work calls `wake`; `lost` is called if the connection ends."""
         async with self._pool.acquire() as connection:
             connection.add_termination_listener(lambda _: lost())
-            await connection.add_listener(CHANNEL, lambda *_: wake())
-            yield
+
+            def notified(*_: object) -> None:
+                wake()
+
+            await connection.add_listener(CHANNEL, notified)
+            try:
+                yield
+            finally:
+                with contextlib.suppress(asyncpg.InterfaceError):  # the connection is gone
+                    await connection.remove_listener(CHANNEL, notified)
 
 
 async def migrate(connection: asyncpg.Connection) -> None:

@@ -16,7 +16,7 @@ from ionet_launcher.agent.prover import Prover
 from ionet_launcher.lease import LeaseStatus, NodeView
 from ionet_launcher.providers.local import LocalProvider
 
-_MAX_BACKOFF_SECS = 5.0
+_MIN_BACKOFF_SECS, _MAX_BACKOFF_SECS = 1.0, 5.0
 _log = logging.getLogger("ionet.agent")
 
 
@@ -46,7 +46,7 @@ class Agent:
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
         self._view: NodeView | None = None
         self._viewed_at = 0.0
-        self._restart_at, self._backoff = 0.0, 1.0
+        self._restart_at, self._backoff = 0.0, _MIN_BACKOFF_SECS
 
     async def view(self, fresh: bool) -> NodeView:
         """The node as last read; `fresh` reads it again, though not more than once per half poll."""
@@ -58,51 +58,54 @@ class Agent:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then end the Ray process too."""
         await self._provider.adopt()
-        while not stopping.is_set():
+        loop = asyncio.create_task(self._loop())
+        try:
+            await stopping.wait()
+        finally:
+            # Wherever it is: being stopped is to it what being killed is.
+            loop.cancel()
+            await asyncio.wait([loop])
+        status = await self._provider.status()
+        if status.lease is not None:
+            await self._provider.stop(status.lease)
+
+    async def _loop(self) -> None:
+        while True:
             try:
                 await self.tick()
             except ChainError as error:
                 _log.warning("the chain did not answer: %s", error)
-            try:
-                async with asyncio.timeout(self._poll_secs):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
-        status = await self._provider.status()
-        if status.lease is not None:
-            await self._provider.stop(status.lease)
+            await asyncio.sleep(self._poll_secs)
 
     async def tick(self) -> None:
         """One round. Raises ChainError."""
         view = await self._chain.view()
         self._view, self._viewed_at = view, time.monotonic()
-        await self._run_ray(view)
+        status = await self._provider.status()
+        if status.lease is not None and status.phase is not Phase.FAILED:
+            # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
+            # learns of no uptime. Also at the moment the lease is over: the last interval was served to its end.
+            self._journal.seen_up(status.lease, str(status.since), view.now)
+        # Before Ray is touched: stopping it can take longer than the last proof may wait.
         await self._prover.step(view)
+        await self._run_ray(view, status)
         if self._uploader is not None:
             await self._uploader.step()
         self._forget(view)
 
-    async def _run_ray(self, view: NodeView) -> None:
-        status, lease = await self._provider.status(), view.lease
+    async def _run_ray(self, view: NodeView, status: Status) -> None:
+        lease = view.lease
         if status.lease is None:
             return
-        if lease is None or str(lease.address) != status.lease:
-            _log.info("lease %s is gone: stopping its member", status.lease)
-            await self._provider.stop(status.lease)
-            return
-        if status.phase is not Phase.FAILED:
-            # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
-            # learns of no uptime. Also at the moment the lease is over: the last interval was served to its end.
-            self._journal.seen_up(status.lease, str(status.since), view.now)
-        if status.phase is Phase.UP:
-            self._backoff = 1.0
-        if not lease.runs_at(view.now):
+        if lease is None or str(lease.address) != status.lease or not lease.runs_at(view.now):
             _log.info("lease %s is over: stopping its member", status.lease)
             await self._provider.stop(status.lease)
         elif status.phase is Phase.FAILED:
             await self._restart(status)
-        elif status.phase is Phase.UP and lease.status is LeaseStatus.BOOKED:
-            await self._chain.send(await self._chain.sign_ready(lease, self._report_hash))
+        elif status.phase is Phase.UP:
+            self._backoff = _MIN_BACKOFF_SECS
+            if lease.status is LeaseStatus.BOOKED:
+                await self._chain.send(await self._chain.sign_ready(lease, self._report_hash))
 
     async def _restart(self, status: Status) -> None:
         if time.monotonic() < self._restart_at:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import logging
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from ionet.cli.context import AsJson, print_fields, settings
 from solders.pubkey import Pubkey
 
 from ionet_launcher.errors import ConfigError
@@ -25,19 +25,17 @@ def _group() -> None:
 
 @app.command()
 def run(
+    ctx: typer.Context,
     device_key: Annotated[Path, typer.Option(help="Keypair file of the device; it also pays the agent's fees.")],
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
     ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 15.")],
     ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
-    url: Annotated[str, typer.Option(help="JSON-RPC address of the chain.", envvar="IONET_URL")] = (
-        "http://127.0.0.1:8899"
-    ),
     listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API; loopback only.")] = "127.0.0.1:0",
     node: Annotated[str | None, typer.Option(help="Node address; needed after a rotation of the device key.")] = None,
     indexer: Annotated[str | None, typer.Option(help="URL of an indexer that takes result leaves.")] = None,
     num_cpus: Annotated[int, typer.Option(help="CPUs that Ray offers to tasks.")] = 1,
     poll_secs: Annotated[float, typer.Option(help="Seconds between looks at the chain.")] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="Announce the node and API as one JSON line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
     from ionet_launcher.agent import main
@@ -46,7 +44,7 @@ def run(
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     host, port = _address(listen)
     config = main.AgentConfig(
-        url=url,
+        url=settings(ctx).url,
         device_key=device_key,
         base=base.absolute(),
         ip=ip,
@@ -60,8 +58,7 @@ def run(
     )
 
     def announce(address: Pubkey, bound: int) -> None:
-        about = {"node": str(address), "api": f"http://{host}:{bound}"}
-        typer.echo(json.dumps(about) if as_json else f"node {about['node']}, API at {about['api']}")
+        print_fields({"node": str(address), "api": f"http://{host}:{bound}"}, as_json=as_json)
 
     asyncio.run(main.run(config, announce))
 

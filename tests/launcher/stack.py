@@ -1,0 +1,204 @@
+"""The whole network for the launcher's tests: chain, database, indexer, agents, launcher; the last three as processes
+of their own, so that a test can kill and start any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from ionet.agent_api import AgentClient
+from ionet.types import ClusterOpened, Lease
+from ionet.wallet import write_keypair
+from ionet_launcher import processes
+from launcher.ports import free_range
+from market import USD, Machine, Market, key
+from solders.pubkey import Pubkey
+
+PORTS_PER_NODE = 24
+SESSION = key("launcher session")
+
+
+class Command:
+    """`ionet …` as a process that announces itself with one JSON line."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self._log, self._arguments = log, arguments
+        self.child: subprocess.Popen[bytes] | None = None
+        self.about: dict[str, Any] = {}
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "ionet", *self._arguments], stdout=subprocess.PIPE, stderr=log
+            )
+
+    async def ready(self) -> None:
+        assert self.child is not None
+        assert self.child.stdout is not None
+        line = await asyncio.to_thread(self.child.stdout.readline)
+        assert line, self._log.read_text()[-3000:]
+        self.about = json.loads(line)
+
+    async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        if self.child is not None:
+            self.child.send_signal(number)
+            # Not here: this process runs the chain that the child may be waiting for.
+            await asyncio.to_thread(self.child.wait, 30)
+            assert self.child.stdout is not None
+            self.child.stdout.close()
+            self.child = None
+
+    async def restart(self) -> None:
+        await self.end()
+        self.start()
+        await self.ready()
+
+
+@dataclass
+class NodeProcess:
+    """A machine with its agent."""
+
+    machine: Machine
+    base: Path
+    agent: Command
+
+    def tag(self) -> str | None:
+        try:
+            return str(json.loads((self.base / "ray.json").read_text())["tag"])
+        except FileNotFoundError:
+            return None
+
+
+@dataclass
+class Stack:
+    market: Market
+    dsn: str
+    folder: Path
+    indexer: Command
+    launcher: Command
+    nodes: list[NodeProcess] = field(default_factory=list)
+
+    async def book(self, nodes: Sequence[NodeProcess], duration: int) -> tuple[Pubkey, list[Pubkey]]:
+        """A cluster with the launcher's key, and its leases."""
+        plan = self.market.renter.cluster.open(
+            100 * USD, session_key=SESSION.pubkey(), session_expires_at=int(time.time()) + 3600
+        )
+        cluster = (await plan).event(ClusterOpened).cluster
+        return cluster, await self.market.book(cluster, *(n.machine for n in nodes), duration=duration)
+
+    async def lease(self, address: Pubkey) -> Lease | None:
+        return await self.market.renter.find(Lease, address)
+
+    async def clusters(self) -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return [dict(row) for row in await connection.fetch("SELECT * FROM launcher.cluster ORDER BY planned_at")]
+        finally:
+            await connection.close()
+
+    async def served(self, lease: Pubkey) -> dict[int, int]:
+        """Proven seconds by interval, as the indexer has them."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            query = "SELECT interval, max(served_secs) AS secs FROM proofs WHERE lease = $1 GROUP BY interval"
+            return {row["interval"]: row["secs"] for row in await connection.fetch(query, str(lease))}
+        finally:
+            await connection.close()
+
+    async def phase(self, cluster: Pubkey) -> str | None:
+        return next((row["phase"] for row in await self.clusters() if row["cluster"] == str(cluster)), None)
+
+    def renter_of(self, node: NodeProcess) -> AgentClient:
+        return AgentClient(node.agent.about["api"], node.machine.address, key("renter"))
+
+    def tags(self) -> list[str]:
+        return [tag for node in self.nodes if (tag := node.tag()) is not None]
+
+
+def ray_mains(base: Path) -> list[int]:
+    """Process ids of `ray start` whose tag or state lies below a node's folder, found without the state file."""
+    needle = f"IONET_SPOOL={base}/".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdecimal():
+            continue
+        try:
+            environment = Path(entry.path, "environ").read_bytes()
+            command = Path(entry.path, "cmdline").read_bytes()
+        except OSError:
+            continue
+        if needle in environment and b"ray.scripts.scripts\0start" in command:
+            found.append(int(entry.name))
+    return [pid for pid in found if processes.start_ticks(pid) is not None]
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within: float, what: str) -> float:
+    """Wait for a condition; returns the seconds it took."""
+    began = time.monotonic()
+    while not await condition():
+        assert time.monotonic() - began < within, f"not in {within} s: {what}"
+        await asyncio.sleep(0.1)
+    return time.monotonic() - began
+
+
+@asynccontextmanager
+async def stack(market: Market, dsn: str, folder: Path, count: int) -> AsyncIterator[Stack]:
+    """`count` nodes with agents, an indexer and a launcher on the chain of `market`, all up."""
+    url = market.net.rpc_url
+    session, agents = folder / "session.json", folder / "agents.json"
+    write_keypair(session, SESSION)
+    await market.admin.rpc.airdrop(SESSION.pubkey(), 10**10)
+    indexer = Command(
+        folder / "indexer.log", "--url", url, "indexer", "run", "--dsn", dsn, "--port", "0", "--poll", "0.3", "--json"
+    )
+    launcher = Command(
+        folder / "launcher.log",
+        *("--url", url, "launcher", "run", "--dsn", dsn),
+        *("--session-key", str(session), "--agents", str(agents), "--json"),
+    )
+    made = Stack(market, dsn, folder, indexer, launcher)
+    try:
+        indexer.start()
+        await indexer.ready()
+        ports = free_range(PORTS_PER_NODE * count)
+        for i in range(count):
+            made.nodes.append(await _node(made, i, ports[i * PORTS_PER_NODE : (i + 1) * PORTS_PER_NODE]))
+        for node in made.nodes:
+            await node.agent.ready()
+        urls = {str(node.machine.address): node.agent.about["api"] for node in made.nodes}
+        agents.write_text(json.dumps(urls))
+        launcher.start()
+        await launcher.ready()
+        yield made
+    finally:
+        await launcher.end(signal.SIGTERM)
+        for node in made.nodes:
+            await node.agent.end(signal.SIGTERM)
+        await indexer.end(signal.SIGTERM)
+
+
+async def _node(made: Stack, number: int, ports: range) -> NodeProcess:
+    machine = await made.market.add_machine(f"launcher test {number}")
+    await made.market.admin.rpc.airdrop(machine.device.pubkey(), 10**10)
+    base, device = made.folder / f"node{number}", made.folder / f"device{number}.json"
+    write_keypair(device, machine.device)
+    [api] = free_range(1)
+    agent = Command(
+        made.folder / f"agent{number}.log",
+        *("--url", made.market.net.rpc_url, "agent", "run", "--device-key", str(device), "--base", str(base)),
+        *("--ip", f"127.0.{os.getpid() % 250 + 1}.{number + 101}", "--ports", f"{ports[0]}-{ports[-1]}"),
+        *("--listen", f"127.0.0.1:{api}", "--indexer", made.indexer.about["api"], "--poll-secs", "0.3", "--json"),
+    )
+    agent.start()
+    return NodeProcess(machine, base, agent)

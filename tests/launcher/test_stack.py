@@ -1,0 +1,96 @@
+"""From a signed lease to a running Ray cluster and back, on the real program, database and Ray; killed anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+
+import httpx2
+import market
+import postgres
+import pytest
+import pytest_asyncio
+from ionet_launcher import processes
+from ionet_launcher.lease import LeaseStatus
+from launcher.stack import NodeProcess, Stack, ray_mains, stack, until
+from solders.pubkey import Pubkey
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JOB = b"""
+import json, ray, ionet.ray
+ray.init(logging_level="error", log_to_driver=False)
+
+@ray.remote(num_gpus=1, scheduling_strategy="SPREAD")
+@ionet.ray.proved
+def work(i):
+    return b"result %d" % i
+
+print(json.dumps([r.decode() for r in ray.get([work.remote(i) for i in range(6)])]))
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    with postgres.server() as server:
+        async with market.market(slot_ms=100) as founded, postgres.database(server) as dsn:
+            async with stack(founded, dsn, tmp_path_factory.mktemp("stack"), 3) as made:
+                yield made
+            for node in made.nodes:
+                assert ray_mains(node.base) == []
+
+
+async def active(stack: Stack, leases: list[Pubkey]) -> bool:
+    found = [await stack.lease(lease) for lease in leases]
+    return all(lease is not None and lease.status == LeaseStatus.ACTIVE for lease in found)
+
+
+async def stopped(nodes: list[NodeProcess]) -> bool:
+    return all(node.tag() is None for node in nodes)
+
+
+async def close(stack: Stack, leases: list[Pubkey]) -> None:
+    """Settle and close, so that the nodes can be booked again."""
+    stack.market.pass_time(30)
+    for lease in leases:
+        await stack.market.stranger.lease.settle(lease)
+        await stack.market.stranger.lease.close(lease)
+
+
+async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None:
+    cluster, leases = await running.book(running.nodes, duration=12)
+    took = await until(lambda: active(running, leases), 40, "meters run")
+    [row] = [row for row in await running.clusters() if row["cluster"] == str(cluster)]
+    joined = (row["joined_at"] - row["decided_at"]).total_seconds()
+    print(f"booking → meters {took:.1f} s; decision → joined {joined:.1f} s")
+    assert all(len(ray_mains(node.base)) == 1 for node in running.nodes)
+    async with running.renter_of(running.nodes[0]) as head:
+        events = [event async for event in head.run(JOB)]
+    assert events[-1].exit_code == 0
+    results = json.loads("".join(event.output or "" for event in events).strip().splitlines()[-1])
+    assert results == [f"result {i}" for i in range(6)]
+    tags = running.tags()
+    await until(lambda: stopped(running.nodes), 30, "members stop at the end")
+    assert [processes.tagged(tag) for tag in tags] == [[], [], []]
+    for lease in leases:
+        await until(partial(proven, running, lease, 12), 10, "every second is proven")
+    await until(lambda: is_phase(running, cluster, "stopped"), 10, "the launcher is done")
+    await until(lambda: traced(running, b"result 3"), 10, "a result is traced")
+    await close(running, leases)
+
+
+async def is_phase(stack: Stack, cluster: Pubkey, phase: str) -> bool:
+    return await stack.phase(cluster) == phase
+
+
+async def traced(stack: Stack, result: bytes) -> bool:
+    url = f"{stack.indexer.about['api']}/v1/trace/{hashlib.sha256(result).hexdigest()}"
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        response = await http.get(url)
+    return response.status_code == 200 and len(response.json()["items"]) == 1
+
+
+async def proven(stack: Stack, lease: Pubkey, secs: int) -> bool:
+    return sum((await stack.served(lease)).values()) == secs
