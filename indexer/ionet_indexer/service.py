@@ -23,7 +23,7 @@ from ionet_indexer.reconcile import reconcile
 from ionet_indexer.source.base import SourceError
 from ionet_indexer.source.live import Wakeups
 from ionet_indexer.source.rpc import RpcSource
-from ionet_indexer.store import CONNECTION_ERRORS, Writer
+from ionet_indexer.store import CONNECTION_ERRORS, Writer, lost
 
 log = logging.getLogger(__name__)
 _RETRY_SECS = 1.0
@@ -108,6 +108,8 @@ async def _follow(settings: Settings, codec: ProgramCodec, migrated: asyncio.Eve
                 await _stand_by(writer)
                 await _write(settings, codec, writer)
         except CONNECTION_ERRORS as error:
+            if not lost(error):
+                raise
             log.warning("database lost: %s", error, extra={"action": "database_lost"})
         await asyncio.sleep(_RETRY_SECS)
 
@@ -146,6 +148,7 @@ async def _write(settings: Settings, codec: ProgramCodec, writer: Writer) -> Non
 async def _check(settings: Settings, codec: ProgramCodec) -> None:
     """Reconcile again and again; at once when the network's parameters are not known yet."""
     source = RpcSource(settings.rpc_url, str(codec.id))
+    told = ""
     try:
         while True:
             try:
@@ -153,11 +156,14 @@ async def _check(settings: Settings, codec: ProgramCodec) -> None:
                     while True:
                         for drift in await reconcile(reader, source, codec):
                             log.error("drift: %s", drift, extra={"action": "drift"})
+                        told = ""
                         async with reader.snapshot() as snapshot:
                             known = await snapshot.one(SQL["parameters"]) is not None
                         await asyncio.sleep(_RECONCILE_SECS if known else _RETRY_SECS)
             except (SourceError, IonetError, *CONNECTION_ERRORS) as error:
-                log.warning("cannot reconcile: %s", error, extra={"action": "no_reconcile"})
+                if str(error) != told:
+                    log.warning("cannot reconcile: %s", error, extra={"action": "no_reconcile"})
+                told = str(error)
                 await asyncio.sleep(_RETRY_SECS)
     finally:
         await source.close()

@@ -31,7 +31,11 @@ CONNECTION_ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
 )
-DATABASE_ERROR = asyncpg.PostgresError
+
+
+def lost(error: Exception) -> bool:
+    """Whether one of CONNECTION_ERRORS is about the connection; asyncpg files wrong arguments under the same class."""
+    return not isinstance(error, ValueError)
 
 
 class StoreError(IonetError):

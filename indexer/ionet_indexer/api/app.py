@@ -25,7 +25,7 @@ from ionet_indexer.api.problems import on_crash, on_database_error, on_http_erro
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.stream import Changes, events, stream
 from ionet_indexer.reader import Reader
-from ionet_indexer.store import DATABASE_ERROR
+from ionet_indexer.store import CONNECTION_ERRORS
 
 MAX_BODY = 16 << 20  # bytes; 100,000 leaves are 14 MB of JSON
 RATE, BURST = 50.0, 200  # requests per second and address, and at once
@@ -44,7 +44,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             task.cancel()
 
     return Litestar(
-        route_handlers=[ROUTER, trace.trace, upload_leaves, events, stream, ops.health, ops.metrics_text],
+        route_handlers=[ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),
@@ -56,7 +56,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         before_send=[count_requests],
         exception_handlers={
             HTTPException: on_http_error,
-            DATABASE_ERROR: on_database_error,
+            **dict.fromkeys(CONNECTION_ERRORS, on_database_error),
             Exception: on_crash,
         },
         cors_config=CORSConfig(allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["content-type"]),
@@ -65,8 +65,8 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             title="ionet indexer",
             version=version("ionet"),
             description="History of the ionet network. Amounts are decimal strings in base units.",
-            path="/",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/openapi",  # Litestar claims everything below its own path; /openapi.json is ours
+            render_plugins=[JsonRenderPlugin()],
             use_handler_docstrings=True,
         ),
         logging_config=None,

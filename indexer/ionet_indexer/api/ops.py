@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ionet_indexer.reader import SQL, Reader
@@ -49,7 +50,16 @@ async def health(reader: Reader) -> Response[Health]:
     return Response(state, status_code=200 if problem is None else 503)
 
 
-@get("/metrics", media_type=CONTENT_TYPE_LATEST, include_in_schema=False)
+@get("/metrics", media_type=CONTENT_TYPE_LATEST.partition("; charset")[0], include_in_schema=False)
 async def metrics_text() -> bytes:
     """Prometheus text."""
     return generate_latest()
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """Description of this API."""
+    return request.app.openapi_schema.to_schema()
+
+
+HANDLERS = [health, metrics_text, openapi]

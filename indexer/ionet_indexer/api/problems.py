@@ -10,6 +10,8 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, TooManyRequestsException
 
+from ionet_indexer.store import lost
+
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
@@ -74,7 +76,8 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[b
     kind = error.kind if isinstance(error, ApiError) else title.lower().replace(" ", "-")
     if error.status_code >= 500:
         return _answer(Problem(kind, title, error.status_code))
-    detail = error.detail or (type(error).__doc__ or "").strip()
+    # Without words of its own an error says what its class says.
+    detail = (type(error).__doc__ or title) if isinstance(error, ApiError) and error.detail == title else error.detail
     if isinstance(error.extra, list):
         named = (f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra if isinstance(item, dict))
         detail = "; ".join((detail, *named))
@@ -83,7 +86,9 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[b
 
 
 def on_database_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The database refuses or is away: worth trying again."""
+    """The database is away: worth trying again."""
+    if not lost(error):
+        return on_crash(request, error)
     log.error("database error: %s", error, extra={"action": "api_database", "path": request.url.path})
     return _answer(Problem("unavailable", "Service Unavailable", 503, "the database does not answer"))
 

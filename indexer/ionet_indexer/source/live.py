@@ -32,13 +32,16 @@ class Wakeups:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        pause = _FIRST_PAUSE
+        pause, told = _FIRST_PAUSE, ""
         while True:
             before = self.connects
             try:
                 await self._listen()
             except (OSError, TimeoutError, WebSocketException, msgspec.DecodeError) as error:
-                log.warning("websocket lost", extra={"action": "ws_lost", "reason": str(error) or type(error).__name__})
+                reason = str(error) or type(error).__name__
+                if reason != told or self.connects > before:
+                    log.warning("websocket lost: %s", reason, extra={"action": "ws_lost"})
+                told = reason
             pause = _FIRST_PAUSE if self.connects > before else min(pause * 2, _LAST_PAUSE)
             await asyncio.sleep(pause)
 
