@@ -129,6 +129,9 @@ class LocalChain:
             raise LocalnetError(f"slot {slot} is not after the current slot {self.slot}")
         if self.journal:
             self.journal.add_block(slot, unix_time)
+            if slot > self.slot + 1:
+                # A crash may lose a run of empty blocks, but not a leap.
+                self.journal.flush()
         self._begin_block(slot, unix_time)
 
     def _begin_block(self, slot: int, unix_time: int) -> None:

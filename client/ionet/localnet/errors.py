@@ -4,35 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from ionet.errors import IonetError
 
-class LocalnetError(Exception):
-    """The local chain could not do what was asked."""
+
+class LocalnetError(IonetError):
+    """the local chain could not do that"""
 
 
 class JournalCorruptError(LocalnetError):
-    """The ledger's journal is damaged before its end, so it cannot be replayed."""
+    """the ledger's journal is damaged before its end and cannot be replayed"""
 
 
 class LedgerMismatchError(LocalnetError):
-    """The ledger was made from other programs or accounts, or replays to another result."""
+    """the ledger does not belong to this chain"""
 
 
 class LedgerBusyError(LocalnetError):
-    """Another process has this ledger open."""
+    """another process has this ledger open"""
 
 
 class GenesisError(LocalnetError):
-    """A program or account file given for genesis cannot be used."""
+    """a program or account of the first block cannot be used"""
 
 
 class ForkError(LocalnetError):
-    """The chain cannot be rolled back that far."""
+    """the chain cannot be rolled back that far"""
 
 
 class TransactionRefusedError(LocalnetError):
-    """The transaction did not land: nothing was charged and nothing changed.
+    """the transaction did not land
 
-    `error` has the shape of `err` in Solana's JSON-RPC: a name, or an object with one key.
+    Nothing was charged and nothing changed. `error` has the shape of `err` in Solana's JSON-RPC: a name, or an object
+    with one key.
     """
 
     def __init__(self, error: str | dict[str, Any], logs: list[str] | None = None) -> None:

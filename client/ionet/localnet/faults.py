@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from ionet.errors import InvalidInput
+
 
 @dataclass(frozen=True)
 class FaultConfig:
@@ -28,9 +30,9 @@ class FaultConfig:
     def __post_init__(self) -> None:
         for name in ("drop", "delay", "duplicate", "drop_notification"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be from 0 to 1")
+                raise InvalidInput(f"{name} must be from 0 to 1")
         if self.max_delay < 1:
-            raise ValueError("max_delay must be at least one block")
+            raise InvalidInput("max_delay must be at least one block")
 
 
 class FaultPlan:

@@ -71,7 +71,7 @@ class Journal:
         os.lseek(self._file, offset, os.SEEK_SET)
 
     def append(self, kind: Kind, payload: bytes) -> None:
-        self._write_run()
+        self.flush()
         self._write(kind, payload)
 
     def add_block(self, slot: int, unix_time: int) -> None:
@@ -81,10 +81,11 @@ class Journal:
             if run_time == unix_time and first + count == slot and count < RUN_LIMIT:
                 self._run = (first, count + 1, run_time)
                 return
-            self._write_run()
+            self.flush()
         self._run = (slot, 1, unix_time)
 
-    def _write_run(self) -> None:
+    def flush(self) -> None:
+        """Write the run of empty blocks that is being collected."""
         if self._run is not None:
             self._write(Kind.BLOCKS, _BLOCKS.pack(*self._run))
             self._run = None

@@ -40,9 +40,9 @@ def open_chain(
 ) -> LocalChain:
     """Open the chain in `folder`, creating both when absent. `reset` begins anew from `genesis`.
 
-    An existing ledger is replayed to the block it was closed in. After a crash it goes on RUN_LIMIT slots later, so
-    that no slot number that was ever shown to anybody is used twice. `genesis=None` accepts whatever the ledger holds;
-    another one than the ledger was made from raises LedgerMismatchError.
+    An existing ledger is replayed to the block it was closed in. After a crash it goes on after the longest run of
+    empty blocks that can have been lost, so that no slot that was ever shown to anybody is used twice.
+    `genesis=None` accepts whatever the ledger holds; another one than it was made from raises LedgerMismatchError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / JOURNAL_FILE, fsync=fsync)
@@ -71,7 +71,7 @@ def open_chain(
             closed = kind == Kind.CLOSED
         chain.journal = journal
         if not closed:
-            chain.begin_block(slot=chain.slot + RUN_LIMIT)
+            chain.begin_block(slot=chain.slot + RUN_LIMIT + 1)
         return chain
     except BaseException:
         journal.abandon()

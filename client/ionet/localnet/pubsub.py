@@ -17,10 +17,9 @@ from ionet.localnet.genesis import wallet
 from ionet.localnet.history import TransactionRecord
 from ionet.localnet.rpc.account_json import AccountView
 from ionet.localnet.rpc.accounts import Filter, compile_filters, reader
-from ionet.localnet.rpc.cluster import block_header
+from ionet.localnet.rpc.cluster import BlockView
 from ionet.localnet.rpc.node import Node, context
 from ionet.localnet.rpc.params import Params, RpcError, as_pubkey, invalid
-from ionet.localnet.rpc.transaction_json import ENCODINGS, show_transaction
 from ionet.localnet.timeline import Commitment
 
 # A client that falls this many messages behind is disconnected: it has lost notifications anyway.
@@ -56,8 +55,7 @@ class Subscription:
     signature: Signature | None = None
     view: AccountView | None = None
     accepts: Filter = field(default=lambda _account: True)
-    encoding: str = "json"
-    max_version: int | None = None
+    block_view: BlockView | None = None
 
 
 class PubSub:
@@ -144,8 +142,7 @@ class PubSub:
         subscription.commitment = config.commitment()
         if subscription.commitment == "processed":
             raise invalid("blockSubscribe needs commitment confirmed or finalized")
-        subscription.encoding = config.choice("encoding", ENCODINGS, "json")
-        subscription.max_version = config.optional_u64("maxSupportedTransactionVersion")
+        subscription.block_view = BlockView(config)
         if isinstance(wanted, dict) and "mentionsAccountOrProgram" in wanted:
             subscription.key = as_pubkey(wanted["mentionsAccountOrProgram"])
         elif wanted != "all":
@@ -234,14 +231,13 @@ class PubSub:
         self, subscription: Subscription, height: int, slot: int, records: list[TransactionRecord]
     ) -> None:
         chosen = [record for record in records if subscription.key is None or subscription.key in record.keys]
-        if subscription.key is not None and not chosen:
+        if subscription.block_view is None or (subscription.key is not None and not chosen):
             return
         value: dict[str, Any] = {"slot": slot, "err": None, "block": None}
         try:
-            shown = [show_transaction(record, subscription.encoding, subscription.max_version) for record in chosen]
-            value["block"] = block_header(self._chain.timeline, height) | {"transactions": shown, "rewards": []}
-        except RpcError as error:
-            value["err"] = {"UnsupportedTransactionVersion": 0} if error.code == -32015 else error.message
+            value["block"] = subscription.block_view.show(self._chain.timeline, height, chosen)
+        except RpcError:
+            value["err"] = {"UnsupportedTransactionVersion": 0}
         self._notify(subscription, {"context": context(slot), "value": value})
 
     def _notify_all(self, kind: str, result: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ionet.errors import InvalidInput
 from ionet.localnet.chain import HISTORY_LIMIT, SLOT_MS, LocalChain
 from ionet.localnet.clock import WallClock
 from ionet.localnet.errors import LocalnetError
@@ -72,9 +74,9 @@ class LocalnetConfig:
 
     def __post_init__(self) -> None:
         if self.slot_ms < 1:
-            raise LocalnetError("a slot lasts at least one millisecond")
+            raise InvalidInput("a slot lasts at least one millisecond")
         if not self.clock_factor > 0:
-            raise LocalnetError("the clock must move forward")
+            raise InvalidInput("the clock must move forward")
 
 
 class _Server(uvicorn.Server):
@@ -186,7 +188,9 @@ class Localnet:
 
 def _open(config: LocalnetConfig) -> LocalChain:
     if config.ledger is None:
-        return LocalChain(config.genesis, slot_ms=config.slot_ms, history_limit=config.history_limit)
+        # A seed of its own, so that nobody takes this chain for one that was here before.
+        seed = os.urandom(32)
+        return LocalChain(config.genesis, slot_ms=config.slot_ms, history_limit=config.history_limit, seed=seed)
     return open_chain(
         config.ledger,
         config.genesis,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from client.localnet.helpers import SOL, pay, rich
+from ionet.errors import InvalidInput
 from ionet.localnet import FaultConfig, Localnet, LocalnetConfig
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Processed
@@ -82,5 +83,5 @@ async def test_notifications_are_lost() -> None:
 
 @pytest.mark.parametrize("values", [{"drop": 1.5}, {"delay": -0.1}, {"max_delay": 0}])
 def test_impossible_faults_are_refused(values: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(InvalidInput, match="must be"):
         FaultConfig(**values)  # type: ignore[arg-type]

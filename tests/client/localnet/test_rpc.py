@@ -195,6 +195,9 @@ async def test_solana_py_gets_typed_errors(client: AsyncClient) -> None:
     transaction = pay(latest.blockhash, wallet, Keypair().pubkey(), 5 * SOL)
     with pytest.raises((RPCException, SolanaRpcException), match="custom program error: 0x1"):
         await client.send_transaction(transaction)
+    simulated = (await client.simulate_transaction(transaction)).value
+    assert simulated.err is not None
+    assert simulated.logs
     # Without preflight it lands, fails and pays.
     sent = (await client.send_transaction(transaction, TxOpts(skip_preflight=True))).value
     status = (await client.confirm_transaction(sent, Confirmed)).value[0]

@@ -9,9 +9,10 @@ from typing import Any
 from solders.hash import Hash
 from solders.message import from_bytes_versioned
 
+from ionet.localnet.history import TransactionRecord
 from ionet.localnet.rpc.node import VERSION, Node, method
-from ionet.localnet.rpc.params import INVALID_PARAMS, Params, RpcError, as_hash, invalid
-from ionet.localnet.rpc.transaction_json import ENCODINGS, show_keys, show_meta, show_transaction
+from ionet.localnet.rpc.params import INVALID_PARAMS, Config, Params, RpcError, as_hash, invalid
+from ionet.localnet.rpc.transaction_json import ENCODINGS, show_accounts, show_transaction
 from ionet.localnet.timeline import Timeline
 
 BLOCK_NOT_AVAILABLE = -32004
@@ -210,40 +211,37 @@ def get_block(node: Node, params: Params) -> dict[str, Any]:
         raise RpcError(INVALID_PARAMS, "Method does not support commitment below `confirmed`")
     timeline = node.chain.timeline
     height = _block_height(timeline, slot, timeline.committed_height(commitment))
-    details = config.choice("transactionDetails", ("full", "accounts", "signatures", "none"), "full")
-    encoding = config.choice("encoding", ENCODINGS, "json")
-    block = block_header(timeline, height)
-    if config.flag("rewards", default=True):
-        block["rewards"] = []
-    records = node.chain.history.in_slot(slot)
-    if details == "full":
-        max_version = config.optional_u64("maxSupportedTransactionVersion")
-        block["transactions"] = [show_transaction(record, encoding, max_version) for record in records]
-    elif details == "accounts":
-        block["transactions"] = [
-            {
-                "transaction": {
-                    "signatures": [str(signature) for signature in record.transaction.signatures],
-                    "accountKeys": show_keys(record),
-                },
-                "meta": show_meta(record, parsed=True),
-            }
-            for record in records
-        ]
-    elif details == "signatures":
-        block["signatures"] = [str(record.signature) for record in records]
-    return block
+    return BlockView(config).show(timeline, height, node.chain.history.in_slot(slot))
 
 
-def block_header(timeline: Timeline, height: int) -> dict[str, Any]:
-    parent = max(0, height - 1)
-    return {
-        "blockhash": str(timeline.blockhash(height)),
-        "previousBlockhash": str(timeline.blockhash(parent) if height else Hash.default()),
-        "parentSlot": timeline.slot_at(parent),
-        "blockHeight": height,
-        "blockTime": timeline.time_at(height),
-    }
+class BlockView:
+    """How a caller wants blocks: which details, and transactions in which encoding."""
+
+    def __init__(self, config: Config) -> None:
+        self._details = config.choice("transactionDetails", ("full", "accounts", "signatures", "none"), "full")
+        self._encoding = config.choice("encoding", ENCODINGS, "json")
+        self._max_version = config.optional_u64("maxSupportedTransactionVersion")
+        self._rewards = config.flag("rewards", default=True) and config.flag("showRewards", default=True)
+
+    def show(self, timeline: Timeline, height: int, records: list[TransactionRecord]) -> dict[str, Any]:
+        """The block at `height`, which holds `records`. Raises RpcError -32015 for a transaction version too new."""
+        parent = max(0, height - 1)
+        block: dict[str, Any] = {
+            "blockhash": str(timeline.blockhash(height)),
+            "previousBlockhash": str(timeline.blockhash(parent) if height else Hash.default()),
+            "parentSlot": timeline.slot_at(parent),
+            "blockHeight": height,
+            "blockTime": timeline.time_at(height),
+        }
+        if self._rewards:
+            block["rewards"] = []
+        if self._details == "full":
+            block["transactions"] = [show_transaction(record, self._encoding, self._max_version) for record in records]
+        elif self._details == "accounts":
+            block["transactions"] = [show_accounts(record) for record in records]
+        elif self._details == "signatures":
+            block["signatures"] = [str(record.signature) for record in records]
+        return block
 
 
 @method("getSupply")

@@ -48,6 +48,13 @@ def show_transaction(record: TransactionRecord, encoding: str, max_version: int 
     return shown
 
 
+def show_accounts(record: TransactionRecord) -> dict[str, Any]:
+    """Only signatures, accounts and meta: blocks with `transactionDetails: accounts`."""
+    signatures = [str(signature) for signature in record.transaction.signatures]
+    transaction = {"signatures": signatures, "accountKeys": show_keys(record)}
+    return {"transaction": transaction, "meta": show_meta(record, parsed=True)}
+
+
 def _encode(record: TransactionRecord, encoding: str) -> Any:
     raw = bytes(record.transaction)
     if encoding == "base64":
