@@ -153,8 +153,8 @@ def leaf_hashes(lease: Pubkey, interval: int, results: list[bytes]) -> list[byte
 
 
 @asynccontextmanager
-async def market(*, slot_ms: int = 20) -> AsyncIterator[Market]:
-    """A founded market on a chain of its own."""
+async def market(*, slot_ms: int = 20, clock_factor: float = 1.0) -> AsyncIterator[Market]:
+    """A founded market on a chain of its own; `clock_factor` seconds of the chain's time pass in one second."""
     treasury, admin, renter, stranger = keys = [key(name) for name in ("treasury", "admin", "renter", "stranger")]
     wallets = {each.pubkey(): wallet(10_000 * LAMPORTS_PER_SOL) for each in keys}
     artifacts = files("ionet") / "artifacts"
@@ -167,7 +167,7 @@ async def market(*, slot_ms: int = 20) -> AsyncIterator[Market]:
         upgrade_authority=admin.pubkey(),
     )
     async with (
-        Localnet(LocalnetConfig(slot_ms=slot_ms, cheats=True, genesis=genesis)) as net,
+        Localnet(LocalnetConfig(slot_ms=slot_ms, clock_factor=clock_factor, cheats=True, genesis=genesis)) as net,
         Client(net.rpc_url, treasury) as treasury_client,
         Client(net.rpc_url, admin) as admin_client,
         Client(net.rpc_url, renter) as renter_client,

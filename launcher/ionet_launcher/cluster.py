@@ -221,13 +221,12 @@ class Stepper:
 
         async def stop(lease: str, node: Pubkey) -> bool:
             try:
-                await self._agent(node).stop(lease)
+                return (await self._agent(node).stop(lease)).lease != lease
             except AgentUnreachableError:
                 return False
             except AgentError as error:
                 # 403, 409: the lease is no longer the node's, so its agent has stopped the member itself.
                 return error.status in (403, 409)
-            return True
 
         members = await work.members()
         stopped = await _all([stop(lease, Pubkey.from_string(node)) for lease, node in members.items()])

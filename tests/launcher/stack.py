@@ -100,21 +100,26 @@ class Stack:
     async def lease(self, address: Pubkey) -> Lease | None:
         return await self.market.renter.find(Lease, address)
 
-    async def clusters(self) -> list[dict[str, Any]]:
+    async def fetch(self, query: str, *values: object) -> list[dict[str, Any]]:
         connection = await asyncpg.connect(self.dsn)
         try:
-            return [dict(row) for row in await connection.fetch("SELECT * FROM launcher.cluster ORDER BY planned_at")]
+            return [dict(row) for row in await connection.fetch(query, *values)]
         finally:
             await connection.close()
 
+    async def clusters(self) -> list[dict[str, Any]]:
+        """Every cluster the launcher has seen, oldest first."""
+        return await self.fetch("SELECT * FROM launcher.cluster ORDER BY planned_at")
+
     async def served(self, lease: Pubkey) -> dict[int, int]:
         """Proven seconds by interval, as the indexer has them."""
-        connection = await asyncpg.connect(self.dsn)
-        try:
-            query = "SELECT interval, max(served_secs) AS secs FROM proofs WHERE lease = $1 GROUP BY interval"
-            return {row["interval"]: row["secs"] for row in await connection.fetch(query, str(lease))}
-        finally:
-            await connection.close()
+        query = "SELECT interval, max(served_secs) AS secs FROM proofs WHERE lease = $1 GROUP BY interval"
+        return {row["interval"]: row["secs"] for row in await self.fetch(query, str(lease))}
+
+    async def repeated_proofs(self, lease: Pubkey) -> int:
+        """Proofs that say what an earlier one said."""
+        query = "SELECT count(*) - count(DISTINCT (interval, served_secs, root)) AS n FROM proofs WHERE lease = $1"
+        return int((await self.fetch(query, str(lease)))[0]["n"])
 
     async def phase(self, cluster: Pubkey) -> str | None:
         return next((row["phase"] for row in await self.clusters() if row["cluster"] == str(cluster)), None)

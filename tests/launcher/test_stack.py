@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from ionet_launcher import processes
 from ionet_launcher.lease import LeaseStatus
-from launcher.stack import NodeProcess, Stack, ray_mains, stack, until
+from launcher.stack import Command, NodeProcess, Stack, ray_mains, stack, until
 from solders.pubkey import Pubkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,20 +35,43 @@ print(json.dumps([r.decode() for r in ray.get([work.remote(i) for i in range(6)]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     with postgres.server() as server:
-        async with market.market(slot_ms=100) as founded, postgres.database(server) as dsn:
+        # At half speed, so that a process that was killed is back before an interval's grace is over.
+        async with market.market(slot_ms=100, clock_factor=0.5) as founded, postgres.database(server) as dsn:
             async with stack(founded, dsn, tmp_path_factory.mktemp("stack"), 3) as made:
                 yield made
             for node in made.nodes:
                 assert ray_mains(node.base) == []
 
 
-async def active(stack: Stack, leases: list[Pubkey]) -> bool:
-    found = [await stack.lease(lease) for lease in leases]
-    return all(lease is not None and lease.status == LeaseStatus.ACTIVE for lease in found)
+async def statuses(stack: Stack, leases: list[Pubkey]) -> set[int]:
+    return {0 if lease is None else lease.status for lease in [await stack.lease(address) for address in leases]}
+
+
+async def has_status(stack: Stack, leases: list[Pubkey], status: LeaseStatus) -> bool:
+    return await statuses(stack, leases) == {status}
+
+
+async def is_phase(stack: Stack, cluster: Pubkey, *phases: str) -> bool:
+    return await stack.phase(cluster) in phases
 
 
 async def stopped(nodes: list[NodeProcess]) -> bool:
     return all(node.tag() is None for node in nodes)
+
+
+async def started(node: NodeProcess) -> bool:
+    return len(ray_mains(node.base)) > 0
+
+
+async def proven(stack: Stack, lease: Pubkey, secs: int) -> bool:
+    return sum((await stack.served(lease)).values()) == secs
+
+
+async def traced(stack: Stack, result: bytes) -> bool:
+    url = f"{stack.indexer.about['api']}/v1/trace/{hashlib.sha256(result).hexdigest()}"
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        response = await http.get(url)
+    return response.status_code == 200 and len(response.json()["items"]) == 1
 
 
 async def close(stack: Stack, leases: list[Pubkey]) -> None:
@@ -60,8 +83,8 @@ async def close(stack: Stack, leases: list[Pubkey]) -> None:
 
 
 async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None:
-    cluster, leases = await running.book(running.nodes, duration=12)
-    took = await until(lambda: active(running, leases), 40, "meters run")
+    cluster, leases = await running.book(running.nodes, duration=9)
+    took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 50, "meters run")
     [row] = [row for row in await running.clusters() if row["cluster"] == str(cluster)]
     joined = (row["joined_at"] - row["decided_at"]).total_seconds()
     print(f"booking → meters {took:.1f} s; decision → joined {joined:.1f} s")
@@ -72,25 +95,54 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
     results = json.loads("".join(event.output or "" for event in events).strip().splitlines()[-1])
     assert results == [f"result {i}" for i in range(6)]
     tags = running.tags()
-    await until(lambda: stopped(running.nodes), 30, "members stop at the end")
+    await until(partial(stopped, running.nodes), 40, "members stop at the end")
     assert [processes.tagged(tag) for tag in tags] == [[], [], []]
     for lease in leases:
-        await until(partial(proven, running, lease, 12), 10, "every second is proven")
-    await until(lambda: is_phase(running, cluster, "stopped"), 10, "the launcher is done")
-    await until(lambda: traced(running, b"result 3"), 10, "a result is traced")
+        await until(partial(proven, running, lease, 9), 10, "every second is proven")
+    await until(partial(is_phase, running, cluster, "stopped"), 10, "the launcher is done")
+    await until(partial(traced, running, b"result 3"), 10, "a result is traced")
     await close(running, leases)
 
 
-async def is_phase(stack: Stack, cluster: Pubkey, phase: str) -> bool:
-    return await stack.phase(cluster) == phase
+async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running: Stack) -> None:
+    head, first, second = running.nodes
+    cluster, leases = await running.book(running.nodes, duration=15)
+
+    await until(partial(started, head), 30, "the head is being started")
+    await kill(running.launcher, head.agent, second.agent)
+    await until(partial(is_phase, running, cluster, "joining", "ready"), 30, "members are joining")
+    await kill(running.launcher, first.agent)
+
+    await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 60, "meters run")
+    tags = running.tags()
+    assert [len(ray_mains(node.base)) for node in running.nodes] == [1, 1, 1]
+    await kill(running.launcher, head.agent)
+    await kill(second.agent)
+    assert [len(ray_mains(node.base)) for node in running.nodes] == [1, 1, 1]
+    assert running.tags() == tags, "what ran was taken over, not started again"
+
+    await until(partial(one_stopped, running.nodes), 50, "the leases are over")
+    await kill(running.launcher, *(node.agent for node in running.nodes))
+    await until(partial(stopped, running.nodes), 30, "members stop at the end")
+    await until(partial(is_phase, running, cluster, "stopped"), 20, "the launcher is done")
+    assert [processes.tagged(tag) for tag in tags] == [[], [], []]
+    assert [ray_mains(node.base) for node in running.nodes] == [[], [], []]
+    for lease in leases:
+        await until(partial(proven, running, lease, 15), 10, "every second is proven")
+        assert await running.repeated_proofs(lease) == 0
+    assert len(await running.clusters()) == 2
+    await close(running, leases)
 
 
-async def traced(stack: Stack, result: bytes) -> bool:
-    url = f"{stack.indexer.about['api']}/v1/trace/{hashlib.sha256(result).hexdigest()}"
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        response = await http.get(url)
-    return response.status_code == 200 and len(response.json()["items"]) == 1
+async def one_stopped(nodes: list[NodeProcess]) -> bool:
+    return any(node.tag() is None for node in nodes)
 
 
-async def proven(stack: Stack, lease: Pubkey, secs: int) -> bool:
-    return sum((await stack.served(lease)).values()) == secs
+async def kill(*commands: Command) -> None:
+    """kill -9 all of them, then start all again."""
+    for command in commands:
+        await command.end()
+    for command in commands:
+        command.start()
+    for command in commands:
+        await command.ready()

@@ -82,6 +82,9 @@ class Api:
         if lease.status is LeaseStatus.ACTIVE and lease.runs_at(now):
             # Or a renter could make the node miss intervals and have it slashed for them.
             raise HTTPException(409, "the meter runs: end the lease on the chain")
+        if lease.started_at:
+            # The agent ends it at its next look, once it has noted the last seconds for their proof.
+            return _json(await self._provider.status())
         return _json(await self._provider.stop(str(lease.address)))
 
     async def challenge(self, request: Request) -> Response:
