@@ -120,6 +120,17 @@ class Rpc:
         account = await self.account(token_account)
         return 0 if account is None else int.from_bytes(account.data[64:72], "little")
 
+    async def rent(self, size: int) -> int:
+        """Lamports that make an account of `size` bytes rent exempt."""
+        return (await self._call(self.client.get_minimum_balance_for_rent_exemption(size))).value
+
+    async def unix_time(self) -> int:
+        """The chain's clock, unix seconds; on a local chain it may run faster than ours."""
+        found = (await self._call(self.client.get_block_time(await self.slot()))).value
+        if found is None:
+            raise RpcError(f"{self.url} knows no time of its newest block")
+        return found
+
     async def slot(self) -> int:
         return (await self._call(self.client.get_slot())).value
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
-from spl.token.instructions import create_idempotent_associated_token_account
 
 from ionet import pda
 from ionet.plan import Plan
@@ -47,4 +46,7 @@ class RoleApi:
         """What creates the owner's associated token account, if it does not exist yet."""
         if await self._client.rpc.account(pda.token_account(owner, mint)) is not None:
             return []
+        # Imported late: this package doubles the import time of the client.
+        from spl.token.instructions import create_idempotent_associated_token_account
+
         return [create_idempotent_associated_token_account(self._client.address, owner, mint)]

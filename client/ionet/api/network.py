@@ -12,9 +12,6 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
-from spl.token.constants import MINT_LEN, TOKEN_PROGRAM_ID
-from spl.token.instructions import initialize_mint2
-from spl.token.models import InitializeMint2Params
 
 from ionet import instructions, pda
 from ionet.api.base import RoleApi
@@ -131,8 +128,12 @@ class NetworkApi(RoleApi):
         """A plain SPL mint whose authority is the wallet: stands in for USDC on local chains."""
 
         async def build() -> list[Instruction]:
+            from spl.token.constants import MINT_LEN, TOKEN_PROGRAM_ID
+            from spl.token.instructions import initialize_mint2
+            from spl.token.models import InitializeMint2Params
+
             wallet = self._client.address
-            rent = (await self._client.rpc.client.get_minimum_balance_for_rent_exemption(MINT_LEN)).value
+            rent = await self._client.rpc.rent(MINT_LEN)
             space = CreateAccountParams(
                 from_pubkey=wallet, to_pubkey=mint.pubkey(), lamports=rent, space=MINT_LEN, owner=TOKEN_PROGRAM_ID
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 
 import base58
@@ -55,23 +54,24 @@ class OracleApi(RoleApi):
     ) -> Plan:
         """Post a price under the wallet's own price account (local chains only).
 
-        price, conf: mantissas of 10^exponent dollars. The average defaults to the price, the time to now.
+        price, conf: mantissas of 10^exponent dollars. The average defaults to the price, the time to the chain's now.
         """
 
-        def build() -> Instruction:
+        async def build() -> list[Instruction]:
+            now = await self._client.rpc.unix_time() if publish_time is None else publish_time
             args = {
                 "feed_id": feed_id,
                 "price": price,
                 "conf": conf,
                 "exponent": exponent,
-                "publish_time": int(time.time()) if publish_time is None else publish_time,
+                "publish_time": now,
                 "ema_price": price if ema_price is None else ema_price,
                 "ema_conf": conf if ema_conf is None else ema_conf,
                 "partial_signatures": 0,
             }
-            return poster().build("post_price", {"authority": self._client.address}, args)
+            return [poster().build("post_price", {"authority": self._client.address}, args)]
 
-        return self._single(build)
+        return self._plan(build)
 
     def account(self, feed_id: bytes, authority: Pubkey | None = None) -> Pubkey:
         """Where `post` puts an authority's price; the wallet's by default."""

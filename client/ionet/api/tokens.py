@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
-from spl.token.constants import TOKEN_PROGRAM_ID
-from spl.token.instructions import create_idempotent_associated_token_account, transfer_checked
-from spl.token.models import TransferCheckedParams
 
 from ionet import pda
 from ionet.api.base import RoleApi
@@ -25,6 +22,10 @@ class TokenApi(RoleApi):
         """Send base units to another wallet's associated token account, which is created if need be."""
 
         async def build() -> list[Instruction]:
+            from spl.token.constants import TOKEN_PROGRAM_ID
+            from spl.token.instructions import create_idempotent_associated_token_account, transfer_checked
+            from spl.token.models import TransferCheckedParams
+
             wallet = self._client.address
             account = await self._client.rpc.account(mint)
             if account is None:

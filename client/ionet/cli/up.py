@@ -169,7 +169,7 @@ async def _post_prices(client: Client) -> None:
 
     while True:
         with contextlib.suppress(IonetError):
-            await client.oracle.post(LOCAL_FEED_ID, PRICE, conf=PRICE // 2_000, publish_time=int(time.time()))
+            await client.oracle.post(LOCAL_FEED_ID, PRICE, conf=PRICE // 2_000)
         await asyncio.sleep(PRICE_EVERY)
 
 

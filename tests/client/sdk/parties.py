@@ -75,7 +75,7 @@ async def open_cluster(renter: Party, deposit: int) -> Pubkey:
     """A cluster with a freshly minted budget."""
     client = renter.client
     feed = (await client.network.get()).feed_id
-    await client.oracle.post(feed, 250_000_000, conf=100_000, publish_time=await chain_time(client))
+    await client.oracle.post(feed, 250_000_000, conf=100_000)
     await client.iosd.mint(10 * IO)
     return (await client.cluster.open(deposit)).event(ClusterOpened).cluster
 
@@ -93,14 +93,9 @@ async def running_lease(
     return (await renter.client.lease.accept_ready(lease)).event(LeaseStarted)
 
 
-async def chain_time(client: Client) -> int:
-    """Unix seconds of the chain's clock."""
-    return (await client.rpc.client.get_block_time(await client.rpc.slot())).value or 0
-
-
 async def wait_until(client: Client, when: int) -> None:
     """Until the chain's clock reaches `when`; fails after two minutes."""
     deadline = time.monotonic() + 120
-    while await chain_time(client) < when:
+    while await client.rpc.unix_time() < when:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 from client.sdk.conftest import Chain
-from client.sdk.parties import IO, IOSD, Machine, Party, chain_time, hireable_node, party, wait_until
+from client.sdk.parties import IO, IOSD, Machine, Party, hireable_node, party, wait_until
 from ionet.client import Client
 from ionet.program_errors import NodeBusy, PriceTooHigh, WrongLeaseState
 from ionet.types import (
@@ -60,7 +60,7 @@ async def test_lease_life_ok(network: Chain) -> None:
 
 async def mint(client: Client) -> None:
     feed = (await client.network.get()).feed_id
-    await client.oracle.post(feed, 250_000_000, conf=100_000, publish_time=await chain_time(client))
+    await client.oracle.post(feed, 250_000_000, conf=100_000)
     quote = await client.iosd.quote(10 * IO)
     minted = (await client.iosd.mint(10 * IO)).event(IosdMinted)
     assert minted.iosd_minted == quote == await client.iosd.balance()

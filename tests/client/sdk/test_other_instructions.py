@@ -10,7 +10,6 @@ from client.sdk.parties import (
     PRICE,
     STAKE,
     book,
-    chain_time,
     hireable_node,
     open_cluster,
     party,
@@ -159,7 +158,7 @@ async def test_cancel_ok(network: Chain) -> None:
 async def test_pause_ok(network: Chain) -> None:
     renter = await party(network, 100 * IO)
     feed = (await renter.client.network.get()).feed_id
-    await renter.client.oracle.post(feed, 250_000_000, publish_time=await chain_time(renter.client))
+    await renter.client.oracle.post(feed, 250_000_000)
     authority = network.client()
     try:
         changed = (await authority.network.set_pause(16)).event(PauseChanged)
