@@ -20,13 +20,12 @@ from solders.keypair import Keypair
 from solders.message import MessageV0, VersionedMessage
 from solders.pubkey import Pubkey
 from solders.signature import Signature
-from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from ionet.localnet.errors import ForkError, LocalnetError, TransactionRefusedError
-from ionet.localnet.execution import new_svm, resolve_keys, token_balances, writable_flags
+from ionet.localnet.execution import names_current_nonce, new_svm, resolve_keys, token_balances, writable_flags
 from ionet.localnet.genesis import LAMPORTS_PER_SOL, UPGRADEABLE_LOADER, Genesis, deployed_program, wallet
 from ionet.localnet.history import History, TransactionRecord
 from ionet.localnet.journal import Journal, Kind
@@ -259,19 +258,8 @@ class LocalChain:
         if self.history.get(transaction.signatures[0]) is not None:
             raise TransactionRefusedError("AlreadyProcessed")
         blockhash = transaction.message.recent_blockhash
-        if not self.timeline.is_blockhash_valid(blockhash) and not self._names_current_nonce(transaction):
+        if not self.timeline.is_blockhash_valid(blockhash) and not names_current_nonce(transaction, self.get_account):
             raise TransactionRefusedError("BlockhashNotFound")
-
-    def _names_current_nonce(self, transaction: VersionedTransaction) -> bool:
-        """Whether its blockhash is the durable nonce stored in the account that its first instruction advances."""
-        if not transaction.uses_durable_nonce():
-            return False
-        message = transaction.message
-        position = bytes(message.instructions[0].accounts)[0]
-        nonce = self.get_account(message.account_keys[position]) if position < len(message.account_keys) else None
-        if nonce is None or nonce.owner != SYSTEM_PROGRAM or len(nonce.data) < 72:
-            return False
-        return nonce.data[40:72] == bytes(message.recent_blockhash)
 
     def _execute(self, transaction: VersionedTransaction, verify: bool) -> tuple[TransactionRecord, Accounts]:
         self._sync()

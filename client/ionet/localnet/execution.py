@@ -8,6 +8,8 @@ from solders.account import Account
 from solders.litesvm import LiteSVM
 from solders.message import Message, VersionedMessage
 from solders.pubkey import Pubkey
+from solders.system_program import ID as SYSTEM_PROGRAM
+from solders.transaction import VersionedTransaction
 
 from ionet.localnet.errors import TransactionRefusedError
 from ionet.localnet.history import TokenBalance
@@ -102,3 +104,15 @@ def token_balances(accounts: Sequence[Account | None], read: Callable[[Pubkey], 
         amount = int.from_bytes(data[64:72], "little")
         found.append(TokenBalance(index, mint, owner, account.owner, amount, mint_account.data[44]))
     return found
+
+
+def names_current_nonce(transaction: VersionedTransaction, read: Callable[[Pubkey], Account | None]) -> bool:
+    """Whether its blockhash is the durable nonce stored in the account that its first instruction advances."""
+    if not transaction.uses_durable_nonce():
+        return False
+    message = transaction.message
+    position = bytes(message.instructions[0].accounts)[0]
+    nonce = read(message.account_keys[position]) if position < len(message.account_keys) else None
+    if nonce is None or nonce.owner != SYSTEM_PROGRAM or len(nonce.data) < 72:
+        return False
+    return nonce.data[40:72] == bytes(message.recent_blockhash)
