@@ -27,14 +27,23 @@ def server() -> Iterator[EmbeddedPostgres]:
         shutil.rmtree(base, ignore_errors=True)
 
 
+async def _admin(postgres: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(postgres.dsn_for("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def create(postgres: EmbeddedPostgres, name: str, template: str = "template1") -> str:
+    """DSN of a new database copied from `template`; it stays."""
+    await _admin(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    return postgres.dsn_for(name)
+
+
 @asynccontextmanager
 async def database(postgres: EmbeddedPostgres, template: str = "template1") -> AsyncIterator[str]:
     """DSN of a new database copied from `template`; dropped afterwards with whatever is still connected to it."""
     name = f"test_{next(_numbers)}"
-    admin = await asyncpg.connect(postgres.dsn_for("postgres"))
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-        yield postgres.dsn_for(name)
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    yield await create(postgres, name, template)
+    await _admin(postgres, f"DROP DATABASE {name} WITH (FORCE)")

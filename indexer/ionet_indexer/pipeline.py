@@ -59,13 +59,13 @@ class Pipeline:
         """
         writer = self._writer
         async with writer.transaction():
+            view = View()
             undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
+            if undone:
+                await self._refold(view, undone)
             placed = [(t.signature, t.slot, t.transaction_index or 0, t.block_time or 0) for t in transactions]
             fresh = await writer.add(placed, events) if placed else []
             await self._link(fresh)
-            view = View()
-            if undone:
-                await self._refold(view, undone)
             await self._load(view, fresh)
             for event in fresh:
                 apply(view, event)

@@ -1,0 +1,76 @@
+"""Transactions recorded from a real chain, and a source that serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from ionet.program import PROGRAM
+from ionet_indexer.decode import Transaction
+from ionet_indexer.source.base import Heads, Seen
+from ionet_indexer.source.rpc import RpcSource
+from market import market
+from story import Story, tell
+
+PROGRAM_ID = str(PROGRAM.id)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A finished history: what happened, its transactions in order, and the accounts it left."""
+
+    story: Story
+    raw: list[bytes]
+    heads: Heads
+    accounts: dict[str, bytes | None]
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """Decoded anew each time, so that no test can change another's."""
+        return [msgspec.json.decode(item, type=Transaction) for item in self.raw]
+
+    @property
+    def seen(self) -> list[Seen]:
+        return [Seen(item.signature, item.slot) for item in self.transactions]
+
+
+class RecordedSource:
+    """Serves a recording; `hidden` transactions are neither listed nor served."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._by_signature = {item.signature: item for item in recording.transactions}
+        self._recording = recording
+        self.hidden: set[str] = set()
+
+    async def heads(self) -> Heads:
+        return self._recording.heads
+
+    async def blockhashes(self, slots: Sequence[int]) -> list[str | None]:
+        return [f"block {slot}" for slot in slots]
+
+    async def seen(self, after: int, heads: Heads) -> list[Seen]:
+        return [
+            item
+            for item in self._recording.seen
+            if after < item.slot <= heads.confirmed and item.signature not in self.hidden
+        ]
+
+    async def transactions(self, seen: Sequence[Seen]) -> list[Transaction]:
+        return [self._by_signature[item.signature] for item in seen]
+
+
+async def record() -> Recording:
+    """Play the story on a local chain and take everything down over RPC."""
+    async with market() as played:
+        story = await tell(played)
+        played.finalize()
+        source = RpcSource(played.net.rpc_url, PROGRAM_ID)
+        try:
+            heads = await source.heads()
+            found = await source.transactions(await source.seen(-1, heads))
+        finally:
+            await source.close()
+        owned = played.net.chain.get_program_accounts(PROGRAM.id, "finalized")
+        accounts: dict[str, bytes | None] = {str(key): bytes(account.data) for key, account in owned.items()}
+    return Recording(story, [msgspec.json.encode(item) for item in found], heads, accounts)
