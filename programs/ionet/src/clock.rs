@@ -18,6 +18,7 @@ pub fn now_and_slot() -> Result<(i64, u64)> {
 }
 
 /// Slot of the last restart of the cluster, 0 if there was none.
+#[inline(never)]
 pub fn last_restart_slot() -> Result<u64> {
     let mut slot = [0u8; 8];
     get_sysvar(&mut slot, &LAST_RESTART_SLOT, 0).map_err(|_| IonetError::Overflow)?;

@@ -3,6 +3,7 @@
 
 mod clock;
 mod constants;
+mod emit;
 mod error;
 mod events;
 mod hash;
@@ -65,7 +66,12 @@ pub mod ionet {
     }
 
     /// Registers a machine under its own key. Owner and device key sign.
-    pub fn register_node(ctx: &mut Context<RegisterNode>, model_code: u16, processors: u8, terms: NodeTerms) -> Result<()> {
+    pub fn register_node(
+        ctx: &mut Context<RegisterNode>,
+        model_code: u16,
+        processors: u8,
+        terms: NodeTerms,
+    ) -> Result<()> {
         register_node::handler(ctx, model_code, processors, terms)
     }
 

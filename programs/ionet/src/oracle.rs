@@ -47,13 +47,17 @@ impl Price {
         let head = data.get(..MESSAGE).ok_or(IonetError::OracleBadAccount)?;
         require!(head.starts_with(&DISCRIMINATOR), IonetError::OracleBadAccount);
         require!(head.get(LEVEL) == Some(&FULL), IonetError::OracleNotVerified);
-        let message = data.get(MESSAGE..).and_then(|rest| rest.get(..MESSAGE_LEN)).ok_or(IonetError::OracleBadAccount)?;
+        let message =
+            data.get(MESSAGE..).and_then(|rest| rest.get(..MESSAGE_LEN)).ok_or(IonetError::OracleBadAccount)?;
         require!(message.starts_with(feed_id), IonetError::OracleWrongFeed);
 
         let exponent = i32::from_le_bytes(field(message, 48)?);
         require!((MIN_EXPONENT..=0).contains(&exponent), IonetError::OracleBadExponent);
         let publish_time = i64::from_le_bytes(field(message, 52)?);
-        require!(math::secs_between(publish_time, now) <= u64::from(params.price_max_age_secs), IonetError::OracleStale);
+        require!(
+            math::secs_between(publish_time, now) <= u64::from(params.price_max_age_secs),
+            IonetError::OracleStale
+        );
         require!(
             math::secs_between(now, publish_time) <= u64::from(params.price_future_secs),
             IonetError::OracleFuture

@@ -3,10 +3,12 @@
 //! gain more than the slash itself, so no set of colluding parties gains anything.
 
 use anchor_lang::prelude::*;
+use anchor_spl::token::TokenAccount;
 
 use crate::constants::IO_UNIT;
-use crate::math;
+use crate::events::NodeSlashed;
 use crate::state::{Lease, Node, Pool};
+use crate::{math, token};
 
 pub const REASON_MISSED: u8 = 1;
 pub const REASON_QUIT: u8 = 2;
@@ -23,6 +25,7 @@ pub struct Slash {
 }
 
 /// Takes `bps` of the required stake, at most everything the node has.
+#[inline(never)]
 pub fn take(node: &mut Node, required_stake: u64, bps: u16) -> Result<Slash> {
     let stake = node.stake()?;
     let amount = math::bps_floor(required_stake, u64::from(bps))?.min(stake);
@@ -67,7 +70,14 @@ pub struct Division {
 
 /// Divides a slash: the renter gets at most his share of the locked price of `missed_secs`, valued at the price of IO
 /// when the lease was booked; the reporter his part, capped.
-pub fn divide(slash: &Slash, lease: &Lease, missed_secs: u64, pay_renter: bool, pay_reporter: bool) -> Result<Division> {
+#[inline(never)]
+pub fn divide(
+    slash: &Slash,
+    lease: &Lease,
+    missed_secs: u64,
+    pay_renter: bool,
+    pay_reporter: bool,
+) -> Result<Division> {
     let to_renter = if pay_renter { compensation(lease, missed_secs)?.min(slash.from_owner) } else { 0 };
     let left = math::sub(slash.from_owner, to_renter)?;
     let to_reporter = if pay_reporter {
@@ -87,4 +97,69 @@ fn compensation(lease: &Lease, missed_secs: u64) -> Result<u64> {
     let micro_dollars = math::bps_floor(price, u64::from(lease.renter_share_bps))?;
     let io = math::mul_div(u128::from(micro_dollars), u128::from(IO_UNIT), u128::from(lease.io_price))?;
     Ok(u64::try_from(io).unwrap_or(u64::MAX))
+}
+
+/// Where a slash goes.
+pub struct Payees<'a> {
+    pub vault: &'a mut Account<TokenAccount>,
+    pub burn_vault: &'a mut Account<TokenAccount>,
+    /// Written only when the renter is paid.
+    pub renter_io: Option<&'a mut UncheckedAccount>,
+    pub reporter_io: Option<&'a mut Account<TokenAccount>>,
+}
+
+/// Moves a divided slash out of the stake vault.
+#[inline(never)]
+pub fn pay(node: &Account<Node>, division: &Division, payees: Payees) {
+    let (bump, first_key) = ([node.bump], node.first_device_key);
+    let seeds: &[&[&[u8]]] = &[&[Node::SEED, first_key.as_ref(), &bump]];
+    if division.to_renter > 0 {
+        if let Some(account) = payees.renter_io {
+            let (vault, to) = (payees.vault.cpi_handle_mut(), account.cpi_handle_mut());
+            token::transfer(vault, to, node.cpi_handle(), division.to_renter, seeds);
+        }
+    }
+    if let Some(account) = payees.reporter_io {
+        let (vault, to) = (payees.vault.cpi_handle_mut(), account.cpi_handle_mut());
+        token::transfer(vault, to, node.cpi_handle(), division.to_reporter, seeds);
+    }
+    let (vault, to) = (payees.vault.cpi_handle_mut(), payees.burn_vault.cpi_handle_mut());
+    token::transfer(vault, to, node.cpi_handle(), division.burned, seeds);
+}
+
+/// Why and for what a slash was taken.
+pub struct Cause {
+    pub lease: Address,
+    pub reason: u8,
+    pub bps: u16,
+    pub missed_secs: u64,
+    pub reporter: Address,
+}
+
+#[inline(never)]
+pub fn event(
+    node: &mut Account<Node>,
+    cause: &Cause,
+    slash: &Slash,
+    division: &Division,
+    at: i64,
+) -> Result<NodeSlashed> {
+    Ok(NodeSlashed {
+        node: *node.address(),
+        seq: node.next_seq()?,
+        at,
+        lease: cause.lease,
+        reason: cause.reason,
+        bps: cause.bps,
+        missed_secs: cause.missed_secs,
+        amount: slash.amount,
+        from_bonded: slash.from_bonded,
+        from_unbonding: slash.from_unbonding,
+        to_renter: division.to_renter,
+        to_reporter: division.to_reporter,
+        burned: division.burned,
+        reporter: cause.reporter,
+        bonded_after: node.bonded.amount,
+        unbonding_after: node.unbonding.amount,
+    })
 }

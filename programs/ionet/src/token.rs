@@ -23,7 +23,14 @@ fn with_amount(tag: u8, amount: u64) -> [u8; 9] {
 }
 
 /// Sends one three-account instruction: two writable accounts and the authority that signs.
-fn invoke<'a>(first: CpiHandleMut<'a>, second: CpiHandleMut<'a>, authority: CpiHandle<'a>, data: &[u8], seeds: Seeds<'a>) {
+#[inline(never)]
+fn invoke<'a>(
+    first: CpiHandleMut<'a>,
+    second: CpiHandleMut<'a>,
+    authority: CpiHandle<'a>,
+    data: &[u8],
+    seeds: Seeds<'a>,
+) {
     let accounts = [
         InstructionAccount::writable(first.address()),
         InstructionAccount::writable(second.address()),
@@ -34,17 +41,35 @@ fn invoke<'a>(first: CpiHandleMut<'a>, second: CpiHandleMut<'a>, authority: CpiH
 }
 
 /// Moves `amount` between token accounts; nothing is sent for zero.
-pub fn transfer<'a>(from: CpiHandleMut<'a>, to: CpiHandleMut<'a>, authority: CpiHandle<'a>, amount: u64, seeds: Seeds<'a>) {
+pub fn transfer<'a>(
+    from: CpiHandleMut<'a>,
+    to: CpiHandleMut<'a>,
+    authority: CpiHandle<'a>,
+    amount: u64,
+    seeds: Seeds<'a>,
+) {
     if amount > 0 {
         invoke(from, to, authority, &with_amount(TRANSFER, amount), seeds);
     }
 }
 
-pub fn mint_to<'a>(mint: CpiHandleMut<'a>, to: CpiHandleMut<'a>, authority: CpiHandle<'a>, amount: u64, seeds: Seeds<'a>) {
+pub fn mint_to<'a>(
+    mint: CpiHandleMut<'a>,
+    to: CpiHandleMut<'a>,
+    authority: CpiHandle<'a>,
+    amount: u64,
+    seeds: Seeds<'a>,
+) {
     invoke(mint, to, authority, &with_amount(MINT_TO, amount), seeds);
 }
 
-pub fn burn<'a>(from: CpiHandleMut<'a>, mint: CpiHandleMut<'a>, authority: CpiHandle<'a>, amount: u64, seeds: Seeds<'a>) {
+pub fn burn<'a>(
+    from: CpiHandleMut<'a>,
+    mint: CpiHandleMut<'a>,
+    authority: CpiHandle<'a>,
+    amount: u64,
+    seeds: Seeds<'a>,
+) {
     invoke(from, mint, authority, &with_amount(BURN, amount), seeds);
 }
 
@@ -54,6 +79,7 @@ pub fn close<'a>(account: CpiHandleMut<'a>, to: CpiHandleMut<'a>, authority: Cpi
 }
 
 /// Refuses a token account of another mint or owner.
+#[inline(never)]
 pub fn check_token_account(account: &Account<TokenAccount>, owner: &Address, mint: &Address) -> Result<()> {
     require!(account.mint() == mint, IonetError::WrongTokenMint);
     require!(account.owner() == owner, IonetError::WrongTokenOwner);
@@ -61,6 +87,7 @@ pub fn check_token_account(account: &Account<TokenAccount>, owner: &Address, min
 }
 
 /// Refuses everything but the associated token account of `owner`, so that nobody who pushes a payment can scatter it.
+#[inline(never)]
 pub fn check_associated(account: &Account<TokenAccount>, owner: &Address, mint: &Address) -> Result<()> {
     check_token_account(account, owner, mint)?;
     require!(*account.address() == get_associated_token_address(owner, mint), IonetError::NotAssociatedAccount);
@@ -68,6 +95,7 @@ pub fn check_associated(account: &Account<TokenAccount>, owner: &Address, mint: 
 }
 
 /// Whether `account`, which must be the associated account of `owner`, can receive tokens: it exists and is his.
+#[inline(never)]
 pub fn check_recipient(account: &UncheckedAccount, owner: &Address, mint: &Address) -> Result<bool> {
     const OWNER: usize = 32;
     require!(*account.address() == get_associated_token_address(owner, mint), IonetError::NotAssociatedAccount);

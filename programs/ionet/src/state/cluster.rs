@@ -63,6 +63,7 @@ impl Cluster {
     }
 
     /// Budget that is not locked by a lease.
+    #[inline(never)]
     pub fn free(&self) -> Result<u64> {
         math::sub(self.escrow()?, self.reserved)
     }
@@ -84,6 +85,7 @@ impl Cluster {
     }
 
     /// Forgets the head when its lease is over: the next lease booked becomes the head.
+    #[inline(never)]
     pub fn leave_head(&mut self, lease: &Address) {
         if self.head_lease == *lease {
             self.head_lease = Address::default();

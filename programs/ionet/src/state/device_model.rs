@@ -43,4 +43,3 @@ impl DeviceModel {
         u64::try_from(product.div_ceil(ONE)).map_err(|_| IonetError::Overflow.into())
     }
 }
-

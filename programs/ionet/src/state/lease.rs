@@ -117,6 +117,7 @@ impl Lease {
     pub const SEED: &'static [u8] = b"lease";
     pub const VERSION: u8 = 1;
 
+    #[inline(never)]
     pub fn copy_params(&mut self, params: &Params) {
         self.interval_secs = params.interval_secs;
         self.ready_deadline_secs = params.ready_deadline_secs;
@@ -154,14 +155,16 @@ impl Lease {
     }
 
     /// Price of `secs` and the renter's fee on it.
+    #[inline(never)]
     pub fn cost(&self, secs: u64) -> Result<(u64, u64)> {
         let price = math::earned(self.price, self.processors, secs)?;
         Ok((price, math::bps_ceil(price, u64::from(self.renter_fee_bps))?))
     }
 
-    /// Seconds that are payable now: what matured, and after the last maturity the minimum charge.
+    /// Seconds that are payable now: what matured, and after the last maturity the minimum charge if nothing was missed
+    /// (a proof of the interval that the end cut may still come after the end, so this is known only then).
     pub fn payable_secs(&self) -> u64 {
-        if self.ring_base >= self.intervals() {
+        if self.ring_base >= self.intervals() && self.missed_secs == 0 {
             self.matured_secs.max(u64::from(self.due_min_secs))
         } else {
             self.matured_secs
@@ -176,6 +179,7 @@ impl Lease {
 
     /// Tier of the outage that is going on, in basis points. Zero while fewer than `tier1_intervals` closed intervals
     /// in a row lack a proof, or when the cluster restarted since the last one.
+    #[inline(never)]
     pub fn outage_bps(&self, now: i64, slot: u64, restart_slot: u64) -> u16 {
         let missing = self.closed_intervals(now).saturating_sub(self.ring_next);
         if missing < u32::from(self.tier1_intervals) || restart_slot > self.last_proof_slot {

@@ -116,6 +116,7 @@ impl Node {
     pub const STAKE_SEED: &'static [u8] = b"stake";
     pub const VERSION: u8 = 1;
 
+    #[inline(never)]
     pub fn set_terms(&mut self, terms: &NodeTerms) -> Result<()> {
         terms.validate()?;
         self.price = terms.price;
@@ -132,6 +133,7 @@ impl Node {
     }
 
     /// Whether new leases and extensions are allowed now; computed, never stored.
+    #[inline(never)]
     pub fn check_hireable(&self, model: &DeviceModel, params: &Params) -> Result<u64> {
         require!(self.flags & FLAG_RETIRED == 0, IonetError::NodeRetired);
         require!(self.flags & (FLAG_BLOCKED | FLAG_FROZEN) == 0, IonetError::NodeBlocked);

@@ -155,8 +155,8 @@ impl Params {
     pub fn local() -> Self {
         Self {
             interval_secs: 3,
-            ready_deadline_secs: 60,
-            accept_deadline_secs: 30,
+            ready_deadline_secs: 120,
+            accept_deadline_secs: 60,
             dispute_window_secs: 6,
             defend_window_secs: 10,
             min_charge_secs: 6,

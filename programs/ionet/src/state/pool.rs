@@ -20,6 +20,7 @@ pub struct Pool {
 
 impl Pool {
     /// Adds `amount`, returns the new shares (rounded down, against the depositor).
+    #[inline(never)]
     pub fn deposit(&mut self, amount: u64) -> Result<u128> {
         let (numerator, denominator) = self.rate()?;
         let shares = math::mul_div(u128::from(amount), numerator, denominator)?;
@@ -30,6 +31,7 @@ impl Pool {
     }
 
     /// Burns `shares`, returns what they are worth (rounded down).
+    #[inline(never)]
     pub fn redeem(&mut self, shares: u128) -> Result<u64> {
         let amount = self.worth(shares)?;
         self.shares = self.shares.get().checked_sub(shares).ok_or(IonetError::Overflow)?.into();

@@ -47,11 +47,13 @@ impl Lease {
     }
 
     /// Intervals that can no longer be proven.
+    #[inline(never)]
     pub fn closed_intervals(&self, now: i64) -> u32 {
         self.intervals_older_than(self.grace_secs(), now)
     }
 
     /// Folds every interval whose payment cannot be disputed any more into the totals.
+    #[inline(never)]
     pub fn fold(&mut self, now: i64) -> Result<()> {
         let mature = self.intervals_older_than(self.maturity_delay(), now);
         while self.ring_base < mature && self.ring_base < self.ring_next {
@@ -80,6 +82,7 @@ impl Lease {
     }
 
     /// Seconds of closed intervals that were not served, over the whole lease.
+    #[inline(never)]
     pub fn unserved_secs(&self, now: i64) -> u64 {
         let closed = self.closed_intervals(now);
         let proven = closed.min(self.ring_next);

@@ -48,6 +48,7 @@ impl StakePosition {
     }
 
     /// The place of a free ticket.
+    #[inline(never)]
     pub fn free_ticket(&self) -> Result<usize> {
         self.tickets.iter().position(|ticket| ticket.shares.get() == 0).ok_or_else(|| IonetError::TooManyTickets.into())
     }

@@ -1,13 +1,13 @@
 use anchor_lang::prelude::*;
+use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::mint;
 use anchor_spl::token::{Mint, Token, TokenAccount};
-use anchor_spl::associated_token::AssociatedToken;
 
 use crate::constants::{IO_DECIMALS, IO_GENESIS, USD_DECIMALS};
 use crate::error::IonetError;
 use crate::events::NetworkInitialized;
 use crate::state::{Iosd, Network, Params};
-use crate::{clock, token};
+use crate::{clock, emit_event, token};
 
 /// The upgradeable loader, which owns this program's ProgramData.
 const LOADER: Address = anchor_lang::address!("BPFLoaderUpgradeab1e11111111111111111111111");
@@ -84,21 +84,24 @@ pub fn handler(
         IO_GENESIS,
         &[&[Network::SEED, &[bump]]],
     );
-    emit_cpi!(NetworkInitialized {
-        network: *ctx.accounts.network.address(),
-        seq: 1,
-        at: now,
-        authority,
-        pauser,
-        arbiter,
-        io_mint,
-        iosd_mint,
-        usdc_mint,
-        feed_id,
-        genesis_owner: *ctx.accounts.genesis_owner.address(),
-        genesis_amount: IO_GENESIS,
-        profile,
-    });
+    emit_event!(
+        ctx,
+        NetworkInitialized {
+            network: *ctx.accounts.network.address(),
+            seq: 1,
+            at: now,
+            authority,
+            pauser,
+            arbiter,
+            io_mint,
+            iosd_mint,
+            usdc_mint,
+            feed_id,
+            genesis_owner: *ctx.accounts.genesis_owner.address(),
+            genesis_amount: IO_GENESIS,
+            profile,
+        }
+    );
     Ok(())
 }
 

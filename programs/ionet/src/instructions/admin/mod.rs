@@ -3,9 +3,4 @@ pub mod init_vaults;
 pub mod register_model;
 pub mod set_pause;
 
-pub use {
-    init_network::*,
-    init_vaults::*,
-    register_model::*,
-    set_pause::*,
-};
+pub use {init_network::*, init_vaults::*, register_model::*, set_pause::*};

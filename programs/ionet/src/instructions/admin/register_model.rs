@@ -2,10 +2,10 @@
 
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::ModelRegistered;
 use crate::state::{DeviceModel, Network, KIND_CPU, MAX_MULTIPLIER, POOL_COMMUNITY};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -31,10 +31,7 @@ pub fn handler(
     throughput: u64,
 ) -> Result<()> {
     let named = name.first().is_some_and(|first| *first != 0);
-    require!(
-        named && kind <= KIND_CPU && pool <= POOL_COMMUNITY && multiplier <= MAX_MULTIPLIER,
-        IonetError::BadModel
-    );
+    require!(named && kind <= KIND_CPU && pool <= POOL_COMMUNITY && multiplier <= MAX_MULTIPLIER, IonetError::BadModel);
     let now = clock::now()?;
     let bump = ctx.bumps.model;
     let model = &mut ctx.accounts.model;
@@ -48,16 +45,19 @@ pub fn handler(
     model.enabled = 1;
     model.bump = bump;
     model.version = DeviceModel::VERSION;
-    emit_cpi!(ModelRegistered {
-        model: *ctx.accounts.model.address(),
-        seq: 1,
-        at: now,
-        code,
-        name,
-        kind,
-        pool,
-        multiplier,
-        throughput,
-    });
+    emit_event!(
+        ctx,
+        ModelRegistered {
+            model: *ctx.accounts.model.address(),
+            seq: 1,
+            at: now,
+            code,
+            name,
+            kind,
+            pool,
+            multiplier,
+            throughput,
+        }
+    );
     Ok(())
 }

@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::PauseChanged;
 use crate::state::{Network, PAUSE_ALL};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -28,6 +28,6 @@ pub fn handler(ctx: &mut Context<SetPause>, bits: u64) -> Result<()> {
     network.pause_bits = bits;
     network.seq = math::add(network.seq, 1)?;
     let seq = network.seq;
-    emit_cpi!(PauseChanged { network: *ctx.accounts.network.address(), seq, at: now, before, after: bits, by });
+    emit_event!(ctx, PauseChanged { network: *ctx.accounts.network.address(), seq, at: now, before, after: bits, by });
     Ok(())
 }

@@ -4,7 +4,7 @@ use anchor_spl::token::{Mint, Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::TokensBurned;
 use crate::state::{Iosd, Network};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -50,6 +50,6 @@ pub fn handler(ctx: &mut Context<Burn>) -> Result<()> {
         amount,
         &[&[Network::SEED, &bump]],
     );
-    emit_cpi!(TokensBurned { iosd: *ctx.accounts.iosd.address(), seq, at: now, mint, amount, burned_after });
+    emit_event!(ctx, TokensBurned { iosd: *ctx.accounts.iosd.address(), seq, at: now, mint, amount, burned_after });
     Ok(())
 }

@@ -2,13 +2,13 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
-use crate::events::{LeaseCancelled, NodeFlagsChanged, NodeSlashed};
+use crate::events::{LeaseCancelled, NodeFlagsChanged};
+use crate::slashing::{self, Cause, Division, Payees, Slash, REASON_BROKEN_PROMISE};
 use crate::state::{
     Cluster, Lease, Network, Node, END_NOT_ACCEPTED, END_NOT_READY, FLAG_PAUSED, LEASE_BOOKED, LEASE_CANCELLED,
     LEASE_READY,
 };
-use crate::slashing::{self, Slash, REASON_BROKEN_PROMISE};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -72,21 +72,30 @@ pub fn handler(ctx: &mut Context<CancelLease>) -> Result<()> {
         (None, Slash::default())
     };
 
-    let (bump, first_key) = ([ctx.accounts.node.bump], ctx.accounts.node.first_device_key);
-    token::transfer(
-        ctx.accounts.stake_vault.cpi_handle_mut(),
-        ctx.accounts.burn_vault.cpi_handle_mut(),
-        ctx.accounts.node.cpi_handle(),
-        slashed.amount,
-        &[&[Node::SEED, first_key.as_ref(), &bump]],
-    );
-    emit_cpi!(cancelled);
+    // A broken promise has cost nobody money: all of the slash is burned.
+    let division = Division { burned: slashed.amount, ..Division::default() };
+    let accounts = &mut ctx.accounts;
+    let payees = Payees {
+        vault: &mut accounts.stake_vault,
+        burn_vault: &mut accounts.burn_vault,
+        renter_io: None,
+        reporter_io: None,
+    };
+    slashing::pay(&accounts.node, &division, payees);
+    emit_event!(ctx, cancelled);
     if let Some(event) = flags {
-        emit_cpi!(event);
+        emit_event!(ctx, event);
     }
     if slashed.amount > 0 {
-        let event = slash_event(&mut ctx.accounts.node, node_key, lease_key, ctx.accounts.lease.promise_bps, &slashed, now)?;
-        emit_cpi!(event);
+        let cause = Cause {
+            lease: lease_key,
+            reason: REASON_BROKEN_PROMISE,
+            bps: ctx.accounts.lease.promise_bps,
+            missed_secs: 0,
+            reporter: Address::default(),
+        };
+        let event = slashing::event(&mut ctx.accounts.node, &cause, &slashed, &division, now)?;
+        emit_event!(ctx, event);
     }
     Ok(())
 }
@@ -127,32 +136,4 @@ fn break_promise(node: &mut Node, lease: &Lease, node_key: Address, now: i64) ->
     }
     let flags = NodeFlagsChanged { node: node_key, seq: node.next_seq()?, at: now, before, after: node.flags };
     Ok((flags, slash))
-}
-
-fn slash_event(
-    node: &mut Node,
-    node_key: Address,
-    lease: Address,
-    bps: u16,
-    slash: &Slash,
-    now: i64,
-) -> Result<NodeSlashed> {
-    Ok(NodeSlashed {
-        node: node_key,
-        seq: node.next_seq()?,
-        at: now,
-        lease,
-        reason: REASON_BROKEN_PROMISE,
-        bps,
-        missed_secs: 0,
-        amount: slash.amount,
-        from_bonded: slash.from_bonded,
-        from_unbonding: slash.from_unbonding,
-        to_renter: 0,
-        to_reporter: 0,
-        burned: slash.amount,
-        reporter: Address::default(),
-        bonded_after: node.bonded.amount,
-        unbonding_after: node.unbonding.amount,
-    })
 }

@@ -4,7 +4,7 @@ use anchor_spl::token::{Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::ClusterClosed;
 use crate::state::{Cluster, Network, Renter, CURRENCY_USDC};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -67,7 +67,7 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
     };
     empty_escrow(accounts, refund, to_fees, to_burn);
     accounts.cluster.close(*accounts.renter.account())?;
-    emit_cpi!(closed);
+    emit_event!(ctx, closed);
     Ok(())
 }
 

@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::LeaseClosed;
 use crate::state::{Cluster, Lease, Node, LEASE_CANCELLED, LEASE_ENDED};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -57,7 +57,7 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
         cluster_reserved_after: cluster.reserved,
     };
     ctx.accounts.lease.close(*ctx.accounts.renter.account())?;
-    emit_cpi!(closed);
+    emit_event!(ctx, closed);
     Ok(())
 }
 

@@ -5,11 +5,4 @@ pub mod close_lease;
 pub mod report_missed;
 pub mod settle_lease;
 
-pub use {
-    burn::*,
-    cancel_lease::*,
-    close_cluster::*,
-    close_lease::*,
-    report_missed::*,
-    settle_lease::*,
-};
+pub use {burn::*, cancel_lease::*, close_cluster::*, close_lease::*, report_missed::*, settle_lease::*};

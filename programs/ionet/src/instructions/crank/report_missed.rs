@@ -2,10 +2,9 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
-use crate::events::NodeSlashed;
-use crate::slashing::{self, REASON_MISSED};
+use crate::slashing::{self, Cause, Payees, REASON_MISSED};
 use crate::state::{Cluster, Lease, Network, Node};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -58,51 +57,22 @@ pub fn handler(ctx: &mut Context<ReportMissed>) -> Result<()> {
     let division = slashing::divide(&slash, &accounts.lease, missed, pay_renter, pay_reporter)?;
     accounts.lease.compensated_secs = math::add(accounts.lease.compensated_secs, missed)?;
 
-    let (bump, first_key) = ([accounts.node.bump], accounts.node.first_device_key);
-    let seeds: &[&[&[u8]]] = &[&[Node::SEED, first_key.as_ref(), &bump]];
-    if division.to_renter > 0 {
-        let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), accounts.renter_io.cpi_handle_mut());
-        token::transfer(vault, to, accounts.node.cpi_handle(), division.to_renter, seeds);
-    }
-    if let Some(account) = accounts.reporter_io.as_mut() {
-        let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), account.cpi_handle_mut());
-        token::transfer(vault, to, accounts.node.cpi_handle(), division.to_reporter, seeds);
-    }
-    let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), accounts.burn_vault.cpi_handle_mut());
-    token::transfer(vault, to, accounts.node.cpi_handle(), division.burned, seeds);
-
-    let slashed = NodeSlashed {
-        node: *accounts.node.address(),
-        seq: accounts.node.next_seq()?,
-        at: now,
-        lease: *accounts.lease.address(),
-        reason: REASON_MISSED,
-        bps,
-        missed_secs: missed,
-        amount: slash.amount,
-        from_bonded: slash.from_bonded,
-        from_unbonding: slash.from_unbonding,
-        to_renter: division.to_renter,
-        to_reporter: division.to_reporter,
-        burned: division.burned,
-        reporter,
-        bonded_after: accounts.node.bonded.amount,
-        unbonding_after: accounts.node.unbonding.amount,
+    let payees = Payees {
+        vault: &mut accounts.stake_vault,
+        burn_vault: &mut accounts.burn_vault,
+        renter_io: Some(&mut accounts.renter_io),
+        reporter_io: accounts.reporter_io.as_mut(),
     };
-    emit_cpi!(slashed);
+    slashing::pay(&accounts.node, &division, payees);
+    let cause = Cause { lease: *accounts.lease.address(), reason: REASON_MISSED, bps, missed_secs: missed, reporter };
+    let slashed = slashing::event(&mut accounts.node, &cause, &slash, &division, now)?;
+    emit_event!(ctx, slashed);
     Ok(())
 }
 
 /// Whether the reporter is neither the supplier's nor the renter's side.
 fn is_stranger(reporter: &Address, node: &Node, cluster: &Cluster) -> bool {
-    let insiders = [
-        node.owner,
-        node.device_key,
-        node.payout,
-        node.fee_payer,
-        cluster.renter,
-        cluster.payer,
-        cluster.session_key,
-    ];
+    let insiders =
+        [node.owner, node.device_key, node.payout, node.fee_payer, cluster.renter, cluster.payer, cluster.session_key];
     !insiders.contains(reporter)
 }

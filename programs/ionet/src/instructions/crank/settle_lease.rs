@@ -4,7 +4,7 @@ use anchor_spl::token::{Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::{LeaseEnded, LeaseSettled};
 use crate::state::{Cluster, Lease, Node, END_EXPIRED, LEASE_ACTIVE};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -74,10 +74,10 @@ pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
         &[&[Cluster::SEED, renter.as_ref(), &id, &bump]],
     );
     if let Some(event) = ended {
-        emit_cpi!(event);
+        emit_event!(ctx, event);
     }
     if let Some(event) = settled {
-        emit_cpi!(event);
+        emit_event!(ctx, event);
     }
     Ok(())
 }

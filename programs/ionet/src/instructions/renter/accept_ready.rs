@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::LeaseStarted;
 use crate::state::{Cluster, Lease, LEASE_ACTIVE, LEASE_READY, ROLE_HEAD};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -47,6 +47,6 @@ pub fn handler(ctx: &mut Context<AcceptReady>) -> Result<()> {
         accepted_by,
         ends_at: lease.ends_at,
     };
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::events::LeaseBooked;
 use crate::state::{
     Cluster, DeviceModel, Iosd, Lease, Network, Node, LEASE_BOOKED, PAUSE_ADD_LEASE, ROLE_HEAD, ROLE_WORKER,
 };
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -97,7 +97,7 @@ pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms
         reserved_amount: lease.reserved_amount,
         cluster_reserved_after: cluster.reserved,
     };
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     Ok(())
 }
 

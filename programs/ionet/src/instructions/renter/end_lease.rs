@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::LeaseEnded;
 use crate::state::{Cluster, Lease, Node, END_RENTER, END_SUPPLIER_FAULT, LEASE_ACTIVE};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -58,6 +58,6 @@ pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
         due_min_secs: lease.due_min_secs,
         by,
     };
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     Ok(())
 }

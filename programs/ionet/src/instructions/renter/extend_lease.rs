@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::LeaseExtended;
 use crate::state::{Cluster, DeviceModel, Lease, Network, Node, LEASE_ACTIVE, PAUSE_EXTEND_LEASE};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -63,6 +63,6 @@ pub fn handler(ctx: &mut Context<ExtendLease>, extra_secs: u32) -> Result<()> {
         added_amount: added,
         cluster_reserved_after: cluster.reserved,
     };
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     Ok(())
 }

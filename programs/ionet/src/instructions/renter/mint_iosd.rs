@@ -6,7 +6,7 @@ use crate::error::IonetError;
 use crate::events::IosdMinted;
 use crate::oracle::Price;
 use crate::state::{Iosd, Network, PAUSE_MINT_IOSD};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -74,17 +74,20 @@ pub fn handler(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Re
         &[&[Network::SEED, &bump]],
     );
     let iosd = &ctx.accounts.iosd;
-    emit_cpi!(IosdMinted {
-        iosd: *iosd.address(),
-        seq: iosd.seq,
-        at: now,
-        wallet,
-        io_burned: io_amount,
-        iosd_minted: iosd_amount,
-        price: iosd.last_price,
-        publish_time: iosd.last_publish_time,
-        minted_after: iosd.minted,
-        io_burned_after: iosd.io_burned,
-    });
+    emit_event!(
+        ctx,
+        IosdMinted {
+            iosd: *iosd.address(),
+            seq: iosd.seq,
+            at: now,
+            wallet,
+            io_burned: io_amount,
+            iosd_minted: iosd_amount,
+            price: iosd.last_price,
+            publish_time: iosd.last_publish_time,
+            minted_after: iosd.minted,
+            io_burned_after: iosd.io_burned,
+        }
+    );
     Ok(())
 }

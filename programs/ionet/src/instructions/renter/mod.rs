@@ -8,12 +8,6 @@ pub mod set_session_key;
 pub mod withdraw_budget;
 
 pub use {
-    accept_ready::*,
-    add_lease::*,
-    end_lease::*,
-    extend_lease::*,
-    mint_iosd::*,
-    open_cluster::*,
-    set_session_key::*,
+    accept_ready::*, add_lease::*, end_lease::*, extend_lease::*, mint_iosd::*, open_cluster::*, set_session_key::*,
     withdraw_budget::*,
 };

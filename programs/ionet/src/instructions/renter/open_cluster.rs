@@ -6,7 +6,7 @@ use anchor_spl::token::{self, Mint, Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::ClusterOpened;
 use crate::state::{Cluster, Network, Renter, CLUSTER_CONTAINER, CURRENCY_IOSD, PAUSE_OPEN_CLUSTER};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -89,19 +89,22 @@ pub fn handler(
         deposit,
         &[],
     );
-    emit_cpi!(ClusterOpened {
-        cluster: *ctx.accounts.cluster.address(),
-        seq,
-        at: now,
-        renter: wallet,
-        id,
-        kind,
-        currency: CURRENCY_IOSD,
-        mint,
-        deposit,
-        session_key,
-        session_expires_at,
-        config_hash,
-    });
+    emit_event!(
+        ctx,
+        ClusterOpened {
+            cluster: *ctx.accounts.cluster.address(),
+            seq,
+            at: now,
+            renter: wallet,
+            id,
+            kind,
+            currency: CURRENCY_IOSD,
+            mint,
+            deposit,
+            session_key,
+            session_expires_at,
+            config_hash,
+        }
+    );
     Ok(())
 }

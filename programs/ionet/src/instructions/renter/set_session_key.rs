@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::SessionKeyChanged;
 use crate::state::Cluster;
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -22,13 +22,16 @@ pub fn handler(ctx: &mut Context<SetSessionKey>, session_key: Address, expires_a
     cluster.session_key = session_key;
     cluster.session_expires_at = expires_at;
     let seq = cluster.next_seq()?;
-    emit_cpi!(SessionKeyChanged {
-        cluster: *ctx.accounts.cluster.address(),
-        seq,
-        at: now,
-        before,
-        after: session_key,
-        expires_at,
-    });
+    emit_event!(
+        ctx,
+        SessionKeyChanged {
+            cluster: *ctx.accounts.cluster.address(),
+            seq,
+            at: now,
+            before,
+            after: session_key,
+            expires_at,
+        }
+    );
     Ok(())
 }

@@ -4,7 +4,7 @@ use anchor_spl::token::{Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::BudgetWithdrawn;
 use crate::state::Cluster;
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -38,6 +38,9 @@ pub fn handler(ctx: &mut Context<WithdrawBudget>, amount: u64) -> Result<()> {
         amount,
         &[&[Cluster::SEED, renter.as_ref(), &id, &bump]],
     );
-    emit_cpi!(BudgetWithdrawn { cluster: *ctx.accounts.cluster.address(), seq, at: now, amount, refunded_after });
+    emit_event!(
+        ctx,
+        BudgetWithdrawn { cluster: *ctx.accounts.cluster.address(), seq, at: now, amount, refunded_after }
+    );
     Ok(())
 }

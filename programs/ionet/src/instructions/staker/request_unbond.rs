@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::UnbondRequested;
 use crate::state::{Network, Node, StakePosition, Ticket};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -31,7 +31,7 @@ pub fn handler(ctx: &mut Context<RequestUnbond>, amount: u64) -> Result<()> {
     let node_key = *ctx.accounts.node.address();
     let moved = unbond(&mut ctx.accounts.node, &mut ctx.accounts.position, slot, amount, cooldown, now)?;
     let seq = ctx.accounts.node.next_seq()?;
-    emit_cpi!(moved.event(node_key, seq, now, *ctx.accounts.position.address(), staker, &ctx.accounts.node));
+    emit_event!(ctx, moved.event(node_key, seq, now, *ctx.accounts.position.address(), staker, &ctx.accounts.node));
     Ok(())
 }
 

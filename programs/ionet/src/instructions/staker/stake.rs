@@ -4,7 +4,7 @@ use anchor_spl::token::{Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::Staked;
 use crate::state::{Network, Node, StakePosition};
-use crate::{clock, token};
+use crate::{clock, emit_event, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -63,18 +63,21 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     );
     let seq = ctx.accounts.node.next_seq()?;
     let bonded = ctx.accounts.node.bonded;
-    emit_cpi!(Staked {
-        node: node_key,
-        seq,
-        at: now,
-        position: *ctx.accounts.position.address(),
-        staker,
-        amount,
-        shares,
-        bonded_before,
-        bonded_after: bonded.amount,
-        bonded_shares_after: bonded.shares.get(),
-        era,
-    });
+    emit_event!(
+        ctx,
+        Staked {
+            node: node_key,
+            seq,
+            at: now,
+            position: *ctx.accounts.position.address(),
+            staker,
+            amount,
+            shares,
+            bonded_before,
+            bonded_after: bonded.amount,
+            bonded_shares_after: bonded.shares.get(),
+            era,
+        }
+    );
     Ok(())
 }

@@ -4,7 +4,7 @@ use anchor_spl::token::{Token, TokenAccount};
 use crate::error::IonetError;
 use crate::events::StakeWithdrawn;
 use crate::state::{Network, Node, StakePosition, Ticket};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -50,18 +50,21 @@ pub fn handler(ctx: &mut Context<Withdraw>) -> Result<()> {
         ctx.accounts.position.close(*ctx.accounts.staker.account())?;
     }
     let seq = ctx.accounts.node.next_seq()?;
-    emit_cpi!(StakeWithdrawn {
-        node: node_key,
-        seq,
-        at: now,
-        position: position_key,
-        staker,
-        amount,
-        tickets,
-        unbonding_before,
-        unbonding_after: ctx.accounts.node.unbonding.amount,
-        position_closed,
-    });
+    emit_event!(
+        ctx,
+        StakeWithdrawn {
+            node: node_key,
+            seq,
+            at: now,
+            position: position_key,
+            staker,
+            amount,
+            tickets,
+            unbonding_before,
+            unbonding_after: ctx.accounts.node.unbonding.amount,
+            position_closed,
+        }
+    );
     Ok(())
 }
 

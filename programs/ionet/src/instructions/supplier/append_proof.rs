@@ -1,10 +1,10 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::ProofAppended;
 use crate::hash::sha256_parts;
 use crate::state::{Lease, Node};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -48,19 +48,22 @@ pub fn handler(
     let seq = lease.next_seq()?;
     let (node, proof_head, proof_count, pending_bps) =
         (lease.node, lease.proof_head, lease.proof_count, lease.pending_bps);
-    emit_cpi!(ProofAppended {
-        lease: *ctx.accounts.lease.address(),
-        seq,
-        at: now,
-        node,
-        interval,
-        served_before,
-        served_secs,
-        gpu_ms,
-        root,
-        proof_head,
-        proof_count,
-        pending_bps,
-    });
+    emit_event!(
+        ctx,
+        ProofAppended {
+            lease: *ctx.accounts.lease.address(),
+            seq,
+            at: now,
+            node,
+            interval,
+            served_before,
+            served_secs,
+            gpu_ms,
+            root,
+            proof_head,
+            proof_count,
+            pending_bps,
+        }
+    );
     Ok(())
 }

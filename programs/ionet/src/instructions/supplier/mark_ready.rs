@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::LeaseReady;
 use crate::state::{Lease, Node, LEASE_BOOKED, LEASE_READY};
-use crate::{clock, math};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -29,6 +29,6 @@ pub fn handler(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()
     let seq = lease.next_seq()?;
     let node = lease.node;
     let accept_by = math::add_time(now, u64::from(lease.accept_deadline_secs))?;
-    emit_cpi!(LeaseReady { lease: *ctx.accounts.lease.address(), seq, at: now, node, report_hash, accept_by });
+    emit_event!(ctx, LeaseReady { lease: *ctx.accounts.lease.address(), seq, at: now, node, report_hash, accept_by });
     Ok(())
 }

@@ -8,12 +8,6 @@ pub mod rotate_device_key;
 pub mod update_node;
 
 pub use {
-    append_proof::*,
-    mark_ready::*,
-    pause_node::*,
-    quit_lease::*,
-    register_node::*,
-    retire_node::*,
-    rotate_device_key::*,
-    update_node::*,
+    append_proof::*, mark_ready::*, pause_node::*, quit_lease::*, register_node::*, retire_node::*,
+    rotate_device_key::*, update_node::*,
 };

@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::NodeFlagsChanged;
 use crate::state::{Node, FLAG_PAUSED, FLAG_RETIRED};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -22,6 +22,6 @@ pub fn handler(ctx: &mut Context<PauseNode>, paused: bool) -> Result<()> {
     let after = if paused { before | FLAG_PAUSED } else { before & !FLAG_PAUSED };
     node.flags = after;
     let seq = node.next_seq()?;
-    emit_cpi!(NodeFlagsChanged { node: *ctx.accounts.node.address(), seq, at: now, before, after });
+    emit_event!(ctx, NodeFlagsChanged { node: *ctx.accounts.node.address(), seq, at: now, before, after });
     Ok(())
 }

@@ -2,10 +2,10 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
-use crate::events::{LeaseEnded, NodeSlashed};
-use crate::slashing::{self, REASON_QUIT};
+use crate::events::LeaseEnded;
+use crate::slashing::{self, Cause, Payees, REASON_QUIT};
 use crate::state::{Cluster, Lease, Network, Node, END_QUIT, LEASE_ACTIVE};
-use crate::{clock, math, token};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -58,14 +58,13 @@ pub fn handler(ctx: &mut Context<QuitLease>) -> Result<()> {
     accounts.cluster.leave_head(&lease_key);
     accounts.cluster.last_activity_at = now;
 
-    let (bump, first_key) = ([accounts.node.bump], accounts.node.first_device_key);
-    let seeds: &[&[&[u8]]] = &[&[Node::SEED, first_key.as_ref(), &bump]];
-    if division.to_renter > 0 {
-        let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), accounts.renter_io.cpi_handle_mut());
-        token::transfer(vault, to, accounts.node.cpi_handle(), division.to_renter, seeds);
-    }
-    let (vault, to) = (accounts.stake_vault.cpi_handle_mut(), accounts.burn_vault.cpi_handle_mut());
-    token::transfer(vault, to, accounts.node.cpi_handle(), division.burned, seeds);
+    let payees = Payees {
+        vault: &mut accounts.stake_vault,
+        burn_vault: &mut accounts.burn_vault,
+        renter_io: Some(&mut accounts.renter_io),
+        reporter_io: None,
+    };
+    slashing::pay(&accounts.node, &division, payees);
 
     let ended = LeaseEnded {
         lease: lease_key,
@@ -80,25 +79,9 @@ pub fn handler(ctx: &mut Context<QuitLease>) -> Result<()> {
         due_min_secs: 0,
         by: *accounts.owner.address(),
     };
-    let slashed = NodeSlashed {
-        node: node_key,
-        seq: accounts.node.next_seq()?,
-        at: now,
-        lease: lease_key,
-        reason: REASON_QUIT,
-        bps,
-        missed_secs: missed,
-        amount: slash.amount,
-        from_bonded: slash.from_bonded,
-        from_unbonding: slash.from_unbonding,
-        to_renter: division.to_renter,
-        to_reporter: 0,
-        burned: division.burned,
-        reporter: Address::default(),
-        bonded_after: accounts.node.bonded.amount,
-        unbonding_after: accounts.node.unbonding.amount,
-    };
-    emit_cpi!(ended);
-    emit_cpi!(slashed);
+    let cause = Cause { lease: lease_key, reason: REASON_QUIT, bps, missed_secs: missed, reporter: Address::default() };
+    let slashed = slashing::event(&mut accounts.node, &cause, &slash, &division, now)?;
+    emit_event!(ctx, ended);
+    emit_event!(ctx, slashed);
     Ok(())
 }

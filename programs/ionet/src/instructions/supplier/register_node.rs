@@ -3,11 +3,11 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{self, Mint, Token, TokenAccount};
 
-use crate::clock;
 use crate::constants::MAX_PROCESSORS;
 use crate::error::IonetError;
 use crate::events::NodeRegistered;
 use crate::state::{DeviceModel, Network, Node, NodeTerms, PAUSE_REGISTER_NODE};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -54,24 +54,27 @@ pub fn handler(ctx: &mut Context<RegisterNode>, model_code: u16, processors: u8,
     node.set_terms(&terms)?;
     let seq = node.next_seq()?;
     let terms_seq = node.terms_seq;
-    emit_cpi!(NodeRegistered {
-        node: *ctx.accounts.node.address(),
-        seq,
-        at: now,
-        owner,
-        device_key,
-        model: model_code,
-        processors,
-        payout: terms.payout,
-        fee_payer: terms.fee_payer,
-        price: terms.price,
-        min_duration: terms.min_duration,
-        max_duration: terms.max_duration,
-        min_coverage_bps: terms.min_coverage_bps,
-        country: terms.country,
-        region: terms.region,
-        currencies: terms.currencies,
-        terms_seq,
-    });
+    emit_event!(
+        ctx,
+        NodeRegistered {
+            node: *ctx.accounts.node.address(),
+            seq,
+            at: now,
+            owner,
+            device_key,
+            model: model_code,
+            processors,
+            payout: terms.payout,
+            fee_payer: terms.fee_payer,
+            price: terms.price,
+            min_duration: terms.min_duration,
+            max_duration: terms.max_duration,
+            min_coverage_bps: terms.min_coverage_bps,
+            country: terms.country,
+            region: terms.region,
+            currencies: terms.currencies,
+            terms_seq,
+        }
+    );
     Ok(())
 }

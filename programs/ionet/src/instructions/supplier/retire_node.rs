@@ -1,11 +1,11 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::constants::MAX_TICKETS;
 use crate::error::IonetError;
 use crate::events::{NodeFlagsChanged, UnbondRequested};
 use crate::instructions::staker::request_unbond::unbond;
 use crate::state::{Network, Node, StakePosition, FLAG_RETIRED};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -47,9 +47,9 @@ pub fn handler(ctx: &mut Context<RetireNode>) -> Result<()> {
         let seq = node.next_seq()?;
         moved = Some(unbonded.event(node_key, seq, now, position_key, owner, node));
     }
-    emit_cpi!(NodeFlagsChanged { node: node_key, seq: flags_seq, at: now, before, after });
+    emit_event!(ctx, NodeFlagsChanged { node: node_key, seq: flags_seq, at: now, before, after });
     if let Some(event) = moved {
-        emit_cpi!(event);
+        emit_event!(ctx, event);
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::DeviceKeyRotated;
 use crate::state::Node;
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -23,6 +23,6 @@ pub fn handler(ctx: &mut Context<RotateDeviceKey>) -> Result<()> {
     let before = node.device_key;
     node.device_key = after;
     let seq = node.next_seq()?;
-    emit_cpi!(DeviceKeyRotated { node: *ctx.accounts.node.address(), seq, at: now, before, after });
+    emit_event!(ctx, DeviceKeyRotated { node: *ctx.accounts.node.address(), seq, at: now, before, after });
     Ok(())
 }

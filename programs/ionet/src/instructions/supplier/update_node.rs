@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
 
-use crate::clock;
 use crate::error::IonetError;
 use crate::events::NodeUpdated;
 use crate::state::{Node, NodeTerms};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -21,21 +21,24 @@ pub fn handler(ctx: &mut Context<UpdateNode>, terms: NodeTerms) -> Result<()> {
     node.set_terms(&terms)?;
     let seq = node.next_seq()?;
     let terms_seq = node.terms_seq;
-    emit_cpi!(NodeUpdated {
-        node: *ctx.accounts.node.address(),
-        seq,
-        at: now,
-        payout: terms.payout,
-        fee_payer: terms.fee_payer,
-        price_before,
-        price: terms.price,
-        min_duration: terms.min_duration,
-        max_duration: terms.max_duration,
-        min_coverage_bps: terms.min_coverage_bps,
-        country: terms.country,
-        region: terms.region,
-        currencies: terms.currencies,
-        terms_seq,
-    });
+    emit_event!(
+        ctx,
+        NodeUpdated {
+            node: *ctx.accounts.node.address(),
+            seq,
+            at: now,
+            payout: terms.payout,
+            fee_payer: terms.fee_payer,
+            price_before,
+            price: terms.price,
+            min_duration: terms.min_duration,
+            max_duration: terms.max_duration,
+            min_coverage_bps: terms.min_coverage_bps,
+            country: terms.country,
+            region: terms.region,
+            currencies: terms.currencies,
+            terms_seq,
+        }
+    );
     Ok(())
 }
