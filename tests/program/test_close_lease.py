@@ -139,8 +139,8 @@ def test_used_again_later_fails(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 12)
     world.final(lease)
     world.do(calls.settle_lease(lease), calls.close_lease(lease))
-    with refused("UninitializedAccount"):
+    with refused("AccountDataTooSmall"):
         world.do(calls.close_lease(lease))
     world.fund(lease.key)
-    with refused("UninitializedAccount"):
+    with refused("AccountDataTooSmall"):
         world.do(calls.close_lease(lease))

@@ -1,0 +1,208 @@
+"""For every instruction a world in which a call of it succeeds, with a second set of everything beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ionet import pda
+from program import calls
+from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.chain import Call, who
+from program.world import H100, HOUR, IO_UNIT, T4, World
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+OTHER_PROGRAM = pda.PYTH_RECEIVER
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A world, a call that succeeds in it, and by slot what belongs to somebody else."""
+
+    world: World
+    call: Call
+    others: dict[str, Pubkey | Keypair]
+
+
+Pairs = list[tuple[NodeRef, ClusterRef]]
+# Brings two nodes and two clusters to a state and returns their leases.
+Bring = Callable[[World, Pairs], list[LeaseRef]]
+Make = Callable[[World, LeaseRef], Call]
+
+
+def idle(_world: World, pairs: Pairs) -> list[LeaseRef]:
+    return [LeaseRef(node, cluster, 0) for node, cluster in pairs]
+
+
+def booked(world: World, pairs: Pairs) -> list[LeaseRef]:
+    return [world.booked(node, cluster) for node, cluster in pairs]
+
+
+def ready(world: World, pairs: Pairs) -> list[LeaseRef]:
+    return [world.ready(node, cluster) for node, cluster in pairs]
+
+
+def active(world: World, pairs: Pairs) -> list[LeaseRef]:
+    return [world.active(node, cluster) for node, cluster in pairs]
+
+
+def after(secs: int, bring: Bring) -> Bring:
+    def later(world: World, pairs: Pairs) -> list[LeaseRef]:
+        leases = bring(world, pairs)
+        world.warp(secs)
+        return leases
+
+    return later
+
+
+def unbonding(world: World, pairs: Pairs) -> list[LeaseRef]:
+    for node, _ in pairs:
+        world.do(calls.request_unbond(node, IO_UNIT))
+    return idle(world, pairs)
+
+
+def served(world: World, pairs: Pairs) -> list[LeaseRef]:
+    """Two hours proven in full, past the last dispute window, nothing settled yet."""
+    leases = active(world, pairs)
+    for interval in range(12):
+        world.warp(600)
+        for lease in leases:
+            world.do(calls.append_proof(lease, interval, 600))
+    world.final(leases[0])
+    return leases
+
+
+def settled(world: World, pairs: Pairs) -> list[LeaseRef]:
+    leases = served(world, pairs)
+    for lease in leases:
+        world.do(calls.settle_lease(lease))
+    return leases
+
+
+def closed(world: World, pairs: Pairs) -> list[LeaseRef]:
+    leases = settled(world, pairs)
+    for lease in leases:
+        world.do(calls.close_lease(lease))
+    return leases
+
+
+def _new_node(_world: World, lease: LeaseRef) -> Call:
+    return calls.register_node(NodeRef(lease.node.owner, who("new device")), H100, 8)
+
+
+def _new_cluster(world: World, lease: LeaseRef) -> Call:
+    return calls.open_cluster(ClusterRef(lease.cluster.renter, 1, who("session")), 1, world.now + 1)
+
+
+def _mint(world: World, lease: LeaseRef) -> Call:
+    world.give_io(lease.cluster.renter, IO_UNIT)
+    return calls.mint_iosd(lease.cluster.renter, world.oracle, IO_UNIT)
+
+
+def _report(world: World, lease: LeaseRef) -> Call:
+    world.open_ata(world.stranger, IO)
+    return calls.report_missed(lease, world.stranger)
+
+
+def _burn(world: World, _lease: LeaseRef) -> Call:
+    world.move(world.treasury, pda.burn_vault(ID, IO), IO, 1)
+    return calls.burn(IO)
+
+
+STAGES: dict[str, tuple[Bring, Make]] = {
+    "init_vaults": (idle, lambda world, _: calls.init_vaults(world.stranger, world.usdc)),
+    "register_model": (idle, lambda world, _: calls.register_model(world.authority, 9)),
+    "set_pause": (idle, lambda world, _: calls.set_pause(world.pauser, 1)),
+    "register_node": (idle, _new_node),
+    "update_node": (idle, lambda _, lease: calls.update_node(lease.node, calls.terms(lease.node.owner))),
+    "rotate_device_key": (idle, lambda _, lease: calls.rotate_device_key(lease.node, who("new device"))),
+    "pause_node": (idle, lambda _, lease: calls.pause_node(lease.node, True)),
+    "retire_node": (idle, lambda _, lease: calls.retire_node(lease.node)),
+    "stake": (idle, lambda _, lease: calls.stake(lease.node, 1)),
+    "request_unbond": (idle, lambda _, lease: calls.request_unbond(lease.node, 1)),
+    "withdraw": (after(14 * 86_400, unbonding), lambda _, lease: calls.withdraw(lease.node)),
+    "mint_iosd": (idle, _mint),
+    "open_cluster": (idle, _new_cluster),
+    "set_session_key": (idle, lambda _, lease: calls.set_session_key(lease.cluster, calls.NOBODY, 0)),
+    "withdraw_budget": (idle, lambda _, lease: calls.withdraw_budget(lease.cluster, 1)),
+    "add_lease": (idle, lambda _, lease: calls.add_lease(lease, H100, HOUR)),
+    "mark_ready": (booked, lambda _, lease: calls.mark_ready(lease)),
+    "accept_ready": (ready, lambda _, lease: calls.accept_ready(lease)),
+    "append_proof": (after(600, active), lambda _, lease: calls.append_proof(lease, 0, 600)),
+    "extend_lease": (active, lambda _, lease: calls.extend_lease(lease, H100, 1)),
+    "end_lease": (active, lambda _, lease: calls.end_lease(lease)),
+    "quit_lease": (active, lambda _, lease: calls.quit_lease(lease)),
+    "settle_lease": (served, lambda _, lease: calls.settle_lease(lease)),
+    "cancel_lease": (after(1_200, booked), lambda _, lease: calls.cancel_lease(lease)),
+    "report_missed": (after(HOUR, active), _report),
+    "close_lease": (settled, lambda _, lease: calls.close_lease(lease)),
+    "close_cluster": (closed, lambda _, lease: calls.close_cluster(lease.cluster)),
+    "burn": (idle, _burn),
+}
+INSTRUCTIONS = ("init_network", *STAGES)
+
+
+def make(name: str) -> Stage:
+    """The stage of an instruction."""
+    if name == "init_network":
+        world = World()
+        world.fund(who("renter b").pubkey())
+        lease = LeaseRef(NodeRef(world.stranger, who("device")), ClusterRef(who("renter b"), 0, who("session")), 0)
+        call = calls.init_network(world.authority, world.usdc, world.treasury)
+        return Stage(world, call, _others(world, lease))
+    world = World.started()
+    bring, build = STAGES[name]
+    a, b = bring(world, [(world.staked_node(letter), world.cluster(letter)) for letter in "ab"])
+    return Stage(world, build(world, a), {**_others(world, b), **_others_of(name)})
+
+
+def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
+    """What the second supplier and the second renter have, by the names of slots."""
+    node, cluster = b.node, b.cluster
+    return {
+        "node": node.key,
+        "cluster": cluster.key,
+        "lease": b.key,
+        "position": node.position,
+        "stake_vault": node.vault,
+        "escrow": cluster.escrow,
+        "owner": node.owner,
+        "device_key": node.device,
+        "staker": node.owner,
+        "renter": cluster.renter,
+        "wallet": cluster.renter,
+        "authority": cluster.renter,
+        "pauser": cluster.renter,
+        "model": pda.model(ID, T4),
+        "renter_account": pda.renter(ID, cluster.renter.pubkey()),
+        "mint": world.create_mint(who("odd mint"), 5),
+        "io_mint": USD,
+        "iosd_mint": IO,
+        "usdc_mint": who("odd mint").pubkey(),
+        "fee_vault": pda.fee_vault(ID, IO),
+        "burn_vault": pda.burn_vault(ID, USD),
+        "from": ata(node.owner, IO),
+        "to": ata(node.owner, IO),
+        "payout_account": ata(node.owner, USD),
+        "refund_to": ata(cluster.renter, USD),
+        "renter_io": ata(node.owner, IO),
+        "reporter_io": ata(node.owner, IO),
+        "genesis_account": ata(world.stranger, IO),
+        "program_data": pda.program_data(OTHER_PROGRAM),
+        "price_update": NETWORK,
+        "token_program": TOKEN_2022,
+    }
+
+
+def _others_of(name: str) -> dict[str, Pubkey | Keypair]:
+    """Where a slot's name means something else in one instruction."""
+    renter = ata(who("renter b"), USD)
+    table: dict[str, dict[str, Pubkey | Keypair]] = {
+        "open_cluster": {"mint": IO, "from": renter},
+        "withdraw_budget": {"to": renter},
+        "mint_iosd": {"from": ata(who("renter b"), IO)},
+        "close_cluster": {"burn_vault": pda.burn_vault(ID, IO)},
+    }
+    return table.get(name, {})
