@@ -160,7 +160,7 @@ class AgentClient:
         return msgspec.json.decode(await self._request("POST", "/v1/start", spec), type=Status)
 
     async def stop(self, lease: str) -> Status:
-        """Stop the member of `lease` and remove its files. One that was metered ends by itself when its lease is over."""
+        """Stop the member of `lease` and remove its files; a metered one ends by itself when its lease is over."""
         return msgspec.json.decode(await self._request("POST", "/v1/stop", Stop(lease)), type=Status)
 
     async def challenge(self, challenge: Challenge) -> None:

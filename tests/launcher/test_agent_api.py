@@ -27,6 +27,7 @@ from ionet.agent_api import (
     sign_request,
     signing_message,
 )
+from ionet_launcher import hardware
 from ionet_launcher.agent.agent import Agent
 from ionet_launcher.agent.auth import Gate
 from ionet_launcher.agent.journal import Journal
@@ -286,6 +287,12 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         events = [event async for event in renter.run(GPUS)]
         assert "".join(e.output or "" for e in events).splitlines()[-1] == "2.0"
         assert events[-1].exit_code == 3
+        leases = [node.lease, msgspec.structs.replace(node.lease, processors=3)]
+        assert await hardware.check(client, leases[:1], devices=False) == {}
+        wrong = await hardware.check(client, leases[1:], devices=False)
+        assert "shows 2 processors" in wrong[node.lease.address]
+        missing = msgspec.structs.replace(node.lease, address=STRANGER.pubkey())
+        assert "no task ran" in (await hardware.check(client, [missing], devices=False))[missing.address]
         assert await renter.report() == msgspec.to_builtins(measure())
         node.chain.accept(4)
         node.agent._viewed_at = 0.0

@@ -12,6 +12,7 @@ import market
 import postgres
 import pytest
 import pytest_asyncio
+from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_launcher import processes
 from ionet_launcher.lease import LeaseStatus
 from launcher.stack import Command, NodeProcess, Stack, ray_mains, stack, until
@@ -33,14 +34,13 @@ print(json.dumps([r.decode() for r in ray.get([work.remote(i) for i in range(6)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    with postgres.server() as server:
-        # At half speed, so that a process that was killed is back before an interval's grace is over.
-        async with market.market(slot_ms=100, clock_factor=0.5) as founded, postgres.database(server) as dsn:
-            async with stack(founded, dsn, tmp_path_factory.mktemp("stack"), 3) as made:
-                yield made
-            for node in made.nodes:
-                assert ray_mains(node.base) == []
+async def running(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    # At half speed, so that a process that was killed is back before an interval's grace is over.
+    async with market.market(slot_ms=100, clock_factor=0.5) as founded, postgres.database(server) as dsn:
+        async with stack(founded, dsn, tmp_path_factory.mktemp("stack"), 3) as made:
+            yield made
+        for node in made.nodes:
+            assert ray_mains(node.base) == []
 
 
 async def statuses(stack: Stack, leases: list[Pubkey]) -> set[int]:

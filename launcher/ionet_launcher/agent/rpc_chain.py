@@ -27,7 +27,8 @@ class RpcChain:
     def __init__(self, client: Client, node: Pubkey, device: Keypair) -> None:
         self._client, self._node, self._device = client, node, device
         self._reader = Reader(client)
-        self._lease, self._cluster = NONE, NONE
+        # Lease and cluster of the last view, read and written together: requests and the loop look at the same time.
+        self._known = (NONE, NONE)
 
     async def view(self) -> NodeView:
         try:
@@ -41,7 +42,8 @@ class RpcChain:
 
     async def _view(self) -> NodeView | None:
         """One try with the addresses the last one found, so that all accounts are read at one slot."""
-        now, slot, accounts = await self._reader.snapshot([self._node, self._lease, self._cluster])
+        lease_key, cluster_key = self._known
+        now, slot, accounts = await self._reader.snapshot([self._node, lease_key, cluster_key])
         node = self._reader.node(accounts, self._node)
         if node is None:
             raise ChainError(f"node {self._node} is not registered")
@@ -49,16 +51,12 @@ class RpcChain:
             raise ChainError(f"the device key of node {self._node} is {node.device_key}, not this one")
         if node.current_lease == NONE:
             return NodeView(now, slot, None)
-        if node.current_lease != self._lease:
-            self._lease = node.current_lease
-            booked = await self._client.find(Lease, self._lease)
-            self._cluster = NONE if booked is None else booked.cluster
+        lease, cluster = self._reader.lease(accounts, lease_key), self._reader.cluster(accounts, cluster_key)
+        if node.current_lease != lease_key or lease is None or cluster is None:
+            booked = await self._client.find(Lease, node.current_lease)
+            self._known = (node.current_lease, booked.cluster if booked is not None else NONE)
             return None
-        lease, cluster = self._reader.lease(accounts, self._lease), self._reader.cluster(accounts, self._cluster)
-        if lease is None or cluster is None:
-            self._lease = NONE
-            return None
-        return NodeView(now, slot, lease_view(self._lease, lease, cluster))
+        return NodeView(now, slot, lease_view(lease_key, lease, cluster))
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
         device, node = self._device.pubkey(), self._node

@@ -11,7 +11,7 @@ from ionet.agent_api import Challenge, RunEvent, Spec, Stop
 from solders.signature import Signature
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -54,6 +54,7 @@ class Api:
             ProviderError: lambda _, error: problem(409, str(error)),
             ChainError: lambda _, error: problem(503, f"no answer from the chain: {error}"),
             msgspec.DecodeError: lambda _, error: problem(422, str(error)),
+            ClientDisconnect: lambda *_: problem(400, "the request was not sent to its end"),
             HTTPException: lambda _, error: problem(error.status_code, error.detail),
         }
         return Starlette(routes=routes, exception_handlers=handlers)

@@ -1,0 +1,153 @@
+"""What the launcher decides when things are not as they should be. No agent answers here; the database is real."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+import pytest
+from ionet.errors import RpcUnreachable
+from ionet_launcher.chain import ClusterView, LauncherChain
+from ionet_launcher.cluster import Stepper
+from ionet_launcher.launcher import Launcher
+from ionet_launcher.lease import LeaseStatus, LeaseView
+from ionet_launcher.phases import PATIENCE_SECS, ClusterPhase, Reason
+from ionet_launcher.store import Move, Store
+from launcher.memory_chain import RENTER, SESSION, lease_view
+from launcher.ports import free_range
+from launcher.test_store import ME, work
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+NOW = 2_000
+
+
+class Given(LauncherChain):
+    """A chain that shows what the test says."""
+
+    def __init__(self, view: ClusterView | Exception | None) -> None:
+        self._shown = view
+
+    async def cluster(self, _address: Pubkey, _leases: Sequence[Pubkey]) -> ClusterView | None:
+        if isinstance(self._shown, Exception):
+            raise self._shown
+        return self._shown
+
+
+def view(*leases: LeaseView, session: Keypair = SESSION, expires: int = 2**40) -> ClusterView:
+    return ClusterView(NOW, session.pubkey(), expires, lease_view().head_lease, list(leases))
+
+
+async def step(
+    pool: asyncpg.Pool,
+    shown: ClusterView | Exception | None,
+    phase: ClusterPhase,
+    *,
+    age: float = 1,
+    agents: dict[Pubkey, str] | None = None,
+    member: bool = False,
+) -> Move:
+    """One step of a cluster that has been in `phase` for `age` seconds."""
+    lease = lease_view()
+    store = Store(pool, ME)
+    await work(pool, str(lease.address), str(lease.cluster), "booked", 1)
+    await store.plan()
+    await pool.execute(
+        "UPDATE launcher.cluster SET phase = $1, entered_at = now() - make_interval(secs => $2)", phase, age
+    )
+    stepper = Stepper(Given(shown), SESSION, agents or {})
+    async with store.take() as held:
+        assert held is not None
+        if member:
+            await held.add_member(str(lease.address), str(lease.node))
+        move = await Launcher(store, stepper)._step(held)
+    await stepper.aclose()
+    return move
+
+
+def nobody() -> dict[Pubkey, str]:
+    [port] = free_range(1)
+    return {lease_view().node: f"http://127.0.0.1:{port}"}
+
+
+async def test_a_planned_cluster_with_agents_is_started(pool: asyncpg.Pool) -> None:
+    assert await step(pool, view(lease_view()), ClusterPhase.PLANNED, agents=nobody()) == Move(ClusterPhase.STARTING)
+
+
+@pytest.mark.parametrize(
+    "shown", [view(lease_view(), session=RENTER), view(lease_view(), expires=NOW)], ids=["other", "expired"]
+)
+async def test_a_cluster_of_another_key_is_left_alone(pool: asyncpg.Pool, shown: ClusterView) -> None:
+    move = await step(pool, shown, ClusterPhase.PLANNED, agents=nobody())
+    assert (move.phase, move.reason) == (ClusterPhase.PLANNED, Reason.NOT_OURS)
+
+
+@pytest.mark.parametrize(
+    ("agents", "reason"), [({}, Reason.AGENT_UNKNOWN), (nobody(), Reason.AGENT_UNREACHABLE)], ids=["unknown", "gone"]
+)
+async def test_a_cluster_without_agents_waits_then_fails(
+    pool: asyncpg.Pool, agents: dict[Pubkey, str], reason: Reason
+) -> None:
+    waits = await step(pool, view(lease_view()), ClusterPhase.STARTING, agents=agents)
+    assert (waits.phase, waits.reason) == (ClusterPhase.STARTING, reason)
+    fails = await step(pool, view(lease_view()), ClusterPhase.STARTING, age=PATIENCE_SECS + 1, agents=agents)
+    assert (fails.phase, fails.reason) == (ClusterPhase.FAILED, reason)
+
+
+async def test_a_running_meter_keeps_a_cluster_from_failing(pool: asyncpg.Pool) -> None:
+    lease = lease_view(status=LeaseStatus.ACTIVE, started_at=NOW - 5, ends_at=NOW + 5)
+    move = await step(pool, view(lease), ClusterPhase.RUNNING, age=PATIENCE_SECS + 1, agents=nobody())
+    assert move.phase is ClusterPhase.RUNNING
+
+
+async def test_workers_without_a_head_are_in_trouble(pool: asyncpg.Pool) -> None:
+    worker = lease_view(address=RENTER.pubkey())
+    move = await step(pool, view(worker), ClusterPhase.JOINING, agents=nobody())
+    assert (move.phase, move.reason) == (ClusterPhase.JOINING, Reason.HEAD_LOST)
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        (None, Reason.NEVER_STARTED),
+        (view(), Reason.NEVER_STARTED),
+        (view(lease_view(ready_by=NOW)), Reason.NEVER_STARTED),
+        (view(lease_view(status=LeaseStatus.READY, accept_by=NOW)), Reason.NEVER_STARTED),
+        (view(lease_view(status=LeaseStatus.CANCELLED)), Reason.NEVER_STARTED),
+        (view(lease_view(status=LeaseStatus.ACTIVE, started_at=NOW - 9, ends_at=NOW)), Reason.EXPIRED),
+        (view(lease_view(status=LeaseStatus.ENDED, started_at=NOW - 9, ends_at=NOW - 3)), Reason.EXPIRED),
+    ],
+    ids=["no cluster", "withdrawn", "not ready in time", "not accepted in time", "cancelled", "expired", "ended"],
+)
+async def test_a_cluster_without_live_leases_stops(
+    pool: asyncpg.Pool, shown: ClusterView | None, reason: Reason
+) -> None:
+    move = await step(pool, shown, ClusterPhase.RUNNING, agents=nobody())
+    assert (move.phase, move.reason) == (ClusterPhase.STOPPED, reason)
+
+
+async def test_draining_waits_for_an_agent_that_does_not_answer(pool: asyncpg.Pool) -> None:
+    move = await step(pool, view(), ClusterPhase.RUNNING, agents=nobody(), member=True)
+    assert move.phase is ClusterPhase.DRAINING
+    assert move.again_secs > 0
+    late = await step(pool, view(), ClusterPhase.DRAINING, age=1_000, agents=nobody(), member=True)
+    assert late.phase is ClusterPhase.STOPPED
+
+
+async def test_a_silent_chain_changes_nothing(pool: asyncpg.Pool) -> None:
+    move = await step(pool, RpcUnreachable("down"), ClusterPhase.JOINING, agents=nobody())
+    assert (move.phase, move.reason) == (ClusterPhase.JOINING, Reason.CHAIN_UNREACHABLE)
+
+
+def test_a_lease_is_live_only_within_its_deadlines() -> None:
+    booked = lease_view(ready_by=NOW + 1)
+    ready = msgspec.structs.replace(booked, status=LeaseStatus.READY, accept_by=NOW + 3)
+    active = msgspec.structs.replace(booked, status=LeaseStatus.ACTIVE, started_at=NOW, ends_at=NOW + 25)
+    assert [booked.runs_at(NOW), booked.runs_at(NOW + 1)] == [True, False]
+    assert [ready.runs_at(NOW + 2), ready.runs_at(NOW + 3)] == [True, False]
+    assert [active.runs_at(NOW + 24), active.runs_at(NOW + 25)] == [True, False]
+    assert active.intervals() == 3
+    assert [active.interval_at(NOW + t) for t in (-1, 0, 9, 10, 24, 25)] == [None, 0, 0, 1, 2, None]
+    assert [active.interval_end(i) for i in range(3)] == [NOW + 10, NOW + 20, NOW + 25]
+    assert active.proof_deadline(2) == NOW + 35
