@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from ionet.agent_api import AgentClient
 from ionet.types import ClusterOpened, Lease
 from ionet.wallet import write_keypair
 from ionet_launcher import processes
@@ -124,8 +123,21 @@ class Stack:
     async def phase(self, cluster: Pubkey) -> str | None:
         return next((row["phase"] for row in await self.clusters() if row["cluster"] == str(cluster)), None)
 
-    def renter_of(self, node: NodeProcess) -> AgentClient:
-        return AgentClient(node.agent.about["api"], node.machine.address, key("renter"))
+    async def renter_command(self, node: NodeProcess, *arguments: str, script: bytes | None = None) -> bytes:
+        """What `ionet cluster …` prints for the renter; `script` becomes its last argument."""
+        wallet, path = self.folder / "renter.json", self.folder / "driver.py"
+        if not wallet.exists():
+            write_keypair(wallet, key("renter"))
+        if script is not None:
+            path.write_bytes(script)
+            arguments = (*arguments, str(path))
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ionet", "--url", self.market.net.rpc_url, "--keypair", str(wallet), "cluster"),
+            *(*arguments, "--agent", node.agent.about["api"], "--json"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await asyncio.wait_for(child.communicate(), 60)
+        return output
 
     def tags(self) -> list[str]:
         return [tag for node in self.nodes if (tag := node.tag()) is not None]

@@ -89,11 +89,13 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
     joined = (row["joined_at"] - row["decided_at"]).total_seconds()
     print(f"booking → meters {took:.1f} s; decision → joined {joined:.1f} s")
     assert all(len(ray_mains(node.base)) == 1 for node in running.nodes)
-    async with running.renter_of(running.nodes[0]) as head:
-        events = [event async for event in head.run(JOB)]
-    assert events[-1].exit_code == 0
-    results = json.loads("".join(event.output or "" for event in events).strip().splitlines()[-1])
-    assert results == [f"result {i}" for i in range(6)]
+    answer = json.loads(await running.renter_command(running.nodes[0], "run", str(cluster), script=JOB))
+    assert answer["exit_code"] == 0, answer["output"]
+    assert json.loads(answer["output"].splitlines()[-1]) == [f"result {i}" for i in range(6)]
+    keys = running.folder / "credentials"
+    environment = json.loads(await running.renter_command(running.nodes[0], "connect", str(cluster), "--to", str(keys)))
+    assert environment["RAY_ADDRESS"].startswith("127.0.")
+    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
     tags = running.tags()
     await until(partial(stopped, running.nodes), 40, "members stop at the end")
     assert [processes.tagged(tag) for tag in tags] == [[], [], []]

@@ -1,0 +1,122 @@
+"""`ionet cluster run` and `ionet cluster connect`: what a renter does with a cluster that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from ionet.cli.context import AsJson, connect, print_fields, pubkey, settings
+from ionet.errors import InvalidInput, IonetError
+
+if TYPE_CHECKING:
+    from ionet.agent_api import AgentClient
+
+T = TypeVar("T")
+Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
+Agent = Annotated[str, typer.Option(help="URL of the agent of the head's node.", envvar="IONET_AGENT")]
+
+
+class AgentFailed(IonetError):
+    """the node's agent did not do it"""
+
+    exit_code = 4
+
+
+def run(
+    ctx: typer.Context,
+    cluster: Cluster,
+    script: Annotated[Path, typer.Argument(help="Python driver; it runs beside the cluster's head.")],
+    agent: Agent,
+    as_json: AsJson = False,
+) -> None:
+    """Run a driver in the cluster and follow its output; the exit code is the driver's."""
+    try:
+        content = script.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot read {script}: {error.strerror}") from None
+
+    async def follow() -> tuple[str, int]:
+        kept, code = [], 1
+        async with await _head(ctx, cluster, agent) as head:
+            async for event in head.run(content):
+                code = code if event.exit_code is None else event.exit_code
+                if as_json:
+                    kept.append(event.output or "")
+                else:
+                    typer.echo(event.output or "", nl=False)
+        return "".join(kept), code
+
+    output, code = _asked(follow())
+    if as_json:
+        print_fields({"exit_code": code, "output": output}, as_json=True)
+    raise typer.Exit(code)
+
+
+def connect_to(
+    ctx: typer.Context,
+    cluster: Cluster,
+    agent: Agent,
+    to: Annotated[Path, typer.Option(help="Folder for certificates and token; created, for its owner only.")],
+    as_json: AsJson = False,
+) -> None:
+    """Fetch address, token and certificates of the cluster; prints the environment a Ray driver needs."""
+
+    async def ask() -> dict[str, str]:
+        async with await _head(ctx, cluster, agent) as head:
+            spec = await head.credentials()
+        files = {"token": spec.token, "ca.pem": spec.ca, "node.pem": spec.certificate, "node.key": spec.key}
+        _write(to, files)
+        return {
+            "RAY_ADDRESS": spec.address,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(to / "token"),
+            "RAY_USE_TLS": "1",
+            "RAY_TLS_CA_CERT": str(to / "ca.pem"),
+            "RAY_TLS_SERVER_CERT": str(to / "node.pem"),
+            "RAY_TLS_SERVER_KEY": str(to / "node.key"),
+        }
+
+    environment = _asked(ask())
+    if as_json:
+        print_fields(environment, as_json=True)
+        return
+    for name, value in environment.items():
+        typer.echo(f"export {name}={value}")
+
+
+async def _head(ctx: typer.Context, cluster: str, url: str) -> AgentClient:
+    """A client of the agent on the head's node, signing with the wallet."""
+    from ionet.agent_api import AgentClient
+    from ionet.wallet import read_keypair
+
+    if not url.startswith(("http://", "https://")):
+        raise InvalidInput(f"{url} is no http address")
+    async with connect(ctx, wallet=False) as client:
+        found = await client.cluster.get(pubkey(cluster))
+        lease = await client.lease.get(found.head_lease)
+    return AgentClient(url, lease.node, read_keypair(settings(ctx).keypair))
+
+
+def _asked(work: Coroutine[None, None, T]) -> T:
+    from ionet.agent_api import AgentError, AgentUnreachableError
+
+    try:
+        return asyncio.run(work)
+    except (AgentError, AgentUnreachableError) as error:
+        raise AgentFailed(str(error)) from None
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in files.items():
+            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+    except OSError as error:
+        raise InvalidInput(f"cannot write to {folder}: {error.strerror}") from None
