@@ -42,7 +42,7 @@ def new_svm() -> LiteSVM:
 def is_token_account(account: Account) -> bool:
     """Whether it is an initialised token account of either token program."""
     data = account.data
-    if account.owner not in TOKEN_PROGRAMS or len(data) < TOKEN_ACCOUNT_SIZE or data[108] == 0:
+    if account.owner not in TOKEN_PROGRAMS or len(data) < TOKEN_ACCOUNT_SIZE or data[108] not in (1, 2):
         return False
     return len(data) == TOKEN_ACCOUNT_SIZE or data[_TYPE_OFFSET] == 2
 
@@ -111,8 +111,10 @@ def names_current_nonce(transaction: VersionedTransaction, read: Callable[[Pubke
     if not transaction.uses_durable_nonce():
         return False
     message = transaction.message
-    position = bytes(message.instructions[0].accounts)[0]
-    nonce = read(message.account_keys[position]) if position < len(message.account_keys) else None
+    accounts = bytes(message.instructions[0].accounts)
+    if not accounts or accounts[0] >= len(message.account_keys):
+        return False
+    nonce = read(message.account_keys[accounts[0]])
     if nonce is None or nonce.owner != SYSTEM_PROGRAM or len(nonce.data) < 72:
         return False
     return nonce.data[40:72] == bytes(message.recent_blockhash)

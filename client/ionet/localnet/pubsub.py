@@ -118,7 +118,7 @@ class PubSub:
     def _subscribe_account(self, subscription: Subscription, params: Params) -> None:
         config = params.config(1)
         subscription.key, subscription.commitment = params.pubkey(0), config.commitment()
-        subscription.view = AccountView(config, reader(self._node, "processed"))
+        subscription.view = AccountView(config, reader(self._node, "processed"), tolerant=True)
 
     def _subscribe_program(self, subscription: Subscription, params: Params) -> None:
         self._subscribe_account(subscription, params)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+
 import pytest
 from client.localnet.helpers import (
     SIGNATURE_FEE,
@@ -14,8 +17,10 @@ from client.localnet.helpers import (
     signed,
 )
 from ionet.localnet import ForkError, Genesis, GenesisError, LocalChain, LocalnetError, TransactionRefusedError
-from ionet.localnet.execution import LOOKUP_TABLE_PROGRAM, MINT_SIZE, TOKEN_ACCOUNT_SIZE, TOKEN_PROGRAM
+from ionet.localnet.chain import FAUCET_LAMPORTS
+from ionet.localnet.execution import LOOKUP_TABLE_PROGRAM, MINT_SIZE, TOKEN_ACCOUNT_SIZE, TOKEN_PROGRAM, new_svm
 from ionet.localnet.genesis import UPGRADEABLE_LOADER, program_data_address, rent_exempt
+from ionet.localnet.genesis import wallet as genesis_wallet
 from ionet.localnet.timeline import BLOCKHASH_AGE, FINALIZED_LAG
 from solders.account import Account
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -355,6 +360,40 @@ def test_fork_gives_new_blocks_new_hashes(chain: LocalChain) -> None:
     newest_slot, newest_hash = chain.timeline.slot_hashes()[0]
     assert newest_slot == chain.slot - 1
     assert newest_hash == chain.timeline.bank_hash(chain.timeline.height - 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_state_after_forks_is_that_of_the_surviving_transactions_alone(seed: int) -> None:
+    chain, draw = LocalChain(), random.Random(seed)
+    wallets = [rich(chain, 10 * SOL) for _ in range(4)]
+    chain.begin_blocks(32)
+    for step in range(150):
+        payer, to = draw.choice(wallets), draw.choice([*wallets, Keypair()]).pubkey()
+        # Some empty the payer, some fail.
+        balance = chain.get_account(payer.pubkey())
+        assert balance is not None
+        lamports = draw.choice([SOL + step, balance.lamports - SIGNATURE_FEE, 100 * SOL + step])
+        with contextlib.suppress(TransactionRefusedError):
+            chain.submit(pay(chain.latest_blockhash(), payer, to, lamports))
+        chain.begin_blocks(draw.choice([0, 0, 1, 3]))
+        if draw.random() < 0.1:
+            chain.fork(draw.randint(1, 8), lambda _record: draw.random() < 0.6)
+        for wallet in wallets:
+            if chain.get_account(wallet.pubkey()) is None:
+                chain.airdrop(wallet.pubkey(), 10 * SOL)
+    # The same transactions on an SVM that never saw a fork.
+    survivors = [
+        record
+        for height in range(chain.timeline.height + 1)
+        for record in chain.history.in_slot(chain.timeline.slot_at(height))
+    ]
+    plain = new_svm()
+    plain.set_account(chain.faucet.pubkey(), genesis_wallet(FAUCET_LAMPORTS))
+    for record in survivors:
+        plain.send_transaction(record.transaction)
+    assert len(survivors) > 50
+    for address in chain.addresses:
+        assert chain.get_account(address) == plain.get_account(address)
 
 
 @pytest.mark.parametrize("depth", [0, 32, 33])

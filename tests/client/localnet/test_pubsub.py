@@ -143,6 +143,13 @@ async def test_closed_account_is_told_as_empty(still: Localnet, socket: ClientCo
     assert (value["lamports"], value["data"]) == (0, ["", "base64"])
 
 
+async def test_long_account_in_base58_does_not_stop_the_chain(still: Localnet, socket: ClientConnection) -> None:
+    address = Keypair().pubkey()
+    await tell(socket, "accountSubscribe", str(address), {"commitment": "processed"})
+    still.chain.set_account(address, rent_exempt(bytes(500), Keypair().pubkey()))
+    assert (await hear(socket))["result"]["value"]["data"] == "error: data too large for bs58 encoding"
+
+
 async def test_slots_roots_and_blocks(still: Localnet, socket: ClientConnection) -> None:
     still.chain.begin_blocks(40)
     await tell(socket, "slotSubscribe")

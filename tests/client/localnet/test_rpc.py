@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -530,3 +531,18 @@ async def test_bad_parameters_are_named(raw: Raw, method: str, params: list[Any]
     error = await raw.error(method, *params)
     assert error["code"] == -32602, error
     assert error["message"]
+
+
+async def test_mutated_transactions_never_break_the_node(raw: Raw) -> None:
+    draw, chain = random.Random(1), raw.net.chain
+    payer = rich(chain)
+    codes = set()
+    for number in range(400):
+        content = bytearray(bytes(pay(chain.latest_blockhash(), payer, Keypair().pubkey(), SOL // 100 + number)))
+        for _ in range(draw.randint(0, 3)):
+            content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        config = {"encoding": "base64", "skipPreflight": bool(number % 2)}
+        answer = await raw.full("sendTransaction", base64.b64encode(content).decode(), config)
+        codes.add(answer["error"]["code"] if "error" in answer else 0)
+    assert codes <= {0, -32002, -32003, -32602}
+    assert {0, -32602} <= codes

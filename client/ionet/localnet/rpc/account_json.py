@@ -18,6 +18,7 @@ from ionet.localnet.rpc.params import Config, RpcError, invalid
 ENCODINGS = ("binary", "base58", "base64", "base64+zstd", "jsonParsed")
 # Longer data is refused in base58, whose cost grows with the square of the length.
 _BASE58_LIMIT = 128
+_BASE58 = ("binary", "base58")
 
 _NO_KEY = Pubkey.default()
 _STATES = ("uninitialized", "initialized", "frozen")
@@ -25,9 +26,14 @@ Read = Callable[[Pubkey], Account | None]
 
 
 class AccountView:
-    """How a caller wants accounts: encoding and slice."""
+    """How a caller wants accounts: encoding and slice.
 
-    def __init__(self, config: Config, read: Read) -> None:
+    Data too long for base58 is an error, or with `tolerant` a sentence in its place: a notification has nobody to
+    refuse to.
+    """
+
+    def __init__(self, config: Config, read: Read, *, tolerant: bool = False) -> None:
+        self._tolerant = tolerant
         self.encoding = config.choice("encoding", ENCODINGS, "binary")
         self._read = read
         self._slice: tuple[int, int] | None = None
@@ -58,11 +64,13 @@ class AccountView:
         if self._slice:
             offset, length = self._slice
             data = data[offset : offset + length]
+        if self._tolerant and self.encoding in _BASE58 and len(data) > _BASE58_LIMIT:
+            return "error: data too large for bs58 encoding"
         return encode_data(data, self.encoding)
 
 
 def encode_data(data: bytes, encoding: str) -> Any:
-    if encoding in ("binary", "base58"):
+    if encoding in _BASE58:
         if len(data) > _BASE58_LIMIT:
             message = (
                 f"Encoded binary (base 58) data should be less than {_BASE58_LIMIT} bytes, please use Base64 encoding."

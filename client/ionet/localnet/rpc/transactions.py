@@ -7,7 +7,7 @@ import binascii
 from typing import Any
 
 import base58
-from solders.transaction import VersionedTransaction
+from solders.transaction import SanitizeError, VersionedTransaction
 
 from ionet.localnet.errors import TransactionRefusedError, describe
 from ionet.localnet.history import TransactionRecord
@@ -45,7 +45,7 @@ def decode_transaction(text: str, encoding: str) -> VersionedTransaction:
     try:
         transaction = VersionedTransaction.from_bytes(raw)
         transaction.sanitize()
-    except ValueError as failure:
+    except (ValueError, SanitizeError) as failure:
         raise invalid(f"failed to deserialize solana transaction: {failure}") from failure
     return transaction
 
