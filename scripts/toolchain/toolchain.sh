@@ -67,10 +67,8 @@ T
     > /opt/builtins.ll && llvm-as-23 /opt/builtins.ll -o /opt/builtins.bc'
 }
 
-# The virtual machine reads and writes unaligned words; without the feature every address is copied byte by byte (a
-# third of the program). The inlining threshold trades a few compute units for another quarter.
 # A panic aborts at once: no formatting code, no writable statics, and the transaction still fails.
-# Misaligned access: the runtime loads and stores any address in one instruction; without this every access to a
+# Misaligned access: the runtime loads and stores at any address in one instruction; without it every access to a
 # packed field is taken apart into bytes (a third of the program).
 # Inlining threshold: a tenth less program for a few compute units.
 # --cfg target_os: std knows an allocator for zkvm (the target's os) and none for solana; crates still see solana.
