@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 
 from ionet import merkle, pda
 from ionet.client import Client
@@ -153,7 +154,7 @@ def leaf_hashes(lease: Pubkey, interval: int, results: list[bytes]) -> list[byte
 
 
 @asynccontextmanager
-async def market(*, slot_ms: int = 20, clock_factor: float = 1.0) -> AsyncIterator[Market]:
+async def market(*, slot_ms: int = 20, clock_factor: float = 1.0, ledger: Path | None = None) -> AsyncIterator[Market]:
     """A founded market on a chain of its own; `clock_factor` seconds of the chain's time pass in one second."""
     treasury, admin, renter, stranger = keys = [key(name) for name in ("treasury", "admin", "renter", "stranger")]
     wallets = {each.pubkey(): wallet(10_000 * LAMPORTS_PER_SOL) for each in keys}
@@ -166,8 +167,9 @@ async def market(*, slot_ms: int = 20, clock_factor: float = 1.0) -> AsyncIterat
         accounts=wallets,
         upgrade_authority=admin.pubkey(),
     )
+    config = LocalnetConfig(slot_ms=slot_ms, clock_factor=clock_factor, cheats=True, genesis=genesis, ledger=ledger)
     async with (
-        Localnet(LocalnetConfig(slot_ms=slot_ms, clock_factor=clock_factor, cheats=True, genesis=genesis)) as net,
+        Localnet(config) as net,
         Client(net.rpc_url, treasury) as treasury_client,
         Client(net.rpc_url, admin) as admin_client,
         Client(net.rpc_url, renter) as renter_client,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ionet.localnet import LocalChain
 from ionet.localnet.execution import MINT_SIZE, TOKEN_ACCOUNT_SIZE, TOKEN_PROGRAM
@@ -62,3 +63,28 @@ def new_token_account(payer: Keypair, account: Keypair, rent: int, mint: Pubkey,
 
 def mint_tokens(mint: Pubkey, to: Pubkey, authority: Pubkey, amount: int) -> Instruction:
     return mint_to(MintToParams(program_id=TOKEN_PROGRAM, mint=mint, dest=to, mint_authority=authority, amount=amount))
+
+
+def state(chain: LocalChain) -> dict[str, Any]:
+    """Everything a client could see."""
+    timeline = chain.timeline
+    accounts = {address: chain.get_account(address) for address in chain.addresses}
+    return {
+        "accounts": {address: bytes(account) for address, account in accounts.items() if account is not None},
+        "blocks": [(timeline.slot_at(h), timeline.time_at(h), timeline.blockhash(h)) for h in range(timeline.height)],
+        "transactions": [
+            (record.signature, record.slot, record.index, record.unix_time, str(record.error), record.logs)
+            for height in range(timeline.height + 1)
+            for record in chain.history.in_slot(timeline.slot_at(height))
+        ],
+        "slot": chain.slot,
+        "time": chain.unix_time,
+        "genesis": chain.genesis_hash,
+        "sysvars": [
+            chain.get_account(Pubkey.from_string(address))
+            for address in (
+                "SysvarC1ock11111111111111111111111111111111",
+                "SysvarS1otHashes111111111111111111111111111",
+            )
+        ],
+    }

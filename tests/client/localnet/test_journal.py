@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client.localnet.helpers import SOL, pay, rich
+from client.localnet.helpers import SOL, pay, rich, state
 from ionet.localnet import (
     Genesis,
     JournalCorruptError,
@@ -30,33 +30,7 @@ from ionet.localnet.journal import RUN_LIMIT, Journal, Kind
 from ionet.localnet.ledger import JOURNAL_FILE
 from solders.account import Account
 from solders.keypair import Keypair
-from solders.pubkey import Pubkey
 from solders.signature import Signature
-
-
-def state(chain: LocalChain) -> dict[str, Any]:
-    """Everything a client could see."""
-    timeline = chain.timeline
-    accounts = {address: chain.get_account(address) for address in chain.addresses}
-    return {
-        "accounts": {address: bytes(account) for address, account in accounts.items() if account is not None},
-        "blocks": [(timeline.slot_at(h), timeline.time_at(h), timeline.blockhash(h)) for h in range(timeline.height)],
-        "transactions": [
-            (record.signature, record.slot, record.index, record.unix_time, str(record.error), record.logs)
-            for height in range(timeline.height + 1)
-            for record in chain.history.in_slot(timeline.slot_at(height))
-        ],
-        "slot": chain.slot,
-        "time": chain.unix_time,
-        "genesis": chain.genesis_hash,
-        "sysvars": [
-            chain.get_account(Pubkey.from_string(address))
-            for address in (
-                "SysvarC1ock11111111111111111111111111111111",
-                "SysvarS1otHashes111111111111111111111111111",
-            )
-        ],
-    }
 
 
 def live(chain: LocalChain, seed: int) -> None:
