@@ -55,7 +55,7 @@ class Reader:
         """Connect. Raises StoreError when the server does not answer."""
         try:
             pool = await asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_prepare, command_timeout=15)
-        except (OSError, asyncpg.PostgresError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StoreError(f"cannot connect: {error}") from error
         try:
             yield cls(pool, dsn)

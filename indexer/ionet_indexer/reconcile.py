@@ -20,8 +20,7 @@ from ionet_indexer.decode import slot_of
 from ionet_indexer.fold.names import CLUSTER_KINDS, CURRENCIES, PROFILES, ROLES, key_or_none, word
 from ionet_indexer.reader import SQL, Reader
 from ionet_indexer.rows import State
-from ionet_indexer.source.base import SourceError
-from ionet_indexer.source.rpc import RpcSource
+from ionet_indexer.source.base import AccountSource, SourceError
 
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 _LEASE_STATUS = {1: "booked", 2: "ready", 3: "active", 4: "ended", 5: "cancelled"}
@@ -151,7 +150,7 @@ def compare(row: State, account: Any | None) -> list[Drift]:
     ]
 
 
-async def reconcile(reader: Reader, source: RpcSource, codec: ProgramCodec) -> list[Drift]:
+async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) -> list[Drift]:
     """Compare every open row with its account; also refreshes the parameters that no event carries.
 
     Raises SourceError when the node does not answer or the tables do not reach its slot in time.

@@ -92,7 +92,7 @@ class Writer:
         """Connect and bring the schema up to date. Raises StoreError when the server does not answer."""
         try:
             connection = await asyncpg.connect(dsn)
-        except (OSError, asyncpg.PostgresError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StoreError(f"cannot connect: {error}") from error
         try:
             yield cls(connection, await migrate(connection))

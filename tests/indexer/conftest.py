@@ -39,6 +39,13 @@ async def dsn(server: EmbeddedPostgres) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture
+async def another(server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A second fresh database, to compare with the first."""
+    async with postgres.database(server, TEMPLATE) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
 async def writer(dsn: str) -> AsyncIterator[Writer]:
     async with Writer.open(dsn) as opened:
         assert await opened.take_lock()

@@ -75,7 +75,7 @@ async def _broken_promise(market: Market, head: Machine, worker: Machine) -> tup
     """A lease that nobody makes ready is cancelled; another stays booked."""
     cluster = await market.open_cluster(20 * USD)
     (forgotten,) = await market.book(cluster, head)
-    market.pass_time(61)
+    market.pass_time((await market.admin.network.get()).params.ready_deadline_secs)
     await market.stranger.lease.cancel(forgotten)
     await market.stranger.lease.close(forgotten)
     # A slash took stake below what a booking needs.

@@ -12,7 +12,7 @@ from ionet_indexer.rows import State
 from ionet_indexer.tables import Cluster, Iosd, Lease, LeaseWork, Model, Network, Node, Position
 
 Handler = Callable[[View, Event, Any], None]
-_HANDLERS: dict[str, Handler] = {**network.HANDLERS, **nodes.HANDLERS, **clusters.HANDLERS, **leases.HANDLERS}
+HANDLERS: dict[str, Handler] = {**network.HANDLERS, **nodes.HANDLERS, **clusters.HANDLERS, **leases.HANDLERS}
 _ROWS_OF: dict[str, tuple[type[State], ...]] = {
     "network": (Network,),
     "model": (Model,),
@@ -70,7 +70,7 @@ def needs(value: Any) -> Iterator[tuple[type[State], str]]:
 
 def apply(view: View, event: Event) -> None:
     """Fold one event into the rows it needs. Raises FoldError."""
-    handler = _HANDLERS.get(type(event.value).__name__)
+    handler = HANDLERS.get(type(event.value).__name__)
     if handler is None:
         raise FoldError(f"no table knows the event {type(event.value).__name__}")
     handler(view, event, event.value)

@@ -43,3 +43,10 @@ class Source(Protocol):
 
     async def transactions(self, seen: Sequence[Seen]) -> list[Transaction]:
         """These transactions with `transaction_index` set, in chain order. SourceError when one has vanished."""
+
+
+class AccountSource(Protocol):
+    """Reads accounts as they are."""
+
+    async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
+        """Data of accounts (None where there is none), and the oldest slot at which they were read."""

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from ionet.program import PROGRAM
+from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.reader import Reader
+from ionet_indexer.reconcile import reconcile
+from ionet_indexer.store import Checkpoint, Writer
+from recording import Recording
+
+
+class Accounts:
+    """The accounts that the recorded chain ended with."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.slot = recording.heads.confirmed
+        self.data = dict(recording.accounts)
+
+    async def accounts(self, keys: list[str]) -> tuple[int, dict[str, bytes | None]]:
+        return self.slot, {key: self.data.get(key) for key in keys}
+
+
+@pytest_asyncio.fixture
+async def reader(recording: Recording, writer: Writer, dsn: str) -> AsyncIterator[Reader]:
+    await writer.start("chain", "program")
+    pipeline = Pipeline(writer, PROGRAM.codec)
+    transactions = recording.transactions
+    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(recording.heads.confirmed, -1))
+    async with Reader.open(dsn) as opened:
+        yield opened
+
+
+async def change(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        assert await connection.execute(sql) == "UPDATE 1"
+    finally:
+        await connection.close()
+
+
+async def test_every_row_agrees_with_its_account(recording: Recording, reader: Reader) -> None:
+    assert await reconcile(reader, Accounts(recording), PROGRAM.codec) == []
+    async with reader.snapshot() as snapshot:
+        stored = await snapshot.one("SELECT stake_per_processor FROM parameters")
+    assert stored is not None
+    assert stored["stake_per_processor"] == str(200 * 10**8)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("nodes", "bonded", "bonded + 1"),
+        ("nodes", "current_lease", "'11111111111111111111111111111112'"),
+        ("nodes", "seq", "seq - 1"),
+        ("clusters", "reserved", "reserved - 1"),
+        ("leases", "status", "'active'"),
+        ("positions", "shares", "shares + 1"),
+        ("positions", "tickets", "'[]'"),
+        ("iosd", "io_burned", "0"),
+        ("models", "multiplier", "multiplier + 1"),
+        ("networks", "pause_bits", "31"),
+    ],
+)
+async def test_a_wrong_row_is_found(
+    table: str, column: str, value: str, recording: Recording, reader: Reader, dsn: str
+) -> None:
+    open_rows = {
+        "clusters": "status = 'open'",
+        "leases": "status <> 'closed'",
+        "positions": "tickets::text <> '[]'",
+        "nodes": "current_lease IS NOT NULL",
+        "models": "code = 1",
+    }
+    await change(dsn, f"UPDATE {table} SET {column} = {value} WHERE {open_rows.get(table, 'true')}")
+    drifts = await reconcile(reader, Accounts(recording), PROGRAM.codec)
+    assert [(drift.table, drift.column) for drift in drifts] == [(table, column)]
+
+
+async def test_a_row_without_account_is_found(recording: Recording, reader: Reader) -> None:
+    accounts = Accounts(recording)
+    del accounts.data[str(recording.story.booked)]
+    (drift,) = await reconcile(reader, accounts, PROGRAM.codec)
+    assert (drift.table, drift.key, drift.account) == ("leases", str(recording.story.booked), None)
+
+
+async def test_rows_that_changed_later_wait_for_the_next_time(recording: Recording, reader: Reader) -> None:
+    """Accounts read before the last transactions: what those changed is not compared."""
+    accounts = Accounts(recording)
+    accounts.slot = 0
+    accounts.data.clear()
+    assert await reconcile(reader, accounts, PROGRAM.codec) == []

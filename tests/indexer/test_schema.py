@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+import pytest
+from ionet.program import PROGRAM
+from ionet_indexer import migrate as migrations
+from ionet_indexer.fold.apply import HANDLERS
+from ionet_indexer.migrate import MigrationError, migrate
+from ionet_indexer.rows import Row
+from ionet_indexer.store import Checkpoint, StoreError, Writer, WrongChain
+from ionet_indexer.tables import FACTS, STATES
+
+
+@pytest.mark.parametrize("kind", [*STATES, *FACTS], ids=lambda kind: kind.table)
+async def test_structs_and_tables_have_the_same_columns(kind: type[Row], dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        found = await connection.fetch(
+            "SELECT column_name, is_nullable FROM information_schema.columns WHERE table_name = $1", kind.table
+        )
+    finally:
+        await connection.close()
+    nullable = {row["column_name"]: row["is_nullable"] == "YES" for row in found}
+    fields = {field.name: type(None) in getattr(field.type, "__args__", ()) for field in msgspec.structs.fields(kind)}
+    assert nullable == fields
+
+
+def test_every_event_of_the_program_has_a_fold() -> None:
+    assert set(HANDLERS) == {item.name for item in PROGRAM.codec.idl.events}
+
+
+async def test_migrations_run_once(dsn: str) -> None:
+    async with Writer.open(dsn) as writer:
+        assert writer.migrated == []
+
+
+async def test_a_changed_migration_is_refused(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = [(name, sql + "\n-- edited") for name, sql in migrations.available()]
+    monkeypatch.setattr(migrations, "available", lambda: changed)
+    connection = await asyncpg.connect(dsn)
+    try:
+        with pytest.raises(MigrationError, match=r"0001_chain\.sql was changed"):
+            await migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def test_a_newer_database_is_refused(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES ('9999_later.sql', '')")
+        with pytest.raises(MigrationError, match=r"9999_later\.sql"):
+            await migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def test_one_writer_at_a_time(dsn: str) -> None:
+    async with Writer.open(dsn) as first, Writer.open(dsn) as second:
+        assert await first.take_lock()
+        assert not await second.take_lock()
+
+
+async def test_the_lock_ends_with_the_writer(dsn: str) -> None:
+    async with Writer.open(dsn) as first:
+        assert await first.take_lock()
+    async with Writer.open(dsn) as second:
+        assert await second.take_lock()
+
+
+async def test_another_chain_is_refused(writer: Writer) -> None:
+    assert await writer.start("chain", "program") == Checkpoint(-1, -1)
+    assert await writer.start("chain", "program") == Checkpoint(-1, -1)
+    with pytest.raises(WrongChain, match="use another database"):
+        await writer.start("another chain", "program")
+    with pytest.raises(WrongChain):
+        await writer.start("chain", "another program")
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://nobody@127.0.0.1:1/none", "postgresql:///x?host=/nowhere", "nonsense"])
+async def test_no_database_is_a_typed_error(dsn: str) -> None:
+    with pytest.raises(StoreError, match="cannot connect"):
+        async with Writer.open(dsn):
+            pass
