@@ -38,6 +38,8 @@ _log = logging.getLogger("ionet.rpc")
 
 # Rising; solders' status converts to the position in this list.
 _COMMITMENTS = ["processed", "confirmed", "finalized"]
+# Seconds between two looks at a transaction's status: often at first, then less.
+FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.02, 1.3, 0.4
 # getMultipleAccounts takes at most so many keys.
 ACCOUNTS_PER_CALL = 100
 
@@ -71,14 +73,24 @@ class Landed:
 class Rpc:
     """One RPC node. Errors of every call are RpcError (the node refuses) or RpcUnreachable (no answer).
 
-    commitment: what counts as landed, and what reads see. timeout: seconds per request.
+    commitment: what counts as landed, and what reads see. timeout: seconds per request. resend_every: seconds after
+    which bytes that have not landed are sent again. patience: seconds without any answer before waiting is given up.
     """
 
-    def __init__(self, url: str, *, commitment: Commitment = Confirmed, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        commitment: Commitment = Confirmed,
+        timeout: float = 30.0,
+        resend_every: float = 2.0,
+        patience: float = 30.0,
+    ) -> None:
         if not url.startswith(("http://", "https://")):
             raise RpcError(f"{url} is no http address")
         self.url = url
         self.commitment = commitment
+        self.resend_every, self.patience = resend_every, patience
         self.client = AsyncClient(url, commitment=commitment, timeout=timeout, http2=False)
 
     async def __aenter__(self) -> Self:
@@ -199,38 +211,35 @@ class Rpc:
                 raise
         return await self.confirm(signature, last_valid_block_height, raw=raw)
 
-    async def confirm(
-        self,
-        signature: Signature,
-        last_valid_block_height: int,
-        *,
-        raw: bytes | None = None,
-        resend_every: float = 2.0,
-        patience: float = 30.0,
-    ) -> Landed:
-        """Wait until a transaction landed at the client's commitment, sending `raw` again meanwhile.
-
-        patience: seconds without any answer from the node before RpcUnreachable is raised.
-        """
-        delay, answered, sent = 0.02, time.monotonic(), time.monotonic()
+    async def confirm(self, signature: Signature, last_valid_block_height: int, *, raw: bytes | None = None) -> Landed:
+        """Wait until a transaction landed at the client's commitment, sending `raw` again meanwhile."""
+        delay, answered, sent = FIRST_POLL, time.monotonic(), time.monotonic()
         while True:
             try:
-                height = await self._block_height()
                 status = await self._status(signature)
+                if status is None and time.monotonic() - sent > self.resend_every:
+                    sent = time.monotonic()
+                    status = await self._status_unless_expired(signature, last_valid_block_height)
+                    if status is None and raw is not None:
+                        await self._post(raw, skip_preflight=True)
                 answered = time.monotonic()
                 if status is not None and self._is_settled(status):
                     return Landed(signature, status.slot, status.err)
-                if status is None and height > last_valid_block_height:
-                    # The height was read before the status, so no later block can hold it.
-                    raise TransactionExpired(str(signature))
-                if status is None and raw is not None and time.monotonic() - sent > resend_every:
-                    sent = time.monotonic()
-                    await self._post(raw, skip_preflight=True)
             except RpcUnreachable:
-                if time.monotonic() - answered > patience:
+                if time.monotonic() - answered > self.patience:
                     raise RpcUnreachable(f"{self.url}, while waiting for {signature}") from None
             await asyncio.sleep(delay)
-            delay = min(delay * 1.5, 1.0)
+            delay = min(delay * POLL_GROWTH, LONGEST_POLL)
+
+    async def _status_unless_expired(
+        self, signature: Signature, last_valid_block_height: int
+    ) -> TransactionStatus | None:
+        """The status, asked for after the height: no block that comes later can hold an expired transaction."""
+        height = await self._block_height()
+        status = await self._status(signature)
+        if status is None and height > last_valid_block_height:
+            raise TransactionExpired(str(signature))
+        return status
 
     def _is_settled(self, status: TransactionStatus) -> bool:
         reached = status.confirmation_status
