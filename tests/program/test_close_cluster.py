@@ -103,12 +103,10 @@ def test_an_open_lease_fails(world: World) -> None:
 def test_to_anything_but_the_payers_account_fails(world: World) -> None:
     cluster = world.cluster()
     call = calls.close_cluster(cluster)
-    with refused("WrongTokenOwner"):
-        world.do(call.swapped(refund_to=ata(world.supplier("other"), USD)))
-    with refused("WrongTokenMint"):
-        world.do(call.swapped(refund_to=ata(cluster.renter, IO)))
-    with refused("NotAssociatedAccount"):
-        world.do(call.swapped(refund_to=world.token_account("second", cluster.renter.pubkey(), USD)))
+    second = world.token_account("second", cluster.renter.pubkey(), USD)
+    for wrong in (ata(world.supplier("other"), USD), ata(cluster.renter, IO), second):
+        with refused("NotAssociatedAccount"):
+            world.do(call.swapped(refund_to=wrong))
 
 
 def test_used_again_in_the_same_transaction_fails(world: World) -> None:

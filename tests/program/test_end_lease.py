@@ -43,7 +43,7 @@ def test_by_the_renter_all_fields_ok(world: World, lease: LeaseRef) -> None:
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
     assert (found.status, found.end_reason, found.ends_at, found.due_min_secs) == (4, 2, world.now, HOUR)
-    assert (node.current_lease, node.busy_until) == (NOBODY, 0)
+    assert (node.current_lease, node.busy_until) == (NOBODY, world.now + INTERVAL + 3_600)
     assert (cluster.head_lease, cluster.head_started_at, cluster.last_activity_at) == (NOBODY, 0, world.now)
 
 

@@ -114,7 +114,7 @@ def test_genesis_supply_goes_to_the_named_account_ok(world: World) -> None:
 def test_local_profile_ok(bare: World) -> None:
     bare.do(calls.init_network(bare.authority, bare.usdc, bare.treasury, LOCAL))
     found = bare.params
-    assert (found.interval_secs, found.dispute_window_secs, found.ready_deadline_secs) == (3, 6, 60)
+    assert (found.interval_secs, found.dispute_window_secs, found.ready_deadline_secs) == (3, 6, 120)
     assert (found.unbond_cooldown_secs, found.idle_close_secs, found.tier_secs) == (5, 30, (20, 120, 240))
     assert found.tier_bps == MAINNET_PARAMS.tier_bps
     assert found.stake_per_processor == MAINNET_PARAMS.stake_per_processor

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from ionet.types import Node, Pool, StakePosition, Ticket, UnbondRequested
 from program import calls
-from program.calls import LeaseRef
+from program.calls import LOCAL, LeaseRef
 from program.chain import refused
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
@@ -82,6 +82,19 @@ def test_an_extension_moves_the_maturity_too(world: World) -> None:
     world.do(calls.extend_lease(lease, H100, 5 * DAY))
     landed = world.do(calls.request_unbond(lease.node, 1))
     assert landed.event(UnbondRequested).matures_at == world.of(lease).ends_at + 600 + 3_600
+
+
+@pytest.mark.parametrize("how", ["expired", "ended", "quit"])
+def test_after_the_end_it_waits_for_the_last_dispute_window(how: str) -> None:
+    # In the local profile the cooldown is shorter than grace and dispute window together.
+    world = World.started(LOCAL)
+    node = world.staked_node(min_duration=1)
+    lease = world.active(node, world.cluster(), duration=30)
+    world.warp(30 if how == "expired" else 29)
+    end = {"expired": calls.settle_lease(lease), "ended": calls.end_lease(lease), "quit": calls.quit_lease(lease)}
+    world.do(end[how])
+    landed = world.do(calls.request_unbond(node, 1))
+    assert landed.event(UnbondRequested).matures_at == world.now + 3 + 6
 
 
 def test_eight_tickets_and_no_ninth(world: World) -> None:

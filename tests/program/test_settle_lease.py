@@ -87,7 +87,7 @@ def test_after_the_end_it_ends_the_lease_all_fields_ok(world: World, lease: Leas
     )
     assert (settled.seq, settled.paid, settled.cluster_reserved_after) == (17, 32_000_000, 0)
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (node.current_lease, node.busy_until, cluster.head_lease) == (NOBODY, 0, NOBODY)
+    assert (node.current_lease, node.busy_until, cluster.head_lease) == (NOBODY, ends_at + 6_000, NOBODY)
 
 
 def test_at_its_end_the_node_is_free_for_the_next_lease(world: World, lease: LeaseRef) -> None:
@@ -150,7 +150,7 @@ def test_to_the_payout_wallet(world: World) -> None:
     lease = world.active(node, world.cluster("b"))
     world.serve(lease, 12)
     world.final(lease)
-    with refused("WrongTokenOwner"):
+    with refused("NotAssociatedAccount"):
         world.do(calls.settle_lease(lease))
     create = calls.create_ata(world.payer, payout, USD)
     world.do(calls.settle_lease(lease, payout), also=[create])
@@ -158,12 +158,19 @@ def test_to_the_payout_wallet(world: World) -> None:
 
 
 def test_to_anything_but_the_associated_account_fails(world: World, lease: LeaseRef) -> None:
-    call = calls.settle_lease(lease)
-    with refused("WrongTokenMint"):
-        world.do(call.swapped(payout_account=ata(lease.node.owner, IO)))
-    with refused("NotAssociatedAccount"):
-        second = world.token_account("second", lease.node.owner.pubkey(), USD)
-        world.do(call.swapped(payout_account=second))
+    second = world.token_account("second", lease.node.owner.pubkey(), USD)
+    for wrong in (ata(lease.node.owner, IO), ata(lease.cluster.renter, USD), second):
+        with refused("NotAssociatedAccount"):
+            world.do(calls.settle_lease(lease).swapped(payout_account=wrong))
+
+
+def test_a_supplier_who_gives_his_account_away_cannot_block_the_end(world: World, lease: LeaseRef) -> None:
+    account = ata(lease.node.owner, USD)
+    world.give_account(lease.node.owner, account, who("somebody else").pubkey())
+    world.serve(lease, 12)
+    world.final(lease)
+    world.do(calls.settle_lease(lease), calls.close_lease(lease), calls.close_cluster(lease.cluster))
+    assert world.tokens(account) == 31_920_000
 
 
 @pytest.mark.parametrize("state", ["booked", "ready"])

@@ -52,7 +52,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "position": "WrongPosition",
         "staker": "WrongPosition",
         "stake_vault": "InvalidSeeds",
-        "to": "WrongTokenOwner",
+        "to": "NotAssociatedAccount",
     },
     "mint_iosd": {
         "wallet": "WrongTokenOwner",
@@ -75,7 +75,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "renter": "NotRenter",
         "cluster": "NotRenter",
         "escrow": "InvalidSeeds",
-        "to": "WrongTokenOwner",
+        "to": "NotAssociatedAccount",
     },
     "add_lease": {
         "renter": "NotRenter",
@@ -114,7 +114,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "cluster": "WrongCluster",
         "lease": "WrongCluster",
         "escrow": "InvalidSeeds",
-        "payout_account": "WrongTokenOwner",
+        "payout_account": "NotAssociatedAccount",
     },
     "cancel_lease": {
         "cluster": "WrongCluster",
@@ -143,7 +143,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "renter_account": "WrongRenterAccount",
         "cluster": "WrongRentPayer",
         "escrow": "InvalidSeeds",
-        "refund_to": "WrongTokenOwner",
+        "refund_to": "NotAssociatedAccount",
         "fee_vault": "InvalidSeeds",
         "burn_vault": "InvalidSeeds",
     },

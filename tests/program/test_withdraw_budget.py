@@ -64,9 +64,7 @@ def test_to_anything_but_the_payers_account_fails(world: World) -> None:
     cluster = world.cluster()
     call = calls.withdraw_budget(cluster, 1)
     other = world.supplier("other")
-    with refused("WrongTokenOwner"):
-        world.do(call.swapped(to=ata(other, USD)))
-    with refused("WrongTokenMint"):
-        world.do(call.swapped(to=ata(cluster.renter, IO)))
-    with refused("NotAssociatedAccount"):
-        world.do(call.swapped(to=world.token_account("second", cluster.renter.pubkey(), USD)))
+    second = world.token_account("second", cluster.renter.pubkey(), USD)
+    for wrong in (ata(other, USD), ata(cluster.renter, IO), second):
+        with refused("NotAssociatedAccount"):
+            world.do(call.swapped(to=wrong))

@@ -15,8 +15,15 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
-from spl.token.instructions import close_account, initialize_account3, initialize_mint, transfer
-from spl.token.models import CloseAccountParams, InitializeAccount3Params, InitializeMintParams, TransferParams
+from spl.token.instructions import close_account, initialize_account3, initialize_mint, set_authority, transfer
+from spl.token.models import (
+    AuthorityType,
+    CloseAccountParams,
+    InitializeAccount3Params,
+    InitializeMintParams,
+    SetAuthorityParams,
+    TransferParams,
+)
 
 IO_UNIT = 100_000_000
 USD_UNIT = 1_000_000
@@ -84,6 +91,17 @@ class World(Chain):
         init = InitializeAccount3Params(program_id=TOKEN_PROGRAM, account=key.pubkey(), mint=mint, owner=owner)
         self.send([create_account(params), initialize_account3(init)], [self.payer, key])
         return key.pubkey()
+
+    def give_account(self, owner: Keypair, account: Pubkey, to: Pubkey) -> None:
+        """Makes somebody else the owner of a token account."""
+        params = SetAuthorityParams(
+            program_id=TOKEN_PROGRAM,
+            account=account,
+            authority=AuthorityType.ACCOUNT_OWNER,
+            current_authority=owner.pubkey(),
+            new_authority=to,
+        )
+        self.send([set_authority(params)], [self.payer, owner])
 
     def close_ata(self, owner: Keypair, mint: Pubkey) -> None:
         """Closes an empty associated token account."""

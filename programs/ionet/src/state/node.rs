@@ -144,12 +144,14 @@ impl Node {
         Ok(required)
     }
 
-    /// Frees the node for the next lease if `lease` is the one that occupies it.
-    pub fn vacate(&mut self, lease: &Address) {
+    /// Frees the node for the next lease if `lease` is the one that occupies it. It ended by `now`, so `delay` later
+    /// nothing about it can be proven or disputed any more.
+    pub fn vacate(&mut self, lease: &Address, now: i64, delay: u64) -> Result<()> {
         if self.current_lease == *lease {
             self.current_lease = Address::default();
-            self.busy_until = 0;
+            self.busy_until = self.busy_until.min(math::add_time(now, delay)?);
         }
+        Ok(())
     }
 
     /// Everything that can be slashed.

@@ -50,7 +50,7 @@ pub fn handler(ctx: &mut Context<CancelLease>) -> Result<()> {
     lease.status = LEASE_CANCELLED;
     lease.end_reason = reason;
     lease.reserved_amount = 0;
-    node.vacate(&lease_key);
+    node.vacate(&lease_key, now, lease.maturity_delay())?;
     let cancelled = LeaseCancelled {
         lease: lease_key,
         seq: lease.next_seq()?,

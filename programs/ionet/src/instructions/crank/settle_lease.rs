@@ -91,7 +91,7 @@ fn expire(accounts: &mut SettleLease, now: i64, node: Address, cluster: Address)
     let ends_at = lease.ends_at;
     lease.end(now, END_EXPIRED);
     let lease_key = *lease.address();
-    accounts.node.vacate(&lease_key);
+    accounts.node.vacate(&lease_key, now, lease.maturity_delay())?;
     accounts.cluster.leave_head(&lease_key);
     accounts.cluster.last_activity_at = now;
     Ok(Some(LeaseEnded {

@@ -42,7 +42,7 @@ pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
     let reason = if fault { END_SUPPLIER_FAULT } else { END_RENTER };
     lease.end(now, reason);
     let lease_key = *lease.address();
-    node.vacate(&lease_key);
+    node.vacate(&lease_key, now, lease.maturity_delay())?;
     cluster.leave_head(&lease_key);
     cluster.last_activity_at = now;
     let event = LeaseEnded {

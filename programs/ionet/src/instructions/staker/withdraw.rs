@@ -34,7 +34,9 @@ pub fn handler(ctx: &mut Context<Withdraw>) -> Result<()> {
     let node_key = *ctx.accounts.node.address();
     let unbonding_before = ctx.accounts.node.unbonding.amount;
     let (amount, tickets) = redeem_matured(&mut ctx.accounts.node, &mut ctx.accounts.position, now)?;
-    require!(tickets > 0, IonetError::NothingMatured);
+    let position_closed = ctx.accounts.position.is_empty(ctx.accounts.node.bonded.era);
+    // A position whose pool was wiped has no ticket; closing it gives the rent back.
+    require!(tickets > 0 || position_closed, IonetError::NothingMatured);
 
     let (bump, first_key) = ([ctx.accounts.node.bump], ctx.accounts.node.first_device_key);
     token::transfer(
@@ -45,7 +47,6 @@ pub fn handler(ctx: &mut Context<Withdraw>) -> Result<()> {
         &[&[Node::SEED, first_key.as_ref(), &bump]],
     );
     let position_key = *ctx.accounts.position.address();
-    let position_closed = ctx.accounts.position.is_empty(ctx.accounts.node.bonded.era);
     if position_closed {
         ctx.accounts.position.close(*ctx.accounts.staker.account())?;
     }

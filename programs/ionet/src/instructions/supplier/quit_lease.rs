@@ -54,7 +54,7 @@ pub fn handler(ctx: &mut Context<QuitLease>) -> Result<()> {
     let last_proven = accounts.lease.proven_until().min(now);
     accounts.lease.end(last_proven, END_QUIT);
     let (lease_key, node_key) = (*accounts.lease.address(), *accounts.node.address());
-    accounts.node.vacate(&lease_key);
+    accounts.node.vacate(&lease_key, now, accounts.lease.maturity_delay())?;
     accounts.cluster.leave_head(&lease_key);
     accounts.cluster.last_activity_at = now;
 
