@@ -17,6 +17,7 @@ WORKERS = 8
 _POLL_SECS = 1.0
 _IDLE_SECS = 0.1
 _RETRY_SECS = 1.0
+_FAULT_SECS = 15.0
 _log = logging.getLogger("ionet.launcher")
 
 
@@ -73,6 +74,12 @@ class Launcher:
             return await self._stepper.step(work)
         except IonetError as error:
             return Move(work.row.phase, _RETRY_SECS, Reason.CHAIN_UNREACHABLE, str(error))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            raise
+        except Exception as error:
+            # A fault of ours that one cluster brings out must not keep the others from running.
+            _log.exception("cluster %s", work.row.cluster)
+            return Move(work.row.phase, _FAULT_SECS, Reason.INTERNAL_ERROR, repr(error))
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, within_secs: float) -> None:

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     NOT_OURS = "not_ours"
     """The cluster names another session key, or ours has expired."""
     CHAIN_UNREACHABLE = "chain_unreachable"
+    INTERNAL_ERROR = "internal_error"
+    """A fault of the launcher; its log says more."""
     AGENT_UNKNOWN = "agent_unknown"
     """No URL is configured for a node."""
     AGENT_UNREACHABLE = "agent_unreachable"

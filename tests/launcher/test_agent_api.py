@@ -319,3 +319,33 @@ async def test_a_driver_ends_with_its_reader(node: Node) -> None:
         while start_ticks(pid) is not None:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
+
+
+async def test_a_withdrawn_lease_stops_its_member(node: Node) -> None:
+    async with node.client() as client:
+        await client.start(node.spec())
+    node.chain.lease = None
+    await node.agent.tick()
+    assert (await node.provider.status()).phase is Phase.IDLE
+
+
+async def test_agent_ends_ray_when_told_and_leaves_it_when_it_fails(node: Node) -> None:
+    async with node.client() as client:
+        await client.start(node.spec())
+    failing = node.chain.view
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    node.chain.view = fails  # type: ignore[assignment]
+    with pytest.raises(ZeroDivisionError):
+        await node.agent.run(asyncio.Event())
+    assert (await node.provider.status()).phase is Phase.STARTING
+    node.chain.view = failing  # type: ignore[method-assign]
+    told = asyncio.Event()
+    running = asyncio.create_task(node.agent.run(told))
+    await asyncio.sleep(0.5)
+    assert (await node.provider.status()).phase is not Phase.IDLE
+    told.set()
+    await running
+    assert (await node.provider.status()).phase is Phase.IDLE

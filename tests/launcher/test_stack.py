@@ -83,11 +83,12 @@ async def close(stack: Stack, leases: list[Pubkey]) -> None:
 
 
 async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None:
-    cluster, leases = await running.book(running.nodes, duration=9)
+    cluster, leases = await running.book(running.nodes, duration=6)
     took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 50, "meters run")
     [row] = [row for row in await running.clusters() if row["cluster"] == str(cluster)]
     joined = (row["joined_at"] - row["decided_at"]).total_seconds()
-    print(f"booking → meters {took:.1f} s; decision → joined {joined:.1f} s")
+    decided = (row["decided_at"] - row["planned_at"]).total_seconds()
+    print(f"event → decision {decided:.3f} s, → members up {joined:.1f} s; booking → meters {took:.1f} s")
     assert all(len(ray_mains(node.base)) == 1 for node in running.nodes)
     answer = json.loads(await running.renter_command(running.nodes[0], "run", str(cluster), script=JOB))
     assert answer["exit_code"] == 0, answer["output"]
@@ -100,7 +101,7 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
     await until(partial(stopped, running.nodes), 40, "members stop at the end")
     assert [processes.tagged(tag) for tag in tags] == [[], [], []]
     for lease in leases:
-        await until(partial(proven, running, lease, 9), 10, "every second is proven")
+        await until(partial(proven, running, lease, 6), 10, "every second is proven")
     await until(partial(is_phase, running, cluster, "stopped"), 10, "the launcher is done")
     await until(partial(traced, running, b"result 3"), 10, "a result is traced")
     await close(running, leases)
@@ -108,7 +109,7 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
 
 async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running: Stack) -> None:
     head, first, second = running.nodes
-    cluster, leases = await running.book(running.nodes, duration=15)
+    cluster, leases = await running.book(running.nodes, duration=12)
 
     await until(partial(started, head), 30, "the head is being started")
     await kill(running.launcher, head.agent, second.agent)
@@ -130,7 +131,7 @@ async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running:
     assert [processes.tagged(tag) for tag in tags] == [[], [], []]
     assert [ray_mains(node.base) for node in running.nodes] == [[], [], []]
     for lease in leases:
-        await until(partial(proven, running, lease, 15), 10, "every second is proven")
+        await until(partial(proven, running, lease, 12), 10, "every second is proven")
         assert await running.repeated_proofs(lease) == 0
     assert len(await running.clusters()) == 2
     await close(running, leases)

@@ -140,6 +140,11 @@ async def test_a_silent_chain_changes_nothing(pool: asyncpg.Pool) -> None:
     assert (move.phase, move.reason) == (ClusterPhase.JOINING, Reason.CHAIN_UNREACHABLE)
 
 
+async def test_a_fault_with_one_cluster_does_not_end_the_launcher(pool: asyncpg.Pool) -> None:
+    move = await step(pool, ZeroDivisionError("bug"), ClusterPhase.JOINING, agents=nobody())
+    assert (move.phase, move.reason) == (ClusterPhase.JOINING, Reason.INTERNAL_ERROR)
+
+
 def test_a_lease_is_live_only_within_its_deadlines() -> None:
     booked = lease_view(ready_by=NOW + 1)
     ready = msgspec.structs.replace(booked, status=LeaseStatus.READY, accept_by=NOW + 3)

@@ -58,13 +58,16 @@ class Agent:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then end the Ray process too."""
         await self._provider.adopt()
-        loop = asyncio.create_task(self._loop())
+        loop, told = asyncio.create_task(self._loop()), asyncio.create_task(stopping.wait())
         try:
-            await stopping.wait()
+            await asyncio.wait([loop, told], return_when=asyncio.FIRST_COMPLETED)
+            if loop.done():
+                loop.result()  # an error nobody expected: end, and leave Ray to the next agent
         finally:
-            # Wherever it is: being stopped is to it what being killed is.
-            loop.cancel()
-            await asyncio.wait([loop])
+            # Wherever the loop is: being stopped is to it what being killed is.
+            for task in (loop, told):
+                task.cancel()
+            await asyncio.wait([loop, told])
         status = await self._provider.status()
         if status.lease is not None:
             await self._provider.stop(status.lease)

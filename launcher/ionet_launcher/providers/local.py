@@ -140,7 +140,9 @@ class LocalProvider:
 
     async def _clear(self, record: Record) -> None:
         await processes.stop(_driver_tag(record.tag), None, 0)
-        await processes.stop(record.tag, record.pid if self._running(record) else None, STOP_GRACE_SECS)
+        # Only a node that is part of a cluster has something to hand back before it ends.
+        main = record.pid if self._status(record).phase is Phase.UP else None
+        await processes.stop(record.tag, main, STOP_GRACE_SECS)
         if self._child is not None:
             self._child.wait()
             self._child = None
