@@ -70,6 +70,14 @@ class Child:
             with self.log.open("ab") as file:
                 file.write(line)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone, not to what it started."""
+        self._process.send_signal(number)
+
+    @property
+    def running(self) -> bool:
+        return self._process.returncode is None
+
     async def ended(self) -> None:
         """Wait for its end, which nobody asked for: always raises ChildFailed."""
         code = await self._process.wait()
