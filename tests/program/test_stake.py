@@ -120,3 +120,10 @@ def test_a_deposit_worth_no_share_fails(world: World) -> None:
     world.forge(Node, node.key, bonded=Pool(amount=10**12, era=0, shares=1))
     with refused("DepositTooSmall"):
         world.do(calls.stake(node, 1))
+
+
+def test_a_retired_node_fails(world: World) -> None:
+    node = world.node()
+    world.do(calls.retire_node(node, staked=False))
+    with refused("NodeRetired"):
+        world.do(calls.stake(node, IO_UNIT))

@@ -3,7 +3,7 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::Staked;
-use crate::state::{Network, Node, StakePosition};
+use crate::state::{Network, Node, StakePosition, FLAG_RETIRED};
 use crate::{clock, emit_event, token};
 
 #[event_cpi]
@@ -36,6 +36,7 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let staker = *ctx.accounts.staker.address();
     require!(amount > 0, IonetError::ZeroAmount);
     require!(ctx.accounts.node.owner == staker, IonetError::OnlyOwnerStakes);
+    require!(ctx.accounts.node.flags & FLAG_RETIRED == 0, IonetError::NodeRetired);
     token::check_token_account(&ctx.accounts.from, &staker, &ctx.accounts.network.io_mint)?;
     let now = clock::now()?;
     let node_key = *ctx.accounts.node.address();
