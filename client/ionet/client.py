@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -28,7 +29,7 @@ from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
 from ionet.rpc import Landed, PreflightFailed, Rpc
-from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, sign_all, unsigned
+from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, pack, sign_all, unsigned
 
 T = TypeVar("T")
 
@@ -154,20 +155,48 @@ class Client:
             raise self.program.explain(failure.error, failure.logs, program_ids=ids) from None
         return await self._receipt(landed, message)
 
+    async def send_all(
+        self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), at_once: int = 16
+    ) -> list[Receipt]:
+        """Send many instructions in as few transactions as fit; the first alone, the others `at_once` at a time.
+
+        Receipts are in the order of the instructions. The first failure is raised once nothing is under way any more.
+        """
+        if not instructions:
+            return []
+        first, *others = pack(self.address, instructions)
+        receipts = [await self.send(first, signers=signers)]
+        places = asyncio.Semaphore(at_once)
+
+        async def send_one(group: Sequence[Instruction]) -> Receipt:
+            async with places:
+                return await self.send(group, signers=signers)
+
+        results = await asyncio.gather(*[send_one(group) for group in others], return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            receipts.append(result)
+        return receipts
+
     async def unsigned(self, instructions: Sequence[Instruction], *, payer: Pubkey | None = None) -> Unsigned:
         """The transaction without signatures, for a wallet somewhere else."""
         message, last_valid = await self._message(instructions, payer or self.address)
         return unsigned(message, last_valid)
 
     async def _message(self, instructions: Sequence[Instruction], payer: Pubkey) -> tuple[MessageV0, int]:
-        block = await self.rpc.blockhash()
+        block, fee = await asyncio.gather(self.rpc.blockhash(), self._priority_fee(instructions))
         limit = budget.from_table(self.program, instructions)
         if limit is None:
             limit = await self._simulated_limit(compile_message(payer, instructions, block.hash))
-        writable = [meta.pubkey for item in instructions for meta in item.accounts if meta.is_writable]
-        fee = min(await self.rpc.priority_fee(writable), self.max_priority_fee) if self.max_priority_fee else 0
         message = compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash)
         return message, block.last_valid_block_height
+
+    async def _priority_fee(self, instructions: Sequence[Instruction]) -> int:
+        if self.max_priority_fee == 0:
+            return 0
+        writable = [meta.pubkey for item in instructions for meta in item.accounts if meta.is_writable]
+        return min(await self.rpc.priority_fee(writable), self.max_priority_fee)
 
     async def _simulated_limit(self, message: MessageV0) -> int:
         result = await self.rpc.simulate(message)

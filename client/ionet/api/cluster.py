@@ -15,8 +15,6 @@ from ionet.plan import Plan, Receipt
 from ionet.types import Cluster, Node, Renter
 
 KINDS = {"ray": 0, "mega-ray": 1, "kubernetes": 2, "container": 3}
-# A lease more takes about 120 bytes of a transaction's 1,232.
-LEASES_PER_TRANSACTION = 5
 
 
 class ClusterApi(RoleApi):
@@ -99,12 +97,9 @@ class ClusterApi(RoleApi):
     async def add_leases(
         self, cluster: Pubkey, nodes: Sequence[Pubkey], *, duration: int, max_price: int | None = None
     ) -> list[Receipt]:
-        """Book any number of nodes, a few per transaction, in order."""
-        receipts = []
-        for start in range(0, len(nodes), LEASES_PER_TRANSACTION):
-            chunk = nodes[start : start + LEASES_PER_TRANSACTION]
-            receipts.append(await self.add_lease(cluster, *chunk, duration=duration, max_price=max_price))
-        return receipts
+        """Book any number of nodes, as many per transaction as fit; the first becomes the head of a new cluster."""
+        plan = self.add_lease(cluster, *nodes, duration=duration, max_price=max_price)
+        return await self._client.send_all(await plan.instructions())
 
     def set_session_key(self, cluster: Pubkey, session_key: Pubkey | None, expires_at: int = 0) -> Plan:
         """Rotate the session key, or revoke it with None."""

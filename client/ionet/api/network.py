@@ -164,11 +164,6 @@ class NetworkApi(RoleApi):
         mints = [pda.io_mint(self._id), pda.iosd_mint(self._id), usdc_mint]
         receipts.append(await self._client.batch(*[self.init_vaults(mint) for mint in mints]))
         chosen = known_models() if models is None else models
-        for start in range(0, len(chosen), MODELS_PER_TRANSACTION):
-            plans = [self.register_model(model) for model in chosen[start : start + MODELS_PER_TRANSACTION]]
-            receipts.append(await self._client.batch(*plans))
+        plans = [self.register_model(model) for model in chosen]
+        receipts += await self._client.send_all(await self._client.batch(*plans).instructions())
         return receipts
-
-
-# Each registration takes about 110 bytes of a transaction's 1,232.
-MODELS_PER_TRANSACTION = 6

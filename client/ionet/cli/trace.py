@@ -23,6 +23,10 @@ class ApiError(IonetError):
     exit_code = 4
 
 
+class NotTraced(IonetError):
+    """the indexer cannot trace this result"""
+
+
 class TraceRefused(IonetError):
     """the trace does not hold against the chain"""
 
@@ -45,8 +49,11 @@ def trace(
     async def work(client: Client) -> list[dict[str, Any]]:
         with waiting("tracing"):
             items = await fetch_occurrences(api, wanted)
-            for item in items:
-                await verify(client, item, wanted)
+            try:
+                for item in items:
+                    await verify(client, item, wanted)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ApiError(f"{api}: malformed answer ({type(error).__name__})") from None
         return items
 
     items = run(ctx, work, wallet=False)
@@ -71,6 +78,8 @@ async def fetch_occurrences(api: str, result_hash: bytes) -> list[dict[str, Any]
                 params = {} if cursor is None else {"cursor": cursor}
                 answer = await http.get(f"/v1/trace/{result_hash.hex()}", params=params)
                 body = answer.json()
+                if answer.status_code == 404:
+                    raise NotTraced(str(body["detail"]))
                 if answer.status_code != 200:
                     raise ApiError(str(body.get("detail") or body.get("title") or answer.status_code))
                 items += body["items"]

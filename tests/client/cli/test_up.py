@@ -64,6 +64,8 @@ def test_up_and_down_ok(folder: Path) -> None:
             assert int(shell.json("keys", "balance")["io_units"]) == 500_000_000 * 10**8
             with urllib.request.urlopen(f"{fields['api']}/health", timeout=10) as answer:
                 assert json.load(answer)["status"] == "ok"
+            code, message = shell.refused("trace", "ab" * 32, "--api", fields["api"])
+            assert (code, "leaves missing" in message) == (1, True)
         finally:
             up.send_signal(signal.SIGINT)
             code = up.wait(60)

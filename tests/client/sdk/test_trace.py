@@ -1,0 +1,97 @@
+"""`ionet trace` believes nothing: every step of an indexer's answer is checked against the chain."""
+
+from __future__ import annotations
+
+import hashlib
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from client.sdk.conftest import Chain
+from client.sdk.parties import IO, IOSD, Machine, Party, hireable_node, open_cluster, party, running_lease
+from ionet import merkle
+from ionet.cli.trace import TraceRefused, verify
+from ionet.plan import Receipt
+from ionet.types import LeaseStarted, ProofAppended
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RESULTS = [merkle.result_hash(b"result %d" % number) for number in range(5)]
+TASKS = [hashlib.sha256(b"task %d" % number).digest() for number in range(5)]
+WANTED = 3
+
+
+def leaves(started: LeaseStarted) -> list[bytes]:
+    key = bytes(started.lease)
+    return [merkle.leaf(key, 0, index, TASKS[index], RESULTS[index]) for index in range(5)]
+
+
+async def prove(supplier: Party, machine: Machine, started: LeaseStarted, root: bytes) -> Receipt:
+    return await supplier.client.lease.append_proof(
+        started.lease, machine.device, node=machine.node, interval=0, served_secs=1, root=root, gpu_ms=1
+    )
+
+
+def answer(machine: Machine, started: LeaseStarted, receipt: Receipt) -> dict[str, Any]:
+    """What an honest indexer says about result number WANTED."""
+    (record,) = receipt.events
+    assert isinstance(record.event, ProofAppended)
+    hashes = leaves(started)
+    return {
+        "lease": str(started.lease),
+        "interval": 0,
+        "node": str(machine.node),
+        "proof": {
+            "signature": str(receipt.signature),
+            "outer_ix": record.outer_index,
+            "inner_ix": record.inner_index,
+        },
+        "leaf": {
+            "index": WANTED,
+            "count": len(hashes),
+            "task_id": TASKS[WANTED].hex(),
+            "path": [item.hex() for item in merkle.path(hashes, WANTED)],
+            "root": merkle.root(hashes).hex(),
+        },
+    }
+
+
+async def test_honest_answer_holds_and_every_lie_is_found(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
+    started = await running_lease(supplier, renter, cluster, machine, 60)
+    while await renter.client.rpc.unix_time() < started.at + 1:
+        pass
+    earlier = await prove(supplier, machine, started, bytes([1] * 32))
+    receipt = await prove(supplier, machine, started, merkle.root(leaves(started)))
+    honest, client = answer(machine, started, receipt), network.client()
+    await verify(client, honest, RESULTS[WANTED])
+
+    with pytest.raises(TraceRefused, match="does not lead to its root"):
+        await verify(client, honest, RESULTS[0])
+    forged = merkle.leaf(bytes(started.lease), 0, 0, TASKS[0], RESULTS[0])
+    lies: list[tuple[list[str], Any, str]] = [
+        (["leaf", "task_id"], TASKS[0].hex(), "does not lead"),
+        (["leaf", "index"], 2, "does not lead"),
+        (["leaf", "count"], 4, "does not lead"),
+        (["leaf", "path"], [], "does not lead"),
+        (["interval"], 1, "does not lead"),
+        (["lease"], str(cluster), "does not lead"),
+        (["node"], str(cluster), "does not record this root"),
+        (["proof", "inner_ix"], 5, "does not record this root"),
+        (["proof", "signature"], str(earlier.signature), "does not record this root"),
+        (["proof", "signature"], "1" * 64, "the chain has no transaction"),
+    ]
+    for path, lie, message in lies:
+        told = deepcopy(honest)
+        place = told
+        for name in path[:-1]:
+            place = place[name]
+        place[path[-1]] = lie
+        with pytest.raises(TraceRefused, match=message):
+            await verify(client, told, RESULTS[WANTED])
+    # A tree of the liar's own is consistent in itself, but its root is not on the chain.
+    own = deepcopy(honest)
+    own["leaf"] = {"index": 0, "count": 1, "task_id": TASKS[0].hex(), "path": [], "root": forged.hex()}
+    with pytest.raises(TraceRefused, match="does not record this root"):
+        await verify(client, own, RESULTS[0])
