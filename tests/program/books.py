@@ -1,0 +1,179 @@
+"""What everybody must hold, from nothing but the program's events. Compared with the chain after every step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from typing import Any
+
+from ionet import pda, types
+from ionet.types import Cluster, Lease, Node
+from program.calls import ID, IO, USD, ata
+from program.chain import Chain
+from solders.pubkey import Pubkey
+
+
+@dataclass
+class Books:
+    """Token balances by account, and the tracked amounts of nodes and clusters."""
+
+    tokens: Counter[Pubkey] = field(default_factory=Counter)
+    seqs: dict[Pubkey, int] = field(default_factory=dict)
+    owners: dict[Pubkey, Pubkey] = field(default_factory=dict)
+    renters: dict[Pubkey, Pubkey] = field(default_factory=dict)
+    clusters_of: dict[Pubkey, Pubkey] = field(default_factory=dict)
+    stakes: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
+    open_clusters: dict[Pubkey, dict[str, int]] = field(default_factory=dict)
+    open_leases: set[Pubkey] = field(default_factory=set)
+
+    def record(self, events: tuple[Any, ...]) -> None:
+        for event in events:
+            self._count(event)
+            self._move(event)
+
+    def _count(self, event: Any) -> None:
+        """Every seq of an entity is in exactly one event: a hole would prove a loss."""
+        entity, *_ = event.__struct_fields__
+        counted = {getattr(event, entity): event.seq}
+        for other in ("node", "cluster"):
+            if hasattr(event, f"{other}_seq"):
+                counted[getattr(event, other)] = getattr(event, f"{other}_seq")
+        for key, seq in counted.items():
+            assert seq == self.seqs.get(key, 0) + 1, event
+            self.seqs[key] = seq
+
+    def transfer(self, source: Pubkey, to: Pubkey, amount: int) -> None:
+        self.tokens[source] -= amount
+        self.tokens[to] += amount
+
+    @singledispatchmethod
+    def _move(self, event: Any) -> None:
+        """Most events move nothing."""
+
+    @_move.register
+    def _(self, event: types.NodeRegistered) -> None:
+        self.owners[event.node] = event.owner
+        self.stakes[event.node] = (0, 0)
+
+    @_move.register
+    def _(self, event: types.Staked) -> None:
+        self.transfer(ata(event.staker, IO), pda.stake_vault(ID, event.node), event.amount)
+        self.stakes[event.node] = (event.bonded_after, self.stakes[event.node][1])
+
+    @_move.register
+    def _(self, event: types.UnbondRequested) -> None:
+        bonded, unbonding = self.stakes[event.node]
+        assert (bonded - event.amount, unbonding + event.amount) == (event.bonded_after, event.unbonding_after)
+        self.stakes[event.node] = (event.bonded_after, event.unbonding_after)
+
+    @_move.register
+    def _(self, event: types.StakeWithdrawn) -> None:
+        self.transfer(pda.stake_vault(ID, event.node), ata(event.staker, IO), event.amount)
+        assert event.unbonding_before - event.amount == event.unbonding_after
+        self.stakes[event.node] = (self.stakes[event.node][0], event.unbonding_after)
+
+    @_move.register
+    def _(self, event: types.NodeSlashed) -> None:
+        vault = pda.stake_vault(ID, event.node)
+        assert event.amount == event.from_bonded + event.from_unbonding
+        assert event.amount == event.to_renter + event.to_reporter + event.burned
+        bonded, unbonding = self.stakes[event.node]
+        assert event.bonded_after == bonded - event.from_bonded
+        assert event.unbonding_after == unbonding - event.from_unbonding
+        self.stakes[event.node] = (event.bonded_after, event.unbonding_after)
+        if event.to_renter:
+            self.transfer(vault, ata(self.renters[self.clusters_of[event.lease]], IO), event.to_renter)
+        if event.to_reporter:
+            self.transfer(vault, ata(event.reporter, IO), event.to_reporter)
+        self.transfer(vault, pda.burn_vault(ID, IO), event.burned)
+
+    @_move.register
+    def _(self, event: types.IosdMinted) -> None:
+        self.tokens[ata(event.wallet, IO)] -= event.io_burned
+        self.tokens[ata(event.wallet, USD)] += event.iosd_minted
+
+    @_move.register
+    def _(self, event: types.TokensBurned) -> None:
+        self.tokens[pda.burn_vault(ID, event.mint)] -= event.amount
+
+    @_move.register
+    def _(self, event: types.ClusterOpened) -> None:
+        self.transfer(ata(event.renter, USD), pda.escrow(ID, event.cluster), event.deposit)
+        self.renters[event.cluster] = event.renter
+        amounts = {"deposit": event.deposit, "reserved": 0, "paid": 0, "fees": 0, "refunded": 0}
+        self.open_clusters[event.cluster] = amounts
+
+    @_move.register
+    def _(self, event: types.BudgetWithdrawn) -> None:
+        self.transfer(pda.escrow(ID, event.cluster), ata(self.renters[event.cluster], USD), event.amount)
+        self.open_clusters[event.cluster]["refunded"] = event.refunded_after
+
+    @_move.register
+    def _(self, event: types.LeaseBooked) -> None:
+        self.clusters_of[event.lease] = event.cluster
+        self.open_leases.add(event.lease)
+        self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
+
+    @_move.register
+    def _(self, event: types.LeaseExtended) -> None:
+        self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
+
+    @_move.register
+    def _(self, event: types.LeaseSettled) -> None:
+        self.transfer(pda.escrow(ID, event.cluster), ata(event.payout, USD), event.supplier_amount)
+        assert event.paid - event.paid_before == event.supplier_amount + event.supplier_fee
+        cluster = self.open_clusters[event.cluster]
+        assert event.cluster_paid_after == cluster["paid"] + event.supplier_amount
+        assert event.cluster_fees_after == cluster["fees"] + event.supplier_fee + event.renter_fee
+        cluster["paid"], cluster["fees"] = event.cluster_paid_after, event.cluster_fees_after
+        cluster["reserved"] = event.cluster_reserved_after
+
+    @_move.register
+    def _(self, event: types.LeaseCancelled) -> None:
+        cluster = self.open_clusters[event.cluster]
+        assert event.cluster_fees_after == cluster["fees"] + event.fee
+        assert event.cluster_reserved_after == cluster["reserved"] - event.fee - event.released
+        cluster["fees"], cluster["reserved"] = event.cluster_fees_after, event.cluster_reserved_after
+
+    @_move.register
+    def _(self, event: types.LeaseClosed) -> None:
+        self.open_leases.remove(event.lease)
+        cluster = self.open_clusters[event.cluster]
+        assert event.cluster_reserved_after == cluster["reserved"] - event.released
+        cluster["reserved"] = event.cluster_reserved_after
+
+    @_move.register
+    def _(self, event: types.ClusterClosed) -> None:
+        escrow = pda.escrow(ID, event.cluster)
+        cluster = self.open_clusters.pop(event.cluster)
+        assert event.deposit == event.paid + event.fees + event.refunded
+        assert event.refund == event.refunded - cluster["refunded"]
+        self.transfer(escrow, ata(event.renter, USD), event.refund)
+        self.transfer(escrow, pda.burn_vault(ID, USD), event.fees_to_burn)
+        self.transfer(escrow, pda.fee_vault(ID, USD), event.fees - event.fees_to_burn + event.surplus)
+        assert self.tokens[escrow] == 0
+
+    # -- against the chain
+
+    def check(self, chain: Chain) -> None:
+        for key, amount in self.tokens.items():
+            assert chain.tokens(key) == amount >= 0, key
+        for key, stakes in self.stakes.items():
+            node = chain.get(Node, key)
+            assert (node.bonded.amount, node.unbonding.amount) == stakes
+            assert chain.tokens(pda.stake_vault(ID, key)) >= sum(stakes)
+            assert node.seq == self.seqs[key]
+        reserved: Counter[Pubkey] = Counter()
+        for key in self.open_leases:
+            lease = chain.get(Lease, key)
+            assert lease.seq == self.seqs[key]
+            reserved[lease.cluster] += lease.reserved_amount
+            assert lease.matured_secs + lease.missed_secs <= lease.duration
+        for key, amounts in self.open_clusters.items():
+            cluster = chain.get(Cluster, key)
+            assert {name: getattr(cluster, name) for name in amounts} == amounts
+            escrow = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded
+            assert 0 <= cluster.reserved == reserved[key] <= escrow
+            assert chain.tokens(pda.escrow(ID, key)) >= escrow + cluster.fees
+            assert cluster.seq == self.seqs[key]
