@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from indexer.story import Story, tell
 from ionet.program import PROGRAM
 from ionet_indexer.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen
 from ionet_indexer.source.rpc import RpcSource
 from market import market
-from story import Story, tell
 
 PROGRAM_ID = str(PROGRAM.id)
 

@@ -5,12 +5,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from indexer.recording import PROGRAM_ID, Recording
 from ionet.codec import EVENT_TAG
 from ionet.program import PROGRAM
 from ionet_indexer import base58
 from ionet_indexer.decode import BadTransaction, InnerInstruction, Loaded, Transaction, decode, position, slot_of
 from ionet_indexer.fold import links
-from recording import PROGRAM_ID, Recording
 
 
 def booked(recording: Recording) -> Transaction:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from indexer.recording import PROGRAM_ID, RecordedSource, Recording
+from indexer.tables_of import tables_of
 from ionet.localnet import FaultConfig
 from ionet.localnet.faults import FaultPlan
 from ionet.program import PROGRAM
@@ -19,8 +21,6 @@ from ionet_indexer.source.live import Wakeups
 from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Checkpoint, Writer
 from market import PRICE, Market, market
-from recording import PROGRAM_ID, RecordedSource, Recording
-from tables_of import tables_of
 
 
 async def ingest_of(source: RecordedSource | RpcSource, writer: Writer, *, batch: int = 500) -> Ingest:

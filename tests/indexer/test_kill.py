@@ -9,14 +9,14 @@ import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
+from indexer.recording import PROGRAM_ID
+from indexer.tables_of import tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Writer
 from market import IO, PRICE, Market, market
-from recording import PROGRAM_ID
-from tables_of import tables_of
 
 ROUNDS = 5
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from indexer.recording import Recording
+from indexer.tables_of import CHAIN, STATES, tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.decode import Transaction
 from ionet_indexer.fold import FoldError
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.store import Checkpoint, Writer
-from recording import Recording
-from tables_of import CHAIN, STATES, tables_of
 
 
 async def apply(
