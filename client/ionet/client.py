@@ -11,8 +11,9 @@ import base58
 from solana.rpc.commitment import Commitment, Confirmed
 from solders.instruction import Instruction
 from solders.keypair import Keypair
-from solders.message import MessageV0
+from solders.message import MessageV0, VersionedMessage
 from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
 from ionet import budget
@@ -29,7 +30,7 @@ from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
 from ionet.rpc import Landed, PreflightFailed, Rpc
-from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, pack, sign_all, unsigned
+from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, pack, read_signed, sign_all, unsigned
 
 T = TypeVar("T")
 
@@ -147,13 +148,7 @@ class Client:
         if self.wallet is None:
             raise WalletError("this client has no wallet; it can only read")
         message, last_valid = await self._message(instructions, self.wallet.pubkey)
-        transaction = await sign_all(message, [self.wallet, *signers])
-        try:
-            landed = await self.rpc.send(transaction, last_valid)
-        except PreflightFailed as failure:
-            ids = _program_ids(message)
-            raise self.program.explain(failure.error, failure.logs, program_ids=ids) from None
-        return await self._receipt(landed, message)
+        return await self._deliver(await sign_all(message, [self.wallet, *signers]), last_valid)
 
     async def send_all(
         self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), at_once: int = 16
@@ -179,10 +174,18 @@ class Client:
             receipts.append(result)
         return receipts
 
-    async def unsigned(self, instructions: Sequence[Instruction], *, payer: Pubkey | None = None) -> Unsigned:
-        """The transaction without signatures, for a wallet somewhere else."""
+    async def unsigned(
+        self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), payer: Pubkey | None = None
+    ) -> Unsigned:
+        """The transaction for a wallet somewhere else, signed by `signers` only; payer defaults to the wallet."""
         message, last_valid = await self._message(instructions, payer or self.address)
-        return unsigned(message, last_valid)
+        return await unsigned(message, last_valid, signers)
+
+    async def submit(self, transaction: str) -> Receipt:
+        """Send what another wallet has signed (base64) and confirm it. Raises as `send` does."""
+        signed = read_signed(transaction)
+        block = await self.rpc.blockhash()
+        return await self._deliver(signed, block.last_valid_block_height)
 
     async def _message(self, instructions: Sequence[Instruction], payer: Pubkey) -> tuple[MessageV0, int]:
         block, fee = await asyncio.gather(self.rpc.blockhash(), self._priority_fee(instructions))
@@ -204,7 +207,15 @@ class Client:
             raise self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
         return budget.from_simulation(result.units_consumed or 0)
 
-    async def _receipt(self, landed: Landed, message: MessageV0) -> Receipt:
+    async def _deliver(self, transaction: VersionedTransaction, last_valid: int) -> Receipt:
+        try:
+            landed = await self.rpc.send(transaction, last_valid)
+        except PreflightFailed as failure:
+            ids = _program_ids(transaction.message)
+            raise self.program.explain(failure.error, failure.logs, program_ids=ids) from None
+        return await self._receipt(landed, transaction.message)
+
+    async def _receipt(self, landed: Landed, message: VersionedMessage) -> Receipt:
         answer = await self.rpc.landed_transaction(landed.signature)
         meta = answer.transaction.meta
         logs = tuple(meta.log_messages or ()) if meta else ()
@@ -223,5 +234,5 @@ class Client:
         return Receipt(landed.signature, answer.slot, meta.fee, meta.compute_units_consumed or 0, events, logs)
 
 
-def _program_ids(message: MessageV0) -> list[Pubkey]:
+def _program_ids(message: VersionedMessage) -> list[Pubkey]:
     return [message.account_keys[item.program_id_index] for item in message.instructions]

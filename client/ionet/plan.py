@@ -64,8 +64,11 @@ class Plan:
         return await self._client.send(await self.instructions(), signers=self.signers)
 
     async def unsigned(self, payer: Pubkey | None = None) -> Unsigned:
-        """The same transaction for a wallet somewhere else; payer defaults to the client's wallet."""
-        return await self._client.unsigned(await self.instructions(), payer=payer)
+        """The same transaction for a wallet somewhere else, signed by the plan's own signers only.
+
+        payer: whose signature stays out, by default the client's wallet.
+        """
+        return await self._client.unsigned(await self.instructions(), signers=self.signers, payer=payer)
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         return self.send().__await__()

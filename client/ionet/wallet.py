@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -51,8 +51,8 @@ class KeypairSigner:
 class Unsigned(msgspec.Struct, frozen=True):
     """A transaction that still has to be signed.
 
-    transaction: base64 of the wire format with empty signatures, as wallets take it. signers: who must sign, in the
-    order of the signatures; the first one pays. last_valid_block_height: afterwards it can no longer land.
+    transaction: base64 of the wire format with missing signatures empty, as wallets take it. signers: who must still
+    sign, the payer first. last_valid_block_height: afterwards it can no longer land.
     """
 
     transaction: str
@@ -120,25 +120,42 @@ def required_signers(message: MessageV0) -> list[Pubkey]:
     return message.account_keys[: message.header.num_required_signatures]
 
 
-def unsigned(message: MessageV0, last_valid_block_height: int) -> Unsigned:
-    """The message as a wallet takes it: with empty signatures."""
-    signers = required_signers(message)
-    transaction = VersionedTransaction.populate(message, [Signature.default()] * len(signers))
-    encoded = b64encode(bytes(transaction)).decode()
-    return Unsigned(encoded, [str(key) for key in signers], last_valid_block_height)
+async def unsigned(message: MessageV0, last_valid_block_height: int, signers: Sequence[Signer] = ()) -> Unsigned:
+    """The message as a wallet takes it, with the signatures of the signers at hand already in it."""
+    by_key = {signer.pubkey: signer for signer in signers}
+    needed = required_signers(message)
+    signatures = [await _signature(by_key[key], message) if key in by_key else Signature.default() for key in needed]
+    encoded = b64encode(bytes(VersionedTransaction.populate(message, signatures))).decode()
+    return Unsigned(encoded, [str(key) for key in needed if key not in by_key], last_valid_block_height)
+
+
+def read_signed(text: str) -> VersionedTransaction:
+    """A fully signed transaction from base64. Raises WalletError when it is none or a signature is missing or wrong."""
+    try:
+        transaction = VersionedTransaction.from_bytes(b64decode(text, validate=True))
+    except ValueError:
+        raise WalletError("this is no base64 of a transaction") from None
+    keys = transaction.message.account_keys
+    for key, good in zip(keys, transaction.verify_with_results(), strict=False):
+        if not good:
+            raise WalletError(f"the signature of {key} is missing or wrong")
+    return transaction
+
+
+async def _signature(signer: Signer, message: MessageV0) -> Signature:
+    payload = to_bytes_versioned(message)
+    signature = await signer.sign(payload)
+    if not signature.verify(signer.pubkey, payload):
+        raise WalletError(f"the signature for {signer.pubkey} is wrong")
+    return signature
 
 
 async def sign_all(message: MessageV0, signers: Sequence[Signer]) -> VersionedTransaction:
     """Collect every signature. Raises WalletError when a signer is missing or a signature is wrong."""
     by_key = {signer.pubkey: signer for signer in signers}
-    payload = to_bytes_versioned(message)
     signatures = []
     for key in required_signers(message):
-        signer = by_key.get(key)
-        if signer is None:
+        if key not in by_key:
             raise WalletError(f"nobody here can sign for {key}")
-        signature = await signer.sign(payload)
-        if not signature.verify(key, payload):
-            raise WalletError(f"the signature for {key} is wrong")
-        signatures.append(signature)
+        signatures.append(await _signature(by_key[key], message))
     return VersionedTransaction.populate(message, signatures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +26,10 @@ from ionet.cli.context import (
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from solders.pubkey import Pubkey
+
     from ionet.client import Client
+    from ionet.plan import Plan
 
 app = typer.Typer(help="Budgets, and the leases paid from them.", no_args_is_help=True)
 
@@ -98,10 +102,15 @@ def add(
     duration: Annotated[int, typer.Option(help="Seconds.")],
     max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
     as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
 ) -> None:
-    """Book nodes, a few per transaction."""
+    """Book nodes, as many per transaction as fit; unsigned, all must fit into one."""
     keys = [pubkey(node) for node in nodes]
     limit = amount(max_price, "IOSD") if max_price else None
+    if unsigned:
+        plan = partial(_booking, pubkey(cluster), keys, duration, limit)
+        submit(ctx, plan, as_json=as_json, unsigned=True)
+        return
 
     async def work(client: Client) -> None:
         with waiting(f"booking {len(keys)} nodes"):
@@ -146,6 +155,10 @@ def withdraw(
 def close(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
     """Close a cluster without open leases and take the rest of the budget back."""
     submit(ctx, lambda client: client.cluster.close(pubkey(cluster)), as_json=as_json, unsigned=unsigned)
+
+
+def _booking(cluster: Pubkey, nodes: list[Pubkey], duration: int, max_price: int | None, client: Client) -> Plan:
+    return client.cluster.add_lease(cluster, *nodes, duration=duration, max_price=max_price)
 
 
 def _file_hash(path: Path) -> bytes:

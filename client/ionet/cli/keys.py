@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from ionet.cli.context import (
     AsUnsigned,
     amount,
     print_fields,
+    print_receipts,
     pubkey,
     run,
     settings,
@@ -102,6 +104,23 @@ def send(
         as_json=as_json,
         unsigned=unsigned,
     )
+
+
+@app.command(name="submit")
+def submit_signed(
+    ctx: typer.Context,
+    transaction: Annotated[str, typer.Argument(help="Signed transaction in base64; - reads it from stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Send a transaction that another wallet has signed, as --unsigned printed it."""
+    text = sys.stdin.read().strip() if transaction == "-" else transaction
+
+    async def work(client: Client) -> None:
+        with waiting("waiting for the chain"):
+            receipt = await client.submit(text)
+        print_receipts(client, [receipt], as_json=as_json)
+
+    run(ctx, work, wallet=False)
 
 
 def mints_of(client: Client) -> dict[str, Pubkey]:

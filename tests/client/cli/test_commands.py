@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,13 @@ def test_unsigned_ok(shell: Shell, town: Town, node: str) -> None:
         assert transaction.signatures == [Signature.default()]
         assert made["signers"] == [address]
         assert made["last_valid_block_height"] > 0
+    # What the wallet elsewhere signs is sent by anybody.
+    signed = VersionedTransaction(transaction.message, [read_keypair(town.file("supplier"))])
+    receipt = shell.json("keys", "submit", b64encode(bytes(signed)).decode())
+    assert only_event(receipt)["after"] == 1
+    shell.json("node", "resume", node, keypair=town.file("supplier"))
+    code, message = shell.refused("keys", "submit", made["transaction"])
+    assert (code, "missing or wrong" in message) == (1, True)
     code, message = shell.refused("--signer", address, "node", "pause", node)
     assert (code, "signs elsewhere: use --unsigned" in message) == (1, True)
 

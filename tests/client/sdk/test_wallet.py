@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import stat
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from ionet.budget import MAX_UNITS, with_budget
 from ionet.errors import WalletError
-from ionet.wallet import KeypairSigner, compile_message, pack, read_keypair, sign_all, unsigned, write_keypair
+from ionet.wallet import (
+    KeypairSigner,
+    compile_message,
+    pack,
+    read_keypair,
+    read_signed,
+    sign_all,
+    unsigned,
+    write_keypair,
+)
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -89,13 +98,31 @@ async def test_missing_or_wrong_signature_fails() -> None:
         await sign_all(MESSAGE, [KeypairSigner(PAYER), Device(OTHER, broken=True)])
 
 
-def test_unsigned_ok() -> None:
-    result = unsigned(MESSAGE, 77)
+async def test_unsigned_ok() -> None:
+    result = await unsigned(MESSAGE, 77)
     transaction = VersionedTransaction.from_bytes(b64decode(result.transaction))
     assert transaction.message == MESSAGE
     assert transaction.signatures == [Signature.default()] * 2
     assert result.signers == [str(PAYER.pubkey()), str(OTHER.pubkey())]
     assert result.last_valid_block_height == 77
+
+
+async def test_signatures_at_hand_are_filled_in_ok() -> None:
+    result = await unsigned(MESSAGE, 77, [Device(OTHER)])
+    assert result.signers == [str(PAYER.pubkey())]
+    transaction = VersionedTransaction.from_bytes(b64decode(result.transaction))
+    assert transaction.verify_with_results() == [False, True]
+    with pytest.raises(WalletError, match=f"{PAYER.pubkey()} is missing or wrong"):
+        read_signed(result.transaction)
+    payer = PAYER.sign_message(to_bytes_versioned(MESSAGE))
+    complete = VersionedTransaction.populate(MESSAGE, [payer, transaction.signatures[1]])
+    assert read_signed(b64encode(bytes(complete)).decode()) == complete
+
+
+@pytest.mark.parametrize("text", ["", "####", "aGVsbG8="])
+def test_no_transaction_fails(text: str) -> None:
+    with pytest.raises(WalletError, match="no base64 of a transaction"):
+        read_signed(text)
 
 
 def test_pack_fills_transactions_ok() -> None:
