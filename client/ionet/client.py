@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -25,6 +26,7 @@ from ionet.api.node import NodeApi
 from ionet.api.oracle import OracleApi
 from ionet.api.stake import StakeApi
 from ionet.api.tokens import TokenApi
+from ionet.codec import DecodeError
 from ionet.errors import NotFound, RpcError, WalletError
 from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
@@ -33,6 +35,7 @@ from ionet.rpc import Landed, PreflightFailed, Rpc
 from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, pack, read_signed, sign_all, unsigned
 
 T = TypeVar("T")
+_log = logging.getLogger("ionet.client")
 
 # Most micro-lamports per compute unit that are offered unless the caller says otherwise.
 MAX_PRIORITY_FEE = 100_000
@@ -230,7 +233,12 @@ class Client:
         meta = answer.transaction.meta
         if meta is None:
             raise RpcError(f"the node keeps no result of {landed.signature}")
-        events = tuple(events_in_transaction(self.program.codec, answer))
+        try:
+            events = tuple(events_in_transaction(self.program.codec, answer))
+        except DecodeError as error:
+            # The transaction landed; a program newer than this client must not make that look like a failure.
+            _log.warning("transaction %s recorded events that this client cannot read: %s", landed.signature, error)
+            events = ()
         return Receipt(landed.signature, answer.slot, meta.fee, meta.compute_units_consumed or 0, events, logs)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client.cli.conftest import Shell
+from client.cli.conftest import ARTIFACTS, Shell
+from ionet.program import PROGRAM
 from ionet.wallet import read_keypair
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -147,6 +148,22 @@ def settle_when_over(shell: Shell, lease: str, ends_at: str) -> dict[str, Any]:
 def test_missing_account_fails(shell: Shell, town: Town) -> None:
     code, message = shell.refused("cluster", "show", town.address("device"))
     assert (code, "no such account on this chain" in message) == (1, True)
+
+
+def test_account_of_another_type_fails(shell: Shell, node: str) -> None:
+    code, message = shell.refused("lease", "show", node)
+    assert (code, "this account is no Lease" in message) == (1, True)
+
+
+def test_other_idl_ok(shell: Shell, town: Town, tmp_path: Path) -> None:
+    """The same program at its address is found; the same IDL for another address finds nothing there."""
+    text = (ARTIFACTS / "ionet.json").read_text()
+    same, other = tmp_path / "same.json", tmp_path / "other.json"
+    same.write_text(text)
+    assert shell.json("--idl", str(same), "network", "show") == shell.json("network", "show")
+    other.write_text(text.replace(str(PROGRAM.id), town.address("device")))
+    code, message = shell.refused("--idl", str(other), "network", "show")
+    assert (code, "no such account on this chain: Network" in message) == (1, True)
 
 
 def test_doctor_ok(shell: Shell, town: Town) -> None:

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from client.sdk.conftest import Chain
 from client.sdk.parties import IO, hireable_node, party
 from ionet.client import Client
 from ionet.errors import InstructionFailed, RpcError, RpcUnreachable, TransactionExpired, WalletError
+from ionet.idl import bundled
 from ionet.localnet import FaultConfig, Localnet, LocalnetConfig
+from ionet.program import load_program
 from ionet.program_errors import NotNodeOwner
 from ionet.rpc import Rpc
 from ionet.wallet import compile_message, sign_all
@@ -138,3 +141,17 @@ async def test_other_servers_fail(answer: bytes, message: str) -> None:
     async with server, Rpc(f"http://127.0.0.1:{port}") as rpc:
         with pytest.raises(RpcError, match=message):
             await rpc.slot()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_unknown_event_does_not_hide_that_it_landed_ok(network: Chain, caplog: pytest.LogCaptureFixture) -> None:
+    """A client whose IDL lacks an event still says that the transaction landed."""
+    supplier = await party(network, 1_000 * IO)
+    machine = await hireable_node(supplier)
+    idl = bundled()
+    older = msgspec.structs.replace(idl, events=tuple(e for e in idl.events if e.name != "NodeFlagsChanged"))
+    async with Client(network.url, supplier.keypair, program=load_program(older)) as client:
+        receipt = await client.node.pause(machine.node)
+    assert receipt.events == ()
+    assert "cannot read" in caplog.text
+    assert (await supplier.client.node.get(machine.node)).flags == 1
