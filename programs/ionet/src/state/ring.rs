@@ -42,8 +42,8 @@ impl Lease {
         if reference >= self.ends_at {
             return self.intervals();
         }
-        let whole = secs_between(self.started_at, reference) / u64::from(self.interval_secs.max(1));
-        u32::try_from(whole).unwrap_or(u32::MAX)
+        let whole = secs_between(self.started_at, reference).checked_div(u64::from(self.interval_secs));
+        whole.and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX)
     }
 
     /// Intervals that can no longer be proven.

@@ -35,7 +35,7 @@ pub struct RegisterNode {
 pub fn handler(ctx: &mut Context<RegisterNode>, model_code: u16, processors: u8, terms: NodeTerms) -> Result<()> {
     ctx.accounts.network.check_not_paused(PAUSE_REGISTER_NODE)?;
     require!(ctx.accounts.model.enabled == 1, IonetError::ModelDisabled);
-    require!(processors >= 1 && processors <= MAX_PROCESSORS, IonetError::BadProcessors);
+    require!((1..=MAX_PROCESSORS).contains(&processors), IonetError::BadProcessors);
     let now = clock::now()?;
     let owner = *ctx.accounts.owner.address();
     let device_key = *ctx.accounts.device_key.address();
