@@ -58,7 +58,7 @@ class Network(RuleBasedStateMachine):
 
     @initialize(profile=st.sampled_from([calls.MAINNET, calls.LOCAL]), intervals=st.sampled_from([12, 60, 900, 900]))
     def start(self, profile: int, intervals: float) -> None:
-        """Three suppliers with stake, two renters with a cluster each, and two leases that run."""
+        """Three suppliers with stake, two renters with a cluster each, a lease that runs and one that is ready."""
         self.world = World.started(profile)
         world = self.world
         self.params = world.params
@@ -85,7 +85,7 @@ class Network(RuleBasedStateMachine):
         for pick in range(2):
             self.book(pick, pick * 8 + 1, intervals)
             self.attempt(calls.mark_ready(self.leases[pick]))
-            self.attempt(calls.accept_ready(self.leases[pick]))
+        self.attempt(calls.accept_ready(self.leases[0]))
 
     def required(self, name: str) -> int:
         return required_stake(*MODELS[name])
@@ -139,6 +139,21 @@ class Network(RuleBasedStateMachine):
         duration = int(intervals * self.params.interval_secs)
         if self.attempt(calls.add_lease(lease, found.model, duration, found.price, found.terms_seq)):
             self.leases.append(lease)
+
+    @rule(pick=picks, by=picks)
+    def fall_through(self, pick: int, by: int) -> None:
+        """A lease that somebody leaves or lets lie before its time."""
+        lease = self.lease(pick)
+        if lease.key not in self.books.open_leases:
+            return
+        status = self.world.of(lease).status
+        if status in (BOOKED, READY):
+            self.world.warp(self.params.ready_deadline_secs)
+            self.attempt(calls.cancel_lease(lease))
+        elif by % 3 == 0:
+            self.attempt(calls.quit_lease(lease))
+        else:
+            self.attempt(calls.end_lease(lease, lease.cluster.renter if by % 3 == 1 else self.world.stranger))
 
     @rule(pick=picks, intervals=st.integers(1, 12))
     def progress(self, pick: int, intervals: int) -> None:
@@ -347,6 +362,6 @@ TestNetwork = Network.TestCase
 def test_the_run_reached_every_part_of_a_life() -> None:
     if not REACHED:
         pytest.skip("the run was not selected")
-    ends = {"LeaseEnded1", "LeaseEnded2", "LeaseEnded4", "LeaseCancelled5", "LeaseCancelled6"}
-    money = {"LeaseSettled", "LeaseExtended", "BudgetWithdrawn", "ClusterClosed", "TokensBurned", "StakeWithdrawn"}
-    assert ends | money | {"NodeSlashed1", "NodeSlashed2", "ProofAppended", "NodeFlagsChanged"} <= REACHED
+    ends = {"LeaseEnded1", "LeaseEnded3", "LeaseEnded4", "LeaseCancelled6", "LeaseClosed", "ClusterClosed"}
+    money = {"LeaseSettled", "BudgetWithdrawn", "TokensBurned", "StakeWithdrawn", "NodeSlashed1", "NodeSlashed2"}
+    assert ends | money | {"ProofAppended", "NodeFlagsChanged"} <= REACHED
