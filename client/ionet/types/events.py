@@ -74,8 +74,6 @@ class IosdMinted(msgspec.Struct, frozen=True, gc=False):
 
 
 class LeaseBooked(msgspec.Struct, frozen=True, gc=False):
-    """`node_seq` and `cluster_seq` advance with the lease's."""
-
     lease: Pubkey
     seq: u64
     at: i64

@@ -1,0 +1,153 @@
+//! A lease from booking to closing. `node_seq` and `cluster_seq` advance with the lease's.
+
+use anchor_lang::prelude::*;
+
+#[event]
+pub struct LeaseBooked {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub node_seq: u64,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub number: u64,
+    pub role: u8,
+    pub processors: u8,
+    pub price: u64,
+    pub duration: u32,
+    pub max_duration: u32,
+    pub interval_secs: u32,
+    pub ready_by: i64,
+    pub required_stake: u64,
+    pub io_price: u64,
+    pub reserved_amount: u64,
+    pub cluster_reserved_after: u64,
+}
+
+#[event]
+pub struct LeaseReady {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub report_hash: [u8; 32],
+    pub accept_by: i64,
+}
+
+#[event]
+pub struct LeaseStarted {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub accepted_by: Address,
+    pub ends_at: i64,
+}
+
+#[event]
+pub struct ProofAppended {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub interval: u32,
+    pub served_before: u32,
+    pub served_secs: u32,
+    pub gpu_ms: u64,
+    pub root: [u8; 32],
+    pub proof_head: [u8; 32],
+    pub proof_count: u32,
+    /// Basis points that gaps have left to charge.
+    pub pending_bps: u16,
+}
+
+#[event]
+pub struct LeaseExtended {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub node: Address,
+    pub node_seq: u64,
+    pub duration_before: u32,
+    pub duration: u32,
+    pub ends_at: i64,
+    pub added_amount: u64,
+    pub cluster_reserved_after: u64,
+}
+
+#[event]
+pub struct LeaseSettled {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub payable_secs: u64,
+    pub missed_secs: u64,
+    pub paid_before: u64,
+    pub paid: u64,
+    pub supplier_amount: u64,
+    pub supplier_fee: u64,
+    pub renter_fee: u64,
+    pub payout: Address,
+    pub cluster_paid_after: u64,
+    pub cluster_fees_after: u64,
+    pub cluster_reserved_after: u64,
+}
+
+#[event]
+pub struct LeaseEnded {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub node_seq: u64,
+    pub cluster: Address,
+    /// 1 expired, 2 renter, 3 supplier's fault, 4 quit.
+    pub reason: u8,
+    pub ends_at_before: i64,
+    pub ends_at: i64,
+    pub due_min_secs: u32,
+    pub by: Address,
+}
+
+#[event]
+pub struct LeaseCancelled {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub node_seq: u64,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    /// 5 not ready in time, 6 not accepted in time.
+    pub reason: u8,
+    pub fee: u64,
+    pub released: u64,
+    pub cluster_fees_after: u64,
+    pub cluster_reserved_after: u64,
+}
+
+#[event]
+pub struct LeaseClosed {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub node_seq: u64,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub paid: u64,
+    pub supplier_fee: u64,
+    pub renter_fee: u64,
+    pub served_secs: u64,
+    pub missed_secs: u64,
+    pub released: u64,
+    pub cluster_reserved_after: u64,
+}

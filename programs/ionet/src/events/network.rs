@@ -1,0 +1,44 @@
+//! Roles, parameters, device models.
+
+use anchor_lang::prelude::*;
+
+#[event]
+pub struct NetworkInitialized {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub authority: Address,
+    pub pauser: Address,
+    pub arbiter: Address,
+    pub io_mint: Address,
+    pub iosd_mint: Address,
+    pub usdc_mint: Address,
+    pub feed_id: [u8; 32],
+    pub genesis_owner: Address,
+    pub genesis_amount: u64,
+    pub profile: u8,
+}
+
+#[event]
+pub struct PauseChanged {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub before: u64,
+    pub after: u64,
+    pub by: Address,
+}
+
+#[event]
+pub struct ModelRegistered {
+    pub model: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub code: u16,
+    pub name: [u8; 32],
+    pub kind: u8,
+    pub pool: u8,
+    /// × 100
+    pub multiplier: u32,
+    pub throughput: u64,
+}
