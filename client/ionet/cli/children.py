@@ -87,6 +87,7 @@ class Child:
         """SIGTERM, and SIGKILL to its whole session when that does not help in time."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(signal.SIGCONT)  # one that is stopped could not end in order
             try:
                 await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT)
             except TimeoutError:

@@ -93,7 +93,7 @@ async def _run(folder: Path | None, keep: bool, show: Show) -> None:
     stack.logs.mkdir(exist_ok=True)
     finished = False
     try:
-        await _tell(stack, show, keep)
+        await stack.whole(_tell(stack, show, keep))
         finished = True
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -153,7 +153,7 @@ async def _story(
         leases = [lease.lease for lease in booked]
         say(f"{tokens(minted.io_burned, 'IO')} IO → {tokens(minted.iosd_minted, 'IOSD')} IOSD")
     with show.step("Ray: head and two workers up, checked, accepted") as say:
-        await story.until_active(cast.renter, leases, lambda: _all_run(stack), say)
+        await story.until_active(cast.renter, leases, say)
     with show.step("a blocked matrix product across the nodes, every block proven") as say:
         blocks = await story.run_job(cast.renter, nodes[0], urls[nodes[0]])
         say(f"{len(blocks)} blocks on {len({block.node for block in blocks})} nodes, product checked")
@@ -185,15 +185,6 @@ async def _first_traced(cast: Cast, api: str, blocks: list[Any], silent: Pubkey)
 
     result = next(block.result for block in blocks if block.node != str(silent))
     return result, await story.trace(cast.stranger, api, result)
-
-
-def _all_run(stack: Stack) -> None:
-    """Raises ChildFailed when a process has ended by itself."""
-    from ionet.cli.children import ChildFailed
-
-    for child in stack.children:
-        if not child.running:
-            raise ChildFailed(f"{child.name} ended; see {child.log}")
 
 
 def _summary(books: Books, result: str, show: Show) -> dict[str, Any]:

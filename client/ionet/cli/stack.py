@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Coroutine
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionet.cli.children import Child
 
 if TYPE_CHECKING:
     from solders.keypair import Keypair
+
+_WATCH_SECS = 0.2
 
 
 class Stack:
@@ -79,6 +83,20 @@ class Stack:
         environment = {"IONET_DATABASE": database}
         launcher = await self.child("launcher", "--url", url, "launcher", "run", *options, environment=environment)
         return str((await launcher.ready())["session_key"])
+
+    async def whole(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                for child in self.children:
+                    if not child.running:
+                        await child.ended()
+                await asyncio.wait([task], timeout=_WATCH_SECS)
+            task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def stop(self) -> None:
         """Stop every process, the last started first."""

@@ -112,12 +112,11 @@ async def book(renter: Party, nodes: list[Pubkey], session: Keypair) -> tuple[Pu
     return cluster, [record.event for record in booked.events if isinstance(record.event, LeaseBooked)]
 
 
-async def until_active(renter: Party, leases: list[Pubkey], check: Callable[[], None], say: Say) -> list[Lease]:
+async def until_active(renter: Party, leases: list[Pubkey], say: Say) -> list[Lease]:
     """Wait until every meter runs: Ray is up, the launcher has checked the hardware and accepted."""
     deadline = time.monotonic() + ACTIVE_WITHIN_SECS
     names = {BOOKED: "starting", READY: "ready", ACTIVE: "running"}
     while time.monotonic() < deadline:
-        check()
         found = [lease for lease in await renter.client.fetch_many(Lease, leases) if lease is not None]
         say(", ".join(names.get(lease.status, "over") for lease in found))
         if len(found) == len(leases) and all(lease.status == ACTIVE for lease in found):

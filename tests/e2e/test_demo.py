@@ -1,0 +1,73 @@
+"""The main job as a user starts it: `ionet demo`, to its end, interrupted, and with a part that dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from e2e.commands import ionet
+from leftovers import left_after, processes_of
+
+RAY_UP = "Ray: head and two workers up"
+# What ends after its parent did: Ray's processes when their node is told to.
+SOON = 5.0
+
+
+def nothing_left(temporary: Path) -> None:
+    assert left_after(temporary, SOON) == {}
+    assert list(temporary.iterdir()) == []
+
+
+def only_the_logs_left(temporary: Path, errors: list[str]) -> None:
+    """A run that failed keeps its folder, and says where; no process of it is there."""
+    assert left_after(temporary, SOON) == {}
+    [folder] = temporary.iterdir()
+    assert f"logs: {folder / 'logs'}\n" in errors
+
+
+def test_demo_ok(temporary: Path) -> None:
+    with ionet(temporary, "demo", "--json") as run:
+        run.until(RAY_UP, 240)
+        assert any("raylet" in command for command in processes_of(temporary).values())
+        code, output, problems = run.finish(240)
+        print(f"demo: {run.seconds:.0f} s")
+    assert (code, problems) == (0, []), run.errors
+    told = json.loads(output)
+    held = {name: {unit: int(amount) for unit, amount in each.items()} for name, each in told["holdings"].items()}
+    assert sum(each["io"] for each in held.values()) + int(told["io_burned"]) == int(told["genesis"])
+    assert sum(each["iosd"] for each in held.values()) + int(told["iosd_burned"]) == int(told["iosd_minted"])
+    suppliers = [held[f"supplier {number}"] for number in (1, 2, 3)]
+    assert suppliers[0]["iosd"] > suppliers[2]["iosd"] > 0, "the third one went silent"
+    assert suppliers[0]["io"] - suppliers[2]["io"] >= int(told["slashed"]) > 0
+    assert all(each["io"] > 0 for name, each in held.items() if name != "network")
+    assert len(bytes.fromhex(told["traced"])) == 32
+    nothing_left(temporary)
+
+
+def test_demo_interrupted_at_its_start_fails(temporary: Path) -> None:
+    with ionet(temporary, "demo", "--json") as run:
+        run.until("local chain with both programs", 60)
+        run.process.send_signal(signal.SIGINT)
+        assert run.finish(60) == (130, "", [])
+    only_the_logs_left(temporary, run.errors)
+
+
+def test_demo_interrupted_while_ray_is_up_and_a_node_is_frozen_fails(temporary: Path) -> None:
+    with ionet(temporary, "demo", "--json") as run:
+        run.until("a blocked matrix product", 240)
+        run.process.send_signal(signal.SIGINT)
+        assert run.finish(90) == (130, "", [])
+    only_the_logs_left(temporary, run.errors)
+
+
+def test_demo_whose_part_dies_fails(temporary: Path) -> None:
+    with ionet(temporary, "demo", "--json") as run:
+        run.until("three suppliers register", 90)
+        [indexer] = [pid for pid, command in processes_of(temporary).items() if " indexer run " in command]
+        os.kill(indexer, signal.SIGKILL)
+        code, output, problems = run.finish(90)
+    assert (code, output) == (1, "")
+    assert [problem.startswith("error: a part of the stack ended by itself: indexer") for problem in problems] == [True]
+    only_the_logs_left(temporary, run.errors)
