@@ -32,7 +32,7 @@ def run(
 
     logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    config = main.LauncherConfig(settings(ctx).url, session_key, dsn, main.read_agents(agents), devices=devices)
+    config = main.LauncherConfig(settings(ctx).url, session_key, dsn, agents, devices=devices)
 
     def announce(key: Pubkey) -> None:
         print_fields({"session_key": str(key)}, as_json=as_json)

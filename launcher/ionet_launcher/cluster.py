@@ -50,7 +50,7 @@ class Stepper:
         self, chain: LauncherChain, session: Keypair, agents: Mapping[Pubkey, str], *, devices: bool = False
     ) -> None:
         self._chain, self._session, self._urls, self._devices = chain, session, agents, devices
-        self._clients: dict[Pubkey, AgentClient] = {}
+        self._clients: dict[tuple[Pubkey, str], AgentClient] = {}
         self._challenged: dict[Pubkey, int] = {}
 
     async def aclose(self) -> None:
@@ -237,9 +237,12 @@ class Stepper:
         return stopped.count(False)
 
     def _agent(self, node: Pubkey) -> AgentClient:
-        if node not in self._clients:
-            self._clients[node] = AgentClient(self._urls[node], node, self._session)
-        return self._clients[node]
+        url = self._urls.get(node)
+        if url is None:
+            raise AgentUnreachableError(f"no agent is configured for node {node}")
+        if (node, url) not in self._clients:
+            self._clients[node, url] = AgentClient(url, node, self._session)
+        return self._clients[node, url]
 
 
 async def _all(calls: Sequence[Coroutine[None, None, T]]) -> list[T]:

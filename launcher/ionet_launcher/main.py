@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import msgspec
 from ionet.client import Client
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
+from ionet_launcher.agents_file import AgentsFile
 from ionet_launcher.chain import LauncherChain
 from ionet_launcher.cluster import Stepper
 from ionet_launcher.errors import ConfigError
@@ -29,30 +29,15 @@ class LauncherConfig:
     """Settings of one launcher.
 
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
-    indexer's database. agents: node → URL of its agent. devices: whether hardware checks count real GPUs.
+    indexer's database. agents: JSON file, node → URL of its agent. devices: whether hardware checks count real GPUs.
     """
 
     url: str
     session_key: Path
     dsn: str
-    agents: Mapping[Pubkey, str]
+    agents: Path
     devices: bool = False
     workers: int = WORKERS
-
-
-def read_agents(path: Path) -> dict[Pubkey, str]:
-    """Node → URL from a JSON object in a file. Raises ConfigError."""
-    try:
-        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-        agents = {Pubkey.from_string(node): url for node, url in entries.items()}
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise ConfigError(f"{path} is no JSON object of node addresses and URLs: {error}") from None
-    for url in agents.values():
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{path}: {url!r} is no http address")
-    return agents
 
 
 async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> None:
@@ -64,7 +49,7 @@ async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> Non
     async with Client(config.url, session) as client, await _pool(config.dsn, config.workers + 2) as pool:
         async with pool.acquire() as connection:
             await migrate(connection)
-        stepper = Stepper(LauncherChain(client), session, config.agents, devices=config.devices)
+        stepper = Stepper(LauncherChain(client), session, AgentsFile(config.agents), devices=config.devices)
         async with contextlib.aclosing(stepper):
             announce(session.pubkey())
             await Launcher(Store(pool, str(session.pubkey())), stepper, workers=config.workers).run(stopping)

@@ -87,8 +87,8 @@ class Agent:
         status = await self._provider.status()
         if status.lease is not None and status.phase is not Phase.FAILED:
             # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
-            # learns of no uptime. Also at the moment the lease is over: the last interval was served to its end.
-            self._journal.seen_up(status.lease, str(status.since), view.now)
+            # learns of no uptime.
+            self._journal.seen_up(status.lease, str(status.since), _moment(view))
         # Before Ray is touched: stopping it can take longer than the last proof may wait.
         await self._prover.step(view)
         await self._run_ray(view, status)
@@ -125,3 +125,9 @@ class Agent:
             if name not in waiting and (view.lease is None or str(view.lease.address) != name):
                 self._journal.forget(name)
                 (self._spools / name).unlink(missing_ok=True)
+
+
+def _moment(view: NodeView) -> int:
+    """The chain's time of what is seen now. A lease that has ended did so before, even if the clock read lags."""
+    lease = view.lease
+    return max(view.now, lease.ends_at) if lease is not None and lease.status is LeaseStatus.ENDED else view.now
