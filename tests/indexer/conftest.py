@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
+import httpx2
 import postgres
 import pytest
 import pytest_asyncio
+from indexer.api_server import RecordedAccounts, fill, served
+from indexer.recording import Recording, record
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.store import Writer
-
-sys.path.insert(0, str(Path(__file__).parent))  # this suite's own helpers
-
-from recording import Recording, record
 
 TEMPLATE = "migrated"
 
@@ -56,3 +53,22 @@ async def writer(dsn: str) -> AsyncIterator[Writer]:
 def recording() -> Recording:
     """The story of a market, played once per session on the real program."""
     return asyncio.run(record())
+
+
+@pytest.fixture(scope="session")
+def api_dsn(server: EmbeddedPostgres, recording: Recording) -> str:
+    """A database with the recording; tests of the API share it and only add leaves."""
+
+    async def prepare() -> str:
+        found = await postgres.create(server, "api", TEMPLATE)
+        await fill(found, recording, RecordedAccounts(recording))
+        return found
+
+    return asyncio.run(prepare())
+
+
+@pytest.fixture(scope="session")
+def api(api_dsn: str) -> Iterator[httpx2.Client]:
+    """A client of the API over the recording."""
+    with served(api_dsn) as address, httpx2.Client(base_url=address, timeout=10) as client:
+        yield client

@@ -5,23 +5,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from indexer.api_server import RecordedAccounts
+from indexer.recording import Recording
 from ionet.program import PROGRAM
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.store import Checkpoint, Writer
-from recording import Recording
-
-
-class Accounts:
-    """The accounts that the recorded chain ended with."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.slot = recording.heads.confirmed
-        self.data = dict(recording.accounts)
-
-    async def accounts(self, keys: list[str]) -> tuple[int, dict[str, bytes | None]]:
-        return self.slot, {key: self.data.get(key) for key in keys}
 
 
 @pytest_asyncio.fixture
@@ -43,7 +33,7 @@ async def change(dsn: str, sql: str) -> None:
 
 
 async def test_every_row_agrees_with_its_account(recording: Recording, reader: Reader) -> None:
-    assert await reconcile(reader, Accounts(recording), PROGRAM.codec) == []
+    assert await reconcile(reader, RecordedAccounts(recording), PROGRAM.codec) == []
     async with reader.snapshot() as snapshot:
         stored = await snapshot.one("SELECT stake_per_processor FROM parameters")
     assert stored is not None
@@ -76,12 +66,12 @@ async def test_a_wrong_row_is_found(
         "models": "code = 1",
     }
     await change(dsn, f"UPDATE {table} SET {column} = {value} WHERE {open_rows.get(table, 'true')}")
-    drifts = await reconcile(reader, Accounts(recording), PROGRAM.codec)
+    drifts = await reconcile(reader, RecordedAccounts(recording), PROGRAM.codec)
     assert [(drift.table, drift.column) for drift in drifts] == [(table, column)]
 
 
 async def test_a_row_without_account_is_found(recording: Recording, reader: Reader) -> None:
-    accounts = Accounts(recording)
+    accounts = RecordedAccounts(recording)
     del accounts.data[str(recording.story.booked)]
     (drift,) = await reconcile(reader, accounts, PROGRAM.codec)
     assert (drift.table, drift.key, drift.account) == ("leases", str(recording.story.booked), None)
@@ -89,7 +79,7 @@ async def test_a_row_without_account_is_found(recording: Recording, reader: Read
 
 async def test_rows_that_changed_later_wait_for_the_next_time(recording: Recording, reader: Reader) -> None:
     """Accounts read before the last transactions: what those changed is not compared."""
-    accounts = Accounts(recording)
+    accounts = RecordedAccounts(recording)
     accounts.slot = 0
     accounts.data.clear()
     assert await reconcile(reader, accounts, PROGRAM.codec) == []

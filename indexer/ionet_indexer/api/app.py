@@ -42,6 +42,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             yield
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     return Litestar(
         route_handlers=[ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],

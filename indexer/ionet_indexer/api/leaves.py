@@ -9,6 +9,8 @@ import msgspec
 from ionet import merkle
 from ionet.leaves import MAX_LEAVES, MAX_LIFETIME_SECS, NONCE_LEN, PATH, Upload, signing_message
 from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -39,7 +41,7 @@ class _Parsed(msgspec.Struct):
 
 
 @post(PATH, status_code=201)
-async def upload_leaves(reader: Reader, data: Upload) -> Stored:
+async def upload_leaves(reader: NamedDependency[Reader], data: JSONBody[Upload]) -> Stored:
     """Store the leaves of one interval. They must hash to a proven root; the node's device key signs the upload."""
     now = int(time.time())
     parsed = _parse(data)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ionet_indexer.reader import SQL, Reader
@@ -27,7 +28,7 @@ class Health(msgspec.Struct):
 
 
 @get("/health")
-async def health(reader: Reader) -> Response[Health]:
+async def health(reader: NamedDependency[Reader]) -> Response[Health]:
     """200 while the tables follow the chain, else 503 with the reason."""
     async with reader.snapshot() as snapshot:
         row = await snapshot.one(SQL["health"])

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from litestar import Router, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from ionet_indexer.api import listings, models
 from ionet_indexer.api.lists import Listing
@@ -17,13 +18,13 @@ from ionet_indexer.reader import SQL, Reader
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-Key = Annotated[str, Parameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")]
+Key = Annotated[str, PathParameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")]
 OptionalKey = Annotated[
-    str | None, Parameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")
+    str | None, QueryParameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")
 ]
-Amount = Annotated[str | None, Parameter(pattern=r"^[0-9]{1,20}$", description="Base units, a decimal string.")]
-Cursor = Annotated[str | None, Parameter(description="`next` of the page before.")]
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="Most items on a page.")]
+Amount = Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,20}$", description="Base units, a decimal string.")]
+Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Most items on a page.")]
 
 
 async def _page(
@@ -39,7 +40,7 @@ async def _one(reader: Reader, listing: Listing[T], key: str) -> One[T]:
 
 
 @get("/network")
-async def network(reader: Reader) -> One[models.Network]:
+async def network(reader: NamedDependency[Reader]) -> One[models.Network]:
     """The network, its books and totals."""
     async with reader.snapshot() as snapshot:
         row = await snapshot.one(SQL["network"])
@@ -53,9 +54,9 @@ async def network(reader: Reader) -> One[models.Network]:
 
 @get("/models")
 async def device_models(
-    reader: Reader,
-    kind: Literal["gpu", "cpu"] | None = None,
-    pool: Literal["enterprise", "community"] | None = None,
+    reader: NamedDependency[Reader],
+    kind: FromQuery[Literal["gpu", "cpu"] | None] = None,
+    pool: FromQuery[Literal["enterprise", "community"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Model]:
@@ -65,13 +66,13 @@ async def device_models(
 
 @get("/nodes")
 async def nodes(
-    reader: Reader,
-    model: Annotated[str | None, Parameter(max_length=32, description="Code or name of a device model.")] = None,
-    country: Annotated[int | None, Parameter(ge=1, le=999, description="ISO 3166-1 numeric.")] = None,
-    tier: Annotated[int | None, Parameter(ge=0, le=4)] = None,
+    reader: NamedDependency[Reader],
+    model: Annotated[str | None, QueryParameter(max_length=32, description="Code or name of a device model.")] = None,
+    country: Annotated[int | None, QueryParameter(ge=1, le=999, description="ISO 3166-1 numeric.")] = None,
+    tier: Annotated[int | None, QueryParameter(ge=0, le=4)] = None,
     max_price: Amount = None,
-    min_processors: Annotated[int | None, Parameter(ge=1, le=8)] = None,
-    hireable: bool | None = None,
+    min_processors: Annotated[int | None, QueryParameter(ge=1, le=8)] = None,
+    hireable: FromQuery[bool | None] = None,
     owner: OptionalKey = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -90,16 +91,16 @@ async def nodes(
 
 
 @get("/nodes/{key:str}")
-async def node(reader: Reader, key: Key) -> One[models.Node]:
+async def node(reader: NamedDependency[Reader], key: Key) -> One[models.Node]:
     """One machine."""
     return await _one(reader, listings.NODES, key)
 
 
 @get("/clusters")
 async def clusters(
-    reader: Reader,
+    reader: NamedDependency[Reader],
     renter: OptionalKey = None,
-    status: Literal["open", "closed"] | None = None,
+    status: FromQuery[Literal["open", "closed"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Cluster]:
@@ -108,17 +109,17 @@ async def clusters(
 
 
 @get("/clusters/{key:str}")
-async def cluster(reader: Reader, key: Key) -> One[models.Cluster]:
+async def cluster(reader: NamedDependency[Reader], key: Key) -> One[models.Cluster]:
     """One cluster."""
     return await _one(reader, listings.CLUSTERS, key)
 
 
 @get("/leases")
 async def leases(
-    reader: Reader,
+    reader: NamedDependency[Reader],
     node: OptionalKey = None,
     cluster: OptionalKey = None,
-    status: Literal["booked", "ready", "active", "ended", "cancelled", "closed"] | None = None,
+    status: FromQuery[Literal["booked", "ready", "active", "ended", "cancelled", "closed"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Lease]:
@@ -127,17 +128,17 @@ async def leases(
 
 
 @get("/leases/{key:str}")
-async def lease(reader: Reader, key: Key) -> One[models.Lease]:
+async def lease(reader: NamedDependency[Reader], key: Key) -> One[models.Lease]:
     """One lease."""
     return await _one(reader, listings.LEASES, key)
 
 
 @get("/proofs")
 async def proofs(
-    reader: Reader,
+    reader: NamedDependency[Reader],
     lease: OptionalKey = None,
     node: OptionalKey = None,
-    interval: Annotated[int | None, Parameter(ge=0, lt=1 << 32)] = None,
+    interval: Annotated[int | None, QueryParameter(ge=0, lt=1 << 32)] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Proof]:
@@ -147,7 +148,7 @@ async def proofs(
 
 @get("/payments")
 async def payments(
-    reader: Reader,
+    reader: NamedDependency[Reader],
     lease: OptionalKey = None,
     node: OptionalKey = None,
     cluster: OptionalKey = None,
@@ -160,7 +161,11 @@ async def payments(
 
 @get("/stakes")
 async def stakes(
-    reader: Reader, node: OptionalKey = None, staker: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
+    reader: NamedDependency[Reader],
+    node: OptionalKey = None,
+    staker: OptionalKey = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[models.Stake]:
     """Stake positions."""
     return await _page(reader, listings.STAKES, {"node": node, "staker": staker}, cursor, limit)
@@ -168,10 +173,10 @@ async def stakes(
 
 @get("/stake-moves")
 async def stake_moves(
-    reader: Reader,
+    reader: NamedDependency[Reader],
     node: OptionalKey = None,
     staker: OptionalKey = None,
-    kind: Literal["stake", "unbond", "withdraw"] | None = None,
+    kind: FromQuery[Literal["stake", "unbond", "withdraw"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.StakeMove]:
@@ -181,10 +186,10 @@ async def stake_moves(
 
 @get("/slashes")
 async def slashes(
-    reader: Reader,
+    reader: NamedDependency[Reader],
     node: OptionalKey = None,
     lease: OptionalKey = None,
-    reason: Literal["missed", "quit", "promise"] | None = None,
+    reason: FromQuery[Literal["missed", "quit", "promise"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Slash]:
@@ -194,7 +199,7 @@ async def slashes(
 
 @get("/mints")
 async def mints(
-    reader: Reader, wallet: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
+    reader: NamedDependency[Reader], wallet: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[models.Mint]:
     """IOSD minted by burning IO, newest first."""
     return await _page(reader, listings.MINTS, {"wallet": wallet}, cursor, limit)
@@ -202,7 +207,7 @@ async def mints(
 
 @get("/burns")
 async def burns(
-    reader: Reader, mint: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
+    reader: NamedDependency[Reader], mint: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[models.Burn]:
     """Tokens burned from the burn vaults, newest first."""
     return await _page(reader, listings.BURNS, {"mint": mint}, cursor, limit)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from ionet.codec import ProgramCodec
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from ionet_indexer.api.models import Event
@@ -72,10 +73,10 @@ def shown(row: Any, codec: ProgramCodec) -> Event:
 
 @get("/v1/events")
 async def events(
-    reader: Reader,
-    codec: ProgramCodec,
+    reader: NamedDependency[Reader],
+    codec: NamedDependency[ProgramCodec],
     entity: OptionalKey = None,
-    name: Annotated[str | None, Parameter(pattern=r"^[A-Za-z]{1,40}$")] = None,
+    name: Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z]{1,40}$")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Event]:
@@ -94,12 +95,12 @@ async def events(
 
 @get("/v1/stream")
 async def stream(
-    reader: Reader,
-    codec: ProgramCodec,
-    changes: Changes,
+    reader: NamedDependency[Reader],
+    codec: NamedDependency[ProgramCodec],
+    changes: NamedDependency[Changes],
     request: Request[Any, Any, Any],
-    finalized: bool = False,
-    after: Annotated[str | None, Parameter(max_length=64, description="Id of the last message seen.")] = None,
+    finalized: FromQuery[bool] = False,
+    after: Annotated[str | None, QueryParameter(max_length=64, description="Id of the last message seen.")] = None,
 ) -> ServerSentEvent:
     """Server-sent events: one message per event, in order, from `after` (or Last-Event-ID) on, else from now on.
 

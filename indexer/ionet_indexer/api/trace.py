@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from ionet import merkle
 from litestar import get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
 from solders.pubkey import Pubkey
 
 from ionet_indexer.api.paging import decode_cursor, encode_cursor
@@ -91,10 +92,10 @@ class Trace(msgspec.Struct):
 
 @get("/v1/trace/{result_hash:str}")
 async def trace(
-    reader: Reader,
-    result_hash: Annotated[str, Parameter(pattern=r"^[0-9a-f]{64}$", description="sha256 of the result, hex.")],
+    reader: NamedDependency[Reader],
+    result_hash: Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$", description="sha256 of the result, hex.")],
     cursor: Cursor = None,
-    limit: Annotated[int, Parameter(ge=1, le=MAX_OCCURRENCES)] = 10,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_OCCURRENCES)] = 10,
 ) -> Trace:
     """Where a result was computed, what it cost, and the proof. 404 while its leaves are missing."""
     after = decode_cursor("trace", cursor, ("text", "bigint", "bigint")) or ["", "-1", "-1"]

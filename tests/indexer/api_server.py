@@ -1,0 +1,61 @@
+"""The API over a filled database, served on a real socket from a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from indexer.recording import PROGRAM_ID, Recording
+from ionet.program import PROGRAM
+from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.reader import Reader
+from ionet_indexer.reconcile import reconcile
+from ionet_indexer.service import listen, serve
+from ionet_indexer.source.base import AccountSource
+from ionet_indexer.store import Checkpoint, Writer
+
+
+class RecordedAccounts:
+    """The accounts that the recorded chain ended with."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.slot = recording.heads.confirmed
+        self.data = dict(recording.accounts)
+
+    async def accounts(self, keys: list[str]) -> tuple[int, dict[str, bytes | None]]:
+        return self.slot, {key: self.data.get(key) for key in keys}
+
+
+async def fill(dsn: str, recording: Recording, accounts: AccountSource) -> None:
+    """The recording, and the parameters that come from the accounts."""
+    async with Writer.open(dsn) as writer, Reader.open(dsn) as reader:
+        await writer.start("recorded", PROGRAM_ID)
+        pipeline = Pipeline(writer, PROGRAM.codec)
+        transactions = recording.transactions
+        checkpoint = Checkpoint(recording.heads.confirmed, recording.heads.finalized)
+        await pipeline.commit(transactions, pipeline.decode(transactions), checkpoint)
+        assert await reconcile(reader, accounts, PROGRAM.codec) == []
+
+
+@contextlib.contextmanager
+def served(dsn: str) -> Iterator[str]:
+    """Address of the API."""
+    listener = listen("127.0.0.1", 0)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(serve(dsn, PROGRAM.codec, listener))
+
+    def work() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        loop.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        listener.close()
