@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -154,23 +154,34 @@ class Client:
         return await self._deliver(await sign_all(message, [self.wallet, *signers]), last_valid)
 
     async def send_all(
-        self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), at_once: int = 16
+        self,
+        instructions: Sequence[Instruction],
+        *,
+        signers: Sequence[Signer] = (),
+        at_once: int = 16,
+        progress: Callable[[int, int], None] | None = None,
     ) -> list[Receipt]:
         """Send many instructions in as few transactions as fit; the first alone, the others `at_once` at a time.
 
         Receipts are in the order of the instructions. The first failure is raised once nothing is under way any more.
+        progress: called with the number of transactions that landed, and of all, whenever one lands.
         """
         if not instructions:
             return []
-        first, *others = pack(self.address, instructions)
-        receipts = [await self.send(first, signers=signers)]
-        places = asyncio.Semaphore(at_once)
+        groups = pack(self.address, instructions)
+        places, landed = asyncio.Semaphore(at_once), 0
 
         async def send_one(group: Sequence[Instruction]) -> Receipt:
+            nonlocal landed
             async with places:
-                return await self.send(group, signers=signers)
+                receipt = await self.send(group, signers=signers)
+            landed += 1
+            if progress is not None:
+                progress(landed, len(groups))
+            return receipt
 
-        results = await asyncio.gather(*[send_one(group) for group in others], return_exceptions=True)
+        receipts = [await send_one(groups[0])]
+        results = await asyncio.gather(*[send_one(group) for group in groups[1:]], return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result

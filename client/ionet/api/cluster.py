@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from solders.instruction import Instruction
@@ -95,11 +95,17 @@ class ClusterApi(RoleApi):
         )
 
     async def add_leases(
-        self, cluster: Pubkey, nodes: Sequence[Pubkey], *, duration: int, max_price: int | None = None
+        self,
+        cluster: Pubkey,
+        nodes: Sequence[Pubkey],
+        *,
+        duration: int,
+        max_price: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> list[Receipt]:
         """Book any number of nodes, as many per transaction as fit; the first becomes the head of a new cluster."""
         plan = self.add_lease(cluster, *nodes, duration=duration, max_price=max_price)
-        return await self._client.send_all(await plan.instructions())
+        return await self._client.send_all(await plan.instructions(), progress=progress)
 
     def set_session_key(self, cluster: Pubkey, session_key: Pubkey | None, expires_at: int = 0) -> Plan:
         """Rotate the session key, or revoke it with None."""

@@ -15,13 +15,13 @@ from ionet.cli.context import (
     AsUnsigned,
     account_fields,
     amount,
+    counting,
     print_fields,
     print_receipts,
     print_rows,
     pubkey,
     run,
     submit,
-    waiting,
 )
 from ionet.errors import InvalidInput
 
@@ -113,8 +113,10 @@ def add(
         return
 
     async def work(client: Client) -> None:
-        with waiting(f"booking {len(keys)} nodes"):
-            receipts = await client.cluster.add_leases(pubkey(cluster), keys, duration=duration, max_price=limit)
+        with counting(f"booking {len(keys)} nodes") as progress:
+            receipts = await client.cluster.add_leases(
+                pubkey(cluster), keys, duration=duration, max_price=limit, progress=progress
+            )
         print_receipts(client, receipts, as_json=as_json)
 
     run(ctx, work)

@@ -193,6 +193,20 @@ def waiting(text: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def counting(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, moved by (done, total); nothing when stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 # -- reading what people type
 
 

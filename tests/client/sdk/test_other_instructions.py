@@ -98,6 +98,10 @@ async def test_extend_and_end_ok(network: Chain) -> None:
     started = await running_lease(supplier, renter, cluster, machine, 60)
     extended = (await client.lease.extend(started.lease, 30)).event(LeaseExtended)
     assert (extended.duration_before, extended.duration, extended.ends_at) == (60, 90, started.ends_at + 30)
+    await wait_until(client, started.at + 3)
+    await supplier.client.lease.append_proof(
+        started.lease, machine.device, node=machine.node, interval=0, served_secs=3, root=bytes([1] * 32), gpu_ms=1
+    )
     ended = (await client.lease.end(started.lease)).event(LeaseEnded)
     assert (ended.reason, ended.ends_at_before) == (2, extended.ends_at)
     with pytest.raises(TooEarly):
@@ -108,6 +112,7 @@ async def test_extend_and_end_ok(network: Chain) -> None:
     )
     closed = receipt.event(ClusterClosed)
     assert closed.deposit == closed.paid + closed.fees + closed.refunded == 2 * IOSD
+    assert closed.fees > 0
     burned = (await client.network.burn(pda.iosd_mint(client.program.id))).event(TokensBurned)
     assert burned.amount >= closed.fees_to_burn
 
@@ -175,8 +180,12 @@ async def test_many_leases_at_once_ok(network: Chain) -> None:
     machines = [await hireable_node(supplier) for _ in range(20)]
     cluster = await open_cluster(renter, 10 * IOSD)
     nodes = [machine.node for machine in machines]
-    receipts = await renter.client.cluster.add_leases(cluster, nodes, duration=30)
+    seen: list[tuple[int, int]] = []
+    receipts = await renter.client.cluster.add_leases(
+        cluster, nodes, duration=30, progress=lambda done, total: seen.append((done, total))
+    )
     assert len(receipts) == 3
+    assert seen == [(1, 3), (2, 3), (3, 3)]
     booked = [record.event for receipt in receipts for record in receipt.events]
     assert [event.node for event in booked] == nodes
     assert [event.role for event in booked] == [0] + [1] * 19
