@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from ionet import pda, types
+from ionet.program import PROGRAM
+from ionet.types import Lease, Node
+from program.calls import ID, IOSD, NETWORK
+from program.chain import elf
+from program.costs import measure
+from program.world import World
+
+# The design's targets, compute units.
+TARGETS = {
+    "mint_iosd": 20_000,
+    "open_cluster": 20_000,
+    "add_lease": 15_000,
+    "mark_ready": 6_000,
+    "append_proof": 7_000,
+    "settle_lease": 18_000,
+    "stake": 15_000,
+    "report_missed": 25_000,
+}
+CLOSE = ("end_lease", "close_lease", "close_cluster")
+CLOSE_TARGET = 35_000
+
+
+@pytest.fixture(scope="module")
+def units() -> dict[str, int]:
+    return measure()
+
+
+@pytest.mark.parametrize(("name", "target"), TARGETS.items())
+def test_compute_units_are_within_the_target(units: dict[str, int], name: str, target: int) -> None:
+    assert 0 < units[name] <= target
+
+
+def test_ending_and_closing_is_within_the_target(units: dict[str, int]) -> None:
+    assert sum(units[name] for name in CLOSE) <= CLOSE_TARGET
+
+
+def test_every_instruction_is_measured_and_runs_in_the_default_budget(units: dict[str, int]) -> None:
+    assert units.keys() == {item.name for item in PROGRAM.codec.idl.instructions}
+    assert max(units.values()) < 200_000
+
+
+def test_a_second_measurement_gives_the_same(units: dict[str, int]) -> None:
+    assert measure() == units
+
+
+@pytest.mark.parametrize(("kind", "size"), [(Lease, 600), (Node, 900)])
+def test_accounts_are_within_the_target(kind: type[object], size: int) -> None:
+    found = PROGRAM.codec.account_size(kind)
+    assert found is not None
+    assert found <= size
+
+
+def test_the_sizes_on_the_chain_are_those_of_the_idl(world: World) -> None:
+    lease = world.running()
+    keys = {
+        NETWORK: types.Network,
+        IOSD: types.Iosd,
+        lease.key: Lease,
+        lease.node.key: Node,
+        lease.node.position: types.StakePosition,
+        lease.cluster.key: types.Cluster,
+        pda.renter(ID, lease.cluster.renter.pubkey()): types.Renter,
+    }
+    assert {key: len(world.raw(key).data) for key in keys} == {
+        key: PROGRAM.codec.account_size(kind) for key, kind in keys.items()
+    }
+
+
+def test_the_program_is_within_the_target() -> None:
+    assert len(elf("ionet")) <= 300_000
