@@ -58,10 +58,17 @@ class _Server(uvicorn.Server):
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket, so that the address is known before the server runs. Raises IndexerError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol must be named: asyncio switches Nagle's algorithm off only where it reads IPPROTO_TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((host, port), backlog=512)
+        listener.bind((host, port))
+        listener.listen(512)
     except OSError as error:
+        listener.close()
         raise IndexerError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return listener
 
 
 async def run(
