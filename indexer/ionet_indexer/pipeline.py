@@ -72,10 +72,10 @@ class Pipeline:
             await writer.save(view)
             if head is not None:
                 await writer.add_head(*head, keep_from=checkpoint.finalized)
-            await writer.advance(checkpoint)
+            settled = await writer.advance(checkpoint)
             await writer.report(checkpoint.indexed, None)
             finalized = await writer.finalize_work()
-            if fresh or undone:
+            if fresh or undone or settled:
                 await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))
             if undone or finalized or LeaseWork in view.changed():
                 await writer.notify(CHANNEL_WORK, str(checkpoint.indexed))

@@ -9,7 +9,12 @@ INSERT INTO checkpoint (genesis, program, indexed_slot, finalized_slot) VALUES (
 ON CONFLICT DO NOTHING
 
 -- name: checkpoint_advance
-UPDATE checkpoint SET indexed_slot = $1, finalized_slot = $2
+WITH before AS (SELECT finalized_slot FROM checkpoint)
+UPDATE checkpoint SET indexed_slot = $1, finalized_slot = $2 FROM before
+RETURNING EXISTS (
+    SELECT FROM events
+    WHERE position >= (before.finalized_slot + 1) << 30 AND position < ($2::bigint + 1) << 30  -- see decode.position
+)
 
 -- name: status_set
 INSERT INTO status (checked_at, node_slot, problem) VALUES ($1, $2, $3)

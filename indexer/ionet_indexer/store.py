@@ -119,9 +119,10 @@ class Writer:
         async with self._connection.transaction():
             yield
 
-    async def advance(self, checkpoint: Checkpoint) -> None:
-        """Set the checkpoint."""
-        await self._connection.execute(SQL["checkpoint_advance"], checkpoint.indexed, checkpoint.finalized)
+    async def advance(self, checkpoint: Checkpoint) -> bool:
+        """Set the checkpoint; whether any event became final by that."""
+        moved = SQL["checkpoint_advance"]
+        return bool(await self._connection.fetchval(moved, checkpoint.indexed, checkpoint.finalized))
 
     async def finalize_work(self) -> bool:
         """Finalize the launcher's rows that the checkpoint covers; whether there were any."""
