@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest_asyncio
+from client.localnet.wire import Raw
 from ionet.localnet import Localnet, LocalnetConfig
 
 SLOT_MS = 30
@@ -22,3 +24,9 @@ async def still() -> AsyncIterator[Localnet]:
     async with Localnet(LocalnetConfig(cheats=True)) as net:
         net.node.paused = True
         yield net
+
+
+@pytest_asyncio.fixture
+async def raw(still: Localnet) -> AsyncIterator[Raw]:
+    async with httpx2.AsyncClient() as http:
+        yield Raw(still, http)
