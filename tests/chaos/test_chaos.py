@@ -41,11 +41,13 @@ NODES, FEE_BPS = 3, 25
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not pytest's own: as root the database runs as `nobody`, who must get in."""
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Not pytest's own, which keeps the logs: as root the database runs as `nobody`, who must get in."""
     made = Path(tempfile.mkdtemp(prefix="ionet-chaos-", dir="/var/tmp"))
     made.chmod(0o755)
     yield made
+    for log in made.glob("*.log"):
+        shutil.copy(log, tmp_path)
     assert left_after(made, 5) == {}
     shutil.rmtree(made)
 

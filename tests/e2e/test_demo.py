@@ -1,4 +1,7 @@
-"""The main job as a user starts it: `ionet demo`, to its end, interrupted, and with a part that dies."""
+"""The main job as a user starts it: `ionet demo`, to its end, interrupted, and with a part that dies.
+
+With IONET_TEST_RPC_URL and IONET_TEST_AUTHORITY the whole demonstration runs on that chain, which must be fresh.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,11 @@ RAY_UP = "Ray: head and two workers up"
 SOON = 5.0
 
 
+def given_chain() -> list[str]:
+    url = os.environ.get("IONET_TEST_RPC_URL")
+    return ["--chain", url, "--authority", os.environ["IONET_TEST_AUTHORITY"]] if url else []
+
+
 def nothing_left(temporary: Path) -> None:
     assert left_after(temporary, SOON) == {}
     assert list(temporary.iterdir()) == []
@@ -28,7 +36,7 @@ def only_the_logs_left(temporary: Path, errors: list[str]) -> None:
 
 
 def test_demo_ok(temporary: Path) -> None:
-    with ionet(temporary, "demo", "--json") as run:
+    with ionet(temporary, "demo", *given_chain(), "--json") as run:
         run.until(RAY_UP, 240)
         assert any("raylet" in command for command in processes_of(temporary).values())
         code, output, problems = run.finish(240)
@@ -71,3 +79,10 @@ def test_demo_whose_part_dies_fails(temporary: Path) -> None:
     assert (code, output) == (1, "")
     assert [problem.startswith("error: a part of the stack ended by itself: indexer") for problem in problems] == [True]
     only_the_logs_left(temporary, run.errors)
+
+
+def test_demo_on_a_chain_nobody_may_upgrade_fails(temporary: Path) -> None:
+    with ionet(temporary, "demo", "--chain", "http://127.0.0.1:9", "--json") as run:
+        code, output, problems = run.finish(30)
+    assert (code, output, problems) == (1, "", ["error: invalid input: --chain and --authority go together\n"])
+    nothing_left(temporary)

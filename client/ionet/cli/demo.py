@@ -17,6 +17,7 @@ from rich.console import Console
 
 from ionet.cli.context import AsJson, print_json, tokens
 from ionet.cli.stack import Stack
+from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from solders.keypair import Keypair
@@ -37,10 +38,19 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where keys, ledger, database and logs go; default: temporary.")
     ] = None,
+    chain: Annotated[
+        str | None, typer.Option(help="A fresh chain with both programs, e.g. a test validator; default: its own.")
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="Keypair file of the programs' upgrade authority on --chain.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Deploy, register, stake, burn, book, compute, prove, slash, settle, trace. Ends with who paid and got what."""
-    asyncio.run(_run(folder, keep, Show(quiet=as_json)))
+    if (chain is None) != (authority is None):
+        raise InvalidInput("--chain and --authority go together")
+    given = (chain, authority) if chain and authority else None
+    asyncio.run(_run(folder, keep, Show(quiet=as_json), given))
 
 
 class Show:
@@ -79,8 +89,11 @@ class Show:
         return time.monotonic() - self._started
 
 
-async def _run(folder: Path | None, keep: bool, show: Show) -> None:
-    """Run the story; whatever happens, no process is left behind. SIGTERM counts as Ctrl-C."""
+async def _run(folder: Path | None, keep: bool, show: Show, given: tuple[str, Path] | None) -> None:
+    """Run the story; whatever happens, no process is left behind. SIGTERM counts as Ctrl-C.
+
+    given: address of a chain and keypair file of its upgrade authority, instead of a chain of its own.
+    """
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -93,7 +106,7 @@ async def _run(folder: Path | None, keep: bool, show: Show) -> None:
     stack.logs.mkdir(exist_ok=True)
     finished = False
     try:
-        await stack.whole(_tell(stack, show, keep))
+        await stack.whole(_tell(stack, show, keep, given))
         finished = True
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -106,15 +119,19 @@ async def _run(folder: Path | None, keep: bool, show: Show) -> None:
             show.console.print(f"logs: {stack.logs}", soft_wrap=True)
 
 
-async def _tell(stack: Stack, show: Show, keep: bool) -> None:
+async def _tell(stack: Stack, show: Show, keep: bool, given: tuple[str, Path] | None) -> None:
     from solders.keypair import Keypair
 
     from ionet.demo.cast import SUPPLIERS, Cast
+    from ionet.wallet import read_keypair
 
-    authority, session = stack.key("authority"), stack.key("session")
-    devices = [Keypair() for _ in range(SUPPLIERS)]
-    with show.step("local chain with both programs"):
-        url = await stack.start_chain(authority, reset=True)
+    session, devices = stack.key("session"), [Keypair() for _ in range(SUPPLIERS)]
+    if given is None:
+        authority = stack.key("authority")
+        with show.step("local chain with both programs"):
+            url = await stack.start_chain(authority, reset=True)
+    else:
+        url, authority = given[0], read_keypair(given[1])
     cast = Cast(url, authority)
     try:
         books, result, api = await _story(stack, cast, devices, session, url, show)
