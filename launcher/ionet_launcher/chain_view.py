@@ -28,16 +28,16 @@ def clock(account: Account | None) -> tuple[int, int]:
     return int.from_bytes(account.data[32:40], "little", signed=True), int.from_bytes(account.data[:8], "little")
 
 
-def lease_view(address: Pubkey, lease: Lease, cluster: Cluster) -> LeaseView:
-    """The parts of a lease and its cluster that decide who does what when."""
+def lease_view(address: Pubkey, lease: Lease, cluster: Cluster | None) -> LeaseView:
+    """The parts of a lease and its cluster that decide who does what when; without the cluster nobody may act."""
     return LeaseView(
         address=address,
         node=lease.node,
         cluster=lease.cluster,
-        renter=cluster.renter,
-        session_key=cluster.session_key,
-        session_expires_at=cluster.session_expires_at,
-        head_lease=cluster.head_lease,
+        renter=cluster.renter if cluster else NONE,
+        session_key=cluster.session_key if cluster else NONE,
+        session_expires_at=cluster.session_expires_at if cluster else 0,
+        head_lease=cluster.head_lease if cluster else NONE,
         status=LeaseStatus(lease.status),
         processors=lease.processors,
         ready_by=lease.booked_at + lease.ready_deadline_secs,

@@ -73,6 +73,12 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
         """When the interval's proof is too late."""
         return self.interval_end(interval) + self.grace_intervals * self.interval_secs
 
+    def provable_at(self, now: int) -> bool:
+        """Whether a proof of any interval can still be taken, now or later."""
+        if self.status in (LeaseStatus.BOOKED, LeaseStatus.READY):
+            return True
+        return self.started_at > 0 and now < self.proof_deadline(self.intervals() - 1)
+
     def interval_at(self, now: int) -> int | None:
         """The interval that runs at `now`, None when the meter does not run."""
         if self.started_at == 0 or not self.started_at <= now < self.ends_at:
@@ -81,11 +87,19 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeView(msgspec.Struct, frozen=True):
-    """A node at one slot: the chain's time and the lease that occupies it, if any."""
+    """A node at one slot: the chain's time, the lease that occupies it, if any, and others that were asked for."""
 
     now: int
     slot: int
     lease: LeaseView | None
+    others: tuple[LeaseView, ...] = ()
+    """A node is free for the next lease as soon as one ends, but the ended one can still be proven. Without renter and
+    session key."""
+
+    def find(self, address: Pubkey | str | None) -> LeaseView | None:
+        """The lease at an address, if it is on the chain."""
+        known = self.others if self.lease is None else (self.lease, *self.others)
+        return next((lease for lease in known if str(lease.address) == str(address)), None)
 
 
 def next_proof_head(head: bytes, interval: int, served_secs: int, gpu_ms: int, root: bytes) -> bytes:

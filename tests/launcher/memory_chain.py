@@ -6,7 +6,7 @@ The rules are those of the program's ring; the suites that run the whole stack c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from ionet_launcher.agent.chain import ExpiredError, RefusedError, Signed
@@ -46,14 +46,16 @@ class MemoryChain:
 
     def __init__(self, lease: LeaseView | None, now: Callable[[], int]) -> None:
         self.lease, self.now = lease, now
+        self.past: LeaseView | None = None
         self.served: dict[int, int] = {}
         self.roots: dict[int, bytes] = {}
         self.executed: list[bytes] = []
         self.ready: list[bytes] = []
         self._signed = 0
 
-    async def view(self) -> NodeView:
-        return NodeView(self.now(), self.now(), self.lease)
+    async def view(self, others: Sequence[str] = ()) -> NodeView:
+        past = tuple(lease for lease in (self.past,) if lease is not None and str(lease.address) in others)
+        return NodeView(self.now(), self.now(), self.lease, past)
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
         return self._sign(ready=report_hash.hex(), lease=str(lease.address))
@@ -73,12 +75,13 @@ class MemoryChain:
         if self.now() > signed.last_valid_block_height:
             raise ExpiredError("blockhash expired")
         what = json.loads(signed.raw)
-        if self.lease is None or str(self.lease.address) != what["lease"]:
+        lease = (await self.view([what["lease"]])).find(what["lease"])
+        if lease is None:
             raise RefusedError("no such lease")
         if "ready" in what:
-            self._mark_ready(self.lease, bytes.fromhex(what["ready"]))
+            self._mark_ready(lease, bytes.fromhex(what["ready"]))
         else:
-            self._append(self.lease, what["interval"], what["served"], bytes.fromhex(what["root"]), what["gpu_ms"])
+            self._append(lease, what["interval"], what["served"], bytes.fromhex(what["root"]), what["gpu_ms"])
         self.executed.append(signed.raw)
 
     def _mark_ready(self, lease: LeaseView, report_hash: bytes) -> None:
@@ -111,8 +114,18 @@ class MemoryChain:
             if not holds:
                 raise RefusedError(name)
         self.served[interval], self.roots[interval] = served, root
-        self.lease = msgspec.structs.replace(
+        after = msgspec.structs.replace(
             lease,
             ring_next=max(lease.ring_next, interval + 1),
             proof_head=next_proof_head(lease.proof_head, interval, served, gpu_ms, root),
         )
+        if lease is self.past:
+            self.past = after
+        else:
+            self.lease = after
+
+    def end(self, at: int) -> None:
+        """As `end_lease`: the node is free at once, the lease stays until it is closed."""
+        assert self.lease is not None
+        self.past = msgspec.structs.replace(self.lease, status=LeaseStatus.ENDED, ends_at=at)
+        self.lease = None

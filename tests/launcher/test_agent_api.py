@@ -253,7 +253,7 @@ async def test_challenges_must_be_signed_by_the_session_key(node: Node) -> None:
 async def test_a_chain_that_does_not_answer_is_said_so(node: Node) -> None:
     node.chain.lease = lease_view()
 
-    async def fails() -> None:
+    async def fails(_others: object = ()) -> None:
         from ionet_launcher.agent.chain import ChainError
 
         raise ChainError("down")
@@ -294,16 +294,20 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         missing = msgspec.structs.replace(node.lease, address=STRANGER.pubkey())
         assert "no task ran" in (await hardware.check(client, [missing], devices=False))[missing.address]
         assert await renter.report() == msgspec.to_builtins(measure())
-        node.chain.accept(4)
+        node.chain.accept(60)
         node.agent._viewed_at = 0.0
         with pytest.raises(AgentError, match="the meter runs"):
             await client.stop(str(node.lease.address))
-        while node.chain.lease is not None and int(time.time()) < node.chain.lease.ends_at + 1:
+        started = node.chain.lease.started_at if node.chain.lease else 0
+        while int(time.time()) < started + 3:
             await asyncio.sleep(0.1)
             await node.agent.tick()
-        assert node.chain.served == {0: 4}
+        node.chain.end(started + 3)
+        await node.agent.tick()
+        assert node.chain.served == {0: 3}
         assert (await node.provider.status()).phase is Phase.IDLE
-        node.chain.lease = None
+        assert node.journal.leases() == [str(node.lease.address)]
+        node.chain.past = None
         await node.agent.tick()
         assert node.journal.leases() == []
 
@@ -334,7 +338,7 @@ async def test_agent_ends_ray_when_told_and_leaves_it_when_it_fails(node: Node) 
         await client.start(node.spec())
     failing = node.chain.view
 
-    async def fails() -> None:
+    async def fails(_others: object = ()) -> None:
         raise ZeroDivisionError
 
     node.chain.view = fails  # type: ignore[assignment]

@@ -46,7 +46,9 @@ class Bench:
         self.now = now
         if up:
             self.journal.seen_up(self.name, "p", now)
-        await self.prover.step(await self.chain.view())
+        lease = (await self.chain.view([self.name])).find(self.name)
+        assert lease is not None
+        await self.prover.step(lease, now)
 
     def record(self, *results: bytes) -> None:
         """Results of tasks, recorded now and before the next step."""
@@ -132,6 +134,15 @@ async def test_prover_last_interval_may_be_short(tmp_path: Path) -> None:
         await bench.at(now)
     assert bench.chain.served == {0: 10, 1: 3}
     bench.journal.close()
+
+
+async def test_prover_proves_to_the_end_of_a_lease_that_was_ended_early(bench: Bench) -> None:
+    for now in range(START, START + 15):
+        await bench.at(now)
+    bench.chain.end(START + 14)
+    await bench.at(START + 15)
+    await bench.at(START + 16)
+    assert bench.chain.served == {0: 10, 1: 4}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -38,8 +38,8 @@ print(json.dumps([r.decode() for r in ray.get([work.remote(i) for i in range(6)]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    # At half speed, so that a process that was killed is back before an interval's grace is over.
-    async with market.market(slot_ms=100, clock_factor=0.5) as founded, postgres.database(server) as dsn:
+    # Slow, so that a process that was killed is back before an interval's grace is over, however busy the machine is.
+    async with market.market(slot_ms=100, clock_factor=0.2) as founded, postgres.database(server) as dsn:
         async with stack(founded, dsn, tmp_path_factory.mktemp("stack"), 3) as made:
             yield made
         for node in made.nodes:

@@ -82,15 +82,16 @@ class Agent:
 
     async def tick(self) -> None:
         """One round. Raises ChainError."""
-        view = await self._chain.view()
+        view = await self._chain.view(self._journal.leases())
         self._view, self._viewed_at = view, time.monotonic()
         status = await self._provider.status()
         if status.lease is not None and status.phase is not Phase.FAILED:
             # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
             # learns of no uptime.
-            self._journal.seen_up(status.lease, str(status.since), _moment(view))
+            self._journal.seen_up(status.lease, str(status.since), _moment(view, status.lease))
         # Before Ray is touched: stopping it can take longer than the last proof may wait.
-        await self._prover.step(view)
+        for lease in view.others if view.lease is None else (*view.others, view.lease):
+            await self._prover.step(lease, view.now)
         await self._run_ray(view, status)
         if self._uploader is not None:
             await self._uploader.step()
@@ -119,15 +120,16 @@ class Agent:
         await self._provider.restart()
 
     def _forget(self, view: NodeView) -> None:
-        """Drop what is known of leases that are over, proven and uploaded."""
+        """Drop what is known of leases that cannot be proven any more and whose leaves are uploaded."""
         waiting = {proof.lease for proof in self._journal.to_upload()} if self._uploader is not None else set()
         for name in self._journal.leases():
-            if name not in waiting and (view.lease is None or str(view.lease.address) != name):
+            lease = view.find(name)
+            if name not in waiting and (lease is None or not lease.provable_at(view.now)):
                 self._journal.forget(name)
                 (self._spools / name).unlink(missing_ok=True)
 
 
-def _moment(view: NodeView) -> int:
+def _moment(view: NodeView, name: str) -> int:
     """The chain's time of what is seen now. A lease that has ended did so before, even if the clock read lags."""
-    lease = view.lease
+    lease = view.find(name)
     return max(view.now, lease.ends_at) if lease is not None and lease.status is LeaseStatus.ENDED else view.now

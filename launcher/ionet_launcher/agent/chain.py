@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -31,8 +32,8 @@ class ExpiredError(ChainError):
 class Chain(Protocol):
     """One node's side of the program. Everything raises ChainError."""
 
-    async def view(self) -> NodeView:
-        """The node now."""
+    async def view(self, others: Sequence[str] = ()) -> NodeView:
+        """The node now, and those of the leases `others` (base58) that are still on the chain."""
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed: ...
 

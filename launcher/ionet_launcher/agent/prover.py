@@ -17,7 +17,7 @@ from solders.pubkey import Pubkey
 from ionet_launcher.agent import spool
 from ionet_launcher.agent.chain import Chain, ExpiredError, RefusedError
 from ionet_launcher.agent.journal import Journal, Leaf, Proof
-from ionet_launcher.lease import LeaseView, NodeView, next_proof_head
+from ionet_launcher.lease import LeaseView, next_proof_head
 
 # Utilisation is not measured: nothing on this path reads the device. It moves no money.
 _GPU_MS = 0
@@ -30,21 +30,20 @@ class Prover:
     def __init__(self, chain: Chain, journal: Journal, folder: Path) -> None:
         self._chain, self._journal, self._folder = chain, journal, folder
 
-    async def step(self, view: NodeView) -> None:
-        """Send what is due at `view`: at most one proof. Raises ChainError."""
-        lease = view.lease
-        if lease is None or lease.started_at == 0:
+    async def step(self, lease: LeaseView, now: int) -> None:
+        """Send what is due for a lease: at most one proof. Raises ChainError."""
+        if lease.started_at == 0:
             return
         pending = self._journal.open_proof(str(lease.address))
         if pending is not None:
             await self._send(pending, lease)
             return
-        due = self._due(lease, view.now)
+        due = self._due(lease, now)
         if due is None:
             return
         interval, final = due
-        self._fold(lease, interval, view.now)
-        await self._send(await self._sign(lease, interval, final, view.now), lease)
+        self._fold(lease, interval, now)
+        await self._send(await self._sign(lease, interval, final, now), lease)
 
     def _due(self, lease: LeaseView, now: int) -> tuple[int, bool] | None:
         """The interval to prove now and whether that proof is final."""
@@ -92,8 +91,8 @@ class Prover:
             try:
                 await self._chain.send(proof.signed)
             except (ExpiredError, RefusedError) as error:
-                after = (await self._chain.view()).lease
-                if after is None or after.address != lease.address or after.proof_head != proof.head:
+                after = (await self._chain.view([proof.lease])).find(proof.lease)
+                if after is None or after.proof_head != proof.head:
                     _log.warning("proof of interval %d was not taken: %s", proof.interval, error)
                     self._journal.drop(proof)
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Sequence
 
 from ionet import instructions
 from ionet.client import Client
@@ -30,33 +31,35 @@ class RpcChain:
         # Lease and cluster of the last view, read and written together: requests and the loop look at the same time.
         self._known = (NONE, NONE)
 
-    async def view(self) -> NodeView:
+    async def view(self, others: Sequence[str] = ()) -> NodeView:
         try:
             for _ in range(_TRIES):
-                found = await self._view()
+                found = await self._view([Pubkey.from_string(name) for name in others])
                 if found is not None:
                     return found
         except IonetError as error:
             raise ChainError(str(error)) from error
         raise ChainError(f"the accounts of node {self._node} kept changing")
 
-    async def _view(self) -> NodeView | None:
+    async def _view(self, asked: Sequence[Pubkey]) -> NodeView | None:
         """One try with the addresses the last one found, so that all accounts are read at one slot."""
         lease_key, cluster_key = self._known
-        now, slot, accounts = await self._reader.snapshot([self._node, lease_key, cluster_key])
+        now, slot, accounts = await self._reader.snapshot([self._node, lease_key, cluster_key, *asked])
         node = self._reader.node(accounts, self._node)
         if node is None:
             raise ChainError(f"node {self._node} is not registered")
         if node.device_key != self._device.pubkey():
             raise ChainError(f"the device key of node {self._node} is {node.device_key}, not this one")
+        found = [(key, self._reader.lease(accounts, key)) for key in asked if key != node.current_lease]
+        others = tuple(lease_view(key, lease, None) for key, lease in found if lease is not None)
         if node.current_lease == NONE:
-            return NodeView(now, slot, None)
+            return NodeView(now, slot, None, others)
         lease, cluster = self._reader.lease(accounts, lease_key), self._reader.cluster(accounts, cluster_key)
         if node.current_lease != lease_key or lease is None or cluster is None:
             booked = await self._client.find(Lease, node.current_lease)
             self._known = (node.current_lease, booked.cluster if booked is not None else NONE)
             return None
-        return NodeView(now, slot, lease_view(lease_key, lease, cluster))
+        return NodeView(now, slot, lease_view(lease_key, lease, cluster), others)
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
         device, node = self._device.pubkey(), self._node
