@@ -88,7 +88,7 @@ class Agent:
         if status.lease is not None and status.phase is not Phase.FAILED:
             # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
             # learns of no uptime.
-            self._journal.seen_up(status.lease, str(status.since), _moment(view, status.lease))
+            self._journal.seen_up(status.lease, str(status.since), view.now)
         # Before Ray is touched: stopping it can take longer than the last proof may wait.
         for lease in view.others if view.lease is None else (*view.others, view.lease):
             await self._prover.step(lease, view.now)
@@ -127,9 +127,3 @@ class Agent:
             if name not in waiting and (lease is None or not lease.provable_at(view.now)):
                 self._journal.forget(name)
                 (self._spools / name).unlink(missing_ok=True)
-
-
-def _moment(view: NodeView, name: str) -> int:
-    """The chain's time of what is seen now. A lease that has ended did so before, even if the clock read lags."""
-    lease = view.find(name)
-    return max(view.now, lease.ends_at) if lease is not None and lease.status is LeaseStatus.ENDED else view.now

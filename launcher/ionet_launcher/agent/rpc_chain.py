@@ -17,7 +17,7 @@ from solders.transaction import VersionedTransaction
 
 from ionet_launcher.agent.chain import ChainError, ExpiredError, RefusedError, Signed
 from ionet_launcher.chain_view import NONE, Reader, lease_view
-from ionet_launcher.lease import LeaseView, NodeView
+from ionet_launcher.lease import LeaseStatus, LeaseView, NodeView
 
 _TRIES = 4
 
@@ -52,6 +52,8 @@ class RpcChain:
             raise ChainError(f"the device key of node {self._node} is {node.device_key}, not this one")
         found = [(key, self._reader.lease(accounts, key)) for key in asked if key != node.current_lease]
         others = tuple(lease_view(key, lease, None) for key, lease in found if lease is not None)
+        # A lease that has ended did so before now, even where the clock that was read lags behind.
+        now = max([now, *(lease.ends_at for lease in others if lease.status is LeaseStatus.ENDED)])
         if node.current_lease == NONE:
             return NodeView(now, slot, None, others)
         lease, cluster = self._reader.lease(accounts, lease_key), self._reader.cluster(accounts, cluster_key)
