@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ionet_indexer import metrics
+from ionet_indexer.decode import Event, Transaction
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source.base import Heads, Seen, Source, SourceError
 from ionet_indexer.store import Checkpoint, Writer
@@ -113,44 +114,42 @@ class Ingest:
         return after if self._refill_after is None else max(-1, min(after, self._refill_after))
 
     async def _commit(self, seen: Sequence[Seen], heads: Heads, head: tuple[int, str], undo_after: int | None) -> int:
+        """Read and store what was seen, each batch while the one before it is being stored."""
         # After a fork everything goes into one transaction, so that nobody sees half of the other fork.
-        batches = [list(seen)] if undo_after is not None else list(whole_slots(seen, self._batch))
-        fetch = asyncio.create_task(self._source.transactions(batches[0])) if batches else None
+        batches = [list(seen)] if undo_after is not None else list(whole_slots(seen, self._batch)) or [[]]
+        reading = asyncio.create_task(self._read(batches[0]))
         count = 0
         try:
-            for number, batch in enumerate(batches):
-                assert fetch is not None
-                transactions = await fetch
-                more = batches[number + 1] if number + 1 < len(batches) else None
-                fetch = asyncio.create_task(self._source.transactions(more)) if more else None
-                listed = {item.signature: item.slot for item in batch}
-                if any(listed[item.signature] != item.slot for item in transactions):
-                    raise SourceError("a transaction moved to another slot while it was read")
-                last = more is None
-                reached = heads.confirmed if last else batch[-1].slot
-                checkpoint = self._moved(reached, heads)
-                events = self._pipeline.decode(transactions)
+            for batch, following in zip(batches, [*batches[1:], None], strict=True):
+                transactions, events = await reading
+                if following is not None:
+                    reading = asyncio.create_task(self._read(following))
+                last = following is None
+                checkpoint = self._moved(heads.confirmed if last else batch[-1].slot, heads)
                 fresh = await self._pipeline.commit(
                     transactions, events, checkpoint, head=head if last else None, undo_after=undo_after
                 )
-                self._advanced(checkpoint)
-                metrics.EVENTS.inc(len(fresh))
+                self._advanced(checkpoint, len(fresh))
                 count += len(fresh)
         finally:
-            if fetch is not None:
-                fetch.cancel()
-        if not batches:
-            checkpoint = self._moved(heads.confirmed, heads)
-            await self._pipeline.commit([], [], checkpoint, head=head, undo_after=undo_after)
-            self._advanced(checkpoint)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return count
+
+    async def _read(self, batch: Sequence[Seen]) -> tuple[list[Transaction], list[Event]]:
+        transactions = await self._source.transactions(batch)
+        listed = {item.signature: item.slot for item in batch}
+        if any(listed[item.signature] != item.slot for item in transactions):
+            raise SourceError("a transaction moved to another slot while it was read")
+        return transactions, self._pipeline.decode(transactions)
 
     def _moved(self, reached: int, heads: Heads) -> Checkpoint:
         indexed = max(reached, self.checkpoint.indexed)
         return Checkpoint(indexed, max(self.checkpoint.finalized, min(heads.finalized, reached)))
 
-    def _advanced(self, checkpoint: Checkpoint) -> None:
+    def _advanced(self, checkpoint: Checkpoint, events: int) -> None:
         self.checkpoint = checkpoint
+        metrics.EVENTS.inc(events)
         metrics.INDEXED_SLOT.set(checkpoint.indexed)
         metrics.FINALIZED_SLOT.set(checkpoint.finalized)
 

@@ -93,34 +93,38 @@ async def played() -> AsyncIterator[Market]:
 
 
 @pytest_asyncio.fixture
+async def unhurried() -> AsyncIterator[Market]:
+    """A chain whose slots are long enough for a slow machine to do three things within the 31 that a fork can undo."""
+    async with market(slot_ms=200) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
 async def source(played: Market) -> AsyncIterator[RpcSource]:
     found = RpcSource(played.net.rpc_url, PROGRAM_ID)
     yield found
     await found.close()
 
 
-async def test_follows_a_live_chain_within_half_a_second(
+async def test_pushes_wake_it_long_before_the_next_poll(
     played: Market, source: RpcSource, writer: Writer, dsn: str
 ) -> None:
-    """Woken by the websocket: polling alone would take ten seconds here."""
+    """The latency itself is measured in tests/bench."""
     ingest = await ingest_of(source, writer)
     await ingest.run_once()
     wake = asyncio.Event()
     pushes = Wakeups(played.net.ws_url, PROGRAM_ID, wake)
-    loop = asyncio.get_running_loop()
-    tasks = [asyncio.create_task(pushes.run()), asyncio.create_task(ingest.run(wake, poll=10.0))]
+    tasks = [asyncio.create_task(pushes.run()), asyncio.create_task(ingest.run(wake, poll=60.0))]
     try:
         await eventually(lambda: _true(pushes.connects > 0))
         for name in ("x", "y", "z"):
             machine = await played.add_machine(name)
-            sent = loop.time()
 
             async def known(key: str = str(machine.address)) -> bool:
                 rows = (await tables_of(dsn, ("nodes",)))["nodes"]
                 return any(row["node"] == key and row["bonded"] for row in rows)
 
             await eventually(known)
-            assert loop.time() - sent < 0.5
     finally:
         for task in tasks:
             task.cancel()
@@ -146,9 +150,10 @@ def without_finality(tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize(("keep", "left"), [(0.0, 0), (0.5, None), (1.0, 3)])
 async def test_a_fork_is_undone_and_replaced(
-    keep: float, left: int | None, played: Market, source: RpcSource, writer: Writer, dsn: str, another: str
+    keep: float, left: int | None, unhurried: Market, writer: Writer, dsn: str, another: str
 ) -> None:
     """Blocks vanish; their transactions land again in other slots, all, some or none: the tables follow."""
+    played, source = unhurried, RpcSource(unhurried.net.rpc_url, PROGRAM_ID)
     ingest = await ingest_of(source, writer)
     machines = [await played.add_machine(name) for name in "abc"]
     cluster = await played.open_cluster()
@@ -172,6 +177,7 @@ async def test_a_fork_is_undone_and_replaced(
     # Life goes on after the fork.
     await played.add_machine("d")
     assert await ingest.run_once() == 2
+    await source.close()
 
 
 async def test_survives_forks_and_lost_notifications_at_random(
