@@ -158,3 +158,10 @@ def test_a_dollar_mint_of_other_decimals_fails(bare: World, decimals: int) -> No
     mint = bare.create_mint(who("odd mint"), decimals)
     with refused("BadMint"):
         bare.do(calls.init_network(bare.authority, mint, bare.treasury))
+
+
+@pytest.mark.parametrize("profile", [MAINNET, LOCAL])
+def test_every_open_interval_fits_the_ring(bare: World, profile: int) -> None:
+    bare.do(calls.init_network(bare.authority, bare.usdc, bare.treasury, profile))
+    found = bare.params
+    assert -(-found.dispute_window_secs // found.interval_secs) + found.grace_intervals + 1 <= 16

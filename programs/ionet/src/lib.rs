@@ -12,6 +12,8 @@ mod math;
 mod oracle;
 mod slashing;
 mod state;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use anchor_lang::prelude::*;
