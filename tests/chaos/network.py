@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx2
 from ionet import pda
 from ionet.demo import story
 from ionet.demo.cast import Cast
@@ -28,9 +29,9 @@ from launcher.stack import Command, until
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-# A process that was killed is back within seconds. At half speed an interval and its grace last 12 seconds, so that
-# even on a busy machine no second needs to be lost, and none being lost can be demanded.
-CLOCK_FACTOR = 0.5
+# A process that was killed is back within seconds. At a quarter of the speed an interval's grace lasts 12 seconds, so
+# that even on a busy machine no second needs to be lost, and none being lost can be demanded.
+CLOCK_FACTOR = 0.25
 PORTS_PER_NODE = 24
 
 
@@ -89,6 +90,13 @@ class Network:
         assert child.returncode == 0, output
         return dict(json.loads(output))
 
+    async def pass_time(self, secs: int) -> None:
+        """Let so much of the chain's time go by at once."""
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            call = {"jsonrpc": "2.0", "id": 1, "method": "localnet_advance", "params": [secs]}
+            answer = (await http.post(self.url, json=call)).json()
+        assert "result" in answer, answer
+
     async def answers(self) -> bool:
         """Whether the database can be worked with."""
         try:
@@ -103,7 +111,7 @@ def _chain(folder: Path, authority: Keypair) -> Command:
     ports = free_range(2)
     return Command(
         folder / "chain.log",
-        *("localnet", "run", "--port", str(ports[0]), "--ledger", str(folder / "ledger"), "--json"),
+        *("localnet", "run", "--port", str(ports[0]), "--ledger", str(folder / "ledger"), "--cheats", "--json"),
         *("--slot-ms", "100", "--clock-factor", str(CLOCK_FACTOR), "--upgrade-authority", str(authority.pubkey())),
         *("--program", f"{PROGRAM.id}={artifacts / 'ionet.so'}"),
         *("--program", f"{pda.PYTH_RECEIVER}={artifacts / 'price_poster.so'}"),

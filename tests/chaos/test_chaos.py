@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from ionet.demo import books, story
 from ionet.demo.story import Block
 from ionet.errors import RpcUnreachable
 from ionet.program import PROGRAM
-from ionet.types import ClusterClosed, Lease, LeaseBooked
+from ionet.types import ClusterClosed, ClusterOpened, Lease, LeaseBooked
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres
@@ -38,6 +39,8 @@ from solders.pubkey import Pubkey
 
 SEEDS = [int(seed) for seed in os.environ.get("IONET_CHAOS_SEEDS", "1").split(",")]
 NODES, FEE_BPS = 3, 25
+# Seconds; in real time four times as long.
+DURATION = 18
 
 
 @pytest.fixture
@@ -69,6 +72,7 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
         assert watch.most_at_once == 1
         print(f"kills: {monkey.kills}")
         assert all(monkey.kills.values()), monkey.kills
+        await running.pass_time(30)
         closed = await story.settle(running.cast, cluster, leases, lambda _: None)
         await check_money(running, cluster, booked, closed)
         await until(partial(caught_up, running, await running.cast.stranger.client.rpc.slot()), 30, "indexed")
@@ -80,7 +84,11 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
 async def book(running: Network) -> tuple[Pubkey, list[LeaseBooked]]:
     await running.cast.authority.client.oracle.post(LOCAL_FEED_ID, story.PRICE, conf=story.CONF)
     await story.mint(running.cast.renter)
-    return await story.book(running.cast.renter, running.nodes, running.session)
+    renter, expires = running.cast.renter.client, int(time.time()) + 3_600
+    opened = await renter.cluster.open(5 * 10**6, session_key=running.session.pubkey(), session_expires_at=expires)
+    cluster = opened.event(ClusterOpened).cluster
+    receipt = await renter.cluster.add_lease(cluster, *running.nodes, duration=DURATION)
+    return cluster, [record.event for record in receipt.events if isinstance(record.event, LeaseBooked)]
 
 
 async def have_status(running: Network, leases: list[Pubkey], status: LeaseStatus) -> bool:
@@ -116,11 +124,19 @@ async def check_money(running: Network, cluster: Pubkey, booked: list[LeaseBooke
     assert closed.deposit == closed.paid + closed.fees + closed.refunded
     iosd = await running.cast.authority.client.iosd.books()
     assert sum(each.iosd for each in holdings.values()) + iosd.fee_burned == iosd.minted
-    await story.leave(running.cast, running.nodes)
+    await take_stakes_home(running)
     await books.nothing_left(running.cast, cluster, running.nodes)
     held = sum(each.io for each in (await running.cast.holdings()).values())
     network = await running.cast.authority.client.network.get()
     assert (held + iosd.io_burned, iosd.io_other_burned) == (network.io_genesis, 0), "nobody was slashed"
+
+
+async def take_stakes_home(running: Network) -> None:
+    for supplier, node in zip(running.cast.suppliers, running.nodes, strict=True):
+        await supplier.client.node.retire(node)
+    await running.pass_time(30)
+    for supplier, node in zip(running.cast.suppliers, running.nodes, strict=True):
+        await running.cast.stranger.client.stake.withdraw(node, supplier.address)
 
 
 async def check_history(running: Network, booked: list[LeaseBooked]) -> None:
