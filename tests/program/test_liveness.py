@@ -290,3 +290,54 @@ def test_a_thousand_settlements_pay_what_one_pays(world: World) -> None:
     served = sum(1 + interval * 97 % INTERVAL for interval in range(300))
     assert first.paid == 1_000_003 * 7 * served // HOUR
     assert world.tokens(ata(often.node.owner, USD)) == world.tokens(ata(once.node.owner, USD))
+
+
+@pytest.mark.parametrize("how", ["served", "missed", "quit", "fault", "not ready", "not accepted", "ended at once"])
+def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, how: str) -> None:
+    """One person behind every key: nothing that he does to himself makes his IO or IOSD more."""
+    alone, friend = world.supplier("alone"), who("friend")
+    world.give_iosd(alone, 5_000 * IO_UNIT)
+    world.open_ata(friend, IO)
+    accounts = [ata(alone, IO), ata(alone, USD), ata(friend, IO)]
+    before = [world.tokens(account) for account in accounts]
+    node = calls.NodeRef(alone, who("device alone"))
+    world.do(calls.register_node(node, H100, 8), calls.stake(node, STAKE))
+    cluster = calls.ClusterRef(alone, 0, who("session"))
+    world.do(calls.open_cluster(cluster, 1_000 * USD_UNIT, world.now + DAY))
+    lease = world.booked(node, cluster)
+    _live(world, lease, how)
+    if world.of(lease).status != 5:
+        world.final(lease)
+        world.do(calls.settle_lease(lease))
+        with suppress(NothingMissed):
+            world.do(calls.report_missed(lease, friend))
+    world.do(calls.close_lease(lease), calls.close_cluster(cluster), calls.retire_node(node))
+    world.warp(14 * DAY)
+    world.do(calls.withdraw(node))
+    lost = [amount - world.tokens(account) for amount, account in zip(before, accounts, strict=True)]
+    assert lost[0] + lost[2] == world.tokens(pda.burn_vault(ID, IO)) >= 0
+    assert lost[1] == world.tokens(pda.burn_vault(ID, USD)) >= 0
+    assert sum(lost) > 0 or how == "not ready"
+
+
+def _live(world: World, lease: LeaseRef, how: str) -> None:
+    if how not in ("not ready", "not accepted"):
+        world.do(calls.mark_ready(lease))
+        world.do(calls.accept_ready(lease))
+    if how == "served":
+        world.serve(lease, 12)
+    elif how == "missed":
+        world.warp(2 * HOUR)
+    elif how == "quit":
+        world.warp(HOUR)
+        world.do(calls.quit_lease(lease))
+    elif how == "fault":
+        world.warp(HOUR + 3 * INTERVAL)
+        world.do(calls.end_lease(lease))
+    elif how == "ended at once":
+        world.do(calls.end_lease(lease))
+    else:
+        if how == "not accepted":
+            world.do(calls.mark_ready(lease))
+        world.warp(1_200)
+        world.do(calls.cancel_lease(lease))

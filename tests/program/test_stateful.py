@@ -204,7 +204,9 @@ class Network(RuleBasedStateMachine):
     @rule(pick=picks, name=st.sampled_from(["stake", "request_unbond", "withdraw", "pause", "update"]), amount=amounts)
     def supply(self, pick: int, name: str, amount: int) -> None:
         node = self.node(pick)
-        if name == "pause":
+        if name == "withdraw" and amount == 2**63 and pick % 3 == 0:
+            self.attempt(calls.retire_node(node, staked=self.world.exists(node.position)))
+        elif name == "pause":
             self.attempt(calls.pause_node(node, amount % 4 == 1))
         elif name == "update":
             self.attempt(calls.update_node(node, calls.terms(node.owner, min_duration=1, price=1 + amount % 10**7)))
