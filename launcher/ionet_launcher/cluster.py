@@ -164,9 +164,14 @@ class Stepper:
             raise Trouble(Reason.HARDWARE_MISMATCH, str(error)) from None
         except (AgentError, AgentUnreachableError) as error:
             raise _trouble(error) from None
+        # One that joined a head which is gone knows nothing of this one: started anew, it joins.
+        lost = [
+            lease for lease in ready if lease.address in wrong and wrong[lease.address].absent and not lease.is_head
+        ]
+        await _all([self._stop_one(str(lease.address), lease.node) for lease in lost])
         last_call = hurry or any(view.now >= lease.accept_by - _LEAVE_SECS for lease in ready)
         if head.address in wrong or (wrong and not last_call):
-            raise Trouble(Reason.HARDWARE_MISMATCH, "; ".join(wrong.values()))
+            raise Trouble(Reason.HARDWARE_MISMATCH, "; ".join(problem.detail for problem in wrong.values()))
         try:
             if head in ready:
                 await self._chain.accept(head)
@@ -218,23 +223,23 @@ class Stepper:
 
     async def _stop_members(self, work: Work) -> int:
         """Ask every member to stop. Returns how many may still run."""
-
-        async def stop(lease: str, node: Pubkey) -> bool:
-            try:
-                return (await self._agent(node).stop(lease)).lease != lease
-            except AgentUnreachableError:
-                return False
-            except AgentError as error:
-                # 403, 409: the lease is no longer the node's, so its agent has stopped the member itself.
-                return error.status in (403, 409)
-
         members = await work.members()
-        stopped = await _all([stop(lease, Pubkey.from_string(node)) for lease, node in members.items()])
+        stopped = await _all([self._stop_one(lease, Pubkey.from_string(node)) for lease, node in members.items()])
         for lease, done in zip(members, stopped, strict=True):
             if done:
                 await work.remove_member(lease)
                 self._challenged.pop(Pubkey.from_string(lease), None)
         return stopped.count(False)
+
+    async def _stop_one(self, lease: str, node: Pubkey) -> bool:
+        """True when the member does not run any more."""
+        try:
+            return (await self._agent(node).stop(lease)).lease != lease
+        except AgentUnreachableError:
+            return False
+        except AgentError as error:
+            # 403, 409: the lease is no longer the node's, so its agent has stopped the member itself.
+            return error.status in (403, 409)
 
     def _agent(self, node: Pubkey) -> AgentClient:
         url = self._urls.get(node)

@@ -47,13 +47,20 @@ class Seen(msgspec.Struct, frozen=True):
     devices: int
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong with a member. `absent`: the cluster does not know it, whatever its agent says."""
+
+    detail: str
+    absent: bool
+
+
 class ProbeError(Exception):
     """The driver did not come to an answer."""
 
 
 async def check(
     head: AgentClient, leases: Sequence[LeaseView], *, devices: bool, within_secs: float = 20.0
-) -> dict[Pubkey, str]:
+) -> dict[Pubkey, Problem]:
     """What is wrong, by lease; empty when every member runs tasks with its processors.
 
     Raises ProbeError, and the agent's errors.
@@ -68,14 +75,14 @@ async def check(
     if code != 0 or line is None:
         raise ProbeError(f"the driver ended with {code}: {output.strip()[-200:]}")
     found = msgspec.json.decode(line.removeprefix(_MARK), type=dict[str, Seen])
-    wrong = {lease.address: _problem(lease, found.get(str(lease.address)), devices) for lease in leases}
-    return {address: problem for address, problem in wrong.items() if problem}
+    problems = {lease.address: _problem(lease, found.get(str(lease.address)), devices) for lease in leases}
+    return {address: problem for address, problem in problems.items() if problem is not None}
 
 
-def _problem(lease: LeaseView, seen: Seen | None, devices: bool) -> str:
+def _problem(lease: LeaseView, seen: Seen | None, devices: bool) -> Problem | None:
     if seen is None:
-        return f"no task ran on node {lease.node}"
+        return Problem(f"no task ran on node {lease.node}", absent=True)
     if seen.processors != lease.processors or (devices and seen.devices < lease.processors):
         shown = f"{seen.processors} processors and {seen.devices} devices"
-        return f"node {lease.node} shows {shown}, booked are {lease.processors}"
-    return ""
+        return Problem(f"node {lease.node} shows {shown}, booked are {lease.processors}", absent=False)
+    return None

@@ -43,6 +43,14 @@ def tagged(tag: str) -> list[int]:
     return [pid for ticks, pid in sorted((t, p) for t, p in found if t is not None)]
 
 
+def runs(pid: int, word: str) -> bool:
+    """True when `word` is an argument of the command that `pid` runs."""
+    try:
+        return word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def spawn(
     command: Sequence[str], environment: Mapping[str, str], tag: str, log: Path, cwd: Path
 ) -> subprocess.Popen[bytes]:

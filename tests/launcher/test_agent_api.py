@@ -290,9 +290,9 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         leases = [node.lease, msgspec.structs.replace(node.lease, processors=3)]
         assert await hardware.check(client, leases[:1], devices=False) == {}
         wrong = await hardware.check(client, leases[1:], devices=False)
-        assert "shows 2 processors" in wrong[node.lease.address]
+        assert "shows 2 processors" in wrong[node.lease.address].detail
         missing = msgspec.structs.replace(node.lease, address=STRANGER.pubkey())
-        assert "no task ran" in (await hardware.check(client, [missing], devices=False))[missing.address]
+        assert (await hardware.check(client, [missing], devices=False))[missing.address].absent
         assert await renter.report() == msgspec.to_builtins(measure())
         node.chain.accept(60)
         node.agent._viewed_at = 0.0

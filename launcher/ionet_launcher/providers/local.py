@@ -26,6 +26,7 @@ from ionet_launcher.providers.base import BusyError, ProviderError
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 STOP_GRACE_SECS = 5.0
+_MODULE = "ray.scripts.scripts"
 _STARTED = b"Ray runtime started."
 _REPLACED_BY_RAY = ("127.0.0.1", "localhost", "::1")
 _NAMED_PORTS = (
@@ -94,6 +95,11 @@ class LocalProvider:
             if record is None:
                 return self._idle()
             await processes.stop(_driver_tag(record.tag), None, 0)
+            if record.pid is None:
+                # The owner died between the start and the record. Others may have joined what runs: keep it.
+                record.pid = next((pid for pid in processes.tagged(record.tag) if processes.runs(pid, _MODULE)), None)
+                record.start_ticks = processes.start_ticks(record.pid) if record.pid is not None else None
+                self._save(record)
             if not self._running(record):
                 await processes.stop(record.tag, None, 0)
             return self._status(record)
@@ -176,7 +182,7 @@ class LocalProvider:
 
     def _command(self, spec: Spec, folder: Path) -> list[str]:
         # `-m` and not the script on PATH: the same interpreter and packages as the agent, whatever PATH says.
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
+        command = [sys.executable, "-m", _MODULE, "start", "--block", "--disable-usage-stats"]
         if spec.role is Role.HEAD:
             command += ["--head", f"--port={self._ports[0]}", "--include-dashboard=false"]
         else:
