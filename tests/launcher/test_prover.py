@@ -145,7 +145,7 @@ async def test_prover_proves_to_the_end_of_a_lease_that_was_ended_early(bench: B
     assert bench.chain.served == {0: 10, 1: 4}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 43), st.sampled_from(["signed", "before", "after"])), max_size=6))
 async def test_prover_kill_anywhere_proves_everything_once(
     tmp_path_factory: pytest.TempPathFactory, kills: list[tuple[int, str]]
