@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from indexer.recording import PROGRAM_ID, Recording
 from ionet.program import PROGRAM
@@ -24,7 +24,7 @@ class RecordedAccounts:
         self.slot = recording.heads.confirmed
         self.data = dict(recording.accounts)
 
-    async def accounts(self, keys: list[str]) -> tuple[int, dict[str, bytes | None]]:
+    async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
         return self.slot, {key: self.data.get(key) for key in keys}
 
 

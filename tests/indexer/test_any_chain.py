@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from client.sdk.conftest import Chain, chain, network
-from client.sdk.parties import IO, IOSD, book, hireable_node, open_cluster, party, wait_until
+from client.sdk.parties import IO, IOSD, Party, book, hireable_node, open_cluster, party, wait_until
 from indexer.tables_of import tables_of
 from ionet.program import PROGRAM
 from ionet.types import ClusterClosed, LeaseStarted
@@ -30,8 +30,8 @@ INTERVAL, INTERVALS = 3, 2
 ROOT = bytes(range(32))
 
 
-async def live(network: Chain) -> tuple[Pubkey, Pubkey, ClusterClosed]:
-    """A lease from booking to closing, every second proven. Returns lease, cluster, and how it ended."""
+async def live(network: Chain) -> tuple[Party, Pubkey, Pubkey]:
+    """A lease from booking to closing, every second proven. Returns the renter, the lease and its open cluster."""
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     machine = await hireable_node(supplier)
     cluster = await open_cluster(renter, 2 * IOSD)
@@ -44,11 +44,11 @@ async def live(network: Chain) -> tuple[Pubkey, Pubkey, ClusterClosed]:
             lease, machine.device, node=machine.node, interval=interval, served_secs=INTERVAL, root=ROOT, gpu_ms=1
         )
     found = await renter.client.lease.get(lease)
-    final = found.ends_at + found.grace_intervals * INTERVAL + found.dispute_window_secs
-    await wait_until(renter.client, final + 1)
+    over = found.ends_at + found.grace_intervals * INTERVAL + found.dispute_window_secs
+    await wait_until(renter.client, over + 1)
     await renter.client.lease.settle(lease)
     await renter.client.lease.close(lease)
-    return lease, cluster, (await renter.client.cluster.close(cluster)).event(ClusterClosed)
+    return renter, lease, cluster
 
 
 @contextlib.asynccontextmanager
@@ -62,14 +62,17 @@ async def ingesting(url: str, dsn: str, batch: int) -> AsyncIterator[Ingest]:
         await source.close()
 
 
-async def is_final(dsn: str, cluster: str) -> bool:
-    query = """
-        SELECT 1 FROM clusters, checkpoint WHERE cluster = $1 AND status = 'closed'
+async def final(dsn: str, table: str, column: str, key: Pubkey) -> None:
+    """Wait until a row is closed, and everything that is stored can no longer be undone."""
+    query = f"""
+        SELECT 1 FROM {table}, checkpoint WHERE {column} = $1 AND status = 'closed'
         AND finalized_slot >= (SELECT max(slot) FROM transactions)
     """
     connection = await asyncpg.connect(dsn)
     try:
-        return await connection.fetchval(query, cluster) is not None
+        async with asyncio.timeout(120):
+            while await connection.fetchval(query, str(key)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
     finally:
         await connection.close()
 
@@ -84,15 +87,18 @@ async def drift(url: str, dsn: str) -> list[Drift]:
 
 
 async def test_a_lease_on_any_chain(network: Chain, dsn: str, another: str) -> None:
-    lease, cluster, closed = await live(network)
+    renter, lease, cluster = await live(network)
     async with ingesting(network.url, dsn, batch=3) as ingest:
         following = asyncio.create_task(ingest.run(asyncio.Event(), 0.2))
-        async with asyncio.timeout(120):
-            while not await is_final(dsn, str(cluster)):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
-        assert await drift(network.url, dsn) == []
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        try:
+            await final(dsn, "leases", "lease", lease)
+            assert await drift(network.url, dsn) == []
+            closed = (await renter.client.cluster.close(cluster)).event(ClusterClosed)
+            await final(dsn, "clusters", "cluster", cluster)
+            assert await drift(network.url, dsn) == []
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
     tables = await tables_of(dsn)
     [row] = [row for row in tables["clusters"] if row["cluster"] == str(cluster)]
     assert (row["paid"], row["fees"], row["refunded"]) == (closed.paid, closed.fees, closed.refunded)
