@@ -40,7 +40,8 @@ def test_lists_name_their_slot_and_page_through_everything_once(
     assert (whole["slot"], whole["finalized_slot"]) == (recording.heads.confirmed, recording.heads.finalized)
     assert whole["next"] is None
     assert len(whole["items"]) > 0
-    items, cursor = [], {}
+    items: list[Any] = []
+    cursor: dict[str, str] = {}
     for _ in range(len(whole["items"])):
         page = get(api, f"/v1/{name}", limit=1, **cursor)
         items += page["items"]
