@@ -98,7 +98,8 @@ def _cluster(a: t.Cluster) -> dict[str, Any]:
         "currency": word(CURRENCIES, a.currency),
         "session_key": key_or_none(a.session_key),
         "config_hash": a.config_hash.hex(),
-        "head_started_at": a.head_started_at or None,
+        # The account forgets its head when that lease is over; the row keeps when the last one started.
+        **({"head_started_at": a.head_started_at} if a.head_started_at else {}),
     }
 
 

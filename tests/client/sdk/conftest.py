@@ -43,6 +43,11 @@ class MeasuredClient(Client):
         return receipt
 
 
+def treasury_of(authority: Keypair) -> Keypair:
+    """Holds the genesis supply of the networks that tests create; the same in every run against a chain that stays."""
+    return Keypair.from_seed(hashlib.sha256(b"treasury" + bytes(authority)).digest())
+
+
 @dataclass
 class Chain:
     """Where the tests' chain is and who may create the network on it."""
@@ -53,8 +58,7 @@ class Chain:
 
     @property
     def treasury(self) -> Keypair:
-        """Holds the genesis supply; the same in every run against a chain that stays."""
-        return Keypair.from_seed(hashlib.sha256(b"treasury" + bytes(self.authority)).digest())
+        return treasury_of(self.authority)
 
     def client(self, keypair: Keypair | None = None) -> Client:
         """A client of its own; all are closed when the tests are over."""

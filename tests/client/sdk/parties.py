@@ -94,8 +94,8 @@ async def running_lease(
 
 
 async def wait_until(client: Client, when: int) -> None:
-    """Until the chain's clock reaches `when`; fails after two minutes."""
-    deadline = time.monotonic() + 120
+    """Until the chain's clock reaches `when`; fails after three minutes."""
+    deadline = time.monotonic() + 180
     while await client.rpc.unix_time() < when:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
