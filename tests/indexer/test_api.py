@@ -41,7 +41,7 @@ def test_lists_name_their_slot_and_page_through_everything_once(
     assert whole["next"] is None
     assert len(whole["items"]) > 0
     items: list[Any] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     for _ in range(len(whole["items"])):
         page = get(api, f"/v1/{name}", limit=1, **cursor)
         items += page["items"]
