@@ -1,0 +1,91 @@
+"""How fast the indexer works through stored transactions, and through its own stored events."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import postgres
+from bench.database import durable_server
+from bench.figures import Figures, timed
+from bench.history import History, record
+from ionet.program import PROGRAM
+from ionet_indexer.decode import Transaction
+from ionet_indexer.ingest import Ingest
+from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.source.base import Heads, Seen
+from ionet_indexer.store import Writer
+
+ROUNDS, REPEATS = 48, 3
+TARGET = 10_000
+CPU_NOTE = "CPU of the indexer and of its database connection together: what other load on the machine does not change"
+
+
+class Stored:
+    """A source that serves a history from memory; each transaction is decoded from its JSON when it is asked for."""
+
+    def __init__(self, history: History) -> None:
+        self._heads = history.heads
+        self._decoder = msgspec.json.Decoder(Transaction)
+        decoded = [self._decoder.decode(item) for item in history.raw]
+        self._seen = [Seen(item.signature, item.slot) for item in decoded]
+        self._raw = {item.signature: raw for item, raw in zip(decoded, history.raw, strict=True)}
+
+    async def heads(self) -> Heads:
+        return self._heads
+
+    async def blockhashes(self, slots: Sequence[int]) -> list[str | None]:
+        return [f"block {slot}" for slot in slots]
+
+    async def seen(self, after: int, heads: Heads) -> list[Seen]:
+        return [item for item in self._seen if after < item.slot <= heads.confirmed]
+
+    async def transactions(self, seen: Sequence[Seen]) -> list[Transaction]:
+        return [self._decoder.decode(self._raw[item.signature]) for item in seen]
+
+
+def measure() -> Figures:
+    return asyncio.run(_measure())
+
+
+async def _measure() -> Figures:
+    history = await record(ROUNDS)
+    replayed, worked, rebuilt = [], [], []
+    with durable_server() as server:
+        for _ in range(REPEATS):
+            async with postgres.database(server) as dsn, _writer(dsn) as writer:
+                pipeline = Pipeline(writer, PROGRAM.codec)
+                checkpoint = await writer.start("bench", str(PROGRAM.id))
+                ingest = Ingest(Stored(history), writer, pipeline, checkpoint)
+                began, cpu = time.perf_counter(), _cpu(writer)
+                count = await ingest.run_once()
+                replayed.append(count / (time.perf_counter() - began))
+                worked.append(count / (_cpu(writer) - cpu))
+                began = time.perf_counter()
+                assert await pipeline.rebuild() == count
+                rebuilt.append(count / (time.perf_counter() - began))
+    note = f"{count:,} events in {len(history.raw):,} transactions, PostgreSQL durable on the same machine"
+    return {
+        "indexer.replay": timed("replay", replayed, "events/s", target=TARGET, higher=True, note=note),
+        "indexer.replay_per_cpu": timed("replay", worked, "events per CPU second", higher=True, note=CPU_NOTE),
+        "indexer.rebuild": timed("replay", rebuilt, "events/s", higher=True, note=note),
+    }
+
+
+@asynccontextmanager
+async def _writer(dsn: str) -> AsyncIterator[Writer]:
+    async with Writer.open(dsn) as writer:
+        assert await writer.take_lock()
+        yield writer
+
+
+def _cpu(writer: Writer) -> float:
+    """CPU seconds of this process and of the server process behind the writer's connection."""
+    pid = writer._connection.get_server_pid()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

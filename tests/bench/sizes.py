@@ -1,0 +1,66 @@
+"""Bytes: programs, accounts, events, transactions as a renter and a supplier send them."""
+
+from __future__ import annotations
+
+from bench.figures import Figures, count
+from ionet import budget
+from ionet.program import PROGRAM
+from ionet.types import CLASSES
+from ionet.wallet import compile_message, pack
+from program import calls
+from program.calls import ClusterRef, LeaseRef, NodeRef
+from program.chain import ARTIFACTS, who
+from program.world import H100, HOUR
+from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.transaction import VersionedTransaction
+
+PROGRAM_TARGET = 300 * 1024
+ACCOUNT_TARGETS = {"Lease": 600, "Node": 900}
+# More nodes than fit into one transaction.
+MANY = 32
+
+
+def measure() -> Figures:
+    return {**_programs(), **_accounts(), **_transactions()}
+
+
+def _programs() -> Figures:
+    sizes = {name: (ARTIFACTS / f"{name}.so").stat().st_size for name in ("ionet", "price_poster")}
+    targets = {"ionet": PROGRAM_TARGET}
+    return {f"size.program.{n}": count("sizes", size, "bytes", target=targets.get(n)) for n, size in sizes.items()}
+
+
+def _accounts() -> Figures:
+    found: Figures = {}
+    for item in PROGRAM.codec.idl.accounts:
+        size = PROGRAM.codec.account_size(CLASSES[item.name])
+        assert size is not None, f"{item.name} has no fixed size"
+        found[f"size.account.{item.name}"] = count("sizes", size, "bytes", target=ACCOUNT_TARGETS.get(item.name))
+    return found
+
+
+def _transactions() -> Figures:
+    renter, device = who("renter"), who("device")
+    cluster = ClusterRef(renter, 0, who("session"))
+    leases = [LeaseRef(NodeRef(who("owner"), who(f"device {n}")), cluster, 0) for n in range(MANY)]
+    bookings = [calls.add_lease(lease, H100, HOUR).instruction for lease in leases]
+    proof = calls.append_proof(LeaseRef(NodeRef(who("owner"), device), cluster, 0), 0, 600).instruction
+    opening = calls.open_cluster(cluster, 1, 1).instruction
+    together = len(pack(renter.pubkey(), bookings)[0])
+    return {
+        "size.transaction.open_cluster": count("sizes", _size(renter, [opening]), "bytes"),
+        "size.transaction.book_one_node": count("sizes", _size(renter, bookings[:1]), "bytes"),
+        "size.transaction.book_three_nodes": count("sizes", _size(renter, bookings[:3]), "bytes"),
+        "size.transaction.append_proof": count("sizes", _size(device, [proof]), "bytes"),
+        "nodes_per_booking_transaction": count("sizes", together, "nodes", higher=True),
+    }
+
+
+def _size(payer: Keypair, instructions: list[Instruction]) -> int:
+    """Bytes on the wire as the client sends it, without a priority fee."""
+    limit = budget.from_table(PROGRAM, instructions)
+    assert limit is not None
+    message = compile_message(payer.pubkey(), budget.with_budget(instructions, limit, 0), Hash.default())
+    return len(bytes(VersionedTransaction(message, [payer])))

@@ -1,0 +1,43 @@
+"""What is measured, by topic. `counts` are the topics whose figures the check compares; they take half a minute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import msgspec
+from bench import codec, compute, demo, journal, lag, launch, replay, sizes, tables
+from bench.figures import Figure, Figures
+
+COUNTS: dict[str, Callable[[], Figures]] = {
+    "compute": compute.measure,
+    "sizes": sizes.measure,
+    "tables": tables.measure,
+    "journal": journal.measure,
+}
+TIMES: dict[str, Callable[[], Figures]] = {
+    "codec": codec.measure,
+    "replay": replay.measure,
+    "lag": lag.measure,
+    "launch": launch.measure,
+    "demo": demo.measure,
+}
+TOPICS = {**COUNTS, **TIMES}
+
+
+def measure(topics: Sequence[str], say: Callable[[str], None]) -> Figures:
+    """The figures of these topics; `say` hears which one is under way."""
+    found: Figures = {}
+    for topic in topics:
+        say(topic)
+        load = f"load before {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+        figures = TOPICS[topic]()
+        found |= {name: _with_load(figure, load) for name, figure in figures.items()}
+    return found
+
+
+def _with_load(figure: Figure, load: str) -> Figure:
+    """A time says how busy the machine was with other work."""
+    if figure.kind == "count":
+        return figure
+    return msgspec.structs.replace(figure, note=f"{figure.note}; {load}" if figure.note else load)
