@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
@@ -28,7 +30,7 @@ def test_buckets_of_many_addresses_do_not_fill_the_memory() -> None:
 
 async def test_too_many_requests_are_told_when_to_come_again(dsn: str) -> None:
     async with Reader.open(dsn) as reader:
-        app = create_app(reader, PROGRAM.codec, rate=0.1, burst=2)
+        app: Any = create_app(reader, PROGRAM.codec, rate=0.1, burst=2)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
             answers = [await client.get("/v1/models") for _ in range(3)]
