@@ -37,7 +37,10 @@ ON CONFLICT (launcher, cluster) DO UPDATE SET
     booked_slot = excluded.booked_slot,
     next_at = now(),
     phase = CASE WHEN c.phase IN ('stopped', 'failed') THEN 'planned' ELSE c.phase END,
-    entered_at = CASE WHEN c.phase IN ('stopped', 'failed') THEN now() ELSE c.entered_at END
+    entered_at = CASE WHEN c.phase IN ('stopped', 'failed') THEN now() ELSE c.entered_at END,
+    planned_at = CASE WHEN c.phase IN ('stopped', 'failed') THEN now() ELSE c.planned_at END,
+    joined_at = CASE WHEN c.phase NOT IN ('stopped', 'failed') THEN c.joined_at END,
+    running_at = CASE WHEN c.phase NOT IN ('stopped', 'failed') THEN c.running_at END
 WHERE CASE WHEN c.phase IN ('stopped', 'failed') THEN c.booked_slot < excluded.booked_slot
     ELSE c.seen_slot < excluded.seen_slot END
 """
@@ -51,7 +54,7 @@ UPDATE launcher.cluster SET
     phase = $3, reason = $4, detail = $5, next_at = now() + make_interval(secs => $6),
     entered_at = CASE WHEN phase = $3 THEN entered_at ELSE now() END,
     decided_at = CASE WHEN $3 = 'starting' AND phase = 'planned' THEN now() ELSE decided_at END,
-    joined_at = CASE WHEN $3 = 'ready' AND phase <> 'ready' THEN now() ELSE joined_at END,
+    joined_at = CASE WHEN $3 IN ('ready', 'running') AND joined_at IS NULL THEN now() ELSE joined_at END,
     running_at = CASE WHEN $3 = 'running' AND running_at IS NULL THEN now() ELSE running_at END
 WHERE launcher = $1 AND cluster = $2
 """

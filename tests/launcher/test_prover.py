@@ -136,6 +136,17 @@ async def test_prover_last_interval_may_be_short(tmp_path: Path) -> None:
     bench.journal.close()
 
 
+async def test_prover_does_not_repeat_a_first_proof_that_said_it_all(bench: Bench) -> None:
+    for now in range(START, START + 6):
+        await bench.at(now)
+    bench.chain.end(START + 5)
+    for now in range(START + 5, START + 9):
+        await bench.at(now)
+    assert bench.chain.served == {0: 5}
+    assert len(bench.chain.executed) == 1
+    assert [proof.interval for proof in bench.journal.to_upload()] == [0]
+
+
 async def test_prover_proves_to_the_end_of_a_lease_that_was_ended_early(bench: Bench) -> None:
     for now in range(START, START + 15):
         await bench.at(now)

@@ -183,6 +183,12 @@ class Journal:
     def landed(self, proof: Proof) -> None:
         self._update("landed", proof)
 
+    def finish(self, proof: Proof) -> None:
+        """Take a landed first proof as the final one: there is nothing to add to it."""
+        self._db.execute(
+            "update proof set final = 1 where lease = ? and interval = ? and landed", (proof.lease, proof.interval)
+        )
+
     def drop(self, proof: Proof) -> None:
         """Forget a proof that certainly did not and will not land."""
         key = (proof.lease, proof.interval, proof.final)

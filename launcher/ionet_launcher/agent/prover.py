@@ -43,7 +43,16 @@ class Prover:
             return
         interval, final = due
         self._fold(lease, interval, now)
-        await self._send(await self._sign(lease, interval, final, now), lease)
+        served = self._journal.up_secs(
+            str(lease.address), lease.interval_start(interval), min(now, lease.interval_end(interval))
+        )
+        leaves = interval_leaves(self._journal, lease.address, interval)
+        root = merkle.root(leaf_hashes(lease.address, interval, leaves))
+        last = self._journal.last_landed(str(lease.address))
+        if last is not None and (last.interval, last.served_secs, last.root) == (interval, served, root):
+            self._journal.finish(last)  # the first proof said it all
+            return
+        await self._send(await self._sign(lease, interval, final, served, root, len(leaves)), lease)
 
     def _due(self, lease: LeaseView, now: int) -> tuple[int, bool] | None:
         """The interval to prove now and whether that proof is final."""
@@ -75,14 +84,10 @@ class Prover:
         if read > offset:
             self._journal.add_leaves(name, interval, leaves, read)
 
-    async def _sign(self, lease: LeaseView, interval: int, final: bool, now: int) -> Proof:
-        name, end = str(lease.address), min(now, lease.interval_end(interval))
-        served = self._journal.up_secs(name, lease.interval_start(interval), end)
-        leaves = interval_leaves(self._journal, lease.address, interval)
-        root = merkle.root(leaf_hashes(lease.address, interval, leaves))
+    async def _sign(self, lease: LeaseView, interval: int, final: bool, served: int, root: bytes, leaves: int) -> Proof:
         signed = await self._chain.sign_proof(lease, interval, served, root, _GPU_MS)
         head = next_proof_head(lease.proof_head, interval, served, _GPU_MS, root)
-        proof = Proof(name, interval, final, served, root, len(leaves), head, signed)
+        proof = Proof(str(lease.address), interval, final, served, root, leaves, head, signed)
         self._journal.put_proof(proof)
         return proof
 
