@@ -1,8 +1,9 @@
 """Processes that outlive the process that started them, and are found again after it was killed (Linux).
 
-Each carries a random tag in its environment, which every descendant inherits and nobody else has. The tag is on disk
-before the process exists, so there is no moment at which a crash loses sight of it; process ids are never trusted
-alone, because the system gives them out again.
+Each carries a random tag in its environment and in the path of its working folder, which every descendant inherits and
+nobody else has. One of the two is enough: a process that sets its title writes over the start of what the system shows
+as its environment. The tag is on disk before the process exists, so there is no moment at which a crash loses sight of
+it; process ids are never trusted alone, because the system gives them out again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def tagged(tag: str) -> list[int]:
         if not entry.name.isdecimal():
             continue
         with contextlib.suppress(OSError):  # gone meanwhile, or another user's: not ours
-            if needle in Path(entry.path, "environ").read_bytes() + b"\0":
+            environment = Path(entry.path, "environ").read_bytes() + b"\0"
+            if needle in environment or tag in os.readlink(Path(entry.path, "cwd")):
                 found.append((start_ticks(int(entry.name)), int(entry.name)))
     return [pid for ticks, pid in sorted((t, p) for t, p in found if t is not None)]
 
@@ -54,7 +56,10 @@ def runs(pid: int, word: str) -> bool:
 def spawn(
     command: Sequence[str], environment: Mapping[str, str], tag: str, log: Path, cwd: Path
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in its own session with exactly `environment` plus the tag; output goes to `log`."""
+    """Start `command` in its own session with exactly `environment` plus the tag; output goes to `log`.
+
+    `cwd` must have the tag in its path.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
