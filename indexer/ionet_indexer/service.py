@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import uvicorn
-from ionet.codec import ProgramCodec
+from ionet.codec import CodecError, ProgramCodec
 from ionet.errors import IonetError
 
 from ionet_indexer.api.app import create_app
@@ -92,6 +92,9 @@ async def run(
         raise IndexerError(str(errors.exceptions[0])) from errors
     except* IonetError as errors:
         raise errors.exceptions[0] from None
+    except* Exception as errors:
+        log.exception("the indexer fails", extra={"action": "crash"})
+        raise IndexerError(f"{type(errors.exceptions[0]).__name__}: {errors.exceptions[0]}") from errors
 
 
 async def serve(dsn: str, codec: ProgramCodec, listener: socket.socket) -> None:
@@ -175,7 +178,7 @@ async def _check(settings: Settings, codec: ProgramCodec) -> None:
                         async with reader.snapshot() as snapshot:
                             known = await snapshot.one(SQL["parameters"]) is not None
                         await asyncio.sleep(_RECONCILE_SECS if known else _RETRY_SECS)
-            except (SourceError, IonetError, *CONNECTION_ERRORS) as error:
+            except (SourceError, CodecError, IonetError, *CONNECTION_ERRORS) as error:
                 if str(error) != told:
                     log.warning("cannot reconcile: %s", error, extra={"action": "no_reconcile"})
                 told = str(error)

@@ -52,10 +52,12 @@ async def busy(played: Market) -> AsyncIterator[None]:
             await played.admin.node.update(machines[3].address, played.terms(PRICE + number))
 
     task = asyncio.create_task(work())
-    yield
-    assert not task.done(), task.exception()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    try:
+        yield
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def reached(dsn: str, slot: int) -> None:

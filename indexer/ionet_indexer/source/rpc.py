@@ -47,6 +47,7 @@ class _Block(msgspec.Struct):
 
 
 class _Account(msgspec.Struct):
+    owner: str
     data: tuple[str, str]
 
 
@@ -164,7 +165,10 @@ class RpcSource:
                 raise SourceError(f"slot {item.slot} does not list its transaction {item.signature}") from None
 
     async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
-        """Data of accounts (None where there is none), and the oldest slot at which they were read."""
+        """The oldest slot at which they were read, and data of the program's accounts; None where there is none.
+
+        A closed account may be shown for a while as an empty one of the system program.
+        """
         options = {"commitment": "confirmed", "encoding": "base64"}
         chunks = [list(keys[at : at + _ACCOUNTS]) for at in range(0, len(keys), _ACCOUNTS)]
         answers = await asyncio.gather(*(self._call("getMultipleAccounts", [[chunk, options]]) for chunk in chunks))
@@ -173,7 +177,9 @@ class RpcSource:
         for chunk, (answer,) in zip(chunks, answers, strict=True):
             slots.append(answer.context.slot)
             for key, account in zip(chunk, answer.value, strict=True):
-                found[key] = None if account is None else base64.b64decode(account.data[0])
+                found[key] = None
+                if account is not None and account.owner == self._program:
+                    found[key] = base64.b64decode(account.data[0])
         return min(slots, default=-1), found
 
     async def _call(self, method: str, calls: list[list[Any]]) -> list[Any]:
