@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from client.sdk.conftest import Chain
 from client.sdk.parties import (
@@ -9,6 +11,7 @@ from client.sdk.parties import (
     IOSD,
     PRICE,
     STAKE,
+    Party,
     book,
     hireable_node,
     open_cluster,
@@ -18,6 +21,7 @@ from client.sdk.parties import (
     wait_until,
 )
 from ionet import pda
+from ionet.plan import Receipt
 from ionet.program_errors import NodeBusy, NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
 from ionet.types import (
     BudgetWithdrawn,
@@ -38,6 +42,7 @@ from ionet.types import (
     UnbondRequested,
 )
 from ionet.wallet import KeypairSigner
+from solders.pubkey import Pubkey
 from solders.keypair import Keypair
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -154,10 +159,20 @@ async def test_cancel_ok(network: Chain) -> None:
     with pytest.raises(TooEarly):
         await renter.client.lease.cancel(booked.lease)
     await wait_until(renter.client, booked.ready_by + 1)
-    cancelled = (await renter.client.lease.cancel(booked.lease)).event(LeaseCancelled)
+    cancelled = (await cancel_when_due(renter, booked.lease)).event(LeaseCancelled)
     assert (cancelled.reason, cancelled.fee, cancelled.released) == (5, 0, booked.reserved_amount)
     assert (await renter.client.lease.close(booked.lease)).event(LeaseClosed).paid == 0
     assert (await renter.client.node.get(machine.node)).flags == 1
+
+
+async def cancel_when_due(renter: Party, lease: Pubkey) -> Receipt:
+    """Deadlines count slots too, and a validator on a busy machine makes them late."""
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                return await renter.client.lease.cancel(lease)
+            except TooEarly:
+                await asyncio.sleep(1)
 
 
 async def test_pause_ok(network: Chain) -> None:
