@@ -42,8 +42,8 @@ from ionet.types import (
     UnbondRequested,
 )
 from ionet.wallet import KeypairSigner
-from solders.pubkey import Pubkey
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
