@@ -202,6 +202,8 @@ async def stack(market: Market, dsn: str, folder: Path, count: int) -> AsyncIter
         await launcher.end(signal.SIGTERM)
         for node in made.nodes:
             await node.agent.end(signal.SIGTERM)
+            if (tag := node.tag()) is not None:  # a test failed while the agent was dead
+                await processes.stop(tag, None, 0)
         await indexer.end(signal.SIGTERM)
 
 

@@ -285,7 +285,7 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         assert node.chain.ready == [bytes(32)]
         assert (await renter.credentials()).token == node.spec().token
         events = [event async for event in renter.run(GPUS)]
-        assert "".join(e.output or "" for e in events).splitlines()[-1] == "2.0"
+        assert "2.0" in "".join(e.output or "" for e in events).splitlines()
         assert events[-1].exit_code == 3
         leases = [node.lease, msgspec.structs.replace(node.lease, processors=3)]
         assert await hardware.check(client, leases[:1], devices=False) == {}
