@@ -177,7 +177,7 @@ def parts(network: Network) -> list[Part]:
         os.kill(network.postgres(), signal.SIGKILL)
 
     async def database_back() -> None:
-        await until(network.answers, 30, "the indexer has started its database again")
+        await until(network.answers, 90, "the indexer has started its database again")
 
     agents = [Part(f"agent {number}", agent.end, partial(_begin, agent)) for number, agent in enumerate(network.agents)]
     commands = {"chain": network.chain, "indexer": network.indexer, "launcher": network.launcher}

@@ -70,5 +70,5 @@ def api_dsn(server: EmbeddedPostgres, recording: Recording) -> str:
 @pytest.fixture(scope="session")
 def api(api_dsn: str) -> Iterator[httpx2.Client]:
     """A client of the API over the recording."""
-    with served(api_dsn) as address, httpx2.Client(base_url=address, timeout=10) as client:
+    with served(api_dsn) as address, httpx2.Client(base_url=address, timeout=60) as client:
         yield client

@@ -28,7 +28,7 @@ async def ingest_of(source: RecordedSource | RpcSource, writer: Writer, *, batch
     return Ingest(source, writer, Pipeline(writer, PROGRAM.codec), await writer.start(genesis, PROGRAM_ID), batch=batch)
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], patience: float = 20.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], patience: float = 60.0) -> None:
     async with asyncio.timeout(patience):
         while not await check():  # noqa: ASYNC110 - the database is the only thing to ask
             await asyncio.sleep(0.02)
