@@ -30,7 +30,7 @@ PORTS_PER_NODE = 24
 VIEW = """
 import json, ray
 ray.init(logging_level="warning")
-print(json.dumps([(n["Labels"]["ionet-lease"], n["Resources"].get("GPU")) for n in ray.nodes() if n["Alive"]]))
+print("answer:", json.dumps([(n["Labels"]["ionet-lease"], n["Resources"].get("GPU")) for n in ray.nodes() if n["Alive"]]))
 """
 WORK = """
 import hashlib, json, ray, ionet.ray
@@ -38,7 +38,7 @@ ray.init(logging_level="warning")
 @ray.remote(num_gpus=1, scheduling_strategy="SPREAD")
 @ionet.ray.proved
 def work(i): return bytes([i])
-print(json.dumps([r.hex() for r in ray.get([work.remote(i) for i in range(9)])]))
+print("answer:", json.dumps([r.hex() for r in ray.get([work.remote(i) for i in range(9)])]))
 """
 
 
@@ -100,7 +100,9 @@ async def driver(member: Member, script: str) -> list[Any]:
     output, _ = await asyncio.wait_for(child.communicate(), 60)
     assert child.returncode == 0, output.decode()
     # Ray adds lines of its own, above and below.
-    answer = json.loads(next(line for line in output.decode().splitlines() if line.startswith("[")))
+    answer = json.loads(
+        next(line.removeprefix("answer:") for line in output.decode().splitlines() if line.startswith("answer:"))
+    )
     assert isinstance(answer, list)
     return answer
 

@@ -32,7 +32,7 @@ ray.init(logging_level="error", log_to_driver=False)
 def work(i):
     return b"result %d" % i
 
-print(json.dumps([r.decode() for r in ray.get([work.remote(i) for i in range(6)])]))
+print("answer:", json.dumps([r.decode() for r in ray.get([work.remote(i) for i in range(6)])]))
 """
 
 
@@ -108,7 +108,7 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
     assert all(len(ray_mains(node.base)) == 1 for node in running.nodes)
     answer = json.loads(await running.renter_command(running.nodes[0], "run", str(cluster), script=JOB))
     assert answer["exit_code"] == 0, answer["output"]
-    results = next(line for line in answer["output"].splitlines() if line.startswith("["))
+    results = next(line.removeprefix("answer:") for line in answer["output"].splitlines() if line.startswith("answer:"))
     assert json.loads(results) == [f"result {i}" for i in range(6)]
     keys = running.folder / "credentials"
     environment = json.loads(await running.renter_command(running.nodes[0], "connect", str(cluster), "--to", str(keys)))
