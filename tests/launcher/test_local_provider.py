@@ -30,7 +30,8 @@ PORTS_PER_NODE = 24
 VIEW = """
 import json, ray
 ray.init(logging_level="warning")
-print("answer:", json.dumps([(n["Labels"]["ionet-lease"], n["Resources"].get("GPU")) for n in ray.nodes() if n["Alive"]]))
+alive = [node for node in ray.nodes() if node["Alive"]]
+print("answer:", json.dumps([(node["Labels"]["ionet-lease"], node["Resources"].get("GPU")) for node in alive]))
 """
 WORK = """
 import hashlib, json, ray, ionet.ray
