@@ -10,7 +10,6 @@ Linux only: the server is told by the kernel when its owner dies, so even SIGKIL
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import fcntl
 import hashlib
@@ -230,8 +229,10 @@ class EmbeddedPostgres:
                 _log.error("the database has ended; starting it again", extra={"action": "database_restart"})
                 self.stop()
                 # Connections of the dead server may still hold its shared memory; the next round tries again.
-                with contextlib.suppress(PostgresError):
+                try:
                     self.start()
+                except PostgresError as error:
+                    _log.warning("%s", error, extra={"action": "database_restart"})
 
     def _take_base(self) -> None:
         """Create the folders, private to the server's user, and hold the owner's lock."""

@@ -11,7 +11,7 @@ import asyncpg
 
 from ionet_indexer import queries, rows
 from ionet_indexer.rows import State
-from ionet_indexer.store import StoreError
+from ionet_indexer.store import NoDatabase
 
 S = TypeVar("S", bound=State)
 SQL = queries.load("api.sql")
@@ -52,11 +52,11 @@ class Reader:
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str, *, size: int = 8) -> AsyncIterator[Reader]:
-        """Connect. Raises StoreError when the server does not answer."""
+        """Connect. Raises NoDatabase when the server does not answer."""
         try:
             pool = await asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_prepare, command_timeout=15)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise StoreError(f"cannot connect: {error}") from error
+            raise NoDatabase(str(error)) from error
         try:
             yield cls(pool, dsn)
         finally:

@@ -24,7 +24,7 @@ from ionet_indexer.reconcile import reconcile
 from ionet_indexer.source.base import SourceError
 from ionet_indexer.source.live import Wakeups
 from ionet_indexer.source.rpc import RpcSource
-from ionet_indexer.store import CONNECTION_ERRORS, Writer, lost
+from ionet_indexer.store import CONNECTION_ERRORS, NoDatabase, Writer, lost
 
 log = logging.getLogger(__name__)
 _RETRY_SECS = 1.0
@@ -129,6 +129,10 @@ async def _follow(settings: Settings, codec: ProgramCodec, migrated: asyncio.Eve
             if not lost(error):
                 raise
             log.warning("database lost: %s", error, extra={"action": "database_lost"})
+        except NoDatabase as error:
+            if not migrated.is_set():  # it was never there: a wrong address, not a restart
+                raise
+            log.warning("database still away: %s", error, extra={"action": "database_lost"})
         await asyncio.sleep(_RETRY_SECS)
 
 

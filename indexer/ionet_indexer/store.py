@@ -42,6 +42,10 @@ class StoreError(IonetError):
     """the database cannot be used"""
 
 
+class NoDatabase(StoreError):
+    """cannot connect to the database"""
+
+
 class WrongChain(StoreError):
     """this database holds the history of another chain or program"""
 
@@ -89,11 +93,11 @@ class Writer:
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str) -> AsyncIterator[Writer]:
-        """Connect and bring the schema up to date. Raises StoreError when the server does not answer."""
+        """Connect and bring the schema up to date. Raises NoDatabase when the server does not answer."""
         try:
             connection = await asyncpg.connect(dsn)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise StoreError(f"cannot connect: {error}") from error
+            raise NoDatabase(str(error)) from error
         try:
             yield cls(connection, await migrate(connection))
         finally:
