@@ -74,7 +74,7 @@ T
 # --cfg target_os: std knows an allocator for zkvm (the target's os) and none for solana; crates still see solana.
 rust_flags="-Aexplicit_builtin_cfgs_in_flags --cfg=target_os=\"solana\" -Zunstable-options -Cpanic=immediate-abort \
 -Clinker=sbpf-linker -Clink-arg=--llvm-args=-bpf-stack-size=4096 -Clink-arg=--arch=v3 \
--Clink-arg=--cpu-features=+allows-misaligned-mem-access -Clink-arg=--llvm-args=-inline-threshold=5"
+-Clink-arg=--cpu-features=+allows-misaligned-mem-access -Clink-arg=--llvm-args=-inline-threshold=5 -Cllvm-args=-inline-threshold=25"
 
 # Freshness by content, not by time: clones of different age share the target folder.
 cargo_sbpf() { # cargo_sbpf DIR TARGET_DIR "EXTRA FLAGS" CARGO_ARG...

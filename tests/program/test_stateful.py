@@ -152,8 +152,12 @@ class Network(RuleBasedStateMachine):
             self.attempt(calls.cancel_lease(lease))
         elif by % 3 == 0:
             self.attempt(calls.quit_lease(lease))
+        elif by % 3 == 1:
+            self.attempt(calls.end_lease(lease, lease.cluster.renter))
         else:
-            self.attempt(calls.end_lease(lease, lease.cluster.renter if by % 3 == 1 else self.world.stranger))
+            # Long enough a silence that a stranger may end it, if the lease lasts that long.
+            self.world.warp(self.params.fault_after_secs + 2 * self.params.interval_secs)
+            self.attempt(calls.end_lease(lease, self.world.stranger))
 
     @rule(pick=picks, intervals=st.integers(1, 12))
     def progress(self, pick: int, intervals: int) -> None:

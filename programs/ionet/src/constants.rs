@@ -31,3 +31,6 @@ pub const TIERS: usize = 4;
 /// cannot raise the price of a share by a donation (OpenZeppelin's ERC-4626 offset).
 pub const VIRTUAL_SHARES: u128 = 1_000;
 pub const VIRTUAL_ASSETS: u128 = 1;
+/// Shares per unit, at most, that a slash may leave (at first there are a thousand). Beyond it the pool counts as wiped:
+/// less than one part in 2^40 was left, and shares must stay far below 128 bits whatever is staked anew.
+pub const MAX_SHARES_PER_UNIT: u128 = VIRTUAL_SHARES << 40;

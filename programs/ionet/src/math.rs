@@ -31,18 +31,49 @@ pub fn elapsed(from: i64, from_slot: u64, now: i64, slot: u64, slot_ms: u32) -> 
     secs_between(from, now).min(by_slots)
 }
 
-/// `⌊a · b / c⌋`
+/// `⌊a · b / c⌋`, exact also where the product needs 256 bits.
 #[inline(never)]
 pub fn mul_div(a: u128, b: u128, c: u128) -> Result<u128> {
-    a.checked_mul(b).and_then(|product| product.checked_div(c)).ok_or_else(|| IonetError::Overflow.into())
+    Ok(div_rem(a, b, c)?.0)
 }
 
 /// `⌈a · b / c⌉`
 #[inline(never)]
 pub fn mul_div_ceil(a: u128, b: u128, c: u128) -> Result<u128> {
-    let product = a.checked_mul(b).ok_or(IonetError::Overflow)?;
-    require!(c > 0, IonetError::Overflow);
-    Ok(product.div_ceil(c))
+    let (quotient, remainder) = div_rem(a, b, c)?;
+    quotient.checked_add(u128::from(remainder > 0)).ok_or_else(|| IonetError::Overflow.into())
+}
+
+/// Quotient and remainder of `a · b` by `c`. Shares of a pool that was slashed often outgrow a 128-bit product.
+#[inline(never)]
+fn div_rem(a: u128, b: u128, c: u128) -> Result<(u128, u128)> {
+    if let Some(product) = a.checked_mul(b) {
+        return product.checked_div(c).zip(product.checked_rem(c)).ok_or_else(|| IonetError::Overflow.into());
+    }
+    let (high, low) = mul_wide(a, b);
+    require!(high < c, IonetError::Overflow);
+    // Long division, bit by bit: the remainder stays below `c`, so shifting it loses at most the bit kept in `carry`.
+    let (mut quotient, mut remainder) = (0u128, high);
+    for bit in (0..u128::BITS).rev() {
+        let carry = remainder >> 127 == 1;
+        remainder = (remainder << 1) | ((low >> bit) & 1);
+        if carry || remainder >= c {
+            remainder = remainder.wrapping_sub(c);
+            quotient |= 1 << bit;
+        }
+    }
+    Ok((quotient, remainder))
+}
+
+/// The 256-bit product as its upper and lower half. No sum below can overflow: the halves are products of 64 bits.
+fn mul_wide(a: u128, b: u128) -> (u128, u128) {
+    const LOW: u128 = u64::MAX as u128;
+    let (a_high, a_low, b_high, b_low) = (a >> 64, a & LOW, b >> 64, b & LOW);
+    let lowest = a_low.wrapping_mul(b_low);
+    let cross = a_high.wrapping_mul(b_low).wrapping_add(lowest >> 64);
+    let middle = a_low.wrapping_mul(b_high).wrapping_add(cross & LOW);
+    let high = a_high.wrapping_mul(b_high).wrapping_add(cross >> 64).wrapping_add(middle >> 64);
+    (high, (middle << 64) | (lowest & LOW))
 }
 
 pub fn to_u64(value: u128) -> Result<u64> {

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use crate::constants::{VIRTUAL_ASSETS, VIRTUAL_SHARES};
+use crate::constants::{MAX_SHARES_PER_UNIT, VIRTUAL_ASSETS, VIRTUAL_SHARES};
 use crate::error::IonetError;
 use crate::math;
 
@@ -52,10 +52,12 @@ impl Pool {
         Ok(math::mul_div_ceil(u128::from(amount), numerator, denominator)?.min(held))
     }
 
-    /// Takes `amount` from everyone alike; a pool emptied this way starts a new era.
+    /// Takes `amount` from everyone alike. A pool of which nothing worth a share is left starts a new era; the crumb, if
+    /// any, stays in the pool and belongs to whoever stakes next.
     pub fn slash(&mut self, amount: u64) -> Result<()> {
         self.amount = math::sub(self.amount, amount)?;
-        if self.amount == 0 && self.shares.get() > 0 {
+        let most = u128::from(self.amount).saturating_mul(MAX_SHARES_PER_UNIT);
+        if self.shares.get() > most {
             self.shares = 0u128.into();
             self.era = self.era.checked_add(1).ok_or(IonetError::Overflow)?;
         }
