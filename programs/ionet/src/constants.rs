@@ -5,6 +5,7 @@ pub const IO_UNIT: u64 = 100_000_000;
 pub const IO_DECIMALS: u8 = 8;
 /// IOSD and USDC count micro-dollars.
 pub const USD_DECIMALS: u8 = 6;
+pub const USD_UNIT: u64 = 1_000_000;
 
 /// IO minted once, by `init_network` (500 M; emission may add up to 300 M more, ever).
 pub const IO_GENESIS: u64 = 500_000_000 * IO_UNIT;

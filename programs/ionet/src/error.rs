@@ -70,7 +70,7 @@ pub enum IonetError {
     PriceTooHigh,
     #[msg("The node does not accept the cluster's currency.")]
     CurrencyRefused,
-    #[msg("In this version only the node's owner may stake to it.")]
+    #[msg("Only the node's owner may do this with its stake.")]
     OnlyOwnerStakes,
     #[msg("The position does not belong to this node and staker.")]
     WrongPosition,
@@ -164,4 +164,80 @@ pub enum IonetError {
     ZeroHash,
     #[msg("The account version is not known to this program.")]
     UnknownVersion,
+    #[msg("Only the named successor may take the authority over.")]
+    NotPendingAuthority,
+    #[msg("No change is pending.")]
+    NothingPending,
+    #[msg("The change cannot take effect before its timelock has passed.")]
+    TimelockRunning,
+    #[msg("A parameter is outside its bounds.")]
+    BadParams,
+    #[msg("The role is unknown.")]
+    UnknownRole,
+    #[msg("The limit of this window is used up; take less or try later.")]
+    WindowFull,
+    #[msg("This needs a price account.")]
+    PriceRequired,
+    #[msg("Redemption at the last rate opens only after a day without a price.")]
+    PriceStillFresh,
+    #[msg("The backing of IOSD is below what the node insists on.")]
+    CoverageTooLow,
+    #[msg("The owner does not share rewards with co-stakers.")]
+    NotOpenToCoStake,
+    #[msg("Co-stakers may hold at most their part of the bonded stake.")]
+    CoStakeTooHigh,
+    #[msg("The node's stake is frozen by an open case.")]
+    NodeFrozen,
+    #[msg("There is nothing to claim.")]
+    NothingToClaim,
+    #[msg("The node has no bonded stake to reward.")]
+    NobodyToReward,
+    #[msg("A dispute is open on this lease.")]
+    DisputeOpen,
+    #[msg("No dispute is open on this lease.")]
+    NoDispute,
+    #[msg("Only proven, closed intervals that were neither approved nor paid can be disputed.")]
+    RangeNotDisputable,
+    #[msg("Only proven, closed intervals can be approved.")]
+    RangeNotApprovable,
+    #[msg("The lease's proofs are not the ones this approval was made for.")]
+    ApprovalMismatch,
+    #[msg("Intervals that began without the present session key cannot be disputed.")]
+    NoChallengeKey,
+    #[msg("The dispute can no longer be defended.")]
+    DefendTooLate,
+    #[msg("The entries do not hash to the disputed proof chain.")]
+    WrongProofChain,
+    #[msg("The instruction before this one must verify the session key's signature over the interval's challenge.")]
+    NoChallengeSignature,
+    #[msg("The evidence does not open leaf 0 of the interval's root.")]
+    WrongEvidence,
+    #[msg("The supplier said that this interval had no challenge.")]
+    IntervalUnchallenged,
+    #[msg("The last intervals must be proven before the lease can be left without a charge.")]
+    NotServing,
+    #[msg("Only the arbiter may do this.")]
+    NotArbiter,
+    #[msg("A case is already open on this node.")]
+    CaseOpen,
+    #[msg("The reason of a case is unknown.")]
+    UnknownReason,
+    #[msg("The owner has already answered this case.")]
+    AlreadyAppealed,
+    #[msg("The case cannot be decided now.")]
+    CaseNotDecidable,
+    #[msg("The case takes more than the caps allow in this window.")]
+    CaseCapReached,
+    #[msg("The case does not belong to this node.")]
+    WrongCase,
+    #[msg("The recipient cannot receive tokens; pass his owed account.")]
+    RecipientCannotReceive,
+    #[msg("The account is not the recipient's owed account of this mint.")]
+    WrongOwedAccount,
+    #[msg("The node is not retired.")]
+    NodeNotRetired,
+    #[msg("The vault is still in use: stake, rewards or leases are left.")]
+    VaultInUse,
+    #[msg("The account already has the current version.")]
+    AlreadyMigrated,
 }

@@ -13,6 +13,7 @@ use crate::{math, token};
 pub const REASON_MISSED: u8 = 1;
 pub const REASON_QUIT: u8 = 2;
 pub const REASON_BROKEN_PROMISE: u8 = 3;
+pub const REASON_CASE: u8 = 4;
 
 /// What a slash comes to, in IO base units.
 #[derive(Clone, Copy, Default)]

@@ -53,4 +53,15 @@ pub struct ClusterClosed {
     pub refund: u64,
     /// Tokens beyond the books that somebody had sent to the vault.
     pub surplus: u64,
+    /// The refund went to the payer's owed account.
+    pub owed: bool,
+}
+
+/// A recipient who could not be paid fetched what he was owed.
+#[event]
+pub struct OwedClaimed {
+    pub owner: Address,
+    pub mint: Address,
+    pub at: i64,
+    pub amount: u64,
 }

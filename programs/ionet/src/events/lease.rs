@@ -99,6 +99,10 @@ pub struct LeaseSettled {
     pub cluster_paid_after: u64,
     pub cluster_fees_after: u64,
     pub cluster_reserved_after: u64,
+    /// Bonds of lost disputes, paid on top of `supplier_amount`.
+    pub bond_paid: u64,
+    /// What was paid went to the payout wallet's owed account.
+    pub owed: bool,
 }
 
 #[event]
@@ -109,7 +113,7 @@ pub struct LeaseEnded {
     pub node: Address,
     pub node_seq: u64,
     pub cluster: Address,
-    /// 1 expired, 2 renter, 3 supplier's fault, 4 quit.
+    /// 1 expired, 2 renter, 3 supplier's fault, 4 quit, 7 left unchallenged.
     pub reason: u8,
     pub ends_at_before: i64,
     pub ends_at: i64,
@@ -149,5 +153,69 @@ pub struct LeaseClosed {
     pub served_secs: u64,
     pub missed_secs: u64,
     pub released: u64,
+    pub cluster_reserved_after: u64,
+}
+
+/// Intervals before `through_interval` are paid without waiting for the dispute window.
+#[event]
+pub struct LeaseApproved {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub cluster: Address,
+    pub through_interval: u32,
+    pub proof_head: [u8; 32],
+    pub by: Address,
+}
+
+/// Intervals `from_interval..to_interval` are held until defended, each on its own.
+#[event]
+pub struct LeaseDisputed {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub from_interval: u32,
+    pub to_interval: u32,
+    pub served_secs: u32,
+    pub bond: u64,
+    pub defend_by: i64,
+    pub by: Address,
+    pub cluster_reserved_after: u64,
+}
+
+/// The proof chain was walked back; with `defended` the interval's challenge was opened and its time is payable.
+#[event]
+pub struct DisputeDefended {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub interval: u32,
+    pub defended: bool,
+    pub served_secs: u32,
+    /// Part of the bond that the supplier won.
+    pub bond_part: u64,
+    /// Intervals from here on are no longer in dispute.
+    pub dispute_to: u32,
+    pub dispute_head: [u8; 32],
+    pub by: Address,
+}
+
+/// Nothing is left in dispute: all was defended, or time ran out and the rest is refunded.
+#[event]
+pub struct DisputeResolved {
+    pub lease: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub node: Address,
+    pub cluster: Address,
+    pub cluster_seq: u64,
+    pub refunded_secs: u32,
+    pub bond_returned: u64,
+    /// What lost disputes owe to the supplier and the next settlement pays.
+    pub bond_due: u64,
     pub cluster_reserved_after: u64,
 }

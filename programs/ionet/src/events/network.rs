@@ -42,3 +42,61 @@ pub struct ModelRegistered {
     pub multiplier: u32,
     pub throughput: u64,
 }
+
+/// New parameters, to take effect at `effective_at`.
+#[event]
+pub struct ParamsProposed {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub effective_at: i64,
+    /// The bytes of `Params`.
+    pub params: [u8; 256],
+}
+
+#[event]
+pub struct ParamsChanged {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub params: [u8; 256],
+}
+
+#[event]
+pub struct RoleProposed {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    /// 1 authority, 2 pauser, 3 arbiter, 4 oracle feed.
+    pub role: u8,
+    pub value: [u8; 32],
+    pub effective_at: i64,
+}
+
+#[event]
+pub struct RoleChanged {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub role: u8,
+    pub before: [u8; 32],
+    pub after: [u8; 32],
+}
+
+#[event]
+pub struct ModelChanged {
+    pub model: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub enabled: bool,
+}
+
+/// The network account was brought to the layout of this program version.
+#[event]
+pub struct NetworkMigrated {
+    pub network: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub version_before: u8,
+    pub version: u8,
+}

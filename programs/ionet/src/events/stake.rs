@@ -47,4 +47,67 @@ pub struct StakeWithdrawn {
     pub unbonding_before: u64,
     pub unbonding_after: u64,
     pub position_closed: bool,
+    /// The amount went to the staker's owed account.
+    pub owed: bool,
+}
+
+/// Better terms bind at once, worse ones at `pending_at`.
+#[event]
+pub struct CoStakeTermsChanged {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub share_before: u16,
+    pub share: u16,
+    pub pending_share: u16,
+    /// 0 = nothing pending.
+    pub pending_at: i64,
+}
+
+/// The owner put IO in while the node was frozen (outside the shares), or staked it afterwards (`amount` 0).
+#[event]
+pub struct StakeRefilled {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub owner: Address,
+    pub amount: u64,
+    pub refill_after: u64,
+}
+
+#[event]
+pub struct RewardsAdded {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub by: Address,
+    pub amount: u64,
+    pub to_owner: u64,
+    pub to_co_stakers: u64,
+    pub owner_rewards_after: u64,
+    pub co_rewards_after: u64,
+    pub reward_per_share: u128,
+}
+
+#[event]
+pub struct RewardsClaimed {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub position: Address,
+    pub staker: Address,
+    pub amount: u64,
+    pub owed: bool,
+    pub owner_rewards_after: u64,
+    pub co_rewards_after: u64,
+}
+
+/// A retired node's vault was emptied and closed.
+#[event]
+pub struct StakeVaultClosed {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    /// Tokens beyond the books; they went to the burn vault.
+    pub surplus: u64,
 }

@@ -49,7 +49,10 @@ pub struct Cluster {
     pub bump: u8,
     pub escrow_bump: u8,
     pub version: u8,
-    pub reserved_bytes: [u8; 51],
+    pub reserved_bytes: [u8; 3],
+    /// When the session key last changed, unix seconds; intervals that began earlier cannot be disputed.
+    pub session_changed_at: i64,
+    pub reserved_tail: [u8; 40],
 }
 
 impl Cluster {

@@ -29,7 +29,10 @@ pub struct Iosd {
     pub seq: u64,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 54],
+    pub reserved: [u8; 6],
+    /// Micro-dollars per IO (rounded up) that the last price seen puts on IO that goes out; 0 = none yet.
+    pub last_high_price: u64,
+    pub reserved_tail: [u8; 40],
 }
 
 impl Iosd {

@@ -17,6 +17,7 @@ pub const END_SUPPLIER_FAULT: u8 = 3;
 pub const END_QUIT: u8 = 4;
 pub const END_NOT_READY: u8 = 5;
 pub const END_NOT_ACCEPTED: u8 = 6;
+pub const END_UNCHALLENGED: u8 = 7;
 
 pub const ROLE_HEAD: u8 = 0;
 pub const ROLE_WORKER: u8 = 1;
@@ -110,7 +111,19 @@ pub struct Lease {
     pub promise_limit: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 28],
+    /// Served seconds of disputed intervals that were folded: paid when defended, refunded when not.
+    pub held_secs: u32,
+    /// Bonds that lost disputes owe to the supplier; paid by the next settlement.
+    pub bond_due: u64,
+    /// Served seconds still in dispute.
+    pub dispute_secs: u32,
+    /// Low half of the slot in which the dispute was opened.
+    pub disputed_slot: u32,
+    /// Served seconds that nobody defended: never paid.
+    pub refunded_secs: u32,
+    /// The last so many intervals before the end had no challenge, as the supplier said when he left; they cannot be
+    /// defended.
+    pub unchallenged: u32,
 }
 
 impl Lease {

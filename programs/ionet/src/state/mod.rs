@@ -1,5 +1,6 @@
 //! One account type per file; seeds and rules stand beside the type.
 
+pub mod case;
 pub mod cluster;
 pub mod device_model;
 pub mod iosd;
@@ -13,6 +14,6 @@ pub mod ring;
 pub mod stake_position;
 
 pub use {
-    cluster::*, device_model::*, iosd::*, lease::*, network::*, node::*, params::*, pool::*, renter::*,
+    case::*, cluster::*, device_model::*, iosd::*, lease::*, network::*, node::*, params::*, pool::*, renter::*,
     stake_position::*,
 };

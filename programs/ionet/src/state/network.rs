@@ -41,7 +41,16 @@ pub struct Network {
     pub profile: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 61],
+    /// Which role is to change (`ROLE_…`); 0 = none.
+    pub pending_role: u8,
+    pub reserved: [u8; 4],
+    /// When the pending role may take effect, unix seconds.
+    pub pending_role_at: i64,
+    /// The new holder of a role, or the new feed; the successor of the authority stands in `pending_authority`.
+    pub pending_value: [u8; 32],
+    /// What cases took in the running window, base units of IO.
+    pub case_window_start: i64,
+    pub case_window_amount: u64,
 }
 
 impl Network {

@@ -108,7 +108,20 @@ pub struct Node {
     pub bump: u8,
     pub stake_vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 119],
+    pub reserved: [u8; 7],
+    /// IO that the owner put in while the node was frozen; outside the shares until he stakes it.
+    pub refill: u64,
+    /// Rewards in the stake vault that nobody claimed yet: the owner's, and all co-stakers'.
+    pub owner_rewards: u64,
+    pub co_rewards: u64,
+    /// Number of the next arbiter case.
+    pub next_case: u64,
+    /// What cases took in the running window.
+    pub case_window_start: i64,
+    pub case_window_amount: u64,
+    /// IO base units earned before fees, in clusters paid in IO.
+    pub earned_io: u64,
+    pub reserved_tail: [u8; 56],
 }
 
 impl Node {

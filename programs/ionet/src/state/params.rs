@@ -4,7 +4,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use crate::constants::{IO_UNIT, RING, TIERS};
+use crate::constants::{IO_UNIT, RING, TIERS, USD_UNIT};
 use crate::error::IonetError;
 
 pub const PROFILE_MAINNET: u8 = 0;
@@ -98,7 +98,15 @@ pub struct Params {
     pub promise_limit: u8,
     /// Co-stake as a part of the bonded pool, in percent, at most.
     pub co_stake_max_percent: u8,
-    pub reserved: [u8; 108],
+    /// Window in which cases' caps count.
+    pub case_window_secs: u32,
+    /// IOSD that can be minted in a window however small the supply is, base units.
+    pub mint_floor: u64,
+    /// IOSD that can be redeemed in a window however small the supply is, base units.
+    pub redeem_floor: u64,
+    /// IO that all cases together can take in a window, base units.
+    pub case_network_cap: u64,
+    pub reserved: [u8; 80],
 }
 
 impl Params {
@@ -147,7 +155,11 @@ impl Params {
             tier1_intervals: 2,
             promise_limit: 3,
             co_stake_max_percent: 50,
-            reserved: [0; 108],
+            case_window_secs: 30 * 86_400,
+            mint_floor: 1_000_000 * USD_UNIT,
+            redeem_floor: 1_000_000 * USD_UNIT,
+            case_network_cap: 1_000_000 * IO_UNIT,
+            reserved: [0; 80],
         }
     }
 
@@ -172,6 +184,9 @@ impl Params {
             last_rate_after_secs: 120,
             limiter_window_secs: 60,
             appeal_secs: 30,
+            case_window_secs: 600,
+            mint_floor: 100_000_000 * USD_UNIT,
+            redeem_floor: 100_000_000 * USD_UNIT,
             ..Self::mainnet()
         }
     }

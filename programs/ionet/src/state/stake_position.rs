@@ -31,7 +31,10 @@ pub struct StakePosition {
     pub era: u32,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 42],
+    pub reserved: [u8; 2],
+    /// Rewards that were settled when the shares changed and wait to be claimed.
+    pub rewards: u64,
+    pub reserved_tail: [u8; 32],
 }
 
 impl StakePosition {

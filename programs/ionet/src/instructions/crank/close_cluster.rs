@@ -64,6 +64,7 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
         refunded: cluster.refunded,
         refund,
         surplus,
+        owed: false,
     };
     empty_escrow(accounts, refund, to_fees, to_burn);
     accounts.cluster.close(*accounts.renter.account())?;

@@ -63,6 +63,8 @@ pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
             cluster_paid_after: cluster.paid,
             cluster_fees_after: cluster.fees,
             cluster_reserved_after: cluster.reserved,
+            bond_paid: 0,
+            owed: false,
         })
     };
     let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);

@@ -64,6 +64,7 @@ pub fn handler(ctx: &mut Context<Withdraw>) -> Result<()> {
             unbonding_before,
             unbonding_after: ctx.accounts.node.unbonding.amount,
             position_closed,
+            owed: false,
         }
     );
     Ok(())
