@@ -10,6 +10,7 @@ mod hash;
 mod instructions;
 mod math;
 mod oracle;
+mod payout;
 mod slashing;
 mod state;
 #[cfg(test)]

@@ -94,14 +94,18 @@ pub fn check_associated(account: &Account<TokenAccount>, owner: &Address, mint: 
     Ok(())
 }
 
-/// Whether `account`, which must be the associated account of `owner`, can receive tokens: it exists and is his.
+/// Whether `account`, which must be the associated account of `owner`, can receive tokens: it exists, is his and is not
+/// frozen.
 #[inline(never)]
 pub fn check_recipient(account: &UncheckedAccount, owner: &Address, mint: &Address) -> Result<bool> {
-    const OWNER: usize = 32;
+    const OWNER: core::ops::Range<usize> = 32..64;
+    const STATE: usize = 108;
+    const INITIALIZED: u8 = 1;
     require!(*account.address() == get_associated_token_address(owner, mint), IonetError::NotAssociatedAccount);
     if !account.owned_by(&anchor_spl::token::ID) {
         return Ok(false);
     }
     let data = account.try_borrow().map_err(|_| IonetError::NotAssociatedAccount)?;
-    Ok(data.len() == TokenAccount::LEN && data.get(OWNER..).is_some_and(|rest| rest.starts_with(owner.as_ref())))
+    let is_his = data.get(OWNER).is_some_and(|field| field == owner.as_ref());
+    Ok(data.len() == TokenAccount::LEN && is_his && data.get(STATE) == Some(&INITIALIZED))
 }

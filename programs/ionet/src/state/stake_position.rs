@@ -56,7 +56,10 @@ impl StakePosition {
         self.tickets.iter().position(|ticket| ticket.shares.get() == 0).ok_or_else(|| IonetError::TooManyTickets.into())
     }
 
+    /// Whether nothing is left in it: no stake, no ticket, no reward.
     pub fn is_empty(&self, bonded_era: u32) -> bool {
-        self.shares_in(bonded_era) == 0 && self.tickets.iter().all(|ticket| ticket.shares.get() == 0)
+        self.shares_in(bonded_era) == 0
+            && self.rewards == 0
+            && self.tickets.iter().all(|ticket| ticket.shares.get() == 0)
     }
 }

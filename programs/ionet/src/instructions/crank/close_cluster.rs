@@ -3,6 +3,7 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::ClusterClosed;
+use crate::payout::Recipient;
 use crate::state::{Cluster, Network, Renter, CURRENCY_USDC};
 use crate::{clock, emit_event, math, token};
 
@@ -20,14 +21,17 @@ pub struct CloseCluster {
     pub cluster: Account<Cluster>,
     #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
     pub escrow: Account<TokenAccount>,
-    /// The payer's associated account.
+    /// CHECK: at the address of the payer's associated account; need not exist.
     #[account(mut)]
-    pub refund_to: Account<TokenAccount>,
+    pub refund_to: UncheckedAccount,
     #[account(mut, seeds = [b"fees", cluster.mint.as_ref()], bump)]
     pub fee_vault: Account<TokenAccount>,
     #[account(mut, seeds = [b"burn", cluster.mint.as_ref()], bump)]
     pub burn_vault: Account<TokenAccount>,
     pub token_program: Program<Token>,
+    /// The payer's owed account; only when his associated account cannot receive.
+    #[account(mut)]
+    pub owed: Option<Account<TokenAccount>>,
 }
 
 /// Returns the rest of the budget to the payer, moves the fees out, closes escrow and cluster. The renter at any time;
@@ -40,7 +44,6 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
     require!(cluster.leases_open == 0 && cluster.reserved == 0, IonetError::LeasesOpen);
     let idle_until = math::add_time(cluster.last_activity_at, u64::from(params.idle_close_secs))?;
     require!(accounts.renter.is_signer() || now >= idle_until, IonetError::ClusterNotIdle);
-    token::check_associated(&accounts.refund_to, &cluster.payer, &cluster.mint)?;
 
     let refund = cluster.free()?;
     cluster.refunded = math::add(cluster.refunded, refund)?;
@@ -51,7 +54,7 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
     let to_fees = math::add(math::sub(cluster.fees, to_burn)?, surplus)?;
     let open = math::sub(accounts.renter_account.open_clusters, 1)?;
     accounts.renter_account.open_clusters = open;
-    let closed = ClusterClosed {
+    let mut closed = ClusterClosed {
         cluster: *cluster.address(),
         seq: cluster.next_seq()?,
         at: now,
@@ -66,21 +69,29 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
         surplus,
         owed: false,
     };
-    empty_escrow(accounts, refund, to_fees, to_burn);
+    closed.owed = empty_escrow(accounts, refund, to_fees, to_burn)?;
     accounts.cluster.close(*accounts.renter.account())?;
     emit_event!(ctx, closed);
     Ok(())
 }
 
-fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn: u64) {
-    let (renter, id, bump) = (accounts.cluster.renter, accounts.cluster.id.to_le_bytes(), [accounts.cluster.bump]);
+/// Returns whether the refund went to the payer's owed account.
+fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn: u64) -> Result<bool> {
+    let cluster = &accounts.cluster;
+    let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
-    for (target, amount) in
-        [(&mut accounts.refund_to, refund), (&mut accounts.fee_vault, to_fees), (&mut accounts.burn_vault, to_burn)]
-    {
+    let payer = Recipient {
+        owner: cluster.payer,
+        mint: cluster.mint,
+        to: &mut accounts.refund_to,
+        owed: accounts.owed.as_mut(),
+    };
+    let owed = payer.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), refund, seeds)?;
+    for (target, amount) in [(&mut accounts.fee_vault, to_fees), (&mut accounts.burn_vault, to_burn)] {
         let (escrow, to) = (accounts.escrow.cpi_handle_mut(), target.cpi_handle_mut());
         token::transfer(escrow, to, accounts.cluster.cpi_handle(), amount, seeds);
     }
     let (escrow, to) = (accounts.escrow.cpi_handle_mut(), accounts.renter.cpi_handle_mut());
     token::close(escrow, to, accounts.cluster.cpi_handle(), seeds);
+    Ok(owed)
 }

@@ -3,8 +3,9 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::StakeWithdrawn;
-use crate::state::{Network, Node, StakePosition, Ticket};
-use crate::{clock, emit_event, math, token};
+use crate::payout::Recipient;
+use crate::state::{Network, Node, StakePosition, Ticket, FLAG_FROZEN};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -18,55 +19,54 @@ pub struct Withdraw {
     /// CHECK: the position's staker; gets the rent when the position is empty.
     #[account(mut, address = position.staker @ IonetError::WrongPosition)]
     pub staker: UncheckedAccount,
+    /// CHECK: the node's vault; it may be closed when only the position's rent is left to return.
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
-    /// The staker's associated IO account.
+    pub stake_vault: UncheckedAccount,
+    /// CHECK: at the address of the staker's associated IO account; need not exist.
     #[account(mut)]
-    pub to: Account<TokenAccount>,
+    pub to: UncheckedAccount,
     pub token_program: Program<Token>,
+    /// The staker's owed account; only when his associated account cannot receive.
+    #[account(mut)]
+    pub owed: Option<Account<TokenAccount>>,
 }
 
-/// Pays every matured ticket to the staker's associated account and closes an empty position. Anyone may push it.
+/// Pays every matured ticket to the staker and closes an empty position. Anyone may push it; not while a case has the
+/// stake frozen.
 pub fn handler(ctx: &mut Context<Withdraw>) -> Result<()> {
     let now = clock::now()?;
-    let staker = *ctx.accounts.staker.address();
-    token::check_associated(&ctx.accounts.to, &staker, &ctx.accounts.network.io_mint)?;
-    let node_key = *ctx.accounts.node.address();
-    let unbonding_before = ctx.accounts.node.unbonding.amount;
-    let (amount, tickets) = redeem_matured(&mut ctx.accounts.node, &mut ctx.accounts.position, now)?;
-    let position_closed = ctx.accounts.position.is_empty(ctx.accounts.node.bonded.era);
+    let accounts = &mut ctx.accounts;
+    let staker = *accounts.staker.address();
+    let (node_key, position_key) = (*accounts.node.address(), *accounts.position.address());
+    require!(accounts.node.flags & FLAG_FROZEN == 0, IonetError::NodeFrozen);
+    let unbonding_before = accounts.node.unbonding.amount;
+    let (amount, tickets) = redeem_matured(&mut accounts.node, &mut accounts.position, now)?;
+    let position_closed = accounts.position.is_empty(accounts.node.bonded.era);
     // A position whose pool was wiped has no ticket; closing it gives the rent back.
     require!(tickets > 0 || position_closed, IonetError::NothingMatured);
 
-    let (bump, first_key) = ([ctx.accounts.node.bump], ctx.accounts.node.first_device_key);
-    token::transfer(
-        ctx.accounts.stake_vault.cpi_handle_mut(),
-        ctx.accounts.to.cpi_handle_mut(),
-        ctx.accounts.node.cpi_handle(),
-        amount,
-        &[&[Node::SEED, first_key.as_ref(), &bump]],
-    );
-    let position_key = *ctx.accounts.position.address();
+    let (bump, first_key) = ([accounts.node.bump], accounts.node.first_device_key);
+    let recipient =
+        Recipient { owner: staker, mint: accounts.network.io_mint, to: &mut accounts.to, owed: accounts.owed.as_mut() };
+    let (vault, authority) = (accounts.stake_vault.cpi_handle_mut(), accounts.node.cpi_handle());
+    let owed = recipient.pay(vault, authority, amount, &[&[Node::SEED, first_key.as_ref(), &bump]])?;
     if position_closed {
-        ctx.accounts.position.close(*ctx.accounts.staker.account())?;
+        accounts.position.close(*accounts.staker.account())?;
     }
-    let seq = ctx.accounts.node.next_seq()?;
-    emit_event!(
-        ctx,
-        StakeWithdrawn {
-            node: node_key,
-            seq,
-            at: now,
-            position: position_key,
-            staker,
-            amount,
-            tickets,
-            unbonding_before,
-            unbonding_after: ctx.accounts.node.unbonding.amount,
-            position_closed,
-            owed: false,
-        }
-    );
+    let withdrawn = StakeWithdrawn {
+        node: node_key,
+        seq: accounts.node.next_seq()?,
+        at: now,
+        position: position_key,
+        staker,
+        amount,
+        tickets,
+        unbonding_before,
+        unbonding_after: accounts.node.unbonding.amount,
+        position_closed,
+        owed,
+    };
+    emit_event!(ctx, withdrawn);
     Ok(())
 }
 

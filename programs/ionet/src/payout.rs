@@ -1,0 +1,39 @@
+//! Where a payment goes: to the recipient's associated account, and where that is missing, given away or frozen, to his
+//! owed account, from which he claims it. So no recipient can block the end of a lease, a cluster or a stake.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token::TokenAccount;
+
+use crate::error::IonetError;
+use crate::token;
+
+pub const OWED_SEED: &[u8] = b"owed";
+
+/// Who is to be paid in which mint, and the two accounts that may receive it.
+pub struct Recipient<'a> {
+    pub owner: Address,
+    pub mint: Address,
+    /// Must be at the address of the owner's associated account; need not exist.
+    pub to: &'a mut UncheckedAccount,
+    /// Read only when the associated account cannot receive.
+    pub owed: Option<&'a mut Account<TokenAccount>>,
+}
+
+impl Recipient<'_> {
+    /// Moves `amount` out of `from`; returns whether it went to the owed account. Nothing moves for zero, and then no
+    /// owed account is asked for.
+    #[inline(never)]
+    pub fn pay(self, from: CpiHandleMut, authority: CpiHandle, amount: u64, seeds: &[&[&[u8]]]) -> Result<bool> {
+        let healthy = token::check_recipient(self.to, &self.owner, &self.mint)?;
+        if amount == 0 || healthy {
+            token::transfer(from, self.to.cpi_handle_mut(), authority, amount, seeds);
+            return Ok(false);
+        }
+        let owed = self.owed.ok_or(IonetError::RecipientCannotReceive)?;
+        let (expected, _) =
+            Address::find_program_address(&[OWED_SEED, self.mint.as_ref(), self.owner.as_ref()], &crate::ID);
+        require!(*owed.address() == expected, IonetError::WrongOwedAccount);
+        token::transfer(from, owed.cpi_handle_mut(), authority, amount, seeds);
+        Ok(true)
+    }
+}
