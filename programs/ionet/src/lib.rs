@@ -68,6 +68,42 @@ pub mod ionet {
         set_pause::handler(ctx, bits)
     }
 
+    /// Names new parameters, which take effect after the timelock and bind new leases only. Network authority.
+    pub fn propose_params(ctx: &mut Context<Propose>, params: Params) -> Result<()> {
+        propose_params::handler(ctx, params)
+    }
+
+    /// Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after the timelock. Network authority.
+    pub fn propose_role(ctx: &mut Context<Propose>, role: u8, value: [u8; 32]) -> Result<()> {
+        propose_role::handler(ctx, role, value)
+    }
+
+    /// Puts what is due into effect. Anyone; a new authority only by itself.
+    pub fn apply_pending(ctx: &mut Context<ApplyPending>) -> Result<()> {
+        apply_pending::handler(ctx)
+    }
+
+    /// Stops or allows new leases and extensions of a device model. Network authority.
+    pub fn set_model(ctx: &mut Context<SetModel>, enabled: bool) -> Result<()> {
+        set_model::handler(ctx, enabled)
+    }
+
+    /// Brings the network account of an earlier program version to the present one. Anyone; once.
+    pub fn migrate_network(ctx: &mut Context<MigrateNetwork>) -> Result<()> {
+        migrate_network::handler(ctx)
+    }
+
+    /// Accuses a node and freezes its stake until the case is decided. Arbiter.
+    pub fn open_case(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32]) -> Result<()> {
+        open_case::handler(ctx, reason, evidence_hash)
+    }
+
+    /// Decides a case: takes a part of the stake, within the caps, and blocks the node or not. Arbiter; once time has
+    /// run out, anyone dismisses it.
+    pub fn decide_case(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result<()> {
+        decide_case::handler(ctx, bps, blocked)
+    }
+
     /// Registers a machine under its own key. Owner and device key sign.
     pub fn register_node(
         ctx: &mut Context<RegisterNode>,
@@ -117,6 +153,11 @@ pub mod ionet {
     /// Leaves a running lease for a charge. Node owner.
     pub fn quit_lease(ctx: &mut Context<QuitLease>) -> Result<()> {
         quit_lease::handler(ctx)
+    }
+
+    /// Answers a case; from then on it can be decided. Node owner, once.
+    pub fn appeal_case(ctx: &mut Context<AppealCase>, appeal_hash: [u8; 32]) -> Result<()> {
+        appeal_case::handler(ctx, appeal_hash)
     }
 
     /// Bonds IO to a node. In this version its owner only.

@@ -26,10 +26,15 @@ pub struct Slash {
 }
 
 /// Takes `bps` of the required stake, at most everything the node has.
-#[inline(never)]
 pub fn take(node: &mut Node, required_stake: u64, bps: u16) -> Result<Slash> {
+    take_amount(node, math::bps_floor(required_stake, u64::from(bps))?)
+}
+
+/// Takes `amount`, at most everything the node has.
+#[inline(never)]
+pub fn take_amount(node: &mut Node, amount: u64) -> Result<Slash> {
     let stake = node.stake()?;
-    let amount = math::bps_floor(required_stake, u64::from(bps))?.min(stake);
+    let amount = amount.min(stake);
     if amount == 0 {
         return Ok(Slash::default());
     }
@@ -130,6 +135,7 @@ pub fn pay(node: &Account<Node>, division: &Division, payees: Payees) {
 
 /// Why and for what a slash was taken.
 pub struct Cause {
+    /// Zero for a decided case.
     pub lease: Address,
     pub reason: u8,
     pub bps: u16,

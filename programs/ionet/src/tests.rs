@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::constants::{BPS, MAX_PRICE, MAX_PROCESSORS, RING, SECS_PER_HOUR};
 use crate::math;
-use crate::state::{Lease, Params, Pool};
+use crate::state::{Lease, Params, Pool, PROFILE_LOCAL, PROFILE_MAINNET};
 
 const YEAR: u64 = 366 * 24 * SECS_PER_HOUR;
 
@@ -235,4 +235,11 @@ proptest! {
         prop_assert_eq!(lease.matured_secs + lease.missed_secs, u64::from(duration));
         prop_assert_eq!(lease.matured_secs, plain.served.iter().sum::<u64>());
     }
+}
+
+#[test]
+fn both_profiles_are_within_the_bounds_of_proposals() {
+    Params::mainnet().validate(PROFILE_MAINNET).unwrap();
+    Params::local().validate(PROFILE_LOCAL).unwrap();
+    assert!(Params::local().validate(PROFILE_MAINNET).is_err());
 }

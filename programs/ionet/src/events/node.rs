@@ -65,6 +65,7 @@ pub struct NodeSlashed {
     pub node: Address,
     pub seq: u64,
     pub at: i64,
+    /// Zero for a decided case.
     pub lease: Address,
     /// 1 = missed time, 2 = quit, 3 = broken promise, 4 = decided case.
     pub reason: u8,

@@ -2,6 +2,7 @@ use anchor_lang::prelude::*;
 
 use super::Params;
 use crate::error::IonetError;
+use crate::math;
 
 /// Entries that can be paused, one bit each; everything else is an exit.
 pub const PAUSE_REGISTER_NODE: u64 = 1;
@@ -10,6 +11,12 @@ pub const PAUSE_ADD_LEASE: u64 = 4;
 pub const PAUSE_EXTEND_LEASE: u64 = 8;
 pub const PAUSE_MINT_IOSD: u64 = 16;
 pub const PAUSE_ALL: u64 = 31;
+
+/// What `propose_role` can change.
+pub const ROLE_AUTHORITY: u8 = 1;
+pub const ROLE_PAUSER: u8 = 2;
+pub const ROLE_ARBITER: u8 = 3;
+pub const ROLE_FEED: u8 = 4;
 
 /// Roles, mints and parameters. Read-only in every instruction but the admin ones.
 #[account]
@@ -55,7 +62,8 @@ pub struct Network {
 
 impl Network {
     pub const SEED: &'static [u8] = b"network";
-    pub const VERSION: u8 = 1;
+    /// Since version 2 the parameters have the limiters' floors and the caps of cases.
+    pub const VERSION: u8 = 2;
 
     /// Whether the network keeps vaults of this mint.
     pub fn admits(&self, mint: &Address) -> bool {
@@ -65,5 +73,15 @@ impl Network {
     pub fn check_not_paused(&self, bit: u64) -> Result<()> {
         require!(self.pause_bits & bit == 0, IonetError::Paused);
         Ok(())
+    }
+
+    /// When a change that is proposed `now` takes effect.
+    pub fn effective_at(&self, now: i64) -> Result<i64> {
+        math::add_time(now, u64::from(self.params.timelock_secs))
+    }
+
+    pub fn next_seq(&mut self) -> Result<u64> {
+        self.seq = math::add(self.seq, 1)?;
+        Ok(self.seq)
     }
 }

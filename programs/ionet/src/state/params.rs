@@ -4,14 +4,23 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use crate::constants::{IO_UNIT, RING, TIERS, USD_UNIT};
+use crate::constants::{BPS, IO_UNIT, RING, TIERS, USD_UNIT};
 use crate::error::IonetError;
 
 pub const PROFILE_MAINNET: u8 = 0;
 pub const PROFILE_LOCAL: u8 = 1;
 
+/// No wait that a parameter imposes may be longer: an authority must not be able to lock anybody in.
+pub const MAX_WAIT_SECS: u32 = 90 * 86_400;
+/// Shortest timelock of the mainnet profile.
+const MIN_TIMELOCK_SECS: u32 = 86_400;
+/// What a price may be off at most, and what a mint or redemption may leave in the backing, whatever the parameters say.
+const MAX_PRICE_BPS: u16 = 500;
+/// Oldest price, and furthest in the future, that parameters can admit.
+const MAX_PRICE_AGE_SECS: u32 = 600;
+
 /// 256 bytes. Durations are seconds, shares are basis points, amounts are base units of IO.
-#[derive(Clone, Copy, Pod, Zeroable, IdlType)]
+#[derive(Clone, Copy, Pod, Zeroable, AnchorSerialize, AnchorDeserialize, IdlType)]
 #[repr(C)]
 pub struct Params {
     /// IO a node must have bonded per processor and per point of `max(1, multiplier)`.
@@ -199,6 +208,88 @@ impl Params {
         };
         params.check_ring()?;
         Ok(params)
+    }
+
+    /// Refuses figures that would lock anybody in, make breaking a promise cheaper than keeping it, or cannot work.
+    pub fn validate(&self, profile: u8) -> Result<()> {
+        self.check_ring()?;
+        let fine = self.waits_are_bounded(profile)
+            && self.tiers_rise()
+            && self.parts_are_parts()
+            && self.limits_let_something_through()
+            && self.reserved == [0; 80];
+        require!(fine, IonetError::BadParams);
+        Ok(())
+    }
+
+    fn waits_are_bounded(&self, profile: u8) -> bool {
+        let shortest = if profile == PROFILE_MAINNET { MIN_TIMELOCK_SECS } else { 1 };
+        let waits = [
+            self.interval_secs,
+            self.ready_deadline_secs,
+            self.accept_deadline_secs,
+            self.dispute_window_secs,
+            self.defend_window_secs,
+            self.fault_after_secs,
+            self.unbond_cooldown_secs,
+            self.co_notice_secs,
+            self.terms_notice_secs,
+            self.timelock_secs,
+            self.promise_window_secs,
+            self.idle_close_secs,
+            self.last_rate_after_secs,
+            self.limiter_window_secs,
+            self.appeal_secs,
+            self.case_window_secs,
+        ];
+        waits.iter().all(|secs| *secs > 0 && *secs <= MAX_WAIT_SECS)
+            && self.timelock_secs >= shortest
+            && self.defend_window_secs >= self.dispute_window_secs
+            && (1..=MAX_PRICE_AGE_SECS).contains(&self.price_max_age_secs)
+            && self.price_future_secs <= MAX_PRICE_AGE_SECS
+            && (100..=1_000).contains(&self.slot_ms)
+    }
+
+    /// A longer outage costs more, and leaving with notice never more than the shortest one.
+    fn tiers_rise(&self) -> bool {
+        let first = self.interval_secs.saturating_mul(u32::from(self.tier1_intervals));
+        self.tier1_intervals > 0
+            && self.grace_intervals > 0
+            && self.tier_secs.iter().try_fold(first, |before, secs| (before < *secs).then_some(*secs)).is_some()
+            && self.tier_bps.iter().try_fold(0, |before, bps| (before < *bps).then_some(*bps)).is_some()
+            && self.tier_bps.first().is_some_and(|lowest| self.quit_bps <= *lowest)
+    }
+
+    fn parts_are_parts(&self) -> bool {
+        let parts = [
+            self.promise_bps,
+            self.renter_fee_bps.saturating_add(self.usdc_fee_bps),
+            self.supplier_fee_bps.saturating_add(self.usdc_fee_bps),
+            self.renter_share_bps,
+            self.reporter_bps,
+            self.dispute_bond_bps,
+            self.mint_limit_bps,
+            self.redeem_limit_bps,
+            self.case_cap_bps,
+        ];
+        parts.iter().chain(&self.tier_bps).all(|bps| u64::from(*bps) <= BPS)
+            && u64::from(self.burn_share_bps) == BPS
+            && self.spread_bps <= MAX_PRICE_BPS
+            && self.conf_max_bps <= MAX_PRICE_BPS
+            && self.co_stake_max_percent <= 50
+    }
+
+    fn limits_let_something_through(&self) -> bool {
+        let limits = [
+            self.stake_per_processor,
+            self.mint_floor,
+            self.redeem_floor,
+            u64::from(self.mint_limit_bps),
+            u64::from(self.redeem_limit_bps),
+            u64::from(self.conf_max_bps),
+            u64::from(self.promise_limit),
+        ];
+        limits.iter().all(|limit| *limit > 0)
     }
 
     /// Intervals that can be open at once must fit the ring: the one running, the grace, and those in the window.

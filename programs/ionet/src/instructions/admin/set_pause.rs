@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::error::IonetError;
 use crate::events::PauseChanged;
 use crate::state::{Network, PAUSE_ALL};
-use crate::{clock, emit_event, math};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -26,8 +26,7 @@ pub fn handler(ctx: &mut Context<SetPause>, bits: u64) -> Result<()> {
     let network = &mut ctx.accounts.network;
     let before = network.pause_bits;
     network.pause_bits = bits;
-    network.seq = math::add(network.seq, 1)?;
-    let seq = network.seq;
+    let seq = network.next_seq()?;
     emit_event!(ctx, PauseChanged { network: *ctx.accounts.network.address(), seq, at: now, before, after: bits, by });
     Ok(())
 }

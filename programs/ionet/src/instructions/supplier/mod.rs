@@ -1,3 +1,4 @@
+pub mod appeal_case;
 pub mod append_proof;
 pub mod mark_ready;
 pub mod pause_node;
@@ -8,6 +9,6 @@ pub mod rotate_device_key;
 pub mod update_node;
 
 pub use {
-    append_proof::*, mark_ready::*, pause_node::*, quit_lease::*, register_node::*, retire_node::*,
+    appeal_case::*, append_proof::*, mark_ready::*, pause_node::*, quit_lease::*, register_node::*, retire_node::*,
     rotate_device_key::*, update_node::*,
 };
