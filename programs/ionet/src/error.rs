@@ -240,4 +240,6 @@ pub enum IonetError {
     VaultInUse,
     #[msg("The account already has the current version.")]
     AlreadyMigrated,
+    #[msg("The fee vault holds less than this would pay.")]
+    FeesTooSmall,
 }

@@ -15,3 +15,8 @@ pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
 pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
     anchor_lang::sha256(&parts.concat())
 }
+
+/// The next head of a lease's proof chain.
+pub fn proof_head(head: &[u8; 32], interval: u32, served_secs: u32, gpu_ms: u64, root: &[u8; 32]) -> [u8; 32] {
+    sha256_parts(&[head, &interval.to_le_bytes(), &served_secs.to_le_bytes(), &gpu_ms.to_le_bytes(), root])
+}

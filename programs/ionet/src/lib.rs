@@ -6,6 +6,7 @@ mod constants;
 mod emit;
 mod error;
 mod events;
+mod evidence;
 mod hash;
 mod instructions;
 mod math;
@@ -210,7 +211,7 @@ pub mod ionet {
     }
 
     /// Starts the meter after the renter's side has checked the hardware. Renter or session key.
-    pub fn accept_ready(ctx: &mut Context<AcceptReady>) -> Result<()> {
+    pub fn accept_ready(ctx: &mut Context<SessionAction>) -> Result<()> {
         accept_ready::handler(ctx)
     }
 
@@ -247,6 +248,56 @@ pub mod ionet {
     /// Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle.
     pub fn close_cluster(ctx: &mut Context<CloseCluster>) -> Result<()> {
         close_cluster::handler(ctx)
+    }
+
+    /// Mints exactly `iosd_amount` for as much IO as that takes, at most `max_io`.
+    pub fn mint_iosd_exact(ctx: &mut Context<MintIosd>, iosd_amount: u64, max_io: u64) -> Result<()> {
+        mint_iosd_exact::handler(ctx, iosd_amount, max_io)
+    }
+
+    /// Burns IOSD and mints the IO it is worth, at most its part of the backing. Never paused.
+    pub fn redeem_iosd(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> Result<()> {
+        redeem_iosd::handler(ctx, iosd_amount, min_io)
+    }
+
+    /// Shows the program a valid price. Anyone.
+    pub fn refresh_price(ctx: &mut Context<RefreshPrice>) -> Result<()> {
+        refresh_price::handler(ctx)
+    }
+
+    /// Buys IO with fees in USDC from whoever offers it and burns it.
+    pub fn buyback(ctx: &mut Context<Buyback>, io_amount: u64, min_usdc: u64) -> Result<()> {
+        buyback::handler(ctx, io_amount, min_usdc)
+    }
+
+    /// Lets intervals be paid without waiting for the dispute window. Renter or session key.
+    pub fn approve_lease(
+        ctx: &mut Context<SessionAction>,
+        through_interval: u32,
+        proof_head: [u8; 32],
+    ) -> Result<()> {
+        approve_lease::handler(ctx, through_interval, proof_head)
+    }
+
+    /// Holds the payment of intervals until they are defended. Renter or session key.
+    pub fn dispute_lease(ctx: &mut Context<SessionAction>, from: u32, to: u32) -> Result<()> {
+        dispute_lease::handler(ctx, from, to)
+    }
+
+    /// Defends a disputed interval with its challenge, or walks the proof chain back towards it. Anyone.
+    pub fn defend_lease(
+        ctx: &mut Context<DefendLease>,
+        prev_head: [u8; 32],
+        open: bool,
+        entries: Vec<ProofEntry>,
+        path: Vec<[u8; 32]>,
+    ) -> Result<()> {
+        defend_lease::handler(ctx, prev_head, open, entries, path)
+    }
+
+    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner.
+    pub fn leave_lease(ctx: &mut Context<EndLease>) -> Result<()> {
+        leave_lease::handler(ctx)
     }
 
     /// Burns everything in a burn vault. Anyone.

@@ -1,4 +1,5 @@
-//! Reads Pyth's `PriceUpdateV2` and values IO with it. What comes in is valued at the low end of the price.
+//! Reads Pyth's `PriceUpdateV2` and values IO with it. What comes in is valued at the low end of the price, what goes out
+//! at the high end.
 //!
 //! Layout (Borsh, Pyth receiver): discriminator 8, write authority 32, verification level 1 (1 = full; partial has a
 //! second byte and is refused), feed id 32, price i64, conf u64, exponent i32, publish time i64, previous publish
@@ -6,7 +7,7 @@
 
 use anchor_lang::prelude::*;
 
-use crate::constants::BPS;
+use crate::constants::{BPS, IO_UNIT};
 use crate::error::IonetError;
 use crate::math;
 use crate::state::Params;
@@ -81,12 +82,41 @@ impl Price {
         Ok(low)
     }
 
-    /// Micro-dollars that `io` base units are worth on their way in, rounded down: of `io · low · 10^exponent` dollars
-    /// per 10^8 units, six of the eight decimals remain.
-    pub fn value_in(&self, io: u64) -> Result<u64> {
+    /// Mantissa at which IO that goes out is valued: `max(price, EMA) + 2 · max(conf, EMA conf)`.
+    fn high(&self) -> Result<u64> {
+        let margin = self.conf.checked_mul(2).ok_or(IonetError::Overflow)?;
+        math::add(self.price.max(self.ema), margin)
+    }
+
+    /// Of `io · mantissa · 10^exponent` dollars per 10^8 base units, six of the eight decimals remain.
+    fn scale(&self) -> Result<u128> {
         let decimals = UNIT_DECIMALS.checked_add(self.exponent.unsigned_abs()).ok_or(IonetError::Overflow)?;
-        let scale = 10u128.checked_pow(decimals).ok_or(IonetError::Overflow)?;
-        math::to_u64(math::mul_div(u128::from(io), u128::from(self.low()?), scale)?)
+        Ok(10u128.checked_pow(decimals).ok_or(IonetError::Overflow)?)
+    }
+
+    /// Micro-dollars that `io` base units are worth on their way in, rounded down.
+    pub fn value_in(&self, io: u64) -> Result<u64> {
+        math::to_u64(math::mul_div(u128::from(io), u128::from(self.low()?), self.scale()?)?)
+    }
+
+    /// Base units of IO that must come in to be worth `value` micro-dollars, rounded up.
+    pub fn io_in(&self, value: u64) -> Result<u64> {
+        math::to_u64(math::mul_div_ceil(u128::from(value), self.scale()?, u128::from(self.low()?))?)
+    }
+
+    /// Base units of IO that go out for `value` micro-dollars, rounded down.
+    pub fn io_out(&self, value: u64) -> Result<u64> {
+        math::to_u64(math::mul_div(u128::from(value), self.scale()?, u128::from(self.high()?))?)
+    }
+
+    /// Micro-dollars per IO on its way in, rounded down.
+    pub fn low_price(&self) -> Result<u64> {
+        self.value_in(IO_UNIT)
+    }
+
+    /// Micro-dollars per IO on its way out, rounded up.
+    pub fn high_price(&self) -> Result<u64> {
+        math::to_u64(math::mul_div_ceil(u128::from(IO_UNIT), u128::from(self.high()?), self.scale()?)?)
     }
 }
 

@@ -7,7 +7,7 @@ use anchor_spl::token::TokenAccount;
 
 use crate::constants::IO_UNIT;
 use crate::events::NodeSlashed;
-use crate::state::{Lease, Node, Pool};
+use crate::state::{Lease, Node, Pool, CURRENCY_IO};
 use crate::{math, token};
 
 pub const REASON_MISSED: u8 = 1;
@@ -100,8 +100,11 @@ fn compensation(lease: &Lease, missed_secs: u64) -> Result<u64> {
         return Ok(0);
     }
     let price = math::earned(lease.price, lease.processors, missed_secs)?;
-    let micro_dollars = math::bps_floor(price, u64::from(lease.renter_share_bps))?;
-    let io = math::mul_div(u128::from(micro_dollars), u128::from(IO_UNIT), u128::from(lease.io_price))?;
+    let part = math::bps_floor(price, u64::from(lease.renter_share_bps))?;
+    if lease.currency == CURRENCY_IO {
+        return Ok(part);
+    }
+    let io = math::mul_div(u128::from(part), u128::from(IO_UNIT), u128::from(lease.io_price))?;
     Ok(u64::try_from(io).unwrap_or(u64::MAX))
 }
 

@@ -53,7 +53,13 @@ pub fn transfer<'a>(
     }
 }
 
-pub fn mint_to<'a>(
+/// Proof that tokens were burned in this instruction. Only [`burn`] makes one, and nothing but the genesis supply can be
+/// minted without one.
+pub struct Burned(());
+
+/// Mints against what was just burned.
+pub fn mint_for<'a>(
+    _burned: Burned,
     mint: CpiHandleMut<'a>,
     to: CpiHandleMut<'a>,
     authority: CpiHandle<'a>,
@@ -63,14 +69,27 @@ pub fn mint_to<'a>(
     invoke(mint, to, authority, &with_amount(MINT_TO, amount), seeds);
 }
 
+/// Mints the genesis supply; `init_network` can run only once.
+pub fn mint_genesis<'a>(
+    mint: CpiHandleMut<'a>,
+    to: CpiHandleMut<'a>,
+    authority: CpiHandle<'a>,
+    amount: u64,
+    seeds: Seeds<'a>,
+) {
+    invoke(mint, to, authority, &with_amount(MINT_TO, amount), seeds);
+}
+
+/// Burns tokens of the authority; what it returns allows one mint.
 pub fn burn<'a>(
     from: CpiHandleMut<'a>,
     mint: CpiHandleMut<'a>,
     authority: CpiHandle<'a>,
     amount: u64,
     seeds: Seeds<'a>,
-) {
+) -> Burned {
     invoke(from, mint, authority, &with_amount(BURN, amount), seeds);
+    Burned(())
 }
 
 /// Closes an empty token account; its rent goes to `to`.

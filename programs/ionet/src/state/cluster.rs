@@ -49,10 +49,15 @@ pub struct Cluster {
     pub bump: u8,
     pub escrow_bump: u8,
     pub version: u8,
-    pub reserved_bytes: [u8; 3],
+    /// 1 = the session key changed while a dispute was open; it cannot change again before all are decided.
+    pub key_changed_in_dispute: u8,
+    pub reserved_bytes: [u8; 2],
     /// When the session key last changed, unix seconds; intervals that began earlier cannot be disputed.
     pub session_changed_at: i64,
-    pub reserved_tail: [u8; 40],
+    /// The session key before the last change: it signed the challenges of disputes that were open then.
+    pub previous_session_key: Address,
+    pub disputes_open: u32,
+    pub reserved_tail: [u8; 4],
 }
 
 impl Cluster {
@@ -85,6 +90,44 @@ impl Cluster {
     /// The renter, or a session key that has not expired.
     pub fn may_act(&self, signer: &Address, now: i64) -> bool {
         *signer == self.renter || (*signer == self.session_key && now < self.session_expires_at)
+    }
+
+    /// Replaces the session key. While disputes are open the old one is still needed to check their evidence, so one
+    /// change is allowed then, a second is not.
+    pub fn set_session_key(&mut self, key: Address, expires_at: i64, now: i64) -> Result<()> {
+        require!(key == Address::default() || expires_at > now, IonetError::BadSessionKey);
+        let disputed = self.disputes_open > 0;
+        require!(!disputed || self.key_changed_in_dispute == 0, IonetError::DisputeOpen);
+        self.key_changed_in_dispute = u8::from(disputed);
+        self.previous_session_key = self.session_key;
+        self.session_key = key;
+        self.session_expires_at = expires_at;
+        self.session_changed_at = now;
+        Ok(())
+    }
+
+    /// The key that signed the challenges of intervals that were disputed at `disputed_at`.
+    pub fn challenge_key(&self, disputed_at: i64) -> Address {
+        if self.session_changed_at >= disputed_at {
+            self.previous_session_key
+        } else {
+            self.session_key
+        }
+    }
+
+    pub fn open_dispute(&mut self, bond: u64) -> Result<()> {
+        self.reserve(bond)?;
+        self.disputes_open = self.disputes_open.checked_add(1).ok_or(IonetError::Overflow)?;
+        Ok(())
+    }
+
+    pub fn close_dispute(&mut self, bond_returned: u64) -> Result<()> {
+        self.release(bond_returned)?;
+        self.disputes_open = self.disputes_open.checked_sub(1).ok_or(IonetError::Overflow)?;
+        if self.disputes_open == 0 {
+            self.key_changed_in_dispute = 0;
+        }
+        Ok(())
     }
 
     /// Forgets the head when its lease is over: the next lease booked becomes the head.

@@ -1,6 +1,10 @@
 use anchor_lang::prelude::*;
 
+use super::Params;
+use crate::constants::{BPS, IO_UNIT};
 use crate::error::IonetError;
+use crate::math;
+use crate::oracle::Price;
 
 /// The books of IOSD: `supply = minted − redeemed − fee_burned`, `backing = io_burned − io_redeemed`.
 #[account]
@@ -21,7 +25,7 @@ pub struct Iosd {
     pub last_publish_time: i64,
     /// Micro-dollars per IO that the last mint was valued at.
     pub last_price: u64,
-    /// Limiter: start of the window and what passed in it.
+    /// Limiters: when something last passed, and how much of the limit was used then.
     pub mint_window_start: i64,
     pub mint_window_amount: u64,
     pub redeem_window_start: i64,
@@ -39,6 +43,54 @@ impl Iosd {
     pub const SEED: &'static [u8] = b"iosd";
     pub const VERSION: u8 = 1;
 
+    /// IO that stands behind the IOSD in circulation: what was burned for it less what redemptions minted.
+    pub fn backing(&self) -> Result<u64> {
+        math::sub(self.io_burned, self.io_redeemed)
+    }
+
+    /// What the backing is worth at `io_price` (micro-dollars per IO), in basis points of the IOSD in circulation.
+    pub fn coverage_bps(&self, io_price: u64) -> Result<u64> {
+        let worth = math::mul_div(u128::from(self.backing()?), u128::from(io_price), u128::from(IO_UNIT))?;
+        let supply = u128::from(self.supply()?);
+        if supply == 0 {
+            return Ok(u64::MAX);
+        }
+        Ok(u64::try_from(math::mul_div(worth, u128::from(BPS), supply)?).unwrap_or(u64::MAX))
+    }
+
+    /// Remembers a price that was used: prices never go back, and the last one seen is the rate of last resort.
+    pub fn use_price(&mut self, price: &Price) -> Result<()> {
+        self.last_publish_time = price.publish_time;
+        self.last_price = price.low_price()?;
+        self.last_high_price = price.high_price()?;
+        Ok(())
+    }
+
+    /// Refuses a mint beyond the limit of its window.
+    pub fn limit_mint(&mut self, amount: u64, params: &Params, now: i64) -> Result<()> {
+        let most = math::bps_floor(self.supply()?, u64::from(params.mint_limit_bps))?.max(params.mint_floor);
+        let used = leaked(self.mint_window_amount, self.mint_window_start, most, params.limiter_window_secs, now)?;
+        self.mint_window_amount = math::add(used, amount)?;
+        self.mint_window_start = now;
+        require!(self.mint_window_amount <= most, IonetError::WindowFull);
+        Ok(())
+    }
+
+    /// Refuses a redemption beyond the limit of its window.
+    pub fn limit_redeem(&mut self, amount: u64, params: &Params, now: i64) -> Result<()> {
+        let most = math::bps_floor(self.supply()?, u64::from(params.redeem_limit_bps))?.max(params.redeem_floor);
+        let used = leaked(self.redeem_window_amount, self.redeem_window_start, most, params.limiter_window_secs, now)?;
+        self.redeem_window_amount = math::add(used, amount)?;
+        self.redeem_window_start = now;
+        require!(self.redeem_window_amount <= most, IonetError::WindowFull);
+        Ok(())
+    }
+
+    pub fn next_seq(&mut self) -> Result<u64> {
+        self.seq = math::add(self.seq, 1)?;
+        Ok(self.seq)
+    }
+
     /// IOSD that the books say exist.
     pub fn supply(&self) -> Result<u64> {
         self.minted
@@ -46,4 +98,12 @@ impl Iosd {
             .and_then(|left| left.checked_sub(self.fee_burned))
             .ok_or_else(|| IonetError::Overflow.into())
     }
+}
+
+/// What is left of `used` since `since`: the limit refills evenly, the whole of it within `window` seconds, so that no
+/// boundary between windows lets twice as much through.
+fn leaked(used: u64, since: i64, most: u64, window: u32, now: i64) -> Result<u64> {
+    let refilled =
+        math::mul_div(u128::from(most), u128::from(math::secs_between(since, now)), u128::from(window.max(1)))?;
+    Ok(used.saturating_sub(u64::try_from(refilled).unwrap_or(u64::MAX)))
 }

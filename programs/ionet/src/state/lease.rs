@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-use super::Params;
+use super::{Params, CURRENCY_USDC};
 use crate::constants::{RING, TIERS};
 use crate::error::IonetError;
 use crate::math;
@@ -29,7 +29,7 @@ pub struct Lease {
     pub cluster: Address,
     /// Hash chain over all proofs: `sha256(head ‖ interval u32 ‖ served u32 ‖ gpu_ms u64 ‖ root)`.
     pub proof_head: [u8; 32],
-    /// Where a defence has walked back to; zero = no dispute.
+    /// Where the defence of an open dispute has walked back to in the proof chain.
     pub dispute_head: [u8; 32],
     pub number: u64,
     /// Currency base units per processor-hour.
@@ -111,12 +111,11 @@ pub struct Lease {
     pub promise_limit: u8,
     pub bump: u8,
     pub version: u8,
-    /// Served seconds of disputed intervals that were folded: paid when defended, refunded when not.
+    /// Served seconds in dispute: paid when defended, refunded when not.
     pub held_secs: u32,
     /// Bonds that lost disputes owe to the supplier; paid by the next settlement.
     pub bond_due: u64,
-    /// Served seconds still in dispute.
-    pub dispute_secs: u32,
+    pub reserved: [u8; 4],
     /// Low half of the slot in which the dispute was opened.
     pub disputed_slot: u32,
     /// Served seconds that nobody defended: never paid.
@@ -131,7 +130,8 @@ impl Lease {
     pub const VERSION: u8 = 1;
 
     #[inline(never)]
-    pub fn copy_params(&mut self, params: &Params) {
+    pub fn copy_params(&mut self, params: &Params, currency: u8) {
+        let extra_fee = if currency == CURRENCY_USDC { params.usdc_fee_bps } else { 0 };
         self.interval_secs = params.interval_secs;
         self.ready_deadline_secs = params.ready_deadline_secs;
         self.accept_deadline_secs = params.accept_deadline_secs;
@@ -146,8 +146,8 @@ impl Lease {
         self.tier_bps = params.tier_bps;
         self.quit_bps = params.quit_bps;
         self.promise_bps = params.promise_bps;
-        self.renter_fee_bps = params.renter_fee_bps;
-        self.supplier_fee_bps = params.supplier_fee_bps;
+        self.renter_fee_bps = params.renter_fee_bps.saturating_add(extra_fee);
+        self.supplier_fee_bps = params.supplier_fee_bps.saturating_add(extra_fee);
         self.renter_share_bps = params.renter_share_bps;
         self.reporter_bps = params.reporter_bps;
         self.dispute_bond_bps = params.dispute_bond_bps;
@@ -175,9 +175,11 @@ impl Lease {
     }
 
     /// Seconds that are payable now: what matured, and after the last maturity the minimum charge if nothing was missed
-    /// (a proof of the interval that the end cut may still come after the end, so this is known only then).
+    /// or disputed away (a proof of the interval that the end cut may still come after the end, so this is known only
+    /// then).
     pub fn payable_secs(&self) -> u64 {
-        if self.ring_base >= self.intervals() && self.missed_secs == 0 {
+        let faultless = self.missed_secs == 0 && self.held_secs == 0 && self.refunded_secs == 0;
+        if self.ring_base >= self.intervals() && faultless {
             self.matured_secs.max(u64::from(self.due_min_secs))
         } else {
             self.matured_secs

@@ -3,6 +3,7 @@
 pub mod case;
 pub mod cluster;
 pub mod device_model;
+pub mod dispute;
 pub mod iosd;
 pub mod lease;
 pub mod network;

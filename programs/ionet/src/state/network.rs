@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-use super::Params;
+use super::{Params, CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
 use crate::error::IonetError;
 use crate::math;
 
@@ -68,6 +68,17 @@ impl Network {
     /// Whether the network keeps vaults of this mint.
     pub fn admits(&self, mint: &Address) -> bool {
         *mint == self.io_mint || *mint == self.iosd_mint || *mint == self.usdc_mint
+    }
+
+    /// The currency of a cluster that pays in this (admitted) mint.
+    pub fn currency_of(&self, mint: &Address) -> u8 {
+        if *mint == self.iosd_mint {
+            CURRENCY_IOSD
+        } else if *mint == self.usdc_mint {
+            CURRENCY_USDC
+        } else {
+            CURRENCY_IO
+        }
     }
 
     pub fn check_not_paused(&self, bit: u64) -> Result<()> {

@@ -5,7 +5,10 @@ use anchor_lang::prelude::*;
 use super::Lease;
 use crate::constants::RING;
 use crate::error::IonetError;
-use crate::math::{add_time, secs_between};
+use crate::math::{add, add_time, secs_between};
+
+/// Stands in the ring for an interval whose seconds a dispute has taken out of it.
+pub const TAKEN: u32 = u32::MAX;
 
 impl Lease {
     /// Number of intervals until `ends_at`; the last may be shorter.
@@ -55,25 +58,34 @@ impl Lease {
     /// Folds every interval whose payment cannot be disputed any more into the totals.
     #[inline(never)]
     pub fn fold(&mut self, now: i64) -> Result<()> {
-        let mature = self.intervals_older_than(self.maturity_delay(), now);
+        let mature = self.intervals_older_than(self.maturity_delay(), now).max(self.approved_through);
         while self.ring_base < mature && self.ring_base < self.ring_next {
             let base = self.ring_base;
-            let served = u64::from(self.served(base));
-            let length = secs_between(self.interval_start(base), self.interval_end(base));
-            if let Some(entry) = self.ring.get_mut(base as usize % RING) {
-                *entry = 0;
+            let served = self.take_served(base, 0);
+            if served != TAKEN {
+                self.matured_secs = add(self.matured_secs, u64::from(served))?;
+                self.missed_secs = add(self.missed_secs, self.length(base).saturating_sub(u64::from(served)))?;
             }
-            self.matured_secs = crate::math::add(self.matured_secs, served)?;
-            self.missed_secs = crate::math::add(self.missed_secs, length.saturating_sub(served))?;
             self.ring_base = base.saturating_add(1);
         }
         if self.ring_base < mature {
             // No proof came for any of the rest: all of it was missed.
             let missed = secs_between(self.interval_start(self.ring_base), self.interval_end(mature.saturating_sub(1)));
-            self.missed_secs = crate::math::add(self.missed_secs, missed)?;
+            self.missed_secs = add(self.missed_secs, missed)?;
             self.ring_base = mature;
         }
         Ok(())
+    }
+
+    /// Seconds of one interval; the last may be shorter.
+    pub fn length(&self, interval: u32) -> u64 {
+        secs_between(self.interval_start(interval), self.interval_end(interval))
+    }
+
+    /// Takes an open interval's served seconds out of the ring and leaves `mark` there.
+    pub fn take_served(&mut self, interval: u32, mark: u32) -> u32 {
+        let entry = self.ring.get_mut(interval as usize % RING);
+        entry.map_or(0, |entry| core::mem::replace(entry, mark))
     }
 
     /// Served seconds of an open interval; 0 = no proof.
@@ -87,10 +99,7 @@ impl Lease {
         let closed = self.closed_intervals(now);
         let proven = closed.min(self.ring_next);
         let in_ring: u64 = (self.ring_base..proven)
-            .map(|interval| {
-                let length = secs_between(self.interval_start(interval), self.interval_end(interval));
-                length.saturating_sub(u64::from(self.served(interval)))
-            })
+            .map(|interval| self.length(interval).saturating_sub(u64::from(self.served(interval))))
             .fold(0, u64::saturating_add);
         let first_unproven = self.ring_next.max(self.ring_base);
         let after = if closed > first_unproven {

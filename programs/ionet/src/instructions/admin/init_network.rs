@@ -77,7 +77,7 @@ pub fn handler(
     iosd.bump = ctx.bumps.iosd;
     iosd.version = Iosd::VERSION;
 
-    token::mint_to(
+    token::mint_genesis(
         ctx.accounts.io_mint.cpi_handle_mut(),
         ctx.accounts.genesis_account.cpi_handle_mut(),
         ctx.accounts.network.cpi_handle(),

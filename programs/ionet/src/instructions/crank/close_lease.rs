@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::error::IonetError;
 use crate::events::LeaseClosed;
-use crate::state::{Cluster, Lease, Node, LEASE_CANCELLED, LEASE_ENDED};
+use crate::state::{Cluster, Lease, Node, CURRENCY_IO, LEASE_CANCELLED, LEASE_ENDED};
 use crate::{clock, emit_event, math};
 
 #[event_cpi]
@@ -39,7 +39,11 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
     node.leases_closed = math::add(node.leases_closed, 1)?;
     node.served_secs = math::add(node.served_secs, lease.matured_secs)?;
     node.missed_secs = math::add(node.missed_secs, lease.missed_secs)?;
-    node.earned = math::add(node.earned, lease.paid)?;
+    if lease.currency == CURRENCY_IO {
+        node.earned_io = math::add(node.earned_io, lease.paid)?;
+    } else {
+        node.earned = math::add(node.earned, lease.paid)?;
+    }
     let closed = LeaseClosed {
         lease: *lease.address(),
         seq: lease.next_seq()?,
@@ -64,9 +68,10 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
 fn check_final(lease: &mut Lease, now: i64, slot: u64) -> Result<()> {
     lease.require_status(LEASE_ENDED)?;
     require!(now >= lease.final_at()?, IonetError::TooEarly);
+    require!(!lease.is_disputed(), IonetError::DisputeOpen);
     lease.fold(now)?;
     let (earned, _) = lease.cost(lease.payable_secs())?;
-    require!(lease.paid == earned, IonetError::NotSettled);
+    require!(lease.paid == earned && lease.bond_due == 0, IonetError::NotSettled);
     let restart = clock::last_restart_slot()?;
     require!(lease.due_bps(now, slot, restart) == 0, IonetError::MissedNotCharged);
     Ok(())

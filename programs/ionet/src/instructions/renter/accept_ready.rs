@@ -5,9 +5,10 @@ use crate::events::LeaseStarted;
 use crate::state::{Cluster, Lease, LEASE_ACTIVE, LEASE_READY, ROLE_HEAD};
 use crate::{clock, emit_event, math};
 
+/// What the renter's side does to one lease: accepting readiness, approving, disputing.
 #[event_cpi]
 #[derive(Accounts)]
-pub struct AcceptReady {
+pub struct SessionAction {
     /// The renter or the session key.
     pub authority: Signer,
     #[account(mut)]
@@ -18,7 +19,7 @@ pub struct AcceptReady {
 
 /// Starts the meter after the renter's side has checked the hardware. Renter or session key, before the deadline; a
 /// worker's meter never starts before its head's.
-pub fn handler(ctx: &mut Context<AcceptReady>) -> Result<()> {
+pub fn handler(ctx: &mut Context<SessionAction>) -> Result<()> {
     let (now, slot) = clock::now_and_slot()?;
     let accepted_by = *ctx.accounts.authority.address();
     let cluster_key = *ctx.accounts.cluster.address();

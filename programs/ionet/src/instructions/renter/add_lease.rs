@@ -2,8 +2,10 @@ use anchor_lang::prelude::*;
 
 use crate::error::IonetError;
 use crate::events::LeaseBooked;
+use crate::oracle::Price;
 use crate::state::{
-    Cluster, DeviceModel, Iosd, Lease, Network, Node, LEASE_BOOKED, PAUSE_ADD_LEASE, ROLE_HEAD, ROLE_WORKER,
+    Cluster, DeviceModel, Iosd, Lease, Network, Node, CURRENCY_IO, CURRENCY_IOSD, LEASE_BOOKED, PAUSE_ADD_LEASE,
+    ROLE_HEAD, ROLE_WORKER,
 };
 use crate::{clock, emit_event, math};
 
@@ -31,6 +33,9 @@ pub struct AddLease {
     )]
     pub lease: Account<Lease>,
     pub system_program: Program<System>,
+    /// CHECK: a Pyth price update, checked by the oracle module; needed in IO clusters, and in IOSD clusters by nodes
+    /// that insist on coverage.
+    pub price_update: Option<UncheckedAccount>,
 }
 
 /// Books one node for `duration` seconds and locks its price and the renter's fee. Renter. Refused when the node asks
@@ -39,19 +44,20 @@ pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms
     ctx.accounts.network.check_not_paused(PAUSE_ADD_LEASE)?;
     let (now, slot) = clock::now_and_slot()?;
     let required_stake = check_node(&ctx.accounts, duration, max_price, terms_seq)?;
+    let (price, io_price) = lock_price(&ctx.accounts, now)?;
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
     let lease_key = *ctx.accounts.lease.address();
 
     let (node, cluster) = (&mut ctx.accounts.node, &mut ctx.accounts.cluster);
     let role = if cluster.head_lease == Address::default() { ROLE_HEAD } else { ROLE_WORKER };
     let lease = &mut ctx.accounts.lease;
-    lease.copy_params(&ctx.accounts.network.params);
+    lease.copy_params(&ctx.accounts.network.params, cluster.currency);
     lease.node = node_key;
     lease.cluster = cluster_key;
     lease.number = node.next_lease_number;
-    lease.price = node.price;
+    lease.price = price;
     lease.required_stake = required_stake;
-    lease.io_price = ctx.accounts.iosd.last_price;
+    lease.io_price = io_price;
     lease.booked_at = now;
     lease.booked_slot = slot;
     lease.duration = duration;
@@ -62,8 +68,8 @@ pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms
     lease.status = LEASE_BOOKED;
     lease.bump = ctx.bumps.lease;
     lease.version = Lease::VERSION;
-    let (price, fee) = lease.cost(u64::from(duration))?;
-    lease.reserved_amount = math::add(price, fee)?;
+    let (cost, fee) = lease.cost(u64::from(duration))?;
+    lease.reserved_amount = math::add(cost, fee)?;
     let seq = lease.next_seq()?;
 
     cluster.reserve(lease.reserved_amount)?;
@@ -111,6 +117,24 @@ fn check_node(accounts: &AddLease, duration: u32, max_price: u64, terms_seq: u32
     require!(node.currencies & accounts.cluster.currency != 0, IonetError::CurrencyRefused);
     require!(duration >= node.min_duration && duration <= node.max_duration, IonetError::DurationRefused);
     Ok(required)
+}
+
+/// The price per processor-hour in the cluster's currency, and the price of IO that a slash's compensation will use. IO
+/// is converted here, once: so much of it, at the low end of its price, is worth the node's price (rounded up).
+fn lock_price(accounts: &AddLease, now: i64) -> Result<(u64, u64)> {
+    let (node, iosd, network) = (&accounts.node, &accounts.iosd, &accounts.network);
+    let in_io = accounts.cluster.currency == CURRENCY_IO;
+    let covered = accounts.cluster.currency == CURRENCY_IOSD && node.min_coverage_bps > 0;
+    let Some(update) = &accounts.price_update else {
+        require!(!in_io && !covered, IonetError::PriceRequired);
+        return Ok((node.price, iosd.last_price));
+    };
+    let price = Price::load(update, &network.feed_id, &network.params, iosd.last_publish_time, now)?;
+    let io_price = price.low_price()?;
+    if covered {
+        require!(iosd.coverage_bps(io_price)? >= u64::from(node.min_coverage_bps), IonetError::CoverageTooLow);
+    }
+    Ok((if in_io { price.io_in(node.price)? } else { node.price }, io_price))
 }
 
 /// The latest moment at which this lease can still be disputed, whenever it starts.

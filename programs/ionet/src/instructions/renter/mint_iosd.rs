@@ -1,7 +1,6 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
 
-use crate::constants::IO_UNIT;
 use crate::error::IonetError;
 use crate::events::IosdMinted;
 use crate::oracle::Price;
@@ -34,39 +33,44 @@ pub struct MintIosd {
 /// Burns IO and mints what it is worth at the low end of the price, less the spread that stays in the backing.
 /// The only way IOSD comes into being. `io_amount` and `min_iosd` in base units.
 pub fn handler(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Result<()> {
-    ctx.accounts.network.check_not_paused(PAUSE_MINT_IOSD)?;
     require!(io_amount > 0, IonetError::ZeroAmount);
+    let price = load_price(&ctx.accounts)?;
+    let value = price.value_in(io_amount)?;
+    let spread = math::bps_ceil(value, u64::from(ctx.accounts.network.params.spread_bps))?;
+    let iosd_amount = math::sub(value, spread)?;
+    require!(iosd_amount > 0, IonetError::ZeroAmount);
+    require!(iosd_amount >= min_iosd, IonetError::SlippageExceeded);
+    mint(ctx, &price, io_amount, iosd_amount)
+}
+
+pub fn load_price(accounts: &MintIosd) -> Result<Price> {
+    accounts.network.check_not_paused(PAUSE_MINT_IOSD)?;
+    let (network, last) = (&accounts.network, accounts.iosd.last_publish_time);
+    Price::load(&accounts.price_update, &network.feed_id, &network.params, last, clock::now()?)
+}
+
+/// Burns `io_amount` and mints `iosd_amount` for it.
+#[inline(never)]
+pub fn mint(ctx: &mut Context<MintIosd>, price: &Price, io_amount: u64, iosd_amount: u64) -> Result<()> {
     let now = clock::now()?;
     let wallet = *ctx.accounts.wallet.address();
     token::check_token_account(&ctx.accounts.from, &wallet, &ctx.accounts.network.io_mint)?;
-    let params = &ctx.accounts.network.params;
-    let price = Price::load(
-        &ctx.accounts.price_update,
-        &ctx.accounts.network.feed_id,
-        params,
-        ctx.accounts.iosd.last_publish_time,
-        now,
-    )?;
-    let value = price.value_in(io_amount)?;
-    let iosd_amount = math::sub(value, math::bps_ceil(value, u64::from(params.spread_bps))?)?;
-    require!(iosd_amount > 0, IonetError::ZeroAmount);
-    require!(iosd_amount >= min_iosd, IonetError::SlippageExceeded);
-
     let iosd = &mut ctx.accounts.iosd;
+    iosd.limit_mint(iosd_amount, &ctx.accounts.network.params, now)?;
     iosd.minted = math::add(iosd.minted, iosd_amount)?;
     iosd.io_burned = math::add(iosd.io_burned, io_amount)?;
-    iosd.last_publish_time = price.publish_time;
-    iosd.last_price = price.value_in(IO_UNIT)?;
-    iosd.seq = math::add(iosd.seq, 1)?;
+    iosd.use_price(price)?;
+    iosd.next_seq()?;
     let bump = [ctx.accounts.network.bump];
-    token::burn(
+    let burned = token::burn(
         ctx.accounts.from.cpi_handle_mut(),
         ctx.accounts.io_mint.cpi_handle_mut(),
         ctx.accounts.wallet.cpi_handle(),
         io_amount,
         &[],
     );
-    token::mint_to(
+    token::mint_for(
+        burned,
         ctx.accounts.iosd_mint.cpi_handle_mut(),
         ctx.accounts.to.cpi_handle_mut(),
         ctx.accounts.network.cpi_handle(),

@@ -5,7 +5,7 @@ use anchor_spl::token::{self, Mint, Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::ClusterOpened;
-use crate::state::{Cluster, Network, Renter, CLUSTER_CONTAINER, CURRENCY_IOSD, PAUSE_OPEN_CLUSTER};
+use crate::state::{Cluster, Network, Renter, CLUSTER_CONTAINER, PAUSE_OPEN_CLUSTER};
 use crate::{clock, emit_event, math};
 
 #[event_cpi]
@@ -25,8 +25,8 @@ pub struct OpenCluster {
         bump,
     )]
     pub cluster: Account<Cluster>,
-    /// The currency; in this version IOSD.
-    #[account(address = network.iosd_mint @ IonetError::CurrencyNotSupported)]
+    /// The currency: IOSD, USDC or IO.
+    #[account(constraint(network.admits(mint.address()) @ IonetError::CurrencyNotSupported))]
     pub mint: Account<Mint>,
     #[account(init, payer = renter, seeds = [b"escrow", cluster.address().as_ref()], bump, token::mint = mint, token::authority = cluster)]
     pub escrow: Account<TokenAccount>,
@@ -52,9 +52,9 @@ pub fn handler(
     require!(deposit > 0, IonetError::ZeroAmount);
     require!(kind <= CLUSTER_CONTAINER, IonetError::UnknownClusterKind);
     let now = clock::now()?;
-    require!(session_key == Address::default() || session_expires_at > now, IonetError::BadSessionKey);
     let wallet = *ctx.accounts.renter.address();
     let mint = *ctx.accounts.mint.address();
+    let currency = ctx.accounts.network.currency_of(&mint);
     crate::token::check_token_account(&ctx.accounts.from, &wallet, &mint)?;
 
     let renter = &mut ctx.accounts.renter_account;
@@ -69,14 +69,13 @@ pub fn handler(
     cluster.renter = wallet;
     cluster.payer = wallet;
     cluster.mint = mint;
-    cluster.session_key = session_key;
-    cluster.session_expires_at = session_expires_at;
+    cluster.set_session_key(session_key, session_expires_at, now)?;
     cluster.config_hash = config_hash;
     cluster.id = id;
     cluster.deposit = deposit;
     cluster.opened_at = now;
     cluster.last_activity_at = now;
-    cluster.currency = CURRENCY_IOSD;
+    cluster.currency = currency;
     cluster.kind = kind;
     cluster.bump = ctx.bumps.cluster;
     cluster.escrow_bump = ctx.bumps.escrow;
@@ -98,7 +97,7 @@ pub fn handler(
             renter: wallet,
             id,
             kind,
-            currency: CURRENCY_IOSD,
+            currency,
             mint,
             deposit,
             session_key,

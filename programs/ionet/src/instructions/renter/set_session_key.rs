@@ -13,14 +13,12 @@ pub struct SetSessionKey {
     pub cluster: Account<Cluster>,
 }
 
-/// Rotates the session key, or revokes it when given zero. Renter.
+/// Rotates the session key, or revokes it when given zero. Renter; once while a dispute is open.
 pub fn handler(ctx: &mut Context<SetSessionKey>, session_key: Address, expires_at: i64) -> Result<()> {
     let now = clock::now()?;
-    require!(session_key == Address::default() || expires_at > now, IonetError::BadSessionKey);
     let cluster = &mut ctx.accounts.cluster;
     let before = cluster.session_key;
-    cluster.session_key = session_key;
-    cluster.session_expires_at = expires_at;
+    cluster.set_session_key(session_key, expires_at, now)?;
     let seq = cluster.next_seq()?;
     emit_event!(
         ctx,

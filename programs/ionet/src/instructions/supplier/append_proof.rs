@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::error::IonetError;
 use crate::events::ProofAppended;
-use crate::hash::sha256_parts;
+use crate::hash::proof_head;
 use crate::state::{Lease, Node};
 use crate::{clock, emit_event};
 
@@ -35,13 +35,7 @@ pub fn handler(
         lease.record_gap(now, slot, restart);
     }
     lease.write_proof(interval, served_secs, now)?;
-    lease.proof_head = sha256_parts(&[
-        &lease.proof_head,
-        &interval.to_le_bytes(),
-        &served_secs.to_le_bytes(),
-        &gpu_ms.to_le_bytes(),
-        &root,
-    ]);
+    lease.proof_head = proof_head(&lease.proof_head, interval, served_secs, gpu_ms, &root);
     lease.proof_count = lease.proof_count.saturating_add(1);
     lease.last_proof_at = now;
     lease.last_proof_slot = slot;

@@ -1,5 +1,6 @@
 pub mod appeal_case;
 pub mod append_proof;
+pub mod leave_lease;
 pub mod mark_ready;
 pub mod pause_node;
 pub mod quit_lease;
