@@ -54,7 +54,6 @@ pub fn opens(root: &[u8; 32], lease: &Address, interval: u32, signature: &[u8; 6
     let task = sha256_parts(&[DOMAIN]);
     let result = sha256_parts(&[signature]);
     let index = 0u32.to_le_bytes();
-    let leaf =
-        sha256_parts(&[&[0], lease.as_ref(), &u64::from(interval).to_le_bytes(), &index, &task, &result]);
+    let leaf = sha256_parts(&[&[0], lease.as_ref(), &u64::from(interval).to_le_bytes(), &index, &task, &result]);
     path.iter().fold(leaf, |left, right| sha256_parts(&[&[1], &left, right])) == *root
 }

@@ -271,11 +271,7 @@ pub mod ionet {
     }
 
     /// Lets intervals be paid without waiting for the dispute window. Renter or session key.
-    pub fn approve_lease(
-        ctx: &mut Context<SessionAction>,
-        through_interval: u32,
-        proof_head: [u8; 32],
-    ) -> Result<()> {
+    pub fn approve_lease(ctx: &mut Context<SessionAction>, through_interval: u32, proof_head: [u8; 32]) -> Result<()> {
         approve_lease::handler(ctx, through_interval, proof_head)
     }
 

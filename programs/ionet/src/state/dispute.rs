@@ -58,11 +58,7 @@ impl Lease {
         let last_challenged = self.intervals().saturating_sub(self.unchallenged);
         require!(self.unchallenged == 0 || interval < last_challenged, IonetError::IntervalUnchallenged);
         let served = served_secs.min(self.held_secs);
-        let part = math::mul_div(
-            u128::from(self.dispute_bond),
-            u128::from(served),
-            u128::from(self.held_secs.max(1)),
-        )?;
+        let part = math::mul_div(u128::from(self.dispute_bond), u128::from(served), u128::from(self.held_secs.max(1)))?;
         let part = math::to_u64(part)?;
         self.dispute_bond = math::sub(self.dispute_bond, part)?;
         self.bond_due = math::add(self.bond_due, part)?;
@@ -74,7 +70,13 @@ impl Lease {
 
     /// Ends a dispute: what nobody defended is refunded, what is left of the bond goes back to the budget.
     #[inline(never)]
-    pub fn resolve(&mut self, key: Address, cluster: &mut Cluster, cluster_key: Address, at: i64) -> Result<DisputeResolved> {
+    pub fn resolve(
+        &mut self,
+        key: Address,
+        cluster: &mut Cluster,
+        cluster_key: Address,
+        at: i64,
+    ) -> Result<DisputeResolved> {
         let (refunded, returned) = (self.held_secs, self.dispute_bond);
         cluster.close_dispute(returned)?;
         self.refunded_secs = self.refunded_secs.checked_add(refunded).ok_or(IonetError::Overflow)?;

@@ -48,9 +48,9 @@ pub fn handler(
     require!(lease.is_disputed(), IonetError::NoDispute);
     require!(!lease.defence_is_over(now, slot), IonetError::DefendTooLate);
     let first = *entries.first().ok_or(IonetError::WrongProofChain)?;
-    let head = entries.iter().fold(prev_head, |head, entry| {
-        proof_head(&head, entry.interval, entry.served_secs, entry.gpu_ms, &entry.root)
-    });
+    let head = entries
+        .iter()
+        .fold(prev_head, |head, entry| proof_head(&head, entry.interval, entry.served_secs, entry.gpu_ms, &entry.root));
     require!(head == lease.dispute_head, IonetError::WrongProofChain);
     lease.dispute_head = prev_head;
 

@@ -3,8 +3,9 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::{LeaseEnded, LeaseSettled};
+use crate::payout::Recipient;
 use crate::state::{Cluster, Lease, Node, END_EXPIRED, LEASE_ACTIVE};
-use crate::{clock, emit_event, math, token};
+use crate::{clock, emit_event, math};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -21,67 +22,76 @@ pub struct SettleLease {
     pub lease: Account<Lease>,
     #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
     pub escrow: Account<TokenAccount>,
-    /// The associated account of the node's payout wallet.
+    /// CHECK: the associated account of the node's payout wallet; it need not exist.
     #[account(mut)]
-    pub payout_account: Account<TokenAccount>,
+    pub payout_account: UncheckedAccount,
     pub token_program: Program<Token>,
+    /// The payout wallet's owed account, where the associated one cannot receive.
+    #[account(mut)]
+    pub owed: Option<Account<TokenAccount>>,
 }
 
-/// Pays what is proven and can no longer be disputed, and ends a lease whose time is over. Anyone. Amounts are
-/// cumulative, so calling it often or once pays the same; with nothing to do it does nothing.
+/// Pays what is proven and can no longer be disputed, ends a dispute that nobody defended in time, and a lease whose time
+/// is over. Anyone. Amounts are cumulative, so calling it often or once pays the same; with nothing to do it does nothing.
 pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
-    let now = clock::now()?;
+    let (now, slot) = clock::now_and_slot()?;
     require!(ctx.accounts.lease.has_run(), IonetError::WrongLeaseState);
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
-    let payout = ctx.accounts.node.payout;
-    token::check_associated(&ctx.accounts.payout_account, &payout, &ctx.accounts.cluster.mint)?;
-
     let ended = expire(&mut ctx.accounts, now, node_key, cluster_key)?;
     let (lease, cluster) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster);
+    let lease_key = *lease.address();
     lease.fold(now)?;
-    let paid_before = lease.paid;
-    let due = Payment::due(lease)?;
-    let settled = if due.gross == 0 && due.renter_fee == 0 {
-        None
-    } else {
-        due.book(lease, cluster)?;
-        Some(LeaseSettled {
-            lease: *lease.address(),
-            seq: lease.next_seq()?,
-            at: now,
-            node: node_key,
-            cluster: cluster_key,
-            cluster_seq: cluster.next_seq()?,
-            payable_secs: lease.payable_secs(),
-            missed_secs: lease.missed_secs,
-            paid_before,
-            paid: lease.paid,
-            supplier_amount: due.net()?,
-            supplier_fee: due.supplier_fee,
-            renter_fee: due.renter_fee,
-            payout,
-            cluster_paid_after: cluster.paid,
-            cluster_fees_after: cluster.fees,
-            cluster_reserved_after: cluster.reserved,
-            bond_paid: 0,
-            owed: false,
-        })
-    };
-    let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
-    token::transfer(
-        ctx.accounts.escrow.cpi_handle_mut(),
-        ctx.accounts.payout_account.cpi_handle_mut(),
-        ctx.accounts.cluster.cpi_handle(),
-        due.net()?,
-        &[&[Cluster::SEED, renter.as_ref(), &id, &bump]],
-    );
+    let undefended = lease.is_disputed() && lease.defence_is_over(now, slot);
+    let resolved = if undefended { Some(lease.resolve(lease_key, cluster, cluster_key, now)?) } else { None };
+    let settled = settle(&mut ctx.accounts, now, node_key, cluster_key)?;
     if let Some(event) = ended {
+        emit_event!(ctx, event);
+    }
+    if let Some(event) = resolved {
         emit_event!(ctx, event);
     }
     if let Some(event) = settled {
         emit_event!(ctx, event);
     }
     Ok(())
+}
+
+/// Books what is due and sends it to the supplier.
+fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Address) -> Result<Option<LeaseSettled>> {
+    let due = Payment::due(&accounts.lease)?;
+    let (payout, cluster) = (accounts.node.payout, &mut accounts.cluster);
+    let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
+    let recipient =
+        Recipient { owner: payout, mint: cluster.mint, to: &mut accounts.payout_account, owed: accounts.owed.as_mut() };
+    let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
+    let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), due.net()?, seeds)?;
+    if due.gross == 0 && due.renter_fee == 0 && due.bond == 0 {
+        return Ok(None);
+    }
+    let lease = &mut accounts.lease;
+    let paid_before = lease.paid;
+    due.book(lease, cluster)?;
+    Ok(Some(LeaseSettled {
+        lease: *lease.address(),
+        seq: lease.next_seq()?,
+        at: now,
+        node,
+        cluster: cluster_key,
+        cluster_seq: cluster.next_seq()?,
+        payable_secs: lease.payable_secs(),
+        missed_secs: lease.missed_secs,
+        paid_before,
+        paid: lease.paid,
+        supplier_amount: math::sub(due.net()?, due.bond)?,
+        supplier_fee: due.supplier_fee,
+        renter_fee: due.renter_fee,
+        payout,
+        cluster_paid_after: cluster.paid,
+        cluster_fees_after: cluster.fees,
+        cluster_reserved_after: cluster.reserved,
+        bond_paid: due.bond,
+        owed,
+    }))
 }
 
 /// Ends an active lease whose time is over and frees its node.
@@ -116,6 +126,8 @@ struct Payment {
     gross: u64,
     supplier_fee: u64,
     renter_fee: u64,
+    /// Bonds that lost disputes owe to the supplier; no fee is taken from them.
+    bond: u64,
 }
 
 impl Payment {
@@ -126,11 +138,13 @@ impl Payment {
             gross: math::sub(earned, lease.paid)?,
             supplier_fee: math::sub(supplier_fee, lease.supplier_fee)?,
             renter_fee: math::sub(renter_fee, lease.renter_fee)?,
+            bond: lease.bond_due,
         })
     }
 
+    /// What the supplier gets.
     fn net(&self) -> Result<u64> {
-        math::sub(self.gross, self.supplier_fee)
+        math::add(math::sub(self.gross, self.supplier_fee)?, self.bond)
     }
 
     fn book(&self, lease: &mut Lease, cluster: &mut Cluster) -> Result<()> {
@@ -139,7 +153,8 @@ impl Payment {
         lease.supplier_fee = math::add(lease.supplier_fee, self.supplier_fee)?;
         lease.renter_fee = math::add(lease.renter_fee, self.renter_fee)?;
         lease.reserved_amount = math::sub(lease.reserved_amount, taken)?;
-        cluster.release(taken)?;
+        lease.bond_due = 0;
+        cluster.release(math::add(taken, self.bond)?)?;
         cluster.paid = math::add(cluster.paid, self.net()?)?;
         cluster.fees = math::add(cluster.fees, math::add(self.supplier_fee, self.renter_fee)?)?;
         Ok(())

@@ -26,6 +26,7 @@ pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
 fn is_serving(lease: &Lease, count: u32, now: i64, slot: u64) -> Result<bool> {
     let restart = clock::last_restart_slot()?;
     let first = lease.ring_next.saturating_sub(count);
-    let proven = lease.ring_next >= count && first >= lease.ring_base && (first..lease.ring_next).all(|at| lease.served(at) > 0);
+    let proven =
+        lease.ring_next >= count && first >= lease.ring_base && (first..lease.ring_next).all(|at| lease.served(at) > 0);
     Ok(proven && lease.closed_intervals(now) <= lease.ring_next && lease.due_bps(now, slot, restart) == 0)
 }
