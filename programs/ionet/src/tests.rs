@@ -155,7 +155,7 @@ proptest! {
 /// A lease of the mainnet profile that started at time zero.
 fn lease(duration: u32) -> Lease {
     let mut lease = Lease::zeroed();
-    lease.copy_params(&Params::mainnet());
+    lease.copy_params(&Params::mainnet(), CURRENCY_IOSD);
     lease.duration = duration;
     lease.started_at = 1;
     lease.ends_at = 1 + i64::from(duration);
