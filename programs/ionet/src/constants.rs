@@ -12,6 +12,7 @@ pub const IO_GENESIS: u64 = 500_000_000 * IO_UNIT;
 
 /// Basis points in a whole.
 pub const BPS: u64 = 10_000;
+pub const PERCENT: u64 = 100;
 pub const SECS_PER_HOUR: u64 = 3_600;
 
 /// Processors one node may register (one machine).
@@ -35,3 +36,8 @@ pub const VIRTUAL_ASSETS: u128 = 1;
 /// Shares per unit, at most, that a slash may leave (at first there are a thousand). Beyond it the pool counts as wiped:
 /// less than one part in 2^40 was left, and shares must stay far below 128 bits whatever is staked anew.
 pub const MAX_SHARES_PER_UNIT: u128 = VIRTUAL_SHARES << 40;
+/// Shares per unit, at most, at which a stranger may join a pool: it can then lose all but one part in 2^20 before it
+/// counts as wiped, so no co-staker's shares are voided while they are worth something.
+pub const CO_SHARES_PER_UNIT: u128 = VIRTUAL_SHARES << 20;
+/// Scale of `Node::reward_per_share`.
+pub const REWARD_SCALE: u128 = 1 << 64;

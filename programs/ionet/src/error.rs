@@ -182,7 +182,7 @@ pub enum IonetError {
     PriceStillFresh,
     #[msg("The backing of IOSD is below what the node insists on.")]
     CoverageTooLow,
-    #[msg("The owner does not share rewards with co-stakers.")]
+    #[msg("The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it.")]
     NotOpenToCoStake,
     #[msg("Co-stakers may hold at most their part of the bonded stake.")]
     CoStakeTooHigh,

@@ -161,7 +161,12 @@ pub mod ionet {
         appeal_case::handler(ctx, appeal_hash)
     }
 
-    /// Bonds IO to a node. In this version its owner only.
+    /// Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice.
+    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16) -> Result<()> {
+        set_co_stake_terms::handler(ctx, share_bps)
+    }
+
+    /// Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards.
     pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
         stake::handler(ctx, amount)
     }
@@ -174,6 +179,16 @@ pub mod ionet {
     /// Pays every matured ticket to the staker. Anyone.
     pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
         withdraw::handler(ctx)
+    }
+
+    /// Gives IO to a node's stakers as a reward. Anyone.
+    pub fn fund_rewards(ctx: &mut Context<FundRewards>, amount: u64) -> Result<()> {
+        fund_rewards::handler(ctx, amount)
+    }
+
+    /// Pays a staker his rewards. Anyone.
+    pub fn claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
+        claim_rewards::handler(ctx)
     }
 
     /// Burns IO and mints what it is worth in IOSD. The only way IOSD comes into being.
@@ -299,5 +314,25 @@ pub mod ionet {
     /// Burns everything in a burn vault. Anyone.
     pub fn burn(ctx: &mut Context<Burn>) -> Result<()> {
         burn::handler(ctx)
+    }
+
+    /// Unbonds everything that a staker has on a retired node. Anyone.
+    pub fn push_unbond(ctx: &mut Context<PushUnbond>) -> Result<()> {
+        push_unbond::handler(ctx)
+    }
+
+    /// Closes the vault of a retired node to which nobody has a claim any more. Anyone.
+    pub fn close_stake_vault(ctx: &mut Context<CloseStakeVault>) -> Result<()> {
+        close_stake_vault::handler(ctx)
+    }
+
+    /// Creates the account that keeps what a wallet cannot receive, in one mint. Anyone.
+    pub fn open_owed(ctx: &mut Context<OpenOwed>) -> Result<()> {
+        open_owed::handler(ctx)
+    }
+
+    /// Pays out and closes a wallet's owed account. Its owner, to any account of the mint.
+    pub fn claim_owed(ctx: &mut Context<ClaimOwed>) -> Result<()> {
+        claim_owed::handler(ctx)
     }
 }

@@ -11,6 +11,7 @@ pub mod node;
 pub mod params;
 pub mod pool;
 pub mod renter;
+pub mod rewards;
 pub mod ring;
 pub mod stake_position;
 

@@ -70,7 +70,7 @@ pub struct Node {
     /// Of the pools' shares, the owner's; the rest are co-stakers'.
     pub owner_bonded_shares: PodU128,
     pub owner_unbonding_shares: PodU128,
-    /// Rewards per bonded share since registration, scaled by 2^64.
+    /// Rewards per bonded share of co-stakers since registration, scaled by 2^64.
     pub reward_per_share: PodU128,
     /// Leases that ended, and what they came to.
     pub leases_closed: u64,
@@ -121,7 +121,9 @@ pub struct Node {
     pub case_window_amount: u64,
     /// IO base units earned before fees, in clusters paid in IO.
     pub earned_io: u64,
-    pub reserved_tail: [u8; 56],
+    /// Of `co_rewards`, what positions have settled and not claimed.
+    pub co_settled: u64,
+    pub reserved_tail: [u8; 48],
 }
 
 impl Node {
@@ -153,7 +155,7 @@ impl Node {
         require!(self.flags & FLAG_PAUSED == 0, IonetError::NodePaused);
         require!(model.enabled == 1, IonetError::ModelDisabled);
         let required = model.required_stake(params.stake_per_processor, self.processors)?;
-        require!(self.bonded.amount >= required, IonetError::StakeTooLow);
+        require!(self.counted_stake(params.co_stake_max_percent)? >= required, IonetError::StakeTooLow);
         Ok(required)
     }
 

@@ -20,11 +20,18 @@ pub struct Pool {
 
 impl Pool {
     /// Adds `amount`, returns the new shares (rounded down, against the depositor).
-    #[inline(never)]
     pub fn deposit(&mut self, amount: u64) -> Result<u128> {
+        let shares = self.absorb(amount)?;
+        require!(shares > 0, IonetError::DepositTooSmall);
+        Ok(shares)
+    }
+
+    /// Like `deposit`, for stake on its way out, which must not be refused: an amount too small for a share stays in the
+    /// pool for nothing.
+    #[inline(never)]
+    pub fn absorb(&mut self, amount: u64) -> Result<u128> {
         let (numerator, denominator) = self.rate()?;
         let shares = math::mul_div(u128::from(amount), numerator, denominator)?;
-        require!(shares > 0, IonetError::DepositTooSmall);
         self.amount = math::add(self.amount, amount)?;
         self.shares = self.shares.get().checked_add(shares).ok_or(IonetError::Overflow)?.into();
         Ok(shares)

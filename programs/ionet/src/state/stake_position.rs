@@ -24,7 +24,7 @@ pub struct StakePosition {
     pub staker: Address,
     /// Shares of the node's bonded pool.
     pub shares: PodU128,
-    /// Rewards per share already paid, in the node's accumulator.
+    /// Rewards per share already settled, in the node's accumulator.
     pub reward_debt: PodU128,
     pub tickets: [Ticket; MAX_TICKETS],
     /// Era of the bonded pool in which the shares were made.

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::error::IonetError;
 use crate::events::UnbondRequested;
-use crate::state::{Network, Node, StakePosition, Ticket};
+use crate::state::{Network, Node, Params, StakePosition, Ticket, FLAG_RETIRED};
 use crate::{clock, emit_event, math};
 
 #[event_cpi]
@@ -21,11 +21,11 @@ pub struct RequestUnbond {
 }
 
 /// Moves stake to the unbonding pool: it stops counting for new leases at once and stays slashable until it matures.
-/// Staker; never refused while a ticket is free. `amount` in base units of IO; more than is bonded means all of it.
+/// Staker; never refused while a ticket is free; a co-staker gives notice first. `amount` in base units of IO; more than is bonded means all of it.
 pub fn handler(ctx: &mut Context<RequestUnbond>, amount: u64) -> Result<()> {
     require!(amount > 0, IonetError::ZeroAmount);
     let now = clock::now()?;
-    let cooldown = ctx.accounts.network.params.unbond_cooldown_secs;
+    let cooldown = cooldown(&ctx.accounts.node, &ctx.accounts.position, &ctx.accounts.network.params);
     let slot = ctx.accounts.position.free_ticket()?;
     let staker = *ctx.accounts.staker.address();
     let node_key = *ctx.accounts.node.address();
@@ -33,6 +33,12 @@ pub fn handler(ctx: &mut Context<RequestUnbond>, amount: u64) -> Result<()> {
     let seq = ctx.accounts.node.next_seq()?;
     emit_event!(ctx, moved.event(node_key, seq, now, *ctx.accounts.position.address(), staker, &ctx.accounts.node));
     Ok(())
+}
+
+/// Seconds until unbonded stake may leave: a co-staker also gives notice, unless the node is retired.
+pub fn cooldown(node: &Node, position: &StakePosition, params: &Params) -> u32 {
+    let owes_notice = position.staker != node.owner && node.flags & FLAG_RETIRED == 0;
+    params.unbond_cooldown_secs.saturating_add(if owes_notice { params.co_notice_secs } else { 0 })
 }
 
 /// One move from the bonded to the unbonding pool.
@@ -72,7 +78,7 @@ impl Unbonded {
 }
 
 /// Burns shares worth `amount` (or all) and puts a ticket into `slot`. A ticket already there is merged: its shares
-/// are added and the later maturity holds.
+/// are added and the later maturity holds. Shares that are worth nothing go without a ticket.
 pub fn unbond(
     node: &mut Node,
     position: &mut StakePosition,
@@ -83,11 +89,11 @@ pub fn unbond(
 ) -> Result<Unbonded> {
     let held = position.shares_in(node.bonded.era);
     require!(held > 0, IonetError::NothingBonded);
+    node.settle(position)?;
     let burned = if amount >= node.bonded.worth(held)? { held } else { node.bonded.shares_for(amount, held)? };
     let left = held.checked_sub(burned).ok_or(IonetError::Overflow)?;
     let worth = node.bonded.redeem(burned)?;
-    require!(worth > 0, IonetError::ZeroAmount);
-    let shares = node.unbonding.deposit(worth)?;
+    let shares = node.unbonding.absorb(worth)?;
     position.shares = left.into();
     if position.staker == node.owner {
         move_owner_shares(node, burned, shares)?;
@@ -95,10 +101,12 @@ pub fn unbond(
     let era = node.unbonding.era;
     let matures_at = math::add_time(now, u64::from(cooldown))?.max(node.busy_until);
     let ticket = position.tickets.get_mut(slot).ok_or(IonetError::TooManyTickets)?;
-    let kept = if ticket.era == era { ticket.shares.get() } else { 0 };
-    ticket.shares = kept.checked_add(shares).ok_or(IonetError::Overflow)?.into();
-    ticket.era = era;
-    ticket.matures_at = ticket.matures_at.max(matures_at);
+    if shares > 0 {
+        let kept = if ticket.era == era { ticket.shares.get() } else { 0 };
+        ticket.shares = kept.checked_add(shares).ok_or(IonetError::Overflow)?.into();
+        ticket.era = era;
+        ticket.matures_at = ticket.matures_at.max(matures_at);
+    }
     let placed = *ticket;
     let ticket = u8::try_from(slot).map_err(|_| IonetError::Overflow)?;
     Ok(Unbonded { ticket, amount: worth, shares_burned: burned, placed })

@@ -2,9 +2,9 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
-use crate::events::Staked;
-use crate::state::{Network, Node, StakePosition, FLAG_RETIRED};
-use crate::{clock, emit_event, token};
+use crate::events::{StakeRefilled, Staked};
+use crate::state::{Network, Node, StakePosition, FLAG_FROZEN, FLAG_RETIRED};
+use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -31,30 +31,57 @@ pub struct Stake {
     pub system_program: Program<System>,
 }
 
-/// Bonds IO to a node. In this version its owner only. `amount` in base units of IO.
+/// Bonds IO to a node: its owner's, or a co-staker's while the owner shares rewards. `amount` in base units of IO.
+/// While a case has the node frozen only the owner may put IO in, as a refill outside the shares; afterwards his next
+/// stake, also of nothing and also on a retired node, turns the refill into shares.
 pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let staker = *ctx.accounts.staker.address();
-    require!(amount > 0, IonetError::ZeroAmount);
-    require!(ctx.accounts.node.owner == staker, IonetError::OnlyOwnerStakes);
-    require!(ctx.accounts.node.flags & FLAG_RETIRED == 0, IonetError::NodeRetired);
     token::check_token_account(&ctx.accounts.from, &staker, &ctx.accounts.network.io_mint)?;
     let now = clock::now()?;
-    let node_key = *ctx.accounts.node.address();
-
-    let node = &mut ctx.accounts.node;
-    let bonded_before = node.bonded.amount;
-    let shares = node.bonded.deposit(amount)?;
-    let owner_shares = node.owner_bonded_shares.get().checked_add(shares).ok_or(IonetError::Overflow)?;
-    node.owner_bonded_shares = owner_shares.into();
-    let era = node.bonded.era;
-    let position = &mut ctx.accounts.position;
-    let held = position.shares_in(era).checked_add(shares).ok_or(IonetError::Overflow)?;
-    position.shares = held.into();
-    position.era = era;
+    let (bump, co_max_percent) = (ctx.bumps.position, ctx.accounts.network.params.co_stake_max_percent);
+    let (node_key, position_key) = (*ctx.accounts.node.address(), *ctx.accounts.position.address());
+    let (node, position) = (&mut ctx.accounts.node, &mut ctx.accounts.position);
     position.node = node_key;
     position.staker = staker;
-    position.bump = ctx.bumps.position;
+    position.bump = bump;
     position.version = StakePosition::VERSION;
+
+    let (is_owner, refill_before) = (staker == node.owner, node.refill);
+    let shared = admit(node, is_owner, amount, now)?;
+    let bonded_before = node.bonded.amount;
+    let staked = if shared > 0 {
+        let shares = bond(node, position, shared)?;
+        if !is_owner {
+            node.check_co_stake(co_max_percent)?;
+        }
+        Some(Staked {
+            node: node_key,
+            seq: node.next_seq()?,
+            at: now,
+            position: position_key,
+            staker,
+            amount: shared,
+            shares,
+            bonded_before,
+            bonded_after: node.bonded.amount,
+            bonded_shares_after: node.bonded.shares.get(),
+            era: node.bonded.era,
+        })
+    } else {
+        None
+    };
+    let refilled = if node.refill == refill_before {
+        None
+    } else {
+        Some(StakeRefilled {
+            node: node_key,
+            seq: node.next_seq()?,
+            at: now,
+            owner: staker,
+            amount: node.refill.saturating_sub(refill_before),
+            refill_after: node.refill,
+        })
+    };
     token::transfer(
         ctx.accounts.from.cpi_handle_mut(),
         ctx.accounts.stake_vault.cpi_handle_mut(),
@@ -62,23 +89,43 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
         amount,
         &[],
     );
-    let seq = ctx.accounts.node.next_seq()?;
-    let bonded = ctx.accounts.node.bonded;
-    emit_event!(
-        ctx,
-        Staked {
-            node: node_key,
-            seq,
-            at: now,
-            position: *ctx.accounts.position.address(),
-            staker,
-            amount,
-            shares,
-            bonded_before,
-            bonded_after: bonded.amount,
-            bonded_shares_after: bonded.shares.get(),
-            era,
-        }
-    );
+    if let Some(event) = staked {
+        emit_event!(ctx, event);
+    }
+    if let Some(event) = refilled {
+        emit_event!(ctx, event);
+    }
     Ok(())
+}
+
+/// Decides whether this stake is welcome, books the refill, and returns what becomes shares.
+fn admit(node: &mut Node, is_owner: bool, amount: u64, now: i64) -> Result<u64> {
+    let (frozen, retired) = (node.flags & FLAG_FROZEN != 0, node.flags & FLAG_RETIRED != 0);
+    let redeems_refill = is_owner && !frozen && node.refill > 0;
+    require!(amount > 0 || redeems_refill, IonetError::ZeroAmount);
+    require!(!retired || (redeems_refill && amount == 0), IonetError::NodeRetired);
+    require!(!frozen || is_owner, IonetError::NodeFrozen);
+    if frozen {
+        node.refill = math::add(node.refill, amount)?;
+        return Ok(0);
+    }
+    if is_owner {
+        return math::add(amount, core::mem::take(&mut node.refill));
+    }
+    require!(node.co_share(now) > 0, IonetError::NotOpenToCoStake);
+    Ok(amount)
+}
+
+/// Turns `amount` into shares of the position.
+fn bond(node: &mut Node, position: &mut StakePosition, amount: u64) -> Result<u128> {
+    node.settle(position)?;
+    let shares = node.bonded.deposit(amount)?;
+    let era = node.bonded.era;
+    position.shares = position.shares_in(era).checked_add(shares).ok_or(IonetError::Overflow)?.into();
+    position.era = era;
+    if position.staker == node.owner {
+        let owned = node.owner_bonded_shares.get().checked_add(shares).ok_or(IonetError::Overflow)?;
+        node.owner_bonded_shares = owned.into();
+    }
+    Ok(shares)
 }

@@ -7,9 +7,10 @@ pub mod quit_lease;
 pub mod register_node;
 pub mod retire_node;
 pub mod rotate_device_key;
+pub mod set_co_stake_terms;
 pub mod update_node;
 
 pub use {
     appeal_case::*, append_proof::*, mark_ready::*, pause_node::*, quit_lease::*, register_node::*, retire_node::*,
-    rotate_device_key::*, update_node::*,
+    rotate_device_key::*, set_co_stake_terms::*, update_node::*,
 };

@@ -1,0 +1,26 @@
+use anchor_lang::prelude::*;
+use anchor_spl::token::{self, Mint, Token, TokenAccount};
+
+use crate::error::IonetError;
+use crate::state::Network;
+
+#[derive(Accounts)]
+pub struct OpenOwed {
+    #[account(mut)]
+    pub payer: Signer,
+    #[account(seeds = [b"network"], bump)]
+    pub network: Account<Network>,
+    #[account(constraint(network.admits(mint.address()) @ IonetError::WrongMint))]
+    pub mint: Account<Mint>,
+    /// CHECK: any wallet; whose payments this account receives while he cannot.
+    pub owner: UncheckedAccount,
+    #[account(init, payer = payer, seeds = [b"owed", mint.address().as_ref(), owner.address().as_ref()], bump, token::mint = mint, token::authority = network)]
+    pub owed: Account<TokenAccount>,
+    pub token_program: Program<Token>,
+    pub system_program: Program<System>,
+}
+
+/// Creates the owed account of a wallet in one mint: what it cannot receive is kept there. Anyone, once per claim.
+pub fn handler(_ctx: &mut Context<OpenOwed>) -> Result<()> {
+    Ok(())
+}
