@@ -1,12 +1,14 @@
 //! Properties of the arithmetic, of stake pools and of a lease's ring of intervals, on random values.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
+mod staking;
+
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 
 use crate::constants::{BPS, MAX_PRICE, MAX_PROCESSORS, RING, SECS_PER_HOUR};
 use crate::math;
-use crate::state::{Lease, Params, Pool, PROFILE_LOCAL, PROFILE_MAINNET};
+use crate::state::{Lease, Params, Pool, CURRENCY_IOSD, PROFILE_LOCAL, PROFILE_MAINNET};
 
 const YEAR: u64 = 366 * 24 * SECS_PER_HOUR;
 
