@@ -73,6 +73,11 @@ def from_simulation(units: int) -> int:
     return min(units * SIMULATED_PERCENT // 100 + OVERHEAD, MAX_UNITS)
 
 
+def instruction_count(micro_lamports: int) -> int:
+    """How many instructions `with_budget` puts first."""
+    return 2 if micro_lamports > 0 else 1
+
+
 def with_budget(instructions: Sequence[Instruction], limit: int, micro_lamports: int) -> list[Instruction]:
     """The instructions behind a limit and, where one is asked for, a price per unit."""
     head = [set_compute_unit_limit(limit)]

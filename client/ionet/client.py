@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import base58
 from solana.rpc.commitment import Commitment, Confirmed
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0, VersionedMessage
@@ -25,14 +26,16 @@ from ionet.api.network import NetworkApi
 from ionet.api.node import NodeApi
 from ionet.api.oracle import OracleApi
 from ionet.api.stake import StakeApi
+from ionet.api.tables import TableApi
 from ionet.api.tokens import TokenApi
+from ionet.bulk import Bulk, Progress, Stopped
 from ionet.codec import DecodeError
 from ionet.errors import NotFound, RpcError, WalletError
 from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
 from ionet.rpc import Landed, PreflightFailed, Rpc
-from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, pack, read_signed, sign_all, unsigned
+from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, read_signed, sign_all, unsigned
 
 T = TypeVar("T")
 _log = logging.getLogger("ionet.client")
@@ -108,6 +111,10 @@ class Client:
     def tokens(self) -> TokenApi:
         return TokenApi(self)
 
+    @cached_property
+    def tables(self) -> TableApi:
+        return TableApi(self)
+
     # -- reading
 
     async def fetch(self, kind: type[T], key: Pubkey) -> T:
@@ -146,11 +153,22 @@ class Client:
 
         return Plan(self, build, signers=[signer for plan in plans for signer in plan.signers])
 
-    async def send(self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = ()) -> Receipt:
-        """Sign, send and confirm one transaction. Raises ChainRefused (see `program_errors`), TransactionExpired."""
+    async def send(
+        self,
+        instructions: Sequence[Instruction],
+        *,
+        signers: Sequence[Signer] = (),
+        tables: Sequence[AddressLookupTableAccount] = (),
+        priority_fee: int | None = None,
+    ) -> Receipt:
+        """Sign, send and confirm one transaction. Raises ChainRefused (see `program_errors`), TransactionExpired.
+
+        tables: lookup tables it may use. priority_fee: micro-lamports per compute unit, by default what recent blocks
+        asked for.
+        """
         if self.wallet is None:
             raise WalletError("this client has no wallet; it can only read")
-        message, last_valid = await self._message(instructions, self.wallet.pubkey)
+        message, last_valid = await self._message(instructions, self.wallet.pubkey, tables, priority_fee)
         return await self._deliver(await sign_all(message, [self.wallet, *signers]), last_valid)
 
     async def send_all(
@@ -158,35 +176,17 @@ class Client:
         instructions: Sequence[Instruction],
         *,
         signers: Sequence[Signer] = (),
-        at_once: int = 16,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[Receipt]:
-        """Send many instructions in as few transactions as fit; the first alone, the others `at_once` at a time.
+        """Send many instructions in as few transactions as fit; the first alone, then several at a time.
 
-        Receipts are in the order of the instructions. The first failure is raised once nothing is under way any more.
-        progress: called with the number of transactions that landed, and of all, whenever one lands.
+        The first failure is raised once nothing is under way any more. progress: called with the number of instructions
+        that landed, and of all.
         """
-        if not instructions:
-            return []
-        groups = pack(self.address, instructions)
-        places, landed = asyncio.Semaphore(at_once), 0
-
-        async def send_one(group: Sequence[Instruction]) -> Receipt:
-            nonlocal landed
-            async with places:
-                receipt = await self.send(group, signers=signers)
-            landed += 1
-            if progress is not None:
-                progress(landed, len(groups))
-            return receipt
-
-        receipts = [await send_one(groups[0])]
-        results = await asyncio.gather(*[send_one(group) for group in groups[1:]], return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            receipts.append(result)
-        return receipts
+        try:
+            return (await Bulk(self, instructions, signers=signers, progress=progress).run()).receipts
+        except Stopped as stopped:
+            raise stopped.cause from None
 
     async def unsigned(
         self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), payer: Pubkey | None = None
@@ -201,15 +201,26 @@ class Client:
         block = await self.rpc.blockhash()
         return await self._deliver(signed, block.last_valid_block_height)
 
-    async def _message(self, instructions: Sequence[Instruction], payer: Pubkey) -> tuple[MessageV0, int]:
-        block, fee = await asyncio.gather(self.rpc.blockhash(), self._priority_fee(instructions))
+    async def _message(
+        self,
+        instructions: Sequence[Instruction],
+        payer: Pubkey,
+        tables: Sequence[AddressLookupTableAccount] = (),
+        priority_fee: int | None = None,
+    ) -> tuple[MessageV0, int]:
+        async def offer() -> int:
+            return await self.priority_fee(instructions) if priority_fee is None else priority_fee
+
+        block, fee = await asyncio.gather(self.rpc.blockhash(), offer())
         limit = budget.from_table(self.program, instructions)
         if limit is None:
-            limit = await self._simulated_limit(compile_message(payer, instructions, block.hash))
-        message = compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash)
+            generous = budget.with_budget(instructions, budget.MAX_UNITS, fee)
+            limit = await self._simulated_limit(compile_message(payer, generous, block.hash, tables))
+        message = compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash, tables)
         return message, block.last_valid_block_height
 
-    async def _priority_fee(self, instructions: Sequence[Instruction]) -> int:
+    async def priority_fee(self, instructions: Sequence[Instruction]) -> int:
+        """Micro-lamports per compute unit to offer for these instructions, at most `max_priority_fee`."""
         if self.max_priority_fee == 0:
             return 0
         writable = [meta.pubkey for item in instructions for meta in item.accounts if meta.is_writable]

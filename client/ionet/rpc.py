@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
-from solana.rpc.commitment import Commitment, Confirmed, Processed
+from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
 from solana.rpc.core import RPCException
 from solana.rpc.jsonrpc import SolanaJsonRpcError
 from solana.rpc.models import MemcmpOpts, TxOpts
@@ -20,7 +20,7 @@ from solders.errors import SerdeJSONError
 from solders.hash import Hash
 from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
-from solders.rpc.errors import SendTransactionPreflightFailureMessage
+from solders.rpc.errors import InvalidParamsMessage, SendTransactionPreflightFailureMessage
 from solders.rpc.responses import RpcSimulateTransactionResult
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -42,6 +42,8 @@ _COMMITMENTS = ["processed", "confirmed", "finalized"]
 FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.02, 1.3, 0.4
 # getMultipleAccounts takes at most so many keys.
 ACCOUNTS_PER_CALL = 100
+# JSON-RPC's code for what cannot be taken at all; Agave's answer to a transaction whose lookup table it does not have.
+INVALID_PARAMS = -32602
 
 
 class PreflightFailed(Exception):
@@ -145,6 +147,13 @@ class Rpc:
 
     async def slot(self) -> int:
         return (await self._call(self.client.get_slot())).value
+
+    async def finalized_slot(self) -> int:
+        return (await self._call(self.client.get_slot(Finalized))).value
+
+    async def finalized_blocks(self, first: int, last: int) -> list[int]:
+        """Slots from first to last, both included, that hold a finalized block; rising."""
+        return (await self._call(self.client.get_blocks(first, last))).value
 
     async def blockhash(self) -> Blockhash:
         value = (await self._call(self.client.get_latest_blockhash())).value
@@ -281,4 +290,5 @@ def _refusal(error: RPCException) -> Exception:
     reason = error.args[0] if error.args else error
     if isinstance(reason, SendTransactionPreflightFailureMessage) and reason.data.err is not None:
         return PreflightFailed(reason.data.err, reason.data.logs or ())
-    return RpcError(str(getattr(reason, "message", reason)))
+    code = INVALID_PARAMS if isinstance(reason, InvalidParamsMessage) else None
+    return RpcError(str(getattr(reason, "message", reason)), code=code)

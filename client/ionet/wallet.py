@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -19,9 +20,6 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from ionet.errors import WalletError
-
-# Bytes of a transaction at most, and what the compute budget adds: a program address and two short instructions.
-PACKET, BUDGET_SIZE = 1232, 32 + 8 + 12
 
 
 @runtime_checkable
@@ -94,25 +92,14 @@ def write_keypair(path: str | Path, keypair: Keypair) -> None:
         file.write(json.dumps(list(bytes(keypair))))
 
 
-def compile_message(payer: Pubkey, instructions: Sequence[Instruction], blockhash: Hash) -> MessageV0:
-    """A version 0 message without lookup tables."""
-    return MessageV0.try_compile(payer, list(instructions), [], blockhash)
-
-
-def pack(payer: Pubkey, instructions: Sequence[Instruction]) -> list[list[Instruction]]:
-    """Split instructions, in order, into as few transactions as their size allows."""
-    packed: list[list[Instruction]] = []
-    for instruction in instructions:
-        if packed and _size(payer, [*packed[-1], instruction]) <= PACKET - BUDGET_SIZE:
-            packed[-1].append(instruction)
-        else:
-            packed.append([instruction])
-    return packed
-
-
-def _size(payer: Pubkey, instructions: Sequence[Instruction]) -> int:
-    message = compile_message(payer, instructions, Hash.default())
-    return 1 + 64 * message.header.num_required_signatures + len(to_bytes_versioned(message))
+def compile_message(
+    payer: Pubkey,
+    instructions: Sequence[Instruction],
+    blockhash: Hash,
+    tables: Sequence[AddressLookupTableAccount] = (),
+) -> MessageV0:
+    """A version 0 message; of the lookup tables those are named that hold one of its accounts."""
+    return MessageV0.try_compile(payer, list(instructions), list(tables), blockhash)
 
 
 def required_signers(message: MessageV0) -> list[Pubkey]:

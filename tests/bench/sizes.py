@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bench.figures import Figures, count
 from ionet import budget
+from ionet.packing import Packer
 from ionet.program import PROGRAM
 from ionet.types import CLASSES
-from ionet.wallet import compile_message, pack
+from ionet.wallet import compile_message
 from program import calls
 from program.calls import ClusterRef, LeaseRef, NodeRef
 from program.chain import ARTIFACTS, who
@@ -48,7 +49,7 @@ def _transactions() -> Figures:
     bookings = [calls.add_lease(lease, H100, HOUR).instruction for lease in leases]
     proof = calls.append_proof(LeaseRef(NodeRef(who("owner"), device), cluster, 0), 0, 600).instruction
     opening = calls.open_cluster(cluster, 1, 1).instruction
-    together = len(pack(renter.pubkey(), bookings)[0])
+    together = len(Packer(PROGRAM, renter.pubkey()).pack(bookings)[0].positions)
     return {
         "size.transaction.open_cluster": count("sizes", _size(renter, [opening]), "bytes"),
         "size.transaction.book_one_node": count("sizes", _size(renter, bookings[:1]), "bytes"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import booking, instructions, pda
 from ionet.api.base import RoleApi
-from ionet.errors import InvalidInput, NotFound
-from ionet.plan import Plan, Receipt
-from ionet.types import Cluster, Node, Renter
+from ionet.booking import Booking, Wish
+from ionet.bulk import Progress
+from ionet.errors import InvalidInput, NotFound, RpcError, RpcUnreachable
+from ionet.plan import Plan
+from ionet.tables import Table
+from ionet.types import Cluster, Renter
 
 KINDS = {"ray": 0, "mega-ray": 1, "kubernetes": 2, "container": 3}
 
@@ -71,28 +74,21 @@ class ClusterApi(RoleApi):
         max_price: micro-dollars per processor-hour that no node may ask more of; by default what each asks now.
         """
 
+        wish = Wish(cluster, duration, max_price)
+
         async def build() -> list[Instruction]:
-            found = await self._client.fetch_many(Node, nodes)
-            missing = [str(key) for key, node in zip(nodes, found, strict=True) if node is None]
+            made = await self._bookings(wish, nodes)
+            missing = [str(key) for key in nodes if key not in made]
             if missing:
                 raise NotFound(f"node {', '.join(missing)}")
-            pairs = [(key, node) for key, node in zip(nodes, found, strict=True) if node is not None]
-            return [self._book(cluster, key, node, duration, max_price) for key, node in pairs]
+            return list(made.values())
 
         return self._plan(build)
 
-    def _book(self, cluster: Pubkey, key: Pubkey, node: Node, duration: int, max_price: int | None) -> Instruction:
-        return instructions.add_lease(
-            renter=self._client.address,
-            cluster=cluster,
-            node=key,
-            model=pda.model(self._id, node.model),
-            lease=pda.lease(self._id, key, node.next_lease_number),
-            duration=duration,
-            max_price=node.price if max_price is None else max_price,
-            terms_seq=node.terms_seq,
-            program=self._program,
-        )
+    async def _bookings(self, wish: Wish, nodes: Sequence[Pubkey]) -> dict[Pubkey, Instruction]:
+        """Bookings of the nodes that exist."""
+        pairs = zip(nodes, await booking.read_nodes(self._client, nodes), strict=True)
+        return {key: booking.add_lease(self._client, wish, key, node) for key, node in pairs if node is not None}
 
     async def add_leases(
         self,
@@ -101,11 +97,44 @@ class ClusterApi(RoleApi):
         *,
         duration: int,
         max_price: int | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Receipt]:
-        """Book any number of nodes, as many per transaction as fit; the first becomes the head of a new cluster."""
-        plan = self.add_lease(cluster, *nodes, duration=duration, max_price=max_price)
-        return await self._client.send_all(await plan.instructions(), progress=progress)
+        tables: Sequence[Table] = (),
+        at_once: int = 32,
+        progress: Progress | None = None,
+    ) -> Booking:
+        """Book any number of nodes, as many per transaction as fit; the first becomes the head of a new cluster.
+
+        A node that cannot be booked is left out, and the result says why. tables: lookup tables that may be used, see
+        `tables_for`; one that is gone or too new costs transactions, nothing else. at_once: transactions under way at
+        the same time. progress: called with the number of nodes that are done, and of all. Raises BookingStopped.
+        """
+        slot = await self._client.tables.wait_usable(tables) if tables else 0
+        usable = [found for table in tables if (found := table.usable(slot)) is not None]
+        wish = Wish(cluster, duration, max_price)
+        return await booking.book(self._client, wish, nodes, tables=usable, at_once=at_once, progress=progress)
+
+    async def tables_for(
+        self, cluster: Pubkey, nodes: Sequence[Pubkey], *, make: bool = False, progress: Progress | None = None
+    ) -> list[Table]:
+        """The wallet's lookup tables that hold some of these nodes. make: new ones for those that none holds.
+
+        New ones also hold the cluster and whatever else its bookings name; they serve other clusters as well, with one
+        node less per transaction now and then. `client.tables.close` gets their rent back.
+        """
+        wanted = set(nodes)
+        try:
+            own = [table for table in await self._client.tables.all() if table.active and wanted & set(table.addresses)]
+        except RpcUnreachable:
+            raise
+        except RpcError:
+            own = []  # many public nodes do not list this program's accounts
+        held = {key for table in own for key in table.addresses}
+        rest = [key for key in dict.fromkeys(nodes) if key not in held]
+        if not make or not rest:
+            return own
+        bookings = await self._bookings(Wish(cluster, 0), rest)
+        common = booking.common_accounts(list(bookings.values()))
+        keys = await self._client.tables.make(bookings, common=common, progress=progress)
+        return own + [table for table in await self._client.tables.get(keys) if table is not None]
 
     def set_session_key(self, cluster: Pubkey, session_key: Pubkey | None, expires_at: int = 0) -> Plan:
         """Rotate the session key, or revoke it with None."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "stake": ("ionet.cli.stake", "Stake behind nodes."),
     "iosd": ("ionet.cli.iosd", "Mint IOSD by burning IO; prices."),
     "cluster": ("ionet.cli.cluster", "Budgets, and the leases paid from them."),
+    "table": ("ionet.cli.table", "Lookup tables that let more nodes into one booking."),
     "lease": ("ionet.cli.lease", "One node leased by one cluster."),
     "trace": ("ionet.cli.trace", "From a result's hash to node, time, price and proof."),
     "indexer": ("", "History of the chain in Postgres, and its API."),

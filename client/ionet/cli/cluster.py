@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +19,11 @@ from ionet.cli.context import (
     amount,
     counting,
     print_fields,
+    print_json,
     print_receipts,
     print_rows,
     pubkey,
+    receipt_fields,
     run,
     submit,
 )
@@ -28,10 +32,20 @@ from ionet.errors import InvalidInput
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
 
+    from ionet.booking import Booking
     from ionet.client import Client
     from ionet.plan import Plan
 
 app = typer.Typer(help="Budgets, and the leases paid from them.", no_args_is_help=True)
+
+
+class Tables(StrEnum):
+    """Which lookup tables a booking may use."""
+
+    OWN = "own"
+    MAKE = "make"
+    NONE = "none"
+
 
 Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
 Iosd = Annotated[str, typer.Argument(help="Amount of IOSD.")]
@@ -98,14 +112,21 @@ def open_cluster(
 def add(
     ctx: typer.Context,
     cluster: Cluster,
-    nodes: Annotated[list[str], typer.Argument(help="Nodes to book; the first of a cluster becomes its head.")],
     duration: Annotated[int, typer.Option(help="Seconds.")],
+    nodes: Annotated[
+        list[str] | None, typer.Argument(help="Nodes to book; the first of a cluster becomes its head.")
+    ] = None,
+    nodes_from: Annotated[Path | None, typer.Option(help="File with more nodes, one a line; - for stdin.")] = None,
     max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
+    tables: Annotated[Tables, typer.Option(help="Lookup tables: your own ones, new ones too, or none.")] = Tables.OWN,
+    at_once: Annotated[int, typer.Option(min=1, help="Transactions under way at the same time.")] = 32,
     as_json: AsJson = False,
     unsigned: AsUnsigned = False,
 ) -> None:
-    """Book nodes, as many per transaction as fit; unsigned, all must fit into one."""
-    keys = [pubkey(node) for node in nodes]
+    """Book nodes, as many per transaction as fit; unsigned, all must fit into one. Nodes that refuse are left out."""
+    keys = [pubkey(node) for node in [*(nodes or []), *_lines(nodes_from)]]
+    if not keys:
+        raise InvalidInput("no node to book")
     limit = amount(max_price, "IOSD") if max_price else None
     if unsigned:
         plan = partial(_booking, pubkey(cluster), keys, duration, limit)
@@ -113,11 +134,30 @@ def add(
         return
 
     async def work(client: Client) -> None:
-        with counting(f"booking {len(keys)} nodes") as progress:
-            receipts = await client.cluster.add_leases(
-                pubkey(cluster), keys, duration=duration, max_price=limit, progress=progress
-            )
-        print_receipts(client, receipts, as_json=as_json)
+        from ionet.booking import BookingStopped
+
+        found = []
+        if tables is not Tables.NONE and len(keys) > 1:
+            with counting("lookup tables") as progress:
+                make = tables is Tables.MAKE
+                found = await client.cluster.tables_for(pubkey(cluster), keys, make=make, progress=progress)
+        try:
+            with counting(f"booking {len(keys)} nodes") as progress:
+                booked = await client.cluster.add_leases(
+                    pubkey(cluster),
+                    keys,
+                    duration=duration,
+                    max_price=limit,
+                    tables=found,
+                    at_once=at_once,
+                    progress=progress,
+                )
+        except BookingStopped as stopped:
+            _print_booking(client, stopped.booking, as_json=as_json)
+            raise
+        _print_booking(client, booked, as_json=as_json)
+        if not booked.leases:
+            raise next(iter(booked.left_out.values()))
 
     run(ctx, work)
 
@@ -161,6 +201,39 @@ def close(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False, unsigne
 
 def _booking(cluster: Pubkey, nodes: list[Pubkey], duration: int, max_price: int | None, client: Client) -> Plan:
     return client.cluster.add_lease(cluster, *nodes, duration=duration, max_price=max_price)
+
+
+def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> None:
+    """Transactions, leases, and the nodes that were left out with their reasons."""
+    receipts = booking.receipts
+    if as_json:
+        print_json(
+            {
+                "leases": {str(node): str(lease) for node, lease in booking.leases.items()},
+                "left_out": {str(node): str(why) for node, why in booking.left_out.items()},
+                "receipts": [receipt_fields(client, receipt) for receipt in receipts],
+            }
+        )
+        return
+    if receipts:
+        print_receipts(client, receipts, as_json=False)
+    units, fees = sum(receipt.compute_units for receipt in receipts), sum(receipt.fee for receipt in receipts)
+    typer.echo(
+        f"{len(booking.leases)} nodes booked by {len(receipts)} transactions, {units} compute units, {fees} lamports"
+    )
+    for node, why in booking.left_out.items():
+        typer.echo(f"left out  {node}  {why}", err=True)
+
+
+def _lines(path: Path | None) -> list[str]:
+    """The lines of a file that are not empty; of stdin for `-`."""
+    if path is None:
+        return []
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"cannot read {path}: {error}") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _file_hash(path: Path) -> bytes:

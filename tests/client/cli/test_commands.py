@@ -115,7 +115,8 @@ def test_cluster_from_opening_to_closing_ok(shell: Shell, town: Town, node: str)
 
     opened = only_event(shell.json("cluster", "open", "5", "--session-key", town.address("session"), keypair=renter))
     cluster = opened["cluster"]
-    (booked,) = shell.json("cluster", "add", cluster, node, "--duration", "12", keypair=renter)["events"]
+    (receipt,) = shell.json("cluster", "add", cluster, node, "--duration", "12", keypair=renter)["receipts"]
+    (booked,) = receipt["events"]
     lease = booked["lease"]
     shell.json("lease", "ready", lease, "--device", str(town.file("device")), keypair=supplier)
     started = only_event(shell.json("lease", "accept", lease, keypair=renter))

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest_asyncio
 from ionet import budget
@@ -19,7 +20,7 @@ from ionet.client import Client
 from ionet.local import genesis
 from ionet.localnet import Localnet, LocalnetConfig
 from ionet.plan import Receipt
-from ionet.wallet import Signer, read_keypair
+from ionet.wallet import read_keypair
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 
@@ -33,8 +34,8 @@ UNITS: dict[str, int] = {}
 class MeasuredClient(Client):
     """A client that remembers what instructions cost."""
 
-    async def send(self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = ()) -> Receipt:
-        receipt = await super().send(instructions, signers=signers)
+    async def send(self, instructions: Sequence[Instruction], **how: Any) -> Receipt:
+        receipt = await super().send(instructions, **how)
         units = budget.consumed(receipt.logs)[-len(instructions) :]
         for instruction, used in zip(instructions, units, strict=True):
             name = budget.instruction_name(self.program, instruction)

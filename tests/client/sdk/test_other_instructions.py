@@ -22,7 +22,7 @@ from client.sdk.parties import (
 )
 from ionet import pda
 from ionet.plan import Receipt
-from ionet.program_errors import NodeBusy, NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
+from ionet.program_errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
 from ionet.types import (
     BudgetWithdrawn,
     ClusterClosed,
@@ -187,24 +187,3 @@ async def test_pause_ok(network: Chain) -> None:
             await renter.client.iosd.mint(IO)
     finally:
         assert (await authority.network.set_pause(0)).event(PauseChanged).before == 16
-
-
-async def test_many_leases_at_once_ok(network: Chain) -> None:
-    """More nodes than one transaction holds; the first is the head."""
-    supplier, renter = await party(network, 20_000 * IO), await party(network, 100 * IO)
-    machines = [await hireable_node(supplier) for _ in range(20)]
-    cluster = await open_cluster(renter, 10 * IOSD)
-    nodes = [machine.node for machine in machines]
-    seen: list[tuple[int, int]] = []
-    receipts = await renter.client.cluster.add_leases(
-        cluster, nodes, duration=30, progress=lambda done, total: seen.append((done, total))
-    )
-    assert len(receipts) == 3
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-    booked = [record.event for receipt in receipts for record in receipt.events]
-    assert [event.node for event in booked] == nodes
-    assert [event.role for event in booked] == [0] + [1] * 19
-    assert (await renter.client.cluster.get(cluster)).leases_open == 20
-    with pytest.raises(NodeBusy):
-        await renter.client.cluster.add_leases(cluster, nodes, duration=30)
-    assert await renter.client.cluster.add_leases(cluster, [], duration=30) == []

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import stat
 from base64 import b64decode, b64encode
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from ionet.budget import MAX_UNITS, with_budget
 from ionet.errors import WalletError
 from ionet.wallet import (
     KeypairSigner,
     compile_message,
-    pack,
     read_keypair,
     read_signed,
     sign_all,
@@ -22,7 +19,6 @@ from ionet.wallet import (
     write_keypair,
 )
 from solders.hash import Hash
-from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import to_bytes_versioned
 from solders.pubkey import Pubkey
@@ -123,21 +119,3 @@ async def test_signatures_at_hand_are_filled_in_ok() -> None:
 def test_no_transaction_fails(text: str) -> None:
     with pytest.raises(WalletError, match="no base64 of a transaction"):
         read_signed(text)
-
-
-def test_pack_fills_transactions_ok() -> None:
-    """Every transaction is within a packet with its compute budget, and none could take the next instruction."""
-    payer = PAYER.pubkey()
-    moves = [
-        transfer(TransferParams(from_pubkey=payer, to_pubkey=Pubkey(bytes([n] * 32)), lamports=n)) for n in range(1, 60)
-    ]
-    packed = pack(payer, moves)
-    assert [item for group in packed for item in group] == moves
-
-    def size(group: list[Instruction]) -> int:
-        message = compile_message(payer, with_budget(group, MAX_UNITS, 2**60), Hash.default())
-        return len(bytes(VersionedTransaction(message, [PAYER])))
-
-    for group, following in pairwise(packed):
-        assert size(group) <= 1232 < size([*group, following[0]])
-    assert pack(payer, []) == []

@@ -50,10 +50,20 @@ def decode_transaction(text: str, encoding: str) -> VersionedTransaction:
     return transaction
 
 
+def _taken(node: Node, params: Params, config: Config) -> VersionedTransaction:
+    """The transaction that is given; refused at once when a lookup table of it is missing, as Agave does."""
+    transaction = decode_transaction(params.string(0), config.choice("encoding", ("base58", "base64"), "base58"))
+    try:
+        node.chain.keys_of(transaction.message)
+    except TransactionRefusedError as refusal:
+        raise RpcError(INVALID_PARAMS, f"invalid transaction: {describe(refusal.error)}") from refusal
+    return transaction
+
+
 @method("sendTransaction")
 def send_transaction(node: Node, params: Params) -> str:
     config = params.config(1)
-    transaction = decode_transaction(params.string(0), config.choice("encoding", ("base58", "base64"), "base58"))
+    transaction = _taken(node, params, config)
     if config.flag("skipPreflight"):
         return str(node.accept(transaction))
     _preflight(node, transaction)
@@ -87,7 +97,7 @@ def _preflight(node: Node, transaction: VersionedTransaction) -> None:
 def simulate_transaction(node: Node, params: Params) -> dict[str, Any]:
     config = params.config(1)
     commitment = node.commitment(config)
-    transaction = decode_transaction(params.string(0), config.choice("encoding", ("base58", "base64"), "base58"))
+    transaction = _taken(node, params, config)
     verify, replace = config.flag("sigVerify"), config.flag("replaceRecentBlockhash")
     if verify and replace:
         raise RpcError(INVALID_PARAMS, "sigVerify may not be used with replaceRecentBlockhash")

@@ -1,0 +1,62 @@
+"""`ionet table`: the wallet's address lookup tables, and their rent back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ionet.cli.context import AsJson, print_json, print_rows, pubkey, run, waiting
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+
+app = typer.Typer(help="Lookup tables that let more nodes into one booking.", no_args_is_help=True)
+# Seconds between two looks while tables cool, at least.
+_SLOT_SECS = 0.4
+
+
+@app.command(name="list")
+def list_tables(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """The wallet's tables. `ionet cluster add --tables make` makes them."""
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        found = await client.tables.all()
+        return [{"address": str(item.key), "addresses": len(item.addresses), "active": item.active} for item in found]
+
+    print_rows(run(ctx, work), ["address", "addresses", "active"], as_json=as_json)
+
+
+@app.command()
+def close(
+    ctx: typer.Context,
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Tables to close; all of the wallet's when left out.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Stay until they are closed, about four minutes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Close tables and get their rent back: deactivates them first; 513 slots later call it again, or use --wait."""
+    given = [pubkey(table) for table in tables or []]
+
+    async def work(client: Client) -> None:
+        keys = given or [table.key for table in await client.tables.all()]
+        closed: list[str] = []
+        while True:
+            step = await client.tables.close(keys)
+            closed += [str(key) for key in step.closed]
+            if not wait or not step.cooling:
+                break
+            keys = list(step.cooling)
+            with waiting("waiting for the tables to cool"):
+                await asyncio.sleep(max(step.cooling.values()) * _SLOT_SECS)
+        if as_json:
+            print_json({"closed": closed, "cooling": {str(key): slots for key, slots in step.cooling.items()}})
+            return
+        for key in closed:
+            typer.echo(f"closed   {key}")
+        for table, slots in step.cooling.items():
+            typer.echo(f"cooling  {table}  closes after {slots} slots")
+
+    run(ctx, work)
