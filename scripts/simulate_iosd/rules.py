@@ -1,4 +1,4 @@
-"""The program's IOSD arithmetic, to the unit. tests/program/test_simulated_books.py compares it with the program itself.
+"""The program's IOSD arithmetic, to the unit; tests/program/test_simulated_books.py compares the two.
 
 IO in base units of 10^-8, IOSD and dollars in 10^-6, prices in units of 10^exponent dollars per IO.
 """

@@ -1,14 +1,17 @@
-"""The table for people: on a terminal, and inside docs/benchmarks.md."""
+"""The table for people: on a terminal, inside docs/benchmarks.md, and beside others' figures in docs/peers.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bench.figures import Figure, Figures
-from bench.peers import PEERS
+from bench.peers import COMPUTE, OPERATION, PEERS, SIZES, Peer
 from rich.table import Table
 
 DOCUMENT = Path(__file__).parents[2] / "docs/benchmarks.md"
+BESIDE = Path(__file__).parents[2] / "docs/peers.md"
+# Lamports per byte for which an account is free of rent, and the bytes every account is charged on top.
+RENT_PER_BYTE, RENT_OVERHEAD, LAMPORTS = 6_960, 128, 10**9
 BEGIN, END = "<!-- written by scripts/bench --update -->\n", "<!-- end -->"
 
 
@@ -19,10 +22,11 @@ def terminal(found: Figures) -> Table:
     table.add_column("measured", justify="right", no_wrap=True)
     table.add_column("target", justify="right", no_wrap=True)
     table.add_column("others")
+    others_of = {name: peer.theirs for peer in PEERS for name in peer.ours}
     for name, figure in found.items():
         style = {True: "green", False: "red", None: ""}[figure.met]
-        others = PEERS[name].figures if name in PEERS else ""
-        table.add_row(name, f"{number(figure.value)} {figure.unit}", _target(figure), others, style=style)
+        measured = f"{number(figure.value)} {figure.unit}"
+        table.add_row(name, measured, _target(figure), others_of.get(name, ""), style=style)
     return table
 
 
@@ -30,18 +34,37 @@ def document(found: Figures) -> str:
     """The Markdown tables of docs/benchmarks.md."""
     counts = {name: figure for name, figure in found.items() if figure.kind == "count"}
     times = {name: figure for name, figure in found.items() if figure.kind == "time"}
-    parts = ["## Counts\n", *_rows(counts), "\n## Times\n", *_rows(times), "\n## Beside others\n"]
-    parts += ["| figure | here | others | source |", "|---|---|---|---|"]
-    for name, peer in PEERS.items():
-        if name in found:
-            parts.append(f"| {name} | {number(found[name].value)} | {peer.figures} | {peer.source} |")
+    parts = ["## Counts\n", *_rows(counts), "\n## Times\n", *_rows(times)]
     return "\n".join(parts) + "\n"
 
 
+def beside(found: Figures) -> str:
+    """The Markdown tables of docs/peers.md."""
+    parts = []
+    for title, peers in (("Compute units", COMPUTE), ("Sizes and rent", SIZES), ("Indexer and launch", OPERATION)):
+        parts += [f"## {title}\n", "| here | others | source | to mind |", "|---|---|---|---|"]
+        parts += [f"| {_ours(peer, found)} | {peer.theirs} | {peer.source} | {peer.note} |" for peer in peers]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _ours(peer: Peer, found: Figures) -> str:
+    return "<br>".join(f"{name}: {_with_rent(name, found[name])}" for name in peer.ours) or "–"
+
+
+def _with_rent(name: str, figure: Figure) -> str:
+    """A figure with its unit; of an account or a program also the SOL that its bytes lock."""
+    text = number(figure.value) if figure.unit == "CU" else f"{number(figure.value)} {figure.unit}"
+    if not name.startswith(("size.account.", "size.program.")):
+        return text
+    return f"{text} ({RENT_PER_BYTE * (RENT_OVERHEAD + figure.value) / LAMPORTS:.5f} SOL)"
+
+
 def write(found: Figures) -> None:
-    """Put the tables into the document, between its two marks."""
-    before, rest = DOCUMENT.read_text().split(BEGIN)
-    DOCUMENT.write_text(before + BEGIN + "\n" + document(found) + "\n" + END + rest.split(END)[1])
+    """Put the tables into the documents, between their marks."""
+    for path, text in ((DOCUMENT, document(found)), (BESIDE, beside(found))):
+        before, rest = path.read_text().split(BEGIN)
+        path.write_text(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
 
 
 def _rows(found: Figures) -> list[str]:

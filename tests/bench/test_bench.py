@@ -62,12 +62,19 @@ def test_json_has_fixed_keys_and_comes_back_the_same() -> None:
 def test_the_committed_table_names_every_topic_and_command() -> None:
     table = figures.load()
     assert {figure.command for figure in table.values()} == {f"scripts/bench --only {name}" for name in topics.TOPICS}
-    assert [name for name in peers.PEERS if name not in table] == []
+    assert [name for peer in peers.PEERS for name in peer.ours if name not in table] == []
     assert [name for name, figure in table.items() if figure.kind == "count" and figure.met is False] == []
 
 
-def test_the_document_shows_the_committed_table() -> None:
+def test_the_documents_show_the_committed_table() -> None:
     assert show.document(figures.load()) in show.DOCUMENT.read_text()
+    assert show.beside(figures.load()) in show.BESIDE.read_text()
+
+
+def test_rent_is_what_others_paid_for_their_bytes() -> None:
+    """Nosana's Market: 10,211 bytes, 0.07196 SOL."""
+    market = count("sizes", 10_211, "bytes")
+    assert show._with_rent("size.account.Market", market) == "10,211 bytes (0.07196 SOL)"
 
 
 def test_the_committed_counts_are_those_of_this_program() -> None:
