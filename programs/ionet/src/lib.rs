@@ -291,8 +291,8 @@ pub mod ionet {
     }
 
     /// Holds the payment of intervals until they are defended. Renter or session key.
-    pub fn dispute_lease(ctx: &mut Context<SessionAction>, from: u32, to: u32) -> Result<()> {
-        dispute_lease::handler(ctx, from, to)
+    pub fn dispute_lease(ctx: &mut Context<SessionAction>, from_interval: u32, to_interval: u32) -> Result<()> {
+        dispute_lease::handler(ctx, from_interval, to_interval)
     }
 
     /// Defends a disputed interval with its challenge, or walks the proof chain back towards it. Anyone.
