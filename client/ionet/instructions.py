@@ -11,7 +11,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from ionet.program import PROGRAM, Program
-from ionet.types.data import NodeTerms
+from ionet.types.data import NodeTerms, Params, ProofEntry
 from ionet.types.scalars import i64, u8, u16, u32, u64
 
 
@@ -39,6 +39,7 @@ def add_lease(
     duration: u32,
     max_price: u64,
     terms_seq: u32,
+    price_update: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
@@ -49,9 +50,25 @@ def add_lease(
         "node": node,
         "model": model,
         "lease": lease,
+        "price_update": price_update,
     }
     args: dict[str, object] = {"duration": duration, "max_price": max_price, "terms_seq": terms_seq}
     return program.builder.build("add_lease", accounts, args, remaining)
+
+
+def appeal_case(
+    *,
+    owner: Pubkey,
+    node: Pubkey,
+    case: Pubkey,
+    appeal_hash: bytes,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Answers a case; from then on it can be decided. Node owner, once."""
+    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node, "case": case}
+    args: dict[str, object] = {"appeal_hash": appeal_hash}
+    return program.builder.build("appeal_case", accounts, args, remaining)
 
 
 def append_proof(
@@ -72,11 +89,60 @@ def append_proof(
     return program.builder.build("append_proof", accounts, args, remaining)
 
 
+def apply_pending(*, caller: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM) -> Instruction:
+    """Puts what is due into effect. Anyone; a new authority only by itself."""
+    accounts: dict[str, Pubkey | None] = {"caller": caller}
+    args: dict[str, object] = {}
+    return program.builder.build("apply_pending", accounts, args, remaining)
+
+
+def approve_lease(
+    *,
+    authority: Pubkey,
+    cluster: Pubkey,
+    lease: Pubkey,
+    through_interval: u32,
+    proof_head: bytes,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Lets intervals be paid without waiting for the dispute window. Renter or session key."""
+    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
+    args: dict[str, object] = {"through_interval": through_interval, "proof_head": proof_head}
+    return program.builder.build("approve_lease", accounts, args, remaining)
+
+
 def burn(*, mint: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM) -> Instruction:
     """Burns everything in a burn vault. Anyone."""
     accounts: dict[str, Pubkey | None] = {"mint": mint}
     args: dict[str, object] = {}
     return program.builder.build("burn", accounts, args, remaining)
+
+
+def buyback(
+    *,
+    seller: Pubkey,
+    from_account: Pubkey,
+    to: Pubkey,
+    fee_vault: Pubkey,
+    price_update: Pubkey,
+    io_amount: u64,
+    min_usdc: u64,
+    io_mint: Pubkey | None = None,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Buys IO with fees in USDC from whoever offers it and burns it."""
+    accounts: dict[str, Pubkey | None] = {
+        "seller": seller,
+        "io_mint": io_mint,
+        "from": from_account,
+        "to": to,
+        "fee_vault": fee_vault,
+        "price_update": price_update,
+    }
+    args: dict[str, object] = {"io_amount": io_amount, "min_usdc": min_usdc}
+    return program.builder.build("buyback", accounts, args, remaining)
 
 
 def cancel_lease(
@@ -94,6 +160,31 @@ def cancel_lease(
     return program.builder.build("cancel_lease", accounts, args, remaining)
 
 
+def claim_owed(
+    *, owner: Pubkey, mint: Pubkey, to: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Pays out and closes a wallet's owed account. Its owner, to any account of the mint."""
+    accounts: dict[str, Pubkey | None] = {"owner": owner, "mint": mint, "to": to}
+    args: dict[str, object] = {}
+    return program.builder.build("claim_owed", accounts, args, remaining)
+
+
+def claim_rewards(
+    *,
+    node: Pubkey,
+    staker: Pubkey,
+    to: Pubkey,
+    position: Pubkey | None = None,
+    owed: Pubkey | None = None,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Pays a staker his rewards. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"node": node, "position": position, "staker": staker, "to": to, "owed": owed}
+    args: dict[str, object] = {}
+    return program.builder.build("claim_rewards", accounts, args, remaining)
+
+
 def close_cluster(
     *,
     renter: Pubkey,
@@ -102,6 +193,7 @@ def close_cluster(
     refund_to: Pubkey | None = None,
     fee_vault: Pubkey | None = None,
     burn_vault: Pubkey | None = None,
+    owed: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
@@ -113,6 +205,7 @@ def close_cluster(
         "refund_to": refund_to,
         "fee_vault": fee_vault,
         "burn_vault": burn_vault,
+        "owed": owed,
     }
     args: dict[str, object] = {}
     return program.builder.build("close_cluster", accounts, args, remaining)
@@ -131,6 +224,80 @@ def close_lease(
     accounts: dict[str, Pubkey | None] = {"cluster": cluster, "node": node, "lease": lease, "renter": renter}
     args: dict[str, object] = {}
     return program.builder.build("close_lease", accounts, args, remaining)
+
+
+def close_stake_vault(
+    *,
+    node: Pubkey,
+    owner: Pubkey,
+    burn_vault: Pubkey,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Closes the vault of a retired node to which nobody has a claim any more. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"node": node, "owner": owner, "burn_vault": burn_vault}
+    args: dict[str, object] = {}
+    return program.builder.build("close_stake_vault", accounts, args, remaining)
+
+
+def decide_case(
+    *,
+    authority: Pubkey,
+    node: Pubkey,
+    case: Pubkey,
+    arbiter: Pubkey,
+    burn_vault: Pubkey,
+    bps: u16,
+    blocked: bool,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Decides a case: takes a part of the stake, within the caps, and blocks the node or not. Arbiter; once time
+    has run out, anyone dismisses it.
+    """
+    accounts: dict[str, Pubkey | None] = {
+        "authority": authority,
+        "node": node,
+        "case": case,
+        "arbiter": arbiter,
+        "burn_vault": burn_vault,
+    }
+    args: dict[str, object] = {"bps": bps, "blocked": blocked}
+    return program.builder.build("decide_case", accounts, args, remaining)
+
+
+def defend_lease(
+    *,
+    defender: Pubkey,
+    cluster: Pubkey,
+    lease: Pubkey,
+    prev_head: bytes,
+    open: bool,
+    entries: tuple[ProofEntry, ...],
+    path: tuple[bytes, ...],
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Defends a disputed interval with its challenge, or walks the proof chain back towards it. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"defender": defender, "cluster": cluster, "lease": lease}
+    args: dict[str, object] = {"prev_head": prev_head, "open": open, "entries": entries, "path": path}
+    return program.builder.build("defend_lease", accounts, args, remaining)
+
+
+def dispute_lease(
+    *,
+    authority: Pubkey,
+    cluster: Pubkey,
+    lease: Pubkey,
+    from_interval: u32,
+    to_interval: u32,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Holds the payment of intervals until they are defended. Renter or session key."""
+    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
+    args: dict[str, object] = {"from_interval": from_interval, "to_interval": to_interval}
+    return program.builder.build("dispute_lease", accounts, args, remaining)
 
 
 def end_lease(
@@ -171,6 +338,21 @@ def extend_lease(
     return program.builder.build("extend_lease", accounts, args, remaining)
 
 
+def fund_rewards(
+    *,
+    payer: Pubkey,
+    node: Pubkey,
+    from_account: Pubkey,
+    amount: u64,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Gives IO to a node's stakers as a reward. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"payer": payer, "node": node, "from": from_account}
+    args: dict[str, object] = {"amount": amount}
+    return program.builder.build("fund_rewards", accounts, args, remaining)
+
+
 def init_network(
     *,
     authority: Pubkey,
@@ -206,6 +388,21 @@ def init_vaults(
     return program.builder.build("init_vaults", accounts, args, remaining)
 
 
+def leave_lease(
+    *,
+    authority: Pubkey,
+    cluster: Pubkey,
+    node: Pubkey,
+    lease: Pubkey,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Leaves a lease without a charge because no challenge came for two intervals. Node owner."""
+    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "node": node, "lease": lease}
+    args: dict[str, object] = {}
+    return program.builder.build("leave_lease", accounts, args, remaining)
+
+
 def mark_ready(
     *,
     device_key: Pubkey,
@@ -219,6 +416,13 @@ def mark_ready(
     accounts: dict[str, Pubkey | None] = {"device_key": device_key, "node": node, "lease": lease}
     args: dict[str, object] = {"report_hash": report_hash}
     return program.builder.build("mark_ready", accounts, args, remaining)
+
+
+def migrate_network(*, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM) -> Instruction:
+    """Brings the network account of an earlier program version to the present one. Anyone; once."""
+    accounts: dict[str, Pubkey | None] = {}
+    args: dict[str, object] = {}
+    return program.builder.build("migrate_network", accounts, args, remaining)
 
 
 def mint_iosd(
@@ -245,6 +449,48 @@ def mint_iosd(
     }
     args: dict[str, object] = {"io_amount": io_amount, "min_iosd": min_iosd}
     return program.builder.build("mint_iosd", accounts, args, remaining)
+
+
+def mint_iosd_exact(
+    *,
+    wallet: Pubkey,
+    from_account: Pubkey,
+    to: Pubkey,
+    price_update: Pubkey,
+    iosd_amount: u64,
+    max_io: u64,
+    io_mint: Pubkey | None = None,
+    iosd_mint: Pubkey | None = None,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Mints exactly `iosd_amount` for as much IO as that takes, at most `max_io`."""
+    accounts: dict[str, Pubkey | None] = {
+        "wallet": wallet,
+        "io_mint": io_mint,
+        "iosd_mint": iosd_mint,
+        "from": from_account,
+        "to": to,
+        "price_update": price_update,
+    }
+    args: dict[str, object] = {"iosd_amount": iosd_amount, "max_io": max_io}
+    return program.builder.build("mint_iosd_exact", accounts, args, remaining)
+
+
+def open_case(
+    *,
+    arbiter: Pubkey,
+    node: Pubkey,
+    case: Pubkey,
+    reason: u8,
+    evidence_hash: bytes,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Accuses a node and freezes its stake until the case is decided. Arbiter."""
+    accounts: dict[str, Pubkey | None] = {"arbiter": arbiter, "node": node, "case": case}
+    args: dict[str, object] = {"reason": reason, "evidence_hash": evidence_hash}
+    return program.builder.build("open_case", accounts, args, remaining)
 
 
 def open_cluster(
@@ -274,6 +520,15 @@ def open_cluster(
     return program.builder.build("open_cluster", accounts, args, remaining)
 
 
+def open_owed(
+    *, payer: Pubkey, mint: Pubkey, owner: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Creates the account that keeps what a wallet cannot receive, in one mint. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"payer": payer, "mint": mint, "owner": owner}
+    args: dict[str, object] = {}
+    return program.builder.build("open_owed", accounts, args, remaining)
+
+
 def pause_node(
     *, owner: Pubkey, node: Pubkey, paused: bool, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
 ) -> Instruction:
@@ -281,6 +536,35 @@ def pause_node(
     accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
     args: dict[str, object] = {"paused": paused}
     return program.builder.build("pause_node", accounts, args, remaining)
+
+
+def propose_params(
+    *, authority: Pubkey, params: Params, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Names new parameters, which take effect after the timelock and bind new leases only. Network authority."""
+    accounts: dict[str, Pubkey | None] = {"authority": authority}
+    args: dict[str, object] = {"params": params}
+    return program.builder.build("propose_params", accounts, args, remaining)
+
+
+def propose_role(
+    *, authority: Pubkey, role: u8, value: bytes, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after the timelock. Network
+    authority.
+    """
+    accounts: dict[str, Pubkey | None] = {"authority": authority}
+    args: dict[str, object] = {"role": role, "value": value}
+    return program.builder.build("propose_role", accounts, args, remaining)
+
+
+def push_unbond(
+    *, node: Pubkey, position: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Unbonds everything that a staker has on a retired node. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"node": node, "position": position}
+    args: dict[str, object] = {}
+    return program.builder.build("push_unbond", accounts, args, remaining)
 
 
 def quit_lease(
@@ -305,6 +589,41 @@ def quit_lease(
     }
     args: dict[str, object] = {}
     return program.builder.build("quit_lease", accounts, args, remaining)
+
+
+def redeem_iosd(
+    *,
+    wallet: Pubkey,
+    from_account: Pubkey,
+    to: Pubkey,
+    iosd_amount: u64,
+    min_io: u64,
+    io_mint: Pubkey | None = None,
+    iosd_mint: Pubkey | None = None,
+    price_update: Pubkey | None = None,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Burns IOSD and mints the IO it is worth, at most its part of the backing. Never paused."""
+    accounts: dict[str, Pubkey | None] = {
+        "wallet": wallet,
+        "io_mint": io_mint,
+        "iosd_mint": iosd_mint,
+        "from": from_account,
+        "to": to,
+        "price_update": price_update,
+    }
+    args: dict[str, object] = {"iosd_amount": iosd_amount, "min_io": min_io}
+    return program.builder.build("redeem_iosd", accounts, args, remaining)
+
+
+def refresh_price(
+    *, price_update: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Shows the program a valid price. Anyone."""
+    accounts: dict[str, Pubkey | None] = {"price_update": price_update}
+    args: dict[str, object] = {}
+    return program.builder.build("refresh_price", accounts, args, remaining)
 
 
 def register_model(
@@ -418,6 +737,29 @@ def rotate_device_key(
     return program.builder.build("rotate_device_key", accounts, args, remaining)
 
 
+def set_co_stake_terms(
+    *, owner: Pubkey, node: Pubkey, share_bps: u16, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+) -> Instruction:
+    """Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice."""
+    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
+    args: dict[str, object] = {"share_bps": share_bps}
+    return program.builder.build("set_co_stake_terms", accounts, args, remaining)
+
+
+def set_model(
+    *,
+    authority: Pubkey,
+    model: Pubkey,
+    enabled: bool,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
+) -> Instruction:
+    """Stops or allows new leases and extensions of a device model. Network authority."""
+    accounts: dict[str, Pubkey | None] = {"authority": authority, "model": model}
+    args: dict[str, object] = {"enabled": enabled}
+    return program.builder.build("set_model", accounts, args, remaining)
+
+
 def set_pause(
     *, pauser: Pubkey, bits: u64, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
 ) -> Instruction:
@@ -448,6 +790,7 @@ def settle_lease(
     cluster: Pubkey,
     lease: Pubkey,
     payout_account: Pubkey,
+    owed: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
@@ -457,6 +800,7 @@ def settle_lease(
         "cluster": cluster,
         "lease": lease,
         "payout_account": payout_account,
+        "owed": owed,
     }
     args: dict[str, object] = {}
     return program.builder.build("settle_lease", accounts, args, remaining)
@@ -471,7 +815,7 @@ def stake(
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
-    """Bonds IO to a node. In this version its owner only."""
+    """Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards."""
     accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "from": from_account}
     args: dict[str, object] = {"amount": amount}
     return program.builder.build("stake", accounts, args, remaining)
@@ -492,11 +836,12 @@ def withdraw(
     staker: Pubkey,
     position: Pubkey | None = None,
     to: Pubkey | None = None,
+    owed: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
     """Pays every matured ticket to the staker. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"node": node, "position": position, "staker": staker, "to": to}
+    accounts: dict[str, Pubkey | None] = {"node": node, "position": position, "staker": staker, "to": to, "owed": owed}
     args: dict[str, object] = {}
     return program.builder.build("withdraw", accounts, args, remaining)
 

@@ -141,7 +141,7 @@ class CurrencyRefused(ProgramError, code=6032):
 
 
 class OnlyOwnerStakes(ProgramError, code=6033):
-    """In this version only the node's owner may stake to it."""
+    """Only the node's owner may do this with its stake."""
 
 
 class WrongPosition(ProgramError, code=6034):
@@ -328,6 +328,162 @@ class UnknownVersion(ProgramError, code=6079):
     """The account version is not known to this program."""
 
 
+class NotPendingAuthority(ProgramError, code=6080):
+    """Only the named successor may take the authority over."""
+
+
+class NothingPending(ProgramError, code=6081):
+    """No change is pending."""
+
+
+class TimelockRunning(ProgramError, code=6082):
+    """The change cannot take effect before its timelock has passed."""
+
+
+class BadParams(ProgramError, code=6083):
+    """A parameter is outside its bounds."""
+
+
+class UnknownRole(ProgramError, code=6084):
+    """The role is unknown."""
+
+
+class WindowFull(ProgramError, code=6085):
+    """The limit of this window is used up; take less or try later."""
+
+
+class PriceRequired(ProgramError, code=6086):
+    """This needs a price account."""
+
+
+class PriceStillFresh(ProgramError, code=6087):
+    """Redemption at the last rate opens only after a day without a price."""
+
+
+class CoverageTooLow(ProgramError, code=6088):
+    """The backing of IOSD is below what the node insists on."""
+
+
+class NotOpenToCoStake(ProgramError, code=6089):
+    """The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it."""
+
+
+class CoStakeTooHigh(ProgramError, code=6090):
+    """Co-stakers may hold at most their part of the bonded stake."""
+
+
+class NodeFrozen(ProgramError, code=6091):
+    """The node's stake is frozen by an open case."""
+
+
+class NothingToClaim(ProgramError, code=6092):
+    """There is nothing to claim."""
+
+
+class NobodyToReward(ProgramError, code=6093):
+    """The node has no bonded stake to reward."""
+
+
+class DisputeOpen(ProgramError, code=6094):
+    """A dispute is open on this lease."""
+
+
+class NoDispute(ProgramError, code=6095):
+    """No dispute is open on this lease."""
+
+
+class RangeNotDisputable(ProgramError, code=6096):
+    """Only proven, closed intervals that were neither approved nor paid can be disputed."""
+
+
+class RangeNotApprovable(ProgramError, code=6097):
+    """Only proven, closed intervals can be approved."""
+
+
+class ApprovalMismatch(ProgramError, code=6098):
+    """The lease's proofs are not the ones this approval was made for."""
+
+
+class NoChallengeKey(ProgramError, code=6099):
+    """Intervals that began without the present session key cannot be disputed."""
+
+
+class DefendTooLate(ProgramError, code=6100):
+    """The dispute can no longer be defended."""
+
+
+class WrongProofChain(ProgramError, code=6101):
+    """The entries do not hash to the disputed proof chain."""
+
+
+class NoChallengeSignature(ProgramError, code=6102):
+    """The instruction before this one must verify the session key's signature over the interval's challenge."""
+
+
+class WrongEvidence(ProgramError, code=6103):
+    """The evidence does not open leaf 0 of the interval's root."""
+
+
+class IntervalUnchallenged(ProgramError, code=6104):
+    """The supplier said that this interval had no challenge."""
+
+
+class NotServing(ProgramError, code=6105):
+    """The last intervals must be proven before the lease can be left without a charge."""
+
+
+class NotArbiter(ProgramError, code=6106):
+    """Only the arbiter may do this."""
+
+
+class CaseOpen(ProgramError, code=6107):
+    """A case is already open on this node."""
+
+
+class UnknownReason(ProgramError, code=6108):
+    """The reason of a case is unknown."""
+
+
+class AlreadyAppealed(ProgramError, code=6109):
+    """The owner has already answered this case."""
+
+
+class CaseNotDecidable(ProgramError, code=6110):
+    """The case cannot be decided now."""
+
+
+class CaseCapReached(ProgramError, code=6111):
+    """The case takes more than the caps allow in this window."""
+
+
+class WrongCase(ProgramError, code=6112):
+    """The case does not belong to this node."""
+
+
+class RecipientCannotReceive(ProgramError, code=6113):
+    """The recipient cannot receive tokens; pass his owed account."""
+
+
+class WrongOwedAccount(ProgramError, code=6114):
+    """The account is not the recipient's owed account of this mint."""
+
+
+class NodeNotRetired(ProgramError, code=6115):
+    """The node is not retired."""
+
+
+class VaultInUse(ProgramError, code=6116):
+    """The vault is still in use: stake, rewards or leases are left."""
+
+
+class AlreadyMigrated(ProgramError, code=6117):
+    """The account already has the current version."""
+
+
+class FeesTooSmall(ProgramError, code=6118):
+    """The fee vault holds less than this would pay."""
+
+
 BY_CODE: dict[int, type[ProgramError]] = {
     6000: NotUpgradeAuthority,
     6001: WrongProgramData,
@@ -409,4 +565,43 @@ BY_CODE: dict[int, type[ProgramError]] = {
     6077: WrongRenterAccount,
     6078: ZeroHash,
     6079: UnknownVersion,
+    6080: NotPendingAuthority,
+    6081: NothingPending,
+    6082: TimelockRunning,
+    6083: BadParams,
+    6084: UnknownRole,
+    6085: WindowFull,
+    6086: PriceRequired,
+    6087: PriceStillFresh,
+    6088: CoverageTooLow,
+    6089: NotOpenToCoStake,
+    6090: CoStakeTooHigh,
+    6091: NodeFrozen,
+    6092: NothingToClaim,
+    6093: NobodyToReward,
+    6094: DisputeOpen,
+    6095: NoDispute,
+    6096: RangeNotDisputable,
+    6097: RangeNotApprovable,
+    6098: ApprovalMismatch,
+    6099: NoChallengeKey,
+    6100: DefendTooLate,
+    6101: WrongProofChain,
+    6102: NoChallengeSignature,
+    6103: WrongEvidence,
+    6104: IntervalUnchallenged,
+    6105: NotServing,
+    6106: NotArbiter,
+    6107: CaseOpen,
+    6108: UnknownReason,
+    6109: AlreadyAppealed,
+    6110: CaseNotDecidable,
+    6111: CaseCapReached,
+    6112: WrongCase,
+    6113: RecipientCannotReceive,
+    6114: WrongOwedAccount,
+    6115: NodeNotRetired,
+    6116: VaultInUse,
+    6117: AlreadyMigrated,
+    6118: FeesTooSmall,
 }

@@ -12,6 +12,30 @@ from ionet.types.data import Params, Pool, Ticket
 from ionet.types.scalars import i64, u8, u16, u32, u64, u128
 
 
+class Case(msgspec.Struct, frozen=True, gc=False):
+    """An arbiter's accusation of a node. Its stake is frozen, not moved, until the case is decided; undecided, it
+    ends in the stakers' favour.
+    """
+
+    node: Pubkey
+    # Opened the case, paid its rent and gets it back.
+    arbiter: Pubkey
+    # sha256 of the arbiter's evidence.
+    evidence_hash: bytes
+    # sha256 of the owner's answer; zero = none yet.
+    appeal_hash: bytes
+    number: u64
+    opened_at: i64
+    # From then on the arbiter may decide even though the owner has not answered, unix seconds.
+    decide_from: i64
+    # From then on nobody can decide against the stakers any more and anyone may dismiss the case.
+    decide_by: i64
+    # 1 = false hardware, 2 = false proofs, 3 = theft of data, 4 = other.
+    reason: u8
+    bump: u8
+    version: u8
+
+
 class Cluster(msgspec.Struct, frozen=True, gc=False):
     """A renter's budget and the leases paid from it. At all times `deposit = escrow (tracked) + paid + fees +
     refunded`, where `fees` wait in the vault until the cluster closes.
@@ -50,6 +74,14 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     bump: u8
     escrow_bump: u8
     version: u8
+    # 1 = the session key changed while a dispute was open; it cannot change again before all are decided.
+    key_changed_in_dispute: u8
+    # When the session key last changed, unix seconds; intervals that began earlier cannot be disputed.
+    session_changed_at: i64
+    # The session key before the last change: it signed the challenges of disputes that were open then.
+    previous_session_key: Pubkey
+    disputes_open: u32
+    reserved_tail: bytes
 
 
 class DeviceModel(msgspec.Struct, frozen=True, gc=False):
@@ -90,7 +122,7 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
     last_publish_time: i64
     # Micro-dollars per IO that the last mint was valued at.
     last_price: u64
-    # Limiter: start of the window and what passed in it.
+    # Limiters: when something last passed, and how much of the limit was used then.
     mint_window_start: i64
     mint_window_amount: u64
     redeem_window_start: i64
@@ -98,6 +130,9 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
     seq: u64
     bump: u8
     version: u8
+    # Micro-dollars per IO (rounded up) that the last price seen puts on IO that goes out; 0 = none yet.
+    last_high_price: u64
+    reserved_tail: bytes
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +142,7 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     cluster: Pubkey
     # Hash chain over all proofs: `sha256(head ‖ interval u32 ‖ served u32 ‖ gpu_ms u64 ‖ root)`.
     proof_head: bytes
-    # Where a defence has walked back to; zero = no dispute.
+    # Where the defence of an open dispute has walked back to in the proof chain.
     dispute_head: bytes
     number: u64
     # Currency base units per processor-hour.
@@ -189,6 +224,17 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     promise_limit: u8
     bump: u8
     version: u8
+    # Served seconds in dispute: paid when defended, refunded when not.
+    held_secs: u32
+    # Bonds that lost disputes owe to the supplier; paid by the next settlement.
+    bond_due: u64
+    # Low half of the slot in which the dispute was opened.
+    disputed_slot: u32
+    # Served seconds that nobody defended: never paid.
+    refunded_secs: u32
+    # The last so many intervals before the end had no challenge, as the supplier said when he left; they cannot be
+    # defended.
+    unchallenged: u32
 
 
 class Network(msgspec.Struct, frozen=True, gc=False):
@@ -221,6 +267,15 @@ class Network(msgspec.Struct, frozen=True, gc=False):
     profile: u8
     bump: u8
     version: u8
+    # Which role is to change (`ROLE_…`); 0 = none.
+    pending_role: u8
+    # When the pending role may take effect, unix seconds.
+    pending_role_at: i64
+    # The new holder of a role, or the new feed; the successor of the authority stands in `pending_authority`.
+    pending_value: bytes
+    # What cases took in the running window, base units of IO.
+    case_window_start: i64
+    case_window_amount: u64
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -245,7 +300,7 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     # Of the pools' shares, the owner's; the rest are co-stakers'.
     owner_bonded_shares: u128
     owner_unbonding_shares: u128
-    # Rewards per bonded share since registration, scaled by 2^64.
+    # Rewards per bonded share of co-stakers since registration, scaled by 2^64.
     reward_per_share: u128
     # Leases that ended, and what they came to.
     leases_closed: u64
@@ -283,6 +338,21 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     bump: u8
     stake_vault_bump: u8
     version: u8
+    # IO that the owner put in while the node was frozen; outside the shares until he stakes it.
+    refill: u64
+    # Rewards in the stake vault that nobody claimed yet: the owner's, and all co-stakers'.
+    owner_rewards: u64
+    co_rewards: u64
+    # Number of the next arbiter case.
+    next_case: u64
+    # What cases took in the running window.
+    case_window_start: i64
+    case_window_amount: u64
+    # IO base units earned before fees, in clusters paid in IO.
+    earned_io: u64
+    # Of `co_rewards`, what positions have settled and not claimed.
+    co_settled: u64
+    reserved_tail: bytes
 
 
 class Renter(msgspec.Struct, frozen=True, gc=False):
@@ -302,10 +372,13 @@ class StakePosition(msgspec.Struct, frozen=True, gc=False):
     staker: Pubkey
     # Shares of the node's bonded pool.
     shares: u128
-    # Rewards per share already paid, in the node's accumulator.
+    # Rewards per share already settled, in the node's accumulator.
     reward_debt: u128
     tickets: tuple[Ticket, ...]
     # Era of the bonded pool in which the shares were made.
     era: u32
     bump: u8
     version: u8
+    # Rewards that were settled when the shares changed and wait to be claimed.
+    rewards: u64
+    reserved_tail: bytes

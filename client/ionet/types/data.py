@@ -121,6 +121,14 @@ class Params(msgspec.Struct, frozen=True, gc=False):
     promise_limit: u8
     # Co-stake as a part of the bonded pool, in percent, at most.
     co_stake_max_percent: u8
+    # Window in which cases' caps count.
+    case_window_secs: u32
+    # IOSD that can be minted in a window however small the supply is, base units.
+    mint_floor: u64
+    # IOSD that can be redeemed in a window however small the supply is, base units.
+    redeem_floor: u64
+    # IO that all cases together can take in a window, base units.
+    case_network_cap: u64
 
 
 PodU128: TypeAlias = u128
@@ -132,6 +140,15 @@ class Pool(msgspec.Struct, frozen=True, gc=False):
     # Raised when a slash wipes the pool; shares of earlier eras are void.
     era: u32
     shares: u128
+
+
+class ProofEntry(msgspec.Struct, frozen=True, gc=False):
+    """One link of a lease's proof chain, as its `ProofAppended` event gave it."""
+
+    interval: u32
+    served_secs: u32
+    gpu_ms: u64
+    root: bytes
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,47 @@ class BudgetWithdrawn(msgspec.Struct, frozen=True, gc=False):
     refunded_after: u64
 
 
+class CaseAppealed(msgspec.Struct, frozen=True, gc=False):
+    node: Pubkey
+    seq: u64
+    at: i64
+    case: Pubkey
+    appeal_hash: bytes
+    decide_from: i64
+
+
+class CaseDecided(msgspec.Struct, frozen=True, gc=False):
+    """Decided by the arbiter, or dismissed by anyone because time ran out; a slash is its own event."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    case: Pubkey
+    number: u64
+    by: Pubkey
+    bps: u16
+    flags_before: u8
+    flags_after: u8
+
+
+class CaseOpened(msgspec.Struct, frozen=True, gc=False):
+    """The node's stake is frozen until the case is decided."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    case: Pubkey
+    number: u64
+    arbiter: Pubkey
+    # 1 = false hardware, 2 = false proofs, 3 = theft of data, 4 = other.
+    reason: u8
+    evidence_hash: bytes
+    decide_from: i64
+    decide_by: i64
+    flags_before: u8
+    flags_after: u8
+
+
 class ClusterClosed(msgspec.Struct, frozen=True, gc=False):
     cluster: Pubkey
     seq: u64
@@ -34,6 +75,8 @@ class ClusterClosed(msgspec.Struct, frozen=True, gc=False):
     refund: u64
     # Tokens beyond the books that somebody had sent to the vault.
     surplus: u64
+    # The refund went to the payer's owed account.
+    owed: bool
 
 
 class ClusterOpened(msgspec.Struct, frozen=True, gc=False):
@@ -51,12 +94,75 @@ class ClusterOpened(msgspec.Struct, frozen=True, gc=False):
     config_hash: bytes
 
 
+class CoStakeTermsChanged(msgspec.Struct, frozen=True, gc=False):
+    """Better terms bind at once, worse ones at `pending_at`."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    share_before: u16
+    share: u16
+    pending_share: u16
+    # 0 = nothing pending.
+    pending_at: i64
+
+
 class DeviceKeyRotated(msgspec.Struct, frozen=True, gc=False):
     node: Pubkey
     seq: u64
     at: i64
     before: Pubkey
     after: Pubkey
+
+
+class DisputeDefended(msgspec.Struct, frozen=True, gc=False):
+    """The proof chain was walked back; with `defended` the interval's challenge was opened and its time is
+    payable.
+    """
+
+    lease: Pubkey
+    seq: u64
+    at: i64
+    interval: u32
+    defended: bool
+    served_secs: u32
+    # Part of the bond that the supplier won.
+    bond_part: u64
+    # Intervals from here on are no longer in dispute.
+    dispute_to: u32
+    dispute_head: bytes
+    by: Pubkey
+
+
+class DisputeResolved(msgspec.Struct, frozen=True, gc=False):
+    """Nothing is left in dispute: all was defended, or time ran out and the rest is refunded."""
+
+    lease: Pubkey
+    seq: u64
+    at: i64
+    node: Pubkey
+    cluster: Pubkey
+    cluster_seq: u64
+    refunded_secs: u32
+    bond_returned: u64
+    # What lost disputes owe to the supplier and the next settlement pays.
+    bond_due: u64
+    cluster_reserved_after: u64
+
+
+class IoBoughtBack(msgspec.Struct, frozen=True, gc=False):
+    """Fees in USDC bought IO, which was burned at once."""
+
+    iosd: Pubkey
+    seq: u64
+    at: i64
+    seller: Pubkey
+    io_burned: u64
+    usdc_paid: u64
+    price: u64
+    publish_time: i64
+    # IO burned so far for other reasons than minting.
+    io_other_burned_after: u64
 
 
 class IosdMinted(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +177,35 @@ class IosdMinted(msgspec.Struct, frozen=True, gc=False):
     publish_time: i64
     minted_after: u64
     io_burned_after: u64
+
+
+class IosdRedeemed(msgspec.Struct, frozen=True, gc=False):
+    iosd: Pubkey
+    seq: u64
+    at: i64
+    wallet: Pubkey
+    iosd_burned: u64
+    io_minted: u64
+    # Micro-dollars per IO that the minted IO was valued at, rounded up.
+    price: u64
+    # Of the price used; the last one seen when `last_rate`.
+    publish_time: i64
+    last_rate: bool
+    redeemed_after: u64
+    io_redeemed_after: u64
+
+
+class LeaseApproved(msgspec.Struct, frozen=True, gc=False):
+    """Intervals before `through_interval` are paid without waiting for the dispute window."""
+
+    lease: Pubkey
+    seq: u64
+    at: i64
+    node: Pubkey
+    cluster: Pubkey
+    through_interval: u32
+    proof_head: bytes
+    by: Pubkey
 
 
 class LeaseBooked(msgspec.Struct, frozen=True, gc=False):
@@ -128,6 +263,24 @@ class LeaseClosed(msgspec.Struct, frozen=True, gc=False):
     cluster_reserved_after: u64
 
 
+class LeaseDisputed(msgspec.Struct, frozen=True, gc=False):
+    """Intervals `from_interval..to_interval` are held until defended, each on its own."""
+
+    lease: Pubkey
+    seq: u64
+    at: i64
+    node: Pubkey
+    cluster: Pubkey
+    cluster_seq: u64
+    from_interval: u32
+    to_interval: u32
+    served_secs: u32
+    bond: u64
+    defend_by: i64
+    by: Pubkey
+    cluster_reserved_after: u64
+
+
 class LeaseEnded(msgspec.Struct, frozen=True, gc=False):
     lease: Pubkey
     seq: u64
@@ -135,7 +288,7 @@ class LeaseEnded(msgspec.Struct, frozen=True, gc=False):
     node: Pubkey
     node_seq: u64
     cluster: Pubkey
-    # 1 expired, 2 renter, 3 supplier's fault, 4 quit.
+    # 1 expired, 2 renter, 3 supplier's fault, 4 quit, 7 left unchallenged.
     reason: u8
     ends_at_before: i64
     ends_at: i64
@@ -185,6 +338,10 @@ class LeaseSettled(msgspec.Struct, frozen=True, gc=False):
     cluster_paid_after: u64
     cluster_fees_after: u64
     cluster_reserved_after: u64
+    # Bonds of lost disputes, paid on top of `supplier_amount`.
+    bond_paid: u64
+    # What was paid went to the payout wallet's owed account.
+    owed: bool
 
 
 class LeaseStarted(msgspec.Struct, frozen=True, gc=False):
@@ -196,6 +353,13 @@ class LeaseStarted(msgspec.Struct, frozen=True, gc=False):
     cluster_seq: u64
     accepted_by: Pubkey
     ends_at: i64
+
+
+class ModelChanged(msgspec.Struct, frozen=True, gc=False):
+    model: Pubkey
+    seq: u64
+    at: i64
+    enabled: bool
 
 
 class ModelRegistered(msgspec.Struct, frozen=True, gc=False):
@@ -225,6 +389,16 @@ class NetworkInitialized(msgspec.Struct, frozen=True, gc=False):
     genesis_owner: Pubkey
     genesis_amount: u64
     profile: u8
+
+
+class NetworkMigrated(msgspec.Struct, frozen=True, gc=False):
+    """The network account was brought to the layout of this program version."""
+
+    network: Pubkey
+    seq: u64
+    at: i64
+    version_before: u8
+    version: u8
 
 
 class NodeFlagsChanged(msgspec.Struct, frozen=True, gc=False):
@@ -261,8 +435,9 @@ class NodeSlashed(msgspec.Struct, frozen=True, gc=False):
     node: Pubkey
     seq: u64
     at: i64
+    # Zero for a decided case.
     lease: Pubkey
-    # 1 = missed time, 2 = quit, 3 = broken promise.
+    # 1 = missed time, 2 = quit, 3 = broken promise, 4 = decided case.
     reason: u8
     bps: u16
     # Seconds that this slash stands for.
@@ -295,6 +470,33 @@ class NodeUpdated(msgspec.Struct, frozen=True, gc=False):
     terms_seq: u32
 
 
+class OwedClaimed(msgspec.Struct, frozen=True, gc=False):
+    """A recipient who could not be paid fetched what he was owed."""
+
+    owner: Pubkey
+    mint: Pubkey
+    at: i64
+    amount: u64
+
+
+class ParamsChanged(msgspec.Struct, frozen=True, gc=False):
+    network: Pubkey
+    seq: u64
+    at: i64
+    params: bytes
+
+
+class ParamsProposed(msgspec.Struct, frozen=True, gc=False):
+    """New parameters, to take effect at `effective_at`."""
+
+    network: Pubkey
+    seq: u64
+    at: i64
+    effective_at: i64
+    # The bytes of `Params`.
+    params: bytes
+
+
 class PauseChanged(msgspec.Struct, frozen=True, gc=False):
     network: Pubkey
     seq: u64
@@ -302,6 +504,17 @@ class PauseChanged(msgspec.Struct, frozen=True, gc=False):
     before: u64
     after: u64
     by: Pubkey
+
+
+class PriceRefreshed(msgspec.Struct, frozen=True, gc=False):
+    """Somebody showed the program a valid price; redemption at the last rate is closed for another day."""
+
+    iosd: Pubkey
+    seq: u64
+    at: i64
+    low_price: u64
+    high_price: u64
+    publish_time: i64
 
 
 class ProofAppended(msgspec.Struct, frozen=True, gc=False):
@@ -320,6 +533,50 @@ class ProofAppended(msgspec.Struct, frozen=True, gc=False):
     pending_bps: u16
 
 
+class RewardsAdded(msgspec.Struct, frozen=True, gc=False):
+    node: Pubkey
+    seq: u64
+    at: i64
+    by: Pubkey
+    amount: u64
+    to_owner: u64
+    to_co_stakers: u64
+    owner_rewards_after: u64
+    co_rewards_after: u64
+    reward_per_share: u128
+
+
+class RewardsClaimed(msgspec.Struct, frozen=True, gc=False):
+    node: Pubkey
+    seq: u64
+    at: i64
+    position: Pubkey
+    staker: Pubkey
+    amount: u64
+    owed: bool
+    owner_rewards_after: u64
+    co_rewards_after: u64
+
+
+class RoleChanged(msgspec.Struct, frozen=True, gc=False):
+    network: Pubkey
+    seq: u64
+    at: i64
+    role: u8
+    before: bytes
+    after: bytes
+
+
+class RoleProposed(msgspec.Struct, frozen=True, gc=False):
+    network: Pubkey
+    seq: u64
+    at: i64
+    # 1 authority, 2 pauser, 3 arbiter, 4 oracle feed.
+    role: u8
+    value: bytes
+    effective_at: i64
+
+
 class SessionKeyChanged(msgspec.Struct, frozen=True, gc=False):
     cluster: Pubkey
     seq: u64
@@ -327,6 +584,27 @@ class SessionKeyChanged(msgspec.Struct, frozen=True, gc=False):
     before: Pubkey
     after: Pubkey
     expires_at: i64
+
+
+class StakeRefilled(msgspec.Struct, frozen=True, gc=False):
+    """The owner put IO in while the node was frozen (outside the shares), or staked it afterwards (`amount` 0)."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    owner: Pubkey
+    amount: u64
+    refill_after: u64
+
+
+class StakeVaultClosed(msgspec.Struct, frozen=True, gc=False):
+    """A retired node's vault was emptied and closed."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    # Tokens beyond the books; they went to the burn vault.
+    surplus: u64
 
 
 class StakeWithdrawn(msgspec.Struct, frozen=True, gc=False):
@@ -341,6 +619,8 @@ class StakeWithdrawn(msgspec.Struct, frozen=True, gc=False):
     unbonding_before: u64
     unbonding_after: u64
     position_closed: bool
+    # The amount went to the staker's owed account.
+    owed: bool
 
 
 class Staked(msgspec.Struct, frozen=True, gc=False):
