@@ -8,9 +8,11 @@ for one request to one node, once. The API has no shared secrets and takes no id
 from __future__ import annotations
 
 import secrets
+import ssl
 import time
 from collections.abc import AsyncGenerator
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from types import TracebackType
 from typing import Self
@@ -134,7 +136,7 @@ class AgentClient:
     def __init__(self, url: str, node: Pubkey, key: Keypair) -> None:
         self._node, self._key = node, key
         timeout = httpx2.Timeout(_ANSWER_SECS, connect=_CONNECT_SECS)
-        self._http = httpx2.AsyncClient(base_url=url, timeout=timeout, trust_env=False)
+        self._http = httpx2.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=_trusted())
 
     async def __aenter__(self) -> Self:
         return self
@@ -195,6 +197,12 @@ class AgentClient:
         if response.is_error:
             raise _refusal(response.status_code, response.content)
         return response.content
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Certificates of the system, read once: it takes 30 ms, and a launcher has a client for each of its nodes."""
+    return httpx2.create_ssl_context()
 
 
 def _refusal(status: int, content: bytes) -> AgentError:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from ionet import instructions
+from ionet.bulk import Bulk, Stopped, Verdict
 from ionet.client import Client
+from ionet.errors import InstructionFailed
 from solders.pubkey import Pubkey
 
 from ionet_launcher.chain_view import MAX_KEYS, Reader, lease_view
 from ionet_launcher.lease import LeaseView
+
+_READS_AT_ONCE = 8
 
 
 class ClusterView(msgspec.Struct, frozen=True):
@@ -34,25 +40,49 @@ class LauncherChain:
 
     async def cluster(self, address: Pubkey, leases: Sequence[Pubkey]) -> ClusterView | None:
         """The cluster as the chain has it now, None when it does not exist."""
-        found = []
-        cluster = None
-        now = 0
-        for start in range(0, max(len(leases), 1), MAX_KEYS - 1):
-            chunk = leases[start : start + MAX_KEYS - 1]
-            now, _, accounts = await self._reader.snapshot([address, *chunk])
+        size = MAX_KEYS - 1
+        chunks = [leases[start : start + size] for start in range(0, max(len(leases), 1), size)]
+        places = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def read(chunk: Sequence[Pubkey]) -> ClusterView | None:
+            async with places:
+                now, _, accounts = await self._reader.snapshot([address, *chunk])
             cluster = self._reader.cluster(accounts, address)
             if cluster is None:
                 return None
             decoded = [(key, self._reader.lease(accounts, key)) for key in chunk]
-            found += [
+            views = [
                 lease_view(key, lease, cluster)
                 for key, lease in decoded
                 if lease is not None and lease.cluster == address
             ]
-        if cluster is None:
-            return None
-        return ClusterView(now, cluster.session_key, cluster.session_expires_at, cluster.head_lease, found)
+            return ClusterView(now, cluster.session_key, cluster.session_expires_at, cluster.head_lease, views)
 
-    async def accept(self, lease: LeaseView) -> None:
-        """Start the lease's meter."""
-        await self._client.lease.accept_ready(lease.address)
+        parts = await asyncio.gather(*map(read, chunks))
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            return None
+        newest = max(found, key=lambda part: part.now)
+        return msgspec.structs.replace(newest, leases=[lease for part in found for lease in part.leases])
+
+    async def accept(self, leases: Sequence[LeaseView]) -> None:
+        """Start these leases' meters, many per transaction. The first refusal is raised once all have been tried."""
+        wanted = [
+            instructions.accept_ready(
+                authority=self._client.address,
+                cluster=lease.cluster,
+                lease=lease.address,
+                program=self._client.program,
+            )
+            for lease in leases
+        ]
+
+        async def left_out(_position: int, error: InstructionFailed) -> Verdict:
+            return error
+
+        try:
+            delivery = await Bulk(self._client, wanted, judge=left_out).run()
+        except Stopped as stopped:
+            raise stopped.cause from None
+        for refused in delivery.left_out.values():
+            raise refused

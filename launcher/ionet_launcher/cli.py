@@ -53,4 +53,6 @@ def status(session_key: SessionKey, dsn: Dsn, as_json: AsJson = False) -> None:
         print_json(msgspec.to_builtins(found))
         return
     for item in found:
-        typer.echo(f"{item.cluster}  {item.phase:9} {item.members} members  {item.reason} {item.detail}".rstrip())
+        typer.echo(
+            f"{item.cluster}  {item.phase:9} {item.live} leases  {item.members} members  {item.reason} {item.detail}".rstrip()
+        )

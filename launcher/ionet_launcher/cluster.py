@@ -26,6 +26,8 @@ from ionet_launcher.store import Move, Work
 _SOON_SECS = 0.25
 _NOT_OURS_SECS = 30.0
 _MAX_PAUSE_SECS = 10.0
+# Agents asked at the same time.
+_CALLS_AT_ONCE = 128
 # So long before its acceptance is too late, a ready node no longer waits for the others.
 _LEAVE_SECS = 15
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class Stepper:
         row, names = work.row, await work.leases()
         view = await self._chain.cluster(Pubkey.from_string(row.cluster), [Pubkey.from_string(n) for n in names])
         live = view.live() if view is not None else []
+        work.live = len(live)
         if view is None or not live:
             return await self._drain(work, view)
         if view.session_key != self._session.pubkey() or view.now >= view.session_expires_at:
@@ -73,7 +76,7 @@ class Stepper:
     async def _advance(self, work: Work, view: ClusterView, live: list[LeaseView]) -> Move:
         self._require_agents(live)
         waiting = [lease for lease in live if lease.status is not LeaseStatus.ACTIVE]
-        await self._challenge([lease for lease in live if lease not in waiting], view.now)
+        await self._challenge([lease for lease in live if lease.status is LeaseStatus.ACTIVE], view.now)
         if work.row.phase is ClusterPhase.PLANNED:
             return Move(ClusterPhase.STARTING)
         if not live[0].is_head:
@@ -148,8 +151,7 @@ class Stepper:
             except (AgentError, AgentUnreachableError) as error:
                 raise _trouble(error) from None
 
-        for lease in leases:
-            await work.add_member(str(lease.address), str(lease.node))
+        await work.add_members({str(lease.address): str(lease.node) for lease in leases})
         await _all([start(lease) for lease in leases])
 
     async def _accept(self, view: ClusterView, head: LeaseView, ready: Sequence[LeaseView], *, hurry: bool) -> None:
@@ -174,9 +176,9 @@ class Stepper:
             raise Trouble(Reason.HARDWARE_MISMATCH, "; ".join(problem.detail for problem in wrong.values()))
         try:
             if head in ready:
-                await self._chain.accept(head)
+                await self._chain.accept([head])
             others = [lease for lease in ready if not lease.is_head and lease.address not in wrong]
-            await _all([self._chain.accept(lease) for lease in others])
+            await self._chain.accept(others)
         except IonetError as error:
             raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
 
@@ -196,7 +198,7 @@ class Stepper:
             else:
                 self._challenged[lease.address] = interval
 
-        await asyncio.gather(*(send(lease) for lease in leases))
+        await _all([send(lease) for lease in leases])
 
     async def _handle(self, work: Work, live: Sequence[LeaseView], trouble: Trouble) -> Move:
         """Wait and try again; fail when it lasts, but never while a meter runs."""
@@ -225,10 +227,10 @@ class Stepper:
         """Ask every member to stop. Returns how many may still run."""
         members = await work.members()
         stopped = await _all([self._stop_one(lease, Pubkey.from_string(node)) for lease, node in members.items()])
-        for lease, done in zip(members, stopped, strict=True):
-            if done:
-                await work.remove_member(lease)
-                self._challenged.pop(Pubkey.from_string(lease), None)
+        gone = [lease for lease, done in zip(members, stopped, strict=True) if done]
+        await work.remove_members(gone)
+        for lease in gone:
+            self._challenged.pop(Pubkey.from_string(lease), None)
         return stopped.count(False)
 
     async def _stop_one(self, lease: str, node: Pubkey) -> bool:
@@ -251,8 +253,14 @@ class Stepper:
 
 
 async def _all(calls: Sequence[Coroutine[None, None, T]]) -> list[T]:
-    """Results of all calls; when some fail, all have ended before the first failure is raised."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
+    """Results of all calls, many at a time; when some fail, all have ended before the first failure is raised."""
+    places = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+    async def one(call: Coroutine[None, None, T]) -> T:
+        async with places:
+            return await call
+
+    results = await asyncio.gather(*map(one, calls), return_exceptions=True)
     done: list[T] = []
     for result in results:
         if isinstance(result, BaseException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ionet_launcher.launcher import WORKERS, Launcher
 from ionet_launcher.store import Overview, Store, migrate
 
 _CONNECT_SECS = 10.0
+_MAX_FILES = 65_536
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class LauncherConfig:
 
 async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> None:
     """Run until SIGTERM or SIGINT; clusters go on without the launcher, and the next one takes them over."""
+    _allow_connections()
     session = read_keypair(config.session_key)
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,6 +64,14 @@ async def status(dsn: str, launcher: Pubkey) -> list[Overview]:
         async with pool.acquire() as connection:
             await migrate(connection)
         return await Store(pool, str(launcher)).overview()
+
+
+def _allow_connections() -> None:
+    """One open connection per node: the usual limit of 1,024 files is too few for a big cluster."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _pool(dsn: str, size: int) -> asyncpg.Pool:

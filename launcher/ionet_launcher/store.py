@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 
@@ -52,6 +52,7 @@ ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
 _MOVE = """
 UPDATE launcher.cluster SET
     phase = $3, reason = $4, detail = $5, next_at = now() + make_interval(secs => $6),
+    live = coalesce($7, live),
     entered_at = CASE WHEN phase = $3 THEN entered_at ELSE now() END,
     decided_at = CASE WHEN $3 = 'starting' AND phase = 'planned' THEN now() ELSE decided_at END,
     joined_at = CASE WHEN $3 IN ('ready', 'running') AND joined_at IS NULL THEN now() ELSE joined_at END,
@@ -85,6 +86,7 @@ class Overview(msgspec.Struct, frozen=True):
     phase: str
     reason: str
     detail: str
+    live: int
     members: int
     entered_at: datetime
     decided_at: datetime | None
@@ -93,10 +95,14 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 class Work:
-    """One cluster, held by this process until the block that took it ends."""
+    """One cluster, held by this process until the block that took it ends.
+
+    live: leases whose node has to be up, once the step has read them from the chain.
+    """
 
     def __init__(self, connection: asyncpg.Connection, launcher: str, row: Row) -> None:
         self._connection, self._launcher, self.row = connection, launcher, row
+        self.live: int | None = None
 
     async def leases(self) -> list[str]:
         """Addresses of the cluster's leases that are not closed, as the indexer has them."""
@@ -114,24 +120,27 @@ class Work:
         )
         return {row["lease"]: row["node"] for row in rows}
 
-    async def add_member(self, lease: str, node: str) -> None:
+    async def add_members(self, nodes: Mapping[str, str]) -> None:
+        """Note that these members (lease → node) are asked to start."""
         await self._connection.execute(
-            "INSERT INTO launcher.member (launcher, cluster, lease, node) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT DO NOTHING",
+            "INSERT INTO launcher.member (launcher, cluster, lease, node)"
+            " SELECT $1, $2, lease, node FROM unnest($3::text[], $4::text[]) AS m (lease, node) ON CONFLICT DO NOTHING",
             self._launcher,
             self.row.cluster,
-            lease,
-            node,
+            list(nodes.keys()),
+            list(nodes.values()),
         )
 
-    async def remove_member(self, lease: str) -> None:
+    async def remove_members(self, leases: Sequence[str]) -> None:
+        """Forget members that are known to have stopped."""
         await self._connection.execute(
-            "DELETE FROM launcher.member WHERE launcher = $1 AND lease = $2", self._launcher, lease
+            "DELETE FROM launcher.member WHERE launcher = $1 AND lease = ANY($2)", self._launcher, leases
         )
 
     async def move(self, to: Move) -> None:
+        """Record what the step decided, and for how many live leases."""
         await self._connection.execute(
-            _MOVE, self._launcher, self.row.cluster, to.phase, to.reason, to.detail[:500], to.again_secs
+            _MOVE, self._launcher, self.row.cluster, to.phase, to.reason, to.detail[:500], to.again_secs, self.live
         )
 
 
@@ -161,7 +170,7 @@ class Store:
 
     async def overview(self) -> list[Overview]:
         rows = await self._pool.fetch(
-            "SELECT cluster, phase, reason, detail, entered_at, decided_at, joined_at, running_at,"
+            "SELECT cluster, phase, reason, detail, live, entered_at, decided_at, joined_at, running_at,"
             " (SELECT count(*) FROM launcher.member m WHERE (m.launcher, m.cluster) = (c.launcher, c.cluster))"
             " AS members FROM launcher.cluster c WHERE launcher = $1 ORDER BY planned_at",
             self._launcher,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.figures import Figures, count
 from ionet import budget
+from ionet.booking import common_accounts
 from ionet.packing import Packer
 from ionet.program import PROGRAM
 from ionet.types import CLASSES
@@ -12,6 +13,7 @@ from program import calls
 from program.calls import ClusterRef, LeaseRef, NodeRef
 from program.chain import ARTIFACTS, who
 from program.world import H100, HOUR
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -49,13 +51,22 @@ def _transactions() -> Figures:
     bookings = [calls.add_lease(lease, H100, HOUR).instruction for lease in leases]
     proof = calls.append_proof(LeaseRef(NodeRef(who("owner"), device), cluster, 0), 0, 600).instruction
     opening = calls.open_cluster(cluster, 1, 1).instruction
-    together = len(Packer(PROGRAM, renter.pubkey()).pack(bookings)[0].positions)
+    packer = Packer(PROGRAM, renter.pubkey())
+    common = common_accounts(bookings)
+    table = AddressLookupTableAccount(who("table").pubkey(), [*common, *(lease.node.key for lease in leases)])
+    together = len(packer.pack(bookings)[0].positions)
+    [with_table, *_] = packer.pack(bookings, lambda _: (table,))
+    full = [bookings[at] for at in with_table.positions]
     return {
         "size.transaction.open_cluster": count("sizes", _size(renter, [opening]), "bytes"),
         "size.transaction.book_one_node": count("sizes", _size(renter, bookings[:1]), "bytes"),
         "size.transaction.book_three_nodes": count("sizes", _size(renter, bookings[:3]), "bytes"),
         "size.transaction.append_proof": count("sizes", _size(device, [proof]), "bytes"),
         "nodes_per_booking_transaction": count("sizes", together, "nodes", higher=True),
+        "nodes_per_booking_transaction_with_table": count("sizes", len(full), "nodes", higher=True),
+        "size.transaction.booking_with_table_per_node": count(
+            "sizes", round(packer.size(full, with_table.tables) / len(full)), "bytes"
+        ),
     }
 
 

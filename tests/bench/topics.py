@@ -1,4 +1,4 @@
-"""What is measured, by topic. `counts` are the topics whose figures the check compares; they take half a minute."""
+"""What is measured, by topic. COUNTS are the topics whose figures the check compares; they take half a minute."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import msgspec
-from bench import codec, compute, demo, journal, lag, launch, replay, sizes, tables
+from bench import big, codec, compute, demo, journal, lag, launch, replay, sizes, tables
 from bench.figures import Figure, Figures
 
 COUNTS: dict[str, Callable[[], Figures]] = {
@@ -20,6 +20,7 @@ TIMES: dict[str, Callable[[], Figures]] = {
     "replay": replay.measure,
     "lag": lag.measure,
     "launch": launch.measure,
+    "big": big.measure,
     "demo": demo.measure,
 }
 TOPICS = {**COUNTS, **TIMES}

@@ -60,7 +60,7 @@ async def step(
     async with store.take() as held:
         assert held is not None
         if member:
-            await held.add_member(str(lease.address), str(lease.node))
+            await held.add_members({str(lease.address): str(lease.node)})
         move = await Launcher(store, stepper)._step(held)
     await stepper.aclose()
     return move

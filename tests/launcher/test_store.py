@@ -79,7 +79,7 @@ async def test_take_gives_each_cluster_to_one(pool: asyncpg.Pool) -> None:
 async def fails(store: Store) -> None:
     async with store.take() as held:
         assert held is not None
-        await held.add_member("lease", "node")
+        await held.add_members({"lease": "node"})
         raise ConnectionResetError
 
 
