@@ -64,6 +64,11 @@ def lease(program: Pubkey, node: Pubkey, number: int) -> Pubkey:
     return _find(program, b"lease", bytes(node), number.to_bytes(8, "little"))
 
 
+def case(program: Pubkey, node: Pubkey, number: int) -> Pubkey:
+    """A node's arbiter case by its number (u64)."""
+    return _find(program, b"case", bytes(node), number.to_bytes(8, "little"))
+
+
 def stake_vault(program: Pubkey, node: Pubkey) -> Pubkey:
     return _find(program, b"stake", bytes(node))
 

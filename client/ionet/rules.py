@@ -69,4 +69,5 @@ RULES: dict[str, Rule] = {
     "cancel_lease.burn_vault": _always(_io_burn_vault),
     "report_missed.burn_vault": _always(_io_burn_vault),
     "quit_lease.burn_vault": _always(_io_burn_vault),
+    "decide_case.burn_vault": _always(_io_burn_vault),
 }

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ionet import pda
-from program import calls
+from ionet.types import Network
+from program import calls, governance
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who
+from program.governance import CaseRef
 from program.world import H100, HOUR, IO_UNIT, T4, World
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -111,10 +113,44 @@ def _burn(world: World, _lease: LeaseRef) -> Call:
     return calls.burn(IO)
 
 
+def _hand_over(world: World, _lease: LeaseRef) -> Call:
+    heir = who("heir")
+    world.do(governance.propose_role(world.authority, governance.AUTHORITY, bytes(heir.pubkey())))
+    world.warp(world.params.timelock_secs)
+    return governance.apply_pending(heir)
+
+
+def _migrate(world: World, _lease: LeaseRef) -> Call:
+    world.forge(Network, NETWORK, version=1)
+    return governance.migrate_network()
+
+
+def accused(world: World, pairs: Pairs) -> list[LeaseRef]:
+    for node, _ in pairs:
+        governance.accused(world, node)
+    return idle(world, pairs)
+
+
+def _decide(world: World, lease: LeaseRef) -> Call:
+    """By another arbiter than the one who opened the case and gets its rent."""
+    case = CaseRef(lease.node, 0)
+    world.do(governance.appeal_case(case))
+    governance.set_role(world, governance.ARBITER, bytes(who("new arbiter").pubkey()))
+    return governance.decide_case(case, 100, True, by=who("new arbiter"))
+
+
 STAGES: dict[str, tuple[Bring, Make]] = {
     "init_vaults": (idle, lambda world, _: calls.init_vaults(world.stranger, world.usdc)),
     "register_model": (idle, lambda world, _: calls.register_model(world.authority, 9)),
     "set_pause": (idle, lambda world, _: calls.set_pause(world.pauser, 1)),
+    "propose_params": (idle, lambda world, _: governance.propose_params(world.authority, world.params)),
+    "propose_role": (idle, lambda world, _: governance.propose_role(world.authority, governance.PAUSER, bytes(32))),
+    "apply_pending": (idle, _hand_over),
+    "set_model": (idle, lambda world, _: governance.set_model(world.authority, H100, False)),
+    "migrate_network": (idle, _migrate),
+    "open_case": (idle, lambda _, lease: governance.open_case(CaseRef(lease.node, 0))),
+    "appeal_case": (accused, lambda _, lease: governance.appeal_case(CaseRef(lease.node, 0))),
+    "decide_case": (accused, _decide),
     "register_node": (idle, _new_node),
     "update_node": (idle, lambda _, lease: calls.update_node(lease.node, calls.terms(lease.node.owner))),
     "rotate_device_key": (idle, lambda _, lease: calls.rotate_device_key(lease.node, who("new device"))),
@@ -166,6 +202,7 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "cluster": cluster.key,
         "lease": b.key,
         "position": node.position,
+        "case": pda.case(ID, node.key, 0),
         "stake_vault": node.vault,
         "escrow": cluster.escrow,
         "owner": node.owner,
@@ -175,6 +212,8 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "wallet": cluster.renter,
         "authority": cluster.renter,
         "pauser": cluster.renter,
+        "arbiter": cluster.renter,
+        "caller": cluster.renter,
         "model": pda.model(ID, T4),
         "renter_account": pda.renter(ID, cluster.renter.pubkey()),
         "mint": world.create_mint(who("odd mint"), 5),

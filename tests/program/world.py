@@ -38,9 +38,9 @@ class World(Chain):
 
     def __init__(self, profile: int = MAINNET) -> None:
         self.authority, self.pauser, self.treasury = who("authority"), who("pauser"), who("treasury")
-        self.oracle, self.stranger = who("oracle"), who("stranger")
+        self.oracle, self.stranger, self.arbiter = who("oracle"), who("stranger"), who("arbiter")
         super().__init__(self.authority.pubkey())
-        for wallet in (self.authority, self.pauser, self.treasury, self.oracle, self.stranger):
+        for wallet in (self.authority, self.pauser, self.treasury, self.oracle, self.stranger, self.arbiter):
             self.fund(wallet.pubkey())
         self.usdc = self.create_mint(who("usdc mint"), 6)
         self.profile = profile

@@ -1,0 +1,121 @@
+"""Calls of the network's roles and of arbiter cases: who signs, and accounts by their usual addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from ionet import instructions, pda
+from ionet.types import Case, Network, Node, Params
+from program.calls import ID, NETWORK, NodeRef
+from program.chain import Call, who
+from program.world import World
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+AUTHORITY, PAUSER, ARBITER, FEED = 1, 2, 3, 4
+PAUSED, RETIRED, BLOCKED, FROZEN = 1, 2, 4, 8
+EVIDENCE, ANSWER = b"\x07" * 32, b"\x08" * 32
+
+
+@dataclass(frozen=True)
+class CaseRef:
+    node: NodeRef
+    number: int
+
+    @property
+    def key(self) -> Pubkey:
+        return pda.case(ID, self.node.key, self.number)
+
+
+def propose_params(authority: Keypair, params: Params) -> Call:
+    instruction = instructions.propose_params(authority=authority.pubkey(), params=params)
+    return Call("propose_params", instruction, (authority,))
+
+
+def propose_role(authority: Keypair, role: int, value: bytes) -> Call:
+    instruction = instructions.propose_role(authority=authority.pubkey(), role=role, value=value)
+    return Call("propose_role", instruction, (authority,))
+
+
+def apply_pending(caller: Keypair) -> Call:
+    return Call("apply_pending", instructions.apply_pending(caller=caller.pubkey()), (caller,))
+
+
+def set_model(authority: Keypair, code: int, enabled: bool) -> Call:
+    instruction = instructions.set_model(authority=authority.pubkey(), model=pda.model(ID, code), enabled=enabled)
+    return Call("set_model", instruction, (authority,))
+
+
+def migrate_network() -> Call:
+    return Call("migrate_network", instructions.migrate_network())
+
+
+def open_case(case: CaseRef, arbiter: Keypair | None = None, reason: int = 1, evidence: bytes = EVIDENCE) -> Call:
+    arbiter = arbiter or who("arbiter")
+    instruction = instructions.open_case(
+        arbiter=arbiter.pubkey(), node=case.node.key, case=case.key, reason=reason, evidence_hash=evidence
+    )
+    return Call("open_case", instruction, (arbiter,))
+
+
+def appeal_case(case: CaseRef, answer: bytes = ANSWER) -> Call:
+    owner = case.node.owner
+    instruction = instructions.appeal_case(owner=owner.pubkey(), node=case.node.key, case=case.key, appeal_hash=answer)
+    return Call("appeal_case", instruction, (owner,))
+
+
+def decide_case(
+    case: CaseRef, bps: int = 0, blocked: bool = False, by: Keypair | None = None, opened_by: Keypair | None = None
+) -> Call:
+    by, opened_by = by or who("arbiter"), opened_by or who("arbiter")
+    instruction = instructions.decide_case(
+        authority=by.pubkey(),
+        node=case.node.key,
+        case=case.key,
+        arbiter=opened_by.pubkey(),
+        bps=bps,
+        blocked=blocked,
+    )
+    return Call("decide_case", instruction, (by,))
+
+
+# -- states
+
+
+def accused(world: World, node: NodeRef) -> CaseRef:
+    """A node with an open case."""
+    case = CaseRef(node, world.get(Node, node.key).next_case)
+    world.do(open_case(case))
+    return case
+
+
+def changed(world: World, **changes: Any) -> Params:
+    """The network's parameters with other figures."""
+    return msgspec.structs.replace(world.params, **changes)
+
+
+def set_params(world: World, **changes: Any) -> Params:
+    """Proposes other figures, waits for the timelock and applies them."""
+    params = changed(world, **changes)
+    wait = world.params.timelock_secs
+    world.do(propose_params(world.authority, params))
+    world.warp(wait)
+    world.do(apply_pending(world.stranger))
+    return params
+
+
+def set_role(world: World, role: int, value: bytes) -> None:
+    """Proposes another holder, waits for the timelock and applies it."""
+    world.do(propose_role(world.authority, role, value))
+    world.warp(world.params.timelock_secs)
+    world.do(apply_pending(world.stranger))
+
+
+def network(world: World) -> Network:
+    return world.get(Network, NETWORK)
+
+
+def case_of(world: World, case: CaseRef) -> Case:
+    return world.get(Case, case.key)
