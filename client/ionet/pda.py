@@ -85,6 +85,11 @@ def burn_vault(program: Pubkey, mint: Pubkey) -> Pubkey:
     return _find(program, b"burn", bytes(mint))
 
 
+def owed(program: Pubkey, mint: Pubkey, owner: Pubkey) -> Pubkey:
+    """What a wallet could not receive of a mint is kept here until it claims it."""
+    return _find(program, b"owed", bytes(mint), bytes(owner))
+
+
 def event_authority(program: Pubkey) -> Pubkey:
     """Signs the program's calls to itself that record events."""
     return _find(program, b"__event_authority")

@@ -45,6 +45,7 @@ def test_all_fields_ok(world: World) -> None:
             refunded=rest + 5,
             refund=rest,
             surplus=0,
+            owed=False,
         ),
     )
     assert world.tokens(ata(cluster.renter, USD)) - before == rest

@@ -86,13 +86,6 @@ def test_zero_fails(world: World) -> None:
         world.do(calls.stake(world.node(), 0))
 
 
-def test_by_another_than_the_owner_fails(world: World) -> None:
-    node = world.node()
-    other = world.supplier("other")
-    with refused("OnlyOwnerStakes"):
-        world.do(calls.stake(node, 1, other))
-
-
 def test_more_than_the_wallet_holds_fails(world: World) -> None:
     with refused("Custom 1"):  # the token program: insufficient funds
         world.do(calls.stake(world.node(), 100_000 * IO_UNIT + 1))

@@ -36,6 +36,7 @@ def test_everything_by_a_stranger_closes_the_position_ok(world: World, node: Nod
             unbonding_before=STAKE,
             unbonding_after=0,
             position_closed=True,
+            owed=False,
         ),
     )
     assert world.tokens(ata(node.owner, IO)) == BEFORE

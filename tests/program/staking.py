@@ -1,0 +1,125 @@
+"""Calls and states of co-staking, rewards and owed accounts. A co-staker's stake is a `NodeRef` whose owner he is."""
+
+from __future__ import annotations
+
+from ionet import instructions, pda
+from ionet.program import PROGRAM
+from ionet.types import Case
+from program import calls
+from program.calls import ID, IO, NodeRef, ata
+from program.chain import Call, who
+from program.world import IO_UNIT, World
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+DAY = 86_400
+FLAG_PAUSED, FLAG_RETIRED, FLAG_BLOCKED, FLAG_FROZEN = 1, 2, 4, 8
+
+
+def held_by(node: NodeRef, staker: Keypair) -> NodeRef:
+    """The node as one of its co-stakers sees it: his position, his tickets."""
+    return NodeRef(staker, node.device)
+
+
+def set_co_stake_terms(node: NodeRef, share_bps: int) -> Call:
+    owner = node.owner
+    instruction = instructions.set_co_stake_terms(owner=owner.pubkey(), node=node.key, share_bps=share_bps)
+    return Call("set_co_stake_terms", instruction, (owner,))
+
+
+def fund_rewards(node: NodeRef, payer: Keypair, amount: int) -> Call:
+    instruction = instructions.fund_rewards(payer=payer.pubkey(), node=node.key, amount=amount)
+    return Call("fund_rewards", instruction, (payer,))
+
+
+def claim_rewards(held: NodeRef, position: bool = True) -> Call:
+    staker = held.owner.pubkey()
+    found = held.position if position else None
+    return Call("claim_rewards", instructions.claim_rewards(node=held.key, position=found, staker=staker))
+
+
+def push_unbond(held: NodeRef) -> Call:
+    return Call("push_unbond", instructions.push_unbond(node=held.key, position=held.position))
+
+
+def close_stake_vault(node: NodeRef) -> Call:
+    return Call("close_stake_vault", instructions.close_stake_vault(node=node.key, owner=node.owner.pubkey()))
+
+
+def open_owed(payer: Keypair, owner: Pubkey, mint: Pubkey) -> Call:
+    return Call("open_owed", instructions.open_owed(payer=payer.pubkey(), mint=mint, owner=owner), (payer,))
+
+
+def claim_owed(owner: Keypair, mint: Pubkey, to: Pubkey) -> Call:
+    return Call("claim_owed", instructions.claim_owed(owner=owner.pubkey(), mint=mint, to=to), (owner,))
+
+
+def with_owed(call: Call, owner: Pubkey, mint: Pubkey) -> Call:
+    """The same call with the recipient's owed account beside his associated one."""
+    key = pda.owed(ID, mint, owner)
+    at = list(PROGRAM.builder.accounts(call.name, call.instruction)).index("owed")
+    metas = list(call.instruction.accounts)
+    metas[at] = AccountMeta(key, is_signer=False, is_writable=True)
+    return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
+
+
+def open_case(world: World, node: NodeRef) -> Pubkey:
+    """Freezes a node; returns the case."""
+    arbiter = who("arbiter")
+    world.fund(arbiter.pubkey())
+    number = world.of_node(node).next_case
+    case = Pubkey.find_program_address([b"case", bytes(node.key), number.to_bytes(8, "little")], ID)[0]
+    opened = instructions.open_case(
+        arbiter=arbiter.pubkey(), node=node.key, case=case, reason=1, evidence_hash=b"\x01" * 32
+    )
+    world.do(Call("open_case", opened, (arbiter,)))
+    return case
+
+
+def decide_case(world: World, node: NodeRef, case: Pubkey, bps: int = 0) -> None:
+    """The arbiter acquits the node, or takes a part of its stake once he may."""
+    arbiter = who("arbiter")
+    if bps:
+        world.warp_to(max(world.now, world.get(Case, case).decide_from))
+    decided = instructions.decide_case(
+        authority=arbiter.pubkey(),
+        node=node.key,
+        case=case,
+        arbiter=arbiter.pubkey(),
+        burn_vault=pda.burn_vault(ID, IO),
+        bps=bps,
+        blocked=False,
+    )
+    world.do(Call("decide_case", decided, (arbiter,)))
+
+
+def open_node(world: World, name: str = "a", own: int = 16_000 * IO_UNIT, share_bps: int = 8_000) -> NodeRef:
+    """A staked node whose owner shares rewards."""
+    node = world.node(name)
+    world.do(calls.stake(node, own), set_co_stake_terms(node, share_bps))
+    return node
+
+
+def co_stake(world: World, node: NodeRef, name: str, amount: int) -> NodeRef:
+    """A stranger's stake to a node."""
+    wallet = who(name)
+    if not world.exists(wallet.pubkey()):
+        world.supplier(name)
+    world.do(calls.stake(node, amount, wallet))
+    return held_by(node, wallet)
+
+
+def fund(world: World, node: NodeRef, amount: int) -> None:
+    world.do(fund_rewards(node, world.treasury, amount))
+
+
+def io_of(world: World, wallet: Keypair) -> int:
+    return world.tokens(ata(wallet, IO))
+
+
+def booked(world: World, node: NodeRef) -> int:
+    """What a node's vault must hold at least."""
+    found = world.of_node(node)
+    stake = found.bonded.amount + found.unbonding.amount + found.refill
+    return stake + found.owner_rewards + found.co_rewards

@@ -1,0 +1,188 @@
+"""Nobody can block the end of a lease, a cluster or a stake by not being able to receive: he is paid into his owed
+account, which anyone may open, and claims it when he can."""
+
+from __future__ import annotations
+
+import pytest
+from ionet import pda
+from ionet.types import ClusterClosed, LeaseSettled, OwedClaimed, StakeWithdrawn
+from program import calls, staking
+from program.calls import ID, IO, USD, ClusterRef, LeaseRef, ata
+from program.chain import TOKEN_PROGRAM, Call, Landed, refused, who
+from program.staking import DAY
+from program.world import H100, HOUR, USD_UNIT, World, required_stake
+from solders.account import Account
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from spl.token.instructions import close_account, freeze_account, thaw_account
+from spl.token.models import CloseAccountParams, FreezeAccountParams, ThawAccountParams
+
+STATES = ["missing", "closed", "given away", "frozen"]
+IDLE = 7 * DAY
+
+
+def block(world: World, wallet: Keypair, mint: Pubkey, state: str) -> None:
+    """Makes a wallet's associated account unable to receive; its tokens go to the stranger first."""
+    account = ata(wallet, mint)
+    if world.tokens(account):
+        world.move(wallet, world.open_ata(world.stranger, mint), mint, world.tokens(account))
+    if state == "given away":
+        world.give_account(wallet, account, world.stranger.pubkey())
+    elif state == "closed":
+        params = CloseAccountParams(
+            program_id=TOKEN_PROGRAM, account=account, dest=wallet.pubkey(), owner=wallet.pubkey()
+        )
+        world.send([close_account(params)], [world.payer, wallet])
+    elif state == "missing":
+        world.svm.set_account(account, Account(0, b"", Pubkey.default()))
+    elif mint == world.usdc:
+        freeze(world, account)
+    else:  # IO and IOSD have no freeze authority; the program does not rely on it
+        held = world.raw(account)
+        data = held.data[:108] + b"\x02" + held.data[109:]
+        world.svm.set_account(account, Account(held.lamports, data, held.owner))
+
+
+def freeze(world: World, account: Pubkey) -> None:
+    params = FreezeAccountParams(
+        program_id=TOKEN_PROGRAM, account=account, mint=world.usdc, authority=world.authority.pubkey()
+    )
+    world.send([freeze_account(params)], [world.authority])
+
+
+def pay_owed(world: World, call: Call, owner: Keypair, mint: Pubkey) -> Landed:
+    """The call is refused without the owed account, with another's, and goes through with the right one."""
+    with refused("RecipientCannotReceive"):
+        world.do(call)
+    other = world.authority.pubkey()
+    if not world.exists(pda.owed(ID, mint, other)):
+        world.do(staking.open_owed(world.stranger, other, mint))
+    world.do(staking.open_owed(world.stranger, owner.pubkey(), mint))
+    with refused("WrongOwedAccount"):
+        world.do(staking.with_owed(call, other, mint))
+    return world.do(staking.with_owed(call, owner.pubkey(), mint))
+
+
+def claim(world: World, owner: Keypair, mint: Pubkey) -> int:
+    to = world.token_account(f"of {owner.pubkey()} {mint} {world.now}", owner.pubkey(), mint)
+    amount = world.do(staking.claim_owed(owner, mint, to)).event(OwedClaimed).amount
+    assert world.tokens(to) == amount
+    assert not world.exists(pda.owed(ID, mint, owner.pubkey()))
+    return amount
+
+
+def usdc_lease(world: World) -> LeaseRef:
+    """A lease of two hours in a cluster paid in USDC, served, its dispute window over."""
+    renter = who("renter a")
+    world.fund(renter.pubkey())
+    world.give_io(renter, 1)
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    world.give_usdc(renter, 1_000 * USD_UNIT)
+    cluster = ClusterRef(renter, 0, who("session a 0"))
+    opened = calls.open_cluster(cluster, 1_000 * USD_UNIT, world.now + 10 * 365 * DAY)
+    world.do(opened.swapped(mint=world.usdc, **{"from": ata(renter, world.usdc)}))
+    node = world.staked_node(currencies=3)
+    world.open_ata(node.owner, world.usdc)
+    lease = world.active(node, cluster, 2 * HOUR)
+    world.serve(lease, 12)
+    world.final(lease)
+    return lease
+
+
+def settled(world: World, lease: LeaseRef, mint: Pubkey) -> Call:
+    return calls.settle_lease(lease).swapped(payout_account=ata(lease.node.owner, mint))
+
+
+def cluster_closed(cluster: ClusterRef, mint: Pubkey) -> Call:
+    vaults = {"fee_vault": pda.fee_vault(ID, mint), "burn_vault": pda.burn_vault(ID, mint)}
+    return calls.close_cluster(cluster, signed=False).swapped(refund_to=ata(cluster.renter, mint), **vaults)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_supplier_cannot_block_the_end_of_a_lease_in_usdc(world: World, state: str) -> None:
+    lease = usdc_lease(world)
+    owner = lease.node.owner
+    block(world, owner, world.usdc, state)
+    paid = pay_owed(world, settled(world, lease, world.usdc), owner, world.usdc).event(LeaseSettled)
+    assert paid.owed
+    assert paid.supplier_amount > 0
+    # Nothing is left to pay: the account that cannot receive is no obstacle any more.
+    world.do(settled(world, lease, world.usdc), calls.close_lease(lease))
+    assert claim(world, owner, world.usdc) == paid.supplier_amount
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_supplier_cannot_block_the_end_of_a_lease_in_iosd(world: World, state: str) -> None:
+    lease = world.running()
+    world.serve(lease, 12)
+    world.final(lease)
+    block(world, lease.node.owner, USD, state)
+    paid = pay_owed(world, calls.settle_lease(lease), lease.node.owner, USD).event(LeaseSettled)
+    assert paid.owed
+    world.do(calls.close_lease(lease))
+    assert claim(world, lease.node.owner, USD) == paid.supplier_amount == 31_920_000
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_payer_cannot_block_the_end_of_a_cluster(world: World, state: str) -> None:
+    lease = usdc_lease(world)
+    world.do(settled(world, lease, world.usdc), calls.close_lease(lease))
+    cluster = lease.cluster
+    block(world, cluster.renter, world.usdc, state)
+    world.warp(IDLE)
+    free = world.of_cluster(cluster).deposit - world.of_cluster(cluster).paid - world.of_cluster(cluster).fees
+    closed = pay_owed(world, cluster_closed(cluster, world.usdc), cluster.renter, world.usdc).event(ClusterClosed)
+    assert (closed.owed, closed.refund) == (True, free)
+    assert not world.exists(cluster.escrow)
+    assert claim(world, cluster.renter, world.usdc) == free
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_cluster_without_a_rest_needs_no_recipient(world: World, state: str) -> None:
+    cluster = world.cluster(deposit=10)
+    world.do(calls.withdraw_budget(cluster, 10))
+    block(world, cluster.renter, USD, state)
+    world.warp(IDLE)
+    closed = world.do(calls.close_cluster(cluster, signed=False)).event(ClusterClosed)
+    assert (closed.refund, closed.owed) == (0, False)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_staker_cannot_block_the_end_of_a_stake(world: World, state: str) -> None:
+    node, stake = world.staked_node(), required_stake(H100, 8)
+    world.do(calls.retire_node(node))
+    world.warp(14 * DAY)
+    block(world, node.owner, IO, state)
+    paid = pay_owed(world, calls.withdraw(node), node.owner, IO).event(StakeWithdrawn)
+    assert (paid.owed, paid.amount, paid.position_closed) == (True, stake, True)
+    world.do(staking.close_stake_vault(node))
+    assert claim(world, node.owner, IO) == stake
+
+
+def test_who_can_receive_is_paid_directly_though_an_owed_account_is_there(world: World) -> None:
+    node, stake = world.staked_node(), required_stake(H100, 8)
+    world.do(calls.retire_node(node), staking.open_owed(world.stranger, node.owner.pubkey(), IO))
+    world.warp(14 * DAY)
+    paid = world.do(staking.with_owed(calls.withdraw(node), node.owner.pubkey(), IO)).event(StakeWithdrawn)
+    assert (paid.owed, paid.amount) == (False, stake)
+    assert claim(world, node.owner, IO) == 0
+
+
+def test_a_frozen_owed_account_waits_for_its_thaw_and_blocks_no_other(world: World) -> None:
+    lease = usdc_lease(world)
+    owner = lease.node.owner
+    block(world, owner, world.usdc, "frozen")
+    pay_owed(world, settled(world, lease, world.usdc), owner, world.usdc)
+    owed = pda.owed(ID, world.usdc, owner.pubkey())
+    freeze(world, owed)
+    world.do(calls.close_lease(lease))
+    world.warp(IDLE)
+    world.do(cluster_closed(lease.cluster, world.usdc))
+    to = world.token_account("thawed", owner.pubkey(), world.usdc)
+    with refused("Custom 17"):  # the token program: account is frozen
+        world.do(staking.claim_owed(owner, world.usdc, to))
+    thaw = ThawAccountParams(
+        program_id=TOKEN_PROGRAM, account=owed, mint=world.usdc, authority=world.authority.pubkey()
+    )
+    world.send([thaw_account(thaw)], [world.authority])
+    assert claim(world, owner, world.usdc) > 0

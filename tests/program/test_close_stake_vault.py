@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from ionet import pda
+from ionet.errors import ChainRefused
+from ionet.types import Node, Pool, StakePosition, StakeVaultClosed
+from program import calls, staking
+from program.calls import ID, IO, NodeRef
+from program.chain import Call, error_name, refused, who
+from program.staking import DAY, FLAG_RETIRED, booked, co_stake, fund, io_of, open_node
+from program.world import HOUR, IO_UNIT, World
+from solders.pubkey import Pubkey
+
+OWN = 16_000 * IO_UNIT
+BEFORE = 100_000 * IO_UNIT
+BURN = pda.burn_vault(ID, IO)
+
+
+def leave(world: World, node: NodeRef, *held: NodeRef) -> None:
+    """Everything out of a node, pushed by strangers but for the owner's word that it retires."""
+    if not world.of_node(node).flags & FLAG_RETIRED:
+        world.do(calls.retire_node(node, staked=world.exists(node.position)))
+    for one in (node, *held):
+        if world.exists(one.position):
+            found, era = world.get(StakePosition, one.position), world.of_node(node).bonded.era
+            if found.shares and found.era == era:
+                world.do(staking.push_unbond(one))
+    world.warp(21 * DAY)
+    for one in (node, *held):
+        _maybe(world, staking.claim_rewards(one, position=one is not node))
+        if world.exists(one.position):
+            world.do(calls.withdraw(one))
+
+
+def _maybe(world: World, call: Call) -> None:
+    try:
+        world.do(call)
+    except ChainRefused as error:
+        assert error_name(error) in ("NothingToClaim", "AccountDataTooSmall")
+
+
+def test_an_owner_alone_ok(world: World) -> None:
+    node = world.staked_node()
+    leave(world, node)
+    rent, lamports = world.lamports(node.vault), world.lamports(node.owner.pubkey())
+    seq = world.of_node(node).seq
+    landed = world.do(staking.close_stake_vault(node))
+    assert landed.events == (StakeVaultClosed(node=node.key, seq=seq + 1, at=world.now, surplus=0),)
+    assert not world.exists(node.vault)
+    assert world.lamports(node.owner.pubkey()) - lamports == rent
+    assert io_of(world, node.owner) == BEFORE
+    assert world.exists(node.key)
+
+
+def test_owner_co_stakers_rewards_slash_and_refill_all_leave(world: World) -> None:
+    node = open_node(world)
+    first, second = co_stake(world, node, "first", OWN // 3), co_stake(world, node, "second", OWN // 7)
+    fund(world, node, 12_345_678_901)
+    case = staking.open_case(world, node)
+    world.do(calls.stake(node, 777))
+    staking.decide_case(world, node, case, bps=999)
+    fund(world, node, 98_765_432_101)
+    world.do(calls.stake(node, 0), calls.request_unbond(second, OWN // 9))
+    assert world.tokens(node.vault) == booked(world, node)
+    leave(world, node, first, second)
+    assert world.of_node(node).flags & FLAG_RETIRED
+    rest = booked(world, node)
+    assert world.tokens(node.vault) == rest < 10  # what rounding left
+    burned = world.tokens(BURN)
+    assert world.do(staking.close_stake_vault(node)).event(StakeVaultClosed).surplus == rest
+    assert world.tokens(BURN) == burned + rest
+    assert not world.exists(node.vault)
+    assert not any(world.exists(one.position) for one in (node, first, second))
+    found = world.of_node(node)
+    assert (found.bonded.amount, found.unbonding.amount, found.co_rewards, found.co_settled) == (0, 0, 0, 0)
+    held = sum(io_of(world, one.owner) for one in (node, first, second))
+    assert held + world.tokens(BURN) == 3 * BEFORE + 12_345_678_901 + 98_765_432_101
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_stakers_do_every_unit_leaves(world: World, seed: int) -> None:
+    """Random stakes, funds, claims, requests and slashes; the books never exceed the vault, and the vault ends empty."""
+    random = Random(seed)
+    node = open_node(world, own=OWN, share_bps=random.randrange(1, 10_001))
+    held = [co_stake(world, node, f"co {i}", random.randrange(1, OWN // 5)) for i in range(3)]
+    funded = 0
+    for _ in range(40):
+        actor = random.choice([node, *held])
+        amount = random.choice([1, random.randrange(1, 10**6), random.randrange(1, OWN // 4)])
+        deed = random.choice(["stake", "unbond", "fund", "claim", "withdraw", "wait", "slash"])
+        try:
+            if deed == "stake":
+                world.do(calls.stake(node, amount, actor.owner))
+            elif deed == "unbond":
+                world.do(calls.request_unbond(actor, amount))
+            elif deed == "fund":
+                world.do(staking.fund_rewards(node, world.treasury, amount))
+                funded += amount
+            elif deed == "claim":
+                world.do(staking.claim_rewards(actor, position=actor is not node))
+            elif deed == "withdraw":
+                world.do(calls.withdraw(actor))
+            elif deed == "wait":
+                world.warp(random.randrange(15 * DAY))
+            elif random.random() < 0.3:
+                staking.decide_case(world, node, staking.open_case(world, node), bps=random.randrange(1, 1_001))
+        except ChainRefused as error:
+            assert error_name(error) in {
+                "CaseCapReached",
+                "NobodyToReward",
+                "CoStakeTooHigh",
+                "NothingBonded",
+                "NothingMatured",
+                "NothingToClaim",
+                "TooManyTickets",
+                "NodeFrozen",
+                "CaseOpen",
+                "AccountDataTooSmall",
+            }
+        assert world.tokens(node.vault) == booked(world, node)
+    world.warp(61 * DAY)
+    found = world.of_node(node)
+    if found.flags & staking.FLAG_FROZEN:
+        number = (found.next_case - 1).to_bytes(8, "little")
+        case = Pubkey.find_program_address([b"case", bytes(node.key), number], ID)[0]
+        staking.decide_case(world, node, case)
+    leave(world, node, *held)
+    world.do(staking.close_stake_vault(node))
+    assert not any(world.exists(one.position) for one in (node, *held))
+    assert sum(io_of(world, one.owner) for one in (node, *held)) + world.tokens(BURN) == 4 * BEFORE + funded
+
+
+def test_what_belongs_to_nobody_is_burned(world: World) -> None:
+    node = open_node(world, share_bps=10_000)
+    held = co_stake(world, node, "co", OWN)
+    fund(world, node, 2_000)
+    world.move(world.treasury, node.vault, IO, 5)
+    # A slash wiped both pools but for crumbs: the co-staker's unsettled rewards are void with his shares.
+    crumb = Pool(amount=3, era=1, shares=0)
+    world.forge(Node, node.key, bonded=crumb, unbonding=crumb, owner_bonded_shares=0)
+    world.do(calls.retire_node(node), staking.claim_rewards(node))
+    surplus = world.tokens(node.vault)
+    assert world.do(staking.close_stake_vault(node)).event(StakeVaultClosed).surplus == surplus
+    assert world.tokens(BURN) == surplus
+    # Both still get the rent of their positions, though the vault is gone.
+    for one in (node, held):
+        lamports, rent = world.lamports(one.owner.pubkey()), world.lamports(one.position)
+        world.do(calls.withdraw(one))
+        assert world.lamports(one.owner.pubkey()) - lamports == rent
+
+
+def test_a_node_that_never_had_stake_ok(world: World) -> None:
+    node = world.node()
+    world.do(calls.retire_node(node, staked=False), staking.close_stake_vault(node))
+    assert not world.exists(node.vault)
+
+
+def test_twice_fails(world: World) -> None:
+    node = world.node()
+    world.do(calls.retire_node(node, staked=False), staking.close_stake_vault(node))
+    with refused("AccountDataTooSmall"):
+        world.do(staking.close_stake_vault(node))
+
+
+def test_a_node_that_is_not_retired_fails(world: World) -> None:
+    with refused("NodeNotRetired"):
+        world.do(staking.close_stake_vault(world.node()))
+
+
+def _bonded(world: World, node: NodeRef) -> Callable[[], None]:
+    held = co_stake(world, node, "co", 5)
+    world.do(calls.retire_node(node))
+    return lambda: world.do(staking.push_unbond(held)) and None
+
+
+def _rewards_of_owner(world: World, node: NodeRef) -> Callable[[], None]:
+    fund(world, node, 1)
+    world.do(calls.retire_node(node))
+    return lambda: world.do(staking.claim_rewards(node, position=False)) and None
+
+
+def _rewards_of_co_staker(world: World, node: NodeRef) -> Callable[[], None]:
+    held = co_stake(world, node, "co", OWN)
+    fund(world, node, 100)
+    world.do(staking.claim_rewards(node), calls.retire_node(node), staking.push_unbond(held))
+    return lambda: world.do(staking.claim_rewards(held)) and None
+
+
+def _frozen(world: World, node: NodeRef) -> Callable[[], None]:
+    world.do(calls.retire_node(node))
+    case = staking.open_case(world, node)
+    return lambda: staking.decide_case(world, node, case)
+
+
+def _refill(world: World, node: NodeRef) -> Callable[[], None]:
+    case = staking.open_case(world, node)
+    world.do(calls.stake(node, 9), calls.retire_node(node))
+    staking.decide_case(world, node, case)
+    return lambda: world.do(calls.stake(node, 0), staking.push_unbond(node)) and None
+
+
+def _lease(world: World, node: NodeRef) -> Callable[[], None]:
+    lease = world.booked(node, world.cluster(), HOUR)
+    world.do(calls.retire_node(node))
+    world.warp(1_200)
+    world.do(calls.cancel_lease(lease))
+    return lambda: world.do(calls.close_lease(lease)) and None
+
+
+@pytest.mark.parametrize("use", [_bonded, _rewards_of_owner, _rewards_of_co_staker, _frozen, _refill, _lease])
+def test_every_use_of_it_keeps_it_open(world: World, use: Callable[[World, NodeRef], Callable[[], None]]) -> None:
+    node = open_node(world)
+    end = use(world, node)
+    if use is not _frozen:
+        _withdraw_all(world, node)
+    with refused("VaultInUse"):
+        world.do(staking.close_stake_vault(node))
+    end()
+    _withdraw_all(world, node)
+    world.do(staking.close_stake_vault(node))
+    assert not world.exists(node.vault)
+
+
+def _withdraw_all(world: World, node: NodeRef) -> None:
+    world.warp(21 * DAY)
+    for one in (node, staking.held_by(node, who("co"))):
+        if world.exists(one.position):
+            try:
+                world.do(calls.withdraw(one))
+            except ChainRefused as error:
+                assert error_name(error) == "NothingMatured"
+
+
+def test_rent_to_another_than_the_owner_fails(world: World) -> None:
+    node = world.node()
+    world.do(calls.retire_node(node, staked=False))
+    with refused("WrongRentPayer"):
+        world.do(staking.close_stake_vault(node).swapped(owner=world.stranger.pubkey()))
