@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-import base58
 from solana.rpc.commitment import Commitment, Confirmed
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
@@ -18,7 +17,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
-from ionet import budget
+from ionet import base58, budget
 from ionet.api.cluster import ClusterApi
 from ionet.api.iosd import IosdApi
 from ionet.api.lease import LeaseApi
@@ -139,7 +138,7 @@ class Client:
         codec = self.program.codec
         matches = [(0, codec.account_discriminator(kind))]
         matches += [codec.field_match(kind, name, value) for name, value in fields.items()]
-        encoded = [(offset, base58.b58encode(data).decode()) for offset, data in matches]
+        encoded = [(offset, base58.encode(data)) for offset, data in matches]
         found = await self.rpc.program_accounts(self.program.id, encoded)
         return [(key, codec.decode_account(account.data, kind)) for key, account in found]
 

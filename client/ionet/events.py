@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import base58
 from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
@@ -17,6 +16,7 @@ from solders.transaction_status import (
     UiCompiledInstruction,
 )
 
+from ionet import base58
 from ionet.codec import ProgramCodec
 
 # Inner instructions of one outer instruction: (program, data) in the order they ran.
@@ -66,7 +66,7 @@ def account_keys(message: VersionedMessage, encoded: EncodedTransactionWithStatu
 
 
 def _compiled(item: UiCompiledInstruction, keys: Sequence[Pubkey]) -> tuple[Pubkey, bytes]:
-    return keys[item.program_id_index], base58.b58decode(item.data)
+    return keys[item.program_id_index], base58.decode(item.data)
 
 
 def events_in_metadata(

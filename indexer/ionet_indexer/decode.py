@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from ionet import base58
 from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec
-
-from ionet_indexer import base58
 
 # An event's place in the chain as one signed 64-bit number, so that order is a plain integer comparison.
 _TX_BITS, _IX_BITS = 16, 7

@@ -53,6 +53,5 @@ def status(session_key: SessionKey, dsn: Dsn, as_json: AsJson = False) -> None:
         print_json(msgspec.to_builtins(found))
         return
     for item in found:
-        typer.echo(
-            f"{item.cluster}  {item.phase:9} {item.live} leases  {item.members} members  {item.reason} {item.detail}".rstrip()
-        )
+        counts = f"{item.live} leases  {item.members} members"
+        typer.echo(f"{item.cluster}  {item.phase:9} {counts}  {item.reason} {item.detail}".rstrip())

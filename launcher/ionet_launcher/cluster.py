@@ -11,6 +11,7 @@ import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TypeVar
 
+from ionet import merkle
 from ionet.agent_api import AgentClient, AgentError, AgentUnreachableError, Challenge, Phase, Role, Spec, Status
 from ionet.errors import IonetError
 from solders.keypair import Keypair
@@ -19,7 +20,7 @@ from solders.pubkey import Pubkey
 from ionet_launcher import hardware
 from ionet_launcher.certs import ClusterSecrets
 from ionet_launcher.chain import ClusterView, LauncherChain
-from ionet_launcher.lease import LeaseStatus, LeaseView, challenge_message
+from ionet_launcher.lease import LeaseStatus, LeaseView
 from ionet_launcher.phases import DRAIN_SECS, PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.store import Move, Work
 
@@ -189,7 +190,7 @@ class Stepper:
             interval = lease.interval_at(now)
             if interval is None or self._challenged.get(lease.address) == interval:
                 return
-            signature = self._session.sign_message(challenge_message(lease.address, interval))
+            signature = self._session.sign_message(merkle.challenge_message(bytes(lease.address), interval))
             try:
                 challenge = Challenge(str(lease.address), interval, bytes(signature).hex())
                 await self._agent(lease.node).challenge(challenge)

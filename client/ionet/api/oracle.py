@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import base58
 import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import base58, pda
 from ionet.api.base import RoleApi
 from ionet.build import Builder
 from ionet.codec import ProgramCodec
@@ -81,8 +80,8 @@ class OracleApi(RoleApi):
         """The newest fully verified price of a feed among all accounts of the receiver. Raises NotFound."""
         codec = poster().codec
         kind = codec.account_class("PriceUpdateV2")
-        matches = [(0, base58.b58encode(codec.account_discriminator(kind)).decode())]
-        matches.append((_FEED_OFFSET, base58.b58encode(feed_id).decode()))
+        matches = [(0, base58.encode(codec.account_discriminator(kind)))]
+        matches.append((_FEED_OFFSET, base58.encode(feed_id)))
         found = await self._client.rpc.program_accounts(pda.PYTH_RECEIVER, matches)
         prices = [_price(key, codec.decode_account(account.data, kind)) for key, account in found]
         if not prices:

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import base58
 from solders.pubkey import Pubkey
 
-from ionet import tables
+from ionet import base58, tables
 from ionet.api.base import RoleApi
 from ionet.bulk import Bulk, Progress, Stopped
 from ionet.errors import InstructionFailed, InvalidInput, RpcError
@@ -40,7 +39,7 @@ class TableApi(RoleApi):
     async def all(self, authority: Pubkey | None = None) -> list[Table]:
         """Every table of an authority, by default the wallet, deactivated ones too. Not every node answers this."""
         owner = authority or self._client.address
-        match = [(tables.AUTHORITY_OFFSET, base58.b58encode(bytes(owner)).decode())]
+        match = [(tables.AUTHORITY_OFFSET, base58.encode(bytes(owner)))]
         accounts = await self._client.rpc.program_accounts(tables.PROGRAM, match)
         found = [tables.read(key, account) for key, account in accounts]
         return sorted((table for table in found if table is not None), key=lambda table: bytes(table.key))

