@@ -49,6 +49,11 @@ def leaf(lease: bytes, interval: int, index: int, task_id: bytes, result_sha256:
     ).digest()
 
 
+def challenge_message(lease: bytes, interval: int) -> bytes:
+    """What the session key signs in every interval (u64) of a lease; the signature becomes leaf 0."""
+    return sha256(b"ionet:challenge" + _hash_of_32("lease", lease) + interval.to_bytes(8, "little")).digest()
+
+
 def inner(left: bytes, right: bytes) -> bytes:
     """Hash of two sibling nodes."""
     return sha256(b"\x01" + left + right).digest()

@@ -106,8 +106,3 @@ def next_proof_head(head: bytes, interval: int, served_secs: int, gpu_ms: int, r
     """The lease's proof chain after one more proof."""
     numbers = interval.to_bytes(4, "little") + served_secs.to_bytes(4, "little") + gpu_ms.to_bytes(8, "little")
     return sha256(head + numbers + root).digest()
-
-
-def challenge_message(lease: Pubkey, interval: int) -> bytes:
-    """What the session key signs in every interval."""
-    return sha256(b"ionet:challenge" + bytes(lease) + interval.to_bytes(8, "little")).digest()

@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 import pytest
 import pytest_asyncio
+from ionet import merkle
 from ionet.agent_api import (
     EXPIRES_HEADER,
     KEY_HEADER,
@@ -35,7 +36,7 @@ from ionet_launcher.agent.report import measure
 from ionet_launcher.agent.serve import serving
 from ionet_launcher.agent.server import MAX_BODY, Api
 from ionet_launcher.certs import ClusterSecrets
-from ionet_launcher.lease import LeaseStatus, LeaseView, challenge_message
+from ionet_launcher.lease import LeaseStatus, LeaseView
 from ionet_launcher.processes import start_ticks
 from ionet_launcher.providers.local import LocalProvider
 from launcher.memory_chain import RENTER, SESSION, MemoryChain, lease_view
@@ -239,7 +240,7 @@ async def test_challenges_must_be_signed_by_the_session_key(node: Node) -> None:
     now = int(time.time())
     node.chain.lease = lease_view(status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + 20)
     name = str(node.lease.address)
-    good = bytes(SESSION.sign_message(challenge_message(node.lease.address, 1)))
+    good = bytes(SESSION.sign_message(merkle.challenge_message(bytes(node.lease.address), 1)))
     async with node.client() as client:
         await client.challenge(Challenge(name, 1, good.hex()))
         for interval, signature in ((0, good.hex()), (2, good.hex()), (-1, good.hex()), (1, "zz"), (1, "00" * 64)):

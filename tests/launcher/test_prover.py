@@ -14,7 +14,7 @@ from ionet_launcher.agent import spool
 from ionet_launcher.agent.chain import Signed
 from ionet_launcher.agent.journal import Journal, Leaf
 from ionet_launcher.agent.prover import Prover, interval_leaves, leaf_hashes
-from ionet_launcher.lease import LeaseStatus, challenge_message
+from ionet_launcher.lease import LeaseStatus
 from launcher.memory_chain import SESSION, MemoryChain, lease_view
 
 START, SECS = 2_000, 10
@@ -75,7 +75,7 @@ async def test_prover_proves_every_second_of_every_interval(bench: Bench) -> Non
 
 async def test_prover_root_is_over_challenge_and_results(bench: Bench) -> None:
     await bench.at(START)
-    signature = bytes(SESSION.sign_message(challenge_message(bench.lease.address, 0)))
+    signature = bytes(SESSION.sign_message(merkle.challenge_message(bytes(bench.lease.address), 0)))
     bench.journal.put_challenge(bench.name, 0, signature)
     bench.record(b"first", b"second")
     await bench.at(START + SECS)

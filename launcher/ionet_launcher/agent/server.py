@@ -7,6 +7,7 @@ import codecs
 from collections.abc import AsyncIterator
 
 import msgspec
+from ionet import merkle
 from ionet.agent_api import Challenge, RunEvent, Spec, Stop
 from solders.signature import Signature
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from ionet_launcher.agent.auth import DeniedError, Gate
 from ionet_launcher.agent.chain import ChainError
 from ionet_launcher.agent.journal import Journal
 from ionet_launcher.agent.report import Report
-from ionet_launcher.lease import LeaseStatus, LeaseView, challenge_message
+from ionet_launcher.lease import LeaseStatus, LeaseView
 from ionet_launcher.providers.base import BusyError, ProviderError
 from ionet_launcher.providers.local import LocalProvider
 
@@ -98,7 +99,7 @@ class Api:
             signature = Signature.from_bytes(bytes.fromhex(challenge.signature))
         except ValueError:
             raise HTTPException(422, "a signature is 64 bytes in hex") from None
-        if not signature.verify(lease.session_key, challenge_message(lease.address, challenge.interval)):
+        if not signature.verify(lease.session_key, merkle.challenge_message(bytes(lease.address), challenge.interval)):
             raise HTTPException(422, "the session key did not sign this challenge")
         self._journal.put_challenge(str(lease.address), challenge.interval, bytes(signature))
         return Response(status_code=204)
