@@ -142,19 +142,19 @@ OPERATION = (
     Peer(
         ("indexer.replay",),
         "Akash: mainnet rebuilt in less than 8 h with 10 fetchers, 200 blocks a commit (a target)",
-        "Akash console issue 3582",
+        "https://github.com/akash-network/console/pull/3582",
         "no rate in events published; ours reads stored transactions, not the network",
     ),
     Peer(
         (),
         "fetching ahead: 8.3 to 36.8 blocks/s, where the head needs 2.7 and had 1.01",
-        "midnight-indexer issue 1466; ponder issue 2276",
+        "midnightntwrk/midnight-indexer 1466; ponder-sh/ponder 2276",
         "another chain, blocks of another size",
     ),
     Peer(
         ("sql.statements_per_batch",),
         "Akash: its two worst queries ran 281 h and 247 h in all; Helium: 50,000 accounts a batch, pool of 50",
-        "Akash console issue 3600; Helium's source code",
+        "akash-network/console 3600; Helium's source code",
         "another measure: ours is the number of statements of a batch in which every event happens",
     ),
     Peer(
