@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ionet import pda
 from ionet.types import Network
-from program import calls, governance
+from program import calls, governance, staking
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who
 from program.governance import CaseRef
@@ -139,6 +139,53 @@ def _decide(world: World, lease: LeaseRef) -> Call:
     return governance.decide_case(case, 100, True, by=who("new arbiter"))
 
 
+def shared(world: World, pairs: Pairs) -> list[LeaseRef]:
+    """Nodes with a co-staker each and rewards to claim."""
+    for node, _ in pairs:
+        world.do(staking.set_co_stake_terms(node, 5_000))
+        staking.co_stake(world, node, "co", IO_UNIT)
+        staking.fund(world, node, IO_UNIT)
+    return idle(world, pairs)
+
+
+def deserted(world: World, pairs: Pairs) -> list[LeaseRef]:
+    """Retired nodes from which everything was taken but the vault."""
+    for node, _ in pairs:
+        world.do(calls.retire_node(node))
+    world.warp(14 * 86_400)
+    for node, _ in pairs:
+        world.do(calls.withdraw(node))
+    return idle(world, pairs)
+
+
+def _push(world: World, lease: LeaseRef) -> Call:
+    world.do(calls.retire_node(lease.node))
+    return staking.push_unbond(staking.held_by(lease.node, who("co")))
+
+
+def _claim(world: World, lease: LeaseRef) -> Call:
+    held = staking.held_by(lease.node, who("co"))
+    return staking.unpayable(world, staking.claim_rewards(held), held.owner, IO)
+
+
+def _withdraw(world: World, lease: LeaseRef) -> Call:
+    return staking.unpayable(world, calls.withdraw(lease.node), lease.node.owner, IO)
+
+
+def _settle(world: World, lease: LeaseRef) -> Call:
+    return staking.unpayable(world, calls.settle_lease(lease), lease.node.owner, USD)
+
+
+def _close_cluster(world: World, lease: LeaseRef) -> Call:
+    return staking.unpayable(world, calls.close_cluster(lease.cluster), lease.cluster.renter, USD)
+
+
+def _claim_owed(world: World, lease: LeaseRef) -> Call:
+    owner = lease.node.owner
+    world.do(staking.open_owed(world.stranger, owner.pubkey(), IO))
+    return staking.claim_owed(owner, IO, ata(owner, IO))
+
+
 STAGES: dict[str, tuple[Bring, Make]] = {
     "init_vaults": (idle, lambda world, _: calls.init_vaults(world.stranger, world.usdc)),
     "register_model": (idle, lambda world, _: calls.register_model(world.authority, 9)),
@@ -158,7 +205,14 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "retire_node": (idle, lambda _, lease: calls.retire_node(lease.node)),
     "stake": (idle, lambda _, lease: calls.stake(lease.node, 1)),
     "request_unbond": (idle, lambda _, lease: calls.request_unbond(lease.node, 1)),
-    "withdraw": (after(14 * 86_400, unbonding), lambda _, lease: calls.withdraw(lease.node)),
+    "withdraw": (after(14 * 86_400, unbonding), _withdraw),
+    "set_co_stake_terms": (idle, lambda _, lease: staking.set_co_stake_terms(lease.node, 1)),
+    "push_unbond": (shared, _push),
+    "fund_rewards": (idle, lambda world, lease: staking.fund_rewards(lease.node, world.treasury, 1)),
+    "claim_rewards": (shared, _claim),
+    "close_stake_vault": (deserted, lambda _, lease: staking.close_stake_vault(lease.node)),
+    "open_owed": (idle, lambda world, lease: staking.open_owed(world.stranger, lease.node.owner.pubkey(), IO)),
+    "claim_owed": (idle, _claim_owed),
     "mint_iosd": (idle, _mint),
     "open_cluster": (idle, _new_cluster),
     "set_session_key": (idle, lambda _, lease: calls.set_session_key(lease.cluster, calls.NOBODY, 0)),
@@ -170,11 +224,11 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "extend_lease": (active, lambda _, lease: calls.extend_lease(lease, H100, 1)),
     "end_lease": (active, lambda _, lease: calls.end_lease(lease)),
     "quit_lease": (active, lambda _, lease: calls.quit_lease(lease)),
-    "settle_lease": (served, lambda _, lease: calls.settle_lease(lease)),
+    "settle_lease": (served, _settle),
     "cancel_lease": (after(1_200, booked), lambda _, lease: calls.cancel_lease(lease)),
     "report_missed": (after(HOUR, active), _report),
     "close_lease": (settled, lambda _, lease: calls.close_lease(lease)),
-    "close_cluster": (closed, lambda _, lease: calls.close_cluster(lease.cluster)),
+    "close_cluster": (closed, _close_cluster),
     "burn": (idle, _burn),
 }
 INSTRUCTIONS = ("init_network", *STAGES)
@@ -191,6 +245,8 @@ def make(name: str) -> Stage:
     world = World.started()
     bring, build = STAGES[name]
     a, b = bring(world, [(world.staked_node(letter), world.cluster(letter)) for letter in "ab"])
+    for mint in (IO, USD):
+        world.do(staking.open_owed(world.stranger, b.node.owner.pubkey(), mint))
     return Stage(world, build(world, a), {**_others(world, b), **_others_of(name)})
 
 
@@ -229,6 +285,7 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "renter_io": ata(node.owner, IO),
         "reporter_io": ata(node.owner, IO),
         "genesis_account": ata(world.stranger, IO),
+        "owed": pda.owed(ID, IO, node.owner.pubkey()),
         "program_data": pda.program_data(OTHER_PROGRAM),
         "price_update": NETWORK,
         "token_program": TOKEN_2022,
@@ -238,10 +295,13 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
 def _others_of(name: str) -> dict[str, Pubkey | Keypair]:
     """Where a slot's name means something else in one instruction."""
     renter = ata(who("renter b"), USD)
+    owed = pda.owed(ID, USD, who("supplier b").pubkey())
     table: dict[str, dict[str, Pubkey | Keypair]] = {
         "open_cluster": {"mint": IO, "from": renter},
         "withdraw_budget": {"to": renter},
         "mint_iosd": {"from": ata(who("renter b"), IO)},
-        "close_cluster": {"burn_vault": pda.burn_vault(ID, IO)},
+        "close_cluster": {"burn_vault": pda.burn_vault(ID, IO), "owed": owed},
+        "settle_lease": {"owed": owed},
+        "claim_owed": {"to": ata(who("supplier b"), USD)},
     }
     return table.get(name, {})

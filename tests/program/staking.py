@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from ionet import instructions, pda
+from ionet.errors import ChainRefused
 from ionet.program import PROGRAM
-from ionet.types import Case
-from program import calls
+from program import calls, governance
 from program.calls import ID, IO, NodeRef, ata
-from program.chain import Call, who
+from program.chain import Call, error_name, who
+from program.governance import CaseRef
 from program.world import IO_UNIT, World
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 DAY = 86_400
-FLAG_PAUSED, FLAG_RETIRED, FLAG_BLOCKED, FLAG_FROZEN = 1, 2, 4, 8
 
 
 def held_by(node: NodeRef, staker: Keypair) -> NodeRef:
@@ -64,34 +64,28 @@ def with_owed(call: Call, owner: Pubkey, mint: Pubkey) -> Call:
     return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
 
 
-def open_case(world: World, node: NodeRef) -> Pubkey:
-    """Freezes a node; returns the case."""
-    arbiter = who("arbiter")
-    world.fund(arbiter.pubkey())
-    number = world.of_node(node).next_case
-    case = Pubkey.find_program_address([b"case", bytes(node.key), number.to_bytes(8, "little")], ID)[0]
-    opened = instructions.open_case(
-        arbiter=arbiter.pubkey(), node=node.key, case=case, reason=1, evidence_hash=b"\x01" * 32
-    )
-    world.do(Call("open_case", opened, (arbiter,)))
-    return case
+def unpayable(world: World, call: Call, wallet: Keypair, mint: Pubkey) -> Call:
+    """The call with the owed account of a wallet that has given its associated account away."""
+    world.give_account(wallet, world.open_ata(wallet, mint), who("taker").pubkey())
+    world.do(open_owed(world.stranger, wallet.pubkey(), mint))
+    return with_owed(call, wallet.pubkey(), mint)
 
 
-def decide_case(world: World, node: NodeRef, case: Pubkey, bps: int = 0) -> None:
-    """The arbiter acquits the node, or takes a part of its stake once he may."""
-    arbiter = who("arbiter")
-    if bps:
-        world.warp_to(max(world.now, world.get(Case, case).decide_from))
-    decided = instructions.decide_case(
-        authority=arbiter.pubkey(),
-        node=node.key,
-        case=case,
-        arbiter=arbiter.pubkey(),
-        burn_vault=pda.burn_vault(ID, IO),
-        bps=bps,
-        blocked=False,
-    )
-    world.do(Call("decide_case", decided, (arbiter,)))
+def slash(world: World, case: CaseRef, bps: int) -> None:
+    """Decides a case against the node as soon as that is possible."""
+    world.warp_to(max(world.now, governance.case_of(world, case).decide_from))
+    world.do(governance.decide_case(case, bps))
+
+
+def tried(world: World, call: Call, *refusals: str) -> bool:
+    """Whether the call went through; a refusal that is not named is raised."""
+    try:
+        world.do(call)
+    except ChainRefused as error:
+        if error_name(error) not in refusals:
+            raise
+        return False
+    return True
 
 
 def open_node(world: World, name: str = "a", own: int = 16_000 * IO_UNIT, share_bps: int = 8_000) -> NodeRef:

@@ -55,6 +55,31 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "staker": "WrongPosition",
         "stake_vault": "InvalidSeeds",
         "to": "NotAssociatedAccount",
+        "owed": "WrongOwedAccount",
+    },
+    "set_co_stake_terms": {"owner": "NotNodeOwner", "node": "NotNodeOwner"},
+    "push_unbond": {"node": "WrongPosition", "position": "WrongPosition"},
+    "fund_rewards": {"node": "InvalidSeeds", "stake_vault": "InvalidSeeds", "from": "WrongTokenOwner"},
+    "claim_rewards": {
+        "node": "WrongPosition",
+        "position": "WrongPosition",
+        "staker": "WrongPosition",
+        "stake_vault": "InvalidSeeds",
+        "to": "NotAssociatedAccount",
+        "owed": "WrongOwedAccount",
+    },
+    "close_stake_vault": {
+        "node": "WrongRentPayer",
+        "owner": "WrongRentPayer",
+        "stake_vault": "InvalidSeeds",
+        "burn_vault": "InvalidSeeds",
+    },
+    "open_owed": {"mint": "InvalidSeeds", "owner": "InvalidSeeds", "owed": "InvalidSeeds"},
+    "claim_owed": {
+        "owner": "InvalidSeeds",
+        "mint": "InvalidSeeds",
+        "owed": "InvalidSeeds",
+        "to": "WrongTokenMint",
     },
     "mint_iosd": {
         "wallet": "WrongTokenOwner",
@@ -117,6 +142,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "lease": "WrongCluster",
         "escrow": "InvalidSeeds",
         "payout_account": "NotAssociatedAccount",
+        "owed": "WrongOwedAccount",
     },
     "cancel_lease": {
         "cluster": "WrongCluster",
@@ -148,6 +174,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "refund_to": "NotAssociatedAccount",
         "fee_vault": "InvalidSeeds",
         "burn_vault": "InvalidSeeds",
+        "owed": "WrongOwedAccount",
     },
     "burn": {"mint": "WrongMint", "burn_vault": "InvalidSeeds"},
 }
@@ -167,7 +194,20 @@ FREE = {
     ("set_model", "model"): "the authority stops any model",
     ("register_node", "owner"): "whoever holds the device key may register it to any owner who signs",
     ("rotate_device_key", "new_device_key"): "any key that signs",
+    ("fund_rewards", "payer"): "anyone gives; the account beside it must be his",
+    ("open_owed", "payer"): "anyone pays",
     ("report_missed", "reporter"): "anyone reports; the account beside it must be his",
+}
+# Slots that are not typed, because the account may be missing: their address is what counts.
+UNTYPED = {
+    ("quit_lease", "renter_io"),
+    ("report_missed", "renter_io"),
+    ("settle_lease", "payout_account"),
+    ("close_cluster", "refund_to"),
+    ("withdraw", "to"),
+    ("withdraw", "stake_vault"),
+    ("claim_rewards", "to"),
+    ("mint_iosd", "price_update"),
 }
 # Where Solana's own programs answer, or a slot is not read before it fails.
 SPECIAL = {

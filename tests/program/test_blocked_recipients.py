@@ -89,7 +89,7 @@ def usdc_lease(world: World) -> LeaseRef:
     return lease
 
 
-def settled(world: World, lease: LeaseRef, mint: Pubkey) -> Call:
+def settled(lease: LeaseRef, mint: Pubkey) -> Call:
     return calls.settle_lease(lease).swapped(payout_account=ata(lease.node.owner, mint))
 
 
@@ -103,11 +103,11 @@ def test_a_supplier_cannot_block_the_end_of_a_lease_in_usdc(world: World, state:
     lease = usdc_lease(world)
     owner = lease.node.owner
     block(world, owner, world.usdc, state)
-    paid = pay_owed(world, settled(world, lease, world.usdc), owner, world.usdc).event(LeaseSettled)
+    paid = pay_owed(world, settled(lease, world.usdc), owner, world.usdc).event(LeaseSettled)
     assert paid.owed
     assert paid.supplier_amount > 0
     # Nothing is left to pay: the account that cannot receive is no obstacle any more.
-    world.do(settled(world, lease, world.usdc), calls.close_lease(lease))
+    world.do(settled(lease, world.usdc), calls.close_lease(lease))
     assert claim(world, owner, world.usdc) == paid.supplier_amount
 
 
@@ -126,7 +126,7 @@ def test_a_supplier_cannot_block_the_end_of_a_lease_in_iosd(world: World, state:
 @pytest.mark.parametrize("state", STATES)
 def test_a_payer_cannot_block_the_end_of_a_cluster(world: World, state: str) -> None:
     lease = usdc_lease(world)
-    world.do(settled(world, lease, world.usdc), calls.close_lease(lease))
+    world.do(settled(lease, world.usdc), calls.close_lease(lease))
     cluster = lease.cluster
     block(world, cluster.renter, world.usdc, state)
     world.warp(IDLE)
@@ -172,7 +172,7 @@ def test_a_frozen_owed_account_waits_for_its_thaw_and_blocks_no_other(world: Wor
     lease = usdc_lease(world)
     owner = lease.node.owner
     block(world, owner, world.usdc, "frozen")
-    pay_owed(world, settled(world, lease, world.usdc), owner, world.usdc)
+    pay_owed(world, settled(lease, world.usdc), owner, world.usdc)
     owed = pda.owed(ID, world.usdc, owner.pubkey())
     freeze(world, owed)
     world.do(calls.close_lease(lease))

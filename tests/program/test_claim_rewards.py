@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ionet import pda
 from ionet.types import Node, Pool, RewardsClaimed, StakePosition
-from program import calls, staking
+from program import calls, governance, staking
 from program.calls import ID, IO, NOBODY, USD, ata
 from program.chain import refused
 from program.staking import DAY, booked, co_stake, fund, io_of, open_node
@@ -104,7 +104,7 @@ def test_a_frozen_and_a_retired_node_ok(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", OWN)
     fund(world, node, 1_000)
-    staking.open_case(world, node)
+    governance.accused(world, node)
     world.do(calls.retire_node(node))
     world.do(staking.claim_rewards(held), staking.claim_rewards(node))
     assert world.of_node(node).owner_rewards == 0

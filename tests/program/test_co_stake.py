@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from ionet.types import Node, Pool, Staked, StakePosition, StakeRefilled, UnbondRequested
-from program import calls, staking
+from program import calls, governance, staking
 from program.calls import IO, LeaseRef, ata
 from program.chain import refused
-from program.staking import DAY, FLAG_FROZEN, booked, co_stake, io_of, open_node
+from program.staking import DAY, booked, co_stake, io_of, open_node
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 STAKE = required_stake(H100, 8)
@@ -121,7 +121,7 @@ def test_a_co_staker_gives_notice_ok(world: World) -> None:
 def test_on_a_frozen_node_only_the_owner_refills_outside_the_shares(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", IO_UNIT)
-    case = staking.open_case(world, node)
+    case = governance.accused(world, node)
     with refused("NodeFrozen"):
         world.do(calls.stake(node, 1, held.owner))
     landed = world.do(calls.stake(node, 700))
@@ -144,10 +144,10 @@ def test_on_a_frozen_node_only_the_owner_refills_outside_the_shares(world: World
     with refused("NodeFrozen"):
         world.do(calls.withdraw(held))
     # The case takes a tenth of the stake and nothing of the refill.
-    staking.decide_case(world, node, case, bps=1_000)
+    staking.slash(world, case, 1_000)
     found = world.of_node(node)
     assert found.bonded.amount + found.unbonding.amount == (STAKE + IO_UNIT) * 9 // 10
-    assert (found.refill, found.flags & FLAG_FROZEN) == (700, 0)
+    assert (found.refill, found.flags & governance.FROZEN) == (700, 0)
     landed = world.do(calls.stake(node, 300))
     staked, refilled = landed.event(Staked), landed.event(StakeRefilled)
     assert (staked.amount, refilled.amount, refilled.refill_after) == (1_000, 0, 0)
@@ -158,11 +158,11 @@ def test_on_a_frozen_node_only_the_owner_refills_outside_the_shares(world: World
 
 def test_a_refill_leaves_a_node_that_retired_meanwhile(world: World) -> None:
     node = open_node(world)
-    case = staking.open_case(world, node)
+    case = governance.accused(world, node)
     world.do(calls.stake(node, 500), calls.retire_node(node))
     with refused("NodeRetired"):
         world.do(calls.stake(node, 1))
-    staking.decide_case(world, node, case)
+    world.do(governance.decide_case(case))
     with refused("NodeRetired"):
         world.do(calls.stake(node, 1))  # the refill comes out, nothing new goes in
     assert world.do(calls.stake(node, 0)).event(Staked).amount == 500
@@ -175,11 +175,11 @@ def test_a_refill_leaves_a_node_that_retired_meanwhile(world: World) -> None:
 
 def test_a_refill_without_a_position_ok(world: World) -> None:
     node = world.node()
-    case = staking.open_case(world, node)
+    case = governance.accused(world, node)
     world.do(calls.stake(node, 5))
     position = world.get(StakePosition, node.position)
     assert (position.staker, position.shares) == (node.owner.pubkey(), 0)
-    staking.decide_case(world, node, case)
+    world.do(governance.decide_case(case))
     world.do(calls.stake(node, 0))
     assert world.get(StakePosition, node.position).shares == 5_000
 
@@ -187,8 +187,8 @@ def test_a_refill_without_a_position_ok(world: World) -> None:
 def test_a_slash_costs_owner_and_co_stakers_alike(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", HALF)
-    case = staking.open_case(world, node)
-    staking.decide_case(world, node, case, bps=1_000)
+    case = governance.accused(world, node)
+    staking.slash(world, case, 1_000)
     world.do(calls.request_unbond(node, STAKE), calls.request_unbond(held, STAKE))
     world.warp(21 * DAY)
     world.do(calls.withdraw(node), calls.withdraw(held))

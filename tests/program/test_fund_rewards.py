@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.types import Node, Pool, RewardsAdded
-from program import calls, staking
+from program import calls, governance, staking
 from program.calls import IO, USD, ata
 from program.chain import refused
 from program.staking import DAY, booked, co_stake, fund, io_of, open_node
@@ -50,7 +50,7 @@ def test_an_owner_alone_gets_all_of_it(world: World) -> None:
 def test_it_raises_no_share_and_cannot_be_slashed(world: World) -> None:
     node = open_node(world)
     fund(world, node, 10_000)
-    staking.decide_case(world, node, staking.open_case(world, node), bps=1_000)
+    staking.slash(world, governance.accused(world, node), 1_000)
     found = world.of_node(node)
     assert (found.bonded.amount, found.owner_rewards) == (OWN * 9 // 10, 10_000)
 

@@ -15,12 +15,20 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
-from spl.token.instructions import close_account, initialize_account3, initialize_mint, set_authority, transfer
+from spl.token.instructions import (
+    close_account,
+    initialize_account3,
+    initialize_mint,
+    mint_to,
+    set_authority,
+    transfer,
+)
 from spl.token.models import (
     AuthorityType,
     CloseAccountParams,
     InitializeAccount3Params,
     InitializeMintParams,
+    MintToParams,
     SetAuthorityParams,
     TransferParams,
 )
@@ -42,7 +50,7 @@ class World(Chain):
         super().__init__(self.authority.pubkey())
         for wallet in (self.authority, self.pauser, self.treasury, self.oracle, self.stranger, self.arbiter):
             self.fund(wallet.pubkey())
-        self.usdc = self.create_mint(who("usdc mint"), 6)
+        self.usdc = self.create_mint(who("usdc mint"), 6, freezer=self.authority)
         self.profile = profile
 
     @classmethod
@@ -62,7 +70,7 @@ class World(Chain):
 
     # -- tokens
 
-    def create_mint(self, key: Keypair, decimals: int) -> Pubkey:
+    def create_mint(self, key: Keypair, decimals: int, freezer: Keypair | None = None) -> Pubkey:
         rent = self.svm.minimum_balance_for_rent_exemption(82)
         params = CreateAccountParams(
             from_pubkey=self.payer.pubkey(), to_pubkey=key.pubkey(), lamports=rent, space=82, owner=TOKEN_PROGRAM
@@ -72,7 +80,7 @@ class World(Chain):
             mint=key.pubkey(),
             decimals=decimals,
             mint_authority=self.authority.pubkey(),
-            freeze_authority=None,
+            freeze_authority=None if freezer is None else freezer.pubkey(),
         )
         self.send([create_account(params), initialize_mint(init)], [self.payer, key])
         return key.pubkey()
@@ -125,6 +133,18 @@ class World(Chain):
     def give_io(self, wallet: Keypair, amount: int) -> None:
         """IO out of the treasury, base units."""
         self.move(self.treasury, self.open_ata(wallet, IO), IO, amount)
+
+    def give_usdc(self, wallet: Keypair, amount: int) -> None:
+        """USDC out of its issuer's hand, base units."""
+        params = MintToParams(
+            program_id=TOKEN_PROGRAM,
+            mint=self.usdc,
+            dest=self.open_ata(wallet, self.usdc),
+            mint_authority=self.authority.pubkey(),
+            amount=amount,
+            signers=[],
+        )
+        self.send([mint_to(params)], [self.payer, self.authority])
 
     def post_price(self, price: int, **more: Any) -> Pubkey:
         """Mantissa of 10^-8 dollars per IO, published now."""
