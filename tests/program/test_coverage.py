@@ -10,10 +10,8 @@ from ionet.program import PROGRAM
 TESTS = Path(__file__).parent
 # Refusals that no call can reach in this version.
 UNREACHABLE = {
-    "RingTooSmall": "both profiles fit the ring; parameters cannot change yet",
     "OnlyOwnerStakes": "until there was co-staking only owners staked; the code is kept",
     "WrongVault": "kept for vaults that are not PDAs; today's are checked by their seeds",
-    "UnknownVersion": "accounts have one version so far",
 }
 
 

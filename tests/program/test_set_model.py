@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from ionet import pda
+from ionet.types import DeviceModel, ModelChanged
+from program import calls, governance
+from program.calls import ID, LeaseRef
+from program.chain import refused, who
+from program.world import H100, HOUR, T4, World
+
+MODEL = pda.model(ID, H100)
+
+
+def test_off_and_on_ok(world: World) -> None:
+    node, cluster = world.staked_node(), world.cluster()
+    other = world.staked_node("b", T4, 4)
+    off = world.do(governance.set_model(world.authority, H100, False))
+    assert off.events == (ModelChanged(model=MODEL, seq=2, at=world.now, enabled=False),)
+    assert world.get(DeviceModel, MODEL).enabled == 0
+    with refused("ModelDisabled"):
+        world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
+    world.booked(other, cluster)
+    on = world.do(governance.set_model(world.authority, H100, True))
+    assert on.events == (ModelChanged(model=MODEL, seq=3, at=world.now, enabled=True),)
+    world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
+
+
+def test_a_running_lease_goes_on_but_is_not_extended_ok(world: World) -> None:
+    lease = world.running()
+    world.do(governance.set_model(world.authority, H100, False))
+    with refused("ModelDisabled"):
+        world.do(calls.extend_lease(lease, H100, HOUR))
+    world.serve(lease, 12)
+    world.final(lease)
+    world.do(calls.settle_lease(lease), calls.close_lease(lease), calls.close_cluster(lease.cluster))
+    assert world.of_node(lease.node).served_secs == 2 * HOUR
+
+
+def test_by_another_than_the_authority_fails(world: World) -> None:
+    for name in ("pauser", "arbiter", "stranger"):
+        with refused("NotAuthority"):
+            world.do(governance.set_model(who(name), H100, False))
