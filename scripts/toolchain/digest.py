@@ -27,6 +27,7 @@ SHARED = (
     "scripts/toolchain/builtins.py",
     "scripts/toolchain/idl.py",
     "scripts/toolchain/legacy_idl.py",
+    "scripts/toolchain/sbpf-linker",
     "scripts/toolchain/sbpf-solana.json",
     "scripts/toolchain/toolchain.sh",
 )

@@ -4,6 +4,9 @@
 
 linker_version=0.2.6
 builtins_version=0.3.0
+framework="anchor-lang anchor-spl anchor-derive-accounts pinocchio solana-account-view solana-address"
+cargo_home=/opt/cargo # for programs only: their crates are changed, the tools' are not
+own_files="builtins.py sbpf-linker sbpf-solana.json"
 packages=ca-certificates,cargo,rustc,rust-src,llvm-23,llvm-23-dev,libpolly-23-dev,libzstd-dev,zlib1g-dev,gcc,g++,pkg-config,python3-minimal
 
 in_root() {
@@ -47,10 +50,11 @@ install_root() {
 
 # Rebuilt whenever one of our own files in the root differs from the repository's.
 install_builtins() {
-  [ -e "$root/opt/builtins.bc" ] && cmp -s "$here/builtins.py" "$root/opt/builtins.py" \
-    && cmp -s "$here/sbpf-solana.json" "$root/opt/sbpf-solana.json" && return
-  rm -rf "$root/opt/builtins" "$root/opt/builtins.bc" "$root/target" && mkdir -p "$root/opt/builtins/src"
-  cp "$here/sbpf-solana.json" "$here/builtins.py" "$root/opt/"
+  local file changed=
+  for file in $own_files; do cmp -s "$here/$file" "$root/opt/$file" || changed=1; done
+  [ -e "$root/opt/builtins.bc" ] && [ -z "$changed" ] && return
+  rm -rf "$root"/opt/{builtins,builtins.bc,sbpf-link} "$root"/target{,-probe} && mkdir -p "$root/opt/builtins/src"
+  for file in $own_files; do cp "$here/$file" "$root/opt/"; done
   cat > "$root/opt/builtins/Cargo.toml" <<T
 [package]
 name = "builtins"
@@ -67,21 +71,37 @@ T
     > /opt/builtins.ll && llvm-as-23 /opt/builtins.ll -o /opt/builtins.bc'
 }
 
+# The framework marks itself inline(always): some 70 instructions for each account and 100 for each handler, copied into
+# every one of them. Turned into a hint, programs are a quarter smaller. Downloaded crates count as unchangeable, so cargo
+# keeps what it built from them before: the target folders go. Once done, nothing is found and nothing happens.
+soften_inlining() { # in the crates of the workspace mounted at /src
+  local crate found crates=$root$cargo_home/registry/src
+  [ "$(cat "$root$cargo_home/framework" 2>/dev/null)" = "$framework" ] || rm -rf "$crates" # cargo unpacks them again
+  in_root env CARGO_HOME="$cargo_home" cargo fetch --quiet --locked --manifest-path /src/Cargo.toml
+  for crate in $framework; do
+    mapfile -t found < <(grep -rlF '#[inline(always)]' "$crates"/*/"$crate"-[0-9]*)
+    [ ${#found[@]} -gt 0 ] || continue
+    rm -rf "$root"/target{,-probe}
+    sed -i 's/#\[inline(always)\]/#[inline]/' "${found[@]}"
+  done
+  echo "$framework" > "$root$cargo_home/framework"
+}
+
 # A panic aborts at once: no formatting code, no writable statics, and the transaction still fails.
 # Misaligned access: the runtime loads and stores at any address in one instruction; without it every access to a
 # packed field is taken apart into bytes (a third of the program).
-# Inlining threshold: a tenth less program for a few compute units.
+# Inlining threshold: what is copied is not called; a tenth less program for a few compute units.
 # --cfg target_os: std knows an allocator for zkvm (the target's os) and none for solana; crates still see solana.
 rust_flags="-Aexplicit_builtin_cfgs_in_flags --cfg=target_os=\"solana\" -Zunstable-options -Cpanic=immediate-abort \
--Clinker=sbpf-linker -Clink-arg=--llvm-args=-bpf-stack-size=4096 -Clink-arg=--arch=v3 \
--Clink-arg=--cpu-features=+allows-misaligned-mem-access -Clink-arg=--llvm-args=-inline-threshold=5 -Cllvm-args=-inline-threshold=25"
+-Clinker=/opt/sbpf-linker -Clink-arg=--llvm-args=-bpf-stack-size=4096 -Clink-arg=--arch=v3 \
+-Clink-arg=--cpu-features=+allows-misaligned-mem-access -Clink-arg=--llvm-args=-inline-threshold=0 -Cllvm-args=-inline-threshold=0"
 
 # Freshness by content, not by time: clones of different age share the target folder.
 cargo_sbpf() { # cargo_sbpf DIR TARGET_DIR "EXTRA FLAGS" CARGO_ARG...
   local dir=$1 target=$2 encoded
   encoded=$(tr -s ' ' $'\x1f' <<<"$rust_flags $3"); encoded=${encoded%$'\x1f'}; shift 3
   in_root env RUSTC_BOOTSTRAP=1 RUSTC_BOOTSTRAP_SYNTHETIC_TARGET=1 __CARGO_TESTS_ONLY_SRC_ROOT=/opt/rust/library \
-    CARGO_ENCODED_RUSTFLAGS="$encoded" CARGO_TARGET_DIR="$target" \
+    CARGO_HOME="$cargo_home" CARGO_ENCODED_RUSTFLAGS="$encoded" CARGO_TARGET_DIR="$target" \
     bash -c 'cd "$0" && exec cargo "$@"' "$dir" "$@" --release --target /opt/sbpf-solana.json \
     -Zbuild-std=std,panic_abort -Zbuild-std-features= -Zjson-target-spec -Zchecksum-freshness
 }
