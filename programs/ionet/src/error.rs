@@ -242,4 +242,6 @@ pub enum IonetError {
     AlreadyMigrated,
     #[msg("The fee vault holds less than this would pay.")]
     FeesTooSmall,
+    #[msg("Only the node's owner or its device key may do this.")]
+    NotSupplier,
 }

@@ -295,7 +295,8 @@ pub mod ionet {
         dispute_lease::handler(ctx, from_interval, to_interval)
     }
 
-    /// Defends a disputed interval with its challenge, or walks the proof chain back towards it. Anyone.
+    /// Defends a disputed interval with its challenge, or walks the proof chain back towards it. Node owner or
+    /// device key.
     pub fn defend_lease(
         ctx: &mut Context<DefendLease>,
         prev_head: [u8; 32],

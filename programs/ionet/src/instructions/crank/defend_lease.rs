@@ -4,7 +4,7 @@ use pinocchio::sysvars::instructions::INSTRUCTIONS_ID;
 use crate::error::IonetError;
 use crate::events::DisputeDefended;
 use crate::hash::proof_head;
-use crate::state::{Cluster, Lease};
+use crate::state::{Cluster, Lease, Node};
 use crate::{clock, emit_event, evidence};
 
 /// One link of a lease's proof chain, as its `ProofAppended` event gave it.
@@ -19,17 +19,24 @@ pub struct ProofEntry {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct DefendLease {
+    /// The node's owner or device key: what is passed over is lost, and only the supplier's side may decide that.
+    #[account(constraint((node.owner == *defender.address() || node.device_key == *defender.address()) @ IonetError::NotSupplier))]
     pub defender: Signer,
     #[account(mut)]
     pub cluster: Account<Cluster>,
-    #[account(mut, constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster))]
+    pub node: Account<Node>,
+    #[account(
+        mut,
+        constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
+        constraint(lease.node == *node.address() @ IonetError::WrongNode),
+    )]
     pub lease: Account<Lease>,
     /// CHECK: the instructions sysvar.
     #[account(address = INSTRUCTIONS_ID @ IonetError::NoChallengeSignature)]
     pub instructions: UncheckedAccount,
 }
 
-/// Shows that a disputed interval was challenged and answered. Anyone. `entries`, oldest first, are the links of the
+/// Shows that a disputed interval was challenged and answered. Node owner or device key. `entries`, oldest first, are the links of the
 /// proof chain from `prev_head` to where the defence has got to; with `open` the first of them is opened: the instruction
 /// before this one verifies the session key's signature over its challenge, and `path` leads from that leaf 0 to its root.
 /// Intervals are defended from the last to the first; a long chain is walked back over several transactions.

@@ -24,7 +24,8 @@ pub struct EndLease {
 }
 
 /// Ends a running lease. After `fault_after_secs` of missed time anyone may, as the supplier's fault; before that only
-/// the renter, who then pays the minimum charge if nothing was missed.
+/// the renter, who then pays the minimum charge if nothing was missed and, once disputes are decided, nothing refunded:
+/// an open dispute alone saves him nothing (`Lease::payable_secs`).
 pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
     let now = clock::now()?;
     let by = *ctx.accounts.authority.address();
@@ -35,7 +36,7 @@ pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
     let unserved = lease.unserved_secs(now);
     let fault = unserved > u64::from(lease.fault_after_secs);
     require!(fault || by == cluster.renter, IonetError::NotSupplierFault);
-    if !fault && unserved == 0 && !lease.is_disputed() && lease.refunded_secs == 0 {
+    if !fault && unserved == 0 {
         lease.due_min_secs = lease.min_charge_secs.min(lease.duration);
     }
     let reason = if fault { END_SUPPLIER_FAULT } else { END_RENTER };
