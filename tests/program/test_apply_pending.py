@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from ionet.types import LeaseSettled, Network, NodeSlashed, ParamsChanged, RoleChanged
 from program import calls, governance
 from program.calls import FEED as FEED_ID
 from program.calls import NETWORK, NOBODY
-from program.chain import refused, who
+from program.chain import Call, refused, who
 from program.governance import ARBITER, AUTHORITY, FEED, PAUSER, CaseRef, changed
 from program.test_propose_params import encoded
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
+from solders.keypair import Keypair
 
 DAY = 86_400
 TIMELOCK = 2 * DAY
@@ -110,12 +113,12 @@ def test_the_old_authority_has_no_power_and_the_new_one_all(world: World) -> Non
     world.warp(TIMELOCK)
     world.do(governance.apply_pending(HEIR))
     world.fund(HEIR.pubkey())
-    every = [
-        ("NotAuthority", lambda who_: governance.propose_params(who_, world.params)),
-        ("NotAuthority", lambda who_: governance.propose_role(who_, AUTHORITY, VALUE)),
-        ("NotAuthority", lambda who_: governance.set_model(who_, H100, True)),
-        ("NotAuthority", lambda who_: calls.register_model(who_, 9)),
-        ("NotPauser", lambda who_: calls.set_pause(who_, 0)),
+    every: list[tuple[str, Callable[[Keypair], Call]]] = [
+        ("NotAuthority", lambda key: governance.propose_params(key, world.params)),
+        ("NotAuthority", lambda key: governance.propose_role(key, AUTHORITY, VALUE)),
+        ("NotAuthority", lambda key: governance.set_model(key, H100, True)),
+        ("NotAuthority", lambda key: calls.register_model(key, 9)),
+        ("NotPauser", lambda key: calls.set_pause(key, 0)),
     ]
     for error, make in every:
         with refused(error):
