@@ -5,7 +5,6 @@ pub mod claim_owed;
 pub mod close_cluster;
 pub mod close_lease;
 pub mod close_stake_vault;
-pub mod defend_lease;
 pub mod open_owed;
 pub mod push_unbond;
 pub mod refresh_price;
@@ -14,5 +13,5 @@ pub mod settle_lease;
 
 pub use {
     burn::*, buyback::*, cancel_lease::*, claim_owed::*, close_cluster::*, close_lease::*, close_stake_vault::*,
-    defend_lease::*, open_owed::*, push_unbond::*, refresh_price::*, report_missed::*, settle_lease::*,
+    open_owed::*, push_unbond::*, refresh_price::*, report_missed::*, settle_lease::*,
 };
