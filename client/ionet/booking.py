@@ -137,7 +137,7 @@ async def book(
         return await _judge(client, wish, order[position], nodes[order[position]], error)
 
     def outcome(delivery: Delivery) -> Booking:
-        leases = {order[at]: _lease(client, bulk.instructions[at]) for at in delivery.landed}
+        leases = {order[at]: _lease(client, bulk.instructions[at]) for at in sorted(delivery.landed)}
         left_out = {order[at]: why for at, why in delivery.left_out.items()}
         return Booking(wish.cluster, leases, missing | left_out, delivery.receipts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from ionet.errors import (
 )
 from ionet.packing import Batch, Packer, Tables
 from ionet.plan import Receipt
-from ionet.rpc import INVALID_PARAMS
+from ionet.rpc import INVALID_PARAMS, Blockhash
 from ionet.wallet import Signer
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # How often a transaction is made anew after the one before it has certainly expired.
 ATTEMPTS = 3
+# For so many seconds transactions name the same blockhash.
+_BLOCK_SECS = 1.0
 
 # Why an instruction at a position is left out, another one in its place, or None when it is not to blame.
 Verdict = IonetError | Instruction | None
@@ -82,6 +85,8 @@ class Bulk:
         self._delivery = Delivery()
         self._replaced: set[int] = set()
         self._fee = 0
+        self._block: Blockhash | None = None
+        self._block_at = 0.0
 
     async def run(self) -> Delivery:
         """Send the first transaction alone, then the others. Raises Stopped for what is wrong with all of them."""
@@ -134,14 +139,22 @@ class Bulk:
     async def _send(self, batch: Batch) -> Receipt:
         instructions = [self.instructions[at] for at in batch.positions]
         for attempt in range(1, ATTEMPTS + 1):
+            block = await self._recent_block()
             try:
                 return await self._client.send(
-                    instructions, signers=self._signers, tables=batch.tables, priority_fee=self._fee
+                    instructions, signers=self._signers, tables=batch.tables, priority_fee=self._fee, block=block
                 )
             except TransactionExpired:
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
+
+    async def _recent_block(self) -> Blockhash:
+        """The same blockhash for what is sent within a moment; no two of these transactions are equal."""
+        if self._block is None or time.monotonic() - self._block_at > _BLOCK_SECS:
+            self._block_at = time.monotonic()
+            self._block = await self._client.rpc.blockhash()
+        return self._block
 
     async def _without_cause(self, batch: Batch, error: ChainRefused | RpcError) -> list[Batch]:
         """What to send instead of a batch that was refused: without the culprit, without lookup tables, or in halves.

@@ -33,7 +33,7 @@ from ionet.errors import NotFound, RpcError, WalletError
 from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
-from ionet.rpc import Landed, PreflightFailed, Rpc
+from ionet.rpc import Blockhash, Landed, PreflightFailed, Rpc
 from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, read_signed, sign_all, unsigned
 
 T = TypeVar("T")
@@ -159,15 +159,16 @@ class Client:
         signers: Sequence[Signer] = (),
         tables: Sequence[AddressLookupTableAccount] = (),
         priority_fee: int | None = None,
+        block: Blockhash | None = None,
     ) -> Receipt:
         """Sign, send and confirm one transaction. Raises ChainRefused (see `program_errors`), TransactionExpired.
 
         tables: lookup tables it may use. priority_fee: micro-lamports per compute unit, by default what recent blocks
-        asked for.
+        asked for. block: a recent blockhash that no equal transaction named, by default the newest.
         """
         if self.wallet is None:
             raise WalletError("this client has no wallet; it can only read")
-        message, last_valid = await self._message(instructions, self.wallet.pubkey, tables, priority_fee)
+        message, last_valid = await self._message(instructions, self.wallet.pubkey, tables, priority_fee, block)
         return await self._deliver(await sign_all(message, [self.wallet, *signers]), last_valid)
 
     async def send_all(
@@ -206,11 +207,15 @@ class Client:
         payer: Pubkey,
         tables: Sequence[AddressLookupTableAccount] = (),
         priority_fee: int | None = None,
+        known_block: Blockhash | None = None,
     ) -> tuple[MessageV0, int]:
+        async def newest() -> Blockhash:
+            return known_block or await self.rpc.blockhash()
+
         async def offer() -> int:
             return await self.priority_fee(instructions) if priority_fee is None else priority_fee
 
-        block, fee = await asyncio.gather(self.rpc.blockhash(), offer())
+        block, fee = await asyncio.gather(newest(), offer())
         limit = budget.from_table(self.program, instructions)
         if limit is None:
             generous = budget.with_budget(instructions, budget.MAX_UNITS, fee)

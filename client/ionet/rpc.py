@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Sequence
@@ -32,16 +33,16 @@ from solders.transaction_status import (
 )
 
 from ionet.errors import RpcError, RpcUnreachable, TransactionExpired
+from ionet.statuses import Statuses, pause
 
 T = TypeVar("T")
 _log = logging.getLogger("ionet.rpc")
 
 # Rising; solders' status converts to the position in this list.
 _COMMITMENTS = ["processed", "confirmed", "finalized"]
-# Seconds between two looks at a transaction's status: often at first, then less.
-FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.02, 1.3, 0.4
 # getMultipleAccounts takes at most so many keys.
 ACCOUNTS_PER_CALL = 100
+SIGNATURES_PER_CALL = 1000
 # JSON-RPC's code for what cannot be taken at all; Agave's answer to a transaction whose lookup table it does not have.
 INVALID_PARAMS = -32602
 
@@ -93,6 +94,7 @@ class Rpc:
         self.url = url
         self.commitment = commitment
         self.resend_every, self.patience = resend_every, patience
+        self._statuses = Statuses(self._ask_statuses)
         self.client = AsyncClient(url, commitment=commitment, timeout=timeout, http2=False)
 
     async def __aenter__(self) -> Self:
@@ -178,6 +180,20 @@ class Rpc:
         )
         return (await self._call(call)).value
 
+    async def signatures(self, key: Pubkey) -> list[Signature]:
+        """Every transaction that names an account and succeeded, newest first, as far as the node's history goes."""
+        found: list[Signature] = []
+        before: Signature | None = None
+        while True:
+            call = self.client.get_signatures_for_address(
+                key, before=before, limit=SIGNATURES_PER_CALL, commitment=self._history_commitment()
+            )
+            page = (await self._call(call)).value
+            found += [item.signature for item in page if item.err is None]
+            if len(page) < SIGNATURES_PER_CALL:
+                return found
+            before = page[-1].signature
+
     async def landed_transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta:
         """A transaction that is known to have landed; waits a little for the node's history to catch up."""
         for attempt in range(20):
@@ -222,10 +238,10 @@ class Rpc:
 
     async def confirm(self, signature: Signature, last_valid_block_height: int, *, raw: bytes | None = None) -> Landed:
         """Wait until a transaction landed at the client's commitment, sending `raw` again meanwhile."""
-        delay, answered, sent = FIRST_POLL, time.monotonic(), time.monotonic()
-        while True:
+        answered = sent = time.monotonic()
+        for looks in itertools.count():
             try:
-                status = await self._status(signature)
+                status = await self._statuses.get(signature)
                 if status is None and time.monotonic() - sent > self.resend_every:
                     sent = time.monotonic()
                     status = await self._status_unless_expired(signature, last_valid_block_height)
@@ -237,15 +253,15 @@ class Rpc:
             except RpcUnreachable:
                 if time.monotonic() - answered > self.patience:
                     raise RpcUnreachable(f"{self.url}, while waiting for {signature}") from None
-            await asyncio.sleep(delay)
-            delay = min(delay * POLL_GROWTH, LONGEST_POLL)
+            await pause(looks)
+        raise AssertionError("unreachable")
 
     async def _status_unless_expired(
         self, signature: Signature, last_valid_block_height: int
     ) -> TransactionStatus | None:
         """The status, asked for after the height: no block that comes later can hold an expired transaction."""
         height = await self._block_height()
-        status = await self._status(signature)
+        [status] = await self._ask_statuses([signature])
         if status is None and height > last_valid_block_height:
             raise TransactionExpired(str(signature))
         return status
@@ -258,8 +274,8 @@ class Rpc:
         # The history methods know no "processed".
         return Confirmed if self.commitment == Processed else self.commitment
 
-    async def _status(self, signature: Signature) -> TransactionStatus | None:
-        return (await self._call(self.client.get_signature_statuses([signature]))).value[0]
+    async def _ask_statuses(self, signatures: Sequence[Signature]) -> Sequence[TransactionStatus | None]:
+        return (await self._call(self.client.get_signature_statuses(list(signatures)))).value
 
     async def _block_height(self) -> int:
         return (await self._call(self.client.get_block_height())).value
