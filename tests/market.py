@@ -20,8 +20,8 @@ from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from spl.token.constants import TOKEN_PROGRAM_ID
-from spl.token.instructions import create_idempotent_associated_token_account, transfer
-from spl.token.models import TransferParams
+from spl.token.instructions import create_idempotent_associated_token_account, mint_to, transfer
+from spl.token.models import MintToParams, TransferParams
 
 IO = 100_000_000  # base units
 USD = 1_000_000  # micro-dollars
@@ -66,7 +66,7 @@ class Market:
         """Create the network and mint the renter some IOSD."""
         await self.admin.network.bootstrap(genesis_owner=self.treasury.address)
         for client in (self.admin, self.renter):
-            await self._give_io(client.address, 2_000_000 * IO)
+            await self.give_io(client.address, 2_000_000 * IO)
         await self.mint_iosd(self.renter, 500_000 * IO)
 
     async def mint_iosd(self, client: Client, amount: int) -> None:
@@ -75,7 +75,8 @@ class Market:
         await self.admin.oracle.post(network.feed_id, 2 * 10**8, publish_time=self.net.chain.unix_time)
         await client.iosd.mint(amount)
 
-    async def _give_io(self, owner: Pubkey, amount: int) -> None:
+    async def give_io(self, owner: Pubkey, amount: int) -> None:
+        """IO from the treasury."""
         mint = pda.io_mint(PROGRAM.id)
         setup = create_idempotent_associated_token_account(self.treasury.address, owner, mint)
         move = transfer(
@@ -88,6 +89,21 @@ class Market:
             )
         )
         await self.treasury.send([setup, move])
+
+    async def mint_usdc(self, amount: int = 50 * USD) -> Pubkey:
+        """Exactly so much USDC for the renter, and an account for the supplier; returns the mint."""
+        mint = (await self.admin.network.get()).usdc_mint
+        owners = (self.admin.address, self.renter.address)
+        accounts = [create_idempotent_associated_token_account(self.admin.address, owner, mint) for owner in owners]
+        params = MintToParams(
+            program_id=TOKEN_PROGRAM_ID,
+            mint=mint,
+            dest=pda.token_account(self.renter.address, mint),
+            mint_authority=self.admin.address,
+            amount=amount,
+        )
+        await self.admin.send([*accounts, mint_to(params)])
+        return mint
 
     def terms(self, price: int = PRICE) -> NodeTerms:
         return NodeTerms(

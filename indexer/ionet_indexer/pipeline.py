@@ -59,7 +59,7 @@ class Pipeline:
         """
         writer = self._writer
         async with writer.transaction():
-            view = View()
+            view = View(self._codec)
             undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
             if undone:
                 await self._refold(view, undone)
@@ -75,7 +75,7 @@ class Pipeline:
             settled = await writer.advance(checkpoint)
             await writer.report(checkpoint.indexed, None)
             finalized = await writer.finalize_work()
-            if fresh or undone or settled:
+            if fresh or undo_after is not None or settled:
                 await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))
             if undone or finalized or LeaseWork in view.changed():
                 await writer.notify(CHANNEL_WORK, str(checkpoint.indexed))
@@ -112,7 +112,7 @@ class Pipeline:
         """
         await self._writer.forget(entities)
         events = await self._writer.events_of(entities, self._codec)
-        replay = View()
+        replay = View(self._codec)
         await self._load(replay, events)
         for event in events:
             apply(replay, event)
@@ -128,7 +128,7 @@ class Pipeline:
         async with self._writer.transaction():
             await self._writer.empty()
             while events := await self._writer.events_after(position, _REBUILD_BATCH, self._codec):
-                view = View()
+                view = View(self._codec)
                 await self._load(view, events)
                 for event in events:
                     apply(view, event)

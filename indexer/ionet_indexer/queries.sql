@@ -8,6 +8,12 @@ SELECT genesis, program, indexed_slot, finalized_slot FROM checkpoint
 INSERT INTO checkpoint (genesis, program, indexed_slot, finalized_slot) VALUES ($1, $2, -1, -1)
 ON CONFLICT DO NOTHING
 
+-- name: refold_due
+SELECT refold FROM checkpoint
+
+-- name: refold_done
+UPDATE checkpoint SET refold = false
+
 -- name: checkpoint_advance
 WITH before AS (SELECT finalized_slot FROM checkpoint)
 UPDATE checkpoint SET indexed_slot = $1, finalized_slot = $2 FROM before

@@ -7,6 +7,7 @@ were read is left for the next time; every other row must agree, its `seq` inclu
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,23 @@ from ionet.codec import ProgramCodec
 
 from ionet_indexer import metrics, tables
 from ionet_indexer.decode import slot_of
-from ionet_indexer.fold.names import CLUSTER_KINDS, CURRENCIES, PROFILES, ROLES, key_or_none, word
+from ionet_indexer.fold.names import (
+    CASE_REASONS,
+    CLUSTER_KINDS,
+    CURRENCIES,
+    NETWORK_ROLES,
+    PROFILES,
+    ROLES,
+    key_or_none,
+    word,
+)
 from ionet_indexer.reader import SQL, Reader
 from ionet_indexer.rows import State
 from ionet_indexer.source.base import AccountSource, SourceError
 
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
+# Columns that are null while the events did not tell them.
+_NOT_ALWAYS_TOLD = {"version", "last_price", "last_high_price"}
 _LEASE_STATUS = {1: "booked", 2: "ready", 3: "active", 4: "ended", 5: "cancelled"}
 
 
@@ -49,17 +61,28 @@ def _network(a: t.Network) -> dict[str, Any]:
         "io_genesis": a.io_genesis,
         "profile": word(PROFILES, a.profile),
         "pause_bits": a.pause_bits,
+        "version": a.version,
+        "pending_params_at": a.pending_effective_at or None,
+        "pending_role": word(NETWORK_ROLES, a.pending_role) if a.pending_role else None,
+        "pending_role_at": a.pending_role_at or None,
     }
 
 
 def _model(a: t.DeviceModel) -> dict[str, Any]:
-    return {"seq": a.seq, "code": a.code, "multiplier": a.multiplier, "throughput": a.throughput}
+    return {
+        "seq": a.seq,
+        "code": a.code,
+        "multiplier": a.multiplier,
+        "throughput": a.throughput,
+        "enabled": a.enabled == 1,
+    }
 
 
 _NODE_COLUMNS = (
     *("seq", "registered_at", "model", "processors", "price", "min_duration", "max_duration", "min_coverage_bps"),
     *("country", "region", "tier", "currencies", "terms_seq", "flags", "slashed", "leases_closed", "served_secs"),
-    *("missed_secs", "earned"),
+    *("missed_secs", "earned", "earned_io", "owner_bonded_shares", "owner_unbonding_shares", "refill", "co_share_bps"),
+    *("pending_co_share_bps", "reward_per_share", "owner_rewards", "co_rewards", "co_settled"),
 )
 
 
@@ -75,17 +98,35 @@ def _node(a: t.Node) -> dict[str, Any]:
         "unbonding_shares": a.unbonding.shares,
         "unbonding_era": a.unbonding.era,
         "leases_booked": a.next_lease_number,
+        "cases": a.next_case,
+        "pending_co_share_at": a.pending_co_share_at or None,
     }
 
 
 def _position(a: t.StakePosition) -> dict[str, Any]:
     tickets = [(n, x.shares, x.era, x.matures_at) for n, x in enumerate(a.tickets) if x.shares]
-    return {"node": str(a.node), "staker": str(a.staker), "shares": a.shares, "era": a.era, "tickets": tickets}
+    return {
+        **{name: getattr(a, name) for name in ("shares", "era", "reward_debt", "rewards")},
+        "node": str(a.node),
+        "staker": str(a.staker),
+        "tickets": tickets,
+    }
+
+
+def _case(a: t.Case) -> dict[str, Any]:
+    return {
+        **{name: getattr(a, name) for name in ("number", "opened_at", "decide_from", "decide_by")},
+        "node": str(a.node),
+        "arbiter": str(a.arbiter),
+        "reason": word(CASE_REASONS, a.reason),
+        "evidence_hash": a.evidence_hash.hex(),
+        "appeal_hash": a.appeal_hash.hex() if any(a.appeal_hash) else None,
+    }
 
 
 _CLUSTER_COLUMNS = (
     *("seq", "id", "session_expires_at", "opened_at", "deposit", "reserved", "paid", "fees", "refunded"),
-    *("leases_booked", "leases_open"),
+    *("leases_booked", "leases_open", "session_changed_at"),
 )
 
 
@@ -106,6 +147,7 @@ def _cluster(a: t.Cluster) -> dict[str, Any]:
 _LEASE_COLUMNS = (
     *("seq", "number", "price", "required_stake", "io_price", "booked_at", "reserved_amount", "paid", "supplier_fee"),
     *("renter_fee", "proof_count", "duration", "max_duration", "due_min_secs", "interval_secs", "processors"),
+    *("approved_through", "dispute_bond", "bond_due", "refunded_secs"),
 )
 
 
@@ -113,6 +155,9 @@ def _lease(a: t.Lease) -> dict[str, Any]:
     return {
         **{name: getattr(a, name) for name in _LEASE_COLUMNS},
         **{name: getattr(a, name) or None for name in ("ready_at", "started_at", "ends_at")},
+        "disputed_secs": a.held_secs,
+        "dispute_from": a.dispute_from if a.dispute_to else None,
+        "dispute_to": a.dispute_to or None,
         "node": str(a.node),
         "cluster": str(a.cluster),
         "role": word(ROLES, a.role),
@@ -122,8 +167,12 @@ def _lease(a: t.Lease) -> dict[str, Any]:
 
 
 def _iosd(a: t.Iosd) -> dict[str, Any]:
-    names = ("seq", "minted", "io_burned", "last_price", "last_publish_time")
-    return {name: getattr(a, name) for name in names}
+    names = ("seq", "minted", "redeemed", "io_burned", "io_redeemed", "last_price", "last_high_price")
+    return {
+        **{name: getattr(a, name) for name in names},
+        "last_publish_time": a.last_publish_time,
+        "burned": sorted(amount for amount in (a.fee_burned, a.io_other_burned) if amount),
+    }
 
 
 _CHECKS: dict[type[State], tuple[Callable[[Any], dict[str, Any]], str]] = {
@@ -131,6 +180,7 @@ _CHECKS: dict[type[State], tuple[Callable[[Any], dict[str, Any]], str]] = {
     tables.Model: (_model, "true"),
     tables.Node: (_node, "true"),
     tables.Position: (_position, "NOT closed"),
+    tables.Case: (_case, "decided_at IS NULL"),
     tables.Cluster: (_cluster, "status = 'open'"),
     tables.Lease: (_lease, "status <> 'closed'"),
     tables.Iosd: (_iosd, "true"),
@@ -146,8 +196,13 @@ def compare(row: State, account: Any | None) -> list[Drift]:
     found = {name: getattr(row, name) for name in expected}
     if isinstance(row, tables.Position):
         found["tickets"] = [(item.ticket, item.shares, item.era, item.matures_at) for item in row.tickets]
+    if isinstance(row, tables.Iosd):
+        found["burned"] = sorted(row.burned.values())
+    unknown = {name for name in _NOT_ALWAYS_TOLD & found.keys() if found[name] is None}
     return [
-        Drift(row.table, key, name, found[name], expected[name]) for name in expected if found[name] != expected[name]
+        Drift(row.table, key, name, found[name], expected[name])
+        for name in expected
+        if found[name] != expected[name] and name not in unknown
     ]
 
 
@@ -171,7 +226,12 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
     if isinstance(network, t.Network):
         async with reader.writing() as connection:
             await connection.execute(
-                SQL["parameters_set"], str(pda.network(codec.id)), slot, str(network.params.stake_per_processor)
+                SQL["parameters_set"],
+                str(pda.network(codec.id)),
+                slot,
+                str(network.params.stake_per_processor),
+                network.params.co_stake_max_percent,
+                json.dumps(codec.show(network)["params"]),
             )
     metrics.DRIFT_ROWS.set(len({(drift.table, drift.key) for drift in drifts}))
     return drifts

@@ -159,7 +159,11 @@ async def _write(settings: Settings, codec: ProgramCodec, writer: Writer) -> Non
                 log.warning("chain not reachable: %s", error, extra={"action": "no_chain"})
                 await asyncio.sleep(_RETRY_SECS)
         start = await writer.start(genesis, program)
-        ingest = Ingest(source, writer, Pipeline(writer, codec), start, batch=settings.batch)
+        pipeline = Pipeline(writer, codec)
+        if await writer.refold_due():
+            log.info("the schema changed: folding all events again", extra={"action": "refold"})
+            await pipeline.rebuild()
+        ingest = Ingest(source, writer, pipeline, start, batch=settings.batch)
         await ingest.run(wake, settings.poll)
     finally:
         pushes.cancel()

@@ -14,10 +14,11 @@ from ionet.errors import IonetError
 
 from ionet_indexer import queries, rows
 from ionet_indexer.decode import Event, first_position, slot_of
+from ionet_indexer.facts import FACTS
 from ionet_indexer.fold import View
 from ionet_indexer.migrate import migrate
 from ionet_indexer.rows import State
-from ionet_indexer.tables import FACTS, STATES
+from ionet_indexer.tables import STATES
 
 S = TypeVar("S", bound=State)
 WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; whoever holds it is the one writer of this database
@@ -29,6 +30,7 @@ CONNECTION_ERRORS = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a server that ends while an answer is under way can leave the protocol in no state
     asyncpg.OperatorInterventionError,
 )
 
@@ -117,6 +119,10 @@ class Writer:
             )
         return Checkpoint(row["indexed_slot"], row["finalized_slot"])
 
+    async def refold_due(self) -> bool:
+        """Whether a migration changed derived tables that were filled before."""
+        return bool(await self._connection.fetchval(SQL["refold_due"]))
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """One database transaction."""
@@ -202,6 +208,7 @@ class Writer:
     async def empty(self) -> None:
         """Remove every derived row."""
         await self._connection.execute("TRUNCATE " + ", ".join(kind.table for kind in (*STATES, *FACTS)))
+        await self._connection.execute(SQL["refold_done"])
 
     async def save(self, view: View) -> None:
         """Write what the folds changed."""

@@ -1,15 +1,12 @@
-"""Rows of the derived tables. Columns are described in migrations/0002_tables.sql.
-
-States are folds of one entity's events (fold.py); facts are single events in columns of their own.
-"""
+"""Rows of the tables of states: each folds the events of one entity. Columns are described in migrations/*.sql."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from ionet_indexer.rows import Fact, State
+from ionet_indexer.rows import State
 
 
 class Network(State, kw_only=True):
@@ -30,6 +27,13 @@ class Network(State, kw_only=True):
     io_genesis: int
     profile: str
     pause_bits: int = 0
+    version: int | None = None
+    params: dict[str, Any] | None = None
+    pending_params: dict[str, Any] | None = None
+    pending_params_at: int | None = None
+    pending_role: str | None = None
+    pending_role_value: str | None = None
+    pending_role_at: int | None = None
 
 
 class Model(State, kw_only=True):
@@ -46,6 +50,7 @@ class Model(State, kw_only=True):
     pool: str
     multiplier: int
     throughput: int
+    enabled: bool = True
 
 
 class Node(State, kw_only=True):
@@ -86,6 +91,21 @@ class Node(State, kw_only=True):
     served_secs: int = 0
     missed_secs: int = 0
     earned: int = 0
+    earned_usdc: int = 0
+    earned_io: int = 0
+    owner_bonded_shares: int = 0
+    owner_unbonding_shares: int = 0
+    refill: int = 0
+    co_share_bps: int = 0
+    pending_co_share_bps: int = 0
+    pending_co_share_at: int | None = None
+    reward_per_share: int = 0
+    owner_rewards: int = 0
+    co_rewards: int = 0
+    co_settled: int = 0
+    cases: int = 0
+    open_case: str | None = None
+    vault_closed: bool = False
 
 
 class Ticket(msgspec.Struct):
@@ -113,6 +133,9 @@ class Position(State, kw_only=True):
     withdrawn: int = 0
     tickets: list[Ticket] = msgspec.field(default_factory=list)
     closed: bool = False
+    reward_debt: int = 0
+    rewards: int = 0
+    rewards_claimed: int = 0
 
 
 class Cluster(State, kw_only=True):
@@ -132,6 +155,7 @@ class Cluster(State, kw_only=True):
     session_expires_at: int
     config_hash: str
     opened_at: int
+    session_changed_at: int
     deposit: int
     status: str = "open"
     closed_at: int | None = None
@@ -185,6 +209,16 @@ class Lease(State, kw_only=True):
     served_secs: int | None = None
     missed_secs: int = 0
     released: int = 0
+    approved_through: int = 0
+    disputes: int = 0
+    dispute_from: int | None = None
+    dispute_to: int | None = None
+    disputed_secs: int = 0
+    dispute_bond: int = 0
+    defend_by: int | None = None
+    bond_due: int = 0
+    bond_paid: int = 0
+    refunded_secs: int = 0
 
 
 class Iosd(State, kw_only=True):
@@ -198,8 +232,11 @@ class Iosd(State, kw_only=True):
     minted: int = 0
     io_burned: int = 0
     burned: dict[str, int] = msgspec.field(default_factory=dict)
-    last_price: int = 0
+    last_price: int | None = None
+    last_high_price: int | None = None
     last_publish_time: int = 0
+    redeemed: int = 0
+    io_redeemed: int = 0
 
 
 class LeaseWork(State, kw_only=True):
@@ -221,94 +258,34 @@ class LeaseWork(State, kw_only=True):
     interval_secs: int
     slot: int
     updated_at: int
+    dispute_from: int | None = None
+    dispute_to: int | None = None
+    defend_by: int | None = None
     finalized: bool = False
 
 
-class Proof(Fact, kw_only=True):
-    table: ClassVar[str] = "proofs"
+class Case(State, kw_only=True):
+    table: ClassVar[str] = "cases"
+    key: ClassVar[str] = "case_account"
+    entity: ClassVar[str] = "node"
 
-    position: int
-    lease: str
-    node: str
-    at: int
-    interval: int
-    served_before: int
-    served_secs: int
-    gpu_ms: int
-    root: str
-    proof_head: str
-    proof_count: int
-
-
-class Payment(Fact, kw_only=True):
-    table: ClassVar[str] = "payments"
-
-    position: int
-    lease: str
-    node: str
-    cluster: str
-    at: int
-    payable_secs: int
-    amount: int
-    supplier_amount: int
-    supplier_fee: int
-    renter_fee: int
-    payout: str
-
-
-class Slash(Fact, kw_only=True):
-    table: ClassVar[str] = "slashes"
-
+    case_account: str
     position: int
     node: str
-    lease: str
-    at: int
+    number: int
+    arbiter: str
     reason: str
-    bps: int
-    missed_secs: int
-    amount: int
-    from_bonded: int
-    from_unbonding: int
-    to_renter: int
-    to_reporter: int
-    burned: int
-    reporter: str
+    evidence_hash: str
+    opened_at: int
+    decide_from: int
+    decide_by: int
+    status: str = "open"
+    appealed_at: int | None = None
+    appeal_hash: str | None = None
+    decided_at: int | None = None
+    decided_by: str | None = None
+    bps: int | None = None
+    blocked: bool | None = None
 
 
-class StakeMove(Fact, kw_only=True):
-    table: ClassVar[str] = "stake_moves"
-
-    position: int
-    kind: str
-    node: str
-    staker_position: str
-    staker: str
-    at: int
-    amount: int
-    matures_at: int | None = None
-
-
-class Mint(Fact, kw_only=True):
-    table: ClassVar[str] = "mints"
-
-    position: int
-    at: int
-    wallet: str
-    io_burned: int
-    iosd_minted: int
-    price: int
-    publish_time: int
-
-
-class Burn(Fact, kw_only=True):
-    table: ClassVar[str] = "burns"
-
-    position: int
-    at: int
-    mint: str
-    amount: int
-    burned_after: int
-
-
-STATES: tuple[type[State], ...] = (Network, Model, Node, Position, Cluster, Lease, LeaseWork, Iosd)
-FACTS: tuple[type[Fact], ...] = (Proof, Payment, Slash, StakeMove, Mint, Burn)
+STATES: tuple[type[State], ...] = (Network, Model, Node, Position, Case, Cluster, Lease, LeaseWork, Iosd)

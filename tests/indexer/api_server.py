@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 
-from indexer.recording import PROGRAM_ID, Recording
+from indexer.recording import PROGRAM_ID, Played
 from ionet.program import PROGRAM
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reader import Reader
@@ -20,7 +20,7 @@ from ionet_indexer.store import Checkpoint, Writer
 class RecordedAccounts:
     """The accounts that the recorded chain ended with."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Played) -> None:
         self.slot = recording.heads.confirmed
         self.data = dict(recording.accounts)
 
@@ -28,7 +28,7 @@ class RecordedAccounts:
         return self.slot, {key: self.data.get(key) for key in keys}
 
 
-async def fill(dsn: str, recording: Recording, accounts: AccountSource) -> None:
+async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
     """The recording, and the parameters that come from the accounts."""
     async with Writer.open(dsn) as writer, Reader.open(dsn) as reader:
         await writer.start("recorded", PROGRAM_ID)

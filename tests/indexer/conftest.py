@@ -8,7 +8,7 @@ import postgres
 import pytest
 import pytest_asyncio
 from indexer.api_server import RecordedAccounts, fill, served
-from indexer.recording import Recording, record
+from indexer.recording import Recording, TrustRecording, record, record_trust
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.store import Writer
 
@@ -53,6 +53,12 @@ async def writer(dsn: str) -> AsyncIterator[Writer]:
 def recording() -> Recording:
     """The story of a market, played once per session on the real program."""
     return asyncio.run(record())
+
+
+@pytest.fixture(scope="session")
+def trust() -> TrustRecording:
+    """The story of money and trust, likewise."""
+    return asyncio.run(record_trust())
 
 
 @pytest.fixture(scope="session")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 from indexer.story import Story, tell
+from indexer.trust import TrustStory, tell_of_trust
 from ionet.program import PROGRAM
 from ionet_indexer.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen
 from ionet_indexer.source.rpc import RpcSource
-from market import market
+from market import Market, market
 
+T = TypeVar("T")
 PROGRAM_ID = str(PROGRAM.id)
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A finished history: what happened, its transactions in order, and the accounts it left."""
+class Played:
+    """A finished history: its transactions in order, and the accounts it left."""
 
-    story: Story
     raw: list[bytes]
     heads: Heads
     accounts: dict[str, bytes | None]
@@ -35,10 +37,24 @@ class Recording:
         return [Seen(item.signature, item.slot) for item in self.transactions]
 
 
+@dataclass(frozen=True)
+class Recording(Played):
+    """A market with all its ordinary days."""
+
+    story: Story
+
+
+@dataclass(frozen=True)
+class TrustRecording(Played):
+    """A market with its disputes, cases, co-stakers, currencies and changes of rules."""
+
+    story: TrustStory
+
+
 class RecordedSource:
     """Serves a recording; `hidden` transactions are neither listed nor served."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Played) -> None:
         self._by_signature = {item.signature: item for item in recording.transactions}
         self._recording = recording
         self.hidden: set[str] = set()
@@ -61,16 +77,28 @@ class RecordedSource:
 
 
 async def record() -> Recording:
-    """Play the story on a local chain and take everything down over RPC."""
-    async with market() as played:
-        story = await tell(played)
-        played.finalize()
-        source = RpcSource(played.net.rpc_url, PROGRAM_ID)
+    """Play the story of a market."""
+    played, story = await _play(tell)
+    return Recording(played.raw, played.heads, played.accounts, story)
+
+
+async def record_trust() -> TrustRecording:
+    """Play the story of money and trust."""
+    played, story = await _play(tell_of_trust)
+    return TrustRecording(played.raw, played.heads, played.accounts, story)
+
+
+async def _play(play: Callable[[Market], Awaitable[T]]) -> tuple[Played, T]:
+    """Play on a local chain and take everything down over RPC."""
+    async with market() as found:
+        story = await play(found)
+        found.finalize()
+        source = RpcSource(found.net.rpc_url, PROGRAM_ID)
         try:
             heads = await source.heads()
-            found = await source.transactions(await source.seen(-1, heads))
+            transactions = await source.transactions(await source.seen(-1, heads))
         finally:
             await source.close()
-        owned = played.net.chain.get_program_accounts(PROGRAM.id, "finalized")
+        owned = found.net.chain.get_program_accounts(PROGRAM.id, "finalized")
         accounts: dict[str, bytes | None] = {str(key): bytes(account.data) for key, account in owned.items()}
-    return Recording(story, [msgspec.json.encode(item) for item in found], heads, accounts)
+    return Played([msgspec.json.encode(item) for item in transactions], heads, accounts), story

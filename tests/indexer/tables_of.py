@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import asyncpg
+from ionet_indexer import facts, tables
 
 CHAIN = ("transactions", "events", "event_entities")
-STATES = ("networks", "models", "nodes", "positions", "clusters", "leases", "iosd", "lease_work")
-FACTS = ("proofs", "payments", "slashes", "stake_moves", "mints", "burns")
+STATES = tuple(kind.table for kind in tables.STATES)
+FACTS = tuple(kind.table for kind in facts.FACTS)
 
 
 async def tables_of(dsn: str, names: tuple[str, ...] = (*CHAIN, *STATES, *FACTS)) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexer.recording import PROGRAM_ID, Recording
+from indexer.recording import PROGRAM_ID, Recording, TrustRecording
 from ionet import base58
 from ionet.codec import EVENT_TAG
 from ionet.program import PROGRAM
@@ -18,14 +18,16 @@ def booked(recording: Recording) -> Transaction:
     return recording.transactions[names.index(["LeaseBooked", "LeaseBooked"])]
 
 
-def test_every_event_of_the_program_happens_in_the_recording(recording: Recording) -> None:
-    seen = {type(event.value).__name__ for item in recording.transactions for event in decode(item, PROGRAM.codec)}
+def test_every_event_of_the_program_happens_in_a_recording(recording: Recording, trust: TrustRecording) -> None:
+    transactions = [*recording.transactions, *trust.transactions]
+    seen = {type(event.value).__name__ for item in transactions for event in decode(item, PROGRAM.codec)}
     assert seen == {item.name for item in PROGRAM.codec.idl.events}
 
 
-def test_every_entity_is_numbered_without_holes(recording: Recording) -> None:
+@pytest.mark.parametrize("story", ["recording", "trust"])
+def test_every_entity_is_numbered_without_holes(story: str, request: pytest.FixtureRequest) -> None:
     last: dict[str, int] = {}
-    for item in recording.transactions:
+    for item in request.getfixturevalue(story).transactions:
         for event in decode(item, PROGRAM.codec):
             for link in links(event.value):
                 assert link.seq == last.get(link.entity, 0) + 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from indexer.recording import Recording
-from indexer.tables_of import CHAIN, STATES, tables_of
+from indexer.recording import Played, Recording, TrustRecording
+from indexer.tables_of import CHAIN, tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.decode import Transaction
 from ionet_indexer.fold import FoldError
@@ -26,12 +26,24 @@ def pipeline(writer: Writer) -> Pipeline:
     return Pipeline(writer, PROGRAM.codec)
 
 
+@pytest.fixture(params=["market"])
+def played(request: pytest.FixtureRequest, recording: Recording, trust: TrustRecording) -> Played:
+    """One of the recorded histories."""
+    return {"market": recording, "trust": trust}[request.param]
+
+
+def both(*seeds: int) -> pytest.MarkDecorator:
+    """The ordinary days with every seed, the story of trust with the first two."""
+    cases = [("market", seed) for seed in seeds] + [("trust", seed) for seed in seeds[:2]]
+    return pytest.mark.parametrize(("played", "seed"), cases, indirect=["played"])
+
+
 @pytest.fixture
-async def expected(recording: Recording, dsn: str, writer: Writer) -> dict[str, list[object]]:
+async def expected(played: Played, dsn: str, writer: Writer) -> dict[str, list[object]]:
     """What one batch with everything gives; the database is empty again afterwards."""
     pipeline = Pipeline(writer, PROGRAM.codec)
     await writer.start("chain", "program")
-    await apply(pipeline, recording.transactions, Checkpoint(recording.heads.confirmed, -1))
+    await apply(pipeline, played.transactions, Checkpoint(played.heads.confirmed, -1))
     found = await tables_of(dsn)
     async with writer.transaction():
         await writer.undo_after(-1)
@@ -40,12 +52,12 @@ async def expected(recording: Recording, dsn: str, writer: Writer) -> dict[str, 
     return found
 
 
-@pytest.mark.parametrize("seed", range(4))
+@both(*range(4))
 async def test_any_split_gives_the_same_rows(
-    seed: int, recording: Recording, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
+    seed: int, played: Played, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
 ) -> None:
     random_ = random.Random(seed)
-    left = recording.transactions
+    left = played.transactions
     while left:
         size = 1 if seed == 0 else random_.randint(1, 12)
         await apply(pipeline, left[:size], Checkpoint(left[:size][-1].slot, -1))
@@ -53,13 +65,13 @@ async def test_any_split_gives_the_same_rows(
     assert await tables_of(dsn) == expected
 
 
-@pytest.mark.parametrize("seed", range(3))
+@both(*range(3))
 async def test_any_order_with_repeats_gives_the_same_rows(
-    seed: int, recording: Recording, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
+    seed: int, played: Played, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
 ) -> None:
     """What comes too early is refused as a whole and taken when offered again; what comes twice changes nothing."""
     random_ = random.Random(seed)
-    left = recording.transactions
+    left = played.transactions
     done: list[Transaction] = []
     refused = 0
     while left:
@@ -67,7 +79,7 @@ async def test_any_order_with_repeats_gives_the_same_rows(
         for transaction in list(left):
             again = random_.sample(done, min(2, len(done)))
             try:
-                await apply(pipeline, [transaction, *again], Checkpoint(recording.heads.confirmed, -1))
+                await apply(pipeline, [transaction, *again], Checkpoint(played.heads.confirmed, -1))
             except SeqHole:
                 refused += 1
                 continue
@@ -97,13 +109,13 @@ async def test_a_hole_changes_nothing_and_says_where_it_is(
     assert await writer.start("chain", "program") == Checkpoint(5, -1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@both(*range(6))
 async def test_undone_slots_leave_no_trace(
-    seed: int, recording: Recording, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
+    seed: int, played: Played, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
 ) -> None:
     """Go forward and back at random; where it ends, the rows are those of the prefix, and in the end of the whole."""
     random_ = random.Random(seed)
-    transactions = recording.transactions
+    transactions = played.transactions
     slots = sorted({item.slot for item in transactions})
     await apply(pipeline, transactions, Checkpoint(slots[-1], -1))
     for _ in range(4):
@@ -119,13 +131,14 @@ async def test_undone_slots_leave_no_trace(
     assert await tables_of(dsn) == expected
 
 
+@pytest.mark.parametrize("played", ["market", "trust"], indirect=True)
 async def test_rebuild_gives_identical_rows(
-    recording: Recording, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
+    played: Played, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
 ) -> None:
-    await apply(pipeline, recording.transactions, Checkpoint(recording.heads.confirmed, -1))
+    await apply(pipeline, played.transactions, Checkpoint(played.heads.confirmed, -1))
     assert await pipeline.rebuild() == len(expected["events"])
     assert await tables_of(dsn) == expected
-    assert all(expected[name] for name in (*CHAIN, *STATES))
+    assert all(expected[name] for name in CHAIN)
 
 
 async def test_rebuild_repairs_rows(

@@ -35,6 +35,8 @@ class _Entry:
     discriminator: bytes
     make: type[Any]
     layout: Layout
+    size: int
+    """Bytes with the discriminator; 0 when they vary."""
 
 
 class ProgramCodec:
@@ -60,7 +62,9 @@ class ProgramCodec:
 
     def _entry(self, item: Discriminated) -> _Entry:
         layout = self._types.layout({"defined": {"name": item.name}})
-        return _Entry(item.name, bytes(item.discriminator), self._types.class_of(item.name), layout)
+        tag = bytes(item.discriminator)
+        size = 0 if layout.fixed is None else len(tag) + fixed_size(layout)
+        return _Entry(item.name, tag, self._types.class_of(item.name), layout, size)
 
     # -- instructions
 
@@ -118,8 +122,7 @@ class ProgramCodec:
 
     def account_size(self, make: type[Any]) -> int | None:
         """Bytes of an account of this class with its discriminator; None when it varies."""
-        entry = self._account_entry(make)
-        return None if entry.layout.fixed is None else len(entry.discriminator) + fixed_size(entry.layout)
+        return self._account_entry(make).size or None
 
     def field_match(self, make: type[Any], name: str, value: Any) -> tuple[int, bytes]:
         """Offset and bytes of a field of this account class, for filters. IdlError when its place varies."""
@@ -168,9 +171,19 @@ class ProgramCodec:
         entry = _find(self._event_tags, data)
         if entry is None:
             raise DecodeError(f"no event of {self.idl.metadata.name} starts like that")
+        if len(data) < entry.size and len(data) in self._older_sizes(entry):
+            data = bytes(data).ljust(entry.size, b"\0")
         value, offset = _read(entry, data)
         _at_end(entry.name, data, offset)
         return value
+
+    def _older_sizes(self, entry: _Entry) -> set[int]:
+        """Sizes that this event can have had: later versions of the program append fields, which are zero before."""
+        sizes, size = set(), len(entry.discriminator)
+        for member in self._types.members(entry.name):
+            sizes.add(size)
+            size += fixed_size(member.layout)
+        return sizes
 
     def decode_cpi_event(self, data: bytes) -> Any | None:
         """The event in the data of an inner instruction to this program; None when it records no event."""
@@ -191,6 +204,17 @@ class ProgramCodec:
         if entry is None:
             raise IdlError(f"{type(value).__name__} is no account or event of {self.idl.metadata.name}")
         shown: dict[str, Any] = entry.layout.show(value)
+        return shown
+
+    def show_type(self, name: str, data: Buffer) -> dict[str, Any]:
+        """A value of a type that the IDL defines as JSON-able fields, like `show`. Raises DecodeError."""
+        layout = self._types.layout({"defined": {"name": name}})
+        try:
+            value, offset = layout.read(data, 0)
+        except (struct.error, IndexError, DecodeError) as error:
+            raise DecodeError(f"{name}: {error}") from None
+        _at_end(name, data, offset)
+        shown: dict[str, Any] = layout.show(value)
         return shown
 
     def encode_value(self, field: Field, value: Any) -> bytes:

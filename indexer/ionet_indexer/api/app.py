@@ -18,7 +18,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
 from ionet_indexer import metrics
-from ionet_indexer.api import ops, trace
+from ionet_indexer.api import history, ops, trace
 from ionet_indexer.api.leaves import upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
 from ionet_indexer.api.problems import on_crash, on_database_error, on_http_error
@@ -45,7 +45,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             await asyncio.gather(task, return_exceptions=True)
 
     return Litestar(
-        route_handlers=[ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
+        route_handlers=[ROUTER, history.ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),

@@ -86,5 +86,5 @@ class Listing(Generic[T]):
     def _item(self, row: Any) -> T:
         values = dict(row)
         for name, kind in self.json.items():
-            values[name] = msgspec.json.decode(values[name], type=kind)
+            values[name] = msgspec.json.decode(values[name] or b"null", type=kind)
         return self.out(**values)

@@ -7,12 +7,29 @@ from __future__ import annotations
 import msgspec
 
 
+class CurrencyTotals(msgspec.Struct):
+    """What the clusters of one currency came to; currencies are never added up. `owed` waits for its owners."""
+
+    currency: str
+    clusters: int
+    deposit: str
+    escrow: str
+    reserved: str
+    paid: str
+    fees: str
+    refunded: str
+    owed: str
+
+
 class Network(msgspec.Struct):
-    """The network and its totals. `backing` is IO burned for IOSD and not redeemed."""
+    """The network and its totals. `backing` is IO burned for IOSD and not redeemed; one IOSD may be backed by less than
+    a dollar's worth of it. `params` are null until the account was read; what is pending may be applied at its time.
+    """
 
     network: str
     slot: int
     profile: str
+    version: int | None
     authority: str
     pauser: str
     arbiter: str
@@ -22,13 +39,26 @@ class Network(msgspec.Struct):
     feed_id: str
     pause_bits: str
     io_genesis: str
+    pending_role: str | None
+    pending_role_value: str | None
+    pending_role_at: int | None
+    pending_params_at: int | None
+    pending_params: dict[str, object] | None
+    params: dict[str, object] | None
     iosd_minted: str
+    iosd_redeemed: str
     iosd_fee_burned: str
     iosd_supply: str
     io_burned_for_iosd: str
+    io_redeemed: str
+    backing: str
     io_other_burned: str
     io_price: str
-    """Micro-dollars per IO at the last mint."""
+    """Micro-dollars per IO: the low end of the last price, at which IO comes in."""
+    io_price_high: str
+    """Micro-dollars per IO: the high end of the last price that told it, at which IO goes out."""
+    price_published_at: int | None
+    currencies: list[CurrencyTotals]
     nodes: int
     nodes_hireable: int
     processors: int
@@ -36,10 +66,13 @@ class Network(msgspec.Struct):
     bonded: str
     unbonding: str
     slashed: str
+    rewards_unclaimed: str
+    cases_open: int
     clusters: int
     clusters_open: int
     leases: int
     leases_active: int
+    disputes_open: int
     proofs: int
     served_secs: str
 
@@ -54,6 +87,7 @@ class Model(msgspec.Struct):
     pool: str
     multiplier: int
     throughput: str
+    enabled: bool
     nodes: int
 
 
@@ -61,6 +95,8 @@ class Node(msgspec.Struct):
     """A machine that can be rented. `price` is micro-dollars per processor-hour; durations are seconds.
 
     `hireable` says whether `add_lease` would take it now; null until the network's parameters have been read.
+    `counted_stake` is what counts for it: the owner's stake, and co-stake up to its part. `earned` is micro-dollars in
+    IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO.
     """
 
     node: str
@@ -87,14 +123,27 @@ class Node(msgspec.Struct):
     payout: str
     fee_payer: str
     bonded: str
+    owner_bonded: str
+    counted_stake: str | None
     unbonding: str
+    refill: str
     required_stake: str | None
     slashed: str
+    co_share_bps: int
+    pending_co_share_bps: int | None
+    pending_co_share_at: int | None
+    owner_rewards: str
+    co_rewards: str
+    cases: int
+    open_case: str | None
+    vault_closed: bool
     leases_booked: int
     leases_closed: int
     served_secs: str
     missed_secs: str
     earned: str
+    earned_usdc: str
+    earned_io: str
 
 
 class Cluster(msgspec.Struct):
@@ -109,6 +158,7 @@ class Cluster(msgspec.Struct):
     mint: str
     session_key: str | None
     session_expires_at: int
+    session_changed_at: int
     config_hash: str
     status: str
     opened_at: int
@@ -126,7 +176,11 @@ class Cluster(msgspec.Struct):
 
 
 class Lease(msgspec.Struct):
-    """One node leased by one cluster. `price` is currency units per processor-hour."""
+    """One node leased by one cluster. `price` is units of `currency` per processor-hour.
+
+    `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null without one; `disputed_secs`
+    are held meanwhile, `refunded_secs` were not defended and are never paid.
+    """
 
     lease: str
     slot: int
@@ -137,7 +191,9 @@ class Lease(msgspec.Struct):
     status: str
     end_reason: str | None
     processors: int
+    currency: str
     price: str
+    io_price: str
     duration: int
     max_duration: int
     interval_secs: int
@@ -161,44 +217,17 @@ class Lease(msgspec.Struct):
     served_secs: str | None
     missed_secs: str
     released: str
+    approved_through: int
+    disputes: int
+    dispute_from: int | None
+    dispute_to: int | None
+    defend_by: int | None
+    disputed_secs: int
+    dispute_bond: str
+    bond_due: str
+    bond_paid: str
+    refunded_secs: int
     seq: int
-
-
-class Proof(msgspec.Struct):
-    """A proof of an interval; a later one of the same interval replaces it. `leaves` counts the uploaded leaves."""
-
-    id: str
-    slot: int
-    signature: str
-    lease: str
-    node: str
-    at: int
-    interval: int
-    served_before: int
-    served_secs: int
-    gpu_ms: str
-    root: str
-    proof_head: str
-    proof_count: int
-    leaves: int | None
-
-
-class Payment(msgspec.Struct):
-    """A settlement: `amount` was earned by it; the supplier got it less his fee."""
-
-    id: str
-    slot: int
-    signature: str
-    lease: str
-    node: str
-    cluster: str
-    at: int
-    payable_secs: str
-    amount: str
-    supplier_amount: str
-    supplier_fee: str
-    renter_fee: str
-    payout: str
 
 
 class Ticket(msgspec.Struct):
@@ -210,7 +239,9 @@ class Ticket(msgspec.Struct):
 
 
 class Stake(msgspec.Struct):
-    """One staker's position at one node. `bonded` is what the shares are worth now, rounded down."""
+    """One staker's position at one node. `bonded` is what the shares are worth now, `rewards` what can be claimed; both
+    rounded down.
+    """
 
     position: str
     slot: int
@@ -220,70 +251,43 @@ class Stake(msgspec.Struct):
     bonded: str
     staked: str
     withdrawn: str
+    owner: bool
+    rewards: str
+    rewards_claimed: str
     tickets: list[Ticket]
     closed: bool
 
 
-class StakeMove(msgspec.Struct):
-    """Stake put in, asked out or taken out."""
+class Case(msgspec.Struct):
+    """An arbiter's case: the stake is frozen until it is decided or dismissed. `slashed` is IO, `bps` of the stake."""
 
-    id: str
+    case: str
     slot: int
-    signature: str
-    kind: str
     node: str
-    position: str
-    staker: str
-    at: int
-    amount: str
-    matures_at: int | None
-
-
-class Slash(msgspec.Struct):
-    """A slash and where it went. `bps` is of the required stake."""
-
-    id: str
-    slot: int
-    signature: str
-    node: str
-    lease: str
-    at: int
+    number: str
+    arbiter: str
     reason: str
-    bps: int
-    missed_secs: str
-    amount: str
-    from_bonded: str
-    from_unbonding: str
-    to_renter: str
-    to_reporter: str
-    burned: str
-    reporter: str
+    evidence_hash: str
+    status: str
+    opened_at: int
+    decide_from: int
+    decide_by: int
+    appealed_at: int | None
+    appeal_hash: str | None
+    decided_at: int | None
+    decided_by: str | None
+    bps: int | None
+    blocked: bool | None
+    slashed: str
 
 
-class Mint(msgspec.Struct):
-    """IOSD minted by burning IO; `price` is micro-dollars per IO."""
+class OwedBalance(msgspec.Struct):
+    """What waits in an owner's owed account of one currency."""
 
-    id: str
+    owner: str
     slot: int
-    signature: str
-    at: int
-    wallet: str
-    io_burned: str
-    iosd_minted: str
-    price: str
-    publish_time: int
-
-
-class Burn(msgspec.Struct):
-    """Tokens burned from a burn vault."""
-
-    id: str
-    slot: int
-    signature: str
-    at: int
-    mint: str
+    currency: str
     amount: str
-    burned_after: str
 
 
 class Event(msgspec.Struct):

@@ -18,7 +18,7 @@ _CURSOR_MAX = 512  # characters
 _VALID = {
     "bigint": re.compile(r"[0-9]{1,18}"),
     "numeric": re.compile(r"[0-9]{1,39}"),
-    "text": re.compile(r"[1-9A-HJ-NP-Za-km-z]{1,64}"),
+    "text": re.compile(r"[0-9A-Za-z]{1,64}"),
 }
 
 

@@ -23,13 +23,15 @@ OptionalKey = Annotated[
     str | None, QueryParameter(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$", description="An address, base58.")
 ]
 Amount = Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,20}$", description="Base units, a decimal string.")]
+Currency = Annotated[Literal["IOSD", "USDC", "IO"] | None, QueryParameter(description="What was paid with.")]
 Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Most items on a page.")]
 
 
-async def _page(
+async def page_of(
     reader: Reader, listing: Listing[T], filters: Mapping[str, Any], cursor: str | None, limit: int
 ) -> Page[T]:
+    """One page of a list, from one state of the database."""
     async with reader.snapshot() as snapshot:
         return await listing.page(snapshot, filters, cursor, limit)
 
@@ -49,7 +51,10 @@ async def network(reader: NamedDependency[Reader]) -> One[models.Network]:
         totals = SQL["node_totals"].format(source=listings.NODES_SOURCE, hireable=listings.HIREABLE)
         parts = [row, *await snapshot.fetch(totals), *await snapshot.fetch(SQL["lease_totals"])]
         values = {name: value for part in parts for name, value in part.items()}
-        return One(snapshot.slot, snapshot.finalized_slot, models.Network(**values))
+        for name in ("params", "pending_params"):
+            values[name] = msgspec.json.decode(values[name] or b"null")
+        currencies = [models.CurrencyTotals(**each) for each in await snapshot.fetch(SQL["currency_totals"])]
+        return One(snapshot.slot, snapshot.finalized_slot, models.Network(**values, currencies=currencies))
 
 
 @get("/models")
@@ -61,7 +66,7 @@ async def device_models(
     limit: Limit = 50,
 ) -> Page[models.Model]:
     """Kinds of processors, by code."""
-    return await _page(reader, listings.MODELS, {"kind": kind, "pool": pool}, cursor, limit)
+    return await page_of(reader, listings.MODELS, {"kind": kind, "pool": pool}, cursor, limit)
 
 
 @get("/nodes")
@@ -87,7 +92,7 @@ async def nodes(
         "hireable": hireable,
         "owner": owner,
     }
-    return await _page(reader, listings.NODES, filters, cursor, limit)
+    return await page_of(reader, listings.NODES, filters, cursor, limit)
 
 
 @get("/nodes/{key:str}")
@@ -101,11 +106,13 @@ async def clusters(
     reader: NamedDependency[Reader],
     renter: OptionalKey = None,
     status: FromQuery[Literal["open", "closed"] | None] = None,
+    currency: Currency = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Cluster]:
     """Clusters, newest first."""
-    return await _page(reader, listings.CLUSTERS, {"renter": renter, "status": status}, cursor, limit)
+    filters = {"renter": renter, "status": status, "currency": currency}
+    return await page_of(reader, listings.CLUSTERS, filters, cursor, limit)
 
 
 @get("/clusters/{key:str}")
@@ -120,43 +127,20 @@ async def leases(
     node: OptionalKey = None,
     cluster: OptionalKey = None,
     status: FromQuery[Literal["booked", "ready", "active", "ended", "cancelled", "closed"] | None] = None,
+    currency: Currency = None,
+    disputed: FromQuery[bool | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Lease]:
-    """Leases, newest booking first."""
-    return await _page(reader, listings.LEASES, {"node": node, "cluster": cluster, "status": status}, cursor, limit)
+    """Leases, newest booking first. `disputed`: whether a dispute is open."""
+    filters = {"node": node, "cluster": cluster, "status": status, "currency": currency, "disputed": disputed}
+    return await page_of(reader, listings.LEASES, filters, cursor, limit)
 
 
 @get("/leases/{key:str}")
 async def lease(reader: NamedDependency[Reader], key: Key) -> One[models.Lease]:
     """One lease."""
     return await _one(reader, listings.LEASES, key)
-
-
-@get("/proofs")
-async def proofs(
-    reader: NamedDependency[Reader],
-    lease: OptionalKey = None,
-    node: OptionalKey = None,
-    interval: Annotated[int | None, QueryParameter(ge=0, lt=1 << 32)] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[models.Proof]:
-    """Proofs, newest first."""
-    return await _page(reader, listings.PROOFS, {"lease": lease, "node": node, "interval": interval}, cursor, limit)
-
-
-@get("/payments")
-async def payments(
-    reader: NamedDependency[Reader],
-    lease: OptionalKey = None,
-    node: OptionalKey = None,
-    cluster: OptionalKey = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[models.Payment]:
-    """Settlements, newest first."""
-    return await _page(reader, listings.PAYMENTS, {"lease": lease, "node": node, "cluster": cluster}, cursor, limit)
 
 
 @get("/stakes")
@@ -168,68 +152,43 @@ async def stakes(
     limit: Limit = 50,
 ) -> Page[models.Stake]:
     """Stake positions."""
-    return await _page(reader, listings.STAKES, {"node": node, "staker": staker}, cursor, limit)
+    return await page_of(reader, listings.STAKES, {"node": node, "staker": staker}, cursor, limit)
 
 
-@get("/stake-moves")
-async def stake_moves(
+@get("/cases")
+async def cases(
     reader: NamedDependency[Reader],
     node: OptionalKey = None,
-    staker: OptionalKey = None,
-    kind: FromQuery[Literal["stake", "unbond", "withdraw"] | None] = None,
+    status: FromQuery[Literal["open", "appealed", "decided", "dismissed"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Page[models.StakeMove]:
-    """Stake put in, asked out and taken out, newest first."""
-    return await _page(reader, listings.STAKE_MOVES, {"node": node, "staker": staker, "kind": kind}, cursor, limit)
+) -> Page[models.Case]:
+    """Arbiter cases, newest first."""
+    return await page_of(reader, listings.CASES, {"node": node, "status": status}, cursor, limit)
 
 
-@get("/slashes")
-async def slashes(
+@get("/cases/{key:str}")
+async def case(reader: NamedDependency[Reader], key: Key) -> One[models.Case]:
+    """One case."""
+    return await _one(reader, listings.CASES, key)
+
+
+@get("/owed-balances")
+async def owed_balances(
     reader: NamedDependency[Reader],
-    node: OptionalKey = None,
-    lease: OptionalKey = None,
-    reason: FromQuery[Literal["missed", "quit", "promise"] | None] = None,
+    owner: OptionalKey = None,
+    currency: Currency = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Page[models.Slash]:
-    """Slashes, newest first."""
-    return await _page(reader, listings.SLASHES, {"node": node, "lease": lease, "reason": reason}, cursor, limit)
-
-
-@get("/mints")
-async def mints(
-    reader: NamedDependency[Reader], wallet: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
-) -> Page[models.Mint]:
-    """IOSD minted by burning IO, newest first."""
-    return await _page(reader, listings.MINTS, {"wallet": wallet}, cursor, limit)
-
-
-@get("/burns")
-async def burns(
-    reader: NamedDependency[Reader], mint: OptionalKey = None, cursor: Cursor = None, limit: Limit = 50
-) -> Page[models.Burn]:
-    """Tokens burned from the burn vaults, newest first."""
-    return await _page(reader, listings.BURNS, {"mint": mint}, cursor, limit)
+) -> Page[models.OwedBalance]:
+    """What waits for owners who could not receive it."""
+    return await page_of(reader, listings.OWED_BALANCES, {"owner": owner, "currency": currency}, cursor, limit)
 
 
 ROUTER = Router(
     path="/v1",
     route_handlers=[
-        network,
-        device_models,
-        nodes,
-        node,
-        clusters,
-        cluster,
-        leases,
-        lease,
-        proofs,
-        payments,
-        stakes,
-        stake_moves,
-        slashes,
-        mints,
-        burns,
+        *(network, device_models, nodes, node, clusters, cluster, leases, lease, stakes, cases, case),
+        owed_balances,
     ],
 )

@@ -55,8 +55,10 @@ class Settlement(msgspec.Struct):
 
 
 class Occurrence(msgspec.Struct):
-    """One place where a result was proven. `amount` is what the interval's served time costs at the locked price, in
-    base units of `currency`, before fees; `settlement` is null while it is not paid.
+    """One place where a result was proven. `amount` is what the interval's time costs at the locked price, in base
+    units of `currency`, before fees: the served time, less what nobody defended in a dispute. `dispute` is null, `open`
+    (the amount is held), `defended` or `refunded` (never paid). `settlement` is null while it is not paid; `paid` is
+    the part of the amount that was.
     """
 
     lease: str
@@ -75,6 +77,8 @@ class Occurrence(msgspec.Struct):
     price: str
     currency: str
     amount: str
+    paid: str
+    dispute: str | None
     settlement: Settlement | None
     proof: TracedProof
     leaf: Leaf
@@ -120,8 +124,9 @@ async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occur
     # Hashing a large interval takes long enough to be done beside the event loop.
     leaf = await asyncio.to_thread(_leaf, row, pairs, result_hash)
     served = await snapshot.one(SQL["trace_served"], lease, interval)
-    before, through = (int(served[name]) for name in ("before", "through")) if served else (0, 0)
-    paid = await snapshot.one(SQL["trace_payment"], lease, str(through))
+    assert served is not None  # an aggregate has one row
+    amount = _earned(row, int(served["through"])) - _earned(row, int(served["before"]))
+    paid = await _payment(snapshot, lease, interval, served)
     start = row["started_at"] + interval * row["interval_secs"] if row["started_at"] is not None else None
     return Occurrence(
         lease=lease,
@@ -139,7 +144,9 @@ async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occur
         processors=row["processors"],
         price=row["price"],
         currency=row["currency"],
-        amount=str(_earned(row, through) - _earned(row, before)),
+        amount=str(amount),
+        paid=str(amount if paid else 0),
+        dispute=served["dispute"],
         settlement=Settlement(paid["signature"], paid["at"]) if paid else None,
         proof=TracedProof(
             signature=row["signature"],
@@ -153,6 +160,15 @@ async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occur
         ),
         leaf=leaf,
     )
+
+
+async def _payment(snapshot: Snapshot, lease: str, interval: int, served: Any) -> Any | None:
+    """The settlement that paid for an interval: matured in its turn, or the first one after its defence."""
+    if served["dispute"] is None:
+        return await snapshot.one(SQL["trace_payment"], lease, served["proven"], interval)
+    if served["dispute"] == "defended":
+        return await snapshot.one(SQL["trace_payment_after"], lease, served["defended_at"])
+    return None
 
 
 def _earned(row: Any, secs: int) -> int:

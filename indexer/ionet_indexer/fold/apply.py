@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ionet_indexer.decode import Event
-from ionet_indexer.fold import clusters, leases, network, nodes
+from ionet_indexer.fold import cases, clusters, disputes, iosd, leases, network, nodes, owed, stakes
 from ionet_indexer.fold.view import FoldError, View
 from ionet_indexer.rows import State
-from ionet_indexer.tables import Cluster, Iosd, Lease, LeaseWork, Model, Network, Node, Position
+from ionet_indexer.tables import Case, Cluster, Iosd, Lease, LeaseWork, Model, Network, Node, Position
 
 Handler = Callable[[View, Event, Any], None]
-HANDLERS: dict[str, Handler] = {**network.HANDLERS, **nodes.HANDLERS, **clusters.HANDLERS, **leases.HANDLERS}
+_FOLDS = (network, iosd, nodes, stakes, cases, clusters, leases, disputes, owed)
+HANDLERS: dict[str, Handler] = {name: handler for fold in _FOLDS for name, handler in fold.HANDLERS.items()}
 _ROWS_OF: dict[str, tuple[type[State], ...]] = {
     "network": (Network,),
     "model": (Model,),
     "node": (Node,),
     "position": (Position,),
+    "case": (Case,),
     "cluster": (Cluster,),
     "lease": (Lease, LeaseWork),
     "iosd": (Iosd,),
@@ -43,13 +45,14 @@ _SHAPES: dict[type[Any], _Shape] = {}
 
 def _shape(kind: type[Any]) -> _Shape:
     """The program's rule: the first field is the event's own entity and `seq` its number there; `<other>_seq` beside
-    `<other>` says that the event advanced the count of that entity too.
+    `<other>` says that the event advanced the count of that entity too. An event without `seq` belongs to none.
     """
     shape = _SHAPES.get(kind)
     if shape is None:
         names: tuple[str, ...] = kind.__match_args__
-        pairs = [(names[0], "seq")] + [(name, f"{name}_seq") for name in names[1:] if f"{name}_seq" in names]
-        rows = [name for name, _ in pairs] + (["position"] if "position" in names else [])
+        own = [(names[0], "seq")] if "seq" in names else []
+        pairs = own + [(name, f"{name}_seq") for name in names[1:] if f"{name}_seq" in names]
+        rows = [name for name, _ in pairs] + [name for name in ("position", "case") if name in names]
         shape = _SHAPES[kind] = _Shape(tuple(pairs), tuple(rows))
     return shape
 

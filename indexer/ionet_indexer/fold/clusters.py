@@ -8,6 +8,7 @@ from ionet import types as t
 
 from ionet_indexer.decode import Event
 from ionet_indexer.fold.names import CLUSTER_KINDS, CURRENCIES, key_or_none, word
+from ionet_indexer.fold.owed import owe
 from ionet_indexer.fold.view import View
 from ionet_indexer.tables import Cluster
 
@@ -34,6 +35,7 @@ def _opened(view: View, event: Event, e: t.ClusterOpened) -> None:
             session_expires_at=e.session_expires_at,
             config_hash=e.config_hash.hex(),
             opened_at=e.at,
+            session_changed_at=e.at,
             deposit=e.deposit,
         )
     )
@@ -46,12 +48,15 @@ def _budget_withdrawn(view: View, event: Event, e: t.BudgetWithdrawn) -> None:
 def _session_key_changed(view: View, event: Event, e: t.SessionKeyChanged) -> None:
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.session_key, row.session_expires_at = key_or_none(e.after), e.expires_at
+    row.session_changed_at = e.at
 
 
 def _closed(view: View, event: Event, e: t.ClusterClosed) -> None:
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.fees, row.refunded, row.reserved = e.paid, e.fees, e.refunded, 0
+    if e.owed:
+        owe(view, event, str(e.renter), row.currency, e.refund, at=e.at, reason="refund", source=row.cluster)
 
 
 HANDLERS: dict[str, Any] = {

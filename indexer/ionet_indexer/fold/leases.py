@@ -7,23 +7,27 @@ from typing import Any
 from ionet import types as t
 
 from ionet_indexer.decode import Event
+from ionet_indexer.facts import Payment, Proof
 from ionet_indexer.fold.clusters import cluster_at
 from ionet_indexer.fold.names import END_REASONS, ROLES, word
 from ionet_indexer.fold.nodes import node_at
+from ionet_indexer.fold.owed import owe
 from ionet_indexer.fold.view import View
-from ionet_indexer.tables import Lease, LeaseWork, Node, Payment, Proof
+from ionet_indexer.tables import Cluster, Lease, LeaseWork, Node
 
 
-def _lease_at(view: View, event: Event, key: str, seq: int) -> Lease:
+def lease_at(view: View, event: Event, key: str, seq: int) -> Lease:
+    """The lease's row, stamped with this event."""
     row = view.get(Lease, key)
     row.position, row.seq = event.position, seq
     return row
 
 
-def _show_work(view: View, event: Event, lease: Lease, at: int) -> None:
+def show_work(view: View, event: Event, lease: Lease, at: int) -> None:
     """Bring the launcher's row in line with the lease."""
     row = view.get(LeaseWork, lease.lease)
     row.status, row.accept_by, row.ends_at = lease.status, lease.accept_by, lease.ends_at
+    row.dispute_from, row.dispute_to, row.defend_by = lease.dispute_from, lease.dispute_to, lease.defend_by
     row.slot, row.updated_at, row.finalized = event.slot, at, False
 
 
@@ -83,23 +87,23 @@ def _booked(view: View, event: Event, e: t.LeaseBooked) -> None:
 
 
 def _ready(view: View, event: Event, e: t.LeaseReady) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.ready_at, row.accept_by = "ready", e.at, e.accept_by
     row.report_hash = e.report_hash.hex()
-    _show_work(view, event, row, e.at)
+    show_work(view, event, row, e.at)
 
 
 def _started(view: View, event: Event, e: t.LeaseStarted) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.started_at, row.ends_at = "active", e.at, e.ends_at
     cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
     if row.role == "head":
         cluster.head_started_at = e.at
-    _show_work(view, event, row, e.at)
+    show_work(view, event, row, e.at)
 
 
 def _proof_appended(view: View, event: Event, e: t.ProofAppended) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.proof_count, row.proof_head, row.last_interval = e.proof_count, e.proof_head.hex(), e.interval
     view.facts.append(
         Proof(
@@ -119,64 +123,73 @@ def _proof_appended(view: View, event: Event, e: t.ProofAppended) -> None:
 
 
 def _extended(view: View, event: Event, e: t.LeaseExtended) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.duration, row.ends_at = e.duration, e.ends_at
     row.reserved_amount += e.added_amount
     node_at(view, event, row.node, e.node_seq)
     cluster_at(view, event, row.cluster, e.cluster_seq).reserved = e.cluster_reserved_after
-    _show_work(view, event, row, e.at)
+    show_work(view, event, row, e.at)
 
 
 def _settled(view: View, event: Event, e: t.LeaseSettled) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
-    view.facts.append(
-        Payment(
-            position=event.position,
-            lease=row.lease,
-            node=row.node,
-            cluster=row.cluster,
-            at=e.at,
-            payable_secs=e.payable_secs,
-            amount=e.paid - e.paid_before,
-            supplier_amount=e.supplier_amount,
-            supplier_fee=e.supplier_fee,
-            renter_fee=e.renter_fee,
-            payout=str(e.payout),
-        )
-    )
+    row = lease_at(view, event, str(e.lease), e.seq)
+    view.facts.append(_payment(event, row, e))
     row.paid = e.paid
     row.supplier_fee += e.supplier_fee
     row.renter_fee += e.renter_fee
     row.reserved_amount -= e.paid - e.paid_before + e.renter_fee
     row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
+    row.bond_paid += e.bond_paid
+    row.bond_due -= e.bond_paid
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     cluster.paid, cluster.fees, cluster.reserved = (
         e.cluster_paid_after,
         e.cluster_fees_after,
         e.cluster_reserved_after,
     )
+    if e.owed:
+        amount = e.supplier_amount + e.bond_paid
+        owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
+
+
+def _payment(event: Event, row: Lease, e: t.LeaseSettled) -> Payment:
+    return Payment(
+        position=event.position,
+        lease=row.lease,
+        node=row.node,
+        cluster=row.cluster,
+        at=e.at,
+        payable_secs=e.payable_secs,
+        amount=e.paid - e.paid_before,
+        supplier_amount=e.supplier_amount,
+        supplier_fee=e.supplier_fee,
+        renter_fee=e.renter_fee,
+        payout=str(e.payout),
+        bond=e.bond_paid,
+        owed=e.owed,
+    )
 
 
 def _ended(view: View, event: Event, e: t.LeaseEnded) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.end_reason, row.ends_at = "ended", word(END_REASONS, e.reason), e.ends_at
     row.due_min_secs = e.due_min_secs
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
-    _show_work(view, event, row, e.at)
+    show_work(view, event, row, e.at)
 
 
 def _cancelled(view: View, event: Event, e: t.LeaseCancelled) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.end_reason = "cancelled", word(END_REASONS, e.reason)
     row.released, row.reserved_amount = e.released, 0
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     cluster.fees, cluster.reserved = e.cluster_fees_after, e.cluster_reserved_after
-    _show_work(view, event, row, e.at)
+    show_work(view, event, row, e.at)
 
 
 def _closed(view: View, event: Event, e: t.LeaseClosed) -> None:
-    row = _lease_at(view, event, str(e.lease), e.seq)
+    row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
     row.served_secs, row.missed_secs, row.reserved_amount = e.served_secs, e.missed_secs, 0
@@ -185,11 +198,21 @@ def _closed(view: View, event: Event, e: t.LeaseClosed) -> None:
     node.leases_closed += 1
     node.served_secs += e.served_secs
     node.missed_secs += e.missed_secs
-    node.earned += e.paid
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
+    _count_earned(node, cluster, e.paid)
     cluster.reserved = e.cluster_reserved_after
     cluster.leases_open -= 1
-    _show_work(view, event, row, e.at)
+    show_work(view, event, row, e.at)
+
+
+def _count_earned(node: Node, cluster: Cluster, amount: int) -> None:
+    """Currencies are never added up, but the program counts IOSD and USDC, both micro-dollars, together."""
+    if cluster.currency == "IO":
+        node.earned_io += amount
+        return
+    node.earned += amount
+    if cluster.currency == "USDC":
+        node.earned_usdc += amount
 
 
 HANDLERS: dict[str, Any] = {

@@ -19,8 +19,13 @@ END_REASONS = {
     4: "quit",
     5: "not-ready",
     6: "not-accepted",
+    7: "unchallenged",
 }
-SLASH_REASONS = {1: "missed", 2: "quit", 3: "promise"}
+SLASH_REASONS = {1: "missed", 2: "quit", 3: "promise", 4: "case"}
+CASE_REASONS = {1: "false-hardware", 2: "false-proofs", 3: "data-theft", 4: "other"}
+NETWORK_ROLES = {1: "authority", 2: "pauser", 3: "arbiter", 4: "feed"}
+_FEED = 4
+FLAG_BLOCKED = 4
 
 _NOBODY = Pubkey.default()
 
@@ -33,3 +38,8 @@ def word(names: Mapping[int, str], number: int) -> str:
 def key_or_none(key: Pubkey) -> str | None:
     """Base58, or None for the all-zero key that the program writes for nobody."""
     return None if key == _NOBODY else str(key)
+
+
+def role_value(role: int, value: bytes) -> str | None:
+    """Who holds a role, as base58 or None for nobody; a feed is hex."""
+    return value.hex() if role == _FEED else key_or_none(Pubkey.from_bytes(value))

@@ -1,15 +1,21 @@
-"""Folds of the network, its device models and the IOSD books."""
+"""Folds of the network, its roles and parameters, and its device models."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ionet import types as t
+from solders.pubkey import Pubkey
 
 from ionet_indexer.decode import Event
-from ionet_indexer.fold.names import DEVICE_KINDS, POOLS, PROFILES, word
+from ionet_indexer.facts import NetworkChange
+from ionet_indexer.fold.names import DEVICE_KINDS, NETWORK_ROLES, POOLS, PROFILES, role_value, word
 from ionet_indexer.fold.view import View
-from ionet_indexer.tables import Burn, Iosd, Mint, Model, Network
+from ionet_indexer.tables import Model, Network
+
+_HOLDERS = {"authority": "authority", "pauser": "pauser", "arbiter": "arbiter", "feed": "feed_id"}
+_NOBODY = str(Pubkey.default())
+_ENABLED = {True: "enabled", False: "disabled"}
 
 
 def _initialized(view: View, event: Event, e: t.NetworkInitialized) -> None:
@@ -31,9 +37,55 @@ def _initialized(view: View, event: Event, e: t.NetworkInitialized) -> None:
     )
 
 
+def _network_at(view: View, event: Event, key: str, seq: int) -> Network:
+    row = view.get(Network, key)
+    row.position, row.seq = event.position, seq
+    return row
+
+
+def _note(view: View, event: Event, kind: str, at: int, subject: str, **columns: Any) -> None:
+    view.facts.append(NetworkChange(position=event.position, kind=kind, at=at, subject=subject, **columns))
+
+
 def _pause_changed(view: View, event: Event, e: t.PauseChanged) -> None:
-    row = view.get(Network, str(e.network))
-    row.position, row.seq, row.pause_bits = event.position, e.seq, e.after
+    row = _network_at(view, event, str(e.network), e.seq)
+    row.pause_bits = e.after
+    _note(view, event, "paused", e.at, row.network, before=str(e.before), after=str(e.after))
+
+
+def _params_proposed(view: View, event: Event, e: t.ParamsProposed) -> None:
+    row = _network_at(view, event, str(e.network), e.seq)
+    row.pending_params, row.pending_params_at = view.params(e.params), e.effective_at
+    proposed = row.pending_params
+    _note(view, event, "params-proposed", e.at, row.network, effective_at=e.effective_at, params=proposed)
+
+
+def _params_changed(view: View, event: Event, e: t.ParamsChanged) -> None:
+    row = _network_at(view, event, str(e.network), e.seq)
+    row.params = view.params(e.params)
+    row.pending_params = row.pending_params_at = None
+    _note(view, event, "params-changed", e.at, row.network, params=row.params)
+
+
+def _role_proposed(view: View, event: Event, e: t.RoleProposed) -> None:
+    row = _network_at(view, event, str(e.network), e.seq)
+    role, value = word(NETWORK_ROLES, e.role), role_value(e.role, e.value)
+    row.pending_role, row.pending_role_value, row.pending_role_at = role, value, e.effective_at
+    _note(view, event, "role-proposed", e.at, role, after=value, effective_at=e.effective_at)
+
+
+def _role_changed(view: View, event: Event, e: t.RoleChanged) -> None:
+    row = _network_at(view, event, str(e.network), e.seq)
+    role, value = word(NETWORK_ROLES, e.role), role_value(e.role, e.after)
+    setattr(row, _HOLDERS[role], value or _NOBODY)
+    row.pending_role = row.pending_role_value = row.pending_role_at = None
+    _note(view, event, "role-changed", e.at, role, before=role_value(e.role, e.before), after=value)
+
+
+def _migrated(view: View, event: Event, e: t.NetworkMigrated) -> None:
+    row = _network_at(view, event, str(e.network), e.seq)
+    row.version = e.version
+    _note(view, event, "migrated", e.at, row.network, before=str(e.version_before), after=str(e.version))
 
 
 def _model_registered(view: View, event: Event, e: t.ModelRegistered) -> None:
@@ -52,44 +104,21 @@ def _model_registered(view: View, event: Event, e: t.ModelRegistered) -> None:
     )
 
 
-def _books(view: View, event: Event, key: str, seq: int) -> Iosd:
-    row = view.find(Iosd, key)
-    if row is None:
-        row = Iosd(iosd=key, position=event.position, seq=seq)
-        view.put(row)
-    row.position, row.seq = event.position, seq
-    return row
-
-
-def _minted(view: View, event: Event, e: t.IosdMinted) -> None:
-    row = _books(view, event, str(e.iosd), e.seq)
-    row.minted, row.io_burned = e.minted_after, e.io_burned_after
-    row.last_price, row.last_publish_time = e.price, e.publish_time
-    view.facts.append(
-        Mint(
-            position=event.position,
-            at=e.at,
-            wallet=str(e.wallet),
-            io_burned=e.io_burned,
-            iosd_minted=e.iosd_minted,
-            price=e.price,
-            publish_time=e.publish_time,
-        )
-    )
-
-
-def _burned(view: View, event: Event, e: t.TokensBurned) -> None:
-    row = _books(view, event, str(e.iosd), e.seq)
-    row.burned = {**row.burned, str(e.mint): e.burned_after}
-    view.facts.append(
-        Burn(position=event.position, at=e.at, mint=str(e.mint), amount=e.amount, burned_after=e.burned_after)
-    )
+def _model_changed(view: View, event: Event, e: t.ModelChanged) -> None:
+    row = view.get(Model, str(e.model))
+    before, after = (_ENABLED[value] for value in (row.enabled, e.enabled))
+    row.position, row.seq, row.enabled = event.position, e.seq, e.enabled
+    _note(view, event, "model-changed", e.at, row.model, before=before, after=after)
 
 
 HANDLERS: dict[str, Any] = {
     "NetworkInitialized": _initialized,
     "PauseChanged": _pause_changed,
+    "ParamsProposed": _params_proposed,
+    "ParamsChanged": _params_changed,
+    "RoleProposed": _role_proposed,
+    "RoleChanged": _role_changed,
+    "NetworkMigrated": _migrated,
     "ModelRegistered": _model_registered,
-    "IosdMinted": _minted,
-    "TokensBurned": _burned,
+    "ModelChanged": _model_changed,
 }

@@ -1,4 +1,4 @@
-"""Folds of nodes and of the stake behind them. Pools and shares follow the program's rules (state/pool.rs)."""
+"""Folds of nodes: terms, keys, flags and slashes. Pools follow the program's rules (state/pool.rs)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 from ionet import types as t
 
 from ionet_indexer.decode import Event
-from ionet_indexer.fold.names import SLASH_REASONS, word
-from ionet_indexer.fold.view import FoldError, View
-from ionet_indexer.tables import Node, Position, Slash, StakeMove, Ticket
+from ionet_indexer.facts import Slash
+from ionet_indexer.fold.names import SLASH_REASONS, key_or_none, word
+from ionet_indexer.fold.view import View
+from ionet_indexer.tables import Node
+
+_MAX_SHARES_PER_UNIT = 1_000 << 40  # the program's constant of this name
 
 
 def node_at(view: View, event: Event, key: str, seq: int) -> Node:
@@ -65,16 +68,16 @@ def _slashed(view: View, event: Event, e: t.NodeSlashed) -> None:
     row = node_at(view, event, str(e.node), e.seq)
     row.slashed += e.amount
     row.bonded, row.unbonding = e.bonded_after, e.unbonding_after
-    # A pool that a slash empties starts a new era; shares of the old one are void.
-    if e.amount and row.bonded == 0 and row.bonded_shares:
-        row.bonded_shares, row.bonded_era = 0, row.bonded_era + 1
-    if e.amount and row.unbonding == 0 and row.unbonding_shares:
-        row.unbonding_shares, row.unbonding_era = 0, row.unbonding_era + 1
+    # A pool of which a slash leaves nothing worth a share starts a new era; shares of the old one are void.
+    if e.amount and row.bonded_shares > row.bonded * _MAX_SHARES_PER_UNIT:
+        row.bonded_shares, row.owner_bonded_shares, row.bonded_era = 0, 0, row.bonded_era + 1
+    if e.amount and row.unbonding_shares > row.unbonding * _MAX_SHARES_PER_UNIT:
+        row.unbonding_shares, row.owner_unbonding_shares, row.unbonding_era = 0, 0, row.unbonding_era + 1
     view.facts.append(
         Slash(
             position=event.position,
             node=str(e.node),
-            lease=str(e.lease),
+            lease=key_or_none(e.lease),
             at=e.at,
             reason=word(SLASH_REASONS, e.reason),
             bps=e.bps,
@@ -90,71 +93,10 @@ def _slashed(view: View, event: Event, e: t.NodeSlashed) -> None:
     )
 
 
-def _move(
-    event: Event, kind: str, e: t.Staked | t.UnbondRequested | t.StakeWithdrawn, matures_at: int | None = None
-) -> StakeMove:
-    return StakeMove(
-        position=event.position,
-        kind=kind,
-        node=str(e.node),
-        staker_position=str(e.position),
-        staker=str(e.staker),
-        at=e.at,
-        amount=e.amount,
-        matures_at=matures_at,
-    )
-
-
-def _staked(view: View, event: Event, e: t.Staked) -> None:
-    node = node_at(view, event, str(e.node), e.seq)
-    node.bonded, node.bonded_shares, node.bonded_era = e.bonded_after, e.bonded_shares_after, e.era
-    key = str(e.position)
-    row = view.find(Position, key)
-    if row is None:
-        row = Position(staker_position=key, position=event.position, node=str(e.node), staker=str(e.staker))
-        view.put(row)
-    held = row.shares if row.era == e.era else 0
-    row.shares, row.era, row.closed = held + e.shares, e.era, False
-    row.staked += e.amount
-    row.position = event.position
-    view.facts.append(_move(event, "stake", e))
-
-
-def _unbond_requested(view: View, event: Event, e: t.UnbondRequested) -> None:
-    node = node_at(view, event, str(e.node), e.seq)
-    node.bonded, node.unbonding = e.bonded_after, e.unbonding_after
-    node.bonded_shares -= e.shares_burned
-    node.unbonding_shares += e.ticket_shares
-    node.unbonding_era = e.ticket_era
-    row = view.get(Position, str(e.position))
-    row.position = event.position
-    row.shares -= e.shares_burned
-    ticket = Ticket(ticket=e.ticket, amount=e.amount, shares=e.ticket_shares, era=e.ticket_era, matures_at=e.matures_at)
-    row.tickets = sorted([*row.tickets, ticket], key=lambda item: item.ticket)
-    view.facts.append(_move(event, "unbond", e, e.matures_at))
-
-
-def _withdrawn(view: View, event: Event, e: t.StakeWithdrawn) -> None:
-    node = node_at(view, event, str(e.node), e.seq)
-    row = view.get(Position, str(e.position))
-    paid = [ticket for ticket in row.tickets if e.tickets >> ticket.ticket & 1]
-    if len(paid) != e.tickets.bit_count():
-        raise FoldError(f"position {e.position} has no open ticket for each of {e.tickets:#b}")
-    node.unbonding = e.unbonding_after
-    node.unbonding_shares -= sum(ticket.shares for ticket in paid if ticket.era == node.unbonding_era)
-    row.tickets = [ticket for ticket in row.tickets if ticket not in paid]
-    row.withdrawn += e.amount
-    row.position, row.closed = event.position, e.position_closed
-    view.facts.append(_move(event, "withdraw", e))
-
-
 HANDLERS: dict[str, Any] = {
     "NodeRegistered": _registered,
     "NodeUpdated": _updated,
     "DeviceKeyRotated": _key_rotated,
     "NodeFlagsChanged": _flags_changed,
     "NodeSlashed": _slashed,
-    "Staked": _staked,
-    "UnbondRequested": _unbond_requested,
-    "StakeWithdrawn": _withdrawn,
 }

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
+
+from ionet import pda
+from ionet.codec import ProgramCodec
+from solders.pubkey import Pubkey
 
 from ionet_indexer.rows import Fact, State
 
@@ -16,7 +21,8 @@ class FoldError(ValueError):
 class View:
     """Rows by table and key. `changed` and `facts` are what has to be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: ProgramCodec) -> None:
+        self._codec = codec
         self._rows: dict[type[State], dict[str, State]] = {}
         self._changed: dict[type[State], dict[str, State]] = {}
         self.facts: list[Fact] = []
@@ -55,3 +61,18 @@ class View:
     def changed(self) -> dict[type[State], list[State]]:
         """Rows to write, by table."""
         return {kind: list(rows.values()) for kind, rows in self._changed.items()}
+
+    @cached_property
+    def io_mint(self) -> Pubkey:
+        """The program's own mint of IO."""
+        return pda.io_mint(self._codec.id)
+
+    def currency(self, mint: Pubkey) -> str:
+        """The word for a mint; the program admits three."""
+        if mint == self.io_mint:
+            return "IO"
+        return "IOSD" if mint == pda.iosd_mint(self._codec.id) else "USDC"
+
+    def params(self, data: bytes) -> dict[str, Any]:
+        """The network's parameters as JSON-able fields, from the bytes in an event."""
+        return self._codec.show_type("Params", data)

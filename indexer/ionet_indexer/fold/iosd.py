@@ -1,0 +1,120 @@
+"""Folds of the IOSD books: minted, redeemed, burned, bought back, and every price that the program used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ionet import types as t
+
+from ionet_indexer.decode import Event
+from ionet_indexer.facts import Burn, Buyback, Mint, Price, Redemption
+from ionet_indexer.fold.view import View
+from ionet_indexer.tables import Iosd
+
+
+def _books(view: View, event: Event, key: str, seq: int) -> Iosd:
+    row = view.find(Iosd, key)
+    if row is None:
+        row = Iosd(iosd=key, position=event.position, seq=seq)
+        view.put(row)
+    row.position, row.seq = event.position, seq
+    return row
+
+
+def _priced(
+    view: View,
+    event: Event,
+    row: Iosd,
+    kind: str,
+    e: t.IosdMinted | t.IosdRedeemed | t.PriceRefreshed | t.IoBoughtBack,
+    *,
+    low_price: int | None = None,
+    high_price: int | None = None,
+) -> None:
+    """A price that the program took. The account keeps both of its ends, an event often tells only one."""
+    row.last_price, row.last_high_price, row.last_publish_time = low_price, high_price, e.publish_time
+    view.facts.append(
+        Price(
+            position=event.position,
+            kind=kind,
+            at=e.at,
+            publish_time=e.publish_time,
+            low_price=low_price,
+            high_price=high_price,
+        )
+    )
+
+
+def _minted(view: View, event: Event, e: t.IosdMinted) -> None:
+    row = _books(view, event, str(e.iosd), e.seq)
+    row.minted, row.io_burned = e.minted_after, e.io_burned_after
+    _priced(view, event, row, "mint", e, low_price=e.price)
+    view.facts.append(
+        Mint(
+            position=event.position,
+            at=e.at,
+            wallet=str(e.wallet),
+            io_burned=e.io_burned,
+            iosd_minted=e.iosd_minted,
+            price=e.price,
+            publish_time=e.publish_time,
+        )
+    )
+
+
+def _burned(view: View, event: Event, e: t.TokensBurned) -> None:
+    row = _books(view, event, str(e.iosd), e.seq)
+    row.burned = {**row.burned, str(e.mint): e.burned_after}
+    view.facts.append(
+        Burn(position=event.position, at=e.at, mint=str(e.mint), amount=e.amount, burned_after=e.burned_after)
+    )
+
+
+def _redeemed(view: View, event: Event, e: t.IosdRedeemed) -> None:
+    row = _books(view, event, str(e.iosd), e.seq)
+    row.redeemed, row.io_redeemed = e.redeemed_after, e.io_redeemed_after
+    if not e.last_rate:
+        _priced(view, event, row, "redeem", e, high_price=e.price)
+    view.facts.append(
+        Redemption(
+            position=event.position,
+            at=e.at,
+            wallet=str(e.wallet),
+            iosd_burned=e.iosd_burned,
+            io_minted=e.io_minted,
+            price=e.price,
+            publish_time=e.publish_time,
+            last_rate=e.last_rate,
+        )
+    )
+
+
+def _refreshed(view: View, event: Event, e: t.PriceRefreshed) -> None:
+    row = _books(view, event, str(e.iosd), e.seq)
+    _priced(view, event, row, "refresh", e, low_price=e.low_price, high_price=e.high_price)
+
+
+def _bought_back(view: View, event: Event, e: t.IoBoughtBack) -> None:
+    row = _books(view, event, str(e.iosd), e.seq)
+    row.burned = {**row.burned, str(view.io_mint): e.io_other_burned_after}
+    _priced(view, event, row, "buyback", e, low_price=e.price)
+    view.facts.append(
+        Buyback(
+            position=event.position,
+            at=e.at,
+            seller=str(e.seller),
+            io_burned=e.io_burned,
+            usdc_paid=e.usdc_paid,
+            price=e.price,
+            publish_time=e.publish_time,
+        )
+    )
+
+
+HANDLERS: dict[str, Any] = {
+    "IosdMinted": _minted,
+    "IosdRedeemed": _redeemed,
+    "PriceRefreshed": _refreshed,
+    "IoBoughtBack": _bought_back,
+    "TokensBurned": _burned,
+}

@@ -1,0 +1,225 @@
+"""Folds of the stake behind nodes, and of the rewards on it. Shares follow the program's rules (state/pool.rs)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ionet import types as t
+
+from ionet_indexer.decode import Event
+from ionet_indexer.facts import CoStakeTerms, Reward, StakeMove
+from ionet_indexer.fold.names import key_or_none
+from ionet_indexer.fold.nodes import node_at
+from ionet_indexer.fold.owed import owe
+from ionet_indexer.fold.view import FoldError, View
+from ionet_indexer.tables import Node, Position, Ticket
+
+_REWARD_SCALE = 1 << 64
+
+
+def _move(
+    event: Event, kind: str, e: t.Staked | t.UnbondRequested | t.StakeWithdrawn, matures_at: int | None = None
+) -> StakeMove:
+    return StakeMove(
+        position=event.position,
+        kind=kind,
+        node=str(e.node),
+        staker_position=str(e.position),
+        staker=str(e.staker),
+        at=e.at,
+        amount=e.amount,
+        matures_at=matures_at,
+        owed=isinstance(e, t.StakeWithdrawn) and e.owed,
+    )
+
+
+def _settle(node: Node, row: Position) -> None:
+    """Bring a co-staker's rewards up to date, as the program does before his shares change (state/rewards.rs)."""
+    if row.staker == node.owner:
+        return
+    held = row.shares if row.era == node.bonded_era else 0
+    earned = held * (node.reward_per_share - row.reward_debt) // _REWARD_SCALE
+    row.reward_debt = node.reward_per_share
+    row.rewards += earned
+    node.co_settled += earned
+
+
+def _bind_terms(node: Node, at: int) -> None:
+    """Terms that fell due take effect when they are next needed."""
+    if node.pending_co_share_at is not None and at >= node.pending_co_share_at:
+        node.co_share_bps = node.pending_co_share_bps
+        node.pending_co_share_bps, node.pending_co_share_at = 0, None
+
+
+def _staked(view: View, event: Event, e: t.Staked) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    key = str(e.position)
+    row = view.find(Position, key)
+    if row is None:
+        row = Position(staker_position=key, position=event.position, node=str(e.node), staker=str(e.staker))
+        view.put(row)
+    _settle(node, row)
+    if row.staker != node.owner:
+        _bind_terms(node, e.at)
+    node.bonded, node.bonded_shares, node.bonded_era = e.bonded_after, e.bonded_shares_after, e.era
+    held = row.shares if row.era == e.era else 0
+    row.shares, row.era, row.closed = held + e.shares, e.era, False
+    row.staked += e.amount
+    row.position = event.position
+    if row.staker == node.owner:
+        node.owner_bonded_shares += e.shares
+    view.facts.append(_move(event, "stake", e))
+
+
+def _unbond_requested(view: View, event: Event, e: t.UnbondRequested) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    row = view.get(Position, str(e.position))
+    row.position = event.position
+    _settle(node, row)
+    node.bonded, node.unbonding = e.bonded_after, e.unbonding_after
+    row.shares -= e.shares_burned
+    made = _place(row, e)
+    node.bonded_shares -= e.shares_burned
+    node.unbonding_shares += made
+    if made:
+        node.unbonding_era = e.ticket_era
+    if row.staker == node.owner:
+        node.owner_bonded_shares -= e.shares_burned
+        node.owner_unbonding_shares += made
+    view.facts.append(_move(event, "unbond", e, e.matures_at))
+
+
+def _place(row: Position, e: t.UnbondRequested) -> int:
+    """Put the ticket into the position, merged with one that is there already; returns the shares that are new.
+
+    Stake worth nothing makes no ticket.
+    """
+    others = [ticket for ticket in row.tickets if ticket.ticket != e.ticket]
+    kept = sum(ticket.shares for ticket in row.tickets if ticket.ticket == e.ticket and ticket.era == e.ticket_era)
+    before = sum(ticket.amount for ticket in row.tickets if ticket.ticket == e.ticket and ticket.era == e.ticket_era)
+    ticket = Ticket(
+        ticket=e.ticket,
+        amount=before + e.amount,
+        shares=e.ticket_shares,
+        era=e.ticket_era,
+        matures_at=e.matures_at,
+    )
+    row.tickets = sorted([*others, *([ticket] if ticket.shares else [])], key=lambda item: item.ticket)
+    return e.ticket_shares - kept
+
+
+def _withdrawn(view: View, event: Event, e: t.StakeWithdrawn) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    row = view.get(Position, str(e.position))
+    paid = [ticket for ticket in row.tickets if e.tickets >> ticket.ticket & 1]
+    if len(paid) != e.tickets.bit_count():
+        raise FoldError(f"position {e.position} has no open ticket for each of {e.tickets:#b}")
+    node.unbonding = e.unbonding_after
+    redeemed = sum(ticket.shares for ticket in paid if ticket.era == node.unbonding_era)
+    node.unbonding_shares -= redeemed
+    if row.staker == node.owner:
+        node.owner_unbonding_shares -= redeemed
+    row.tickets = [ticket for ticket in row.tickets if ticket not in paid]
+    row.withdrawn += e.amount
+    row.position, row.closed = event.position, e.position_closed
+    view.facts.append(_move(event, "withdraw", e))
+    if e.owed:
+        owe(view, event, row.staker, "IO", e.amount, at=e.at, reason="stake", source=row.node)
+
+
+def _refilled(view: View, event: Event, e: t.StakeRefilled) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    node.refill = e.refill_after
+    if e.amount:  # 0: staked by the event beside it
+        view.facts.append(
+            StakeMove(
+                position=event.position,
+                kind="refill",
+                node=node.node,
+                staker_position=None,
+                staker=str(e.owner),
+                at=e.at,
+                amount=e.amount,
+            )
+        )
+
+
+def _terms_changed(view: View, event: Event, e: t.CoStakeTermsChanged) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    node.co_share_bps, node.pending_co_share_bps = e.share, e.pending_share
+    node.pending_co_share_at = e.pending_at or None
+    view.facts.append(
+        CoStakeTerms(
+            position=event.position,
+            node=node.node,
+            at=e.at,
+            share_before=e.share_before,
+            share=e.share,
+            pending_share=e.pending_share,
+            pending_at=node.pending_co_share_at,
+        )
+    )
+
+
+def _rewards_added(view: View, event: Event, e: t.RewardsAdded) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
+    node.reward_per_share = e.reward_per_share
+    _bind_terms(node, e.at)
+    view.facts.append(
+        Reward(
+            position=event.position,
+            kind="added",
+            node=node.node,
+            wallet=str(e.by),
+            at=e.at,
+            amount=e.amount,
+            to_owner=e.to_owner,
+            to_co_stakers=e.to_co_stakers,
+        )
+    )
+
+
+def _rewards_claimed(view: View, event: Event, e: t.RewardsClaimed) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
+    row = view.find(Position, str(e.position))  # the owner, whose rewards stand in the node, may have none
+    if row is not None:
+        _settle(node, row)
+        row.position = event.position
+        row.rewards_claimed += e.amount
+        if row.staker != node.owner:
+            row.rewards -= e.amount
+            node.co_settled -= e.amount
+    view.facts.append(
+        Reward(
+            position=event.position,
+            kind="claimed",
+            node=node.node,
+            wallet=str(e.staker),
+            at=e.at,
+            amount=e.amount,
+            staker_position=key_or_none(e.position),
+            owed=e.owed,
+        )
+    )
+    if e.owed:
+        owe(view, event, str(e.staker), "IO", e.amount, at=e.at, reason="rewards", source=node.node)
+
+
+def _vault_closed(view: View, event: Event, e: t.StakeVaultClosed) -> None:
+    node = node_at(view, event, str(e.node), e.seq)
+    node.vault_closed = True
+    node.bonded = node.unbonding = node.co_rewards = 0  # crumbs that belonged to nobody
+
+
+HANDLERS: dict[str, Any] = {
+    "Staked": _staked,
+    "UnbondRequested": _unbond_requested,
+    "StakeWithdrawn": _withdrawn,
+    "StakeRefilled": _refilled,
+    "CoStakeTermsChanged": _terms_changed,
+    "RewardsAdded": _rewards_added,
+    "RewardsClaimed": _rewards_claimed,
+    "StakeVaultClosed": _vault_closed,
+}
