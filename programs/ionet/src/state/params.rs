@@ -16,6 +16,11 @@ pub const MAX_WAIT_SECS: u32 = 90 * 86_400;
 const MIN_TIMELOCK_SECS: u32 = 86_400;
 /// What a price may be off at most, and what a mint or redemption may leave in the backing, whatever the parameters say.
 const MAX_PRICE_BPS: u16 = 500;
+/// Longest window of the limiters, least part of the supply that can be redeemed in it, and longest wait for redemption at
+/// the last rate: IOSD must stay redeemable whatever the parameters say.
+const MAX_LIMITER_SECS: u32 = 86_400;
+const MIN_REDEEM_BPS: u16 = 100;
+const MAX_LAST_RATE_SECS: u32 = 7 * 86_400;
 /// Oldest price, and furthest in the future, that parameters can admit.
 const MAX_PRICE_AGE_SECS: u32 = 600;
 
@@ -224,11 +229,11 @@ impl Params {
 
     fn waits_are_bounded(&self, profile: u8) -> bool {
         let shortest = if profile == PROFILE_MAINNET { MIN_TIMELOCK_SECS } else { 1 };
+        let open_intervals = u32::from(self.grace_intervals).saturating_add(1);
         let waits = [
-            self.interval_secs,
+            self.interval_secs.saturating_mul(open_intervals).saturating_add(self.dispute_window_secs),
             self.ready_deadline_secs,
             self.accept_deadline_secs,
-            self.dispute_window_secs,
             self.defend_window_secs,
             self.fault_after_secs,
             self.unbond_cooldown_secs,
@@ -243,6 +248,10 @@ impl Params {
             self.case_window_secs,
         ];
         waits.iter().all(|secs| *secs > 0 && *secs <= MAX_WAIT_SECS)
+            && self.hold_fee_secs <= MAX_WAIT_SECS
+            && self.min_charge_secs <= MAX_WAIT_SECS
+            && self.last_rate_after_secs <= MAX_LAST_RATE_SECS
+            && self.limiter_window_secs <= MAX_LIMITER_SECS
             && self.timelock_secs >= shortest
             && self.defend_window_secs >= self.dispute_window_secs
             && (1..=MAX_PRICE_AGE_SECS).contains(&self.price_max_age_secs)
@@ -285,11 +294,10 @@ impl Params {
             self.mint_floor,
             self.redeem_floor,
             u64::from(self.mint_limit_bps),
-            u64::from(self.redeem_limit_bps),
             u64::from(self.conf_max_bps),
             u64::from(self.promise_limit),
         ];
-        limits.iter().all(|limit| *limit > 0)
+        limits.iter().all(|limit| *limit > 0) && self.redeem_limit_bps >= MIN_REDEEM_BPS
     }
 
     /// Intervals that can be open at once must fit the ring: the one running, the grace, and those in the window.
