@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -14,6 +14,7 @@ from solders.pubkey import Pubkey
 
 from ionet import instructions, pda
 from ionet.bulk import Bulk, Delivery, Progress, Stopped, Verdict
+from ionet.currency import CURRENCIES
 from ionet.errors import InstructionFailed, IonetError, NotFound, ProgramError
 from ionet.packing import Tables
 from ionet.plan import Receipt
@@ -75,6 +76,22 @@ class Wish:
     cluster: Pubkey
     duration: int
     max_price: int | None = None
+    currency: int = CURRENCIES["IOSD"]
+    price_update: Pubkey | None = None
+    """Price account for nodes whose booking needs one."""
+
+    def needs_price(self, node: Node) -> bool:
+        """Whether IO has to be valued: to pay in it, or for a node that insists on IOSD's coverage."""
+        covered = self.currency == CURRENCIES["IOSD"] and node.min_coverage_bps > 0
+        return covered or self.currency == CURRENCIES["IO"]
+
+
+async def priced(client: Client, wish: Wish, nodes: Iterable[Node | None]) -> Wish:
+    """The wish with the newest price, if one of the nodes needs it. Raises NotFound when there is none."""
+    if not any(node is not None and wish.needs_price(node) for node in nodes):
+        return wish
+    network = await client.network.get()
+    return replace(wish, price_update=(await client.oracle.latest(network.feed_id)).account)
 
 
 def add_lease(client: Client, wish: Wish, key: Pubkey, node: Node) -> Instruction:
@@ -88,6 +105,7 @@ def add_lease(client: Client, wish: Wish, key: Pubkey, node: Node) -> Instructio
         duration=wish.duration,
         max_price=node.price if wish.max_price is None else wish.max_price,
         terms_seq=node.terms_seq,
+        price_update=wish.price_update if wish.needs_price(node) else None,
         program=client.program,
     )
 
@@ -125,6 +143,7 @@ async def book(
     found = dict(zip(wanted, await read_nodes(client, wanted), strict=True))
     missing: dict[Pubkey, IonetError] = {key: NotFound(f"node {key}") for key, node in found.items() if node is None}
     nodes = {key: node for key, node in found.items() if node is not None}
+    wish = await priced(client, wish, nodes.values())
     order = list(nodes)
     table_of = {key: table for table in reversed(tables) for key in table.addresses}
 

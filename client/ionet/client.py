@@ -18,12 +18,14 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
 from ionet import base58, budget
+from ionet.api.case import CaseApi
 from ionet.api.cluster import ClusterApi
 from ionet.api.iosd import IosdApi
 from ionet.api.lease import LeaseApi
 from ionet.api.network import NetworkApi
 from ionet.api.node import NodeApi
 from ionet.api.oracle import OracleApi
+from ionet.api.owed import OwedApi
 from ionet.api.stake import StakeApi
 from ionet.api.tables import TableApi
 from ionet.api.tokens import TokenApi
@@ -103,6 +105,14 @@ class Client:
         return LeaseApi(self)
 
     @cached_property
+    def case(self) -> CaseApi:
+        return CaseApi(self)
+
+    @cached_property
+    def owed(self) -> OwedApi:
+        return OwedApi(self)
+
+    @cached_property
     def oracle(self) -> OracleApi:
         return OracleApi(self)
 
@@ -141,6 +151,11 @@ class Client:
         encoded = [(offset, base58.encode(data)) for offset, data in matches]
         found = await self.rpc.program_accounts(self.program.id, encoded)
         return [(key, codec.decode_account(account.data, kind)) for key, account in found]
+
+    async def events(self, key: Pubkey) -> list[Any]:
+        """Events of every transaction that names an account, in the order a node's history gives, newest first."""
+        answers = [await self.rpc.landed_transaction(signature) for signature in await self.rpc.signatures(key)]
+        return [record.event for answer in answers for record in events_in_transaction(self.program.codec, answer)]
 
     # -- sending
 

@@ -122,13 +122,13 @@ def burn(*, mint: Pubkey, remaining: Sequence[AccountMeta] = (), program: Progra
 def buyback(
     *,
     seller: Pubkey,
-    from_account: Pubkey,
     to: Pubkey,
     fee_vault: Pubkey,
     price_update: Pubkey,
     io_amount: u64,
     min_usdc: u64,
     io_mint: Pubkey | None = None,
+    from_account: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
@@ -161,7 +161,12 @@ def cancel_lease(
 
 
 def claim_owed(
-    *, owner: Pubkey, mint: Pubkey, to: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
+    *,
+    owner: Pubkey,
+    mint: Pubkey,
+    to: Pubkey | None = None,
+    remaining: Sequence[AccountMeta] = (),
+    program: Program = PROGRAM,
 ) -> Instruction:
     """Pays out and closes a wallet's owed account. Its owner, to any account of the mint."""
     accounts: dict[str, Pubkey | None] = {"owner": owner, "mint": mint, "to": to}
@@ -454,13 +459,13 @@ def mint_iosd(
 def mint_iosd_exact(
     *,
     wallet: Pubkey,
-    from_account: Pubkey,
-    to: Pubkey,
     price_update: Pubkey,
     iosd_amount: u64,
     max_io: u64,
     io_mint: Pubkey | None = None,
     iosd_mint: Pubkey | None = None,
+    from_account: Pubkey | None = None,
+    to: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
@@ -594,12 +599,12 @@ def quit_lease(
 def redeem_iosd(
     *,
     wallet: Pubkey,
-    from_account: Pubkey,
-    to: Pubkey,
     iosd_amount: u64,
     min_io: u64,
     io_mint: Pubkey | None = None,
     iosd_mint: Pubkey | None = None,
+    from_account: Pubkey | None = None,
+    to: Pubkey | None = None,
     price_update: Pubkey | None = None,
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,

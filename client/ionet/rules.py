@@ -38,6 +38,16 @@ def _iosd_of(program: Pubkey, wallet: Pubkey) -> Pubkey:
     return pda.token_account(wallet, pda.iosd_mint(program))
 
 
+def _of_mint(slot: str) -> Rule:
+    """A wallet's associated account of whatever `mint` is."""
+
+    def rule(_program: Pubkey, known: Known, _args: Mapping[str, Any]) -> Pubkey | None:
+        wallet, mint = known.get(slot), known.get("mint")
+        return None if wallet is None or mint is None else pda.token_account(wallet, mint)
+
+    return rule
+
+
 def _position(program: Pubkey, known: Known, _args: Mapping[str, Any]) -> Pubkey | None:
     node, staker = known.get("node"), known.get("staker")
     return None if node is None or staker is None else pda.position(program, node, staker)
@@ -47,7 +57,7 @@ def _io_burn_vault(program: Pubkey) -> Pubkey:
     return pda.burn_vault(program, pda.io_mint(program))
 
 
-# Clusters are in IOSD in this version, so their mint and vaults are known.
+# Clusters are in IOSD unless the caller names another mint; then he names the accounts that follow from it, too.
 RULES: dict[str, Rule] = {
     "io_mint": _always(pda.io_mint),
     "iosd_mint": _always(pda.iosd_mint),
@@ -62,8 +72,14 @@ RULES: dict[str, Rule] = {
     "close_stake_vault.burn_vault": _always(_io_burn_vault),
     "mint_iosd.from": _from("wallet", _io_of),
     "mint_iosd.to": _from("wallet", _iosd_of),
+    "mint_iosd_exact.from": _from("wallet", _io_of),
+    "mint_iosd_exact.to": _from("wallet", _iosd_of),
+    "redeem_iosd.from": _from("wallet", _iosd_of),
+    "redeem_iosd.to": _from("wallet", _io_of),
+    "buyback.from": _from("seller", _io_of),
+    "claim_owed.to": _of_mint("owner"),
     "open_cluster.mint": _always(pda.iosd_mint),
-    "open_cluster.from": _from("renter", _iosd_of),
+    "open_cluster.from": _of_mint("renter"),
     "withdraw_budget.to": _from("renter", _iosd_of),
     "close_cluster.renter_account": _from("renter", pda.renter),
     "close_cluster.refund_to": _from("renter", _iosd_of),

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from solders.account import Account
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import instructions, pda
 from ionet.plan import Plan
 from ionet.program import Program
 from ionet.wallet import Signer
 
 if TYPE_CHECKING:
     from ionet.client import Client
+
+
+# Of a token account: whose it is, and whether it is usable.
+_OWNER_FIELD, _STATE_OFFSET, _INITIALIZED = slice(32, 64), 108, 1
 
 
 class RoleApi:
@@ -50,3 +55,24 @@ class RoleApi:
         from spl.token.instructions import create_idempotent_associated_token_account
 
         return [create_idempotent_associated_token_account(self._client.address, owner, mint)]
+
+    async def _payee(self, owner: Pubkey, mint: Pubkey) -> tuple[list[Instruction], Pubkey | None]:
+        """What must come first so that `owner` can be paid in `mint`, and his owed account if he is paid there.
+
+        Where his associated account is missing it is created; where it is frozen or given away, what he gets is kept in
+        his owed account, until he claims it (`client.owed`).
+        """
+        owed = pda.owed(self._id, mint, owner)
+        account, kept = await self._client.rpc.accounts([pda.token_account(owner, mint), owed])
+        if account is None:
+            return await self._token_account(owner, mint), None
+        if _can_receive(account, owner):
+            return [], None
+        opening = instructions.open_owed(payer=self._client.address, mint=mint, owner=owner, program=self._program)
+        return [opening] if kept is None else [], owed
+
+
+def _can_receive(account: Account, owner: Pubkey) -> bool:
+    """Whether a token account is the owner's and not frozen."""
+    data = account.data
+    return data[_OWNER_FIELD] == bytes(owner) and data[_STATE_OFFSET] == _INITIALIZED

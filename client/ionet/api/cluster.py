@@ -1,4 +1,4 @@
-"""Renters' clusters: a budget in escrow and the leases paid from it. Amounts are base units of IOSD."""
+"""Renters' clusters: a budget in escrow and the leases paid from it. Amounts are base units of its currency."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ class ClusterApi(RoleApi):
         self,
         deposit: int,
         *,
+        currency: str = "IOSD",
         kind: str = "ray",
         session_key: Pubkey | None = None,
         session_expires_at: int = 0,
         config_hash: bytes = bytes(32),
     ) -> Plan:
-        """Deposit a budget. Its address is in the receipt's ClusterOpened event.
+        """Deposit a budget in IOSD, USDC or IO. The cluster's address is in the receipt's ClusterOpened event.
 
         session_key: may accept readiness until session_expires_at. config_hash: sha256 of the wanted configuration.
         """
@@ -56,6 +57,7 @@ class ClusterApi(RoleApi):
             return [
                 instructions.open_cluster(
                     renter=self._client.address,
+                    mint=await self._client.network.mint(currency),
                     id=await self.next_id(),
                     kind=KINDS[kind],
                     deposit=deposit,
@@ -74,9 +76,8 @@ class ClusterApi(RoleApi):
         max_price: micro-dollars per processor-hour that no node may ask more of; by default what each asks now.
         """
 
-        wish = Wish(cluster, duration, max_price)
-
         async def build() -> list[Instruction]:
+            wish = await self._wish(cluster, duration, max_price)
             made = await self._bookings(wish, nodes)
             missing = [str(key) for key in nodes if key not in made]
             if missing:
@@ -87,8 +88,13 @@ class ClusterApi(RoleApi):
 
     async def _bookings(self, wish: Wish, nodes: Sequence[Pubkey]) -> dict[Pubkey, Instruction]:
         """Bookings of the nodes that exist."""
-        pairs = zip(nodes, await booking.read_nodes(self._client, nodes), strict=True)
+        found = await booking.read_nodes(self._client, nodes)
+        wish = await booking.priced(self._client, wish, found)
+        pairs = zip(nodes, found, strict=True)
         return {key: booking.add_lease(self._client, wish, key, node) for key, node in pairs if node is not None}
+
+    async def _wish(self, cluster: Pubkey, duration: int, max_price: int | None = None) -> Wish:
+        return Wish(cluster, duration, max_price, currency=(await self.get(cluster)).currency)
 
     async def add_leases(
         self,
@@ -109,7 +115,7 @@ class ClusterApi(RoleApi):
         """
         slot = await self._client.tables.wait_usable(tables) if tables else 0
         usable = [found for table in tables if (found := table.usable(slot)) is not None]
-        wish = Wish(cluster, duration, max_price)
+        wish = await self._wish(cluster, duration, max_price)
         return await booking.book(self._client, wish, nodes, tables=usable, at_once=at_once, progress=progress)
 
     async def tables_for(
@@ -131,7 +137,7 @@ class ClusterApi(RoleApi):
         rest = [key for key in dict.fromkeys(nodes) if key not in held]
         if not make or not rest:
             return own
-        bookings = await self._bookings(Wish(cluster, 0), rest)
+        bookings = await self._bookings(await self._wish(cluster, 0), rest)
         common = booking.common_accounts(list(bookings.values()))
         keys = await self._client.tables.make(bookings, common=common, progress=progress)
         return own + [table for table in await self._client.tables.get(keys) if table is not None]
@@ -152,11 +158,15 @@ class ClusterApi(RoleApi):
         """Take back budget that no lease has locked."""
 
         async def build() -> list[Instruction]:
-            renter = self._client.address
-            return [
-                *await self._token_account(renter, pda.iosd_mint(self._id)),
-                instructions.withdraw_budget(renter=renter, cluster=cluster, amount=amount, program=self._program),
-            ]
+            renter, found = self._client.address, await self.get(cluster)
+            withdraw = instructions.withdraw_budget(
+                renter=renter,
+                cluster=cluster,
+                to=pda.token_account(found.payer, found.mint),
+                amount=amount,
+                program=self._program,
+            )
+            return [*await self._token_account(found.payer, found.mint), withdraw]
 
         return self._plan(build)
 
@@ -165,9 +175,18 @@ class ClusterApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(cluster)
-            close = instructions.close_cluster(renter=found.renter, cluster=cluster, program=self._program)
+            first, owed = await self._payee(found.payer, found.mint)
+            close = instructions.close_cluster(
+                renter=found.renter,
+                cluster=cluster,
+                refund_to=pda.token_account(found.payer, found.mint),
+                fee_vault=pda.fee_vault(self._id, found.mint),
+                burn_vault=pda.burn_vault(self._id, found.mint),
+                owed=owed,
+                program=self._program,
+            )
             if found.renter == self._client.address:
                 close = self._program.builder.also_signs("close_cluster", close, "renter")
-            return [*await self._token_account(found.payer, found.mint), close]
+            return [*first, close]
 
         return self._plan(build)

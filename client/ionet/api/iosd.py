@@ -1,4 +1,4 @@
-"""IOSD: minted only by burning IO at the oracle's price."""
+"""IOSD: minted only by burning IO at the oracle's price, redeemed for it at any time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from solders.pubkey import Pubkey
 
 from ionet import instructions, pda
 from ionet.api.base import RoleApi
-from ionet.api.oracle import Price
+from ionet.errors import InvalidInput
 from ionet.plan import Plan
-from ionet.types import Iosd
+from ionet.pricing import Price, io_to_mint, less_spread, minted_for, redeemed_for, value_in
+from ionet.types import Iosd, Network
 
-BPS = 10_000
+_IO_UNIT = 10**8
 
 
 class IosdApi(RoleApi):
+    """`price_update` is a Pyth price account, by default the newest of the network's feed."""
+
     @property
     def address(self) -> Pubkey:
         return pda.iosd(self._id)
@@ -28,36 +31,134 @@ class IosdApi(RoleApi):
         owner = wallet or self._client.address
         return await self._client.rpc.token_balance(pda.token_account(owner, pda.iosd_mint(self._id)))
 
+    # -- what it would come to at the newest price
+
     async def quote(self, io_amount: int) -> int:
-        """IOSD that burning this IO would mint at the newest price."""
-        network = await self._client.network.get()
-        price = await self._client.oracle.latest(network.feed_id)
+        """IOSD that burning this IO would mint."""
+        network, price = await self._price()
         return minted_for(io_amount, price, network.params.spread_bps)
 
+    async def quote_exact(self, iosd_amount: int) -> int:
+        """IO that minting exactly this much IOSD would burn. Raises InvalidInput when IO counts as worth nothing."""
+        network, price = await self._price()
+        return _known(io_to_mint(iosd_amount, price, network.params.spread_bps))
+
+    async def quote_redeem(self, iosd_amount: int, *, last_rate: bool = False) -> int:
+        """IO that redeeming this IOSD would give. last_rate: at the last price the program has seen."""
+        books = await self.books()
+        supply, backing = books.minted - books.redeemed - books.fee_burned, books.io_burned - books.io_redeemed
+        if last_rate:
+            network = await self._client.network.get()
+            worth = iosd_amount * _IO_UNIT // books.last_high_price if books.last_high_price else 0
+            return less_spread(worth, iosd_amount, network.params.spread_bps, backing, supply)
+        network, price = await self._price()
+        return redeemed_for(iosd_amount, price, network.params.spread_bps, backing=backing, supply=supply)
+
+    async def quote_buyback(self, io_amount: int) -> int:
+        """USDC that selling this IO to the fee vault would give."""
+        return value_in(io_amount, (await self._price())[1])
+
+    # -- changing the books
+
     def mint(self, io_amount: int, *, min_iosd: int | None = None, price_update: Pubkey | None = None) -> Plan:
-        """Burn IO for IOSD. min_iosd: refuse less (default: the quote less 1 %). price_update: default the newest."""
+        """Burn IO for IOSD. min_iosd: refuse less (default: the quote less 1 %)."""
 
         async def build() -> list[Instruction]:
-            wallet = self._client.address
-            network = await self._client.network.get()
-            account, least = price_update, min_iosd
-            if account is None or least is None:
-                price = await self._client.oracle.latest(network.feed_id)
-                account = account or price.account
-                least = minted_for(io_amount, price, network.params.spread_bps) * 99 // 100 if least is None else least
+            least = await self.quote(io_amount) * 99 // 100 if min_iosd is None else min_iosd
             mint = instructions.mint_iosd(
-                wallet=wallet, price_update=account, io_amount=io_amount, min_iosd=least, program=self._program
+                wallet=self._client.address,
+                price_update=await self._account(price_update),
+                io_amount=io_amount,
+                min_iosd=least,
+                program=self._program,
             )
-            return [*await self._token_account(wallet, network.iosd_mint), mint]
+            return [*await self._token_account(self._client.address, pda.iosd_mint(self._id)), mint]
 
         return self._plan(build)
 
+    def mint_exact(self, iosd_amount: int, *, max_io: int | None = None, price_update: Pubkey | None = None) -> Plan:
+        """Burn as much IO as this IOSD takes. max_io: refuse to burn more (default: the quote and 1 %)."""
 
-def minted_for(io_amount: int, price: Price, spread_bps: int) -> int:
-    """The program's own arithmetic: the low end of the price, rounded down, less the spread rounded up."""
-    low = min(price.price, price.ema_price) - 2 * max(price.conf, price.ema_conf)
-    if low <= 0:
-        return 0
-    scale: int = 10 ** (2 - price.exponent)
-    value = io_amount * low // scale
-    return value + -value * spread_bps // BPS
+        async def build() -> list[Instruction]:
+            most = -(-await self.quote_exact(iosd_amount) * 101 // 100) if max_io is None else max_io
+            mint = instructions.mint_iosd_exact(
+                wallet=self._client.address,
+                price_update=await self._account(price_update),
+                iosd_amount=iosd_amount,
+                max_io=most,
+                program=self._program,
+            )
+            return [*await self._token_account(self._client.address, pda.iosd_mint(self._id)), mint]
+
+        return self._plan(build)
+
+    def redeem(
+        self,
+        iosd_amount: int,
+        *,
+        min_io: int | None = None,
+        price_update: Pubkey | None = None,
+        last_rate: bool = False,
+    ) -> Plan:
+        """Burn IOSD for IO. min_io: refuse less (default: the quote less 1 %).
+
+        last_rate: at the last price the program has seen, which it allows only once there was none for a day.
+        """
+        if last_rate and price_update is not None:
+            raise InvalidInput("the last rate needs no price account")
+
+        async def build() -> list[Instruction]:
+            least = min_io
+            if least is None:
+                least = await self.quote_redeem(iosd_amount, last_rate=last_rate) * 99 // 100
+            redeem = instructions.redeem_iosd(
+                wallet=self._client.address,
+                price_update=None if last_rate else await self._account(price_update),
+                iosd_amount=iosd_amount,
+                min_io=least,
+                program=self._program,
+            )
+            return [*await self._token_account(self._client.address, pda.io_mint(self._id)), redeem]
+
+        return self._plan(build)
+
+    def refresh(self, *, price_update: Pubkey | None = None) -> Plan:
+        """Show the program a price; anyone."""
+
+        async def build() -> list[Instruction]:
+            account = await self._account(price_update)
+            return [instructions.refresh_price(price_update=account, program=self._program)]
+
+        return self._plan(build)
+
+    def buyback(self, io_amount: int, *, min_usdc: int | None = None, price_update: Pubkey | None = None) -> Plan:
+        """Sell IO for the USDC that fees brought in; the IO is burned. min_usdc: default the quote less 1 %."""
+
+        async def build() -> list[Instruction]:
+            network = await self._client.network.get()
+            least = await self.quote_buyback(io_amount) * 99 // 100 if min_usdc is None else min_usdc
+            sell = instructions.buyback(
+                seller=self._client.address,
+                to=pda.token_account(self._client.address, network.usdc_mint),
+                fee_vault=pda.fee_vault(self._id, network.usdc_mint),
+                price_update=await self._account(price_update),
+                io_amount=io_amount,
+                min_usdc=least,
+                program=self._program,
+            )
+            return [*await self._token_account(self._client.address, network.usdc_mint), sell]
+
+        return self._plan(build)
+
+    async def _price(self) -> tuple[Network, Price]:
+        network = await self._client.network.get()
+        return network, await self._client.oracle.latest(network.feed_id)
+
+    async def _account(self, given: Pubkey | None) -> Pubkey:
+        return (await self._price())[1].account if given is None else given
+
+
+def _known(io_amount: int | None) -> int:
+    if io_amount is None:
+        raise InvalidInput("the price is so uncertain that IO counts as worth nothing")
+    return io_amount

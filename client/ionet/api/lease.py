@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from solders.instruction import Instruction
@@ -10,8 +10,18 @@ from solders.pubkey import Pubkey
 
 from ionet import instructions, pda
 from ionet.api.base import RoleApi
+from ionet.defence import (
+    Evidence,
+    challenge_key,
+    closed_intervals,
+    dispute_of,
+    next_step,
+    proofs_before,
+    step_instructions,
+)
+from ionet.errors import InvalidInput
 from ionet.plan import Plan
-from ionet.types import Cluster, Lease, Node
+from ionet.types import Cluster, Lease, Node, ProofAppended, ProofEntry
 from ionet.wallet import Signer
 
 
@@ -79,7 +89,100 @@ class LeaseApi(RoleApi):
 
         return self._plan(build)
 
+    def leave(self, lease: Pubkey) -> Plan:
+        """Leave a running lease without a charge because no challenge came for two intervals; node owner.
+
+        Those intervals stay disputable and cannot be defended.
+        """
+        return self._of(
+            lease,
+            lambda found: instructions.leave_lease(
+                authority=self._client.address,
+                cluster=found.cluster,
+                node=found.node,
+                lease=lease,
+                program=self._program,
+            ),
+        )
+
+    async def proofs(self, lease: Pubkey) -> list[ProofEntry]:
+        """Every proof of a lease, oldest first, read from the chain's history and checked against the lease.
+
+        Raises WrongChain when the node has not kept all of it.
+        """
+        head, records = (await self.get(lease)).proof_head, await self._client.events(lease)
+        appended = [event for event in records if isinstance(event, ProofAppended) and event.lease == lease]
+        entries = [
+            ProofEntry(event.interval, event.served_secs, event.gpu_ms, event.root)
+            for event in sorted(appended, key=lambda event: event.seq)
+        ]
+        return list(proofs_before(head, entries))
+
+    def defend(
+        self, lease: Pubkey, interval: int, evidence: Evidence, proofs: Sequence[ProofEntry] | None = None
+    ) -> Plan:
+        """Do the next step of defending a disputed interval; node owner or, as the client's wallet, the device key.
+
+        A defence that is too long for a transaction takes several: repeat until the receipt's DisputeDefended event has
+        `defended`. Later intervals that were not defended before are given up. proofs: the lease's, by default as the
+        chain's history has them. Raises InvalidInput when there is nothing to defend.
+        """
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            key = challenge_key(await self._client.fetch(Cluster, found.cluster), found.disputed_at)
+            dispute = dispute_of(lease, found)
+            chain = await self.proofs(lease) if proofs is None else proofs
+            step = next_step(
+                dispute, chain, {interval: evidence}, defender=self._client.address, key=key, program=self._program
+            )
+            if step is None:
+                raise InvalidInput(f"interval {interval} of {lease} is not in dispute, or was passed over")
+            return step_instructions(dispute, step, defender=self._client.address, key=key, program=self._program)
+
+        return self._plan(build)
+
     # -- the renter's side
+
+    def approve(self, lease: Pubkey, through: int | None = None, authority: Signer | None = None) -> Plan:
+        """Let the intervals before `through` be paid at once; by default all that can no longer be proven otherwise.
+
+        The renter, or the cluster's session key as `authority`.
+        """
+
+        async def build() -> list[Instruction]:
+            found = await self.get(lease)
+            closed = closed_intervals(found, await self._client.rpc.unix_time())
+            return [
+                instructions.approve_lease(
+                    authority=authority.pubkey if authority else self._client.address,
+                    cluster=found.cluster,
+                    lease=lease,
+                    through_interval=min(closed, found.ring_next) if through is None else through,
+                    proof_head=found.proof_head,
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build, [] if authority is None else [authority])
+
+    def dispute(self, lease: Pubkey, first: int, end: int, authority: Signer | None = None) -> Plan:
+        """Hold the payment of intervals first..end (end excluded) until they are defended; locks a bond.
+
+        The renter, or the cluster's session key as `authority`.
+        """
+        return self._of(
+            lease,
+            lambda found: instructions.dispute_lease(
+                authority=authority.pubkey if authority else self._client.address,
+                cluster=found.cluster,
+                lease=lease,
+                from_interval=first,
+                to_interval=end,
+                program=self._program,
+            ),
+            authority,
+        )
 
     def accept_ready(self, lease: Pubkey, authority: Signer | None = None) -> Plan:
         """Start the meter; the renter, or the cluster's session key as `authority`."""
@@ -136,14 +239,16 @@ class LeaseApi(RoleApi):
             found = await self.get(lease)
             node = await self._client.fetch(Node, found.node)
             cluster = await self._client.fetch(Cluster, found.cluster)
+            first, owed = await self._payee(node.payout, cluster.mint)
             settle = instructions.settle_lease(
                 node=found.node,
                 cluster=found.cluster,
                 lease=lease,
                 payout_account=pda.token_account(node.payout, cluster.mint),
+                owed=owed,
                 program=self._program,
             )
-            return [*await self._token_account(node.payout, cluster.mint), settle]
+            return [*first, settle]
 
         return self._plan(build)
 

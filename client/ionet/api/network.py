@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 from solders.instruction import Instruction
@@ -15,12 +16,14 @@ from solders.system_program import CreateAccountParams, create_account
 
 from ionet import instructions, pda
 from ionet.api.base import RoleApi
+from ionet.currency import CURRENCIES
 from ionet.errors import InvalidInput
 from ionet.plan import Plan, Receipt
-from ionet.types import DeviceModel, Network
+from ionet.types import DeviceModel, Network, Params
 from ionet.wallet import KeypairSigner
 
 PROFILES = {"mainnet": 0, "local": 1}
+ROLES = {"authority": 1, "pauser": 2, "arbiter": 3, "feed": 4}
 USDC_DECIMALS = 6
 # Feed that local chains post IO prices under; a real network names Pyth's.
 LOCAL_FEED_ID = hashlib.sha256(b"IO/USD on a local chain").digest()
@@ -52,6 +55,13 @@ class NetworkApi(RoleApi):
     async def get(self) -> Network:
         """The network account; NotFound before `init`."""
         return await self._client.fetch(Network, self.address)
+
+    async def mint(self, currency: str) -> Pubkey:
+        """The mint of IO, IOSD or USDC. Raises InvalidInput for another name."""
+        if currency not in CURRENCIES:
+            raise InvalidInput(f"currency {currency}; known are {', '.join(CURRENCIES)}")
+        own = {"IO": pda.io_mint, "IOSD": pda.iosd_mint}
+        return own[currency](self._id) if currency in own else (await self.get()).usdc_mint
 
     async def models(self) -> list[tuple[Pubkey, DeviceModel]]:
         """Every device model with its address, by code."""
@@ -113,6 +123,50 @@ class NetworkApi(RoleApi):
                 program=self._program,
             )
         )
+
+    def set_model(self, code: int, *, enabled: bool) -> Plan:
+        """Allow new leases and extensions of a device model or stop them, at once; network authority."""
+        return self._single(
+            lambda: instructions.set_model(
+                authority=self._client.address,
+                model=pda.model(self._id, code),
+                enabled=enabled,
+                program=self._program,
+            )
+        )
+
+    def propose_params(self, **changes: Any) -> Plan:
+        """Change some parameters after the timelock; network authority. They bind new leases only.
+
+        A new proposal overwrites an earlier one. Raises InvalidInput for a name that is no parameter.
+        """
+        unknown = changes.keys() - set(Params.__struct_fields__)
+        if unknown or not changes:
+            raise InvalidInput(f"no parameter is called {', '.join(sorted(unknown)) or 'nothing'}")
+
+        async def build() -> list[Instruction]:
+            params = msgspec.structs.replace((await self.get()).params, **changes)
+            return [instructions.propose_params(authority=self._client.address, params=params, program=self._program)]
+
+        return self._plan(build)
+
+    def propose_role(self, role: str, value: bytes) -> Plan:
+        """Name a new `authority`, `pauser`, `arbiter` (address) or oracle `feed` (id), 32 bytes; network authority."""
+        if role not in ROLES:
+            raise InvalidInput(f"role {role!r}; known are {', '.join(ROLES)}")
+        return self._single(
+            lambda: instructions.propose_role(
+                authority=self._client.address, role=ROLES[role], value=value, program=self._program
+            )
+        )
+
+    def apply_pending(self) -> Plan:
+        """Put what is due into effect; anyone, a new authority only by itself."""
+        return self._single(lambda: instructions.apply_pending(caller=self._client.address, program=self._program))
+
+    def migrate(self) -> Plan:
+        """Bring the network account of an earlier program version to the present one; anyone, once."""
+        return self._single(lambda: instructions.migrate_network(program=self._program))
 
     def set_pause(self, bits: int) -> Plan:
         """Pause entries: 1 register_node, 2 open_cluster, 4 add_lease, 8 extend_lease, 16 mint_iosd."""

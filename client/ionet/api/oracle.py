@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -15,22 +14,11 @@ from ionet.codec import ProgramCodec
 from ionet.errors import NotFound
 from ionet.idl import bundled
 from ionet.plan import Plan
+from ionet.pricing import Price
 
 # Offset of the feed id in a fully verified PriceUpdateV2: discriminator, write authority, one level byte.
 _FEED_OFFSET = 8 + 32 + 1
 EXPONENT = -8
-
-
-class Price(msgspec.Struct, frozen=True):
-    """A posted price: mantissas of 10^exponent dollars per IO, publish time in unix seconds."""
-
-    account: Pubkey
-    price: int
-    conf: int
-    exponent: int
-    publish_time: int
-    ema_price: int
-    ema_conf: int
 
 
 @cache

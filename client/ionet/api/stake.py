@@ -8,7 +8,7 @@ from solders.pubkey import Pubkey
 from ionet import instructions, pda
 from ionet.api.base import RoleApi
 from ionet.plan import Plan
-from ionet.types import StakePosition
+from ionet.types import Node, StakePosition
 
 
 class StakeApi(RoleApi):
@@ -24,7 +24,11 @@ class StakeApi(RoleApi):
         return await self._client.fetch_all(StakePosition, **fields)
 
     def add(self, node: Pubkey, amount: int) -> Plan:
-        """Bond IO; in this version only the node's owner may."""
+        """Bond IO: to one's own node, or to one whose owner shares rewards.
+
+        While a case has the node frozen its owner's IO is kept aside, as a refill; his next stake afterwards, also of
+        nothing, turns the refill into stake.
+        """
         return self._single(
             lambda: instructions.stake(staker=self._client.address, node=node, amount=amount, program=self._program)
         )
@@ -42,9 +46,56 @@ class StakeApi(RoleApi):
 
         async def build() -> list[Instruction]:
             owner = staker or self._client.address
-            return [
-                *await self._token_account(owner, pda.io_mint(self._id)),
-                instructions.withdraw(node=node, staker=owner, program=self._program),
-            ]
+            first, owed = await self._payee(owner, pda.io_mint(self._id))
+            return [*first, instructions.withdraw(node=node, staker=owner, owed=owed, program=self._program)]
+
+        return self._plan(build)
+
+    def push_unbond(self, node: Pubkey, staker: Pubkey) -> Plan:
+        """Start the cooldown of everything a staker has on a retired node; anyone."""
+        return self._single(
+            lambda: instructions.push_unbond(node=node, position=self.address(node, staker), program=self._program)
+        )
+
+    # -- co-staking and rewards
+
+    def set_terms(self, node: Pubkey, share_bps: int) -> Plan:
+        """The part of their rewards that co-stakers get; 0 admits no new ones. Node owner; less takes a notice."""
+        return self._single(
+            lambda: instructions.set_co_stake_terms(
+                owner=self._client.address, node=node, share_bps=share_bps, program=self._program
+            )
+        )
+
+    def fund_rewards(self, node: Pubkey, amount: int) -> Plan:
+        """Give IO to a node's stakers; anyone."""
+        return self._single(
+            lambda: instructions.fund_rewards(
+                payer=self._client.address, node=node, amount=amount, program=self._program
+            )
+        )
+
+    def claim_rewards(self, node: Pubkey, staker: Pubkey | None = None) -> Plan:
+        """Pay a staker (by default the wallet) his rewards; anyone may push it."""
+
+        async def build() -> list[Instruction]:
+            owner = staker or self._client.address
+            found = await self._client.fetch(Node, node)
+            first, owed = await self._payee(owner, pda.io_mint(self._id))
+            # The owner's rewards stand in the node; he may have no position any more.
+            position = None if owner == found.owner else self.address(node, owner)
+            claim = instructions.claim_rewards(
+                node=node, staker=owner, position=position, owed=owed, program=self._program
+            )
+            return [*first, claim]
+
+        return self._plan(build)
+
+    def close_vault(self, node: Pubkey) -> Plan:
+        """Close the vault of a retired node to which nobody has a claim any more; anyone. The owner gets its rent."""
+
+        async def build() -> list[Instruction]:
+            found = await self._client.fetch(Node, node)
+            return [instructions.close_stake_vault(node=node, owner=found.owner, program=self._program)]
 
         return self._plan(build)

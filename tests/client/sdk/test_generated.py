@@ -15,7 +15,7 @@ from ionet.idl import bundled
 from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed
 from ionet.program import PROGRAM
 from ionet.rules import RULES
-from ionet.types import NodeTerms
+from ionet.types import NodeTerms, Params, ProofEntry
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -26,6 +26,9 @@ TERMS = NodeTerms(
     price=1, min_coverage_bps=0, min_duration=1, max_duration=2, payout=Pubkey.default(), fee_payer=Pubkey.default(),
     country=1, currencies=1, region=0,
 )  # fmt: skip
+LISTS = {"tier_secs": (1, 2, 3), "tier_bps": (1, 2, 3, 4)}
+PARAMS = Params(**{name: LISTS.get(name, 1) for name in Params.__struct_fields__})
+ENTRY = ProofEntry(interval=7, served_secs=7, gpu_ms=7, root=bytes(32))
 
 
 def test_regenerating_changes_nothing() -> None:
@@ -44,6 +47,16 @@ def test_every_name_has_its_class() -> None:
         assert (kind.__name__, kind.code, kind.message()) == (error.name, error.code, error.msg)
 
 
+def _argument(kind: Any, key: Pubkey) -> Any:
+    """A value of an IDL type."""
+    name, of = (kind, None) if isinstance(kind, str) else next(iter(kind.items()))
+    if name == "defined":
+        return {"NodeTerms": TERMS, "Params": PARAMS, "ProofEntry": ENTRY}[of["name"]]
+    if name == "vec":
+        return (_argument(of, key),)
+    return {"array": bytes(32), "pubkey": key, "bool": True}.get(name, 7)
+
+
 def _call(name: str, key: Pubkey) -> Instruction:
     """Any instruction, every required account and argument given something that fits."""
     item = PROGRAM.codec.instruction(name)
@@ -53,9 +66,7 @@ def _call(name: str, key: Pubkey) -> Instruction:
         if slot.fixed_address is None and slot.pda is None and slot.name not in rules | {"program"}:
             wanted[slot.name] = key
     for field in item.args:
-        wanted[field.name] = {"array": bytes(32), "pubkey": key, "bool": True, "defined": TERMS}.get(
-            field.type if isinstance(field.type, str) else next(iter(field.type)), 7
-        )
+        wanted[field.name] = _argument(field.type, key)
     return getattr(instructions, name)(**wanted)  # type: ignore[no-any-return]
 
 
@@ -88,6 +99,7 @@ FUNCTIONS: dict[tuple[str, ...], Any] = {
     ("escrow", "<cluster>"): pda.escrow,
     ("fees", "<mint>"): pda.fee_vault,
     ("burn", "<mint>"): pda.burn_vault,
+    ("owed", "<mint>", "<owner>"): pda.owed,
 }
 
 

@@ -1,0 +1,98 @@
+"""Arbiter's cases against nodes: the stake is frozen until they are decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from ionet import instructions, pda
+from ionet.api.base import RoleApi
+from ionet.errors import InvalidInput
+from ionet.plan import Plan
+from ionet.types import Case, Node
+
+REASONS = {"false-hardware": 1, "false-proofs": 2, "data-theft": 3, "other": 4}
+FLAG_BLOCKED = 4
+
+
+class CaseApi(RoleApi):
+    def address(self, node: Pubkey, number: int) -> Pubkey:
+        return pda.case(self._id, node, number)
+
+    async def get(self, case: Pubkey) -> Case:
+        return await self._client.fetch(Case, case)
+
+    async def all(self, **fields: Any) -> list[tuple[Pubkey, Case]]:
+        """Open cases whose fields have the given values, e.g. node=…"""
+        return await self._client.fetch_all(Case, **fields)
+
+    def open(self, node: Pubkey, reason: str, evidence_hash: bytes) -> Plan:
+        """Accuse a node and freeze its stake; arbiter. evidence_hash: sha256 of what is published about it.
+
+        The case's address is in the receipt's CaseOpened event.
+        """
+        if reason not in REASONS:
+            raise InvalidInput(f"reason {reason!r}; known are {', '.join(REASONS)}")
+
+        async def build() -> list[Instruction]:
+            found = await self._client.fetch(Node, node)
+            return [
+                instructions.open_case(
+                    arbiter=self._client.address,
+                    node=node,
+                    case=self.address(node, found.next_case),
+                    reason=REASONS[reason],
+                    evidence_hash=evidence_hash,
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build)
+
+    def appeal(self, case: Pubkey, appeal_hash: bytes) -> Plan:
+        """Answer a case, once; node owner. appeal_hash: sha256 of the answer."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(case)
+            return [
+                instructions.appeal_case(
+                    owner=self._client.address,
+                    node=found.node,
+                    case=case,
+                    appeal_hash=appeal_hash,
+                    program=self._program,
+                )
+            ]
+
+        return self._plan(build)
+
+    def decide(self, case: Pubkey, *, bps: int, blocked: bool) -> Plan:
+        """Burn a part of the node's stake, within the caps, and block the node or not; arbiter."""
+
+        async def build() -> list[Instruction]:
+            return [self._decision(case, await self.get(case), bps, blocked)]
+
+        return self._plan(build)
+
+    def dismiss(self, case: Pubkey) -> Plan:
+        """End a case that was not decided in time: nothing is taken, a block stays as it was; anyone."""
+
+        async def build() -> list[Instruction]:
+            found = await self.get(case)
+            node = await self._client.fetch(Node, found.node)
+            return [self._decision(case, found, 0, bool(node.flags & FLAG_BLOCKED))]
+
+        return self._plan(build)
+
+    def _decision(self, key: Pubkey, case: Case, bps: int, blocked: bool) -> Instruction:
+        return instructions.decide_case(
+            authority=self._client.address,
+            node=case.node,
+            case=key,
+            arbiter=case.arbiter,
+            bps=bps,
+            blocked=blocked,
+            program=self._program,
+        )
