@@ -244,4 +244,6 @@ pub enum IonetError {
     FeesTooSmall,
     #[msg("Only the node's owner or its device key may do this.")]
     NotSupplier,
+    #[msg("The node's last case ended too recently for another one.")]
+    CaseTooSoon,
 }

@@ -123,7 +123,9 @@ pub struct Node {
     pub earned_io: u64,
     /// Of `co_rewards`, what positions have settled and not claimed.
     pub co_settled: u64,
-    pub reserved_tail: [u8; 48],
+    /// After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
+    pub no_case_before: i64,
+    pub reserved_tail: [u8; 40],
 }
 
 impl Node {

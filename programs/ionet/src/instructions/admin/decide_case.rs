@@ -45,6 +45,7 @@ pub fn handler(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result
     let flags_before = node.flags;
     let block = if blocked { FLAG_BLOCKED } else { 0 };
     node.flags = flags_before & !(FLAG_FROZEN | FLAG_BLOCKED) | block;
+    node.no_case_before = math::add_time(now, u64::from(accounts.network.params.appeal_secs))?;
     let decided = CaseDecided {
         node: *node.address(),
         seq: node.next_seq()?,

@@ -36,6 +36,7 @@ pub fn handler(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32])
     let bump = ctx.bumps.case;
     let node = &mut ctx.accounts.node;
     require!(node.flags & FLAG_FROZEN == 0, IonetError::CaseOpen);
+    require!(now >= node.no_case_before, IonetError::CaseTooSoon);
     // Of a retired node without stake nothing is left to decide about, and its vault may be gone.
     require!(node.flags & FLAG_RETIRED == 0 || node.stake()? > 0, IonetError::NodeRetired);
     let flags_before = node.flags;
