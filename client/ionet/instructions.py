@@ -275,6 +275,7 @@ def defend_lease(
     *,
     defender: Pubkey,
     cluster: Pubkey,
+    node: Pubkey,
     lease: Pubkey,
     prev_head: bytes,
     open: bool,
@@ -283,8 +284,10 @@ def defend_lease(
     remaining: Sequence[AccountMeta] = (),
     program: Program = PROGRAM,
 ) -> Instruction:
-    """Defends a disputed interval with its challenge, or walks the proof chain back towards it. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"defender": defender, "cluster": cluster, "lease": lease}
+    """Defends a disputed interval with its challenge, or walks the proof chain back towards it. Node owner or
+    device key.
+    """
+    accounts: dict[str, Pubkey | None] = {"defender": defender, "cluster": cluster, "node": node, "lease": lease}
     args: dict[str, object] = {"prev_head": prev_head, "open": open, "entries": entries, "path": path}
     return program.builder.build("defend_lease", accounts, args, remaining)
 

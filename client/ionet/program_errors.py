@@ -484,6 +484,14 @@ class FeesTooSmall(ProgramError, code=6118):
     """The fee vault holds less than this would pay."""
 
 
+class NotSupplier(ProgramError, code=6119):
+    """Only the node's owner or its device key may do this."""
+
+
+class CaseTooSoon(ProgramError, code=6120):
+    """The node's last case ended too recently for another one."""
+
+
 BY_CODE: dict[int, type[ProgramError]] = {
     6000: NotUpgradeAuthority,
     6001: WrongProgramData,
@@ -604,4 +612,6 @@ BY_CODE: dict[int, type[ProgramError]] = {
     6116: VaultInUse,
     6117: AlreadyMigrated,
     6118: FeesTooSmall,
+    6119: NotSupplier,
+    6120: CaseTooSoon,
 }

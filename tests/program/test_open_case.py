@@ -82,6 +82,12 @@ def test_flags_that_the_node_had_are_kept(world: World) -> None:
 def test_the_next_case_has_the_next_number_ok(world: World) -> None:
     first = governance.accused(world, world.staked_node())
     world.do(governance.decide_case(first, blocked=False))
+    ready = world.of_node(first.node).no_case_before
+    assert ready == world.now + world.params.appeal_secs
+    world.warp_to(ready - 1)
+    with refused("CaseTooSoon"):
+        world.do(governance.open_case(CaseRef(first.node, 1)))
+    world.warp_to(ready)
     second = governance.accused(world, first.node)
     assert (second.number, world.of_node(first.node).next_case) == (1, 2)
     assert second.key != first.key

@@ -352,6 +352,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     earned_io: u64
     # Of `co_rewards`, what positions have settled and not claimed.
     co_settled: u64
+    # After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
+    no_case_before: i64
     reserved_tail: bytes
 
 
