@@ -7,7 +7,7 @@ from ionet.types import Iosd, Network, NetworkInitialized, Params
 from program import calls
 from program.calls import FEED, IO, IOSD, LOCAL, MAINNET, NETWORK, USD, ata
 from program.chain import elf, refused, who
-from program.world import IO_UNIT, World
+from program.world import IO_UNIT, USD_UNIT, World
 from solders.pubkey import Pubkey
 
 DAY = 86_400
@@ -55,6 +55,10 @@ MAINNET_PARAMS = Params(
     tier1_intervals=2,
     promise_limit=3,
     co_stake_max_percent=50,
+    case_window_secs=30 * DAY,
+    mint_floor=1_000_000 * USD_UNIT,
+    redeem_floor=1_000_000 * USD_UNIT,
+    case_network_cap=1_000_000 * IO_UNIT,
 )
 
 
@@ -91,7 +95,7 @@ def test_mainnet_ok(bare: World) -> None:
     )
     assert (network.pending_authority, network.pending_effective_at) == (calls.NOBODY, 0)
     assert (network.io_mint, network.iosd_mint, network.usdc_mint) == (IO, USD, bare.usdc)
-    assert (network.feed_id, network.seq, network.pause_bits, network.version) == (FEED, 1, 0, 1)
+    assert (network.feed_id, network.seq, network.pause_bits, network.version) == (FEED, 1, 0, 2)
     assert (network.io_genesis, network.io_emitted) == (500_000_000 * IO_UNIT, 0)
     books = bare.get(Iosd, IOSD)
     assert (books.minted, books.io_burned, books.io_other_burned, books.fee_burned, books.seq) == (0, 0, 0, 0, 0)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ionet import pda, types
 from ionet.types import Lease, LeaseBooked, LeaseSettled, Node, NodeSlashed, Staked, StakePosition, UnbondRequested
-from program import calls
+from program import calls, governance
 from program.calls import ID, IO, LeaseRef, NodeRef, terms
 from program.world import H100, IO_UNIT, World
 
@@ -71,6 +71,7 @@ def rented() -> tuple[World, NodeRef, calls.ClusterRef]:
     """One world for many leases of one node, with as much budget as there can be."""
     world = World.started()
     node = world.staked_node(processors=8, min_duration=1)
+    governance.set_params(world, mint_floor=2**63)
     world.renter("renter a", 10_000_000 * IO_UNIT)
     return world, node, world.cluster("a", deposit=29_000_000 * 10**6)
 
