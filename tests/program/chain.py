@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,22 +48,23 @@ def elf(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Call:
-    """One instruction and who must sign it."""
+    """One instruction, who must sign it, and what stands before it in its transaction."""
 
     name: str
     instruction: Instruction
     signers: tuple[Keypair, ...] = ()
+    before: tuple[Instruction, ...] = ()
 
     def swapped(self, **accounts: Pubkey) -> Call:
         """The same call with other accounts in named slots."""
-        return Call(self.name, PROGRAM.builder.replace(self.name, self.instruction, **accounts), self.signers)
+        return replace(self, instruction=PROGRAM.builder.replace(self.name, self.instruction, **accounts))
 
     def signed_by(self, slot: str, signer: Keypair) -> Call:
         """The same call with another wallet in a signer's slot."""
         old = self.account(slot)
         kept = tuple(key for key in self.signers if key.pubkey() != old)
         swapped = self.swapped(**{slot: signer.pubkey()})
-        return Call(self.name, swapped.instruction, (*kept, signer))
+        return replace(swapped, signers=(*kept, signer))
 
     def unsigned(self, slot: str) -> Call:
         """The same call without the signature of one slot."""
@@ -72,7 +73,8 @@ class Call:
             AccountMeta(m.pubkey, m.is_signer and m.pubkey != key, m.is_writable) for m in self.instruction.accounts
         ]
         bare = Instruction(self.instruction.program_id, self.instruction.data, metas)
-        return Call(self.name, bare, tuple(signer for signer in self.signers if signer.pubkey() != key))
+        signers = tuple(signer for signer in self.signers if signer.pubkey() != key)
+        return replace(self, instruction=bare, signers=signers)
 
     def account(self, slot: str) -> Pubkey:
         return PROGRAM.builder.accounts(self.name, self.instruction)[slot]
@@ -126,7 +128,7 @@ class Chain:
 
     def do(self, *calls: Call, also: Sequence[Instruction] = ()) -> Landed:
         """Sends one transaction: `also`, then the calls. Raises what the client would raise."""
-        instructions = [*also, *(call.instruction for call in calls)]
+        instructions = [*also, *(item for call in calls for item in (*call.before, call.instruction))]
         signers = [self.payer, *dict.fromkeys(key for call in calls for key in call.signers)]
         return self.send(instructions, [key for i, key in enumerate(signers) if key not in signers[:i]])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from ionet import pda
@@ -95,7 +95,7 @@ def wrong_content(stage: Stage, slot: str, meta: AccountMeta) -> Iterator[tuple[
 
 def read_only(call: Call, key: Pubkey) -> Call:
     metas = [AccountMeta(m.pubkey, m.is_signer, m.is_writable and m.pubkey != key) for m in call.instruction.accounts]
-    return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
+    return replace(call, instruction=Instruction(ID, call.instruction.data, metas))
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)
