@@ -154,7 +154,8 @@ def test_two_disputes_around_one_change_keep_their_own_keys(world: World) -> Non
     """The first was opened before the change, the second after it: each is defended with the key of its time."""
     first = disputes.disputed(world, 1, 0, 1)
     new = rotate(world, first.lease, "second session")
-    second = Record(world, world.active(world.staked_node("b"), first.lease.cluster))
+    second = Record(world, world.ready(world.staked_node("b"), first.lease.cluster))
+    world.do(calls.accept_ready(second.lease, new))
     second.key = new
     world.warp(INTERVAL)
     second.prove(0, INTERVAL)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import LeaseEnded
-from program import calls
+from ionet.types import Lease, LeaseEnded
+from program import calls, disputes
 from program.calls import NOBODY, USD, LeaseRef, ata
 from program.chain import refused
 from program.world import HOUR, World
@@ -176,3 +176,52 @@ def test_another_head_follows(world: World, lease: LeaseRef) -> None:
     assert world.of_cluster(lease.cluster).head_lease == lease.key
     world.do(calls.end_lease(lease))
     assert world.of_cluster(lease.cluster).head_lease == NOBODY
+
+
+@pytest.mark.parametrize(("defended", "paid"), [(True, 16_000_000), (False, 16_000_000 // 6)])
+def test_a_dispute_alone_does_not_save_the_minimum_charge(world: World, defended: bool, paid: int) -> None:
+    """Its outcome does: a renter could otherwise buy himself out of an hour for a hundredth of ten minutes."""
+    record = disputes.served(world, 2)
+    lease = record.lease
+    world.do(disputes.dispute_lease(lease, 0, 1))
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).due_min_secs == HOUR
+    world.final(lease)
+    world.do(calls.settle_lease(lease))
+    # While it is not decided only the other interval is paid.
+    assert (world.of(lease).paid, world.of(lease).held_secs) == (16_000_000 // 6, INTERVAL)
+    if defended:
+        record.defend(0)
+    world.warp(disputes.DEFENCE)
+    world.do(calls.settle_lease(lease))
+    assert world.of(lease).paid == paid
+    world.do(calls.close_lease(lease))
+
+
+def test_no_minimum_after_a_refund(world: World) -> None:
+    record = disputes.served(world, 2)
+    lease = record.lease
+    world.forge(Lease, lease.key, defend_window_secs=60)
+    world.do(disputes.dispute_lease(lease, 0, 1))
+    world.warp(60)
+    world.do(calls.settle_lease(lease))
+    assert world.of(lease).refunded_secs == INTERVAL
+    world.do(calls.end_lease(lease))
+    assert finish(world, lease) == 16_000_000 // 6
+
+
+def test_no_minimum_when_what_was_disputed_after_the_end_is_refunded(world: World) -> None:
+    record = disputes.served(world, 2)
+    lease = record.lease
+    world.do(calls.end_lease(lease))
+    world.warp(disputes.GRACE)
+    world.do(disputes.dispute_lease(lease, 1, 2))
+    world.warp(disputes.DEFENCE)
+    assert finish(world, lease) == 16_000_000 // 6
+
+
+def test_the_minimum_after_a_defended_dispute(world: World) -> None:
+    record = disputes.served(world, 3)
+    world.do(disputes.dispute_lease(record.lease, 0, 2))
+    record.defend(1, 0)
+    world.do(calls.end_lease(record.lease))
+    assert finish(world, record.lease) == 16_000_000

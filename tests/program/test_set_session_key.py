@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from ionet.types import SessionKeyChanged
-from program import calls
+from program import calls, disputes
 from program.calls import NOBODY
 from program.chain import refused, who
 from program.world import World
@@ -37,3 +37,33 @@ def test_by_another_than_the_renter_fails(world: World) -> None:
     for other in (cluster.session, world.stranger):
         with refused("NotRenter"):
             world.do(calls.set_session_key(cluster, NEW, world.now + 1).signed_by("renter", other))
+
+
+def test_once_while_a_dispute_is_open(world: World) -> None:
+    record = disputes.disputed(world, 2, 0, 2)
+    cluster = record.lease.cluster
+    world.do(calls.set_session_key(cluster, NEW, world.now + 1))
+    found = world.of_cluster(cluster)
+    assert (found.key_changed_in_dispute, found.previous_session_key) == (1, cluster.session.pubkey())
+    assert found.session_changed_at == world.now
+    for key in (NEW, NOBODY, cluster.session.pubkey()):
+        with refused("DisputeOpen"):
+            world.do(calls.set_session_key(cluster, key, world.now + 1))
+    record.defend(1)
+    with refused("DisputeOpen"):
+        world.do(calls.set_session_key(cluster, NOBODY, 0))
+    record.defend(0)
+    for _ in range(2):
+        world.do(calls.set_session_key(cluster, NEW, world.now + 1))
+    assert world.of_cluster(cluster).key_changed_in_dispute == 0
+
+
+def test_again_once_an_undefended_dispute_is_over(world: World) -> None:
+    record = disputes.disputed(world, 1, 0, 1)
+    cluster = record.lease.cluster
+    world.do(calls.set_session_key(cluster, NEW, world.now + 1))
+    world.warp(disputes.DEFENCE)
+    with refused("DisputeOpen"):
+        world.do(calls.set_session_key(cluster, NEW, world.now + 1))
+    world.do(calls.settle_lease(record.lease))
+    world.do(calls.set_session_key(cluster, NEW, world.now + 1))
