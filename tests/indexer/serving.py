@@ -85,10 +85,7 @@ class Service:
             market.pass_time(
                 max(0, account.started_at + (interval + 1) * account.interval_secs - market.net.chain.unix_time)
             )
-            pairs = leaves([result + bytes([interval]) for result in RESULTS])
-            if challenged:
-                pairs.insert(0, (merkle.CHALLENGE_TASK_ID, merkle.result_hash(_answer(lease, interval))))
-            numbered = enumerate(pairs)
+            numbered = enumerate(leaves_of(lease, interval, challenged=challenged))
             hashes = [merkle.leaf(bytes(lease), interval, index, task, result) for index, (task, result) in numbered]
             head = chain[-1].head if chain else bytes(32)
             entry = Entry(interval, account.interval_secs, merkle.root(hashes), hashes, head, b"")
@@ -138,8 +135,7 @@ class Service:
             "path": merkle.path(first.hashes, 0) if opened else [],
         }
         accounts = {"defender": self.market.admin.address, "cluster": self.clusters[lease], "lease": lease}
-        if any(slot.name == "node" for slot in PROGRAM.codec.instruction("defend_lease").slots()):
-            accounts["node"] = self.machines[lease].address
+        accounts["node"] = self.machines[lease].address
         defence = PROGRAM.builder.build("defend_lease", accounts, arguments)
         message = merkle.challenge_message(bytes(lease), first.interval)
         evidence = (
@@ -226,6 +222,17 @@ async def post_price(market: Market, price: int, *, conf: int = 0) -> Pubkey:
     feed = (await market.admin.network.get()).feed_id
     await market.admin.oracle.post(feed, price, conf=conf, publish_time=market.net.chain.unix_time)
     return market.admin.oracle.account(feed)
+
+
+def results_of(interval: int) -> list[bytes]:
+    """What the node computed in an interval."""
+    return [result + bytes([interval]) for result in RESULTS]
+
+
+def leaves_of(lease: Pubkey, interval: int, *, challenged: bool = True) -> list[tuple[bytes, bytes]]:
+    """(task id, result hash) of each leaf of an interval; the first is the answered challenge."""
+    answered = (merkle.CHALLENGE_TASK_ID, merkle.result_hash(_answer(lease, interval)))
+    return [*([answered] if challenged else []), *leaves(results_of(interval))]
 
 
 def _answer(lease: Pubkey, interval: int) -> bytes:

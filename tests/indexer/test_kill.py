@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
+from indexer.trust import call
+from ionet import pda
 from ionet.program import PROGRAM
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
@@ -33,7 +35,7 @@ async def start(played: Market, dsn: str) -> asyncio.subprocess.Process:
 
 @contextlib.asynccontextmanager
 async def busy(played: Market) -> AsyncIterator[None]:
-    """Nodes change their terms and leases are booked all the time."""
+    """Nodes change their terms, leases are booked, rewards are given and models switched all the time."""
 
     async def work() -> None:
         machines = [await played.add_machine(name) for name in "abcd"]
@@ -50,6 +52,12 @@ async def busy(played: Market) -> AsyncIterator[None]:
                         await played.stranger.lease.close(key)
                         await played.admin.node.pause(lease.node, paused=False)
             await played.admin.node.update(machines[3].address, played.terms(PRICE + number))
+            if number % 3 == 0:
+                rewards = {"payer": played.renter.address, "node": machines[2].address}
+                rewards["from"] = pda.token_account(played.renter.address, pda.io_mint(PROGRAM.id))
+                await call(played.renter, "fund_rewards", rewards, amount=IO)
+                switched = {"authority": played.admin.address, "model": pda.model(PROGRAM.id, 2)}
+                await call(played.admin, "set_model", switched, enabled=number % 2 == 0)
 
     task = asyncio.create_task(work())
     try:

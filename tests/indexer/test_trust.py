@@ -1,24 +1,153 @@
-"""The story of money and trust in tables and API: what the events say is what the accounts hold."""
+"""The story of money and trust in the tables: what the events say is what the accounts hold."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
 from indexer.api_server import RecordedAccounts
-from indexer.recording import TrustRecording
-from indexer.tables_of import tables_of
+from indexer.recording import Recording, TrustRecording
+from indexer.tables_of import FACTS, STATES, tables_of
 from ionet.program import PROGRAM
+from ionet.types import Cluster, Iosd, Lease, Node
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.store import Checkpoint, Writer
 
 
-async def test_every_row_agrees_with_its_account(trust: TrustRecording, writer: Writer, dsn: str) -> None:
+@pytest_asyncio.fixture
+async def reader(trust: TrustRecording, writer: Writer, dsn: str) -> AsyncIterator[Reader]:
     await writer.start("chain", "program")
     pipeline = Pipeline(writer, PROGRAM.codec)
     transactions = trust.transactions
     await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(trust.heads.confirmed, -1))
-    async with Reader.open(dsn) as reader:
-        assert await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec) == []
-    before = await tables_of(dsn)
-    await pipeline.rebuild()
-    assert await tables_of(dsn) == before
+    async with Reader.open(dsn) as opened:
+        yield opened
+
+
+async def test_every_row_agrees_with_its_account(trust: TrustRecording, reader: Reader) -> None:
+    assert await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec) == []
+
+
+@pytest.mark.usefixtures("reader")
+async def test_between_the_two_stories_every_table_has_rows(recording: Recording, dsn: str, another: str) -> None:
+    async with Writer.open(another) as writer:
+        pipeline = Pipeline(writer, PROGRAM.codec)
+        await writer.start("chain", "program")
+        transactions = recording.transactions
+        await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(recording.heads.confirmed, -1))
+    found = [await tables_of(each, (*STATES, *FACTS)) for each in (dsn, another)]
+    assert [name for name in found[0] if not found[0][name] and not found[1][name]] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("nodes", "flags", "flags | 8"),
+        ("nodes", "owner_bonded_shares", "owner_bonded_shares + 1"),
+        ("nodes", "reward_per_share", "reward_per_share + 1"),
+        ("nodes", "owner_rewards", "owner_rewards + 1"),
+        ("nodes", "cases", "cases + 1"),
+        ("nodes", "earned_io", "earned_io + 1"),
+        ("nodes", "refill", "1"),
+        ("leases", "disputed_secs", "disputed_secs + 1"),
+        ("leases", "dispute_to", "dispute_to + 1"),
+        ("leases", "dispute_bond", "0"),
+        ("leases", "bond_due", "0"),
+        ("leases", "refunded_secs", "1"),
+        ("clusters", "session_changed_at", "0"),
+        ("iosd", "redeemed", "0"),
+        ("iosd", "io_redeemed", "0"),
+        ("iosd", "burned", "'{}'"),
+        ("models", "enabled", "NOT enabled"),
+        ("networks", "pauser", "arbiter"),
+        ("networks", "pending_role", "'arbiter'"),
+        ("networks", "version", "1"),
+    ],
+)
+async def test_a_wrong_row_is_found(
+    table: str, column: str, value: str, trust: TrustRecording, reader: Reader, dsn: str
+) -> None:
+    chosen = {
+        "nodes": f"node = '{trust.story.shared.address}'",
+        "leases": f"lease = '{trust.story.disputed}'",
+        "clusters": "status = 'open' AND currency = 'IO'",
+        "models": "code = 2",
+    }
+    connection = await asyncpg.connect(dsn)
+    try:
+        sql = f"UPDATE {table} SET {column} = {value} WHERE {chosen.get(table, 'true')}"
+        assert await connection.execute(sql) == "UPDATE 1"
+    finally:
+        await connection.close()
+    drifts = await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec)
+    assert [(drift.table, drift.column) for drift in drifts] == [(table, column)]
+
+
+async def test_the_facts_add_up_to_what_the_accounts_hold(trust: TrustRecording, reader: Reader) -> None:
+    """Books from events: sums of single facts against the accounts, not against folded rows."""
+    accounts = {key: PROGRAM.codec.decode_any_account(data) for key, data in trust.accounts.items() if data}
+    (iosd,) = (each for each in accounts.values() if isinstance(each, Iosd))
+    async with reader.snapshot() as snapshot:
+
+        async def total(expression: str, table: str, condition: str = "true") -> int:
+            row = await snapshot.one(f"SELECT coalesce(sum({expression}), 0)::text AS n FROM {table} WHERE {condition}")
+            assert row is not None
+            return int(row["n"])
+
+        assert await total("iosd_minted", "mints") == iosd.minted
+        assert await total("iosd_burned", "redemptions") == iosd.redeemed
+        assert await total("io_minted", "redemptions") == iosd.io_redeemed
+        assert await total("io_burned", "buybacks") + await total("amount", "burns") == (
+            iosd.io_other_burned + iosd.fee_burned
+        )
+        for key, node in ((key, each) for key, each in accounts.items() if isinstance(each, Node)):
+            mine = f"node = '{key}'"
+            added = await total("amount", "rewards", f"kind = 'added' AND {mine}")
+            claimed = await total("amount", "rewards", f"kind = 'claimed' AND {mine}")
+            staked = await total("amount", "stake_moves", f"kind = 'stake' AND {mine}")
+            withdrawn = await total("amount", "stake_moves", f"kind = 'withdraw' AND {mine}")
+            slashed = await total("amount", "slashes", mine)
+            # Closing the vault burns what belongs to nobody: roundings, and no unit more than there are claims.
+            crumbs = staked - withdrawn - slashed - node.bonded.amount - node.unbonding.amount
+            assert 0 <= crumbs <= (key == str(trust.story.shared.address)) * 5
+            assert 0 <= added - claimed - node.owner_rewards - node.co_rewards <= 5
+        for key, cluster in ((key, each) for key, each in accounts.items() if isinstance(each, Cluster)):
+            assert await total("supplier_amount + bond", "payments", f"cluster = '{key}'") == cluster.paid
+        for key, lease in ((key, each) for key, each in accounts.items() if isinstance(each, Lease)):
+            assert await total("amount", "payments", f"lease = '{key}'") == lease.paid
+            defended = await total("bond_part", "defences", f"lease = '{key}'")
+            assert defended - await total("bond", "payments", f"lease = '{key}'") == lease.bond_due
+
+
+async def test_the_launcher_sees_what_is_in_dispute(trust: TrustRecording, reader: Reader) -> None:
+    story = trust.story
+    async with reader.snapshot() as snapshot:
+        rows = await snapshot.fetch("SELECT lease, dispute_from, dispute_to, defend_by FROM lease_work")
+        ends = await snapshot.one("SELECT defend_by FROM disputes WHERE lease = $1", str(story.disputed))
+    found = {row["lease"]: (row["dispute_from"], row["dispute_to"], row["defend_by"]) for row in rows}
+    assert ends is not None
+    assert found[str(story.disputed)] == (1, 2, ends["defend_by"])  # the last of two intervals is defended
+    assert {found[str(lease)] for lease in (story.paid_in_io, story.refunded, story.left)} == {(None, None, None)}
+
+
+async def test_tables_older_than_the_schema_are_folded_again(
+    trust: TrustRecording, writer: Writer, reader: Reader, dsn: str
+) -> None:
+    """What a database looks like after the migration: the old columns filled, the new ones at their defaults."""
+    right = await tables_of(dsn)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("UPDATE checkpoint SET refold = true")
+        await connection.execute("UPDATE nodes SET owner_bonded_shares = 0, earned_io = 0")
+        await connection.execute("TRUNCATE prices, network_changes")
+    finally:
+        await connection.close()
+    assert await writer.refold_due()
+    await Pipeline(writer, PROGRAM.codec).rebuild()
+    assert not await writer.refold_due()
+    assert await tables_of(dsn) == right
+    assert await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec) == []

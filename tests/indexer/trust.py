@@ -122,6 +122,7 @@ async def _cases(market: Market, shared: Machine) -> None:
     burn = {"burn_vault": pda.burn_vault(PROGRAM.id, IO_MINT), "arbiter": owner}
     await call(market.admin, "decide_case", {**case, **burn, "authority": owner}, bps=500, blocked=False)
     await call(market.admin, "stake", staking, amount=0)
+    market.pass_time(appeal_secs)  # stakers may leave between two cases
     case = await accuse(1, 4)
     market.pass_time(2 * appeal_secs)
     dismissal = {**case, **burn, "authority": market.stranger.address}

@@ -1,0 +1,258 @@
+"""The API over the story of money and trust."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from indexer.api_server import RecordedAccounts, fill, served
+from indexer.recording import TrustRecording
+from indexer.serving import leaves_of, results_of
+from ionet import merkle
+from ionet.leaves import send_upload, sign_upload
+from ionet_indexer.postgres import EmbeddedPostgres
+from market import IO, PRICE, USD, key
+from postgres import create
+from solders.pubkey import Pubkey
+
+LISTS = (
+    *("cases", "approvals", "disputes", "defences", "co-stake-terms", "rewards", "redemptions", "buybacks", "prices"),
+    *("owed", "owed-balances", "network-changes", "stakes", "stake-moves", "payments", "clusters", "leases"),
+)
+
+
+@pytest.fixture(scope="module")
+def api(server: EmbeddedPostgres, trust: TrustRecording) -> Iterator[httpx2.Client]:
+    async def prepare() -> str:
+        found = await create(server, "trust", "migrated")
+        await fill(found, trust, RecordedAccounts(trust))
+        return found
+
+    with served(asyncio.run(prepare())) as address, httpx2.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+def get(api: httpx2.Client, path: str, /, code: int = 200, **parameters: Any) -> Any:
+    response = api.get(f"/v1/{path}", params=parameters)
+    assert response.status_code == code, response.text
+    return response.json()
+
+
+def items(api: httpx2.Client, path: str, /, **parameters: Any) -> list[Any]:
+    found: list[Any] = get(api, path, limit=200, **parameters)["items"]
+    return found
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_page_through_everything_once(name: str, api: httpx2.Client) -> None:
+    whole, paged = items(api, name), []
+    cursor: dict[str, Any] = {}
+    for _ in whole:
+        page = get(api, name, limit=1, **cursor)
+        paged += page["items"]
+        cursor = {"cursor": page["next"]}
+    assert len(whole) > 0
+    assert (paged, page["next"]) == (whole, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("disputes", {"outcome": "lost"}),
+        ("disputes", {"currency": "DOGE"}),
+        ("cases", {"status": "shut"}),
+        ("owed", {"owner": "me"}),
+        ("prices", {"kind": "guess"}),
+        ("network-changes", {"kind": "all"}),
+        ("cases/short", {}),
+    ],
+)
+def test_bad_requests_are_problems(path: str, parameters: dict[str, Any], api: httpx2.Client) -> None:
+    assert get(api, path, 400, **parameters)["detail"]
+
+
+def test_every_new_path_is_described(api: httpx2.Client) -> None:
+    paths = api.get("/openapi.json").json()["paths"]
+    assert {f"/v1/{name}" for name in LISTS} <= set(paths)
+    assert all(paths[f"/v1/{name}"]["get"]["description"] for name in LISTS)
+
+
+def test_disputes_say_what_came_of_them(api: httpx2.Client, trust: TrustRecording) -> None:
+    story = trust.story
+    defended, half = items(api, "disputes", lease=str(story.paid_in_io))
+    assert (defended["outcome"], defended["defended_secs"], defended["refunded_secs"]) == ("defended", 6, 0)
+    assert (half["outcome"], half["defended_secs"], half["refunded_secs"]) == ("refunded", 3, 3)
+    assert int(half["bond"]) == int(half["bond_lost"]) + int(half["bond_returned"])
+    (lost,) = items(api, "disputes", currency="USDC")
+    assert (lost["lease"], lost["outcome"], lost["bond_lost"]) == (str(story.refunded), "refunded", "0")
+    assert lost["bond_returned"] == lost["bond"]
+    (still,) = items(api, "disputes", outcome="open")
+    assert (still["lease"], still["undefended_to"], still["ended_at"]) == (str(story.disputed), 2, None)
+    lease = get(api, f"leases/{story.disputed}")["item"]
+    assert (lease["dispute_from"], lease["dispute_to"], lease["disputed_secs"]) == (1, 2, 3)
+    assert [each["lease"] for each in items(api, "leases", disputed="true")] == [str(story.disputed)]
+    steps = items(api, "defences", lease=str(story.paid_in_io))
+    assert [(step["interval"], step["defended"]) for step in reversed(steps)] == [
+        (2, False),
+        (1, True),
+        (5, False),
+        (4, True),
+        (3, True),
+    ]
+    left = get(api, f"leases/{story.left}")["item"]
+    assert (left["end_reason"], left["currency"]) == ("unchallenged", "IOSD")
+
+
+def test_an_interval_is_traced_to_what_was_really_paid_for_it(api: httpx2.Client, trust: TrustRecording) -> None:
+    lease = trust.story.paid_in_io
+    traced = [trace(api, "device io", lease, interval) for interval in range(6)]
+    assert [each["dispute"] for each in traced] == [None, "defended", "refunded", "defended", "defended", None]
+    assert {each["currency"] for each in traced} == {"IO"}
+    # At $2 per IO, 2 processors at $2 an hour are 2 IO an hour.
+    assert traced[0]["price"] == str(IO * PRICE // (2 * USD))
+    amounts = [int(each["amount"]) for each in traced]
+    assert sum(amounts) == int(get(api, f"leases/{lease}")["item"]["paid"]) == 2 * IO * 15 // 3600
+    assert [int(each["paid"]) for each in traced] == amounts
+    assert amounts[2] == 0
+    payments = [each["signature"] for each in reversed(items(api, "payments", lease=str(lease)))]
+    settled = [each["settlement"] and payments.index(each["settlement"]["signature"]) for each in traced]
+    assert settled == [0, 1, None, 3, 2, 3]
+
+
+def test_what_is_in_dispute_is_not_paid(api: httpx2.Client, trust: TrustRecording) -> None:
+    lease = trust.story.disputed
+    traced = [trace(api, "device last", lease, interval) for interval in range(1, 4)]
+    assert [each["dispute"] for each in traced] == ["open", "defended", None]
+    assert [each["paid"] for each in traced] == ["0", "0", "0"]
+    assert int(traced[0]["amount"]) > 0
+
+
+def trace(api: httpx2.Client, device: str, lease: Pubkey, interval: int) -> Any:
+    """Upload an interval's leaves and trace one of its results."""
+    pairs = leaves_of(lease, interval)
+    numbered = enumerate(pairs)
+    hashes = [merkle.leaf(bytes(lease), interval, index, task, result) for index, (task, result) in numbered]
+    upload = sign_upload(key(device), lease, interval, merkle.root(hashes), pairs)
+
+    async def send() -> None:
+        async with httpx2.AsyncClient() as http:
+            await send_upload(http, str(api.base_url), upload)
+
+    asyncio.run(send())
+    (found,) = (
+        each
+        for each in items_of_trace(api, results_of(interval)[0])
+        if (each["lease"], each["interval"]) == (str(lease), interval)
+    )
+    return found
+
+
+def items_of_trace(api: httpx2.Client, result: bytes) -> list[Any]:
+    response = api.get(f"/v1/trace/{merkle.result_hash(result).hex()}")
+    assert response.status_code == 200, response.text
+    found: list[Any] = response.json()["items"]
+    return found
+
+
+def test_currencies_are_never_added_up(api: httpx2.Client) -> None:
+    network = get(api, "network")["item"]
+    totals = {each["currency"]: each for each in network["currencies"]}
+    assert set(totals) == {"IO", "IOSD", "USDC"}
+    for currency, each in totals.items():
+        clusters = items(api, "clusters", currency=currency)
+        assert each["clusters"] == len(clusters)
+        for column in ("deposit", "paid", "fees", "refunded", "escrow"):
+            assert int(each[column]) == sum(int(cluster[column]) for cluster in clusters)
+        assert int(each["deposit"]) == sum(int(each[name]) for name in ("escrow", "paid", "fees", "refunded"))
+    nodes = items(api, "nodes")
+    assert sum(int(node["earned_io"]) for node in nodes) == 2 * IO * 15 // 3600
+    usdc = sum(int(item["amount"]) for item in items(api, "payments", currency="USDC"))
+    iosd = sum(int(item["amount"]) for item in items(api, "payments", currency="IOSD"))
+    assert sum(int(node["earned_usdc"]) for node in nodes) == usdc > 0
+    assert sum(int(node["earned"]) for node in nodes) == usdc + iosd
+
+
+def test_what_could_not_be_received_waits(api: httpx2.Client, trust: TrustRecording) -> None:
+    (paid,) = items(api, "payments", lease=str(trust.story.refunded))
+    assert paid["owed"] is True
+    claimed, owed = items(api, "owed", owner=paid["payout"])
+    assert (owed["reason"], owed["source"], owed["currency"]) == ("payment", str(trust.story.refunded), "USDC")
+    assert (claimed["kind"], claimed["amount"]) == ("claimed", owed["amount"]) == ("claimed", paid["supplier_amount"])
+    (waiting,) = items(api, "owed-balances")
+    assert (waiting["owner"], waiting["currency"]) == (str(trust.story.waiting), "USDC")
+    assert get(api, "network")["item"]["currencies"][2]["owed"] == waiting["amount"]
+    (refund,) = items(api, "owed", owner=waiting["owner"])
+    assert refund["reason"] == "refund"
+
+
+def test_co_stakers_share_what_the_terms_say(api: httpx2.Client, trust: TrustRecording) -> None:
+    node = str(trust.story.shared.address)
+    worse, better = items(api, "co-stake-terms", node=node)
+    assert (better["share_before"], better["share"], better["pending_at"]) == (0, 5_000, None)
+    assert (worse["share"], worse["pending_share"]) == (5_000, 1_000)
+    assert worse["pending_at"] == worse["at"] + 5
+    added = list(reversed(items(api, "rewards", node=node, kind="added")))
+    assert all(int(each["amount"]) == int(each["to_owner"]) + int(each["to_co_stakers"]) for each in added)
+    # Half of the co-stakers' pro-rata part while the old terms bind, a tenth afterwards.
+    assert int(added[0]["to_co_stakers"]) == (33 * IO + 1) * 300 // 12_301 // 2
+    assert int(added[1]["to_co_stakers"]) < int(added[0]["to_co_stakers"]) // 4
+    claims = items(api, "rewards", node=node, kind="claimed")
+    stakes = {each["owner"]: each for each in items(api, "stakes", node=node)}
+    assert stakes[False]["rewards"] == "0"
+    paid = sum(int(each["amount"]) for each in claims if each["wallet"] == stakes[False]["staker"])
+    assert int(stakes[False]["rewards_claimed"]) == paid
+    item = get(api, f"nodes/{node}")["item"]
+    assert (item["flags"], item["vault_closed"], item["co_share_bps"]) == (["retired"], True, 1_000)
+
+
+def test_cases_and_their_slash(api: httpx2.Client, trust: TrustRecording) -> None:
+    cases = items(api, "cases", node=str(trust.story.shared.address))
+    decided, dismissed = sorted(cases, key=lambda case: int(case["number"]))
+    assert (decided["status"], decided["reason"], decided["bps"]) == ("decided", "false-proofs", 500)
+    (slash,) = items(api, "slashes", reason="case")
+    assert (slash["amount"], slash["lease"]) == (decided["slashed"], None)
+    assert (slash["burned"], slash["to_renter"], slash["to_reporter"]) == (slash["amount"], "0", "0")
+    assert (dismissed["status"], dismissed["slashed"], dismissed["appealed_at"]) == ("dismissed", "0", None)
+    assert get(api, f"cases/{decided['case']}")["item"] == decided
+    (refill,) = items(api, "stake-moves", kind="refill")
+    assert (refill["amount"], refill["position"]) == (str(20 * IO), None)
+
+
+def test_the_books_of_iosd(api: httpx2.Client) -> None:
+    network = get(api, "network")["item"]
+    last, fresh = items(api, "redemptions")
+    assert (last["last_rate"], fresh["last_rate"]) == (True, False)
+    assert last["price"] == fresh["price"] == network["io_price_high"] == "1992000"
+    assert network["io_price"] == "1988000"
+    assert int(network["iosd_redeemed"]) == int(last["iosd_burned"]) + int(fresh["iosd_burned"])
+    assert int(network["backing"]) == int(network["io_burned_for_iosd"]) - int(network["io_redeemed"])
+    assert int(network["iosd_supply"]) == (
+        int(network["iosd_minted"]) - int(network["iosd_redeemed"]) - int(network["iosd_fee_burned"])
+    )
+    (sold,) = items(api, "buybacks")
+    assert (sold["io_burned"], sold["usdc_paid"]) == ("1000", str(1_000 * 1_988_000 // IO))
+    assert [each["kind"] for each in items(api, "prices")] == ["buyback", "mint", "redeem", "refresh", "mint"]
+
+
+def test_rules_and_roles_change_in_the_open(api: httpx2.Client) -> None:
+    network = get(api, "network")["item"]
+    assert (network["version"], network["params"]["hold_fee_secs"]) == (2, 12)
+    assert network["params"]["stake_per_processor"] == str(200 * IO)
+    assert (network["pending_role"], network["pending_params_at"]) == ("feed", None)
+    (proposed,) = items(api, "network-changes", kind="params-proposed")
+    (changed,) = items(api, "network-changes", kind="params-changed")
+    assert proposed["params"] == changed["params"] == network["params"]
+    assert changed["at"] >= proposed["effective_at"]
+    (role,) = items(api, "network-changes", kind="role-changed")
+    assert (role["subject"], role["after"]) == ("pauser", network["pauser"])
+    assert [each["after"] for each in items(api, "network-changes", kind="model-changed")] == [
+        "disabled",
+        "enabled",
+        "disabled",
+    ]
+    (migrated,) = items(api, "network-changes", kind="migrated")
+    assert (migrated["before"], migrated["after"]) == ("1", "2")
+    assert {model["code"]: model["enabled"] for model in items(api, "models")}[2] is False
