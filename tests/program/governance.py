@@ -85,8 +85,10 @@ def decide_case(
 
 
 def accused(world: World, node: NodeRef) -> CaseRef:
-    """A node with an open case."""
-    case = CaseRef(node, world.get(Node, node.key).next_case)
+    """A node with an open case, as early as one can be opened."""
+    found = world.get(Node, node.key)
+    world.warp_to(max(world.now, found.no_case_before))
+    case = CaseRef(node, found.next_case)
     world.do(open_case(case))
     return case
 

@@ -143,16 +143,16 @@ def test_a_case_of_the_earlier_arbiter_is_decided_by_the_present_one_ok(world: W
 
 
 def test_the_cap_of_a_node_to_the_unit_and_until_the_window_ends(world: World) -> None:
+    governance.set_params(world, appeal_secs=10 * DAY)
     node = world.staked_node()
     for bps in (400, 600):
         world.do(governance.decide_case(answered(world, node), bps))
-        world.warp(DAY)
     taken = world.of_node(node).case_window_amount
     assert taken == STAKE * 4 // 100 + STAKE * 96 // 100 * 6 // 100 <= STAKE // 10
     case = answered(world, node)
     with refused("CaseCapReached"):
         world.do(governance.decide_case(case, 100))
-    world.warp(WINDOW - 2 * DAY - 1)
+    world.warp(WINDOW - 20 * DAY - 1)
     with refused("CaseCapReached"):
         world.do(governance.decide_case(case, 100))
     world.warp(1)
