@@ -106,6 +106,12 @@ def fill(world: World, wallet: Keypair, mint: Pubkey, amount: int) -> None:
         world.move(world.stranger, ata(wallet, USD), USD, amount)
 
 
+def give_fees(world: World, usdc: int) -> None:
+    """Puts USDC into the fee vault, as clusters that close would."""
+    world.give_usdc(world.stranger, usdc)
+    world.move(world.stranger, pda.fee_vault(ID, world.usdc), world.usdc, usdc)
+
+
 def booking(world: World, node: NodeRef, cluster: ClusterRef, duration: int = 7_200) -> tuple[LeaseRef, Call]:
     """A booking of the node as its terms are now, without a price account."""
     found = world.of_node(node)

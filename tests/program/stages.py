@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ionet import pda
 from ionet.types import Network
-from program import calls, governance, staking
+from program import calls, currencies, disputes, governance, staking
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who
+from program.disputes import Record
 from program.governance import CaseRef
 from program.world import H100, HOUR, IO_UNIT, T4, World
 from solders.keypair import Keypair
@@ -186,6 +187,55 @@ def _claim_owed(world: World, lease: LeaseRef) -> Call:
     return staking.claim_owed(owner, IO, ata(owner, IO))
 
 
+def _book(world: World, lease: LeaseRef) -> Call:
+    return currencies.priced(calls.add_lease(lease, H100, HOUR), world.oracle)
+
+
+def _mint_exact(world: World, lease: LeaseRef) -> Call:
+    world.give_io(lease.cluster.renter, IO_UNIT)
+    return currencies.mint_iosd_exact(lease.cluster.renter, world.oracle, 1)
+
+
+def _redeem(world: World, lease: LeaseRef) -> Call:
+    return currencies.redeem_iosd(lease.cluster.renter, world.oracle, 1_000_000)
+
+
+def _buy_back(world: World, lease: LeaseRef) -> Call:
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    currencies.give_fees(world, 1_000_000)
+    world.open_ata(lease.node.owner, world.usdc)
+    return currencies.buyback(world, lease.node.owner, world.oracle, 1_000_000)
+
+
+def _proven(world: World, lease: LeaseRef) -> Record:
+    """Two intervals proven and closed."""
+    record = Record(world, lease)
+    record.serve(2)
+    world.warp(disputes.GRACE)
+    return record
+
+
+def _approve(world: World, lease: LeaseRef) -> Call:
+    _proven(world, lease)
+    return disputes.approve_lease(world, lease, 1)
+
+
+def _dispute(world: World, lease: LeaseRef) -> Call:
+    _proven(world, lease)
+    return disputes.dispute_lease(lease, 0, 2)
+
+
+def _defend(world: World, lease: LeaseRef) -> Call:
+    record = _proven(world, lease)
+    world.do(disputes.dispute_lease(lease, 0, 2))
+    return record.defence(1)
+
+
+def _leave(world: World, lease: LeaseRef) -> Call:
+    Record(world, lease).serve(2)
+    return disputes.leave_lease(lease)
+
+
 STAGES: dict[str, tuple[Bring, Make]] = {
     "init_vaults": (idle, lambda world, _: calls.init_vaults(world.stranger, world.usdc)),
     "register_model": (idle, lambda world, _: calls.register_model(world.authority, 9)),
@@ -214,14 +264,22 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "open_owed": (idle, lambda world, lease: staking.open_owed(world.stranger, lease.node.owner.pubkey(), IO)),
     "claim_owed": (idle, _claim_owed),
     "mint_iosd": (idle, _mint),
+    "mint_iosd_exact": (idle, _mint_exact),
+    "redeem_iosd": (idle, _redeem),
+    "refresh_price": (idle, lambda world, _: currencies.refresh_price(world.oracle)),
+    "buyback": (idle, _buy_back),
     "open_cluster": (idle, _new_cluster),
     "set_session_key": (idle, lambda _, lease: calls.set_session_key(lease.cluster, calls.NOBODY, 0)),
     "withdraw_budget": (idle, lambda _, lease: calls.withdraw_budget(lease.cluster, 1)),
-    "add_lease": (idle, lambda _, lease: calls.add_lease(lease, H100, HOUR)),
+    "add_lease": (idle, _book),
     "mark_ready": (booked, lambda _, lease: calls.mark_ready(lease)),
     "accept_ready": (ready, lambda _, lease: calls.accept_ready(lease)),
     "append_proof": (after(600, active), lambda _, lease: calls.append_proof(lease, 0, 600)),
     "extend_lease": (active, lambda _, lease: calls.extend_lease(lease, H100, 1)),
+    "approve_lease": (active, _approve),
+    "dispute_lease": (active, _dispute),
+    "defend_lease": (active, _defend),
+    "leave_lease": (active, _leave),
     "end_lease": (active, lambda _, lease: calls.end_lease(lease)),
     "quit_lease": (active, lambda _, lease: calls.quit_lease(lease)),
     "settle_lease": (served, _settle),
@@ -270,6 +328,8 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "pauser": cluster.renter,
         "arbiter": cluster.renter,
         "caller": cluster.renter,
+        "defender": node.owner,
+        "seller": node.owner,
         "model": pda.model(ID, T4),
         "renter_account": pda.renter(ID, cluster.renter.pubkey()),
         "mint": world.create_mint(who("odd mint"), 5),
@@ -288,6 +348,7 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "owed": pda.owed(ID, IO, node.owner.pubkey()),
         "program_data": pda.program_data(OTHER_PROGRAM),
         "price_update": NETWORK,
+        "instructions": NETWORK,
         "token_program": TOKEN_2022,
     }
 
@@ -297,9 +358,12 @@ def _others_of(name: str) -> dict[str, Pubkey | Keypair]:
     renter = ata(who("renter b"), USD)
     owed = pda.owed(ID, USD, who("supplier b").pubkey())
     table: dict[str, dict[str, Pubkey | Keypair]] = {
-        "open_cluster": {"mint": IO, "from": renter},
+        "open_cluster": {"from": renter},
         "withdraw_budget": {"to": renter},
         "mint_iosd": {"from": ata(who("renter b"), IO)},
+        "mint_iosd_exact": {"from": ata(who("renter b"), IO)},
+        "redeem_iosd": {"from": renter, "to": ata(who("supplier b"), USD)},
+        "leave_lease": {"authority": who("supplier b")},
         "close_cluster": {"burn_vault": pda.burn_vault(ID, IO), "owed": owed},
         "settle_lease": {"owed": owed},
         "claim_owed": {"to": ata(who("supplier b"), USD)},

@@ -89,6 +89,31 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "to": "WrongTokenMint",
         "price_update": "OracleWrongOwner",
     },
+    "mint_iosd_exact": {
+        "wallet": "WrongTokenOwner",
+        "io_mint": "ConstraintDuplicateMutableAccount",
+        "iosd_mint": "ConstraintDuplicateMutableAccount",
+        "from": "WrongTokenOwner",
+        "to": "WrongTokenMint",
+        "price_update": "OracleWrongOwner",
+    },
+    "redeem_iosd": {
+        "wallet": "WrongTokenOwner",
+        "io_mint": "ConstraintDuplicateMutableAccount",
+        "iosd_mint": "ConstraintDuplicateMutableAccount",
+        "from": "WrongTokenOwner",
+        "to": "WrongTokenMint",
+        "price_update": "OracleWrongOwner",
+    },
+    "refresh_price": {"price_update": "OracleWrongOwner"},
+    "buyback": {
+        "seller": "WrongTokenOwner",
+        "io_mint": "WrongMint",
+        "from": "WrongTokenOwner",
+        "to": "WrongTokenMint",
+        "fee_vault": "InvalidSeeds",
+        "price_update": "OracleWrongOwner",
+    },
     "open_cluster": {
         "renter": "InvalidSeeds",
         "renter_account": "InvalidSeeds",
@@ -110,6 +135,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "node": "InvalidSeeds",
         "model": "WrongModel",
         "lease": "InvalidSeeds",
+        "price_update": "OracleWrongOwner",
     },
     "mark_ready": {"device_key": "NotDeviceKey", "node": "NotDeviceKey", "lease": "WrongNode"},
     "accept_ready": {"authority": "NotRenterOrSession", "cluster": "WrongCluster", "lease": "WrongCluster"},
@@ -123,6 +149,21 @@ SIBLINGS: dict[str, dict[str, str]] = {
     },
     "end_lease": {
         "authority": "NotSupplierFault",
+        "cluster": "WrongCluster",
+        "node": "WrongNode",
+        "lease": "WrongCluster",
+    },
+    "approve_lease": {"authority": "NotRenterOrSession", "cluster": "WrongCluster", "lease": "WrongCluster"},
+    "dispute_lease": {"authority": "NotRenterOrSession", "cluster": "WrongCluster", "lease": "WrongCluster"},
+    "defend_lease": {
+        "defender": "NotSupplier",
+        "cluster": "WrongCluster",
+        "node": "NotSupplier",
+        "lease": "WrongCluster",
+        "instructions": "NoChallengeSignature",
+    },
+    "leave_lease": {
+        "authority": "NotNodeOwner",
         "cluster": "WrongCluster",
         "node": "WrongNode",
         "lease": "WrongCluster",
@@ -208,6 +249,11 @@ UNTYPED = {
     ("withdraw", "stake_vault"),
     ("claim_rewards", "to"),
     ("mint_iosd", "price_update"),
+    ("mint_iosd_exact", "price_update"),
+    ("redeem_iosd", "price_update"),
+    ("refresh_price", "price_update"),
+    ("buyback", "price_update"),
+    ("add_lease", "price_update"),
 }
 # Where Solana's own programs answer, or a slot is not read before it fails.
 SPECIAL = {
