@@ -24,6 +24,8 @@ class Books:
     renters: dict[Pubkey, Pubkey] = field(default_factory=dict)
     clusters_of: dict[Pubkey, Pubkey] = field(default_factory=dict)
     stakes: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
+    refills: Counter[Pubkey] = field(default_factory=Counter)
+    rewards: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
     open_clusters: dict[Pubkey, dict[str, int]] = field(default_factory=dict)
     open_leases: set[Pubkey] = field(default_factory=set)
 
@@ -58,8 +60,37 @@ class Books:
 
     @_move.register
     def _(self, event: types.Staked) -> None:
-        self.transfer(ata(event.staker, IO), pda.stake_vault(ID, event.node), event.amount)
+        # The owner's stake takes his refill along, which is in the vault already; its own event follows.
+        there = self.refills[event.node] if event.staker == self.owners[event.node] else 0
+        self.transfer(ata(event.staker, IO), pda.stake_vault(ID, event.node), event.amount - there)
         self.stakes[event.node] = (event.bonded_after, self.stakes[event.node][1])
+
+    @_move.register
+    def _(self, event: types.StakeRefilled) -> None:
+        self.transfer(ata(event.owner, IO), pda.stake_vault(ID, event.node), event.amount)
+        assert event.refill_after == (self.refills[event.node] + event.amount if event.amount else 0)
+        self.refills[event.node] = event.refill_after
+
+    @_move.register
+    def _(self, event: types.RewardsAdded) -> None:
+        self.transfer(ata(event.by, IO), pda.stake_vault(ID, event.node), event.amount)
+        assert event.amount == event.to_owner + event.to_co_stakers
+        owner, co = self.rewards.get(event.node, (0, 0))
+        self.rewards[event.node] = (owner + event.to_owner, co + event.to_co_stakers)
+        assert self.rewards[event.node] == (event.owner_rewards_after, event.co_rewards_after)
+
+    @_move.register
+    def _(self, event: types.RewardsClaimed) -> None:
+        self.transfer(pda.stake_vault(ID, event.node), ata(event.staker, IO), event.amount)
+        assert event.amount == sum(self.rewards[event.node]) - event.owner_rewards_after - event.co_rewards_after
+        self.rewards[event.node] = (event.owner_rewards_after, event.co_rewards_after)
+
+    @_move.register
+    def _(self, event: types.StakeVaultClosed) -> None:
+        vault = pda.stake_vault(ID, event.node)
+        self.transfer(vault, pda.burn_vault(ID, IO), event.surplus)
+        assert self.tokens[vault] == self.refills[event.node] == 0
+        self.stakes[event.node] = self.rewards[event.node] = (0, 0)
 
     @_move.register
     def _(self, event: types.UnbondRequested) -> None:
@@ -162,7 +193,10 @@ class Books:
         for key, stakes in self.stakes.items():
             node = chain.get(Node, key)
             assert (node.bonded.amount, node.unbonding.amount) == stakes
-            assert chain.tokens(pda.stake_vault(ID, key)) >= sum(stakes)
+            rewards = self.rewards.get(key, (0, 0))
+            assert (node.owner_rewards, node.co_rewards, node.refill) == (*rewards, self.refills[key])
+            assert chain.tokens(pda.stake_vault(ID, key)) >= sum(stakes) + sum(rewards) + node.refill
+            assert node.co_settled <= node.co_rewards
             assert node.seq == self.seqs[key]
         reserved: Counter[Pubkey] = Counter()
         for key in self.open_leases:
