@@ -153,6 +153,7 @@ def step_instructions(
     defend = instructions.defend_lease(
         defender=defender,
         cluster=dispute.cluster,
+        node=dispute.node,
         lease=dispute.lease,
         prev_head=step.prev_head,
         open=step.evidence is not None,

@@ -8,40 +8,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest_asyncio
-from ionet import budget
+from client.sdk.measured import UNITS, MeasuredClient
 from ionet.client import Client
 from ionet.local import genesis
 from ionet.localnet import Localnet, LocalnetConfig
-from ionet.plan import Receipt
 from ionet.wallet import read_keypair
-from solders.instruction import Instruction
 from solders.keypair import Keypair
 
+if TYPE_CHECKING:
+    from client.sdk.patient import Patient
+
 SOL = 10**9
-
-
-# Most compute units that each instruction took in this session.
-UNITS: dict[str, int] = {}
-
-
-class MeasuredClient(Client):
-    """A client that remembers what instructions cost."""
-
-    async def send(self, instructions: Sequence[Instruction], **how: Any) -> Receipt:
-        receipt = await super().send(instructions, **how)
-        units = budget.consumed(receipt.logs)[-len(instructions) :]
-        for instruction, used in zip(instructions, units, strict=True):
-            name = budget.instruction_name(self.program, instruction)
-            if name is not None:
-                UNITS[name] = max(used, UNITS.get(name, 0))
-        return receipt
 
 
 def treasury_of(authority: Keypair) -> Keypair:
@@ -85,6 +69,16 @@ async def chain() -> AsyncIterator[Chain]:
             url = (await stack.enter_async_context(Localnet(config))).rpc_url
         chain = Chain(url, authority)
         stack.push_async_callback(chain.close)
+        yield chain
+    _write_table()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def patient() -> AsyncIterator[Patient]:
+    """A chain of its own with a network, on which only the tests let time pass."""
+    from client.sdk.patient import patient_chain
+
+    async with patient_chain() as chain:
         yield chain
     _write_table()
 

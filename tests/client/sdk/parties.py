@@ -71,11 +71,11 @@ async def hireable_node(supplier: Party) -> Machine:
     return Machine(node, device)
 
 
-async def open_cluster(renter: Party, deposit: int) -> Pubkey:
-    """A cluster with a freshly minted budget."""
+async def open_cluster(renter: Party, deposit: int, now: int | None = None) -> Pubkey:
+    """A cluster with a freshly minted budget. now: the price's publish time, by default as the chain tells the time."""
     client = renter.client
     feed = (await client.network.get()).feed_id
-    await client.oracle.post(feed, 250_000_000, conf=100_000)
+    await client.oracle.post(feed, 250_000_000, conf=100_000, publish_time=now)
     await client.iosd.mint(10 * IO)
     return (await client.cluster.open(deposit)).event(ClusterOpened).cluster
 
