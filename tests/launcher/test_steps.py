@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import asyncpg
@@ -156,3 +157,21 @@ def test_a_lease_is_live_only_within_its_deadlines() -> None:
     assert [active.interval_at(NOW + t) for t in (-1, 0, 9, 10, 24, 25)] == [None, 0, 0, 1, 2, None]
     assert [active.interval_end(i) for i in range(3)] == [NOW + 10, NOW + 20, NOW + 25]
     assert active.proof_deadline(2) == NOW + 35
+
+
+async def test_thousands_of_leases_are_one_decision(pool: asyncpg.Pool) -> None:
+    """The step is linear in the leases: thousands are looked through in moments, and the decision is about all."""
+    head = lease_view()
+    others = [
+        lease_view(address=Pubkey(number.to_bytes(32, "big")), node=Pubkey((number + 2**17).to_bytes(32, "big")))
+        for number in range(1, 6_000)
+    ]
+    agents = {lease.node: "http://127.0.0.1:9" for lease in [head, *others]}
+    store, stepper = Store(pool, ME), Stepper(Given(view(head, *others)), SESSION, agents)
+    await work(pool, str(head.address), str(head.cluster), "booked", 1)
+    await store.plan()
+    begun = time.monotonic()
+    assert await Launcher(store, stepper)._once()
+    assert time.monotonic() - begun < 5
+    [seen] = await store.overview()
+    assert (seen.phase, seen.live) == (ClusterPhase.STARTING, 6_000)

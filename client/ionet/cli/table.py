@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ionet.client import Client
 
 app = typer.Typer(help="Lookup tables that let more nodes into one booking.", no_args_is_help=True)
-# Seconds between two looks while tables cool, at least.
-_SLOT_SECS = 0.4
+# Seconds of a slot on a cluster, and between two looks while tables cool, at most.
+_SLOT_SECS, _LOOK_SECS = 0.4, 2.0
 
 
 @app.command(name="list")
@@ -50,7 +50,7 @@ def close(
                 break
             keys = list(step.cooling)
             with waiting("waiting for the tables to cool"):
-                await asyncio.sleep(max(step.cooling.values()) * _SLOT_SECS)
+                await asyncio.sleep(min(max(step.cooling.values()) * _SLOT_SECS, _LOOK_SECS))
         if as_json:
             print_json({"closed": closed, "cooling": {str(key): slots for key, slots in step.cooling.items()}})
             return
