@@ -17,7 +17,7 @@ from ionet.types import StakePosition
 from program import calls, governance, staking
 from program.calls import ID, NodeRef
 from program.governance import CaseRef
-from program.test_stateful import EXAMPLES, REACHED, STEPS, Network, amounts, picks
+from program.test_stateful import EXAMPLES, REACHED, STEPS, Network, picks
 from program.world import IO_UNIT
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -30,7 +30,7 @@ class Stakers(Network):
     def share_rewards(self, pick: int, share: int) -> None:
         self.attempt(staking.set_co_stake_terms(self.node(pick), share))
 
-    @rule(seed=st.integers(0, 2**32), length=st.integers(1, 80))
+    @rule(seed=st.integers(0, 2**32), length=st.integers(1, 50))
     def deal(self, seed: int, length: int) -> None:
         """Anyone as a co-staker of any node, often in a row; now and then a part of the cooldown passes."""
         random = Random(seed)
@@ -39,6 +39,8 @@ class Stakers(Network):
             self.one(random.choice(DEEDS), node, wallet, random.choice([0, 1, 777, 10**9, 10**10, 2**63]))
             if random.random() < 0.01:
                 self.attempt(calls.retire_node(node, staked=self.world.exists(node.position)))
+            if random.random() < 0.03:
+                self.accuse(node, random.choice([0, 1, 500, 1_000]), random.choice([0, 777, 10**9]))
             if random.random() < 0.2:
                 self.world.warp(random.randrange(self.params.unbond_cooldown_secs))
 
@@ -57,20 +59,16 @@ class Stakers(Network):
         if self.attempt(deeds[deed]) and wallet != node.owner:
             REACHED.add(f"co-staker: {deed}")
 
-    @rule(pick=picks, bps=st.sampled_from([0, 0, 1, 500, 1_000]), amount=amounts, early=st.booleans())
-    def accuse(self, pick: int, bps: int, amount: int, early: bool) -> None:
-        """A case is opened or decided; while it is open the owner refills."""
-        node = self.node(pick)
+    def accuse(self, node: NodeRef, bps: int, amount: int) -> None:
+        """A case is opened; or the owner refills while it is open, and then it may be decided."""
         found = self.world.of_node(node)
         if not found.flags & governance.FROZEN:
-            if pick % 4 == 0:
-                self.attempt(governance.open_case(CaseRef(node, found.next_case)))
+            self.attempt(governance.open_case(CaseRef(node, found.next_case)))
             return
         self.attempt(calls.stake(node, amount))
-        if not early and pick % 2 == 0:
-            case = CaseRef(node, found.next_case - 1)
-            self.world.warp_to(max(self.world.now, governance.case_of(self.world, case).decide_from))
-            self.attempt(governance.decide_case(case, bps))
+        case = CaseRef(node, found.next_case - 1)
+        self.world.warp_to(max(self.world.now, governance.case_of(self.world, case).decide_from))
+        if self.attempt(governance.decide_case(case, bps)):
             self.attempt(calls.stake(node, 0))
 
     @invariant()
@@ -125,7 +123,7 @@ class Stakers(Network):
 
 
 Stakers.TestCase.settings = settings(
-    max_examples=max(1, EXAMPLES // 2),
+    max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     derandomize=True,
     deadline=None,
