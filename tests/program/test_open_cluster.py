@@ -101,9 +101,14 @@ def test_more_than_the_wallet_holds_fails(world: World, renter: Keypair) -> None
 
 
 def test_in_another_currency_fails(world: World, renter: Keypair) -> None:
+    """IOSD, USDC and IO are admitted; test_currencies has their lives."""
+    odd = world.create_mint(who("odd mint"), 6)
+    account = world.token_account("odd", renter.pubkey(), odd)
     call = calls.open_cluster(ClusterRef(renter, 0, SESSION), 1, world.now + 1)
+    with refused("CurrencyNotSupported"):
+        world.do(call.swapped(**{"mint": odd, "from": account}))
     for mint in (IO, world.usdc):
-        with refused("CurrencyNotSupported"):
+        with refused("WrongTokenMint"):
             world.do(call.swapped(mint=mint))
 
 
