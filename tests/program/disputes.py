@@ -58,8 +58,8 @@ def defend_lease(
         lease=lease.key,
         prev_head=prev_head,
         open=opened,
-        entries=list(entries),
-        path=list(path),
+        entries=tuple(entries),
+        path=tuple(path),
     )
     return Call("defend_lease", instruction, (by,))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from ionet import merkle
-from ionet.types import DisputeDefended, DisputeResolved, LeaseSettled
+from ionet.types import DisputeDefended, DisputeResolved, LeaseSettled, ProofEntry
 from program import calls, disputes
 from program.calls import USD, LeaseRef, ata
 from program.chain import refused, who
@@ -232,9 +232,9 @@ def test_wrong_entries_fail(world: World, record: Record, count: int) -> None:
             world.do(defend_lease(lease, head, given))
 
 
-def replace_entry(entry: disputes.ProofEntry, **changes: int | bytes) -> disputes.ProofEntry:
+def replace_entry(entry: ProofEntry, **changes: int | bytes) -> ProofEntry:
     values = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return disputes.ProofEntry(**{**values, **changes})
+    return ProofEntry(**{**values, **changes})
 
 
 def test_a_path_of_another_place_fails(world: World, record: Record) -> None:
