@@ -27,6 +27,7 @@ from ionet.cli.context import (
     run,
     submit,
 )
+from ionet.currency import currency_bit, currency_name
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Tables(StrEnum):
 
 
 Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
-Iosd = Annotated[str, typer.Argument(help="Amount of IOSD.")]
+Amount = Annotated[str, typer.Argument(help="Amount in the cluster's currency.")]
 
 
 @app.command(name="list")
@@ -61,9 +62,9 @@ def list_clusters(
     wanted = {"renter": pubkey(renter)} if renter else {}
 
     async def work(client: Client) -> list[dict[str, Any]]:
-        return [account_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
+        return [_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
 
-    columns = ["address", "id", "kind", "deposit", "reserved", "paid", "leases_open"]
+    columns = ["address", "id", "kind", "money", "deposit", "reserved", "paid", "leases_open"]
     print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
 
 
@@ -73,7 +74,7 @@ def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
 
     async def work(client: Client) -> dict[str, Any]:
         key = pubkey(cluster)
-        fields = account_fields(client, key, await client.cluster.get(key))
+        fields = _fields(client, key, await client.cluster.get(key))
         leases = await client.lease.all(cluster=key)
         return {**fields, "leases": [str(lease) for lease, _ in leases]}
 
@@ -83,7 +84,8 @@ def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
 @app.command(name="open")
 def open_cluster(
     ctx: typer.Context,
-    deposit: Iosd,
+    deposit: Amount,
+    currency: Annotated[str, typer.Option(help="IOSD, USDC or IO.")] = "IOSD",
     kind: Annotated[str, typer.Option(help="ray, mega-ray, kubernetes or container.")] = "ray",
     session_key: Annotated[str | None, typer.Option(help="May accept readiness for you until it expires.")] = None,
     session_hours: Annotated[int, typer.Option(help="How long the session key holds.")] = 24,
@@ -94,10 +96,12 @@ def open_cluster(
     """Open a cluster with a budget."""
     session = pubkey(session_key) if session_key else None
     config_hash = _file_hash(config) if config else bytes(32)
+    currency_bit(currency)
     submit(
         ctx,
         lambda client: client.cluster.open(
-            amount(deposit, "IOSD"),
+            amount(deposit, currency),
+            currency=currency,
             kind=kind,
             session_key=session,
             session_expires_at=int(time.time()) + session_hours * 3600 if session else 0,
@@ -184,19 +188,26 @@ def session_key(
 
 @app.command()
 def withdraw(
-    ctx: typer.Context, cluster: Cluster, iosd: Iosd, as_json: AsJson = False, unsigned: AsUnsigned = False
+    ctx: typer.Context, cluster: Cluster, quantity: Amount, as_json: AsJson = False, unsigned: AsUnsigned = False
 ) -> None:
     """Take back budget that no lease has locked."""
-    units = amount(iosd, "IOSD")
-    submit(
-        ctx, lambda client: client.cluster.withdraw_budget(pubkey(cluster), units), as_json=as_json, unsigned=unsigned
-    )
+    key = pubkey(cluster)
+
+    async def unit(client: Client) -> str:
+        return currency_name((await client.cluster.get(key)).currency)
+
+    units = amount(quantity, run(ctx, unit, wallet=False))
+    submit(ctx, lambda client: client.cluster.withdraw_budget(key, units), as_json=as_json, unsigned=unsigned)
 
 
 @app.command()
 def close(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
     """Close a cluster without open leases and take the rest of the budget back."""
     submit(ctx, lambda client: client.cluster.close(pubkey(cluster)), as_json=as_json, unsigned=unsigned)
+
+
+def _fields(client: Client, key: Pubkey, cluster: Any) -> dict[str, Any]:
+    return {**account_fields(client, key, cluster), "money": currency_name(cluster.currency)}
 
 
 def _booking(cluster: Pubkey, nodes: list[Pubkey], duration: int, max_price: int | None, client: Client) -> Plan:

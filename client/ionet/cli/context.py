@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -227,6 +229,17 @@ def hash32(text: str) -> bytes:
     if len(data) != 32:
         raise InvalidInput(f"{text!r} is not 32 bytes in hex")
     return data
+
+
+def hash_of(text: str) -> bytes:
+    """32 bytes in hex, or the sha256 of the file of that name. Raises InvalidInput when it is neither."""
+    path = Path(text)
+    try:
+        return hashlib.sha256(path.read_bytes()).digest() if path.is_file() else hash32(text)
+    except OSError as error:
+        raise InvalidInput(f"cannot read {text}: {error.strerror}") from None
+    except InvalidInput:
+        raise InvalidInput(f"{text!r} is neither a file nor 32 bytes in hex") from None
 
 
 def amount(text: str, token: str) -> int:

@@ -1,4 +1,4 @@
-"""`ionet iosd`: mint IOSD by burning IO; prices."""
+"""`ionet iosd`: mint IOSD by burning IO, redeem it; prices."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ from ionet.cli.context import (
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from solders.pubkey import Pubkey
+
     from ionet.client import Client
 
-app = typer.Typer(help="Mint IOSD by burning IO; prices.", no_args_is_help=True)
+app = typer.Typer(help="Mint IOSD by burning IO, redeem it; prices.", no_args_is_help=True)
 
 Io = Annotated[str, typer.Argument(help="Amount of IO.")]
+Iosd = Annotated[str, typer.Argument(help="Amount of IOSD.")]
+PriceUpdate = Annotated[str | None, typer.Option(help="Pyth price account; default the newest.")]
 
 
 @app.command()
@@ -75,17 +79,101 @@ def mint(
     ctx: typer.Context,
     io: Io,
     minimum: Annotated[str | None, typer.Option(help="Refuse less IOSD; default the quote less 1 %.")] = None,
-    price_update: Annotated[str | None, typer.Option(help="Pyth price account; default the newest.")] = None,
+    price_update: PriceUpdate = None,
     as_json: AsJson = False,
     unsigned: AsUnsigned = False,
 ) -> None:
     """Burn IO and get what it is worth in IOSD."""
     units = amount(io, "IO")
     least = amount(minimum, "IOSD") if minimum else None
-    account = pubkey(price_update) if price_update else None
+    account = _given(price_update)
     submit(
         ctx,
         lambda client: client.iosd.mint(units, min_iosd=least, price_update=account),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def mint_exact(
+    ctx: typer.Context,
+    iosd: Iosd,
+    maximum: Annotated[str | None, typer.Option(help="Refuse to burn more IO; default the quote and 1 %.")] = None,
+    price_update: PriceUpdate = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Get exactly this much IOSD for as much IO as that takes."""
+    units = amount(iosd, "IOSD")
+    most = amount(maximum, "IO") if maximum else None
+    account = _given(price_update)
+    submit(
+        ctx,
+        lambda client: client.iosd.mint_exact(units, max_io=most, price_update=account),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> None:
+    """IO that redeeming this much IOSD would give now, at most its part of the backing."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        units = await client.iosd.quote_redeem(amount(iosd, "IOSD"))
+        return {"iosd": iosd, "io": tokens(units, "IO"), "io_units": str(units)}
+
+    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+
+
+@app.command()
+def redeem(
+    ctx: typer.Context,
+    iosd: Iosd,
+    minimum: Annotated[str | None, typer.Option(help="Refuse less IO; default the quote less 1 %.")] = None,
+    price_update: PriceUpdate = None,
+    last_rate: Annotated[bool, typer.Option(help="At the last price seen, once there was none for a day.")] = False,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Burn IOSD for the IO it is worth, at most its part of the backing."""
+    units = amount(iosd, "IOSD")
+    least = amount(minimum, "IO") if minimum else None
+    account = _given(price_update)
+    submit(
+        ctx,
+        lambda client: client.iosd.redeem(units, min_io=least, price_update=account, last_rate=last_rate),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def refresh(
+    ctx: typer.Context, price_update: PriceUpdate = None, as_json: AsJson = False, unsigned: AsUnsigned = False
+) -> None:
+    """Show the program the price; anyone may."""
+    account = _given(price_update)
+    submit(ctx, lambda client: client.iosd.refresh(price_update=account), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def buyback(
+    ctx: typer.Context,
+    io: Io,
+    minimum: Annotated[str | None, typer.Option(help="Refuse less USDC; default the quote less 1 %.")] = None,
+    price_update: PriceUpdate = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Sell IO for the USDC that fees brought in; the IO is burned."""
+    units = amount(io, "IO")
+    least = amount(minimum, "USDC") if minimum else None
+    account = _given(price_update)
+    submit(
+        ctx,
+        lambda client: client.iosd.buyback(units, min_usdc=least, price_update=account),
         as_json=as_json,
         unsigned=unsigned,
     )
@@ -104,6 +192,10 @@ def post_price(
 
     value, conf = _mantissa(dollars), _mantissa(confidence)
     submit(ctx, lambda client: client.oracle.post(LOCAL_FEED_ID, value, conf=conf), as_json=as_json, unsigned=unsigned)
+
+
+def _given(account: str | None) -> Pubkey | None:
+    return pubkey(account) if account else None
 
 
 def _mantissa(text: str) -> int:

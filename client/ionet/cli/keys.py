@@ -20,7 +20,7 @@ from ionet.cli.context import (
     tokens,
     waiting,
 )
-from ionet.errors import InvalidInput
+from ionet.currency import CURRENCIES, currency_bit
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ionet.client import Client
 
 app = typer.Typer(help="Keypair files, balances, transfers.", no_args_is_help=True)
+
+Token = Annotated[str, typer.Argument(help="IO, IOSD or USDC.")]
 
 
 @app.command()
@@ -56,17 +58,21 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 def balance(
     ctx: typer.Context, address: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False
 ) -> None:
-    """SOL, IO and IOSD of an address, by default your own."""
+    """SOL, IO, IOSD and USDC of an address, by default your own, and what is owed to it."""
 
     async def work(client: Client) -> dict[str, Any]:
         owner = pubkey(address) if address else client.address
-        mints = mints_of(client)
         units = {"SOL": await client.rpc.balance(owner)}
-        for name, mint in mints.items():
+        owed = {}
+        for name, mint in (await _mints(client)).items():
             units[name] = await client.tokens.balance(mint, owner)
+            owed[name] = await client.owed.amount(mint, owner)
+        left = {name: value for name, value in owed.items() if value}
         if as_json:
-            return {"address": str(owner)} | {f"{name.lower()}_units": str(value) for name, value in units.items()}
-        return {"address": str(owner)} | {name: tokens(value, name) for name, value in units.items()}
+            held = {f"{name.lower()}_units": str(value) for name, value in units.items()}
+            return {"address": str(owner), **held, "owed_units": {name: str(value) for name, value in left.items()}}
+        held = {name: tokens(value, name) for name, value in units.items()}
+        return {"address": str(owner), **held, **{f"owed {name}": tokens(left[name], name) for name in left}}
 
     print_fields(run(ctx, work, wallet=address is None), as_json=as_json)
 
@@ -90,20 +96,13 @@ def send(
     ctx: typer.Context,
     to: Annotated[str, typer.Argument(help="Wallet that receives.")],
     quantity: Annotated[str, typer.Argument(help="Amount in tokens.")],
-    token: Annotated[str, typer.Option(help="IO or IOSD.")] = "IO",
+    token: Annotated[str, typer.Option(help="IO, IOSD or USDC.")] = "IO",
     as_json: AsJson = False,
     unsigned: AsUnsigned = False,
 ) -> None:
-    """Send IO or IOSD to another wallet; its token account is created if need be."""
-    if token not in ("IO", "IOSD"):
-        raise InvalidInput(f"token {token!r}; known are IO, IOSD")
-    target, units = pubkey(to), amount(quantity, token)
-    submit(
-        ctx,
-        lambda client: client.tokens.transfer(mints_of(client)[token], target, units),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    """Send tokens to another wallet; its token account is created if need be."""
+    mint, target, units = _mint(ctx, token), pubkey(to), amount(quantity, token)
+    submit(ctx, lambda client: client.tokens.transfer(mint, target, units), as_json=as_json, unsigned=unsigned)
 
 
 @app.command(name="submit")
@@ -123,8 +122,43 @@ def submit_signed(
     run(ctx, work, wallet=False)
 
 
-def mints_of(client: Client) -> dict[str, Pubkey]:
-    """The network's own mints by name."""
-    from ionet import pda
+@app.command()
+def claim(
+    ctx: typer.Context,
+    token: Token,
+    to: Annotated[str | None, typer.Option(help="Token account that receives; default your own.")] = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Take what you were owed because your token account could not receive it."""
+    mint, account = _mint(ctx, token), pubkey(to) if to else None
+    submit(ctx, lambda client: client.owed.claim(mint, account), as_json=as_json, unsigned=unsigned)
 
-    return {"IO": pda.io_mint(client.program.id), "IOSD": pda.iosd_mint(client.program.id)}
+
+@app.command()
+def open_owed(
+    ctx: typer.Context,
+    token: Token,
+    owner: Annotated[str | None, typer.Argument(help="Wallet whose payments it will keep; default yours.")] = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Create the account that keeps what a wallet cannot receive; settling does it by itself where it must."""
+    mint, wallet = _mint(ctx, token), pubkey(owner) if owner else None
+    submit(ctx, lambda client: client.owed.open(mint, wallet), as_json=as_json, unsigned=unsigned)
+
+
+def _mint(ctx: typer.Context, token: str) -> Pubkey:
+    """The mint of a currency on the chain. Raises InvalidInput for an unknown name."""
+    currency_bit(token)
+    return run(ctx, lambda client: client.network.mint(token), wallet=False)
+
+
+async def _mints(client: Client) -> dict[str, Pubkey]:
+    """The mints by name; before there is a network nobody knows which USDC will be."""
+    from ionet.errors import NotFound
+
+    try:
+        return {name: await client.network.mint(name) for name in CURRENCIES}
+    except NotFound:
+        return {}

@@ -12,14 +12,18 @@ from ionet.cli.context import (
     account_fields,
     hash32,
     print_fields,
+    print_receipts,
     print_rows,
     pubkey,
     run,
     submit,
+    waiting,
 )
+from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ionet.client import Client
+    from ionet.plan import Receipt
 
 app = typer.Typer(help="One node leased by one cluster.", no_args_is_help=True)
 
@@ -82,6 +86,91 @@ def ready(
 def accept(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
     """Start the meter of a ready lease; renter or session key."""
     submit(ctx, lambda client: client.lease.accept_ready(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def approve(
+    ctx: typer.Context,
+    lease: Lease,
+    through: Annotated[
+        int | None, typer.Option(help="First interval that is not approved; default all that are closed and proven.")
+    ] = None,
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Let intervals be paid without waiting for the dispute window; renter or session key."""
+    submit(ctx, lambda client: client.lease.approve(pubkey(lease), through), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def dispute(
+    ctx: typer.Context,
+    lease: Lease,
+    first: Annotated[int, typer.Argument(help="First interval that is disputed.")],
+    end: Annotated[int, typer.Argument(help="First interval after it that is not.")],
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Hold the payment of intervals until they are defended; renter or session key. Locks a bond."""
+    submit(ctx, lambda client: client.lease.dispute(pubkey(lease), first, end), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def proofs(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
+    """Every proof of a lease, oldest first, from the chain's history, checked against the lease's hash chain."""
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        return [
+            {
+                "interval": proof.interval,
+                "served_secs": proof.served_secs,
+                "gpu_ms": str(proof.gpu_ms),
+                "root": proof.root.hex(),
+            }
+            for proof in await client.lease.proofs(pubkey(lease))
+        ]
+
+    print_rows(run(ctx, work, wallet=False), ["interval", "served_secs", "gpu_ms", "root"], as_json=as_json)
+
+
+@app.command()
+def defend(
+    ctx: typer.Context,
+    lease: Lease,
+    interval: Annotated[int, typer.Argument(help="Disputed interval; later ones not defended before are given up.")],
+    signature: Annotated[str, typer.Option(help="The session key's signature over its challenge, 64 bytes in hex.")],
+    path: Annotated[list[str] | None, typer.Option(help="Hash on the path of leaf 0, repeatable, from below.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Defend an interval by its challenge, in as many transactions as it takes; node owner or device key.
+
+    What its agent does by itself.
+    """
+    try:
+        signed = bytes.fromhex(signature)
+    except ValueError:
+        signed = b""
+    if len(signed) != 64:
+        raise InvalidInput("the signature must be 64 bytes in hex")
+    siblings = tuple(hash32(text) for text in path or ())
+
+    async def work(client: Client) -> None:
+        from ionet.defence import Evidence
+        from ionet.types import DisputeDefended
+
+        receipts: list[Receipt] = []
+        with waiting("waiting for the chain"):
+            while not receipts or not receipts[-1].event(DisputeDefended).defended:
+                receipts.append(await client.lease.defend(pubkey(lease), interval, Evidence(signed, siblings)))
+        print_receipts(client, receipts, as_json=as_json)
+
+    run(ctx, work)
+
+
+@app.command()
+def leave(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Leave a running lease without a charge because no challenge came for two intervals; node owner."""
+    submit(ctx, lambda client: client.lease.leave(pubkey(lease)), as_json=as_json, unsigned=unsigned)
 
 
 @app.command()

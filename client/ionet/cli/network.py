@@ -1,4 +1,4 @@
-"""`ionet network`: parameters, device models, pause bits."""
+"""`ionet network`: parameters, roles, device models, pause bits."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ionet.client import Client
+    from ionet.types import Network
 
-app = typer.Typer(help="Parameters, device models, pause bits.", no_args_is_help=True)
+app = typer.Typer(help="Parameters, roles, device models, pause bits.", no_args_is_help=True)
+
+Code = Annotated[int, typer.Argument(help="Number of the model.")]
 
 PAUSABLE = {"register_node": 1, "open_cluster": 2, "add_lease": 4, "extend_lease": 8, "mint_iosd": 16}
 
@@ -105,6 +108,80 @@ def add_model(
 
 
 @app.command()
+def enable_model(ctx: typer.Context, code: Code, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Allow new leases of a device model again; network authority."""
+    submit(ctx, lambda client: client.network.set_model(code, enabled=True), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def disable_model(ctx: typer.Context, code: Code, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Stop new leases and extensions of a device model; network authority. Running leases are not touched."""
+    submit(ctx, lambda client: client.network.set_model(code, enabled=False), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def propose(
+    ctx: typer.Context,
+    changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Change parameters after the timelock, for new leases only; network authority. Overwrites an earlier proposal."""
+    wanted = dict(_change(text) for text in changes)
+    submit(ctx, lambda client: client.network.propose_params(**wanted), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def propose_role(
+    ctx: typer.Context,
+    role: Annotated[str, typer.Argument(help="authority, pauser, arbiter or feed.")],
+    holder: Annotated[str, typer.Argument(help="Address of the new holder; for the feed 32 bytes in hex.")],
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Name a new holder of a role, or a new price feed, after the timelock; network authority."""
+    value = hash32(holder) if role == "feed" else bytes(pubkey(holder))
+    submit(ctx, lambda client: client.network.propose_role(role, value), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """What was proposed, and from when on it can be applied (unix seconds)."""
+    from ionet.api.network import ROLES
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        network = await client.network.get()
+        rows = []
+        if network.pending_effective_at:
+            shown = client.program.codec.show(network)
+            now, then = shown["params"], shown["pending"]
+            names = [name for name in now if now[name] != then[name]]
+            due = network.pending_effective_at
+            rows += [{"what": name, "now": now[name], "proposed": then[name], "due": str(due)} for name in names]
+        for role, number in ROLES.items():
+            if number == network.pending_role:
+                held = network.feed_id.hex() if role == "feed" else str(getattr(network, role))
+                rows.append(
+                    {"what": role, "now": held, "proposed": _holder(role, network), "due": str(network.pending_role_at)}
+                )
+        return rows
+
+    print_rows(run(ctx, work, wallet=False), ["what", "now", "proposed", "due"], as_json=as_json)
+
+
+@app.command()
+def apply(ctx: typer.Context, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Put what is due into effect; anyone may, a new authority only by itself."""
+    submit(ctx, lambda client: client.network.apply_pending(), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def migrate(ctx: typer.Context, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Bring the network account of an earlier program version to the present one; anyone may, once."""
+    submit(ctx, lambda client: client.network.migrate(), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
 def pause(
     ctx: typer.Context,
     entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; none resumes everything.")] = None,
@@ -127,8 +204,27 @@ def burn(
     unsigned: AsUnsigned = False,
 ) -> None:
     """Burn what waits in a burn vault; anyone may."""
-    from ionet.cli.keys import mints_of
+    from ionet import pda
 
-    if token not in ("IO", "IOSD"):
+    mints = {"IO": pda.io_mint, "IOSD": pda.iosd_mint}
+    if token not in mints:
         raise InvalidInput(f"token {token!r}; known are IO, IOSD")
-    submit(ctx, lambda client: client.network.burn(mints_of(client)[token]), as_json=as_json, unsigned=unsigned)
+    submit(ctx, lambda client: client.network.burn(mints[token](client.program.id)), as_json=as_json, unsigned=unsigned)
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """A parameter's name and value from NAME=VALUE; several values are separated by commas."""
+    name, given, value = text.partition("=")
+    numbers = value.split(",")
+    if not given or not all(number.isascii() and number.isdecimal() for number in numbers):
+        raise InvalidInput(f"{text!r} is not NAME=NUMBER")
+    return name, int(value) if len(numbers) == 1 else tuple(map(int, numbers))
+
+
+def _holder(role: str, network: Network) -> str:
+    """Who is to hold a role, or which feed is to be used."""
+    from solders.pubkey import Pubkey
+
+    if role == "authority":
+        return str(network.pending_authority)
+    return network.pending_value.hex() if role == "feed" else str(Pubkey(network.pending_value))

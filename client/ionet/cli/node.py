@@ -18,7 +18,7 @@ from ionet.cli.context import (
     submit,
     tokens,
 )
-from ionet.errors import InvalidInput
+from ionet.currency import currency_bit
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ionet.wallet import KeypairSigner
 
 app = typer.Typer(help="Machines that can be rented.", no_args_is_help=True)
-
-CURRENCIES = {"IOSD": 1, "USDC": 2, "IO": 4}
 
 Node = Annotated[str, typer.Argument(help="Address of the node.")]
 Device = Annotated[str, typer.Option(help="Keypair file of the machine's own key.")]
@@ -197,9 +195,6 @@ def _terms(
     from ionet.types import NodeTerms
 
     names = currency or ["IOSD"]
-    unknown = [name for name in names if name not in CURRENCIES]
-    if unknown:
-        raise InvalidInput(f"currency {', '.join(unknown)}; known are {', '.join(CURRENCIES)}")
     return NodeTerms(
         price=amount(price, "IOSD"),
         min_coverage_bps=min_coverage_bps,
@@ -208,6 +203,6 @@ def _terms(
         payout=pubkey(payout) if payout else wallet,
         fee_payer=pubkey(fee_payer) if fee_payer else wallet,
         country=country,
-        currencies=sum(CURRENCIES[name] for name in set(names)),
+        currencies=sum(currency_bit(name) for name in set(names)),
         region=region,
     )

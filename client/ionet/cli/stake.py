@@ -17,6 +17,7 @@ from ionet.cli.context import (
     run,
     submit,
 )
+from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -60,7 +61,7 @@ def show(ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson 
 
 @app.command()
 def add(ctx: typer.Context, node: Node, io: Io, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
-    """Bond IO to a node; in this version its owner only."""
+    """Bond IO to a node: your own, or one whose owner shares rewards. While a case runs, yours is kept as a refill."""
     units = amount(io, "IO")
     submit(ctx, lambda client: client.stake.add(pubkey(node), units), as_json=as_json, unsigned=unsigned)
 
@@ -79,3 +80,62 @@ def withdraw(
     """Pay out what has matured; anyone may push it for a staker."""
     owner = pubkey(staker) if staker else None
     submit(ctx, lambda client: client.stake.withdraw(pubkey(node), owner), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def refill(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Turn what you added while a case had your node frozen into stake."""
+    submit(ctx, lambda client: client.stake.add(pubkey(node), 0), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def push_unbond(
+    ctx: typer.Context,
+    node: Node,
+    staker: Annotated[str, typer.Argument(help="Wallet of the staker.")],
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Start the cooldown of everything a staker has on a retired node; anyone may."""
+    submit(
+        ctx,
+        lambda client: client.stake.push_unbond(pubkey(node), pubkey(staker)),
+        as_json=as_json,
+        unsigned=unsigned,
+    )
+
+
+@app.command()
+def terms(
+    ctx: typer.Context,
+    node: Node,
+    share: Annotated[int, typer.Argument(help="Co-stakers' part of their rewards, basis points; 0 admits none.")],
+    as_json: AsJson = False,
+    unsigned: AsUnsigned = False,
+) -> None:
+    """Set what co-stakers get; node owner. A smaller part binds after a notice only."""
+    if not 0 <= share <= 10_000:
+        raise InvalidInput(f"{share} is no number of basis points")
+    submit(ctx, lambda client: client.stake.set_terms(pubkey(node), share), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def fund(ctx: typer.Context, node: Node, io: Io, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Give IO to a node's stakers as a reward; anyone may."""
+    units = amount(io, "IO")
+    submit(ctx, lambda client: client.stake.fund_rewards(pubkey(node), units), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def claim(
+    ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson = False, unsigned: AsUnsigned = False
+) -> None:
+    """Pay out rewards; anyone may push them for a staker."""
+    owner = pubkey(staker) if staker else None
+    submit(ctx, lambda client: client.stake.claim_rewards(pubkey(node), owner), as_json=as_json, unsigned=unsigned)
+
+
+@app.command()
+def close_vault(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+    """Close the vault of a retired node to which nobody has a claim any more; anyone may."""
+    submit(ctx, lambda client: client.stake.close_vault(pubkey(node)), as_json=as_json, unsigned=unsigned)

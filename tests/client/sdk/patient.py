@@ -17,8 +17,8 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from spl.token.constants import TOKEN_PROGRAM_ID
-from spl.token.instructions import AuthorityType, create_idempotent_associated_token_account, mint_to, set_authority
-from spl.token.models import MintToParams, SetAuthorityParams
+from spl.token.instructions import create_idempotent_associated_token_account, mint_to, set_authority
+from spl.token.models import AuthorityType, MintToParams, SetAuthorityParams
 
 DOLLARS = 250_000_000  # of 2.5, as the oracle counts them
 

@@ -26,7 +26,7 @@ TERMS = NodeTerms(
     price=1, min_coverage_bps=0, min_duration=1, max_duration=2, payout=Pubkey.default(), fee_payer=Pubkey.default(),
     country=1, currencies=1, region=0,
 )  # fmt: skip
-LISTS = {"tier_secs": (1, 2, 3), "tier_bps": (1, 2, 3, 4)}
+LISTS: dict[str, Any] = {"tier_secs": (1, 2, 3), "tier_bps": (1, 2, 3, 4)}
 PARAMS = Params(**{name: LISTS.get(name, 1) for name in Params.__struct_fields__})
 ENTRY = ProofEntry(interval=7, served_secs=7, gpu_ms=7, root=bytes(32))
 
@@ -49,7 +49,7 @@ def test_every_name_has_its_class() -> None:
 
 def _argument(kind: Any, key: Pubkey) -> Any:
     """A value of an IDL type."""
-    name, of = (kind, None) if isinstance(kind, str) else next(iter(kind.items()))
+    name, of = (kind, {}) if isinstance(kind, str) else next(iter(kind.items()))
     if name == "defined":
         return {"NodeTerms": TERMS, "Params": PARAMS, "ProofEntry": ENTRY}[of["name"]]
     if name == "vec":
