@@ -9,7 +9,7 @@ from typing import Any
 
 import postgres
 from bench.figures import Figures, count
-from indexer.recording import Recording, record
+from indexer.recording import Played, record, record_trust
 from indexer.tables_of import tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.pipeline import Pipeline
@@ -21,18 +21,21 @@ def measure() -> Figures:
 
 
 async def _measure() -> Figures:
-    recording = await record()
+    stories: list[Played] = [await record(), await record_trust()]  # between them every event of the program happens
+    drift, batch = 0, list[str]()
     with postgres.server() as server:
-        dsn = await postgres.create(server, "bench")
-        async with Writer.open(dsn) as writer:
-            pipeline = Pipeline(writer, PROGRAM.codec)
-            with _counted(writer) as batch:
-                await _commit(pipeline, recording)
-            with _counted(writer) as idle:
-                await pipeline.commit([], [], Checkpoint(*recording.heads))
-            before = await tables_of(dsn)
-            await pipeline.rebuild()
-        drift = _different(before, await tables_of(dsn))
+        for number, played in enumerate(stories):
+            dsn = await postgres.create(server, f"bench_{number}")
+            async with Writer.open(dsn) as writer:
+                pipeline = Pipeline(writer, PROGRAM.codec)
+                with _counted(writer) as sent:
+                    await _commit(pipeline, played)
+                with _counted(writer) as idle:
+                    await pipeline.commit([], [], Checkpoint(*played.heads))
+                before = await tables_of(dsn)
+                await pipeline.rebuild()
+            drift += _different(before, await tables_of(dsn))
+            batch = batch or sent  # of ordinary days
     return {
         "sql.statements_per_batch": count("tables", len(batch), "statements"),
         "sql.statements_without_news": count("tables", len(idle), "statements"),
@@ -40,10 +43,10 @@ async def _measure() -> Figures:
     }
 
 
-async def _commit(pipeline: Pipeline, recording: Recording) -> None:
-    """A history in which every event of the program happens, as one batch."""
-    transactions = recording.transactions
-    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(*recording.heads))
+async def _commit(pipeline: Pipeline, played: Played) -> None:
+    """A whole history as one batch."""
+    transactions = played.transactions
+    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(*played.heads))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -12,6 +13,7 @@ from indexer.recording import Recording, TrustRecording
 from indexer.tables_of import FACTS, STATES, tables_of
 from ionet.program import PROGRAM
 from ionet.types import Cluster, Iosd, Lease, Node
+from ionet_indexer.api.listings import COUNTED_STAKE
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import reconcile
@@ -151,3 +153,31 @@ async def test_tables_older_than_the_schema_are_folded_again(
     assert not await writer.refold_due()
     assert await tables_of(dsn) == right
     assert await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec) == []
+
+
+async def test_stake_is_counted_as_the_program_counts_it(dsn: str) -> None:
+    """The rule of state/rewards.rs in SQL and here, over pools of every shape."""
+    draw = random.Random(4)
+    sizes = (0, 1, 999, 10**6, 10**11, 10**15)
+    cases = [(7, 7_000, 3_500, 50), (100, 100_000, 30_000, 50), (100, 100_000, 100_000, 0), (5, 0, 0, 50)]
+    for _ in range(300):
+        shares = draw.choice(sizes) * draw.randint(1, 2_000)
+        cases.append((draw.choice(sizes), shares, draw.randint(0, shares), draw.randint(0, 50)))
+    sql = f"""
+        SELECT {COUNTED_STAKE}::text FROM unnest($1::numeric[], $2::numeric[], $3::numeric[], $4::integer[])
+        WITH ORDINALITY AS x(bonded, bonded_shares, owner_bonded_shares, most, place),
+        LATERAL (SELECT x.bonded, x.bonded_shares, x.owner_bonded_shares) t,
+        LATERAL (SELECT x.most AS co_stake_max_percent) p ORDER BY place
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(sql, *(list(column) for column in zip(*cases, strict=True)))
+    finally:
+        await connection.close()
+    assert [int(row[0]) for row in rows] == [counted(*case) for case in cases]
+    assert counted(100, 100_000, 30_000, 50) == 2 * 30  # of 70 co-staked only as much as the owner has
+
+
+def counted(bonded: int, shares: int, owned: int, most: int) -> int:
+    owner = bonded if owned == shares > 0 else min(owned * (bonded + 1) // (shares + 1_000), bonded)
+    return owner + min(bonded - owner, owner * most // (100 - most))

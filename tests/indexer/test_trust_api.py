@@ -202,6 +202,7 @@ def test_co_stakers_share_what_the_terms_say(api: httpx2.Client, trust: TrustRec
     claims = items(api, "rewards", node=node, kind="claimed")
     stakes = {each["owner"]: each for each in items(api, "stakes", node=node)}
     assert stakes[False]["rewards"] == "0"
+    assert items(api, "stakes", owner="false") == [stakes[False]]
     paid = sum(int(each["amount"]) for each in claims if each["wallet"] == stakes[False]["staker"])
     assert int(stakes[False]["rewards_claimed"]) == paid
     item = get(api, f"nodes/{node}")["item"]

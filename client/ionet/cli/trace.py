@@ -135,6 +135,7 @@ def _summary(item: dict[str, Any]) -> dict[str, Any]:
         "cost": f"{tokens(int(item['amount']), item['currency'])} {item['currency']}"
         if item["currency"] in ("IO", "IOSD", "USDC")
         else item["amount"],
+        **({"dispute": item["dispute"]} if item.get("dispute") else {}),
         "proof": item["proof"]["signature"],
         "paid by": paid["signature"] if paid else "not paid yet",
         "leaf": f"{item['leaf']['index']} of {item['leaf']['count']} under {item['leaf']['root']}",

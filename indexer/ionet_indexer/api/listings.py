@@ -127,7 +127,7 @@ STAKES = Listing(
     source="positions t JOIN nodes n ON n.node = t.node",
     order=(Order("position", "t.staker_position", "text"),),
     key="t.staker_position",
-    filters=_by("node", "staker"),
+    filters={**_by("node", "staker"), "owner": f"{_IS_OWNER} = {{0}}"},
     computed={
         "position": "t.staker_position",
         "slot": _SLOT,

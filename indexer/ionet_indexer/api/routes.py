@@ -148,11 +148,12 @@ async def stakes(
     reader: NamedDependency[Reader],
     node: OptionalKey = None,
     staker: OptionalKey = None,
+    owner: FromQuery[bool | None] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[models.Stake]:
-    """Stake positions."""
-    return await page_of(reader, listings.STAKES, {"node": node, "staker": staker}, cursor, limit)
+    """Stake positions. `owner`: the nodes' owners (true) or their co-stakers (false)."""
+    return await page_of(reader, listings.STAKES, {"node": node, "staker": staker, "owner": owner}, cursor, limit)
 
 
 @get("/cases")
