@@ -24,6 +24,7 @@ const MIN_EXPONENT: i32 = -12;
 
 /// A verified price of one IO in dollars, `mantissa · 10^exponent`.
 #[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Price {
     pub publish_time: i64,
     exponent: i32,
@@ -109,6 +110,20 @@ impl Price {
         math::to_u64(math::mul_div(u128::from(value), self.scale()?, u128::from(self.high()?))?)
     }
 
+    /// IOSD that burning `io` mints: its value on its way in less the spread, which stays in the backing.
+    #[inline(never)]
+    pub fn mint_out(&self, io: u64, spread_bps: u16) -> Result<u64> {
+        let value = self.value_in(io)?;
+        math::sub(value, math::bps_ceil(value, u64::from(spread_bps))?)
+    }
+
+    /// The least IO whose burning mints `iosd`.
+    #[inline(never)]
+    pub fn mint_in(&self, iosd: u64, spread_bps: u16) -> Result<u64> {
+        let kept = math::sub(BPS, u64::from(spread_bps))?;
+        self.io_in(math::to_u64(math::mul_div_ceil(u128::from(iosd), u128::from(BPS), u128::from(kept))?)?)
+    }
+
     /// Micro-dollars per IO on its way in, rounded down.
     pub fn low_price(&self) -> Result<u64> {
         self.value_in(IO_UNIT)
@@ -117,6 +132,14 @@ impl Price {
     /// Micro-dollars per IO on its way out, rounded up.
     pub fn high_price(&self) -> Result<u64> {
         math::to_u64(math::mul_div_ceil(u128::from(IO_UNIT), u128::from(self.high()?), self.scale()?)?)
+    }
+}
+
+#[cfg(test)]
+impl Price {
+    /// A price as an account would give it, without its checks.
+    pub fn of(price: u64, ema: u64, conf: u64, exponent: i32) -> Self {
+        Self { publish_time: 0, exponent, price, ema, conf }
     }
 }
 

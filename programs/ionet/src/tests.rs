@@ -1,6 +1,7 @@
 //! Properties of the arithmetic, of stake pools and of a lease's ring of intervals, on random values.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
+mod iosd;
 mod staking;
 
 use bytemuck::Zeroable;

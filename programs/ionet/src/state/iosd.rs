@@ -66,6 +66,15 @@ impl Iosd {
         Ok(())
     }
 
+    /// IO that redeeming `amount` pays when it is worth `worth` IO: at most its part of the backing, less the spread.
+    #[inline(never)]
+    pub fn redeem_out(&self, amount: u64, worth: u64, spread_bps: u16) -> Result<u64> {
+        let supply = u128::from(self.supply()?.max(amount));
+        let part = math::mul_div(u128::from(amount), u128::from(self.backing()?), supply)?;
+        let gross = worth.min(math::to_u64(part)?);
+        math::sub(gross, math::bps_ceil(gross, u64::from(spread_bps))?)
+    }
+
     /// Refuses a mint beyond the limit of its window.
     pub fn limit_mint(&mut self, amount: u64, params: &Params, now: i64) -> Result<()> {
         let most = math::bps_floor(self.supply()?, u64::from(params.mint_limit_bps))?.max(params.mint_floor);

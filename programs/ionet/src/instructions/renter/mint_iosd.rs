@@ -35,9 +35,7 @@ pub struct MintIosd {
 pub fn handler(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Result<()> {
     require!(io_amount > 0, IonetError::ZeroAmount);
     let price = load_price(&ctx.accounts)?;
-    let value = price.value_in(io_amount)?;
-    let spread = math::bps_ceil(value, u64::from(ctx.accounts.network.params.spread_bps))?;
-    let iosd_amount = math::sub(value, spread)?;
+    let iosd_amount = price.mint_out(io_amount, ctx.accounts.network.params.spread_bps)?;
     require!(iosd_amount > 0, IonetError::ZeroAmount);
     require!(iosd_amount >= min_iosd, IonetError::SlippageExceeded);
     mint(ctx, &price, io_amount, iosd_amount)

@@ -41,13 +41,7 @@ pub fn handler(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> 
     let last_rate = ctx.accounts.price_update.is_none();
     let worth = worth(&mut ctx.accounts, iosd_amount, now)?;
     let (network, iosd) = (&ctx.accounts.network, &mut ctx.accounts.iosd);
-    let part = math::mul_div(
-        u128::from(iosd_amount),
-        u128::from(iosd.backing()?),
-        u128::from(iosd.supply()?.max(iosd_amount)),
-    )?;
-    let gross = worth.min(math::to_u64(part)?);
-    let io_amount = math::sub(gross, math::bps_ceil(gross, u64::from(network.params.spread_bps))?)?;
+    let io_amount = iosd.redeem_out(iosd_amount, worth, network.params.spread_bps)?;
     require!(io_amount > 0, IonetError::ZeroAmount);
     require!(io_amount >= min_io, IonetError::SlippageExceeded);
 
