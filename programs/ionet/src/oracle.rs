@@ -111,14 +111,12 @@ impl Price {
     }
 
     /// IOSD that burning `io` mints: its value on its way in less the spread, which stays in the backing.
-    #[inline(never)]
     pub fn mint_out(&self, io: u64, spread_bps: u16) -> Result<u64> {
         let value = self.value_in(io)?;
         math::sub(value, math::bps_ceil(value, u64::from(spread_bps))?)
     }
 
     /// The least IO whose burning mints `iosd`.
-    #[inline(never)]
     pub fn mint_in(&self, iosd: u64, spread_bps: u16) -> Result<u64> {
         let kept = math::sub(BPS, u64::from(spread_bps))?;
         self.io_in(math::to_u64(math::mul_div_ceil(u128::from(iosd), u128::from(BPS), u128::from(kept))?)?)

@@ -67,7 +67,6 @@ impl Iosd {
     }
 
     /// IO that redeeming `amount` pays when it is worth `worth` IO: at most its part of the backing, less the spread.
-    #[inline(never)]
     pub fn redeem_out(&self, amount: u64, worth: u64, spread_bps: u16) -> Result<u64> {
         let supply = u128::from(self.supply()?.max(amount));
         let part = math::mul_div(u128::from(amount), u128::from(self.backing()?), supply)?;
