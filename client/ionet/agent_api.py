@@ -75,6 +75,8 @@ class Status(msgspec.Struct, frozen=True):
     """Unix seconds at which the running Ray process started."""
     reason: str | None = None
     """For `failed`: why, in one line."""
+    unchallenged: int = 0
+    """How many of the lease's last proven intervals, in a row, had no challenge; the owner may leave after two."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -48,6 +48,15 @@ def lease_view(address: Pubkey, lease: Lease, cluster: Cluster | None) -> LeaseV
         grace_intervals=lease.grace_intervals,
         ring_next=lease.ring_next,
         proof_head=lease.proof_head,
+        ring_base=lease.ring_base,
+        approved_through=lease.approved_through,
+        dispute_window_secs=lease.dispute_window_secs,
+        dispute_from=lease.dispute_from,
+        dispute_to=lease.dispute_to,
+        dispute_head=lease.dispute_head,
+        disputed_at=lease.disputed_at,
+        unchallenged=lease.unchallenged,
+        tier1_intervals=lease.tier1_intervals,
     )
 
 

@@ -6,7 +6,6 @@ Times are the chain's clock in unix seconds. All intervals are half-open: at the
 from __future__ import annotations
 
 from enum import IntEnum
-from hashlib import sha256
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -45,10 +44,32 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     """First interval for which no proof was appended."""
     proof_head: bytes
     """Hash chain over all proofs, 32 bytes."""
+    ring_base: int = 0
+    """First interval whose payment can still be disputed."""
+    approved_through: int = 0
+    dispute_window_secs: int = 0
+    dispute_from: int = 0
+    dispute_to: int = 0
+    """Intervals dispute_from..dispute_to are in dispute; equal when there is none."""
+    dispute_head: bytes = bytes(32)
+    """Where its defence has walked back to in the chain of proofs."""
+    disputed_at: int = 0
+    unchallenged: int = 0
+    """The last so many intervals cannot be defended: the supplier left because nobody challenged them."""
+    tier1_intervals: int = 0
 
     @property
     def is_head(self) -> bool:
         return self.head_lease == self.address
+
+    @property
+    def is_disputed(self) -> bool:
+        return self.dispute_to > self.dispute_from
+
+    def can_defend(self, interval: int) -> bool:
+        """Whether an interval is in dispute and evidence for it would be taken."""
+        challenged = self.unchallenged == 0 or interval < self.intervals() - self.unchallenged
+        return challenged and self.dispute_from <= interval < self.dispute_to
 
     def may_act(self, key: Pubkey, now: int) -> bool:
         """Whether `key` speaks for the renter: his wallet, or the session key until it expires."""
@@ -79,6 +100,16 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return self.started_at > 0 and now < self.proof_deadline(self.intervals() - 1)
 
+    def disputable_at(self, now: int) -> bool:
+        """Whether there is, or can still come, a dispute about it."""
+        final_at = self.ends_at + self.grace_intervals * self.interval_secs + self.dispute_window_secs
+        return self.is_disputed or self.provable_at(now) or (self.started_at > 0 and now < final_at)
+
+    def closed_at(self, now: int) -> int:
+        """How many of the intervals proven so far can no longer be proven otherwise, from the first one on."""
+        open_ones = range(self.ring_base, self.ring_next)
+        return self.ring_base + sum(now >= self.proof_deadline(interval) for interval in open_ones)
+
     def interval_at(self, now: int) -> int | None:
         """The interval that runs at `now`, None when the meter does not run."""
         if self.started_at == 0 or not self.started_at <= now < self.ends_at:
@@ -100,9 +131,3 @@ class NodeView(msgspec.Struct, frozen=True):
         """The lease at an address, if it is on the chain."""
         known = self.others if self.lease is None else (self.lease, *self.others)
         return next((lease for lease in known if str(lease.address) == str(address)), None)
-
-
-def next_proof_head(head: bytes, interval: int, served_secs: int, gpu_ms: int, root: bytes) -> bytes:
-    """The lease's proof chain after one more proof."""
-    numbers = interval.to_bytes(4, "little") + served_secs.to_bytes(4, "little") + gpu_ms.to_bytes(8, "little")
-    return sha256(head + numbers + root).digest()

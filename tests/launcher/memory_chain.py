@@ -9,10 +9,14 @@ import json
 from collections.abc import Callable, Sequence
 
 import msgspec
+from ionet import merkle
+from ionet.defence import Dispute, Evidence, Step, next_head
+from ionet.types import ProofEntry
 from ionet_launcher.agent.chain import ExpiredError, RefusedError, Signed
-from ionet_launcher.lease import LeaseStatus, LeaseView, NodeView, next_proof_head
+from ionet_launcher.lease import LeaseStatus, LeaseView, NodeView
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 SESSION, RENTER = Keypair.from_seed(bytes([1] * 32)), Keypair.from_seed(bytes([2] * 32))
 
@@ -51,6 +55,9 @@ class MemoryChain:
         self.roots: dict[int, bytes] = {}
         self.executed: list[bytes] = []
         self.ready: list[bytes] = []
+        self.chain: list[ProofEntry] = []
+        self.defended: list[tuple[int, int]] = []
+        self._steps: dict[int, Step] = {}
         self._signed = 0
 
     async def view(self, others: Sequence[str] = ()) -> NodeView:
@@ -65,6 +72,59 @@ class MemoryChain:
             lease=str(lease.address), interval=interval, served=served_secs, root=root.hex(), gpu_ms=gpu_ms
         )
 
+    async def sign_defence(self, dispute: Dispute, step: Step) -> Signed:
+        self._steps[self._signed + 1] = step
+        return self._sign(lease=str(dispute.lease), step=self._signed + 1)
+
+    async def proofs(self, _lease: Pubkey) -> Sequence[ProofEntry]:
+        return self.chain
+
+    def dispute(self, first: int, end: int) -> None:
+        """As `dispute_lease`, by whoever may."""
+        lease = self.past or self.lease
+        assert lease is not None
+        assert self.now() >= lease.proof_deadline(end - 1)
+        self.put(
+            lease,
+            dispute_from=first,
+            dispute_to=end,
+            dispute_head=lease.proof_head,
+            disputed_at=self.now(),
+        )
+
+    def _defend(self, lease: LeaseView, step: Step) -> None:
+        """As `defend_lease`: the chain, the signature, the path, the place."""
+        head, entry = step.prev_head, step.entries[0]
+        for each in step.entries:
+            head = next_head(head, each)
+        if not lease.is_disputed or head != lease.dispute_head:
+            raise RefusedError("WrongProofChain")
+        if step.evidence is not None:
+            self._check(lease, entry, step.evidence)
+            self.defended.append((entry.interval, entry.served_secs))
+            lease = self.put(lease, dispute_to=entry.interval)
+        self.put(lease, dispute_head=step.prev_head)
+
+    def _check(self, lease: LeaseView, entry: ProofEntry, evidence: Evidence) -> None:
+        name, signature = bytes(lease.address), Signature.from_bytes(evidence.signature)
+        if not signature.verify(SESSION.pubkey(), merkle.challenge_message(name, entry.interval)):
+            raise RefusedError("the precompile refuses the signature")
+        task, result = merkle.CHALLENGE_TASK_ID, merkle.result_hash(evidence.signature)
+        node = merkle.leaf(name, entry.interval, 0, task, result)
+        for sibling in evidence.path:
+            node = merkle.inner(node, sibling)
+        if node != entry.root or not lease.can_defend(entry.interval):
+            raise RefusedError("WrongEvidence")
+
+    def put(self, lease: LeaseView, **changes: object) -> LeaseView:
+        """Change a lease."""
+        after = msgspec.structs.replace(lease, **changes)
+        if self.past is not None and self.past.address == lease.address:
+            self.past = after
+        else:
+            self.lease = after
+        return after
+
     def _sign(self, **what: object) -> Signed:
         self._signed += 1
         return Signed(json.dumps({**what, "n": self._signed}).encode(), self.now() + 60)
@@ -78,7 +138,9 @@ class MemoryChain:
         lease = (await self.view([what["lease"]])).find(what["lease"])
         if lease is None:
             raise RefusedError("no such lease")
-        if "ready" in what:
+        if "step" in what:
+            self._defend(lease, self._steps[what["step"]])
+        elif "ready" in what:
             self._mark_ready(lease, bytes.fromhex(what["ready"]))
         else:
             self._append(lease, what["interval"], what["served"], bytes.fromhex(what["root"]), what["gpu_ms"])
@@ -114,15 +176,10 @@ class MemoryChain:
             if not holds:
                 raise RefusedError(name)
         self.served[interval], self.roots[interval] = served, root
-        after = msgspec.structs.replace(
-            lease,
-            ring_next=max(lease.ring_next, interval + 1),
-            proof_head=next_proof_head(lease.proof_head, interval, served, gpu_ms, root),
-        )
-        if lease is self.past:
-            self.past = after
-        else:
-            self.lease = after
+        entry = ProofEntry(interval, served, gpu_ms, root)
+        self.chain.append(entry)
+        ring_next = max(lease.ring_next, interval + 1)
+        self.put(lease, ring_next=ring_next, proof_head=next_head(lease.proof_head, entry))
 
     def end(self, at: int) -> None:
         """As `end_lease`: the node is free at once, the lease stays until it is closed."""

@@ -91,7 +91,8 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     assert chain.lease is not None
     journal = Journal(tmp_path / "journal")
     provider = LocalProvider(tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool")
-    agent = Agent(chain, journal, provider, tmp_path / "spool", report_hash=bytes(32), poll_secs=0.2)
+    spool, device = tmp_path / "spool", RENTER.pubkey()
+    agent = Agent(chain, journal, provider, spool, device=device, report_hash=bytes(32), poll_secs=0.2)
     api = Api(Gate(chain.lease.node, journal, agent.view), journal, provider, measure())
     async with serving(api.app(), "127.0.0.1", 0) as port:
         yield Node(chain, chain.lease, journal, provider, agent, f"http://127.0.0.1:{port}")

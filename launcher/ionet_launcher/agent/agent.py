@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
+from solders.pubkey import Pubkey
 
 from ionet_launcher.agent.chain import Chain, ChainError
+from ionet_launcher.agent.defender import Defender
 from ionet_launcher.agent.journal import Journal
 from ionet_launcher.agent.prover import Prover
 from ionet_launcher.lease import LeaseStatus, NodeView
@@ -37,12 +39,14 @@ class Agent:
         provider: LocalProvider,
         spools: Path,
         *,
+        device: Pubkey,
         report_hash: bytes,
         uploader: Uploader | None = None,
         poll_secs: float = 0.5,
     ) -> None:
         self._chain, self._journal, self._provider, self._spools = chain, journal, provider, spools
         self._prover = Prover(chain, journal, spools)
+        self._defender = Defender(chain, journal, device)
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
         self._view: NodeView | None = None
         self._viewed_at = 0.0
@@ -92,6 +96,8 @@ class Agent:
         # Before Ray is touched: stopping it can take longer than the last proof may wait.
         for lease in view.others if view.lease is None else (*view.others, view.lease):
             await self._prover.step(lease, view.now)
+            await self._defender.step(lease)
+            self._defender.report_silence(lease, view.now)
         await self._run_ray(view, status)
         if self._uploader is not None:
             await self._uploader.step()
@@ -120,10 +126,11 @@ class Agent:
         await self._provider.restart()
 
     def _forget(self, view: NodeView) -> None:
-        """Drop what is known of leases that cannot be proven any more and whose leaves are uploaded."""
+        """Drop what is known of leases that cannot be disputed any more and whose leaves are uploaded."""
         waiting = {proof.lease for proof in self._journal.to_upload()} if self._uploader is not None else set()
         for name in self._journal.leases():
             lease = view.find(name)
-            if name not in waiting and (lease is None or not lease.provable_at(view.now)):
+            if name not in waiting and (lease is None or not lease.disputable_at(view.now)):
                 self._journal.forget(name)
+                self._defender.forget(name)
                 (self._spools / name).unlink(missing_ok=True)

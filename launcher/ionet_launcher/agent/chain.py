@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+from ionet.defence import Dispute, Step
+from ionet.types import ProofEntry
+from solders.pubkey import Pubkey
 
 from ionet_launcher.lease import LeaseView, NodeView
 
@@ -39,6 +42,12 @@ class Chain(Protocol):
 
     async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
         """A proof of one interval, not sent yet."""
+
+    async def sign_defence(self, dispute: Dispute, step: Step) -> Signed:
+        """A step of a dispute's defence, not sent yet."""
+
+    async def proofs(self, lease: Pubkey) -> Sequence[ProofEntry]:
+        """All proofs of a lease, oldest first, from the chain's history."""
 
     async def send(self, signed: Signed) -> None:
         """Send and wait until it landed. Raises RefusedError, ExpiredError."""

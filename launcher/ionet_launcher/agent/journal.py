@@ -170,6 +170,18 @@ class Journal:
         """The newest proof that landed."""
         return self._proof("lease = ? and landed", lease)
 
+    def landed_proofs(self, lease: str) -> list[Proof]:
+        """Every proof of a lease that landed, in the order of its chain."""
+        return self._proofs("where lease = ? and landed order by interval, final", lease)
+
+    def unchallenged(self, lease: str) -> int:
+        """How many of the last intervals that were proven to their end, in a row, had no challenge."""
+        last = "coalesce((select max(c.interval) from challenge c where c.lease = p.lease), -1)"
+        row = self._db.execute(
+            f"select count(*) from proof p where p.lease = ? and landed and final and p.interval > {last}", (lease,)
+        )
+        return int(row.fetchone()[0])
+
     def _proof(self, where: str, lease: str) -> Proof | None:
         found = self._proofs(f"where {where} order by interval desc, final desc limit 1", lease)
         return found[0] if found else None

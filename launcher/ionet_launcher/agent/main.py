@@ -77,6 +77,7 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
             journal,
             provider,
             spools,
+            device=device.pubkey(),
             report_hash=report.hash(),
             uploader=uploader,
             poll_secs=config.poll_secs,

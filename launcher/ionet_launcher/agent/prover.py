@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 
 from ionet import merkle
+from ionet.defence import next_head
+from ionet.types import ProofEntry
 from solders.pubkey import Pubkey
 
 from ionet_launcher.agent import spool
 from ionet_launcher.agent.chain import Chain, ExpiredError, RefusedError
 from ionet_launcher.agent.journal import Journal, Leaf, Proof
-from ionet_launcher.lease import LeaseView, next_proof_head
+from ionet_launcher.lease import LeaseView
 
 # Utilisation is not measured: nothing on this path reads the device. It moves no money.
-_GPU_MS = 0
+GPU_MS = 0
 _log = logging.getLogger("ionet.agent.prover")
 
 
@@ -85,8 +87,8 @@ class Prover:
             self._journal.add_leaves(name, interval, leaves, read)
 
     async def _sign(self, lease: LeaseView, interval: int, final: bool, served: int, root: bytes, leaves: int) -> Proof:
-        signed = await self._chain.sign_proof(lease, interval, served, root, _GPU_MS)
-        head = next_proof_head(lease.proof_head, interval, served, _GPU_MS, root)
+        signed = await self._chain.sign_proof(lease, interval, served, root, GPU_MS)
+        head = next_head(lease.proof_head, ProofEntry(interval, served, GPU_MS, root))
         proof = Proof(str(lease.address), interval, final, served, root, leaves, head, signed)
         self._journal.put_proof(proof)
         return proof
@@ -105,14 +107,25 @@ class Prover:
         _log.info("interval %d: %d s proven with %d leaves", proof.interval, proof.served_secs, proof.leaves)
 
 
+def _leaf_0(signature: bytes) -> Leaf:
+    return Leaf(merkle.CHALLENGE_TASK_ID, merkle.result_hash(signature))
+
+
 def interval_leaves(journal: Journal, lease: Pubkey, interval: int, count: int | None = None) -> list[Leaf]:
     """All leaves of an interval: the answer to the challenge as leaf 0, then the results. `count`: the first ones.
 
     Where no challenge came, leaf 0 is the hash of nothing, which no signature can match.
     """
     signature = journal.challenge(str(lease), interval) or b""
-    first = Leaf(merkle.CHALLENGE_TASK_ID, merkle.result_hash(signature))
-    return [first, *journal.leaves(str(lease), interval, None if count is None else count - 1)]
+    return [_leaf_0(signature), *journal.leaves(str(lease), interval, None if count is None else count - 1)]
+
+
+def proven_leaves(journal: Journal, lease: Pubkey, proof: Proof) -> list[Leaf]:
+    """The leaves under a proof's root. A challenge that came after the proof was signed is not among them."""
+    leaves = interval_leaves(journal, lease, proof.interval, proof.leaves)
+    if merkle.root(leaf_hashes(lease, proof.interval, leaves)) == proof.root:
+        return leaves
+    return [_leaf_0(b""), *leaves[1:]]
 
 
 def leaf_hashes(lease: Pubkey, interval: int, leaves: list[Leaf]) -> list[bytes]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from ionet import instructions
 from ionet.client import Client
+from ionet.defence import Dispute, Step, challenge_key, step_instructions
 from ionet.errors import ChainRefused, IonetError, TransactionExpired
 from ionet.rpc import PreflightFailed
-from ionet.types import Lease
+from ionet.types import Lease, ProofEntry
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -82,9 +83,26 @@ class RpcChain:
             )
         )
 
-    async def _sign(self, instruction: Instruction) -> Signed:
+    async def sign_defence(self, dispute: Dispute, step: Step) -> Signed:
         try:
-            empty = await self._client.unsigned([instruction], payer=self._device.pubkey())
+            lease, cluster = (
+                await self._client.lease.get(dispute.lease),
+                await self._client.cluster.get(dispute.cluster),
+            )
+        except IonetError as error:
+            raise ChainError(str(error)) from error
+        key = challenge_key(cluster, lease.disputed_at)
+        return await self._sign(*step_instructions(dispute, step, defender=self._device.pubkey(), key=key))
+
+    async def proofs(self, lease: Pubkey) -> Sequence[ProofEntry]:
+        try:
+            return await self._client.lease.proofs(lease)
+        except IonetError as error:
+            raise ChainError(str(error)) from error
+
+    async def _sign(self, *wanted: Instruction) -> Signed:
+        try:
+            empty = await self._client.unsigned(wanted, payer=self._device.pubkey())
         except ChainRefused as error:
             raise RefusedError(str(error)) from error
         except IonetError as error:

@@ -61,8 +61,9 @@ class Api:
         return Starlette(routes=routes, exception_handlers=handlers)
 
     async def status(self, request: Request) -> Response:
-        await self._authorize(request, 0)
-        return _json(await self._provider.status())
+        lease, _, _ = await self._authorize(request, 0)
+        silent = self._journal.unchallenged(str(lease.address))
+        return _json(msgspec.structs.replace(await self._provider.status(), unchallenged=silent))
 
     async def report(self, request: Request) -> Response:
         await self._authorize(request, 0)

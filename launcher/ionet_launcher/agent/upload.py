@@ -11,7 +11,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.agent.journal import Journal
-from ionet_launcher.agent.prover import interval_leaves
+from ionet_launcher.agent.prover import proven_leaves
 
 _RETRY_SECS = 2.0
 _TIMEOUT_SECS = 10.0
@@ -35,7 +35,7 @@ class LeafUploader:
             return
         for proof in self._journal.to_upload():
             lease = Pubkey.from_string(proof.lease)
-            leaves = interval_leaves(self._journal, lease, proof.interval, proof.leaves)
+            leaves = proven_leaves(self._journal, lease, proof)
             pairs = [(leaf.task, leaf.result) for leaf in leaves]
             try:
                 await send_upload(
