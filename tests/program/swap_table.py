@@ -257,7 +257,7 @@ UNTYPED = {
 }
 # Where Solana's own programs answer, or a slot is not read before it fails.
 SPECIAL = {
-    ("init_network", "genesis_account", "read-only"): "ProgramFailedToComplete",
+    ("init_network", "genesis_account", "read-only"): "ConstraintMut",
     ("stake", "position", "type"): "ConstraintSpace",
     ("open_cluster", "renter_account", "type"): "ConstraintSpace",
     ("stake", "position", "absent"): "InvalidSeeds",

@@ -1,4 +1,4 @@
-//! The four token instructions that the program sends. They are built on the stack: half the compute units of the
+//! The token instructions that the program sends. They are built on the stack: half the compute units of the
 //! generic helpers, and plain SPL mints are the only ones admitted.
 
 use anchor_lang::prelude::*;
@@ -67,6 +67,28 @@ pub fn mint_for<'a>(
     seeds: Seeds<'a>,
 ) {
     invoke(mint, to, authority, &with_amount(MINT_TO, amount), seeds);
+}
+
+/// Creates the associated account of `owner`, which must not exist yet; `payer` pays its rent.
+pub fn create_associated<'a>(
+    payer: CpiHandleMut<'a>,
+    account: CpiHandleMut<'a>,
+    owner: CpiHandle<'a>,
+    mint: CpiHandle<'a>,
+    system_program: CpiHandle<'a>,
+    token_program: CpiHandle<'a>,
+) {
+    const CREATE: u8 = 0;
+    let accounts = [
+        InstructionAccount::writable_signer(payer.address()),
+        InstructionAccount::writable(account.address()),
+        InstructionAccount::readonly(owner.address()),
+        InstructionAccount::readonly(mint.address()),
+        InstructionAccount::readonly(system_program.address()),
+        InstructionAccount::readonly(token_program.address()),
+    ];
+    let handles = [payer.into(), account.into(), owner, mint, system_program, token_program];
+    unchecked_invoke_signed_fixed(&anchor_spl::associated_token::ID, &[CREATE], &accounts, &handles, &[]);
 }
 
 /// Mints the genesis supply; `init_network` can run only once.

@@ -13,7 +13,7 @@ use crate::{clock, emit_event};
 pub struct ApplyPending {
     pub caller: Signer,
     #[account(mut, seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
 }
 
 /// Puts everything that is due into effect. Anyone; a new authority only by itself, so that it cannot be handed to a key

@@ -12,19 +12,19 @@ use crate::{clock, emit_event, math};
 pub struct DecideCase {
     pub authority: Signer,
     #[account(mut, seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(case.node == *node.address() @ IonetError::WrongCase))]
-    pub case: Account<Case>,
+    pub case: Box<Account<Case>>,
     /// CHECK: the arbiter who opened the case and paid its rent; a wallet, so it may be the signer above as well.
     #[account(unsafe(dup), address = case.arbiter @ IonetError::WrongRentPayer)]
     pub arbiter: UncheckedAccount,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// Burn vault of IO.
     #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
 }
 

@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 use anchor_spl::associated_token::AssociatedToken;
 use anchor_spl::mint;
-use anchor_spl::token::{Mint, Token, TokenAccount};
+use anchor_spl::token::{Mint, Token};
 
 use crate::constants::{IO_DECIMALS, IO_GENESIS, USD_DECIMALS};
 use crate::error::IonetError;
@@ -34,8 +34,9 @@ pub struct InitNetwork {
     pub usdc_mint: Box<Account<Mint>>,
     /// CHECK: any wallet; receives the genesis supply.
     pub genesis_owner: UncheckedAccount,
-    #[account(init, payer = authority, associated_token::mint = io_mint, associated_token::authority = genesis_owner)]
-    pub genesis_account: Box<Account<TokenAccount>>,
+    /// CHECK: the owner's associated account; its program creates it, and refuses any other.
+    #[account(mut)]
+    pub genesis_account: UncheckedAccount,
     pub token_program: Program<Token>,
     pub associated_token_program: Program<AssociatedToken>,
     pub system_program: Program<System>,
@@ -77,6 +78,15 @@ pub fn handler(
     iosd.bump = ctx.bumps.iosd;
     iosd.version = Iosd::VERSION;
 
+    let accounts = &mut ctx.accounts;
+    token::create_associated(
+        accounts.authority.cpi_handle_mut(),
+        accounts.genesis_account.cpi_handle_mut(),
+        accounts.genesis_owner.cpi_handle(),
+        accounts.io_mint.cpi_handle(),
+        accounts.system_program.cpi_handle(),
+        accounts.token_program.cpi_handle(),
+    );
     token::mint_genesis(
         ctx.accounts.io_mint.cpi_handle_mut(),
         ctx.accounts.genesis_account.cpi_handle_mut(),

@@ -9,13 +9,13 @@ pub struct InitVaults {
     #[account(mut)]
     pub payer: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(constraint(network.admits(mint.address()) @ IonetError::WrongMint))]
-    pub mint: Account<Mint>,
+    pub mint: Box<Account<Mint>>,
     #[account(init, payer = payer, seeds = [b"fees", mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
-    pub fee_vault: Account<TokenAccount>,
+    pub fee_vault: Box<Account<TokenAccount>>,
     #[account(init, payer = payer, seeds = [b"burn", mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     pub system_program: Program<System>,
 }

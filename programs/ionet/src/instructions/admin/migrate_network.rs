@@ -9,7 +9,7 @@ use crate::{clock, emit_event};
 #[derive(Accounts)]
 pub struct MigrateNetwork {
     #[account(mut, seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
 }
 
 /// Gives a network of version 1 the parameters that came with version 2, from its profile. Anyone; once. Until then they

@@ -12,16 +12,16 @@ pub struct OpenCase {
     #[account(mut)]
     pub arbiter: Signer,
     #[account(seeds = [b"network"], bump, constraint(network.arbiter == *arbiter.address() @ IonetError::NotArbiter))]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(
         init,
         payer = arbiter,
         seeds = [b"case", node.address().as_ref(), &node.next_case.to_le_bytes()],
         bump,
     )]
-    pub case: Account<Case>,
+    pub case: Box<Account<Case>>,
     pub system_program: Program<System>,
 }
 

@@ -16,7 +16,7 @@ pub struct Propose {
         bump,
         constraint(network.authority == *authority.address() @ IonetError::NotAuthority),
     )]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
 }
 
 /// Names new parameters; they can take effect after the timelock. Network authority. Overwrites an earlier proposal.

@@ -14,9 +14,9 @@ pub struct RegisterModel {
     #[account(mut)]
     pub authority: Signer,
     #[account(seeds = [b"network"], bump, constraint(network.authority == *authority.address() @ IonetError::NotAuthority))]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(init, payer = authority, seeds = [b"model", &code.to_le_bytes()], bump)]
-    pub model: Account<DeviceModel>,
+    pub model: Box<Account<DeviceModel>>,
     pub system_program: Program<System>,
 }
 

@@ -10,9 +10,9 @@ use crate::{clock, emit_event, math};
 pub struct SetModel {
     pub authority: Signer,
     #[account(seeds = [b"network"], bump, constraint(network.authority == *authority.address() @ IonetError::NotAuthority))]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub model: Account<DeviceModel>,
+    pub model: Box<Account<DeviceModel>>,
 }
 
 /// Stops new leases and extensions on a device model, or allows them again. Network authority, at once: like a pause it

@@ -15,7 +15,7 @@ pub struct SetPause {
         bump,
         constraint((network.pauser == *pauser.address() || network.authority == *pauser.address()) @ IonetError::NotPauser),
     )]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
 }
 
 /// Sets which entries are paused. Pauser or network authority. Exits have no bit: they cannot be paused.

@@ -10,17 +10,17 @@ use crate::{clock, emit_event, math, token};
 #[derive(Accounts)]
 pub struct Burn {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, seeds = [b"iosd"], bump)]
-    pub iosd: Account<Iosd>,
+    pub iosd: Box<Account<Iosd>>,
     /// IO or IOSD.
     #[account(
         mut,
         constraint((*mint.address() == network.io_mint || *mint.address() == network.iosd_mint) @ IonetError::WrongMint),
     )]
-    pub mint: Account<Mint>,
+    pub mint: Box<Account<Mint>>,
     #[account(mut, seeds = [b"burn", mint.address().as_ref()], bump)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
 }
 

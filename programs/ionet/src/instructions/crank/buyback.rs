@@ -12,19 +12,19 @@ use crate::{clock, emit_event, math, token};
 pub struct Buyback {
     pub seller: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, seeds = [b"iosd"], bump)]
-    pub iosd: Account<Iosd>,
+    pub iosd: Box<Account<Iosd>>,
     #[account(mut, address = network.io_mint @ IonetError::WrongMint)]
-    pub io_mint: Account<Mint>,
+    pub io_mint: Box<Account<Mint>>,
     /// IO of the seller.
     #[account(mut)]
-    pub from: Account<TokenAccount>,
+    pub from: Box<Account<TokenAccount>>,
     /// Receives the USDC; any account of that mint.
     #[account(mut, constraint(*to.mint() == network.usdc_mint @ IonetError::WrongTokenMint))]
-    pub to: Account<TokenAccount>,
+    pub to: Box<Account<TokenAccount>>,
     #[account(mut, seeds = [b"fees", network.usdc_mint.as_ref()], bump)]
-    pub fee_vault: Account<TokenAccount>,
+    pub fee_vault: Box<Account<TokenAccount>>,
     /// CHECK: a Pyth price update; the oracle module checks it.
     pub price_update: UncheckedAccount,
     pub token_program: Program<Token>,

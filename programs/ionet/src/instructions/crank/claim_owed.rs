@@ -12,13 +12,13 @@ pub struct ClaimOwed {
     #[account(mut)]
     pub owner: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
-    pub mint: Account<Mint>,
+    pub network: Box<Account<Network>>,
+    pub mint: Box<Account<Mint>>,
     #[account(mut, seeds = [b"owed", mint.address().as_ref(), owner.address().as_ref()], bump)]
-    pub owed: Account<TokenAccount>,
+    pub owed: Box<Account<TokenAccount>>,
     /// Any account of the mint, chosen by the owner.
     #[account(mut, constraint(to.mint() == mint.address() @ IonetError::WrongTokenMint))]
-    pub to: Account<TokenAccount>,
+    pub to: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
 }
 

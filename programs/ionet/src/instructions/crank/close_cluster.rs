@@ -11,27 +11,27 @@ use crate::{clock, emit_event, math, token};
 #[derive(Accounts)]
 pub struct CloseCluster {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     /// CHECK: the renter, who gets the rent; when he signs, the cluster need not have been idle.
     #[account(mut, address = cluster.renter @ IonetError::WrongRentPayer)]
     pub renter: UncheckedAccount,
     #[account(mut, constraint(renter_account.wallet == cluster.renter @ IonetError::WrongRenterAccount))]
-    pub renter_account: Account<Renter>,
+    pub renter_account: Box<Account<Renter>>,
     #[account(mut)]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
-    pub escrow: Account<TokenAccount>,
+    pub escrow: Box<Account<TokenAccount>>,
     /// CHECK: at the address of the payer's associated account; need not exist.
     #[account(mut)]
     pub refund_to: UncheckedAccount,
     #[account(mut, seeds = [b"fees", cluster.mint.as_ref()], bump)]
-    pub fee_vault: Account<TokenAccount>,
+    pub fee_vault: Box<Account<TokenAccount>>,
     #[account(mut, seeds = [b"burn", cluster.mint.as_ref()], bump)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     /// The payer's owed account; only when his associated account cannot receive.
     #[account(mut)]
-    pub owed: Option<Account<TokenAccount>>,
+    pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
 /// Returns the rest of the budget to the payer, moves the fees out, closes escrow and cluster. The renter at any time;
@@ -84,7 +84,7 @@ fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn:
         owner: cluster.payer,
         mint: cluster.mint,
         to: &mut accounts.refund_to,
-        owed: accounts.owed.as_mut(),
+        owed: accounts.owed.as_deref_mut(),
     };
     let owed = payer.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), refund, seeds)?;
     for (target, amount) in [(&mut accounts.fee_vault, to_fees), (&mut accounts.burn_vault, to_burn)] {

@@ -9,15 +9,15 @@ use crate::{clock, emit_event, math};
 #[derive(Accounts)]
 pub struct CloseLease {
     #[account(mut)]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(
         mut,
         constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
         constraint(lease.node == *node.address() @ IonetError::WrongNode),
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
     /// CHECK: the renter, who paid the lease's rent.
     #[account(mut, address = cluster.renter @ IonetError::WrongRentPayer)]
     pub renter: UncheckedAccount,

@@ -10,17 +10,17 @@ use crate::{clock, emit_event, token};
 #[derive(Accounts)]
 pub struct CloseStakeVault {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     /// CHECK: the node's owner, who paid the vault's rent.
     #[account(mut, address = node.owner @ IonetError::WrongRentPayer)]
     pub owner: UncheckedAccount,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// Burn vault of IO.
     #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
 }
 

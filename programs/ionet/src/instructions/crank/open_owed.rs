@@ -9,13 +9,13 @@ pub struct OpenOwed {
     #[account(mut)]
     pub payer: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(constraint(network.admits(mint.address()) @ IonetError::WrongMint))]
-    pub mint: Account<Mint>,
+    pub mint: Box<Account<Mint>>,
     /// CHECK: any wallet; whose payments this account receives while he cannot.
     pub owner: UncheckedAccount,
     #[account(init, payer = payer, seeds = [b"owed", mint.address().as_ref(), owner.address().as_ref()], bump, token::mint = mint, token::authority = network)]
-    pub owed: Account<TokenAccount>,
+    pub owed: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     pub system_program: Program<System>,
 }

@@ -10,11 +10,11 @@ use crate::{clock, emit_event};
 #[derive(Accounts)]
 pub struct PushUnbond {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(position.node == *node.address() @ IonetError::WrongPosition))]
-    pub position: Account<StakePosition>,
+    pub position: Box<Account<StakePosition>>,
 }
 
 /// Unbonds everything that a staker has on a retired node. Anyone, so that its vault can be emptied without him.

@@ -9,9 +9,9 @@ use crate::{clock, emit_event};
 #[derive(Accounts)]
 pub struct RefreshPrice {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, seeds = [b"iosd"], bump)]
-    pub iosd: Account<Iosd>,
+    pub iosd: Box<Account<Iosd>>,
     /// CHECK: a Pyth price update; the oracle module checks it.
     pub price_update: UncheckedAccount,
 }

@@ -11,24 +11,24 @@ use crate::{clock, emit_event, math, token};
 pub struct ReportMissed {
     pub reporter: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster))]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(lease.node == *node.address() @ IonetError::WrongNode))]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// Burn vault of IO.
     #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     /// CHECK: the associated IO account of the cluster's payer; where it does not exist his part is burned.
     #[account(mut)]
     pub renter_io: UncheckedAccount,
     /// The reporter's IO account; absent = no reward wanted.
     #[account(mut)]
-    pub reporter_io: Option<Account<TokenAccount>>,
+    pub reporter_io: Option<Box<Account<TokenAccount>>>,
     pub token_program: Program<Token>,
 }
 
@@ -61,7 +61,7 @@ pub fn handler(ctx: &mut Context<ReportMissed>) -> Result<()> {
         vault: &mut accounts.stake_vault,
         burn_vault: &mut accounts.burn_vault,
         renter_io: Some(&mut accounts.renter_io),
-        reporter_io: accounts.reporter_io.as_mut(),
+        reporter_io: accounts.reporter_io.as_deref_mut(),
     };
     slashing::pay(&accounts.node, &division, payees);
     let cause = Cause { lease: *accounts.lease.address(), reason: REASON_MISSED, bps, missed_secs: missed, reporter };

@@ -11,24 +11,24 @@ use crate::{clock, emit_event, math};
 #[derive(Accounts)]
 pub struct SettleLease {
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut)]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(
         mut,
         constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
         constraint(lease.node == *node.address() @ IonetError::WrongNode),
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
     #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
-    pub escrow: Account<TokenAccount>,
+    pub escrow: Box<Account<TokenAccount>>,
     /// CHECK: the associated account of the node's payout wallet; it need not exist.
     #[account(mut)]
     pub payout_account: UncheckedAccount,
     pub token_program: Program<Token>,
     /// The payout wallet's owed account, where the associated one cannot receive.
     #[account(mut)]
-    pub owed: Option<Account<TokenAccount>>,
+    pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
 /// Pays what is proven and can no longer be disputed, ends a dispute that nobody defended in time, and a lease whose time
@@ -61,8 +61,12 @@ fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Addr
     let due = Payment::due(&accounts.lease)?;
     let (payout, cluster) = (accounts.node.payout, &mut accounts.cluster);
     let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
-    let recipient =
-        Recipient { owner: payout, mint: cluster.mint, to: &mut accounts.payout_account, owed: accounts.owed.as_mut() };
+    let recipient = Recipient {
+        owner: payout,
+        mint: cluster.mint,
+        to: &mut accounts.payout_account,
+        owed: accounts.owed.as_deref_mut(),
+    };
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
     let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), due.net()?, seeds)?;
     if due.gross == 0 && due.renter_fee == 0 && due.bond == 0 {

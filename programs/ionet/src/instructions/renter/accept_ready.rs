@@ -12,9 +12,9 @@ pub struct SessionAction {
     /// The renter or the session key.
     pub authority: Signer,
     #[account(mut)]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut, constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster))]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
 }
 
 /// Starts the meter after the renter's side has checked the hardware. Renter or session key, before the deadline; a

@@ -16,22 +16,22 @@ pub struct AddLease {
     #[account(mut)]
     pub renter: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(seeds = [b"iosd"], bump)]
-    pub iosd: Account<Iosd>,
+    pub iosd: Box<Account<Iosd>>,
     #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(constraint(model.code == node.model @ IonetError::WrongModel))]
-    pub model: Account<DeviceModel>,
+    pub model: Box<Account<DeviceModel>>,
     #[account(
         init,
         payer = renter,
         seeds = [b"lease", node.address().as_ref(), &node.next_lease_number.to_le_bytes()],
         bump,
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
     pub system_program: Program<System>,
     /// CHECK: a Pyth price update, checked by the oracle module; needed in IO clusters, and in IOSD clusters by nodes
     /// that insist on coverage.

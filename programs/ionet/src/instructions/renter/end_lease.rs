@@ -12,15 +12,15 @@ pub struct EndLease {
     /// `end_lease`: the renter, or anyone once the supplier has missed too much. `leave_lease`: the node's owner.
     pub authority: Signer,
     #[account(mut)]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(
         mut,
         constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
         constraint(lease.node == *node.address() @ IonetError::WrongNode),
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
 }
 
 /// Ends a running lease. After `fault_after_secs` of missed time anyone may, as the supplier's fault; before that only

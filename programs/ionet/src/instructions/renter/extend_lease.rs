@@ -10,19 +10,19 @@ use crate::{clock, emit_event, math};
 pub struct ExtendLease {
     pub renter: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(constraint(model.code == node.model @ IonetError::WrongModel))]
-    pub model: Account<DeviceModel>,
+    pub model: Box<Account<DeviceModel>>,
     #[account(
         mut,
         constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
         constraint(lease.node == *node.address() @ IonetError::WrongNode),
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
 }
 
 /// Adds `extra_secs` to a running lease at its locked price, up to the node's maximum as copied at booking. Renter;

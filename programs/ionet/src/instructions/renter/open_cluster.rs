@@ -15,24 +15,24 @@ pub struct OpenCluster {
     #[account(mut)]
     pub renter: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(init_if_needed, payer = renter, seeds = [b"renter", renter.address().as_ref()], bump)]
-    pub renter_account: Account<Renter>,
+    pub renter_account: Box<Account<Renter>>,
     #[account(
         init,
         payer = renter,
         seeds = [b"cluster", renter.address().as_ref(), &id.to_le_bytes()],
         bump,
     )]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     /// The currency: IOSD, USDC or IO.
     #[account(constraint(network.admits(mint.address()) @ IonetError::CurrencyNotSupported))]
-    pub mint: Account<Mint>,
+    pub mint: Box<Account<Mint>>,
     #[account(init, payer = renter, seeds = [b"escrow", cluster.address().as_ref()], bump, token::mint = mint, token::authority = cluster)]
-    pub escrow: Account<TokenAccount>,
+    pub escrow: Box<Account<TokenAccount>>,
     /// The renter's tokens.
     #[account(mut)]
-    pub from: Account<TokenAccount>,
+    pub from: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     pub system_program: Program<System>,
 }

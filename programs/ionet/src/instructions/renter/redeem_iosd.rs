@@ -13,19 +13,19 @@ use crate::{clock, emit_event, math, token};
 pub struct RedeemIosd {
     pub wallet: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, seeds = [b"iosd"], bump)]
-    pub iosd: Account<Iosd>,
+    pub iosd: Box<Account<Iosd>>,
     #[account(mut, address = network.io_mint @ IonetError::WrongMint)]
-    pub io_mint: Account<Mint>,
+    pub io_mint: Box<Account<Mint>>,
     #[account(mut, address = network.iosd_mint @ IonetError::WrongMint)]
-    pub iosd_mint: Account<Mint>,
+    pub iosd_mint: Box<Account<Mint>>,
     /// IOSD to burn, of the wallet.
     #[account(mut)]
-    pub from: Account<TokenAccount>,
+    pub from: Box<Account<TokenAccount>>,
     /// Receives the IO; any account of that mint.
     #[account(mut, constraint(*to.mint() == network.io_mint @ IonetError::WrongTokenMint))]
-    pub to: Account<TokenAccount>,
+    pub to: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     /// CHECK: a Pyth price update, checked by the oracle module; absent = the last rate, after a day without a price.
     pub price_update: Option<UncheckedAccount>,

@@ -10,7 +10,7 @@ use crate::{clock, emit_event};
 pub struct SetSessionKey {
     pub renter: Signer,
     #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
 }
 
 /// Rotates the session key, or revokes it when given zero. Renter; once while a dispute is open.

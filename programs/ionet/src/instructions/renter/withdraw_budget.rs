@@ -11,12 +11,12 @@ use crate::{clock, emit_event, math, token};
 pub struct WithdrawBudget {
     pub renter: Signer,
     #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
-    pub escrow: Account<TokenAccount>,
+    pub escrow: Box<Account<TokenAccount>>,
     /// The payer's associated account.
     #[account(mut)]
-    pub to: Account<TokenAccount>,
+    pub to: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
 }
 

@@ -11,23 +11,23 @@ use crate::{clock, emit_event};
 #[derive(Accounts)]
 pub struct ClaimRewards {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     /// The staker's; the owner, whose rewards stand in the node, needs none.
     #[account(mut, constraint(position.node == *node.address() @ IonetError::WrongPosition))]
-    pub position: Option<Account<StakePosition>>,
+    pub position: Option<Box<Account<StakePosition>>>,
     /// CHECK: the position's staker; without a position the node's owner.
     pub staker: UncheckedAccount,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// CHECK: at the address of the staker's associated IO account; need not exist.
     #[account(mut)]
     pub to: UncheckedAccount,
     pub token_program: Program<Token>,
     /// The staker's owed account; only when his associated account cannot receive.
     #[account(mut)]
-    pub owed: Option<Account<TokenAccount>>,
+    pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
 /// Pays a staker his rewards. Anyone may push it, also on a frozen or retired node.
@@ -46,8 +46,12 @@ pub fn handler(ctx: &mut Context<ClaimRewards>) -> Result<()> {
 
     let (node_key, seq) = (*node.address(), node.next_seq()?);
     let (bump, first_key) = ([node.bump], node.first_device_key);
-    let recipient =
-        Recipient { owner: staker, mint: accounts.network.io_mint, to: &mut accounts.to, owed: accounts.owed.as_mut() };
+    let recipient = Recipient {
+        owner: staker,
+        mint: accounts.network.io_mint,
+        to: &mut accounts.to,
+        owed: accounts.owed.as_deref_mut(),
+    };
     let (vault, authority) = (accounts.stake_vault.cpi_handle_mut(), accounts.node.cpi_handle());
     let owed = recipient.pay(vault, authority, amount, &[&[Node::SEED, first_key.as_ref(), &bump]])?;
     let claimed = RewardsClaimed {

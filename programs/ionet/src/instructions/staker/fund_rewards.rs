@@ -11,14 +11,14 @@ use crate::{clock, emit_event, token};
 pub struct FundRewards {
     pub payer: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// The payer's IO.
     #[account(mut)]
-    pub from: Account<TokenAccount>,
+    pub from: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
 }
 

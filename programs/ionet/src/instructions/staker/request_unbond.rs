@@ -10,14 +10,14 @@ use crate::{clock, emit_event, math};
 pub struct RequestUnbond {
     pub staker: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(
         mut,
         constraint((position.node == *node.address() && position.staker == *staker.address()) @ IonetError::WrongPosition),
     )]
-    pub position: Account<StakePosition>,
+    pub position: Box<Account<StakePosition>>,
 }
 
 /// Moves stake to the unbonding pool: it stops counting for new leases at once and stays slashable until it matures.

@@ -12,21 +12,21 @@ pub struct Stake {
     #[account(mut)]
     pub staker: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(
         init_if_needed,
         payer = staker,
         seeds = [b"position", node.address().as_ref(), staker.address().as_ref()],
         bump,
     )]
-    pub position: Account<StakePosition>,
+    pub position: Box<Account<StakePosition>>,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// The staker's IO.
     #[account(mut)]
-    pub from: Account<TokenAccount>,
+    pub from: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     pub system_program: Program<System>,
 }

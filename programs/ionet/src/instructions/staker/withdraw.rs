@@ -11,11 +11,11 @@ use crate::{clock, emit_event, math};
 #[derive(Accounts)]
 pub struct Withdraw {
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(position.node == *node.address() @ IonetError::WrongPosition))]
-    pub position: Account<StakePosition>,
+    pub position: Box<Account<StakePosition>>,
     /// CHECK: the position's staker; gets the rent when the position is empty.
     #[account(mut, address = position.staker @ IonetError::WrongPosition)]
     pub staker: UncheckedAccount,
@@ -28,7 +28,7 @@ pub struct Withdraw {
     pub token_program: Program<Token>,
     /// The staker's owed account; only when his associated account cannot receive.
     #[account(mut)]
-    pub owed: Option<Account<TokenAccount>>,
+    pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
 /// Pays every matured ticket to the staker and closes an empty position. Anyone may push it; not while a case has the
@@ -46,8 +46,12 @@ pub fn handler(ctx: &mut Context<Withdraw>) -> Result<()> {
     require!(tickets > 0 || position_closed, IonetError::NothingMatured);
 
     let (bump, first_key) = ([accounts.node.bump], accounts.node.first_device_key);
-    let recipient =
-        Recipient { owner: staker, mint: accounts.network.io_mint, to: &mut accounts.to, owed: accounts.owed.as_mut() };
+    let recipient = Recipient {
+        owner: staker,
+        mint: accounts.network.io_mint,
+        to: &mut accounts.to,
+        owed: accounts.owed.as_deref_mut(),
+    };
     let (vault, authority) = (accounts.stake_vault.cpi_handle_mut(), accounts.node.cpi_handle());
     let owed = recipient.pay(vault, authority, amount, &[&[Node::SEED, first_key.as_ref(), &bump]])?;
     if position_closed {

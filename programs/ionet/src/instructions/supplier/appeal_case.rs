@@ -10,9 +10,9 @@ use crate::{clock, emit_event};
 pub struct AppealCase {
     pub owner: Signer,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(case.node == *node.address() @ IonetError::WrongCase))]
-    pub case: Account<Case>,
+    pub case: Box<Account<Case>>,
 }
 
 /// Answers a case. Node owner, once. The answer is heard, so the arbiter need not wait any longer; until when he must

@@ -11,9 +11,9 @@ use crate::{clock, emit_event};
 pub struct AppendProof {
     pub device_key: Signer,
     #[account(constraint(node.device_key == *device_key.address() @ IonetError::NotDeviceKey))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(lease.node == *node.address() @ IonetError::WrongNode))]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
 }
 
 /// Records how long one interval was served and the Merkle root of its results. Device key; inside the interval or its

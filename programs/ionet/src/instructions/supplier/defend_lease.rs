@@ -23,14 +23,14 @@ pub struct DefendLease {
     #[account(constraint((node.owner == *defender.address() || node.device_key == *defender.address()) @ IonetError::NotSupplier))]
     pub defender: Signer,
     #[account(mut)]
-    pub cluster: Account<Cluster>,
-    pub node: Account<Node>,
+    pub cluster: Box<Account<Cluster>>,
+    pub node: Box<Account<Node>>,
     #[account(
         mut,
         constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
         constraint(lease.node == *node.address() @ IonetError::WrongNode),
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
     /// CHECK: the instructions sysvar.
     #[account(address = INSTRUCTIONS_ID @ IonetError::NoChallengeSignature)]
     pub instructions: UncheckedAccount,

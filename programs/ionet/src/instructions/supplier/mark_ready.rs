@@ -10,9 +10,9 @@ use crate::{clock, emit_event, math};
 pub struct MarkReady {
     pub device_key: Signer,
     #[account(constraint(node.device_key == *device_key.address() @ IonetError::NotDeviceKey))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(mut, constraint(lease.node == *node.address() @ IonetError::WrongNode))]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
 }
 
 /// Says that the node runs and may be checked. Device key, before the deadline. `report_hash` = sha256 of the agent's

@@ -10,7 +10,7 @@ use crate::{clock, emit_event};
 pub struct PauseNode {
     pub owner: Signer,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
 }
 
 /// Pauses the node or lets it take leases again. Owner. A running lease is not touched.

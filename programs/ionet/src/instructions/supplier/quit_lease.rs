@@ -12,22 +12,22 @@ use crate::{clock, emit_event, math, token};
 pub struct QuitLease {
     pub owner: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut)]
-    pub cluster: Account<Cluster>,
+    pub cluster: Box<Account<Cluster>>,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(
         mut,
         constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
         constraint(lease.node == *node.address() @ IonetError::WrongNode),
     )]
-    pub lease: Account<Lease>,
+    pub lease: Box<Account<Lease>>,
     #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     /// Burn vault of IO.
     #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
-    pub burn_vault: Account<TokenAccount>,
+    pub burn_vault: Box<Account<TokenAccount>>,
     /// CHECK: the associated IO account of the cluster's payer; where it does not exist his part is burned.
     #[account(mut)]
     pub renter_io: UncheckedAccount,

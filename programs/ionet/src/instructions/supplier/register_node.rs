@@ -18,15 +18,15 @@ pub struct RegisterNode {
     /// The machine's own key; signs to show that it is held.
     pub device_key: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(seeds = [b"model", &model_code.to_le_bytes()], bump = model.bump)]
-    pub model: Account<DeviceModel>,
+    pub model: Box<Account<DeviceModel>>,
     #[account(init, payer = owner, seeds = [b"node", device_key.address().as_ref()], bump)]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     #[account(address = network.io_mint @ IonetError::WrongMint)]
-    pub io_mint: Account<Mint>,
+    pub io_mint: Box<Account<Mint>>,
     #[account(init, payer = owner, seeds = [b"stake", node.address().as_ref()], bump, token::mint = io_mint, token::authority = node)]
-    pub stake_vault: Account<TokenAccount>,
+    pub stake_vault: Box<Account<TokenAccount>>,
     pub token_program: Program<Token>,
     pub system_program: Program<System>,
 }

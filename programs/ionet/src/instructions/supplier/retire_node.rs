@@ -12,15 +12,15 @@ use crate::{clock, emit_event};
 pub struct RetireNode {
     pub owner: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
     /// The owner's stake; absent when he has none.
     #[account(
         mut,
         constraint((position.node == *node.address() && position.staker == *owner.address()) @ IonetError::WrongPosition),
     )]
-    pub position: Option<Account<StakePosition>>,
+    pub position: Option<Box<Account<StakePosition>>>,
 }
 
 /// Takes the node out of the market for good and unbonds its owner. Owner. A running lease is finished; after the

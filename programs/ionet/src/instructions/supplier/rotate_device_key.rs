@@ -12,7 +12,7 @@ pub struct RotateDeviceKey {
     /// Signs to show that it is held.
     pub new_device_key: Signer,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
 }
 
 /// Replaces the key that signs readiness and proofs; the node's address stays. Owner and new key sign.

@@ -11,9 +11,9 @@ use crate::{clock, emit_event, math};
 pub struct SetCoStakeTerms {
     pub owner: Signer,
     #[account(seeds = [b"network"], bump)]
-    pub network: Account<Network>,
+    pub network: Box<Account<Network>>,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
 }
 
 /// Sets the part of their pro-rata rewards that co-stakers get, in basis points; at 0 no stranger can stake. Owner.

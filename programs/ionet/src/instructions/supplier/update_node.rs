@@ -10,7 +10,7 @@ use crate::{clock, emit_event};
 pub struct UpdateNode {
     pub owner: Signer,
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
-    pub node: Account<Node>,
+    pub node: Box<Account<Node>>,
 }
 
 /// Replaces the node's terms. Owner; running leases keep what they locked.
