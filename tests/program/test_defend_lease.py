@@ -207,6 +207,25 @@ def test_an_interval_is_not_counted_twice_by_its_two_proofs(world: World) -> Non
     assert (found.matured_secs, found.refunded_secs) == (INTERVAL + 200, 0)
 
 
+@pytest.mark.parametrize(("opened", "matured"), [((1, 0), 200), ((2,), 600)])
+def test_who_raises_an_interval_after_the_next_can_defend_only_one_in_full(
+    world: World, opened: tuple[int, ...], matured: int
+) -> None:
+    """The chain then has the first interval's last proof after the second's: suppliers prove in order."""
+    record = Record(world, world.running())
+    world.warp(INTERVAL)
+    record.prove(0, 100)
+    world.warp(100)
+    record.prove(1, 100)
+    record.prove(0, INTERVAL)
+    world.warp(GRACE + INTERVAL)
+    world.do(dispute_lease(record.lease, 0, 2))
+    assert world.of(record.lease).held_secs == INTERVAL + 100
+    record.defend(*opened)
+    found = world.of(record.lease)
+    assert (found.matured_secs, found.refunded_secs) == (matured, INTERVAL + 100 - matured)
+
+
 @pytest.mark.parametrize("at", [0, 4, 5])
 def test_an_interval_outside_the_dispute_fails(world: World, record: Record, at: int) -> None:
     with refused("WrongEvidence"):
