@@ -86,3 +86,11 @@ class LauncherChain:
             raise stopped.cause from None
         for refused in delivery.left_out.values():
             raise refused
+
+    async def approve(self, lease: LeaseView, through: int) -> None:
+        """Let the intervals before `through` be paid at once."""
+        await self._client.lease.approve(lease.address, through)
+
+    async def dispute(self, lease: LeaseView, first: int, end: int) -> None:
+        """Hold the intervals first..end, end excluded."""
+        await self._client.lease.dispute(lease.address, first, end)

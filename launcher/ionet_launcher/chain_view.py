@@ -48,6 +48,7 @@ def lease_view(address: Pubkey, lease: Lease, cluster: Cluster | None) -> LeaseV
         grace_intervals=lease.grace_intervals,
         ring_next=lease.ring_next,
         proof_head=lease.proof_head,
+        ring=lease.ring,
         ring_base=lease.ring_base,
         approved_through=lease.approved_through,
         dispute_window_secs=lease.dispute_window_secs,

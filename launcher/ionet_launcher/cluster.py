@@ -22,6 +22,7 @@ from ionet_launcher.certs import ClusterSecrets
 from ionet_launcher.chain import ClusterView, LauncherChain
 from ionet_launcher.lease import LeaseStatus, LeaseView
 from ionet_launcher.phases import DRAIN_SECS, PATIENCE_SECS, ClusterPhase, Reason
+from ionet_launcher.review import NEITHER, Challenges, Policy, Reviewer
 from ionet_launcher.store import Move, Work
 
 _SOON_SECS = 0.25
@@ -46,15 +47,23 @@ class Trouble(Exception):
 class Stepper:
     """Does steps for the clusters that name `session` as their session key.
 
-    agents: node → URL of its agent. devices: whether to count GPUs as the operating system shows them.
+    agents: node → URL of its agent. devices: whether to count GPUs as the operating system shows them. policy: what it
+    may do about proven intervals in the renter's name.
     """
 
     def __init__(
-        self, chain: LauncherChain, session: Keypair, agents: Mapping[Pubkey, str], *, devices: bool = False
+        self,
+        chain: LauncherChain,
+        session: Keypair,
+        agents: Mapping[Pubkey, str],
+        *,
+        devices: bool = False,
+        policy: Policy = NEITHER,
     ) -> None:
         self._chain, self._session, self._urls, self._devices = chain, session, agents, devices
         self._clients: dict[tuple[Pubkey, str], AgentClient] = {}
-        self._challenged: dict[Pubkey, int] = {}
+        self._challenges = Challenges()
+        self._reviewer = Reviewer(chain, session, self._challenges, policy)
 
     async def aclose(self) -> None:
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
@@ -78,6 +87,7 @@ class Stepper:
         self._require_agents(live)
         waiting = [lease for lease in live if lease.status is not LeaseStatus.ACTIVE]
         await self._challenge([lease for lease in live if lease.status is LeaseStatus.ACTIVE], view.now)
+        await self._reviewer.review(work, view.leases, view.now)
         if work.row.phase is ClusterPhase.PLANNED:
             return Move(ClusterPhase.STARTING)
         if not live[0].is_head:
@@ -189,8 +199,9 @@ class Stepper:
 
         async def send(lease: LeaseView) -> None:
             interval = lease.interval_at(now)
-            if interval is None or self._challenged.get(lease.address) == interval:
+            if interval is None or self._challenges.is_answered(lease.address, interval):
                 return
+            self._challenges.called(lease.address, interval)
             signature = self._session.sign_message(merkle.challenge_message(bytes(lease.address), interval))
             try:
                 challenge = Challenge(str(lease.address), interval, bytes(signature).hex())
@@ -198,7 +209,7 @@ class Stepper:
             except (AgentError, AgentUnreachableError) as error:
                 _log.info("challenge %d of %s: %s", interval, lease.address, error)
             else:
-                self._challenged[lease.address] = interval
+                self._challenges.answered(lease.address, interval)
 
         await _all([send(lease) for lease in leases])
 
@@ -232,7 +243,7 @@ class Stepper:
         gone = [lease for lease, done in zip(members, stopped, strict=True) if done]
         await work.remove_members(gone)
         for lease in gone:
-            self._challenged.pop(Pubkey.from_string(lease), None)
+            self._challenges.forget(Pubkey.from_string(lease))
         return stopped.count(False)
 
     async def _stop_one(self, lease: str, node: Pubkey) -> bool:

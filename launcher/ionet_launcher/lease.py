@@ -10,6 +10,8 @@ from enum import IntEnum
 import msgspec
 from solders.pubkey import Pubkey
 
+TAKEN = 2**32 - 1
+
 
 class LeaseStatus(IntEnum):
     BOOKED = 1
@@ -44,6 +46,8 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     """First interval for which no proof was appended."""
     proof_head: bytes
     """Hash chain over all proofs, 32 bytes."""
+    ring: tuple[int, ...] = ()
+    """Seconds proven in the open intervals, at interval % 16; TAKEN where a dispute took them out."""
     ring_base: int = 0
     """First interval whose payment can still be disputed."""
     approved_through: int = 0
@@ -61,6 +65,10 @@ class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_head(self) -> bool:
         return self.head_lease == self.address
+
+    def is_open(self, interval: int) -> bool:
+        """Whether an interval between ring_base and ring_next is proven, and was not disputed yet."""
+        return 0 < self.ring[interval % len(self.ring)] < TAKEN
 
     @property
     def is_disputed(self) -> bool:

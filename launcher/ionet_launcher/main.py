@@ -20,6 +20,7 @@ from ionet_launcher.chain import LauncherChain
 from ionet_launcher.cluster import Stepper
 from ionet_launcher.errors import ConfigError
 from ionet_launcher.launcher import WORKERS, Launcher
+from ionet_launcher.review import NEITHER, Policy
 from ionet_launcher.store import Overview, Store, migrate
 
 _CONNECT_SECS = 10.0
@@ -32,6 +33,7 @@ class LauncherConfig:
 
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
     indexer's database. agents: JSON file, node → URL of its agent. devices: whether hardware checks count real GPUs.
+    policy: what it may do about proven intervals in the renter's name.
     """
 
     url: str
@@ -39,6 +41,7 @@ class LauncherConfig:
     dsn: str
     agents: Path
     devices: bool = False
+    policy: Policy = NEITHER
     workers: int = WORKERS
 
 
@@ -52,7 +55,9 @@ async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> Non
     async with Client(config.url, session) as client, await _pool(config.dsn, config.workers + 2) as pool:
         async with pool.acquire() as connection:
             await migrate(connection)
-        stepper = Stepper(LauncherChain(client), session, AgentsFile(config.agents), devices=config.devices)
+        stepper = Stepper(
+            LauncherChain(client), session, AgentsFile(config.agents), devices=config.devices, policy=config.policy
+        )
         async with contextlib.aclosing(stepper):
             announce(session.pubkey())
             await Launcher(Store(pool, str(session.pubkey())), stepper, workers=config.workers).run(stopping)

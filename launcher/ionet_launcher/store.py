@@ -111,6 +111,16 @@ class Work:
         )
         return [row["lease"] for row in rows]
 
+    async def leaf_zeros(self, leases: Sequence[str]) -> dict[str, dict[int, set[bytes]]]:
+        """lease → interval → result hashes that agents published as its leaf 0, under roots that the chain holds."""
+        rows = await self._connection.fetch(
+            "SELECT lease, interval, result_hash FROM leaves WHERE lease = ANY($1) AND index = 0", leases
+        )
+        found: dict[str, dict[int, set[bytes]]] = {}
+        for row in rows:
+            found.setdefault(row["lease"], {}).setdefault(row["interval"], set()).add(bytes(row["result_hash"]))
+        return found
+
     async def members(self) -> dict[str, str]:
         """lease → node of the members that were asked to start."""
         rows = await self._connection.fetch(

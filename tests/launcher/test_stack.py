@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -12,8 +13,10 @@ import market
 import postgres
 import pytest
 import pytest_asyncio
+from ionet.types import DisputeDefended, LeaseSettled
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_launcher import processes
+from ionet_launcher.agent.journal import Journal
 from ionet_launcher.lease import LeaseStatus
 from launcher.stack import Command, NodeProcess, Stack, ray_mains, stack, until
 from solders.pubkey import Pubkey
@@ -152,6 +155,56 @@ async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running:
         assert await running.repeated_proofs(lease) == 0
     assert len(await running.clusters()) == 2
     await close(running, leases)
+
+
+async def has_challenge(node: NodeProcess, lease: Pubkey, interval: int) -> bool:
+    with contextlib.closing(Journal(node.base / "journal.db")) as journal:
+        return journal.challenge(str(lease), interval) is not None
+
+
+async def is_proven(stack: Stack, lease: Pubkey, interval: int, seconds: int) -> bool:
+    return (await stack.served(lease)).get(interval) == seconds
+
+
+async def disputed_to(stack: Stack, lease: Pubkey, interval: int) -> bool:
+    found = await stack.lease(lease)
+    return found is not None and found.dispute_to == interval
+
+
+async def test_agent_killed_while_it_defends_a_dispute_loses_nothing(running: Stack) -> None:
+    [node], market = running.nodes[:1], running.market
+    _, [lease] = await running.book([node], duration=DURATION)
+    await until(partial(has_status, running, [lease], LeaseStatus.ACTIVE), 90, "the meter runs")
+    found = await running.lease(lease)
+    assert found is not None
+    started_at = found.started_at
+    for interval in (0, 1):
+        await until(partial(has_challenge, node, lease, interval), 10, "the launcher challenges")
+        market.pass_time(max(0, started_at + 3 * interval + 3 - market.net.chain.unix_time))
+        await until(partial(is_proven, running, lease, interval, 3), 20, "the interval is proven")
+    market.pass_time(max(0, started_at + 9 - market.net.chain.unix_time))
+
+    await node.agent.end()
+    await market.renter.lease.dispute(lease, 0, 2)
+    node.agent.start()
+    await until(partial(disputed_to, running, lease, 1), 30, "the later interval is defended")
+    await node.agent.end()
+    node.agent.start()
+    await until(partial(disputed_to, running, lease, 0), 30, "the earlier interval is defended")
+    await node.agent.ready()
+    found = await running.lease(lease)
+    assert found is not None
+    assert (found.held_secs, found.refunded_secs, found.dispute_bond) == (0, 0, 0)
+    events = [event for event in await market.stranger.events(lease) if isinstance(event, DisputeDefended)]
+    assert sorted((event.interval, event.defended) for event in events) == [(0, True), (1, True)]
+    assert {event.by for event in events} == {node.machine.device.pubkey()}
+
+    await end(running, [lease])
+    await until(partial(stopped, [node]), 30, "the member stops at the end")
+    market.pass_time(30)
+    settled = (await market.stranger.lease.settle(lease)).event(LeaseSettled)
+    assert settled.bond_paid == found.bond_due > 0
+    await market.stranger.lease.close(lease)
 
 
 async def kill(*commands: Command) -> None:
