@@ -162,15 +162,15 @@ def accepted_wrongly(target: Target, draft: Draft) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class State:
-    """Every account of a chain but the fee payer's and the programs themselves."""
+    """Every account of a chain but the fee payer's, the one airdrops come from, and the programs themselves."""
 
     accounts: dict[Pubkey, Account]
 
     @classmethod
     def of(cls, world: Chain) -> State:
-        payer = world.payer.pubkey()
+        left_out = (world.payer.pubkey(), world.svm.airdrop_pubkey())
         found = (item for owner in OWNERS for item in world.svm.get_program_accounts(owner))
-        return cls({key: account for key, account in found if key != payer and account.lamports})
+        return cls({key: account for key, account in found if key not in left_out and account.lamports})
 
     def digest(self) -> str:
         whole = hashlib.sha256()
