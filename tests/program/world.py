@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from ionet import pda
@@ -54,7 +54,7 @@ class World(Chain):
         self.profile = profile
 
     @classmethod
-    def started(cls, profile: int = MAINNET) -> World:
+    def started(cls, profile: int = MAINNET) -> Self:
         """A network with its vaults and two device models, and a price of $3 per IO."""
         world = cls(profile)
         world.do(calls.init_network(world.authority, world.usdc, world.treasury, profile))
