@@ -46,7 +46,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deploy, register, stake, burn, book, compute, prove, slash, settle, trace. Ends with who paid and got what."""
+    """Deploy, register, stake, burn, book, compute, prove, dispute, slash, settle, trace, redeem; then the books."""
     if (chain is None) != (authority is None):
         raise InvalidInput("--chain and --authority go together")
     given = (chain, authority) if chain and authority else None
@@ -175,22 +175,36 @@ async def _story(
         blocks = await story.run_job(cast.renter, nodes[0], urls[nodes[0]])
         say(f"{len(blocks)} blocks on {len({block.node for block in blocks})} nodes, product checked")
     fleet.freeze(agents[nodes[-1]])
+    with show.step("the renter disputes an interval; its agent defends it by itself and wins the bond") as say:
+        defended = await story.dispute(cast.renter, session, leases[0], api, say)
+        say(f"interval {defended.interval} defended, {tokens(defended.bond_part, 'IOSD')} IOSD of bond")
     with show.step("one node goes silent and is slashed by a stranger") as say:
         slashed = await story.report(cast.stranger, leases[-1], say)
         say(f"{tokens(slashed.amount, 'IO')} IO, of it {tokens(slashed.to_reporter, 'IO')} to the reporter")
     with show.step("leases run out, are settled and closed; the rest goes back, fees are burned") as say:
-        closed = await story.settle(cast, cluster, leases, say)
+        closed, bonds = await story.settle(cast, cluster, leases, say)
         say(f"{tokens(closed.paid, 'IOSD')} IOSD paid, {tokens(closed.refunded, 'IOSD')} returned")
     fleet.thaw(agents[nodes[-1]])
     with show.step("a result traced from its hash to the chain") as say:
         traced = await _first_traced(cast, api, blocks, nodes[-1])
         say(f"{traced[0][:16]}… → interval {traced[1]['interval']} of lease {traced[1]['lease']}")
+    with show.step("a supplier redeems half of what he earned") as say:
+        redeemed = await story.redeem(cast, cast.suppliers[1])
+        say(f"{tokens(redeemed.iosd_burned, 'IOSD')} IOSD → {tokens(redeemed.io_minted, 'IO')} IO")
     with show.step("suppliers retire and take their stake home"):
         await story.leave(cast, nodes)
         await books.nothing_left(cast, cluster, nodes)
     network = await cast.authority.client.network.get()
     found = books.Books(
-        before, await cast.holdings(), await cast.authority.client.iosd.books(), network.io_genesis, closed, slashed
+        before,
+        await cast.holdings(),
+        await cast.authority.client.iosd.books(),
+        network.io_genesis,
+        closed,
+        slashed,
+        redeemed,
+        defended,
+        bonds,
     )
     found.check()
     return found, traced[0], api
@@ -214,6 +228,9 @@ def _summary(books: Books, result: str, show: Show) -> dict[str, Any]:
         "io_burned": str(books.io_burned),
         "iosd_minted": str(books.iosd.minted),
         "iosd_burned": str(books.iosd.fee_burned),
+        "iosd_redeemed": str(books.iosd.redeemed),
+        "io_redeemed": str(books.iosd.io_redeemed),
+        "bond": str(books.bonds),
         "slashed": str(books.slashed.amount),
         "genesis": str(books.genesis),
     }

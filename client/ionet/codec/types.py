@@ -30,7 +30,7 @@ Environment: TypeAlias = Mapping[str, TypeRef | int]
 
 def is_padding(field: Field) -> bool:
     """Whether a field only fills the layout: named `_…`, or bytes reserved for later versions."""
-    reserved = field.name in ("reserved", "reserved_bytes") and isinstance(field.type, dict)
+    reserved = field.name in ("reserved", "reserved_bytes", "reserved_tail") and isinstance(field.type, dict)
     return field.name.startswith("_") or reserved
 
 

@@ -14,7 +14,7 @@ from ionet.demo.cast import IO, IOSD, Cast, Holdings
 from ionet.demo.story import DemoFailed
 from ionet.errors import NotFound
 from ionet.program import PROGRAM
-from ionet.types import ClusterClosed, Iosd, NodeSlashed
+from ionet.types import ClusterClosed, DisputeDefended, Iosd, IosdRedeemed, NodeSlashed
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class Books:
     genesis: int
     closed: ClusterClosed
     slashed: NodeSlashed
+    redeemed: IosdRedeemed
+    defended: DisputeDefended
+    bonds: int
 
     @property
     def io_burned(self) -> int:
@@ -38,8 +41,16 @@ class Books:
         held_iosd = sum(holdings.iosd for holdings in self.after.values())
         closed, slashed = self.closed, self.slashed
         sums = {
-            "IO: genesis = held + burned": (self.genesis, held_io + self.io_burned),
-            "IOSD: minted = held + burned": (self.iosd.minted, held_iosd + self.iosd.fee_burned),
+            "IO: genesis + redeemed = held + burned": (
+                self.genesis + self.iosd.io_redeemed,
+                held_io + self.io_burned,
+            ),
+            "IOSD: minted = held + fees burned + redeemed": (
+                self.iosd.minted,
+                held_iosd + self.iosd.fee_burned + self.iosd.redeemed,
+            ),
+            "redeemed in IO": (self.iosd.io_redeemed, self.redeemed.io_minted),
+            "bond of the dispute = paid to the supplier": (self.defended.bond_part, self.bonds),
             "cluster: deposit = paid + fees + refunded": (
                 closed.deposit,
                 closed.paid + closed.fees + closed.refunded,
@@ -67,10 +78,13 @@ class Books:
         table.add_section()
         burned_io = self.iosd.io_other_burned
         table.add_row("burned for IOSD", "", _io(self.iosd.io_burned), f"+{_io(self.iosd.io_burned)}", "")
+        table.add_row(
+            "redeemed", "", _io(-self.iosd.io_redeemed), _io(-self.iosd.io_redeemed), _usd(self.iosd.redeemed)
+        )
         table.add_row("burned slashes and fees", "", _io(burned_io), f"+{_io(burned_io)}", _usd(self.iosd.fee_burned))
         table.add_section()
-        total = sum(holdings.io for holdings in self.after.values()) + self.io_burned
-        iosd = sum(holdings.iosd for holdings in self.after.values()) + self.iosd.fee_burned
+        total = sum(holdings.io for holdings in self.after.values()) + self.io_burned - self.iosd.io_redeemed
+        iosd = sum(holdings.iosd for holdings in self.after.values()) + self.iosd.fee_burned + self.iosd.redeemed
         before_total = sum(holdings.io for holdings in self.before.values())
         table.add_row("sum", _io(before_total), _io(total), _io(total - before_total), _usd(iosd))
         table.add_row("minted", "", _io(self.genesis), "", _usd(self.iosd.minted))

@@ -15,11 +15,26 @@ from solders.pubkey import Pubkey
 from ionet import program_errors
 from ionet.agent_api import AgentClient
 from ionet.api.network import LOCAL_FEED_ID
+from ionet.cli.context import tokens
 from ionet.cli.trace import fetch_occurrences, verify
 from ionet.client import Client
+from ionet.defence import closed_intervals
 from ionet.demo.cast import IO, IOSD, Cast, Party
 from ionet.errors import IonetError
-from ionet.types import ClusterClosed, ClusterOpened, IosdMinted, Lease, LeaseBooked, NodeSlashed, NodeTerms
+from ionet.merkle import challenge_message, result_hash
+from ionet.types import (
+    ClusterClosed,
+    ClusterOpened,
+    DisputeDefended,
+    IosdMinted,
+    IosdRedeemed,
+    Lease,
+    LeaseBooked,
+    LeaseDisputed,
+    LeaseSettled,
+    NodeSlashed,
+    NodeTerms,
+)
 from ionet.wallet import KeypairSigner
 
 IO_UNIT, USD_UNIT = 10**8, 10**6
@@ -31,7 +46,7 @@ NODE_PRICE = 36 * USD_UNIT
 DURATION_SECS = 30
 IO_TO_BURN, BUDGET = 10 * IO_UNIT, 5 * USD_UNIT
 SESSION_SECS = 3_600
-ACTIVE_WITHIN_SECS, POLL_SECS = 150.0, 0.3
+ACTIVE_WITHIN_SECS, DEFENDED_WITHIN_SECS, POLL_SECS = 150.0, 30.0, 0.3
 BOOKED, READY, ACTIVE = 1, 2, 3
 
 Say = Callable[[str], None]
@@ -139,6 +154,45 @@ async def run_job(renter: Party, head: Pubkey, url: str) -> list[Block]:
     return [msgspec.json.decode(line, type=Block) for line in lines]
 
 
+async def dispute(renter: Party, session: Keypair, lease: Pubkey, api: str, say: Say) -> DisputeDefended:
+    """The renter disputes an interval of a node that served it; its agent defends by itself and wins the bond."""
+    client = renter.client
+    interval = await _disputable(client, session, lease, api)
+    disputed = (await client.lease.dispute(lease, interval, interval + 1)).event(LeaseDisputed)
+    say(f"interval {interval} is held, {tokens(disputed.bond, 'IOSD')} IOSD bond locked")
+    deadline = time.monotonic() + DEFENDED_WITHIN_SECS
+    while (found := await client.lease.get(lease)).dispute_to > found.dispute_from:
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the agent did not defend interval {interval} of lease {lease}")
+        await asyncio.sleep(POLL_SECS)
+    events = await client.events(lease)
+    defended = next((event for event in events if isinstance(event, DisputeDefended) and event.defended), None)
+    if defended is None or defended.interval != interval or found.bond_due != disputed.bond:
+        raise DemoFailed(f"interval {interval} of lease {lease} was not defended")
+    return defended
+
+
+async def _disputable(client: Client, session: Keypair, lease: Pubkey, api: str) -> int:
+    """The newest interval that can be disputed and whose challenge, as the indexer knows, was answered in time."""
+    deadline = time.monotonic() + DURATION_SECS
+    while time.monotonic() < deadline:
+        found, now = await client.lease.get(lease), await client.rpc.unix_time()
+        closed = min(closed_intervals(found, now), found.ring_next)
+        for interval in reversed(range(found.ring_base, closed)):
+            answer = session.sign_message(challenge_message(bytes(lease), interval))
+            if await fetch_occurrences(api, result_hash(bytes(answer))):
+                return interval
+        await asyncio.sleep(POLL_SECS)
+    raise DemoFailed(f"no interval of lease {lease} was challenged and proven")
+
+
+async def redeem(cast: Cast, supplier: Party) -> IosdRedeemed:
+    """A supplier takes half of what he earned in IO: burned IOSD brings back the IO that was burned for it."""
+    await cast.authority.client.oracle.post(LOCAL_FEED_ID, PRICE, conf=CONF)
+    earned = await supplier.client.iosd.balance()
+    return (await supplier.client.iosd.redeem(earned // 2)).event(IosdRedeemed)
+
+
 async def report(stranger: Party, lease: Pubkey, say: Say) -> NodeSlashed:
     """A stranger reports the silent node as soon as the program agrees that it has missed too much."""
     deadline = time.monotonic() + 2 * DURATION_SECS
@@ -151,15 +205,20 @@ async def report(stranger: Party, lease: Pubkey, say: Say) -> NodeSlashed:
     raise DemoFailed("the silent node could not be reported")
 
 
-async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) -> ClusterClosed:
-    """Pay what was proven, charge what was missed, close everything, burn the fees. Anyone could do it."""
+async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) -> tuple[ClusterClosed, int]:
+    """Pay what was proven, charge what was missed, close everything, burn the fees. Anyone could do it.
+
+    Returns what the cluster came to, and the bonds that were paid to suppliers.
+    """
     anyone = cast.stranger.client
     final = max([await _final_at(anyone, lease) for lease in leases])
     while (left := final - await anyone.rpc.unix_time()) >= 0:
         say(f"{left + 1} s until the last proof can no longer be disputed")
         await asyncio.sleep(min(left + 1, 1))
+    bonds = 0
     for lease in leases:
-        await anyone.lease.settle(lease)
+        receipt = await anyone.lease.settle(lease)
+        bonds += sum(record.event.bond_paid for record in receipt.events if isinstance(record.event, LeaseSettled))
         with contextlib.suppress(program_errors.NothingMissed):
             await anyone.lease.report_missed(lease)
         await anyone.lease.close(lease)
@@ -168,7 +227,7 @@ async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) ->
         # IO is there to burn only if somebody was slashed.
         with contextlib.suppress(program_errors.ZeroAmount):
             await anyone.network.burn(mint)
-    return closed
+    return closed, bonds
 
 
 async def _final_at(client: Client, lease: Pubkey) -> int:

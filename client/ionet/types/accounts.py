@@ -81,7 +81,6 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     # The session key before the last change: it signed the challenges of disputes that were open then.
     previous_session_key: Pubkey
     disputes_open: u32
-    reserved_tail: bytes
 
 
 class DeviceModel(msgspec.Struct, frozen=True, gc=False):
@@ -132,7 +131,6 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
     version: u8
     # Micro-dollars per IO (rounded up) that the last price seen puts on IO that goes out; 0 = none yet.
     last_high_price: u64
-    reserved_tail: bytes
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
@@ -354,7 +352,6 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     co_settled: u64
     # After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
     no_case_before: i64
-    reserved_tail: bytes
 
 
 class Renter(msgspec.Struct, frozen=True, gc=False):
@@ -383,4 +380,3 @@ class StakePosition(msgspec.Struct, frozen=True, gc=False):
     version: u8
     # Rewards that were settled when the shares changed and wait to be claimed.
     rewards: u64
-    reserved_tail: bytes
