@@ -44,11 +44,15 @@ def test_demo_ok(temporary: Path) -> None:
     assert (code, problems) == (0, []), run.errors
     told = json.loads(output)
     held = {name: {unit: int(amount) for unit, amount in each.items()} for name, each in told["holdings"].items()}
-    assert sum(each["io"] for each in held.values()) + int(told["io_burned"]) == int(told["genesis"])
-    assert sum(each["iosd"] for each in held.values()) + int(told["iosd_burned"]) == int(told["iosd_minted"])
+    io, iosd = (sum(each[unit] for each in held.values()) for unit in ("io", "iosd"))
+    assert io + int(told["io_burned"]) == int(told["genesis"]) + int(told["io_redeemed"])
+    assert iosd + int(told["iosd_burned"]) + int(told["iosd_redeemed"]) == int(told["iosd_minted"])
     suppliers = [held[f"supplier {number}"] for number in (1, 2, 3)]
     assert suppliers[0]["iosd"] > suppliers[2]["iosd"] > 0, "the third one went silent"
     assert suppliers[0]["io"] - suppliers[2]["io"] >= int(told["slashed"]) > 0
+    assert suppliers[1]["io"] - suppliers[0]["io"] == int(told["io_redeemed"]) > 0
+    assert abs(suppliers[1]["iosd"] - int(told["iosd_redeemed"])) <= 1, "half of what he earned"
+    assert int(told["bond"]) > 0
     assert all(each["io"] > 0 for name, each in held.items() if name != "network")
     assert len(bytes.fromhex(told["traced"])) == 32
     nothing_left(temporary)
