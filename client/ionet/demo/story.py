@@ -16,7 +16,7 @@ from ionet import program_errors
 from ionet.agent_api import AgentClient
 from ionet.api.network import LOCAL_FEED_ID
 from ionet.cli.context import tokens
-from ionet.cli.trace import fetch_occurrences, verify
+from ionet.cli.trace import NotTraced, fetch_occurrences, verify
 from ionet.client import Client
 from ionet.defence import closed_intervals
 from ionet.demo.cast import IO, IOSD, Cast, Party
@@ -180,7 +180,8 @@ async def _disputable(client: Client, session: Keypair, lease: Pubkey, api: str)
         closed = min(closed_intervals(found, now), found.ring_next)
         for interval in reversed(range(found.ring_base, closed)):
             answer = session.sign_message(challenge_message(bytes(lease), interval))
-            if await fetch_occurrences(api, result_hash(bytes(answer))):
+            with contextlib.suppress(NotTraced):
+                await fetch_occurrences(api, result_hash(bytes(answer)))
                 return interval
         await asyncio.sleep(POLL_SECS)
     raise DemoFailed(f"no interval of lease {lease} was challenged and proven")
