@@ -6,66 +6,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from ionet import pda
-from ionet.idl.model import Account as Slot
 from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed, Seed
 from ionet.program import PROGRAM
 from program.calls import ID
 from program.chain import TOKEN_PROGRAM, refused, who
-from program.fuzz import Outcome, attempt
-from program.mutations import SYSTEM, Draft, Target, prepare, put
-from program.stages import INSTRUCTIONS, OTHER_PROGRAM, TOKEN_2022, make
+from program.checklist import Cell, cells, each, index, slots, target, valid, with_account
+from program.fuzz import attempt
+from program.mutations import SYSTEM, put
+from program.stages import INSTRUCTIONS, OTHER_PROGRAM, TOKEN_2022
 from solders.account import Account
 from solders.pubkey import Pubkey
 
 SOURCES = Path(__file__).parents[2] / "programs/ionet/src"
 
 
-class Cell(NamedTuple):
-    """One slot of one instruction."""
-
-    instruction: str
-    slot: str
-
-
-def slots(name: str) -> tuple[Slot, ...]:
-    return PROGRAM.codec.instruction(name).slots()
-
-
-def cells(keep: str) -> list[Cell]:
-    """Slots for which a field of the IDL's entry is set."""
-    return [Cell(name, slot.name) for name in INSTRUCTIONS for slot in slots(name) if getattr(slot, keep)]
-
-
-def each(found: list[Cell]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("cell", found, ids=[f"{name}-{slot}" for name, slot in found])
-
-
-@cache
-def target(name: str) -> Target:
-    """Shared: what is tried here is refused, and what lands is put back."""
-    return prepare(make(name))
-
-
-def valid(name: str) -> Draft:
-    call = target(name).stage.call
-    return Draft(bytes(call.instruction.data), list(call.instruction.accounts), list(call.before))
-
-
-def index(cell: Cell) -> int:
-    return [slot.name for slot in slots(cell.instruction)].index(cell.slot)
-
-
-def with_account(cell: Cell, key: Pubkey) -> Outcome:
-    """The valid call with another account in one slot."""
-    draft = valid(cell.instruction)
-    put(draft, index(cell), key)
-    return attempt(target(cell.instruction), draft)
+@pytest.fixture(scope="module", autouse=True)
+def _forget_worlds() -> Iterator[None]:
+    yield
+    target.cache_clear()
 
 
 # -- missing signer

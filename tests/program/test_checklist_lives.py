@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from ionet.program import PROGRAM
 from program import calls, staking
 from program.calls import ID
 from program.chain import Call, refused, who
-from program.fuzz import State
+from program.checklist import Cell, each, target
+from program.fuzz import State, restore
 from program.stages import INSTRUCTIONS, TOKEN_2022, make
-from program.test_checklist import Cell, each, target
 from program.world import World
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -127,19 +128,23 @@ def test_close_and_revive(cell: Cell) -> None:
 @pytest.mark.parametrize("name", INSTRUCTIONS)
 def test_remaining_accounts(name: str) -> None:
     """Accounts and bytes after those an instruction needs have no effect: same events, same state."""
-    plain, loaded = make(name), make(name)
-    call = loaded.call
+    stage = make(name)
+    world, call = stage.world, stage.call
     extra = [
-        AccountMeta(loaded.world.stranger.pubkey(), False, True),
+        AccountMeta(world.stranger.pubkey(), False, True),
         AccountMeta(call.instruction.accounts[0].pubkey, False, False),
         AccountMeta(who("nowhere").pubkey(), False, True),
         AccountMeta(ID, False, False),
     ]
     padded = Instruction(ID, bytes(call.instruction.data) + b"\1\2\3", [*call.instruction.accounts, *extra])
-    signers = list(dict.fromkeys([loaded.world.payer, *call.signers]))
-    landed = loaded.world.send([*call.before, padded], signers)
-    assert landed.events == plain.world.do(plain.call).events
-    assert State.of(loaded.world) == State.of(plain.world)
+    kept = {meta.pubkey: world.svm.get_account(meta.pubkey) for meta in padded.accounts}
+    plain = world.do(call)
+    expected = State.of(world)
+    restore(world, kept)
+    assert State.of(world) != expected
+    landed = world.do(replace(call, instruction=padded))
+    assert landed.events == plain.events
+    assert State.of(world) == expected
 
 
 def test_no_handler_reads_remaining_accounts() -> None:

@@ -29,6 +29,7 @@ def test_bad_input_is_refused_with_a_typed_error_and_changes_nothing(name: str) 
 
 def test_an_input_is_the_same_whatever_ran_before_it() -> None:
     target, fresh = prepare(make("defend_lease")), prepare(make("defend_lease"))
+    assert target.zoo == fresh.zoo
     for number in range(30):
         attempt(target, draw(number_of(7, "defend_lease", number), target))
     a, b = (draw(number_of(7, "defend_lease", 31), one) for one in (target, fresh))
