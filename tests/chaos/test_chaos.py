@@ -73,7 +73,7 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
         print(f"kills: {monkey.kills}")
         assert all(monkey.kills.values()), monkey.kills
         await running.pass_time(30)
-        closed = await story.settle(running.cast, cluster, leases, lambda _: None)
+        closed, _ = await story.settle(running.cast, cluster, leases, lambda _: None)
         await check_money(running, cluster, booked, closed)
         await until(partial(caught_up, running, await running.cast.stranger.client.rpc.slot()), 30, "indexed")
         await check_history(running, booked)
