@@ -31,7 +31,8 @@ from ionet.agent_api import (
 from ionet_launcher import hardware
 from ionet_launcher.agent.agent import Agent
 from ionet_launcher.agent.auth import Gate
-from ionet_launcher.agent.journal import Journal
+from ionet_launcher.agent.chain import Signed
+from ionet_launcher.agent.journal import Journal, Proof
 from ionet_launcher.agent.report import measure
 from ionet_launcher.agent.serve import serving
 from ionet_launcher.agent.server import MAX_BODY, Api
@@ -250,6 +251,19 @@ async def test_challenges_must_be_signed_by_the_session_key(node: Node) -> None:
             assert caught.value.status == 422
     assert node.journal.challenge(name, 1) == good
     assert node.journal.challenge(name, 0) is None
+
+
+async def test_status_counts_intervals_without_a_challenge(node: Node) -> None:
+    node.chain.lease = lease_view(status=LeaseStatus.ACTIVE, started_at=int(time.time()), ends_at=2**40)
+    name = str(node.lease.address)
+    for interval in range(3):
+        proof = Proof(name, interval, True, 10, bytes(32), 1, bytes(32), Signed(b"", 0))
+        node.journal.put_proof(proof)
+        node.journal.landed(proof)
+    async with node.client() as client:
+        assert (await client.status()).unchallenged == 3
+        node.journal.put_challenge(name, 1, bytes(64))
+        assert (await client.status()).unchallenged == 1
 
 
 async def test_a_chain_that_does_not_answer_is_said_so(node: Node) -> None:
