@@ -144,8 +144,8 @@ async def check_history(running: Network, booked: list[LeaseBooked]) -> None:
     assert await running.fetch("SELECT entity FROM event_entities GROUP BY entity HAVING max(seq) <> count(*)") == []
     starts = await running.fetch("SELECT count(*) AS n FROM events WHERE name = 'LeaseStarted'")
     assert [row["n"] for row in starts] == [NODES]
-    clusters = await running.fetch("SELECT phase FROM launcher.cluster")
-    assert [row["phase"] for row in clusters] == ["stopped"]
+    clusters = await running.fetch("SELECT phase, reason, detail, next_at - now() AS again FROM launcher.cluster")
+    assert [row["phase"] for row in clusters] == ["stopped"], clusters
     for lease in booked:
         [row] = await running.fetch("SELECT * FROM leases WHERE lease = $1", str(lease.lease))
         proofs = await running.fetch("SELECT * FROM proofs WHERE lease = $1 ORDER BY position", str(lease.lease))
