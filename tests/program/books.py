@@ -8,8 +8,8 @@ from functools import singledispatchmethod
 from typing import Any
 
 from ionet import pda, types
-from ionet.types import Cluster, Lease, Node
-from program.calls import ID, IO, USD, ata
+from ionet.types import Cluster, Iosd, Lease, Network, Node
+from program.calls import ID, IO, IOSD, NETWORK, USD, ata
 from program.chain import Chain
 from solders.pubkey import Pubkey
 
@@ -18,16 +18,19 @@ from solders.pubkey import Pubkey
 class Books:
     """Token balances by account, and the tracked amounts of nodes and clusters."""
 
+    usdc: Pubkey = IO  # the mint of USDC, where the network has vaults of it
     tokens: Counter[Pubkey] = field(default_factory=Counter)
     seqs: dict[Pubkey, int] = field(default_factory=dict)
     owners: dict[Pubkey, Pubkey] = field(default_factory=dict)
     renters: dict[Pubkey, Pubkey] = field(default_factory=dict)
+    mints: dict[Pubkey, Pubkey] = field(default_factory=dict)
     clusters_of: dict[Pubkey, Pubkey] = field(default_factory=dict)
     stakes: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
     refills: Counter[Pubkey] = field(default_factory=Counter)
     rewards: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
     open_clusters: dict[Pubkey, dict[str, int]] = field(default_factory=dict)
     open_leases: set[Pubkey] = field(default_factory=set)
+    iosd: Counter[str] = field(default_factory=Counter)
 
     def record(self, events: tuple[Any, ...]) -> None:
         for event in events:
@@ -37,7 +40,7 @@ class Books:
     def _count(self, event: Any) -> None:
         """Every seq of an entity is in exactly one event: a hole would prove a loss."""
         entity, *_ = event.__struct_fields__
-        counted = {getattr(event, entity): event.seq}
+        counted = {getattr(event, entity): event.seq} if hasattr(event, "seq") else {}
         for other in ("node", "cluster"):
             if hasattr(event, f"{other}_seq"):
                 counted[getattr(event, other)] = getattr(event, f"{other}_seq")
@@ -48,6 +51,10 @@ class Books:
     def transfer(self, source: Pubkey, to: Pubkey, amount: int) -> None:
         self.tokens[source] -= amount
         self.tokens[to] += amount
+
+    def pay(self, source: Pubkey, wallet: Pubkey, mint: Pubkey, amount: int, owed: bool) -> None:
+        """Out of a vault to a wallet, or to its owed account."""
+        self.transfer(source, pda.owed(ID, mint, wallet) if owed else ata(wallet, mint), amount)
 
     @singledispatchmethod
     def _move(self, event: Any) -> None:
@@ -81,7 +88,7 @@ class Books:
 
     @_move.register
     def _(self, event: types.RewardsClaimed) -> None:
-        self.transfer(pda.stake_vault(ID, event.node), ata(event.staker, IO), event.amount)
+        self.pay(pda.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
         assert event.amount == sum(self.rewards[event.node]) - event.owner_rewards_after - event.co_rewards_after
         self.rewards[event.node] = (event.owner_rewards_after, event.co_rewards_after)
 
@@ -100,7 +107,7 @@ class Books:
 
     @_move.register
     def _(self, event: types.StakeWithdrawn) -> None:
-        self.transfer(pda.stake_vault(ID, event.node), ata(event.staker, IO), event.amount)
+        self.pay(pda.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
         assert event.unbonding_before - event.amount == event.unbonding_after
         self.stakes[event.node] = (self.stakes[event.node][0], event.unbonding_after)
 
@@ -123,21 +130,43 @@ class Books:
     def _(self, event: types.IosdMinted) -> None:
         self.tokens[ata(event.wallet, IO)] -= event.io_burned
         self.tokens[ata(event.wallet, USD)] += event.iosd_minted
+        self.iosd.update(minted=event.iosd_minted, io_burned=event.io_burned)
+        assert (event.minted_after, event.io_burned_after) == (self.iosd["minted"], self.iosd["io_burned"])
+
+    @_move.register
+    def _(self, event: types.IosdRedeemed) -> None:
+        self.tokens[ata(event.wallet, USD)] -= event.iosd_burned
+        self.tokens[ata(event.wallet, IO)] += event.io_minted
+        self.iosd.update(redeemed=event.iosd_burned, io_redeemed=event.io_minted)
+        assert (event.redeemed_after, event.io_redeemed_after) == (self.iosd["redeemed"], self.iosd["io_redeemed"])
+
+    @_move.register
+    def _(self, event: types.IoBoughtBack) -> None:
+        self.tokens[ata(event.seller, IO)] -= event.io_burned
+        self.transfer(pda.fee_vault(ID, self.usdc), ata(event.seller, self.usdc), event.usdc_paid)
+        self.iosd["io_other_burned"] += event.io_burned
+        assert event.io_other_burned_after == self.iosd["io_other_burned"]
 
     @_move.register
     def _(self, event: types.TokensBurned) -> None:
         self.tokens[pda.burn_vault(ID, event.mint)] -= event.amount
+        kind = "fee_burned" if event.mint == USD else "io_other_burned"
+        self.iosd[kind] += event.amount
+        assert event.burned_after == self.iosd[kind]
 
     @_move.register
     def _(self, event: types.ClusterOpened) -> None:
-        self.transfer(ata(event.renter, USD), pda.escrow(ID, event.cluster), event.deposit)
+        self.transfer(ata(event.renter, event.mint), pda.escrow(ID, event.cluster), event.deposit)
+        self.mints[event.cluster] = event.mint
         self.renters[event.cluster] = event.renter
         amounts = {"deposit": event.deposit, "reserved": 0, "paid": 0, "fees": 0, "refunded": 0}
         self.open_clusters[event.cluster] = amounts
 
     @_move.register
     def _(self, event: types.BudgetWithdrawn) -> None:
-        self.transfer(pda.escrow(ID, event.cluster), ata(self.renters[event.cluster], USD), event.amount)
+        self.transfer(
+            pda.escrow(ID, event.cluster), ata(self.renters[event.cluster], self.mints[event.cluster]), event.amount
+        )
         self.open_clusters[event.cluster]["refunded"] = event.refunded_after
 
     @_move.register
@@ -151,11 +180,24 @@ class Books:
         self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
 
     @_move.register
+    def _(self, event: types.LeaseDisputed) -> None:
+        cluster = self.open_clusters[event.cluster]
+        assert event.cluster_reserved_after == cluster["reserved"] + event.bond
+        cluster["reserved"] = event.cluster_reserved_after
+
+    @_move.register
+    def _(self, event: types.DisputeResolved) -> None:
+        cluster = self.open_clusters[event.cluster]
+        assert event.cluster_reserved_after == cluster["reserved"] - event.bond_returned
+        cluster["reserved"] = event.cluster_reserved_after
+
+    @_move.register
     def _(self, event: types.LeaseSettled) -> None:
-        self.transfer(pda.escrow(ID, event.cluster), ata(event.payout, USD), event.supplier_amount)
+        amount = event.supplier_amount + event.bond_paid
+        self.pay(pda.escrow(ID, event.cluster), event.payout, self.mints[event.cluster], amount, event.owed)
         assert event.paid - event.paid_before == event.supplier_amount + event.supplier_fee
         cluster = self.open_clusters[event.cluster]
-        assert event.cluster_paid_after == cluster["paid"] + event.supplier_amount
+        assert event.cluster_paid_after == cluster["paid"] + amount
         assert event.cluster_fees_after == cluster["fees"] + event.supplier_fee + event.renter_fee
         cluster["paid"], cluster["fees"] = event.cluster_paid_after, event.cluster_fees_after
         cluster["reserved"] = event.cluster_reserved_after
@@ -180,9 +222,10 @@ class Books:
         cluster = self.open_clusters.pop(event.cluster)
         assert event.deposit == event.paid + event.fees + event.refunded
         assert event.refund == event.refunded - cluster["refunded"]
-        self.transfer(escrow, ata(event.renter, USD), event.refund)
-        self.transfer(escrow, pda.burn_vault(ID, USD), event.fees_to_burn)
-        self.transfer(escrow, pda.fee_vault(ID, USD), event.fees - event.fees_to_burn + event.surplus)
+        mint = self.mints[event.cluster]
+        self.pay(escrow, event.renter, mint, event.refund, event.owed)
+        self.transfer(escrow, pda.burn_vault(ID, mint), event.fees_to_burn)
+        self.transfer(escrow, pda.fee_vault(ID, mint), event.fees - event.fees_to_burn + event.surplus)
         assert self.tokens[escrow] == 0
 
     # -- against the chain
@@ -198,11 +241,14 @@ class Books:
             assert chain.tokens(pda.stake_vault(ID, key)) >= sum(stakes) + sum(rewards) + node.refill
             assert node.co_settled <= node.co_rewards
             assert node.seq == self.seqs[key]
+        books = chain.get(Iosd, IOSD)
+        assert {name: getattr(books, name) for name in self.iosd} == self.iosd
+        assert (books.seq, chain.get(Network, NETWORK).seq) == (self.seqs.get(IOSD, 0), self.seqs.get(NETWORK, 0))
         reserved: Counter[Pubkey] = Counter()
         for key in self.open_leases:
             lease = chain.get(Lease, key)
             assert lease.seq == self.seqs[key]
-            reserved[lease.cluster] += lease.reserved_amount
+            reserved[lease.cluster] += lease.reserved_amount + lease.dispute_bond + lease.bond_due
             assert lease.matured_secs + lease.missed_secs <= lease.duration
         for key, amounts in self.open_clusters.items():
             cluster = chain.get(Cluster, key)

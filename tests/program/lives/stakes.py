@@ -1,0 +1,184 @@
+"""Nodes, their stakers, arbiter cases, and the network's roles."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+from program import calls, governance, staking
+from program.calls import NodeRef
+from program.chain import who
+from program.governance import ARBITER, AUTHORITY, FROZEN, PAUSER, RETIRED, CaseRef
+from program.lives.base import MODELS, MOST_NODES, amounts, picks
+from program.lives.money import Money
+from program.world import IO_UNIT, T4
+
+DEEDS = ["stake", "stake", "stake", "unbond", "withdraw", "claim", "fund", "fund", "push"]
+SUPPLIES = ["stake", "unbond", "withdraw", "pause", "update", "terms", "rotate", "register", "retire", "close vault"]
+# Figures that a proposal may change, with values within the bounds of the program.
+FIGURES = {
+    "renter_fee_bps": [0, 25, 300],
+    "supplier_fee_bps": [0, 25, 300],
+    "usdc_fee_bps": [0, 200, 500],
+    "renter_share_bps": [0, 2_500, 10_000],
+    "reporter_bps": [0, 500, 10_000],
+    "promise_bps": [0, 50, 5_000],
+    "promise_limit": [1, 3],
+    "dispute_bond_bps": [0, 100, 10_000],
+    "co_stake_max_percent": [0, 10, 50],
+    "case_cap_bps": [0, 1_000, 10_000],
+    "spread_bps": [0, 50, 500],
+}
+
+
+class Stakes(Money):
+    @rule(pick=picks, name=st.sampled_from(SUPPLIES), amount=amounts)
+    def supply(self, pick: int, name: str, amount: int) -> None:
+        node = self.node(pick)
+        if name == "stake":
+            self.attempt(calls.stake(node, amount))
+        elif name == "unbond":
+            self.attempt(calls.request_unbond(node, amount))
+        elif name == "withdraw":
+            self.withdraw(node, prepared=pick % 4 > 0)
+        elif name == "pause":
+            self.attempt(calls.pause_node(node, amount % 4 == 1))
+        elif name == "terms":
+            self.attempt(staking.set_co_stake_terms(node, pick * 10))
+        elif name == "update":
+            payout = (node.owner, *self.wallets)[pick % 8].pubkey()
+            offer = calls.terms(node.owner, min_duration=1, price=1 + amount % 10**7, currencies=7, payout=payout)
+            self.attempt(calls.update_node(node, msgspec.structs.replace(offer, min_coverage_bps=pick % 2 * 5_000)))
+        elif name == "rotate":
+            self.attempt(calls.rotate_device_key(node, (node.device, *self.devices(node))[pick % 3]))
+        elif name == "register":
+            self.register(pick)
+        elif name == "retire" and pick % 3 == 0:
+            self.attempt(calls.retire_node(node, staked=self.world.exists(node.position)))
+        else:
+            self.attempt(staking.close_stake_vault(node))
+
+    def register(self, pick: int) -> None:
+        """Another small node of one of the suppliers, at once with the stake it needs."""
+        owner = self.node(pick).owner
+        name = f"node {len(self.nodes)}"
+        node = NodeRef(owner, who(f"device {name}"))
+        offer = calls.terms(owner, min_duration=1, price=7_654_321, currencies=7)
+        made = calls.register_node(node, T4, 2, offer), calls.stake(node, self.required("b"))
+        if len(self.nodes) < MOST_NODES and self.attempt(*made):
+            self.nodes[name] = node
+
+    @rule(pick=picks, by=picks, deed=st.sampled_from(DEEDS), amount=amounts)
+    def deal(self, pick: int, by: int, deed: str, amount: int) -> None:
+        """Anyone as a staker of any node."""
+        node, wallet = self.node(pick), self.anyone(by)
+        held = staking.held_by(node, wallet)
+        if deed == "stake":
+            self.attempt(calls.stake(node, min(amount, 100 * IO_UNIT), wallet))
+        elif deed == "fund":
+            self.attempt(staking.fund_rewards(node, wallet, amount))
+        elif deed == "claim":
+            self.claim(held, prepared=by % 4 > 0)
+        elif deed == "unbond":
+            self.attempt(calls.request_unbond(held, amount))
+        elif deed == "withdraw":
+            self.withdraw(held, prepared=by % 4 > 0)
+        else:
+            self.attempt(staking.push_unbond(held))
+
+    @rule(pick=picks, by=picks, share=st.sampled_from([1, 2_500, 10_000]), amount=st.sampled_from([777, IO_UNIT]))
+    def join(self, pick: int, by: int, share: int, amount: int) -> None:
+        """A node opens itself and somebody stakes with it; then there is a reward."""
+        node, wallet = self.node(pick), self.anyone(by)
+        self.attempt(staking.set_co_stake_terms(node, share))
+        self.attempt(calls.stake(node, amount, wallet))
+        self.attempt(staking.fund_rewards(node, wallet, amount))
+
+    @rule(pick=picks, by=picks)
+    def give_up(self, pick: int, by: int) -> None:
+        """A node retires, and a stranger sends everybody out of it."""
+        node = self.node(pick)
+        if by % 4 == 0:
+            self.attempt(calls.retire_node(node, staked=self.world.exists(node.position)))
+        for wallet in self.everyone.values():
+            self.attempt(staking.push_unbond(staking.held_by(node, wallet)))
+
+    @rule(pick=picks, days=st.sampled_from([1, 14, 22, 35]))
+    def sleep(self, pick: int, days: int) -> None:
+        """As long as a cooldown, a notice or an appeal lasts, in parts of the profile's."""
+        self.world.warp(self.params.unbond_cooldown_secs * days // 14)
+        self.withdraw(self.node(pick))
+
+    # -- cases
+
+    @rule(pick=picks, bps=st.sampled_from([0, 0, 1, 500, 1_000, 9_999]), amount=amounts, early=st.booleans())
+    def accuse(self, pick: int, bps: int, amount: int, early: bool) -> None:
+        """A case is opened, answered or decided; while it is open the owner refills."""
+        node = self.node(pick)
+        found = self.world.of_node(node)
+        if not found.flags & FROZEN:
+            if pick % 6 == 0:
+                call = governance.open_case(CaseRef(node, found.next_case), self.role("arbiter"), 1 + pick % 5)
+                self.attempt(call)
+            return
+        case = CaseRef(node, found.next_case - 1)
+        self.attempt(calls.stake(node, amount))
+        if early:
+            self.attempt(governance.appeal_case(case))
+        elif pick % 2 == 0:
+            self.world.warp_to(max(self.world.now, governance.case_of(self.world, case).decide_from))
+            self.decide(case, bps, blocked=pick % 3 == 0)
+            self.attempt(calls.stake(node, 0))
+
+    def decide(self, case: CaseRef, bps: int, blocked: bool, stranger: bool = False) -> bool:
+        by = self.world.stranger if stranger else self.role("arbiter")
+        arbiters = {key.pubkey(): key for key in (self.world.arbiter, self.heir("arbiter"))}
+        opened_by = arbiters[governance.case_of(self.world, case).arbiter]
+        return self.attempt(governance.decide_case(case, bps, blocked, by, opened_by))
+
+    # -- roles
+
+    @rule(bits=st.sampled_from([0, 0, 0, 4, 8, 31]), model=st.sampled_from(sorted(MODELS)), enabled=st.integers(0, 3))
+    def stop(self, bits: int, model: str, enabled: int) -> None:
+        """Entries are paused or open again, a device model is switched off or on."""
+        self.attempt(calls.set_pause(self.role("pauser") if bits % 2 else self.role("authority"), bits))
+        self.attempt(governance.set_model(self.role("authority"), MODELS[model][0], enabled > 0))
+
+    @rule(name=st.sampled_from(sorted(FIGURES)), value=st.integers(0, 2), apply=st.booleans())
+    def propose(self, name: str, value: int, apply: bool) -> None:
+        """Another figure; it binds after the timelock, and only what is booked then."""
+        values = FIGURES[name]
+        params = governance.changed(self.world, **{name: values[value % len(values)]})
+        self.attempt(governance.propose_params(self.role("authority"), params))
+        self.apply(apply)
+
+    @rule(role=st.sampled_from([AUTHORITY, PAUSER, ARBITER]), heir=st.booleans(), apply=st.booleans())
+    def hand_over(self, role: int, heir: bool, apply: bool) -> None:
+        name = {AUTHORITY: "authority", PAUSER: "pauser", ARBITER: "arbiter"}[role]
+        key = self.heir(name) if heir else getattr(self.world, name)
+        self.world.fund(key.pubkey())
+        self.attempt(governance.propose_role(self.role("authority"), role, bytes(key.pubkey())))
+        self.apply(apply)
+
+    def apply(self, due: bool) -> None:
+        """What is due takes effect; mostly nobody waits, since days end every lease."""
+        if due and self.world.slot % 3 == 0:
+            self.world.warp(self.params.timelock_secs)
+        successor = self.network().pending_authority
+        key = next(
+            key
+            for key in (self.world.authority, self.heir("authority"), self.world.stranger)
+            if key.pubkey() == successor or key is self.world.stranger
+        )
+        self.attempt(governance.apply_pending(key))
+
+    @rule(code=st.integers(100, 105), again=st.booleans())
+    def enlarge(self, code: int, again: bool) -> None:
+        """Another device model, once; vaults and migration a second time."""
+        self.attempt(calls.register_model(self.role("authority"), code))
+        if again:
+            assert not self.attempt(governance.migrate_network())
+            assert not self.attempt(calls.init_vaults(self.world.stranger, self.mints[code % 3]))
+
+    def retired(self, node: NodeRef) -> bool:
+        return bool(self.world.of_node(node).flags & RETIRED)
