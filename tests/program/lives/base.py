@@ -16,6 +16,7 @@ from program.calls import ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, Node
 from program.chain import Call, Landed, error_name, who
 from program.lives.agent import Agent
 from program.lives.attacker import Attack
+from program.lives.flows import Flows
 from program.world import H100, IO_UNIT, T4, USD_UNIT, World, required_stake
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -58,6 +59,7 @@ class Base(RuleBasedStateMachine):
         self.agents: dict[Pubkey, Agent] = {}
         self.spares: set[tuple[Pubkey, Pubkey]] = set()
         self.attacks: list[Attack] = []
+        self.flows = Flows()
         self.refusal = ""
 
     @initialize(profile=st.sampled_from([calls.MAINNET, calls.LOCAL]), intervals=st.sampled_from([12, 60, 900, 900]))
@@ -135,6 +137,7 @@ class Base(RuleBasedStateMachine):
 
     def record(self, landed: Landed) -> None:
         self.books.record(landed.events)
+        self.flows.record(landed.events)
         REACHED.update(f"{type(event).__name__}{getattr(event, 'reason', '')}" for event in landed.events)
 
     def payable(self, call: Call, wallet: Pubkey, mint: Pubkey, prepared: bool = True) -> Call:

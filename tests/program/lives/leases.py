@@ -57,6 +57,16 @@ class Leases(Base):
             self.world.warp(found.fault_after_secs + 2 * found.interval_secs)
             self.attempt(calls.end_lease(lease, self.world.stranger))
 
+    @rule(pick=picks, other=picks, times=st.integers(1, 3))
+    def break_promises(self, pick: int, other: int, times: int) -> None:
+        """A node that is booked and never gets ready, each time resumed by its owner."""
+        node = self.node(pick)
+        for _ in range(times):
+            self.attempt(calls.pause_node(node, False))
+            if self.book(node, self.cluster(other), self.params.interval_secs):
+                self.world.warp(self.params.ready_deadline_secs)
+                self.attempt(calls.cancel_lease(self.leases[-1]))
+
     @rule(pick=picks, intervals=st.integers(1, 12))
     def progress(self, pick: int, intervals: int) -> None:
         """What an honest supplier and renter would do next, so that leases live through their whole lives."""

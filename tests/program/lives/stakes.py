@@ -130,6 +130,15 @@ class Stakes(Money):
             self.decide(case, bps, blocked=pick % 3 == 0)
             self.attempt(calls.stake(node, 0))
 
+    @rule(pick=picks, bps=st.sampled_from([1, 500, 1_000]), blocked=st.booleans())
+    def convict(self, pick: int, bps: int, blocked: bool) -> None:
+        """A case from its opening to a decision against the node."""
+        node = self.node(pick)
+        case = CaseRef(node, self.world.of_node(node).next_case)
+        if pick % 3 == 0 and self.attempt(governance.open_case(case, self.role("arbiter"))):
+            self.attempt(governance.appeal_case(case))
+            self.decide(case, bps, blocked)
+
     def decide(self, case: CaseRef, bps: int, blocked: bool, stranger: bool = False) -> bool:
         by = self.world.stranger if stranger else self.role("arbiter")
         arbiters = {key.pubkey(): key for key in (self.world.arbiter, self.heir("arbiter"))}

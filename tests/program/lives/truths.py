@@ -118,6 +118,7 @@ class Truths(Stakes):
             check()
         assert [self.all_of(kind) for kind in (Lease, Cluster, StakePosition, Case)] == [[], [], [], []]
         self.rent_came_back()
+        self.flows.check()
 
     def finish(self, lease: LeaseRef) -> None:
         """Strangers push a lease to its end, whatever state it is in."""

@@ -1,0 +1,147 @@
+"""Who put what into a node's and a cluster's vault and who got it out, from events alone: no set of people gains by
+agreeing among themselves. The events' amounts are the token balances' (`books.py` compares them after every step)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from itertools import combinations
+from typing import Any
+
+from ionet import types
+from solders.pubkey import Pubkey
+
+# What a wiped pool may leave to its next staker: one part in 2^40 of all IO that a node can hold.
+CRUMB = 2**17
+
+
+@dataclass
+class Vault:
+    """One node's stake or one cluster's budget. net: what each person got out of it less what he put in."""
+
+    head: Pubkey
+    net: Counter[Pubkey] = field(default_factory=Counter)
+    given: Counter[Pubkey] = field(default_factory=Counter)
+    moves: int = 0
+    crumbs: int = 0
+
+
+@dataclass
+class Flows:
+    """A vault's head is the node's owner or the cluster's renter. A set without him takes part as a stranger: it may be
+    paid for what it served, rewarded for what it reported, compensated for what it missed."""
+
+    vaults: dict[Pubkey, Vault] = field(default_factory=dict)
+    clusters_of: dict[Pubkey, Pubkey] = field(default_factory=dict)
+    refills: Counter[Pubkey] = field(default_factory=Counter)
+    fees: Counter[Pubkey] = field(default_factory=Counter)
+    parties: set[Pubkey] = field(default_factory=set)
+
+    def record(self, events: Iterable[Any]) -> None:
+        for event in events:
+            self._move(event)
+
+    def _flow(self, vault: Pubkey, person: Pubkey, amount: int) -> None:
+        found = self.vaults[vault]
+        found.net[person] += amount
+        found.moves += 1
+        self.parties.add(person)
+
+    @singledispatchmethod
+    def _move(self, event: Any) -> None:
+        """Most events move nothing."""
+
+    @_move.register
+    def _(self, event: types.NodeRegistered) -> None:
+        self.vaults[event.node] = Vault(event.owner)
+        self.parties.add(event.owner)
+
+    @_move.register
+    def _(self, event: types.Staked) -> None:
+        vault = self.vaults[event.node]
+        there = self.refills.pop(event.node, 0) if event.staker == vault.head else 0
+        self._flow(event.node, event.staker, there - event.amount)
+        vault.crumbs = CRUMB * event.era
+
+    @_move.register
+    def _(self, event: types.StakeRefilled) -> None:
+        if event.amount:
+            self._flow(event.node, event.owner, -event.amount)
+            self.refills[event.node] += event.amount
+
+    @_move.register
+    def _(self, event: types.UnbondRequested) -> None:
+        self._flow(event.node, event.staker, 0)
+        self.vaults[event.node].crumbs = max(self.vaults[event.node].crumbs, CRUMB * event.ticket_era)
+
+    @_move.register
+    def _(self, event: types.StakeWithdrawn) -> None:
+        self._flow(event.node, event.staker, event.amount)
+
+    @_move.register
+    def _(self, event: types.RewardsAdded) -> None:
+        self._flow(event.node, event.by, -event.amount)
+        self.vaults[event.node].given[event.by] += event.amount
+
+    @_move.register
+    def _(self, event: types.RewardsClaimed) -> None:
+        self._flow(event.node, event.staker, event.amount)
+
+    @_move.register
+    def _(self, event: types.NodeSlashed) -> None:
+        if event.to_renter:
+            self._flow(event.node, self.vaults[self.clusters_of[event.lease]].head, event.to_renter)
+        if event.to_reporter:
+            self._flow(event.node, event.reporter, event.to_reporter)
+
+    @_move.register
+    def _(self, event: types.ClusterOpened) -> None:
+        self.vaults[event.cluster] = Vault(event.renter)
+        self._flow(event.cluster, event.renter, -event.deposit)
+
+    @_move.register
+    def _(self, event: types.LeaseBooked) -> None:
+        self.clusters_of[event.lease] = event.cluster
+
+    @_move.register
+    def _(self, event: types.BudgetWithdrawn) -> None:
+        self._flow(event.cluster, self.vaults[event.cluster].head, event.amount)
+
+    @_move.register
+    def _(self, event: types.LeaseSettled) -> None:
+        self._flow(event.cluster, event.payout, event.supplier_amount + event.bond_paid)
+
+    @_move.register
+    def _(self, event: types.ClusterClosed) -> None:
+        self._flow(event.cluster, event.renter, event.refund)
+        self.fees[event.cluster] = event.fees
+
+    # -- the property
+
+    def sets(self) -> Iterator[frozenset[Pubkey]]:
+        """Every set of people."""
+        parties = sorted(self.parties, key=bytes)
+        for size in range(1, len(parties) + 1):
+            yield from map(frozenset, combinations(parties, size))
+
+    def gain(self, vault: Vault, people: Collection[Pubkey]) -> int:
+        """What these people got out of a vault beyond what they put in and what others gave as rewards."""
+        gifts = sum(amount for giver, amount in vault.given.items() if giver not in people)
+        return sum(vault.net[person] for person in people) - gifts
+
+    def check(self) -> None:
+        """When everything is unwound: no set with the head in it gained from his vault. Fees never come back."""
+        heads: dict[Pubkey, list[Pubkey]] = defaultdict(list)
+        for key, vault in self.vaults.items():
+            heads[vault.head].append(key)
+        for people in self.sets():
+            for key in (key for head in people for key in heads[head]):
+                vault = self.vaults[key]
+                if key in self.fees:
+                    others = sum(amount for person, amount in vault.net.items() if person not in people)
+                    assert self.gain(vault, people) == -self.fees[key] - others <= 0, key
+                else:
+                    # Rounding favours who stays in a pool, by less than a unit for every move.
+                    assert self.gain(vault, people) <= vault.moves + vault.crumbs, key
