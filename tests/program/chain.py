@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from ionet import pda
+from ionet import ed25519, pda
 from ionet.errors import ChainRefused, ForeignProgramError, ProgramError
 from ionet.events import events_in_metadata
 from ionet.localnet.genesis import deployed_program
@@ -21,7 +22,7 @@ from solders.account import Account
 from solders.clock import Clock
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
-from solders.litesvm import LiteSVM
+from solders.litesvm import FeatureSet, LiteSVM
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
@@ -44,6 +45,20 @@ def who(name: str) -> Keypair:
 @cache
 def elf(name: str) -> bytes:
     return (ARTIFACTS / f"{name}.so").read_bytes()
+
+
+def runtime(features: str) -> LiteSVM:
+    """Solana's runtime as it is on mainnet, or (`all`) with every feature on that it knows."""
+    if features not in ("mainnet", "all"):
+        raise ValueError(f"IONET_FEATURES is mainnet or all, not {features!r}")
+    chosen = FeatureSet.all_enabled() if features == "all" else LiteSVM.mainnet_feature_set()
+    bare = LiteSVM.default().with_feature_set(chosen).with_builtins().with_lamports(LAMPORTS**2).with_sysvars()
+    whole = bare.with_feature_accounts().with_default_programs().with_sigverify(True).with_blockhash_check(True)
+    # Only the whole constructor, which has mainnet's set, knows the precompiled programs.
+    precompile = LiteSVM().get_account(ed25519.PROGRAM)
+    assert precompile is not None
+    whole.set_account(ed25519.PROGRAM, precompile)
+    return whole.with_log_bytes_limit(None)
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,7 @@ class Chain:
     """LiteSVM with the ionet program (upgradeable) and the price poster at the oracle's address."""
 
     def __init__(self, upgrade_authority: Pubkey) -> None:
-        self.svm = LiteSVM().with_log_bytes_limit(None)
+        self.svm = runtime(os.environ.get("IONET_FEATURES", "mainnet"))
         for key, account in deployed_program(PROGRAM.id, elf("ionet"), upgrade_authority):
             self.svm.set_account(key, account)
         self.svm.add_program(pda.PYTH_RECEIVER, elf("price_poster"))
