@@ -76,6 +76,7 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
         closed, _ = await story.settle(running.cast, cluster, leases, lambda _: None)
         await check_money(running, cluster, booked, closed)
         await until(partial(caught_up, running, await running.cast.stranger.client.rpc.slot()), 30, "indexed")
+        await until(partial(launcher_is_done, running), 60, "the launcher has seen the end")
         await check_history(running, booked)
         await check_results(running, blocks)
         await check_rebuild(running)
@@ -137,6 +138,11 @@ async def take_stakes_home(running: Network) -> None:
     await running.pass_time(30)
     for supplier, node in zip(running.cast.suppliers, running.nodes, strict=True):
         await running.cast.stranger.client.stake.withdraw(node, supplier.address)
+
+
+async def launcher_is_done(running: Network) -> bool:
+    rows = await running.fetch("SELECT phase FROM launcher.cluster")
+    return all(row["phase"] == "stopped" for row in rows)
 
 
 async def check_history(running: Network, booked: list[LeaseBooked]) -> None:
