@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from ionet import instructions, pda
-from ionet.localnet import LocalChain
+from ionet import pda
+from ionet.generated import instructions
+from ionet.generated.types import NodeTerms
 from ionet.program import PROGRAM
-from ionet.types import NodeTerms
 from ionet.wallet import compile_message
+from ionet_localnet import LocalChain
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -9,14 +9,16 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from ionet import merkle, pda
+from ionet import pda
 from ionet.client import Client
-from ionet.localnet import Genesis, Localnet, LocalnetConfig
-from ionet.localnet.genesis import LAMPORTS_PER_SOL, wallet
-from ionet.localnet.timeline import FINALIZED_LAG
+from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
+from ionet.generated.types import NodeTerms
 from ionet.program import PROGRAM
-from ionet.types import ClusterOpened, LeaseBooked, NodeRegistered, NodeTerms
+from ionet.rules import merkle
 from ionet.wallet import KeypairSigner
+from ionet_localnet import Genesis, Localnet, LocalnetConfig
+from ionet_localnet.genesis import LAMPORTS_PER_SOL, wallet
+from ionet_localnet.timeline import FINALIZED_LAG
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from spl.token.constants import TOKEN_PROGRAM_ID

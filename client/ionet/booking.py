@@ -12,14 +12,15 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
-from ionet.bulk import Bulk, Delivery, Progress, Stopped, Verdict
+from ionet import pda
 from ionet.currency import CURRENCIES
 from ionet.errors import InstructionFailed, IonetError, NotFound, ProgramError
-from ionet.packing import Tables
+from ionet.executor import Bulk, Delivery, Progress, Stopped, Verdict
+from ionet.generated import instructions
+from ionet.generated.accounts import Node
+from ionet.generated.errors import NodeBusy
 from ionet.plan import Receipt
-from ionet.program_errors import NodeBusy
-from ionet.types import Node
+from ionet.planner import Tables
 
 if TYPE_CHECKING:
     from ionet.client import Client

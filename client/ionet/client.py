@@ -22,17 +22,17 @@ from ionet.api.case import CaseApi
 from ionet.api.cluster import ClusterApi
 from ionet.api.iosd import IosdApi
 from ionet.api.lease import LeaseApi
+from ionet.api.lookup_tables import TableApi
 from ionet.api.network import NetworkApi
 from ionet.api.node import NodeApi
 from ionet.api.oracle import OracleApi
 from ionet.api.owed import OwedApi
 from ionet.api.stake import StakeApi
-from ionet.api.tables import TableApi
 from ionet.api.tokens import TokenApi
-from ionet.bulk import Bulk, Progress, Stopped
 from ionet.codec import DecodeError
 from ionet.errors import NotFound, RpcError, WalletError
 from ionet.events import events_in_transaction
+from ionet.executor import Bulk, Progress, Stopped
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
 from ionet.rpc import Blockhash, Landed, PreflightFailed, Rpc

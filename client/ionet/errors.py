@@ -1,6 +1,6 @@
 """Exceptions of the client. The first line of a class's docstring is its message; `exit_code` is the CLI's.
 
-The program's own refusals are in `ionet.program_errors`, one class each, generated from the IDL.
+The program's own refusals are in `ionet.generated.errors`, one class each, generated from the IDL.
 """
 
 from __future__ import annotations
@@ -105,3 +105,11 @@ class RpcError(IonetError):
 
 class RpcUnreachable(RpcError):
     """the RPC node cannot be reached"""
+
+
+class ConfigError(IonetError):
+    """the settings cannot be used"""
+
+
+class AlreadyRunning(IonetError):
+    """another process works here already"""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from solders.pubkey import Pubkey
 from solders.transaction_status import TransactionErrorType
 
+from ionet.addresses import RULES
 from ionet.build import Builder
 from ionet.codec import ProgramCodec
 from ionet.errors import ChainRefused, ProgramError
 from ionet.failure import explain
+from ionet.generated import CLASSES
+from ionet.generated.errors import BY_CODE
 from ionet.idl import Idl, bundled
-from ionet.program_errors import BY_CODE
-from ionet.rules import RULES
-from ionet.types import CLASSES
 
 
 @dataclass(frozen=True, slots=True)

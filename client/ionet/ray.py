@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from ionet.merkle import HASH_LEN, result_hash
+from ionet.rules.merkle import HASH_LEN, result_hash
 
 SPOOL_VARIABLE = "IONET_SPOOL"
 """Environment variable with the path of the node's spool file; the node's agent sets it."""

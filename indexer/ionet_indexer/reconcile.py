@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 from ionet import pda
-from ionet import types as t
 from ionet.codec import ProgramCodec
+from ionet.generated import accounts
 
 from ionet_indexer import metrics, tables
 from ionet_indexer.decode import slot_of
@@ -48,7 +48,7 @@ class Drift(msgspec.Struct, frozen=True):
     account: Any
 
 
-def _network(a: t.Network) -> dict[str, Any]:
+def _network(a: accounts.Network) -> dict[str, Any]:
     return {
         "seq": a.seq,
         "authority": str(a.authority),
@@ -68,7 +68,7 @@ def _network(a: t.Network) -> dict[str, Any]:
     }
 
 
-def _model(a: t.DeviceModel) -> dict[str, Any]:
+def _model(a: accounts.DeviceModel) -> dict[str, Any]:
     return {
         "seq": a.seq,
         "code": a.code,
@@ -86,7 +86,7 @@ _NODE_COLUMNS = (
 )
 
 
-def _node(a: t.Node) -> dict[str, Any]:
+def _node(a: accounts.Node) -> dict[str, Any]:
     return {
         **{name: getattr(a, name) for name in _NODE_COLUMNS},
         **{name: str(getattr(a, name)) for name in ("owner", "device_key", "payout", "fee_payer")},
@@ -103,7 +103,7 @@ def _node(a: t.Node) -> dict[str, Any]:
     }
 
 
-def _position(a: t.StakePosition) -> dict[str, Any]:
+def _position(a: accounts.StakePosition) -> dict[str, Any]:
     tickets = [(n, x.shares, x.era, x.matures_at) for n, x in enumerate(a.tickets) if x.shares]
     return {
         **{name: getattr(a, name) for name in ("shares", "era", "reward_debt", "rewards")},
@@ -113,7 +113,7 @@ def _position(a: t.StakePosition) -> dict[str, Any]:
     }
 
 
-def _case(a: t.Case) -> dict[str, Any]:
+def _case(a: accounts.Case) -> dict[str, Any]:
     return {
         **{name: getattr(a, name) for name in ("number", "opened_at", "decide_from", "decide_by")},
         "node": str(a.node),
@@ -130,7 +130,7 @@ _CLUSTER_COLUMNS = (
 )
 
 
-def _cluster(a: t.Cluster) -> dict[str, Any]:
+def _cluster(a: accounts.Cluster) -> dict[str, Any]:
     return {
         **{name: getattr(a, name) for name in _CLUSTER_COLUMNS},
         "renter": str(a.renter),
@@ -151,7 +151,7 @@ _LEASE_COLUMNS = (
 )
 
 
-def _lease(a: t.Lease) -> dict[str, Any]:
+def _lease(a: accounts.Lease) -> dict[str, Any]:
     return {
         **{name: getattr(a, name) for name in _LEASE_COLUMNS},
         **{name: getattr(a, name) or None for name in ("ready_at", "started_at", "ends_at")},
@@ -166,7 +166,7 @@ def _lease(a: t.Lease) -> dict[str, Any]:
     }
 
 
-def _iosd(a: t.Iosd) -> dict[str, Any]:
+def _iosd(a: accounts.Iosd) -> dict[str, Any]:
     names = ("seq", "minted", "redeemed", "io_burned", "io_redeemed", "last_price", "last_high_price")
     return {
         **{name: getattr(a, name) for name in names},
@@ -213,7 +213,7 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
     """
     keys = await _open_keys(reader)
     slot, data = await source.accounts([*keys, str(pda.network(codec.id))])
-    accounts = {key: codec.decode_any_account(raw) for key, raw in data.items() if raw is not None}
+    on_chain = {key: codec.decode_any_account(raw) for key, raw in data.items() if raw is not None}
     await _wait_for(reader, slot)
     drifts: list[Drift] = []
     async with reader.snapshot() as snapshot:
@@ -221,9 +221,9 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
             for row in await snapshot.rows(kind, condition):
                 key = getattr(row, kind.key)
                 if key in data and slot_of(row.position) <= slot:  # type: ignore[attr-defined]
-                    drifts += compare(row, accounts.get(key))
-    network = accounts.get(str(pda.network(codec.id)))
-    if isinstance(network, t.Network):
+                    drifts += compare(row, on_chain.get(key))
+    network = on_chain.get(str(pda.network(codec.id)))
+    if isinstance(network, accounts.Network):
         async with reader.writing() as connection:
             await connection.execute(
                 SQL["parameters_set"],

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
-
-from ionet_launcher.errors import ConfigError
 
 _log = logging.getLogger("ionet.launcher")
 

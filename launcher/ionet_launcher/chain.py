@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
-from ionet import instructions
-from ionet.bulk import Bulk, Stopped, Verdict
 from ionet.client import Client
 from ionet.errors import InstructionFailed
+from ionet.executor import Bulk, Stopped, Verdict
+from ionet.generated import instructions
+from ionet.lease_view import MAX_KEYS, Reader, lease_view
+from ionet.rules.lease_time import LeaseView
 from solders.pubkey import Pubkey
-
-from ionet_launcher.chain_view import MAX_KEYS, Reader, lease_view
-from ionet_launcher.lease import LeaseView
 
 _READS_AT_ONCE = 8
 

@@ -11,16 +11,16 @@ import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TypeVar
 
-from ionet import merkle
 from ionet.agent_api import AgentClient, AgentError, AgentUnreachableError, Challenge, Phase, Role, Spec, Status
 from ionet.errors import IonetError
+from ionet.rules import merkle
+from ionet.rules.lease_time import LeaseStatus, LeaseView
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher import hardware
 from ionet_launcher.certs import ClusterSecrets
 from ionet_launcher.chain import ClusterView, LauncherChain
-from ionet_launcher.lease import LeaseStatus, LeaseView
 from ionet_launcher.phases import DRAIN_SECS, PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.review import NEITHER, Challenges, Policy, Reviewer
 from ionet_launcher.store import Move, Work

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 from ionet.agent_api import AgentClient
+from ionet.rules.lease_time import LeaseView
 from solders.pubkey import Pubkey
-
-from ionet_launcher.lease import LeaseView
 
 _MARK = "ionet-hardware:"
 _MAX_OUTPUT = 64 * 1024

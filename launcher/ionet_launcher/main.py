@@ -12,13 +12,13 @@ from pathlib import Path
 
 import asyncpg
 from ionet.client import Client
+from ionet.errors import ConfigError
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.agents_file import AgentsFile
 from ionet_launcher.chain import LauncherChain
 from ionet_launcher.cluster import Stepper
-from ionet_launcher.errors import ConfigError
 from ionet_launcher.launcher import WORKERS, Launcher
 from ionet_launcher.review import NEITHER, Policy
 from ionet_launcher.store import Overview, Store, migrate

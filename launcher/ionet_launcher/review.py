@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ionet import merkle
 from ionet.errors import IonetError
+from ionet.rules import merkle
+from ionet.rules.lease_time import LeaseView
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.chain import LauncherChain
-from ionet_launcher.lease import LeaseView
 from ionet_launcher.store import Work
 
 # A node counts as silent after so many calls without an answer in one interval.

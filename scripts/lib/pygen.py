@@ -35,26 +35,26 @@ def generate(idl: Idl, rules: Collection[str]) -> dict[str, str]:
     kinds = {item.name for item in (*idl.accounts, *idl.events)}
     data = [item for item in idl.types if item.name not in kinds and not item.generics]
     groups = {
-        "data": ("Structs and enums used by accounts, events and arguments.", data),
+        "types": ("Structs and enums used by accounts, events and arguments.", data),
         "accounts": ("Account types.", [idl.type_def(item.name) for item in idl.accounts]),
         "events": ("Events.", [idl.type_def(item.name) for item in idl.events]),
     }
     names = sorted(name for item in data for name in _defined_names(item))
-    shared = f"from ionet.types.data import {', '.join(names)}\n" if names else ""
+    shared = f"from ionet.generated.types import {', '.join(names)}\n" if names else ""
     texts = {
-        f"types/{name}.py": _module(title, items, "" if name == "data" else shared)
+        f"generated/{name}.py": _module(title, items, "" if name == "types" else shared)
         for name, (title, items) in groups.items()
     }
-    texts["types/scalars.py"] = _scalars()
-    texts["types/__init__.py"] = _package({name: items for name, (_, items) in groups.items()})
-    texts["program_errors.py"] = _errors(idl)
-    texts["instructions.py"] = _instructions(idl, rules, shared)
+    texts["generated/scalars.py"] = _scalars()
+    texts["generated/__init__.py"] = _package({name: items for name, (_, items) in groups.items()})
+    texts["generated/errors.py"] = _errors(idl)
+    texts["generated/instructions.py"] = _instructions(idl, rules, shared)
     return {name: _tidy(text) for name, text in texts.items()}
 
 
 def _tidy(text: str) -> str:
     """Drop unused imports, sort the others, format: ruff with the project's settings."""
-    file = str(ROOT / "client" / "ionet" / "generated.py")  # tells ruff which package is at home
+    file = str(ROOT / "client" / "ionet" / "generated" / "module.py")  # tells ruff which package is at home
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--fix-only", "--select", "I,F401,RUF022"], ["format"]):
         call = [*ruff, *command, "--quiet", "--stdin-filename", file, "-"]
@@ -78,7 +78,7 @@ def _package(groups: dict[str, list[TypeDef]]) -> str:
         names += defined
         classes += [name for item in items for name in _class_names(item)]
         if defined:
-            imports += f"from ionet.types.{module} import {', '.join(defined)}\n"
+            imports += f"from ionet.generated.{module} import {', '.join(defined)}\n"
     table = "".join(f'    "{name}": {name},\n' for name in sorted(classes))
     listing = "".join(f'    "{name}",\n' for name in sorted([*names, "CLASSES"]))
     return (
@@ -106,7 +106,7 @@ def _module(title: str, items: list[TypeDef], shared: str) -> str:
 
 
 def _scalar_import() -> str:
-    return f"from ionet.types.scalars import {', '.join(SCALARS)}\n"
+    return f"from ionet.generated.scalars import {', '.join(SCALARS)}\n"
 
 
 def _definition(item: TypeDef) -> list[str]:

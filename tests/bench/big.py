@@ -16,9 +16,10 @@ from bench.database import durable_server
 from bench.figures import Figures, count, timed
 from ionet import pda
 from ionet.booking import Booking
+from ionet.generated.accounts import Lease
+from ionet.generated.events import ClusterOpened
+from ionet.lookup_tables import Table
 from ionet.program import PROGRAM
-from ionet.tables import Table
-from ionet.types import ClusterOpened, Lease
 from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.stack import SESSION, stack
 from market import IO, USD, Market, key, market

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.figures import Figures, count
 from bench.history import record
-from ionet.localnet.journal import Journal, Kind
-from ionet.localnet.ledger import JOURNAL_FILE
+from ionet_localnet.journal import Journal, Kind
+from ionet_localnet.ledger import JOURNAL_FILE
 
 # Kind, length and checksum of a record.
 HEAD = 9

@@ -14,7 +14,7 @@ import postgres
 from bench.database import durable_server
 from bench.figures import Figures, percentile, timed
 from bench.watch import Watch
-from ionet.types import ClusterOpened
+from ionet.generated.events import ClusterOpened
 from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.stack import SESSION, NodeProcess, Stack, stack, until
 from market import PRICE, USD, Machine, Market, market

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bench.figures import Figures, count
 from ionet import budget
 from ionet.booking import common_accounts
-from ionet.packing import Packer
+from ionet.generated import CLASSES
+from ionet.planner import Packer
 from ionet.program import PROGRAM
-from ionet.types import CLASSES
 from ionet.wallet import compile_message
 from program import calls
 from program.calls import ClusterRef, LeaseRef, NodeRef

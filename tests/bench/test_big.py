@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import postgres
 import pytest
 from bench import big
-from ionet.types import LeaseBooked
+from ionet.generated.events import LeaseBooked
 from ionet_indexer.postgres import EmbeddedPostgres
 
 NODES = 300

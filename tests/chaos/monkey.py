@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator
 
 from chaos.network import Network, parts
-from ionet_launcher import processes
+from ionet_agent import processes
 from launcher.stack import ray_mains
 
 CALM_SECS, DOWN_SECS = (0.3, 4.0), (0.0, 1.0)

@@ -20,10 +20,10 @@ from typing import Any
 import asyncpg
 import httpx2
 from ionet import pda
-from ionet.demo import story
-from ionet.demo.cast import Cast
 from ionet.program import PROGRAM
 from ionet.wallet import write_keypair
+from ionet_stack.demo import story
+from ionet_stack.demo.cast import Cast
 from launcher.ports import free_range
 from launcher.stack import Command, until
 from solders.keypair import Keypair

@@ -22,17 +22,18 @@ from chaos.monkey import Monkey, RayWatch
 from chaos.network import Network, network
 from indexer.tables_of import tables_of
 from ionet.api.network import LOCAL_FEED_ID
-from ionet.demo import books, story
-from ionet.demo.story import Block
 from ionet.errors import RpcUnreachable
+from ionet.generated.accounts import Lease
+from ionet.generated.events import ClusterClosed, ClusterOpened, LeaseBooked
 from ionet.program import PROGRAM
-from ionet.types import ClusterClosed, ClusterOpened, Lease, LeaseBooked
+from ionet.rules.lease_time import LeaseStatus
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Writer
-from ionet_launcher.lease import LeaseStatus
+from ionet_stack.demo import books, story
+from ionet_stack.demo.story import Block
 from launcher.stack import until
 from leftovers import left_after
 from solders.pubkey import Pubkey

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from client.cli.conftest import Shell
-from client.cli.test_up import free_ports
 from e2e.commands import Run, ionet
 from leftovers import left_after, processes_of
+from stack.test_up import free_ports
 
 
 @pytest.fixture

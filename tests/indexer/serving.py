@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from ionet import ed25519, merkle, pda
+from ionet import ed25519, pda
+from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
+from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
-from ionet.types import ClusterOpened, LeaseBooked, NodeRegistered, ProofEntry
+from ionet.rules import merkle
 from ionet.wallet import KeypairSigner
 from market import IO, MODEL, PRICE, Machine, Market, key, leaves
 from solders.pubkey import Pubkey

@@ -11,8 +11,8 @@ import pytest
 from client.sdk.conftest import Chain, chain, network
 from client.sdk.parties import IO, IOSD, Party, book, hireable_node, open_cluster, party, wait_until
 from indexer.tables_of import tables_of
+from ionet.generated.events import ClusterClosed, LeaseStarted
 from ionet.program import PROGRAM
-from ionet.types import ClusterClosed, LeaseStarted
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reader import Reader

@@ -11,8 +11,6 @@ import pytest
 import pytest_asyncio
 from indexer.recording import PROGRAM_ID, RecordedSource, Recording
 from indexer.tables_of import tables_of
-from ionet.localnet import FaultConfig
-from ionet.localnet.faults import FaultPlan
 from ionet.program import PROGRAM
 from ionet_indexer.ingest import Ingest, whole_slots
 from ionet_indexer.pipeline import Pipeline, SeqHole
@@ -20,6 +18,8 @@ from ionet_indexer.source.base import Heads, Seen, SourceError
 from ionet_indexer.source.live import Wakeups
 from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Checkpoint, Writer
+from ionet_localnet import FaultConfig
+from ionet_localnet.faults import FaultPlan
 from market import PRICE, Market, market
 
 

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from indexer.recording import Recording
 from indexer.story import INTERVAL, RESULTS
-from ionet import merkle
 from ionet.leaves import MAX_LIFETIME_SECS, PATH, Upload, UploadError, send_upload, sign_upload, signing_message
+from ionet.rules import merkle
 from market import PRICE, key, leaf_hashes, leaves
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -8,13 +8,13 @@ import pytest
 import pytest_asyncio
 from indexer.recording import PROGRAM_ID
 from ionet import pda
-from ionet.localnet.timeline import FINALIZED_LAG
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
 from ionet_indexer.cli import websocket_of
 from ionet_indexer.source import rpc
 from ionet_indexer.source.base import Heads, Seen, SourceError
 from ionet_indexer.source.rpc import RpcSource
+from ionet_localnet.timeline import FINALIZED_LAG
 from market import Market, key, market
 from solders.transaction import VersionedTransaction
 

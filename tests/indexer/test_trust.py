@@ -11,8 +11,8 @@ import pytest_asyncio
 from indexer.api_server import RecordedAccounts
 from indexer.recording import Recording, TrustRecording
 from indexer.tables_of import FACTS, STATES, tables_of
+from ionet.generated.accounts import Cluster, Iosd, Lease, Node
 from ionet.program import PROGRAM
-from ionet.types import Cluster, Iosd, Lease, Node
 from ionet_indexer.api.listings import COUNTED_STAKE
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reader import Reader

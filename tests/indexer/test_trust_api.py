@@ -11,8 +11,8 @@ import pytest
 from indexer.api_server import RecordedAccounts, fill, served
 from indexer.recording import TrustRecording
 from indexer.serving import leaves_of, results_of
-from ionet import merkle
 from ionet.leaves import send_upload, sign_upload
+from ionet.rules import merkle
 from ionet_indexer.postgres import EmbeddedPostgres
 from market import IO, PRICE, USD, key
 from postgres import create

@@ -10,9 +10,10 @@ import msgspec
 from indexer.serving import Service, dispute, leave, open_cluster, post_price, settle
 from ionet import pda
 from ionet.client import Client
+from ionet.generated.accounts import Network
+from ionet.generated.events import CaseOpened
 from ionet.plan import Receipt
 from ionet.program import PROGRAM
-from ionet.types import CaseOpened, Network
 from ionet.wallet import KeypairSigner
 from market import IO, USD, Machine, Market, key
 from solders.account import Account

@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Sequence
 
 import msgspec
-from ionet import merkle
-from ionet.defence import Dispute, Evidence, Step, next_head
-from ionet.types import ProofEntry
-from ionet_launcher.agent.chain import ExpiredError, RefusedError, Signed
-from ionet_launcher.lease import LeaseStatus, LeaseView, NodeView
+from ionet.generated.types import ProofEntry
+from ionet.rules import merkle
+from ionet.rules.disputes import Dispute, Evidence, Step, next_head
+from ionet.rules.lease_time import LeaseStatus, LeaseView, NodeView
+from ionet_agent.chain import ExpiredError, RefusedError, Signed
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.signature import Signature

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from ionet.types import ClusterOpened, Lease
+from ionet.generated.accounts import Lease
+from ionet.generated.events import ClusterOpened
 from ionet.wallet import write_keypair
-from ionet_launcher import processes
+from ionet_agent import processes
 from launcher.ports import free_range
 from market import USD, Machine, Market, key
 from solders.pubkey import Pubkey

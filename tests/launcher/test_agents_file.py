@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from ionet.errors import ConfigError
 from ionet_launcher.agents_file import AgentsFile
-from ionet_launcher.errors import ConfigError
 from solders.pubkey import Pubkey
 
 NODE, OTHER = (Pubkey.from_bytes(bytes([i] * 32)) for i in (1, 2))

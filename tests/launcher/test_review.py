@@ -7,12 +7,12 @@ from hashlib import sha256
 import asyncpg
 import market
 import pytest
-from ionet import merkle
 from ionet.client import Client
-from ionet.types import ClusterOpened, LeaseBooked
+from ionet.generated.events import ClusterOpened, LeaseBooked
+from ionet.rules import merkle
+from ionet.rules.lease_time import TAKEN, LeaseStatus, LeaseView
 from ionet.wallet import KeypairSigner
 from ionet_launcher.chain import LauncherChain
-from ionet_launcher.lease import TAKEN, LeaseStatus, LeaseView
 from ionet_launcher.review import Challenges, Policy, Reviewer, Verdict, to_approve, to_dispute, verdicts
 from ionet_launcher.store import Store, Work
 from launcher.memory_chain import SESSION, lease_view

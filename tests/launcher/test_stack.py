@@ -13,11 +13,11 @@ import market
 import postgres
 import pytest
 import pytest_asyncio
-from ionet.types import DisputeDefended, LeaseSettled
+from ionet.generated.events import DisputeDefended, LeaseSettled
+from ionet.rules.lease_time import LeaseStatus
+from ionet_agent import processes
+from ionet_agent.journal import Journal
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_launcher import processes
-from ionet_launcher.agent.journal import Journal
-from ionet_launcher.lease import LeaseStatus
 from launcher.stack import Command, NodeProcess, Stack, ray_mains, stack, until
 from solders.pubkey import Pubkey
 

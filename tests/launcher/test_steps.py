@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 import pytest
 from ionet.errors import RpcUnreachable
+from ionet.rules.lease_time import LeaseStatus, LeaseView
 from ionet_launcher.chain import ClusterView, LauncherChain
 from ionet_launcher.cluster import Stepper
 from ionet_launcher.launcher import Launcher
-from ionet_launcher.lease import LeaseStatus, LeaseView
 from ionet_launcher.phases import PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.store import Move, Store
 from launcher.memory_chain import RENTER, SESSION, lease_view

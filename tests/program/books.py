@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any
 
-from ionet import pda, types
-from ionet.types import Cluster, Iosd, Lease, Network, Node
+from ionet import pda
+from ionet.generated import events
+from ionet.generated.accounts import Cluster, Iosd, Lease, Network, Node
 from program.calls import ID, IO, IOSD, NETWORK, USD, ata
 from program.chain import Chain
 from solders.pubkey import Pubkey
@@ -61,25 +62,25 @@ class Books:
         """Most events move nothing."""
 
     @_move.register
-    def _(self, event: types.NodeRegistered) -> None:
+    def _(self, event: events.NodeRegistered) -> None:
         self.owners[event.node] = event.owner
         self.stakes[event.node] = (0, 0)
 
     @_move.register
-    def _(self, event: types.Staked) -> None:
+    def _(self, event: events.Staked) -> None:
         # The owner's stake takes his refill along, which is in the vault already; its own event follows.
         there = self.refills[event.node] if event.staker == self.owners[event.node] else 0
         self.transfer(ata(event.staker, IO), pda.stake_vault(ID, event.node), event.amount - there)
         self.stakes[event.node] = (event.bonded_after, self.stakes[event.node][1])
 
     @_move.register
-    def _(self, event: types.StakeRefilled) -> None:
+    def _(self, event: events.StakeRefilled) -> None:
         self.transfer(ata(event.owner, IO), pda.stake_vault(ID, event.node), event.amount)
         assert event.refill_after == (self.refills[event.node] + event.amount if event.amount else 0)
         self.refills[event.node] = event.refill_after
 
     @_move.register
-    def _(self, event: types.RewardsAdded) -> None:
+    def _(self, event: events.RewardsAdded) -> None:
         self.transfer(ata(event.by, IO), pda.stake_vault(ID, event.node), event.amount)
         assert event.amount == event.to_owner + event.to_co_stakers
         owner, co = self.rewards.get(event.node, (0, 0))
@@ -87,32 +88,32 @@ class Books:
         assert self.rewards[event.node] == (event.owner_rewards_after, event.co_rewards_after)
 
     @_move.register
-    def _(self, event: types.RewardsClaimed) -> None:
+    def _(self, event: events.RewardsClaimed) -> None:
         self.pay(pda.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
         assert event.amount == sum(self.rewards[event.node]) - event.owner_rewards_after - event.co_rewards_after
         self.rewards[event.node] = (event.owner_rewards_after, event.co_rewards_after)
 
     @_move.register
-    def _(self, event: types.StakeVaultClosed) -> None:
+    def _(self, event: events.StakeVaultClosed) -> None:
         vault = pda.stake_vault(ID, event.node)
         self.transfer(vault, pda.burn_vault(ID, IO), event.surplus)
         assert self.tokens[vault] == self.refills[event.node] == 0
         self.stakes[event.node] = self.rewards[event.node] = (0, 0)
 
     @_move.register
-    def _(self, event: types.UnbondRequested) -> None:
+    def _(self, event: events.UnbondRequested) -> None:
         bonded, unbonding = self.stakes[event.node]
         assert (bonded - event.amount, unbonding + event.amount) == (event.bonded_after, event.unbonding_after)
         self.stakes[event.node] = (event.bonded_after, event.unbonding_after)
 
     @_move.register
-    def _(self, event: types.StakeWithdrawn) -> None:
+    def _(self, event: events.StakeWithdrawn) -> None:
         self.pay(pda.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
         assert event.unbonding_before - event.amount == event.unbonding_after
         self.stakes[event.node] = (self.stakes[event.node][0], event.unbonding_after)
 
     @_move.register
-    def _(self, event: types.NodeSlashed) -> None:
+    def _(self, event: events.NodeSlashed) -> None:
         vault = pda.stake_vault(ID, event.node)
         assert event.amount == event.from_bonded + event.from_unbonding
         assert event.amount == event.to_renter + event.to_reporter + event.burned
@@ -127,35 +128,35 @@ class Books:
         self.transfer(vault, pda.burn_vault(ID, IO), event.burned)
 
     @_move.register
-    def _(self, event: types.IosdMinted) -> None:
+    def _(self, event: events.IosdMinted) -> None:
         self.tokens[ata(event.wallet, IO)] -= event.io_burned
         self.tokens[ata(event.wallet, USD)] += event.iosd_minted
         self.iosd.update(minted=event.iosd_minted, io_burned=event.io_burned)
         assert (event.minted_after, event.io_burned_after) == (self.iosd["minted"], self.iosd["io_burned"])
 
     @_move.register
-    def _(self, event: types.IosdRedeemed) -> None:
+    def _(self, event: events.IosdRedeemed) -> None:
         self.tokens[ata(event.wallet, USD)] -= event.iosd_burned
         self.tokens[ata(event.wallet, IO)] += event.io_minted
         self.iosd.update(redeemed=event.iosd_burned, io_redeemed=event.io_minted)
         assert (event.redeemed_after, event.io_redeemed_after) == (self.iosd["redeemed"], self.iosd["io_redeemed"])
 
     @_move.register
-    def _(self, event: types.IoBoughtBack) -> None:
+    def _(self, event: events.IoBoughtBack) -> None:
         self.tokens[ata(event.seller, IO)] -= event.io_burned
         self.transfer(pda.fee_vault(ID, self.usdc), ata(event.seller, self.usdc), event.usdc_paid)
         self.iosd["io_other_burned"] += event.io_burned
         assert event.io_other_burned_after == self.iosd["io_other_burned"]
 
     @_move.register
-    def _(self, event: types.TokensBurned) -> None:
+    def _(self, event: events.TokensBurned) -> None:
         self.tokens[pda.burn_vault(ID, event.mint)] -= event.amount
         kind = "fee_burned" if event.mint == USD else "io_other_burned"
         self.iosd[kind] += event.amount
         assert event.burned_after == self.iosd[kind]
 
     @_move.register
-    def _(self, event: types.ClusterOpened) -> None:
+    def _(self, event: events.ClusterOpened) -> None:
         self.transfer(ata(event.renter, event.mint), pda.escrow(ID, event.cluster), event.deposit)
         self.mints[event.cluster] = event.mint
         self.renters[event.cluster] = event.renter
@@ -163,36 +164,36 @@ class Books:
         self.open_clusters[event.cluster] = amounts
 
     @_move.register
-    def _(self, event: types.BudgetWithdrawn) -> None:
+    def _(self, event: events.BudgetWithdrawn) -> None:
         self.transfer(
             pda.escrow(ID, event.cluster), ata(self.renters[event.cluster], self.mints[event.cluster]), event.amount
         )
         self.open_clusters[event.cluster]["refunded"] = event.refunded_after
 
     @_move.register
-    def _(self, event: types.LeaseBooked) -> None:
+    def _(self, event: events.LeaseBooked) -> None:
         self.clusters_of[event.lease] = event.cluster
         self.open_leases.add(event.lease)
         self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.LeaseExtended) -> None:
+    def _(self, event: events.LeaseExtended) -> None:
         self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.LeaseDisputed) -> None:
+    def _(self, event: events.LeaseDisputed) -> None:
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_reserved_after == cluster["reserved"] + event.bond
         cluster["reserved"] = event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.DisputeResolved) -> None:
+    def _(self, event: events.DisputeResolved) -> None:
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_reserved_after == cluster["reserved"] - event.bond_returned
         cluster["reserved"] = event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.LeaseSettled) -> None:
+    def _(self, event: events.LeaseSettled) -> None:
         amount = event.supplier_amount + event.bond_paid
         self.pay(pda.escrow(ID, event.cluster), event.payout, self.mints[event.cluster], amount, event.owed)
         assert event.paid - event.paid_before == event.supplier_amount + event.supplier_fee
@@ -203,21 +204,21 @@ class Books:
         cluster["reserved"] = event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.LeaseCancelled) -> None:
+    def _(self, event: events.LeaseCancelled) -> None:
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_fees_after == cluster["fees"] + event.fee
         assert event.cluster_reserved_after == cluster["reserved"] - event.fee - event.released
         cluster["fees"], cluster["reserved"] = event.cluster_fees_after, event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.LeaseClosed) -> None:
+    def _(self, event: events.LeaseClosed) -> None:
         self.open_leases.remove(event.lease)
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_reserved_after == cluster["reserved"] - event.released
         cluster["reserved"] = event.cluster_reserved_after
 
     @_move.register
-    def _(self, event: types.ClusterClosed) -> None:
+    def _(self, event: events.ClusterClosed) -> None:
         escrow = pda.escrow(ID, event.cluster)
         cluster = self.open_clusters.pop(event.cluster)
         assert event.deposit == event.paid + event.fees + event.refunded

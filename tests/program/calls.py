@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.oracle import EXPONENT, poster
+from ionet.generated import instructions
+from ionet.generated.types import NodeTerms, Pool
 from ionet.program import PROGRAM
-from ionet.types import NodeTerms, Pool
 from program.chain import Call, who
 from solders.instruction import Instruction
 from solders.keypair import Keypair

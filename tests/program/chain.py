@@ -16,8 +16,8 @@ import pytest
 from ionet import ed25519, pda
 from ionet.errors import ChainRefused, ForeignProgramError, ProgramError
 from ionet.events import events_in_metadata
-from ionet.localnet.genesis import deployed_program
 from ionet.program import PROGRAM
+from ionet_localnet.genesis import deployed_program
 from solders.account import Account
 from solders.clock import Clock
 from solders.instruction import AccountMeta, Instruction

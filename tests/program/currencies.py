@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ionet import instructions, pda
-from ionet.types import Renter
+from ionet import pda
+from ionet.generated import instructions
+from ionet.generated.accounts import Renter
 from program import calls
 from program.calls import FEED, ID, IO, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from ionet import ed25519, instructions, merkle
-from ionet.types import ProofEntry
+from ionet import ed25519
+from ionet.generated import instructions
+from ionet.generated.types import ProofEntry
+from ionet.rules import merkle
 from program import calls
 from program.calls import LeaseRef
 from program.chain import Call, Landed

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from ionet import instructions, pda
-from ionet.types import Case, Network, Node, Params
+from ionet import pda
+from ionet.generated import instructions
+from ionet.generated.accounts import Case, Network, Node
+from ionet.generated.types import Params
 from program.calls import ID, NETWORK, NodeRef
 from program.chain import Call, who
 from program.world import World

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ionet import pda
-from ionet.types import Network
+from ionet.generated.accounts import Network
 from program import calls, currencies, disputes, governance, staking
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who

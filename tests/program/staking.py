@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.errors import ChainRefused
+from ionet.generated import instructions
 from ionet.program import PROGRAM
 from program import calls, governance
 from program.calls import ID, IO, NodeRef, ata

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import LeaseStarted
+from ionet.generated.events import LeaseStarted
 from program import calls
 from program.calls import LeaseRef
 from program.chain import refused, who

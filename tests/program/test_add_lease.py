@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from ionet import pda
-from ionet.types import Cluster, DeviceModel, Iosd, LeaseBooked, Node
+from ionet.generated.accounts import Cluster, DeviceModel, Iosd, Node
+from ionet.generated.events import LeaseBooked
 from program import calls
 from program.calls import ID, IOSD, NOBODY, LeaseRef
 from program.chain import refused

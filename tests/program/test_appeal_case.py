@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ionet.types import CaseAppealed
+from ionet.generated.events import CaseAppealed
 from program import governance
 from program.chain import refused
 from program.governance import ANSWER, CaseRef

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import pytest
-from ionet.types import ProofAppended
+from ionet.generated.events import ProofAppended
 from program import calls
 from program.calls import LeaseRef
 from program.chain import refused

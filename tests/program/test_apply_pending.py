@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from ionet.types import LeaseSettled, Network, NodeSlashed, ParamsChanged, RoleChanged
+from ionet.generated.accounts import Network
+from ionet.generated.events import LeaseSettled, NodeSlashed, ParamsChanged, RoleChanged
 from program import calls, governance
 from program.calls import FEED as FEED_ID
 from program.calls import NETWORK, NOBODY

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import LeaseApproved, LeaseSettled
+from ionet.generated.events import LeaseApproved, LeaseSettled
 from program import calls, disputes
 from program.calls import NOBODY
 from program.chain import refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import ClusterClosed, LeaseSettled, OwedClaimed, StakeWithdrawn
+from ionet.generated.events import ClusterClosed, LeaseSettled, OwedClaimed, StakeWithdrawn
 from program import calls, staking
 from program.calls import ID, IO, USD, ClusterRef, LeaseRef, ata
 from program.chain import TOKEN_PROGRAM, Call, Landed, refused, who

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from ionet import pda
-from ionet.types import Iosd, TokensBurned
+from ionet.generated.accounts import Iosd
+from ionet.generated.events import TokensBurned
 from program import calls
 from program.calls import ID, IO, IOSD, USD
 from program.chain import refused

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import IoBoughtBack, Iosd
+from ionet.generated.accounts import Iosd
+from ionet.generated.events import IoBoughtBack
 from program import calls
 from program.calls import ID, IO, IOSD, ata
 from program.chain import refused, who

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import LeaseCancelled, Node, NodeFlagsChanged, NodeSlashed
+from ionet.generated.accounts import Node
+from ionet.generated.events import LeaseCancelled, NodeFlagsChanged, NodeSlashed
 from program import calls
 from program.calls import ID, IO, NOBODY, LeaseRef
 from program.chain import refused

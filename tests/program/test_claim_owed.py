@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ionet import pda
-from ionet.types import OwedClaimed
+from ionet.generated.events import OwedClaimed
 from program import calls, staking
 from program.calls import ID, IO, USD, NodeRef, ata
 from program.chain import refused

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from ionet import pda
-from ionet.types import Node, Pool, RewardsClaimed, StakePosition
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import RewardsClaimed
+from ionet.generated.types import Pool
 from program import calls, governance, staking
 from program.calls import ID, IO, NOBODY, USD, ata
 from program.chain import refused

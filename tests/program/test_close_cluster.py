@@ -3,7 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 from ionet import pda
-from ionet.types import ClusterClosed, Network, Renter
+from ionet.generated.accounts import Network, Renter
+from ionet.generated.events import ClusterClosed
 from program import calls
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, ata
 from program.chain import refused

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import LeaseClosed
+from ionet.generated.events import LeaseClosed
 from program import calls
 from program.calls import LeaseRef
 from program.chain import refused

@@ -5,7 +5,9 @@ from random import Random
 
 import pytest
 from ionet import pda
-from ionet.types import Node, Pool, StakePosition, StakeVaultClosed
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import StakeVaultClosed
+from ionet.generated.types import Pool
 from program import calls, governance, staking
 from program.calls import ID, IO, NodeRef
 from program.chain import Call, refused, who

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Node, Pool, Staked, StakePosition, StakeRefilled, UnbondRequested
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import Staked, StakeRefilled, UnbondRequested
+from ionet.generated.types import Pool
 from program import calls, governance, staking
 from program.calls import IO, LeaseRef, ata
 from program.chain import refused

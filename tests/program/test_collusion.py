@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ionet.errors import ChainRefused
-from ionet.types import DisputeDefended, NodeSlashed
+from ionet.generated.events import DisputeDefended, NodeSlashed
 from program import calls, disputes, staking
 from program.calls import IO, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, Landed, who

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda, types
+from ionet import pda
+from ionet.generated import accounts
+from ionet.generated.accounts import Lease, Node
 from ionet.program import PROGRAM
-from ionet.types import Lease, Node
 from program.calls import ID, IOSD, NETWORK
 from program.chain import elf
 from program.costs import measure
@@ -57,13 +58,13 @@ def test_accounts_are_within_the_target(kind: type[object], size: int) -> None:
 def test_the_sizes_on_the_chain_are_those_of_the_idl(world: World) -> None:
     lease = world.running()
     keys = {
-        NETWORK: types.Network,
-        IOSD: types.Iosd,
+        NETWORK: accounts.Network,
+        IOSD: accounts.Iosd,
         lease.key: Lease,
         lease.node.key: Node,
-        lease.node.position: types.StakePosition,
-        lease.cluster.key: types.Cluster,
-        pda.renter(ID, lease.cluster.renter.pubkey()): types.Renter,
+        lease.node.position: accounts.StakePosition,
+        lease.cluster.key: accounts.Cluster,
+        pda.renter(ID, lease.cluster.renter.pubkey()): accounts.Renter,
     }
     assert {key: len(world.raw(key).data) for key in keys} == {
         key: PROGRAM.codec.account_size(kind) for key, kind in keys.items()

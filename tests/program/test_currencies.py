@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import Cluster, Iosd, LeaseBooked
+from ionet.generated.accounts import Cluster, Iosd
+from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
 from program.calls import ID, IO, IOSD, USD, ata
 from program.chain import refused, who

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import CaseDecided, NodeSlashed
+from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
 from program.calls import ID, IO, NOBODY, LeaseRef, NodeRef, ata
 from program.chain import refused, who

@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ionet import merkle
-from ionet.types import DisputeDefended, DisputeResolved, LeaseSettled, ProofEntry
+from ionet.generated.events import DisputeDefended, DisputeResolved, LeaseSettled
+from ionet.generated.types import ProofEntry
+from ionet.rules import merkle
 from program import calls, disputes
 from program.calls import USD, LeaseRef, ata
 from program.chain import refused, who

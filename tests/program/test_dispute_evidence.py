@@ -6,8 +6,9 @@ import struct
 from dataclasses import replace
 
 import pytest
-from ionet import ed25519, merkle
-from ionet.types import DisputeResolved
+from ionet import ed25519
+from ionet.generated.events import DisputeResolved
+from ionet.rules import merkle
 from program import calls, disputes
 from program.calls import NOBODY, LeaseRef
 from program.chain import Call, refused, who

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Cluster, DisputeResolved, Lease, LeaseDisputed
+from ionet.generated.accounts import Cluster, Lease
+from ionet.generated.events import DisputeResolved, LeaseDisputed
 from program import calls, disputes
 from program.calls import NOBODY
 from program.chain import refused, who

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from ionet import pda
 from ionet.errors import ChainRefused
-from ionet.program_errors import NothingMissed
+from ionet.generated.errors import NothingMissed
 from program import calls, disputes
 from program.calls import ID, IO, USD, ClusterRef, NodeRef, ata
 from program.chain import who

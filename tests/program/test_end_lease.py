@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Lease, LeaseEnded
+from ionet.generated.accounts import Lease
+from ionet.generated.events import LeaseEnded
 from program import calls, disputes
 from program.calls import NOBODY, USD, LeaseRef, ata
 from program.chain import refused

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from ionet import pda
-from ionet.types import DeviceModel, Lease, LeaseExtended, Node
+from ionet.generated.accounts import DeviceModel, Lease, Node
+from ionet.generated.events import LeaseExtended
 from program import calls
 from program.calls import ID, LeaseRef
 from program.chain import refused

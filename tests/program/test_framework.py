@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from ionet import pda
 from ionet.codec.program import EVENT_TAG
+from ionet.generated.events import NodeFlagsChanged
 from ionet.program import PROGRAM
-from ionet.types import NodeFlagsChanged
 from program.calls import ID
 from program.chain import refused
 from program.stages import INSTRUCTIONS, Stage, make

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Node, Pool, RewardsAdded
+from ionet.generated.accounts import Node
+from ionet.generated.events import RewardsAdded
+from ionet.generated.types import Pool
 from program import calls, governance, staking
 from program.calls import IO, USD, ata
 from program.chain import refused

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from ionet.localnet.genesis import deployed_program
+from ionet.generated.accounts import Iosd, Network
+from ionet.generated.events import NetworkInitialized
+from ionet.generated.types import Params
 from ionet.program import PROGRAM
-from ionet.types import Iosd, Network, NetworkInitialized, Params
+from ionet_localnet.genesis import deployed_program
 from program import calls
 from program.calls import FEED, IO, IOSD, LOCAL, MAINNET, NETWORK, USD, ata
 from program.chain import elf, refused, who

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Iosd
+from ionet.generated.accounts import Iosd
 from program import calls
 from program.calls import IO, IOSD, USD
 from program.chain import Call, refused, who

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import DisputeResolved, LeaseEnded
+from ionet.generated.events import DisputeResolved, LeaseEnded
 from program import calls, disputes
 from program.calls import NOBODY
 from program.chain import refused

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 from ionet import pda
-from ionet.program_errors import NothingMissed
-from ionet.types import LeaseCancelled, LeaseEnded, NodeSlashed
+from ionet.generated.errors import NothingMissed
+from ionet.generated.events import LeaseCancelled, LeaseEnded, NodeSlashed
 from program import calls
 from program.calls import ID, IO, USD, LeaseRef, ata
 from program.chain import refused, who

@@ -9,8 +9,10 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ionet import pda, types
-from ionet.types import Lease, LeaseBooked, LeaseSettled, Node, NodeSlashed, Staked, StakePosition, UnbondRequested
+from ionet import pda
+from ionet.generated import types
+from ionet.generated.accounts import Lease, Node, StakePosition
+from ionet.generated.events import LeaseBooked, LeaseSettled, NodeSlashed, Staked, UnbondRequested
 from program import calls, governance
 from program.calls import ID, IO, LeaseRef, NodeRef, terms
 from program.world import H100, IO_UNIT, World

@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from ionet.types import Network, NetworkMigrated
+from ionet.generated.accounts import Network
+from ionet.generated.events import NetworkMigrated
 from program import calls, governance
 from program.calls import LOCAL, MAINNET, NETWORK
 from program.chain import refused

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Iosd, IosdMinted
+from ionet.generated.accounts import Iosd
+from ionet.generated.events import IosdMinted
 from program import calls
 from program.calls import IO, IOSD, USD, ata
 from program.chain import refused, who

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Case, CaseOpened
+from ionet.generated.accounts import Case
+from ionet.generated.events import CaseOpened
 from program import calls, governance
 from program.calls import LeaseRef
 from program.chain import refused, who

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import ClusterOpened, Renter
+from ionet.generated.accounts import Renter
+from ionet.generated.events import ClusterOpened
 from program import calls
 from program.calls import ID, IO, NOBODY, USD, ClusterRef, ata
 from program.chain import refused, who

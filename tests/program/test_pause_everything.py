@@ -3,8 +3,9 @@ to whom it belongs, and every vault, escrow and lease is gone."""
 
 from __future__ import annotations
 
-from ionet import instructions, pda
-from ionet.types import Iosd, Node
+from ionet import pda
+from ionet.generated import instructions
+from ionet.generated.accounts import Iosd, Node
 from program import calls, governance, staking
 from program.calls import FEED, ID, IO, IOSD, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, refused, who

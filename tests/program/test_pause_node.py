@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ionet.types import NodeFlagsChanged
+from ionet.generated.events import NodeFlagsChanged
 from program import calls
 from program.calls import LeaseRef
 from program.chain import refused

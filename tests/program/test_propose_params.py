@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from ionet.generated.accounts import Network
+from ionet.generated.events import ParamsProposed
+from ionet.generated.types import Params
 from ionet.program import PROGRAM
-from ionet.types import Network, Params, ParamsProposed
 from program import governance
 from program.calls import LOCAL, MAINNET, NETWORK
 from program.chain import refused, who

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ionet.types import Network, RoleProposed
+from ionet.generated.accounts import Network
+from ionet.generated.events import RoleProposed
 from program import governance
 from program.calls import NETWORK, NOBODY
 from program.chain import refused, who

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Node, Pool, StakePosition, UnbondRequested
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import UnbondRequested
+from ionet.generated.types import Pool
 from program import calls, staking
 from program.chain import refused
 from program.staking import DAY, co_stake, fund, io_of, open_node

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import LeaseEnded, NodeSlashed
+from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls
 from program.calls import ID, IO, NOBODY, LeaseRef, ata
 from program.chain import refused

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import Iosd, IosdRedeemed
+from ionet.generated.accounts import Iosd
+from ionet.generated.events import IosdRedeemed
 from program import calls
 from program.calls import ID, IO, IOSD, USD, ata
 from program.chain import TOKEN_PROGRAM, refused, who

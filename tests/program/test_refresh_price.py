@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet.types import Iosd, PriceRefreshed
+from ionet.generated.accounts import Iosd
+from ionet.generated.events import PriceRefreshed
 from program import calls
 from program.calls import IOSD
 from program.chain import refused, who

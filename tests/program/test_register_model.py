@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from ionet import pda
-from ionet.types import DeviceModel, ModelRegistered
+from ionet.generated.accounts import DeviceModel
+from ionet.generated.events import ModelRegistered
 from program import calls
 from program.calls import ID
 from program.chain import refused

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from ionet import pda
-from ionet.types import DeviceModel, Node, NodeRegistered, Pool
+from ionet.generated.accounts import DeviceModel, Node
+from ionet.generated.events import NodeRegistered
+from ionet.generated.types import Pool
 from program import calls
 from program.calls import ID, NOBODY, NodeRef
 from program.chain import TOKEN_PROGRAM, refused, who

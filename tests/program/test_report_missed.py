@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from ionet import pda
-from ionet.types import Lease, Node, NodeSlashed
+from ionet.generated.accounts import Lease, Node
+from ionet.generated.events import NodeSlashed
 from program import calls
 from program.calls import ID, IO, LeaseRef, ata
 from program.chain import refused, who

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Node, Pool, StakePosition, Ticket, UnbondRequested
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import UnbondRequested
+from ionet.generated.types import Pool, Ticket
 from program import calls
 from program.calls import LOCAL, LeaseRef
 from program.chain import refused

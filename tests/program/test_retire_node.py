@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from ionet.types import NodeFlagsChanged, StakePosition, UnbondRequested
+from ionet.generated.accounts import StakePosition
+from ionet.generated.events import NodeFlagsChanged, UnbondRequested
 from program import calls
 from program.calls import IO, LeaseRef, ata
 from program.chain import refused

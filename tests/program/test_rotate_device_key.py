@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ionet.types import DeviceKeyRotated
+from ionet.generated.events import DeviceKeyRotated
 from program import calls
 from program.chain import refused, who
 from program.world import World

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import CoStakeTermsChanged, RewardsAdded
+from ionet.generated.events import CoStakeTermsChanged, RewardsAdded
 from program import calls, staking
 from program.chain import refused
 from program.staking import DAY, co_stake, open_node

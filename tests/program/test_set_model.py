@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from ionet import pda
-from ionet.types import DeviceModel, ModelChanged
+from ionet.generated.accounts import DeviceModel
+from ionet.generated.events import ModelChanged
 from program import calls, governance
 from program.calls import ID, LeaseRef
 from program.chain import refused, who

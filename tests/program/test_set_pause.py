@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Network, PauseChanged
+from ionet.generated.accounts import Network
+from ionet.generated.events import PauseChanged
 from program import calls
 from program.calls import NETWORK, NodeRef, ata
 from program.chain import Call, refused, who

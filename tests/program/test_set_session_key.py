@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet.types import SessionKeyChanged
+from ionet.generated.events import SessionKeyChanged
 from program import calls, disputes
 from program.calls import NOBODY
 from program.chain import refused, who

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import DisputeResolved, LeaseEnded, LeaseSettled
+from ionet.generated.events import DisputeResolved, LeaseEnded, LeaseSettled
 from program import calls, disputes
 from program.calls import USD, ata
 from program.chain import refused

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import LeaseEnded, LeaseSettled
+from ionet.generated.events import LeaseEnded, LeaseSettled
 from program import calls
 from program.calls import IO, NOBODY, USD, LeaseRef, ata
 from program.chain import refused, who

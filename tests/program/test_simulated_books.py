@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ionet import instructions, pda
-from ionet.types import Iosd
+from ionet import pda
+from ionet.generated import instructions
+from ionet.generated.accounts import Iosd
 from program import calls
 from program.calls import IO, USD
 from program.chain import Call, refused, who

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Node, Pool, Staked, StakePosition
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import Staked
+from ionet.generated.types import Pool
 from program import calls
 from program.calls import IO, USD, LeaseRef, ata
 from program.chain import refused

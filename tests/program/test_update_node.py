@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet.types import NodeUpdated
+from ionet.generated.events import NodeUpdated
 from program import calls
 from program.chain import refused, who
 from program.test_register_node import BAD_TERMS

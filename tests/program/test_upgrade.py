@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from ionet.types import DisputeResolved, LeaseEnded, LeaseSettled, Network, Node, NodeSlashed
+from ionet.generated.accounts import Network, Node
+from ionet.generated.events import DisputeResolved, LeaseEnded, LeaseSettled, NodeSlashed
 from program import calls, currencies, governance
 from program.calls import IO, USD
 from program.chain import refused

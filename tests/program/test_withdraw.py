@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import Node, Pool, StakePosition, StakeWithdrawn
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.events import StakeWithdrawn
+from ionet.generated.types import Pool
 from program import calls
 from program.calls import IO, USD, NodeRef, ata
 from program.chain import refused

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet.types import BudgetWithdrawn
+from ionet.generated.events import BudgetWithdrawn
 from program import calls
 from program.calls import IO, USD, ata
 from program.chain import refused

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ionet.generated.events import NetworkMigrated
 from ionet.idl import load_file
 from ionet.idl.compat import longer_lists
-from ionet.localnet.genesis import UPGRADEABLE_LOADER, deployed_program, program_data_address, rent_exempt
 from ionet.program import PROGRAM, load_program
-from ionet.types import NetworkMigrated
+from ionet_localnet.genesis import UPGRADEABLE_LOADER, deployed_program, program_data_address, rent_exempt
 from program.calls import ID, MAINNET
 from program.chain import Call, Landed, elf, who
 from program.world import World

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ionet import pda
-from ionet.types import Lease, Node
+from ionet.generated.accounts import Lease, Node
 from program import calls, currencies, disputes, governance, staking
 from program.calls import ID, IO, USD, LeaseRef, NodeRef, ata
 from program.chain import refused

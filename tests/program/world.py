@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import msgspec
 from ionet import pda
+from ionet.generated.accounts import Cluster, Lease, Network, Node, Renter
+from ionet.generated.types import Params
 from ionet.program import PROGRAM
-from ionet.types import Cluster, Lease, Network, Node, Params, Renter
 from program import calls
 from program.calls import IO, MAINNET, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import TOKEN_PROGRAM, Chain, who

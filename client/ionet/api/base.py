@@ -9,7 +9,8 @@ from solders.account import Account
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
+from ionet.generated import instructions
 from ionet.plan import Plan
 from ionet.program import Program
 from ionet.wallet import Signer

@@ -7,11 +7,12 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
 from ionet.errors import InvalidInput
+from ionet.generated import instructions
+from ionet.generated.accounts import Case, Node
 from ionet.plan import Plan
-from ionet.types import Case, Node
 
 REASONS = {"false-hardware": 1, "false-proofs": 2, "data-theft": 3, "other": 4}
 FLAG_BLOCKED = 4

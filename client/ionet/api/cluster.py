@@ -8,14 +8,15 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import booking, instructions, pda
+from ionet import booking, pda
 from ionet.api.base import RoleApi
 from ionet.booking import Booking, Wish
-from ionet.bulk import Progress
 from ionet.errors import InvalidInput, NotFound, RpcError, RpcUnreachable
+from ionet.executor import Progress
+from ionet.generated import instructions
+from ionet.generated.accounts import Cluster, Renter
+from ionet.lookup_tables import Table
 from ionet.plan import Plan
-from ionet.tables import Table
-from ionet.types import Cluster, Renter
 
 KINDS = {"ray": 0, "mega-ray": 1, "kubernetes": 2, "container": 3}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
 from ionet.errors import InvalidInput
+from ionet.generated import instructions
+from ionet.generated.accounts import Iosd, Network
 from ionet.plan import Plan
-from ionet.pricing import Price, io_to_mint, less_spread, minted_for, redeemed_for, value_in
-from ionet.types import Iosd, Network
+from ionet.rules.pricing import Price, io_to_mint, less_spread, minted_for, redeemed_for, value_in
 
 _IO_UNIT = 10**8
 

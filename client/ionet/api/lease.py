@@ -8,9 +8,15 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
-from ionet.defence import (
+from ionet.errors import InvalidInput
+from ionet.generated import instructions
+from ionet.generated.accounts import Cluster, Lease, Node
+from ionet.generated.events import ProofAppended
+from ionet.generated.types import ProofEntry
+from ionet.plan import Plan
+from ionet.rules.disputes import (
     Evidence,
     challenge_key,
     closed_intervals,
@@ -19,9 +25,6 @@ from ionet.defence import (
     proofs_before,
     step_instructions,
 )
-from ionet.errors import InvalidInput
-from ionet.plan import Plan
-from ionet.types import Cluster, Lease, Node, ProofAppended, ProofEntry
 from ionet.wallet import Signer
 
 

@@ -14,12 +14,14 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
 from ionet.currency import CURRENCIES
 from ionet.errors import InvalidInput
+from ionet.generated import instructions
+from ionet.generated.accounts import DeviceModel, Network
+from ionet.generated.types import Params
 from ionet.plan import Plan, Receipt
-from ionet.types import DeviceModel, Network, Params
 from ionet.wallet import KeypairSigner
 
 PROFILES = {"mainnet": 0, "local": 1}

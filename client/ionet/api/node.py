@@ -7,10 +7,12 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
+from ionet.generated import instructions
+from ionet.generated.accounts import DeviceModel, Node
+from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
-from ionet.types import DeviceModel, Node, NodeTerms
 from ionet.wallet import Signer
 
 

@@ -14,7 +14,7 @@ from ionet.codec import ProgramCodec
 from ionet.errors import NotFound
 from ionet.idl import bundled
 from ionet.plan import Plan
-from ionet.pricing import Price
+from ionet.rules.pricing import Price
 
 # Offset of the feed id in a fully verified PriceUpdateV2: discriminator, write authority, one level byte.
 _FEED_OFFSET = 8 + 32 + 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
+from ionet.generated import instructions
 from ionet.plan import Plan
 
 

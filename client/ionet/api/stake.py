@@ -5,10 +5,11 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import instructions, pda
+from ionet import pda
 from ionet.api.base import RoleApi
+from ionet.generated import instructions
+from ionet.generated.accounts import Node, StakePosition
 from ionet.plan import Plan
-from ionet.types import Node, StakePosition
 
 
 class StakeApi(RoleApi):

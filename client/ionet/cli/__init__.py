@@ -23,10 +23,10 @@ GROUP = "ionet.cli"
 INTERNAL_ERROR, INTERRUPTED = 70, 130
 
 COMMANDS = {
-    "demo": ("ionet.cli.demo", "The whole network on this machine, once through, with a real Ray job."),
-    "up": ("ionet.cli.up", "Run local chain, indexer and launcher until interrupted."),
+    "demo": ("", "The whole network on this machine, once through, with a real Ray job."),
+    "up": ("", "Run local chain, indexer and launcher until interrupted."),
     "doctor": ("ionet.cli.doctor", "Check this installation and the chain."),
-    "localnet": ("ionet.cli.localnet", "A Solana chain on this machine, for development and tests."),
+    "localnet": ("", "A Solana chain on this machine, for development and tests."),
     "keys": ("ionet.cli.keys", "Keypair files, balances, transfers."),
     "network": ("ionet.cli.network", "Parameters, roles, device models, pause bits."),
     "node": ("ionet.cli.node", "Machines that can be rented."),
@@ -39,6 +39,7 @@ COMMANDS = {
     "trace": ("ionet.cli.trace", "From a result's hash to node, time, price and proof."),
     "indexer": ("", "History of the chain in Postgres, and its API."),
     "launcher": ("", "From booked leases to running Ray clusters."),
+    "agent": ("", "What runs on a supplier's machine."),
 }
 
 

@@ -155,8 +155,8 @@ def defend(
     siblings = tuple(hash32(text) for text in path or ())
 
     async def work(client: Client) -> None:
-        from ionet.defence import Evidence
-        from ionet.types import DisputeDefended
+        from ionet.generated.events import DisputeDefended
+        from ionet.rules.disputes import Evidence
 
         receipts: list[Receipt] = []
         with waiting("waiting for the chain"):

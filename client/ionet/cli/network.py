@@ -23,7 +23,7 @@ from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ionet.client import Client
-    from ionet.types import Network
+    from ionet.generated.accounts import Network
 
 app = typer.Typer(help="Parameters, roles, device models, pause bits.", no_args_is_help=True)
 

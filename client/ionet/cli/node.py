@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from solders.pubkey import Pubkey
 
     from ionet.client import Client
-    from ionet.types import NodeTerms
+    from ionet.generated.types import NodeTerms
     from ionet.wallet import KeypairSigner
 
 app = typer.Typer(help="Machines that can be rented.", no_args_is_help=True)
@@ -192,7 +192,7 @@ def _terms(
     fee_payer: str | None,
     min_coverage_bps: int,
 ) -> NodeTerms:
-    from ionet.types import NodeTerms
+    from ionet.generated.types import NodeTerms
 
     names = currency or ["IOSD"]
     return NodeTerms(

@@ -100,9 +100,9 @@ async def verify(client: Client, item: dict[str, Any], result_hash: bytes) -> No
     from solders.pubkey import Pubkey
     from solders.signature import Signature
 
-    from ionet import merkle
     from ionet.events import events_in_transaction
-    from ionet.types import ProofAppended
+    from ionet.generated.events import ProofAppended
+    from ionet.rules import merkle
 
     lease, leaf, proof = Pubkey.from_string(item["lease"]), item["leaf"], item["proof"]
     hashed = merkle.leaf(bytes(lease), item["interval"], leaf["index"], bytes.fromhex(leaf["task_id"]), result_hash)

@@ -6,8 +6,8 @@ import asyncio
 import time
 
 import msgspec
-from ionet import merkle
 from ionet.leaves import MAX_LEAVES, MAX_LIFETIME_SECS, NONCE_LEN, PATH, Upload, signing_message
+from ionet.rules import merkle
 from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.fold.names import CASE_REASONS, FLAG_BLOCKED, word
@@ -19,7 +19,7 @@ def _case_at(view: View, event: Event, key: str) -> Case:
     return row
 
 
-def _opened(view: View, event: Event, e: t.CaseOpened) -> None:
+def _opened(view: View, event: Event, e: events.CaseOpened) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.flags, node.open_case = e.flags_after, str(e.case)
     node.cases += 1
@@ -39,14 +39,14 @@ def _opened(view: View, event: Event, e: t.CaseOpened) -> None:
     )
 
 
-def _appealed(view: View, event: Event, e: t.CaseAppealed) -> None:
+def _appealed(view: View, event: Event, e: events.CaseAppealed) -> None:
     node_at(view, event, str(e.node), e.seq)
     row = _case_at(view, event, str(e.case))
     row.status, row.appealed_at, row.appeal_hash = "appealed", e.at, e.appeal_hash.hex()
     row.decide_from = e.decide_from
 
 
-def _decided(view: View, event: Event, e: t.CaseDecided) -> None:
+def _decided(view: View, event: Event, e: events.CaseDecided) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.flags, node.open_case = e.flags_after, None
     row = _case_at(view, event, str(e.case))

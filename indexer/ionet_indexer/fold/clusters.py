@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.fold.names import CLUSTER_KINDS, CURRENCIES, key_or_none, word
@@ -20,7 +20,7 @@ def cluster_at(view: View, event: Event, key: str, seq: int) -> Cluster:
     return row
 
 
-def _opened(view: View, event: Event, e: t.ClusterOpened) -> None:
+def _opened(view: View, event: Event, e: events.ClusterOpened) -> None:
     view.put(
         Cluster(
             cluster=str(e.cluster),
@@ -41,17 +41,17 @@ def _opened(view: View, event: Event, e: t.ClusterOpened) -> None:
     )
 
 
-def _budget_withdrawn(view: View, event: Event, e: t.BudgetWithdrawn) -> None:
+def _budget_withdrawn(view: View, event: Event, e: events.BudgetWithdrawn) -> None:
     cluster_at(view, event, str(e.cluster), e.seq).refunded = e.refunded_after
 
 
-def _session_key_changed(view: View, event: Event, e: t.SessionKeyChanged) -> None:
+def _session_key_changed(view: View, event: Event, e: events.SessionKeyChanged) -> None:
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.session_key, row.session_expires_at = key_or_none(e.after), e.expires_at
     row.session_changed_at = e.at
 
 
-def _closed(view: View, event: Event, e: t.ClusterClosed) -> None:
+def _closed(view: View, event: Event, e: events.ClusterClosed) -> None:
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.fees, row.refunded, row.reserved = e.paid, e.fees, e.refunded, 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Approval, Defence, Dispute, DisputeEnd
@@ -13,7 +13,7 @@ from ionet_indexer.fold.leases import lease_at, show_work
 from ionet_indexer.fold.view import View
 
 
-def _approved(view: View, event: Event, e: t.LeaseApproved) -> None:
+def _approved(view: View, event: Event, e: events.LeaseApproved) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.approved_through = e.through_interval
     view.facts.append(
@@ -30,7 +30,7 @@ def _approved(view: View, event: Event, e: t.LeaseApproved) -> None:
     )
 
 
-def _disputed(view: View, event: Event, e: t.LeaseDisputed) -> None:
+def _disputed(view: View, event: Event, e: events.LeaseDisputed) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.disputes += 1
     row.dispute_from, row.dispute_to, row.defend_by = e.from_interval, e.to_interval, e.defend_by
@@ -54,7 +54,7 @@ def _disputed(view: View, event: Event, e: t.LeaseDisputed) -> None:
     show_work(view, event, row, e.at)
 
 
-def _defended(view: View, event: Event, e: t.DisputeDefended) -> None:
+def _defended(view: View, event: Event, e: events.DisputeDefended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     if e.defended:
         row.dispute_to = e.dispute_to
@@ -77,7 +77,7 @@ def _defended(view: View, event: Event, e: t.DisputeDefended) -> None:
     show_work(view, event, row, e.at)
 
 
-def _resolved(view: View, event: Event, e: t.DisputeResolved) -> None:
+def _resolved(view: View, event: Event, e: events.DisputeResolved) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.dispute_from = row.dispute_to = row.defend_by = None
     row.disputed_secs = row.dispute_bond = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Burn, Buyback, Mint, Price, Redemption
@@ -26,7 +26,7 @@ def _priced(
     event: Event,
     row: Iosd,
     kind: str,
-    e: t.IosdMinted | t.IosdRedeemed | t.PriceRefreshed | t.IoBoughtBack,
+    e: events.IosdMinted | events.IosdRedeemed | events.PriceRefreshed | events.IoBoughtBack,
     *,
     low_price: int | None = None,
     high_price: int | None = None,
@@ -45,7 +45,7 @@ def _priced(
     )
 
 
-def _minted(view: View, event: Event, e: t.IosdMinted) -> None:
+def _minted(view: View, event: Event, e: events.IosdMinted) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.minted, row.io_burned = e.minted_after, e.io_burned_after
     _priced(view, event, row, "mint", e, low_price=e.price)
@@ -62,7 +62,7 @@ def _minted(view: View, event: Event, e: t.IosdMinted) -> None:
     )
 
 
-def _burned(view: View, event: Event, e: t.TokensBurned) -> None:
+def _burned(view: View, event: Event, e: events.TokensBurned) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.burned = {**row.burned, str(e.mint): e.burned_after}
     view.facts.append(
@@ -70,7 +70,7 @@ def _burned(view: View, event: Event, e: t.TokensBurned) -> None:
     )
 
 
-def _redeemed(view: View, event: Event, e: t.IosdRedeemed) -> None:
+def _redeemed(view: View, event: Event, e: events.IosdRedeemed) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.redeemed, row.io_redeemed = e.redeemed_after, e.io_redeemed_after
     if not e.last_rate:
@@ -89,12 +89,12 @@ def _redeemed(view: View, event: Event, e: t.IosdRedeemed) -> None:
     )
 
 
-def _refreshed(view: View, event: Event, e: t.PriceRefreshed) -> None:
+def _refreshed(view: View, event: Event, e: events.PriceRefreshed) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     _priced(view, event, row, "refresh", e, low_price=e.low_price, high_price=e.high_price)
 
 
-def _bought_back(view: View, event: Event, e: t.IoBoughtBack) -> None:
+def _bought_back(view: View, event: Event, e: events.IoBoughtBack) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.burned = {**row.burned, str(view.io_mint): e.io_other_burned_after}
     _priced(view, event, row, "buyback", e, low_price=e.price)

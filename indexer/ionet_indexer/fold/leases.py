@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Payment, Proof
@@ -36,7 +36,7 @@ def _vacate(node: Node, lease: str) -> None:
         node.current_lease = None
 
 
-def _booked(view: View, event: Event, e: t.LeaseBooked) -> None:
+def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
     key, role = str(e.lease), word(ROLES, e.role)
     node = node_at(view, event, str(e.node), e.node_seq)
     node.current_lease = key
@@ -86,14 +86,14 @@ def _booked(view: View, event: Event, e: t.LeaseBooked) -> None:
     )
 
 
-def _ready(view: View, event: Event, e: t.LeaseReady) -> None:
+def _ready(view: View, event: Event, e: events.LeaseReady) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.ready_at, row.accept_by = "ready", e.at, e.accept_by
     row.report_hash = e.report_hash.hex()
     show_work(view, event, row, e.at)
 
 
-def _started(view: View, event: Event, e: t.LeaseStarted) -> None:
+def _started(view: View, event: Event, e: events.LeaseStarted) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.started_at, row.ends_at = "active", e.at, e.ends_at
     cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
@@ -102,7 +102,7 @@ def _started(view: View, event: Event, e: t.LeaseStarted) -> None:
     show_work(view, event, row, e.at)
 
 
-def _proof_appended(view: View, event: Event, e: t.ProofAppended) -> None:
+def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.proof_count, row.proof_head, row.last_interval = e.proof_count, e.proof_head.hex(), e.interval
     view.facts.append(
@@ -122,7 +122,7 @@ def _proof_appended(view: View, event: Event, e: t.ProofAppended) -> None:
     )
 
 
-def _extended(view: View, event: Event, e: t.LeaseExtended) -> None:
+def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.duration, row.ends_at = e.duration, e.ends_at
     row.reserved_amount += e.added_amount
@@ -131,7 +131,7 @@ def _extended(view: View, event: Event, e: t.LeaseExtended) -> None:
     show_work(view, event, row, e.at)
 
 
-def _settled(view: View, event: Event, e: t.LeaseSettled) -> None:
+def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     view.facts.append(_payment(event, row, e))
     row.paid = e.paid
@@ -152,7 +152,7 @@ def _settled(view: View, event: Event, e: t.LeaseSettled) -> None:
         owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
 
 
-def _payment(event: Event, row: Lease, e: t.LeaseSettled) -> Payment:
+def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
     return Payment(
         position=event.position,
         lease=row.lease,
@@ -170,7 +170,7 @@ def _payment(event: Event, row: Lease, e: t.LeaseSettled) -> Payment:
     )
 
 
-def _ended(view: View, event: Event, e: t.LeaseEnded) -> None:
+def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.end_reason, row.ends_at = "ended", word(END_REASONS, e.reason), e.ends_at
     row.due_min_secs = e.due_min_secs
@@ -178,7 +178,7 @@ def _ended(view: View, event: Event, e: t.LeaseEnded) -> None:
     show_work(view, event, row, e.at)
 
 
-def _cancelled(view: View, event: Event, e: t.LeaseCancelled) -> None:
+def _cancelled(view: View, event: Event, e: events.LeaseCancelled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.end_reason = "cancelled", word(END_REASONS, e.reason)
     row.released, row.reserved_amount = e.released, 0
@@ -188,7 +188,7 @@ def _cancelled(view: View, event: Event, e: t.LeaseCancelled) -> None:
     show_work(view, event, row, e.at)
 
 
-def _closed(view: View, event: Event, e: t.LeaseClosed) -> None:
+def _closed(view: View, event: Event, e: events.LeaseClosed) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee

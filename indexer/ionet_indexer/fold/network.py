@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 from solders.pubkey import Pubkey
 
 from ionet_indexer.decode import Event
@@ -18,7 +18,7 @@ _NOBODY = str(Pubkey.default())
 _ENABLED = {True: "enabled", False: "disabled"}
 
 
-def _initialized(view: View, event: Event, e: t.NetworkInitialized) -> None:
+def _initialized(view: View, event: Event, e: events.NetworkInitialized) -> None:
     view.put(
         Network(
             network=str(e.network),
@@ -47,34 +47,34 @@ def _note(view: View, event: Event, kind: str, at: int, subject: str, **columns:
     view.facts.append(NetworkChange(position=event.position, kind=kind, at=at, subject=subject, **columns))
 
 
-def _pause_changed(view: View, event: Event, e: t.PauseChanged) -> None:
+def _pause_changed(view: View, event: Event, e: events.PauseChanged) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
     row.pause_bits = e.after
     _note(view, event, "paused", e.at, row.network, before=str(e.before), after=str(e.after))
 
 
-def _params_proposed(view: View, event: Event, e: t.ParamsProposed) -> None:
+def _params_proposed(view: View, event: Event, e: events.ParamsProposed) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
     row.pending_params, row.pending_params_at = view.params(e.params), e.effective_at
     proposed = row.pending_params
     _note(view, event, "params-proposed", e.at, row.network, effective_at=e.effective_at, params=proposed)
 
 
-def _params_changed(view: View, event: Event, e: t.ParamsChanged) -> None:
+def _params_changed(view: View, event: Event, e: events.ParamsChanged) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
     row.params = view.params(e.params)
     row.pending_params = row.pending_params_at = None
     _note(view, event, "params-changed", e.at, row.network, params=row.params)
 
 
-def _role_proposed(view: View, event: Event, e: t.RoleProposed) -> None:
+def _role_proposed(view: View, event: Event, e: events.RoleProposed) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
     role, value = word(NETWORK_ROLES, e.role), role_value(e.role, e.value)
     row.pending_role, row.pending_role_value, row.pending_role_at = role, value, e.effective_at
     _note(view, event, "role-proposed", e.at, role, after=value, effective_at=e.effective_at)
 
 
-def _role_changed(view: View, event: Event, e: t.RoleChanged) -> None:
+def _role_changed(view: View, event: Event, e: events.RoleChanged) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
     role, value = word(NETWORK_ROLES, e.role), role_value(e.role, e.after)
     setattr(row, _HOLDERS[role], value or _NOBODY)
@@ -82,13 +82,13 @@ def _role_changed(view: View, event: Event, e: t.RoleChanged) -> None:
     _note(view, event, "role-changed", e.at, role, before=role_value(e.role, e.before), after=value)
 
 
-def _migrated(view: View, event: Event, e: t.NetworkMigrated) -> None:
+def _migrated(view: View, event: Event, e: events.NetworkMigrated) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
     row.version = e.version
     _note(view, event, "migrated", e.at, row.network, before=str(e.version_before), after=str(e.version))
 
 
-def _model_registered(view: View, event: Event, e: t.ModelRegistered) -> None:
+def _model_registered(view: View, event: Event, e: events.ModelRegistered) -> None:
     view.put(
         Model(
             model=str(e.model),
@@ -104,7 +104,7 @@ def _model_registered(view: View, event: Event, e: t.ModelRegistered) -> None:
     )
 
 
-def _model_changed(view: View, event: Event, e: t.ModelChanged) -> None:
+def _model_changed(view: View, event: Event, e: events.ModelChanged) -> None:
     row = view.get(Model, str(e.model))
     before, after = (_ENABLED[value] for value in (row.enabled, e.enabled))
     row.position, row.seq, row.enabled = event.position, e.seq, e.enabled

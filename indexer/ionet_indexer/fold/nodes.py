@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Slash
@@ -22,7 +22,7 @@ def node_at(view: View, event: Event, key: str, seq: int) -> Node:
     return row
 
 
-def _registered(view: View, event: Event, e: t.NodeRegistered) -> None:
+def _registered(view: View, event: Event, e: events.NodeRegistered) -> None:
     view.put(
         Node(
             node=str(e.node),
@@ -47,7 +47,7 @@ def _registered(view: View, event: Event, e: t.NodeRegistered) -> None:
     )
 
 
-def _updated(view: View, event: Event, e: t.NodeUpdated) -> None:
+def _updated(view: View, event: Event, e: events.NodeUpdated) -> None:
     row = node_at(view, event, str(e.node), e.seq)
     row.payout, row.fee_payer = str(e.payout), str(e.fee_payer)
     row.price, row.min_coverage_bps = e.price, e.min_coverage_bps
@@ -56,15 +56,15 @@ def _updated(view: View, event: Event, e: t.NodeUpdated) -> None:
     row.terms_seq = e.terms_seq
 
 
-def _key_rotated(view: View, event: Event, e: t.DeviceKeyRotated) -> None:
+def _key_rotated(view: View, event: Event, e: events.DeviceKeyRotated) -> None:
     node_at(view, event, str(e.node), e.seq).device_key = str(e.after)
 
 
-def _flags_changed(view: View, event: Event, e: t.NodeFlagsChanged) -> None:
+def _flags_changed(view: View, event: Event, e: events.NodeFlagsChanged) -> None:
     node_at(view, event, str(e.node), e.seq).flags = e.after
 
 
-def _slashed(view: View, event: Event, e: t.NodeSlashed) -> None:
+def _slashed(view: View, event: Event, e: events.NodeSlashed) -> None:
     row = node_at(view, event, str(e.node), e.seq)
     row.slashed += e.amount
     row.bonded, row.unbonding = e.bonded_after, e.unbonding_after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Owed
@@ -27,7 +27,7 @@ def owe(view: View, event: Event, owner: str, currency: str, amount: int, *, at:
     )
 
 
-def _claimed(view: View, event: Event, e: t.OwedClaimed) -> None:
+def _claimed(view: View, event: Event, e: events.OwedClaimed) -> None:
     view.facts.append(
         Owed(
             position=event.position,

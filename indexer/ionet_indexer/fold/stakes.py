@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ionet import types as t
+from ionet.generated import events
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import CoStakeTerms, Reward, StakeMove
@@ -18,7 +18,10 @@ _REWARD_SCALE = 1 << 64
 
 
 def _move(
-    event: Event, kind: str, e: t.Staked | t.UnbondRequested | t.StakeWithdrawn, matures_at: int | None = None
+    event: Event,
+    kind: str,
+    e: events.Staked | events.UnbondRequested | events.StakeWithdrawn,
+    matures_at: int | None = None,
 ) -> StakeMove:
     return StakeMove(
         position=event.position,
@@ -29,7 +32,7 @@ def _move(
         at=e.at,
         amount=e.amount,
         matures_at=matures_at,
-        owed=isinstance(e, t.StakeWithdrawn) and e.owed,
+        owed=isinstance(e, events.StakeWithdrawn) and e.owed,
     )
 
 
@@ -51,7 +54,7 @@ def _bind_terms(node: Node, at: int) -> None:
         node.pending_co_share_bps, node.pending_co_share_at = 0, None
 
 
-def _staked(view: View, event: Event, e: t.Staked) -> None:
+def _staked(view: View, event: Event, e: events.Staked) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     key = str(e.position)
     row = view.find(Position, key)
@@ -71,7 +74,7 @@ def _staked(view: View, event: Event, e: t.Staked) -> None:
     view.facts.append(_move(event, "stake", e))
 
 
-def _unbond_requested(view: View, event: Event, e: t.UnbondRequested) -> None:
+def _unbond_requested(view: View, event: Event, e: events.UnbondRequested) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     row = view.get(Position, str(e.position))
     row.position = event.position
@@ -89,7 +92,7 @@ def _unbond_requested(view: View, event: Event, e: t.UnbondRequested) -> None:
     view.facts.append(_move(event, "unbond", e, e.matures_at))
 
 
-def _place(row: Position, e: t.UnbondRequested) -> int:
+def _place(row: Position, e: events.UnbondRequested) -> int:
     """Put the ticket into the position, merged with one that is there already; returns the shares that are new.
 
     Stake worth nothing makes no ticket.
@@ -108,7 +111,7 @@ def _place(row: Position, e: t.UnbondRequested) -> int:
     return e.ticket_shares - kept
 
 
-def _withdrawn(view: View, event: Event, e: t.StakeWithdrawn) -> None:
+def _withdrawn(view: View, event: Event, e: events.StakeWithdrawn) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     row = view.get(Position, str(e.position))
     paid = [ticket for ticket in row.tickets if e.tickets >> ticket.ticket & 1]
@@ -127,7 +130,7 @@ def _withdrawn(view: View, event: Event, e: t.StakeWithdrawn) -> None:
         owe(view, event, row.staker, "IO", e.amount, at=e.at, reason="stake", source=row.node)
 
 
-def _refilled(view: View, event: Event, e: t.StakeRefilled) -> None:
+def _refilled(view: View, event: Event, e: events.StakeRefilled) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.refill = e.refill_after
     if e.amount:  # 0: staked by the event beside it
@@ -144,7 +147,7 @@ def _refilled(view: View, event: Event, e: t.StakeRefilled) -> None:
         )
 
 
-def _terms_changed(view: View, event: Event, e: t.CoStakeTermsChanged) -> None:
+def _terms_changed(view: View, event: Event, e: events.CoStakeTermsChanged) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.co_share_bps, node.pending_co_share_bps = e.share, e.pending_share
     node.pending_co_share_at = e.pending_at or None
@@ -161,7 +164,7 @@ def _terms_changed(view: View, event: Event, e: t.CoStakeTermsChanged) -> None:
     )
 
 
-def _rewards_added(view: View, event: Event, e: t.RewardsAdded) -> None:
+def _rewards_added(view: View, event: Event, e: events.RewardsAdded) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
     node.reward_per_share = e.reward_per_share
@@ -180,7 +183,7 @@ def _rewards_added(view: View, event: Event, e: t.RewardsAdded) -> None:
     )
 
 
-def _rewards_claimed(view: View, event: Event, e: t.RewardsClaimed) -> None:
+def _rewards_claimed(view: View, event: Event, e: events.RewardsClaimed) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
     row = view.find(Position, str(e.position))  # the owner, whose rewards stand in the node, may have none
@@ -207,7 +210,7 @@ def _rewards_claimed(view: View, event: Event, e: t.RewardsClaimed) -> None:
         owe(view, event, str(e.staker), "IO", e.amount, at=e.at, reason="rewards", source=node.node)
 
 
-def _vault_closed(view: View, event: Event, e: t.StakeVaultClosed) -> None:
+def _vault_closed(view: View, event: Event, e: events.StakeVaultClosed) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.vault_closed = True
     node.bonded = node.unbonding = node.co_rewards = 0  # crumbs that belonged to nobody

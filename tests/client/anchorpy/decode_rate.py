@@ -14,8 +14,8 @@ from typing import Any
 
 from client.anchorpy.environment import ask
 from ionet import idl
+from ionet.generated import CLASSES
 from ionet.program import PROGRAM
-from ionet.types import CLASSES
 from solders.pubkey import Pubkey
 
 LEGACY = Path(idl.__file__).parent.parent / "artifacts" / "ionet.legacy.json"

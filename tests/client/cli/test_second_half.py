@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from client.cli.conftest import ARTIFACTS, IONET, Shell
 from client.cli.test_commands import Town, only_event
-from ionet import merkle, pda
+from ionet import pda
 from ionet.client import Client
 from ionet.program import PROGRAM
+from ionet.rules import merkle
 from ionet.wallet import KeypairSigner, read_keypair, write_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec
 from ionet.codec.types import fixed_size
+from ionet.generated import CLASSES
 from ionet.idl import bundled
-from ionet.types import CLASSES
 
 CODECS = {name: ProgramCodec(bundled(name), CLASSES) for name in ("ionet", "price_poster")}
 ACCOUNTS = [(name, item.name) for name, codec in CODECS.items() for item in codec.idl.accounts]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import pytest_asyncio
 from client.sdk.measured import UNITS, MeasuredClient
 from ionet.client import Client
-from ionet.local import genesis
-from ionet.localnet import Localnet, LocalnetConfig
 from ionet.wallet import read_keypair
+from ionet_localnet import Localnet, LocalnetConfig
+from ionet_stack.genesis import genesis
 from solders.keypair import Keypair
 
 if TYPE_CHECKING:

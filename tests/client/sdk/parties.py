@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from client.sdk.conftest import SOL, Chain
 from ionet import pda
 from ionet.client import Client
-from ionet.types import ClusterOpened, LeaseBooked, LeaseStarted, NodeRegistered, NodeTerms, Staked
+from ionet.generated.events import ClusterOpened, LeaseBooked, LeaseStarted, NodeRegistered, Staked
+from ionet.generated.types import NodeTerms
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from client.sdk.conftest import SOL, Chain
 from client.sdk.parties import IO, IOSD, Machine, Party, hireable_node, party
 from ionet import pda
-from ionet.local import genesis
-from ionet.localnet import Localnet, LocalnetConfig
-from ionet.types import LeaseStarted
+from ionet.generated.events import LeaseStarted
 from ionet.wallet import KeypairSigner
+from ionet_localnet import Localnet, LocalnetConfig
+from ionet_stack.genesis import genesis
 from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -11,12 +11,13 @@ import pytest_asyncio
 from ionet import booking, pda
 from ionet.booking import BookingStopped, Wish
 from ionet.errors import InvalidInput, NotFound
-from ionet.localnet.faults import FaultConfig, FaultPlan
+from ionet.generated.accounts import Node
+from ionet.generated.errors import BudgetTooSmall, NodeBusy, NodePaused, PriceTooHigh
+from ionet.generated.events import ClusterOpened, LeaseBooked
+from ionet.lookup_tables import COOLDOWN_BLOCKS
+from ionet.lookup_tables import PROGRAM as TABLE_PROGRAM
 from ionet.program import PROGRAM
-from ionet.program_errors import BudgetTooSmall, NodeBusy, NodePaused, PriceTooHigh
-from ionet.tables import COOLDOWN_BLOCKS
-from ionet.tables import PROGRAM as TABLE_PROGRAM
-from ionet.types import ClusterOpened, LeaseBooked, Node
+from ionet_localnet.faults import FaultConfig, FaultPlan
 from market import IO, PRICE, USD, Market, key, market
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.keypair import Keypair

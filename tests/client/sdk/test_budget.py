@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ionet import budget, instructions
+from ionet import budget
+from ionet.generated import instructions
 from ionet.program import PROGRAM
 from solders.compute_budget import set_compute_unit_limit
 from solders.pubkey import Pubkey

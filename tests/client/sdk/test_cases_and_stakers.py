@@ -7,7 +7,8 @@ from client.sdk.parties import IO, STAKE, hireable_node, party
 from client.sdk.patient import Patient, give_away, running
 from ionet import pda
 from ionet.errors import InvalidInput
-from ionet.program_errors import (
+from ionet.generated.accounts import Case, StakePosition
+from ionet.generated.errors import (
     AlreadyAppealed,
     CaseNotDecidable,
     NodeFrozen,
@@ -16,8 +17,7 @@ from ionet.program_errors import (
     NotOpenToCoStake,
     VaultInUse,
 )
-from ionet.types import (
-    Case,
+from ionet.generated.events import (
     CaseAppealed,
     CaseDecided,
     CaseOpened,
@@ -28,7 +28,6 @@ from ionet.types import (
     RewardsAdded,
     RewardsClaimed,
     Staked,
-    StakePosition,
     StakeRefilled,
     StakeVaultClosed,
     StakeWithdrawn,

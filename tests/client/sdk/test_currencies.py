@@ -9,9 +9,8 @@ from client.sdk.patient import DOLLARS, Patient
 from ionet import pda
 from ionet.client import Client
 from ionet.errors import InvalidInput
-from ionet.pricing import Price, io_to_mint, minted_for
-from ionet.program_errors import CoverageTooLow, CurrencyRefused, FeesTooSmall, PriceStillFresh, SlippageExceeded
-from ionet.types import (
+from ionet.generated.errors import CoverageTooLow, CurrencyRefused, FeesTooSmall, PriceStillFresh, SlippageExceeded
+from ionet.generated.events import (
     BudgetWithdrawn,
     ClusterClosed,
     ClusterOpened,
@@ -20,9 +19,10 @@ from ionet.types import (
     IosdRedeemed,
     LeaseBooked,
     LeaseSettled,
-    NodeTerms,
     PriceRefreshed,
 )
+from ionet.generated.types import NodeTerms
+from ionet.rules.pricing import Price, io_to_mint, minted_for
 from solders.pubkey import Pubkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

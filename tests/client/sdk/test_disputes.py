@@ -9,20 +9,20 @@ import pytest
 import pytest_asyncio
 from client.sdk.conftest import SOL
 from client.sdk.patient import Patient, Running, running
-from ionet import merkle
 from ionet.client import Client
-from ionet.defence import START, Dispute, Evidence, WrongChain, next_head, next_step, openings
 from ionet.errors import InvalidInput
-from ionet.program_errors import DisputeOpen, NotRenterOrSession, NotServing, RangeNotDisputable
-from ionet.types import (
+from ionet.generated.errors import DisputeOpen, NotRenterOrSession, NotServing, RangeNotDisputable
+from ionet.generated.events import (
     DisputeDefended,
     DisputeResolved,
     LeaseApproved,
     LeaseDisputed,
     LeaseEnded,
     LeaseSettled,
-    ProofEntry,
 )
+from ionet.generated.types import ProofEntry
+from ionet.rules import merkle
+from ionet.rules.disputes import START, Dispute, Evidence, WrongChain, next_head, next_step, openings
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ionet import instructions, pda, program_errors, types
+from ionet import pda
+from ionet.addresses import RULES
+from ionet.generated import CLASSES, instructions
+from ionet.generated import errors as program_errors
+from ionet.generated.types import NodeTerms, Params, ProofEntry
 from ionet.idl import bundled
 from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed
 from ionet.program import PROGRAM
-from ionet.rules import RULES
-from ionet.types import NodeTerms, Params, ProofEntry
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -39,9 +41,9 @@ def test_regenerating_changes_nothing() -> None:
 
 def test_every_name_has_its_class() -> None:
     for item in (*IDL.accounts, *IDL.events):
-        assert types.CLASSES[item.name].__name__ == item.name
+        assert CLASSES[item.name].__name__ == item.name
     for item in IDL.accounts:
-        assert PROGRAM.codec.account_class(item.name) is types.CLASSES[item.name]
+        assert PROGRAM.codec.account_class(item.name) is CLASSES[item.name]
     for error in IDL.errors:
         kind = program_errors.BY_CODE[error.code]
         assert (kind.__name__, kind.code, kind.message()) == (error.name, error.code, error.msg)
@@ -132,6 +134,6 @@ def _same_address(instruction: str, slot: str, shape: tuple[str, ...], seeds: An
 def test_zero_copy_accounts_have_no_holes() -> None:
     """A repr(C) struct whose fields are packed must end on its alignment; Anchor's zero-copy accounts do."""
     for item in IDL.accounts:
-        size = PROGRAM.codec.account_size(types.CLASSES[item.name])
+        size = PROGRAM.codec.account_size(CLASSES[item.name])
         assert size is not None
         assert size % 8 == 0, item.name

@@ -8,7 +8,7 @@ from client.sdk.conftest import SOL
 from client.sdk.parties import IO, T4, hireable_node, open_cluster, party
 from client.sdk.patient import Patient
 from ionet.errors import InvalidInput
-from ionet.program_errors import (
+from ionet.generated.errors import (
     AlreadyMigrated,
     BadParams,
     ModelDisabled,
@@ -17,7 +17,14 @@ from ionet.program_errors import (
     NotPendingAuthority,
     TimelockRunning,
 )
-from ionet.types import ModelChanged, NetworkMigrated, ParamsChanged, ParamsProposed, RoleChanged, RoleProposed
+from ionet.generated.events import (
+    ModelChanged,
+    NetworkMigrated,
+    ParamsChanged,
+    ParamsProposed,
+    RoleChanged,
+    RoleProposed,
+)
 from solders.account import Account
 from solders.keypair import Keypair
 

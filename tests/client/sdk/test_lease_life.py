@@ -8,12 +8,12 @@ import pytest
 from client.sdk.conftest import Chain
 from client.sdk.parties import IO, IOSD, Machine, Party, hireable_node, party, wait_until
 from ionet.client import Client
-from ionet.program_errors import NodeBusy, PriceTooHigh, WrongLeaseState
-from ionet.types import (
+from ionet.generated.accounts import Lease
+from ionet.generated.errors import NodeBusy, PriceTooHigh, WrongLeaseState
+from ionet.generated.events import (
     ClusterClosed,
     ClusterOpened,
     IosdMinted,
-    Lease,
     LeaseBooked,
     LeaseClosed,
     LeaseSettled,

@@ -21,9 +21,9 @@ from client.sdk.parties import (
     wait_until,
 )
 from ionet import pda
-from ionet.plan import Receipt
-from ionet.program_errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
-from ionet.types import (
+from ionet.generated.accounts import StakePosition
+from ionet.generated.errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
+from ionet.generated.events import (
     BudgetWithdrawn,
     ClusterClosed,
     DeviceKeyRotated,
@@ -36,11 +36,11 @@ from ionet.types import (
     NodeUpdated,
     PauseChanged,
     SessionKeyChanged,
-    StakePosition,
     StakeWithdrawn,
     TokensBurned,
     UnbondRequested,
 )
+from ionet.plan import Receipt
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from ionet import budget, pda
 from ionet.budget import MAX_UNITS, with_budget
-from ionet.instructions import add_lease
-from ionet.packing import MAX_TRACE, PACKET, Packer, Tables
+from ionet.generated.instructions import add_lease
+from ionet.planner import MAX_TRACE, PACKET, Packer, Tables
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
 from solders.address_lookup_table_account import AddressLookupTableAccount

@@ -12,12 +12,12 @@ from client.sdk.conftest import Chain
 from client.sdk.parties import IO, hireable_node, party
 from ionet.client import Client
 from ionet.errors import InstructionFailed, RpcError, RpcUnreachable, TransactionExpired, WalletError
+from ionet.generated.errors import NotNodeOwner
 from ionet.idl import bundled
-from ionet.localnet import FaultConfig, Localnet, LocalnetConfig
 from ionet.program import load_program
-from ionet.program_errors import NotNodeOwner
 from ionet.rpc import Rpc
 from ionet.wallet import compile_message, sign_all
+from ionet_localnet import FaultConfig, Localnet, LocalnetConfig
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

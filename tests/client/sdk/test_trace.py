@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from client.sdk.conftest import Chain
 from client.sdk.parties import IO, IOSD, Machine, Party, hireable_node, open_cluster, party, running_lease
-from ionet import merkle
 from ionet.cli.trace import TraceRefused, verify
+from ionet.generated.events import LeaseStarted, ProofAppended
 from ionet.plan import Receipt
-from ionet.types import LeaseStarted, ProofAppended
+from ionet.rules import merkle
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from ionet import ed25519, merkle
-from ionet.types import Cluster, Lease, ProofEntry
+from ionet import ed25519
+from ionet.generated.accounts import Cluster, Lease
+from ionet.generated.types import ProofEntry
+from ionet.rules import merkle
 from program import calls
 from program.calls import LeaseRef
 from program.chain import Call

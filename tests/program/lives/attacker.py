@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ionet.errors import ChainRefused
+from ionet.generated.accounts import Cluster, Lease, Node, StakePosition
 from ionet.program import PROGRAM
-from ionet.types import Cluster, Lease, Node, StakePosition
 from program.calls import ID
 from program.chain import TOKEN_PROGRAM, Call, Landed, error_name
 from program.swap_table import FREE

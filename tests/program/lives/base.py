@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from ionet import pda
 from ionet.errors import ChainRefused, ProgramError
-from ionet.types import Lease, Network
+from ionet.generated.accounts import Lease, Network
 from program import calls, currencies, governance, staking
 from program.books import Books
 from program.calls import ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata

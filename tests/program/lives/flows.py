@@ -10,7 +10,7 @@ from functools import singledispatchmethod
 from itertools import combinations
 from typing import Any
 
-from ionet import types
+from ionet.generated import events
 from solders.pubkey import Pubkey
 
 # What a wiped pool may leave to its next staker: one part in 2^40 of all IO that a node can hold.
@@ -54,67 +54,67 @@ class Flows:
         """Most events move nothing."""
 
     @_move.register
-    def _(self, event: types.NodeRegistered) -> None:
+    def _(self, event: events.NodeRegistered) -> None:
         self.vaults[event.node] = Vault(event.owner)
         self.parties.add(event.owner)
 
     @_move.register
-    def _(self, event: types.Staked) -> None:
+    def _(self, event: events.Staked) -> None:
         vault = self.vaults[event.node]
         there = self.refills.pop(event.node, 0) if event.staker == vault.head else 0
         self._flow(event.node, event.staker, there - event.amount)
         vault.crumbs = CRUMB * event.era
 
     @_move.register
-    def _(self, event: types.StakeRefilled) -> None:
+    def _(self, event: events.StakeRefilled) -> None:
         if event.amount:
             self._flow(event.node, event.owner, -event.amount)
             self.refills[event.node] += event.amount
 
     @_move.register
-    def _(self, event: types.UnbondRequested) -> None:
+    def _(self, event: events.UnbondRequested) -> None:
         self._flow(event.node, event.staker, 0)
         self.vaults[event.node].crumbs = max(self.vaults[event.node].crumbs, CRUMB * event.ticket_era)
 
     @_move.register
-    def _(self, event: types.StakeWithdrawn) -> None:
+    def _(self, event: events.StakeWithdrawn) -> None:
         self._flow(event.node, event.staker, event.amount)
 
     @_move.register
-    def _(self, event: types.RewardsAdded) -> None:
+    def _(self, event: events.RewardsAdded) -> None:
         self._flow(event.node, event.by, -event.amount)
         self.vaults[event.node].given[event.by] += event.amount
 
     @_move.register
-    def _(self, event: types.RewardsClaimed) -> None:
+    def _(self, event: events.RewardsClaimed) -> None:
         self._flow(event.node, event.staker, event.amount)
 
     @_move.register
-    def _(self, event: types.NodeSlashed) -> None:
+    def _(self, event: events.NodeSlashed) -> None:
         if event.to_renter:
             self._flow(event.node, self.vaults[self.clusters_of[event.lease]].head, event.to_renter)
         if event.to_reporter:
             self._flow(event.node, event.reporter, event.to_reporter)
 
     @_move.register
-    def _(self, event: types.ClusterOpened) -> None:
+    def _(self, event: events.ClusterOpened) -> None:
         self.vaults[event.cluster] = Vault(event.renter)
         self._flow(event.cluster, event.renter, -event.deposit)
 
     @_move.register
-    def _(self, event: types.LeaseBooked) -> None:
+    def _(self, event: events.LeaseBooked) -> None:
         self.clusters_of[event.lease] = event.cluster
 
     @_move.register
-    def _(self, event: types.BudgetWithdrawn) -> None:
+    def _(self, event: events.BudgetWithdrawn) -> None:
         self._flow(event.cluster, self.vaults[event.cluster].head, event.amount)
 
     @_move.register
-    def _(self, event: types.LeaseSettled) -> None:
+    def _(self, event: events.LeaseSettled) -> None:
         self._flow(event.cluster, event.payout, event.supplier_amount + event.bond_paid)
 
     @_move.register
-    def _(self, event: types.ClusterClosed) -> None:
+    def _(self, event: events.ClusterClosed) -> None:
         self._flow(event.cluster, event.renter, event.refund)
         self.fees[event.cluster] = event.fees
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from hypothesis.stateful import invariant
 from ionet import pda
+from ionet.generated.accounts import Case, Cluster, Iosd, Lease, StakePosition
 from ionet.program import PROGRAM
-from ionet.types import Case, Cluster, Iosd, Lease, StakePosition
 from program import calls, currencies, staking
 from program.calls import ID, IO, IOSD, USD, LeaseRef, NodeRef, ata
 from program.chain import TOKEN_PROGRAM

@@ -1,0 +1,91 @@
+"""`ionet agent`: the program a supplier runs on each machine."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from ionet.cli.context import AsJson, print_fields, settings
+from ionet.errors import ConfigError
+from solders.pubkey import Pubkey
+
+app = typer.Typer(help="The node agent: serves leases with Ray and proves it. One per machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `run` a subcommand while it is the only one."""
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    device_key: Annotated[Path, typer.Option(help="Keypair file of the device; it also pays the agent's fees.")],
+    base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
+    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 15.")],
+    ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
+    listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API; loopback only.")] = "127.0.0.1:0",
+    node: Annotated[str | None, typer.Option(help="Node address; needed after a rotation of the device key.")] = None,
+    indexer: Annotated[str | None, typer.Option(help="URL of an indexer that takes result leaves.")] = None,
+    num_cpus: Annotated[int, typer.Option(help="CPUs that Ray offers to tasks.")] = 1,
+    poll_secs: Annotated[float, typer.Option(help="Seconds between looks at the chain.")] = 0.5,
+    as_json: AsJson = False,
+) -> None:
+    """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
+    from ionet_agent import main
+
+    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    host, port = _address(listen)
+    config = main.AgentConfig(
+        url=settings(ctx).url,
+        device_key=device_key,
+        base=base.absolute(),
+        ip=ip,
+        ports=_range(ports),
+        host=host,
+        port=port,
+        node=None if node is None else _pubkey(node),
+        indexer=indexer,
+        num_cpus=num_cpus,
+        poll_secs=poll_secs,
+    )
+
+    def announce(address: Pubkey, bound: int) -> None:
+        print_fields({"node": str(address), "api": f"http://{host}:{bound}"}, as_json=as_json)
+
+    asyncio.run(main.run(config, announce))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    try:
+        if not ipaddress.ip_address(host).is_loopback:
+            # Requests carry tokens and keys: beyond this machine they need an encrypted overlay.
+            raise ConfigError(f"{host} is not a loopback address")
+        return host, int(port)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not HOST:PORT") from None
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    try:
+        ports = range(int(first), int(last) + 1)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not FIRST-LAST") from None
+    if not 1024 <= ports.start < ports.stop <= 65536:
+        raise ConfigError(f"{text!r} is no range of ports")
+    return ports
+
+
+def _pubkey(text: str) -> Pubkey:
+    try:
+        return Pubkey.from_string(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no address") from None

@@ -1,0 +1,119 @@
+"""Defends the disputed intervals of a lease with what the journal holds, from the last one to the first.
+
+Nothing is remembered between steps: the chain says how far a defence has got, and takes each step once. A step that was
+sent twice, because the agent was killed in between, is refused the second time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from ionet.errors import InvalidInput
+from ionet.generated.types import ProofEntry
+from ionet.rules import merkle
+from ionet.rules.disputes import Dispute, Evidence, WrongChain, next_step, openings
+from ionet.rules.lease_time import LeaseStatus, LeaseView
+from solders.pubkey import Pubkey
+
+from ionet_agent.chain import Chain, RefusedError
+from ionet_agent.journal import Journal, Proof
+from ionet_agent.prover import GPU_MS, leaf_hashes, proven_leaves
+
+_RETRY_SECS = 5.0
+_log = logging.getLogger("ionet.agent.defender")
+
+
+class Defender:
+    """Defends the leases of one node; `device` signs and pays."""
+
+    def __init__(self, chain: Chain, journal: Journal, device: Pubkey) -> None:
+        self._chain, self._journal, self._device = chain, journal, device
+        self._next_try: dict[Pubkey, float] = {}
+        self._told: set[tuple[Pubkey, int]] = set()
+
+    async def step(self, lease: LeaseView) -> None:
+        """Do the next step of an open dispute, if there is one. Raises ChainError."""
+        if not lease.is_disputed or time.monotonic() < self._next_try.get(lease.address, 0.0):
+            return
+        evidence = self.evidence(lease)
+        dispute = Dispute(
+            lease.address, lease.node, lease.cluster, lease.dispute_from, lease.dispute_to, lease.dispute_head
+        )
+        try:
+            proofs = await self._proofs(lease, dispute)
+            step = next_step(dispute, proofs, evidence, defender=self._device, key=lease.session_key)
+        except InvalidInput as error:
+            self._tell(lease, f"cannot be defended: {error}")
+            self._wait(lease)
+            return
+        if step is None:
+            self._tell(lease, "no challenge of its intervals was answered: nothing to show")
+            return
+        try:
+            await self._chain.send(await self._chain.sign_defence(dispute, step))
+        except RefusedError as error:
+            _log.warning("lease %s: a step of its defence was refused: %s", lease.address, error)
+            self._wait(lease)
+            return
+        if step.evidence is not None:
+            _log.info("lease %s: interval %d is defended", lease.address, step.entries[0].interval)
+
+    def evidence(self, lease: LeaseView) -> dict[int, Evidence]:
+        """What opens each disputed interval that was challenged in time."""
+        name, found = str(lease.address), {}
+        for proof in self._journal.landed_proofs(name):
+            signature = self._journal.challenge(name, proof.interval)
+            if signature is None or not lease.can_defend(proof.interval):
+                continue
+            opens = _evidence(self._journal, lease.address, proof, signature)
+            if opens is not None:
+                found[proof.interval] = opens
+        return found
+
+    async def _proofs(self, lease: LeaseView, dispute: Dispute) -> Sequence[ProofEntry]:
+        """The lease's proofs as the journal has them; from the chain's history where it does not have them all."""
+        landed = self._journal.landed_proofs(str(lease.address))
+        own = [ProofEntry(proof.interval, proof.served_secs, GPU_MS, proof.root) for proof in landed]
+        try:
+            openings(dispute, own, ())
+        except WrongChain:
+            return await self._chain.proofs(lease.address)
+        return own
+
+    def report_silence(self, lease: LeaseView, now: int) -> None:
+        """Say in the log when no challenge came for so long that the owner may leave without a charge."""
+        if lease.status is not LeaseStatus.ACTIVE or now >= lease.ends_at:
+            return
+        silent = self._journal.unchallenged(str(lease.address))
+        if lease.tier1_intervals and silent >= lease.tier1_intervals:
+            self._tell(
+                lease,
+                f"no challenge came for {silent} intervals; its owner may end it without a charge:"
+                f" ionet lease leave {lease.address}",
+                silent,
+            )
+
+    def _tell(self, lease: LeaseView, what: str, key: int = -1) -> None:
+        """Log something about a lease once per key and dispute."""
+        mark = (lease.address, lease.disputed_at if key < 0 else key)
+        if mark not in self._told:
+            self._told.add(mark)
+            _log.warning("lease %s: %s", lease.address, what)
+
+    def _wait(self, lease: LeaseView) -> None:
+        self._next_try[lease.address] = time.monotonic() + _RETRY_SECS
+
+    def forget(self, lease: str) -> None:
+        """Drop what is known of a lease that is over."""
+        self._next_try.pop(Pubkey.from_string(lease), None)
+        self._told = {mark for mark in self._told if str(mark[0]) != lease}
+
+
+def _evidence(journal: Journal, lease: Pubkey, proof: Proof, signature: bytes) -> Evidence | None:
+    """What opens a proof; None when the challenge came after it was signed."""
+    leaves = proven_leaves(journal, lease, proof)
+    if not leaves or leaves[0].result != merkle.result_hash(signature):
+        return None
+    return Evidence(signature, tuple(merkle.path(leaf_hashes(lease, proof.interval, leaves), 0)))

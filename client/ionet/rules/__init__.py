@@ -1,0 +1,1 @@
+"""The program's own arithmetic, as pure functions. Each is compared with the program by a test."""

@@ -1,0 +1,168 @@
+"""How a disputed lease is defended: from the last interval to the first, along its chain of proofs. Pure.
+
+The program keeps a hash chain over all proofs of a lease and, in a dispute, the place to which the defence has walked
+back. A step gives the entries before that place; its first one may be opened: with the session key's signature over the
+interval's challenge and the path from that leaf 0 to the proof's root. What was walked over cannot be opened any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
+
+import msgspec
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from ionet.ed25519 import verify_instruction
+from ionet.errors import InvalidInput
+from ionet.generated import instructions
+from ionet.generated.accounts import Cluster, Lease
+from ionet.generated.types import ProofEntry
+from ionet.planner import PACKET, Packer
+from ionet.program import PROGRAM, Program
+from ionet.rules.merkle import HASH_LEN, challenge_message
+
+START = bytes(HASH_LEN)
+"""Head of a chain without proofs."""
+
+
+class WrongChain(InvalidInput):
+    """these proofs are not the lease's"""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What opens an interval: the session key's signature (64 bytes) and leaf 0's siblings from the bottom up."""
+
+    signature: bytes
+    path: tuple[bytes, ...]
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """An open dispute: intervals first..end, and where its defence has walked back to."""
+
+    lease: Pubkey
+    node: Pubkey
+    cluster: Pubkey
+    first: int
+    end: int
+    head: bytes
+
+
+def dispute_of(key: Pubkey, lease: Lease) -> Dispute:
+    """The dispute of a lease; without one it has no intervals."""
+    return Dispute(key, lease.node, lease.cluster, lease.dispute_from, lease.dispute_to, lease.dispute_head)
+
+
+def challenge_key(cluster: Cluster, disputed_at: int) -> Pubkey:
+    """The key whose signatures count in a dispute: the session key, or the one before if it changed since."""
+    return cluster.previous_session_key if cluster.session_changed_at >= disputed_at else cluster.session_key
+
+
+def closed_intervals(lease: Lease, now: int) -> int:
+    """How many intervals can no longer be proven, from the first one on."""
+    reference = now - lease.grace_intervals * lease.interval_secs
+    if lease.started_at == 0 or reference < lease.started_at:
+        return 0
+    span = min(reference, lease.ends_at) - lease.started_at
+    return -(-span // lease.interval_secs) if reference >= lease.ends_at else span // lease.interval_secs
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One instruction of a defence. evidence: opens the first entry; None walks only."""
+
+    prev_head: bytes
+    entries: tuple[ProofEntry, ...]
+    evidence: Evidence | None = None
+
+
+def next_head(head: bytes, entry: ProofEntry) -> bytes:
+    """The lease's proof chain after one more proof."""
+    numbers = entry.interval.to_bytes(4, "little") + entry.served_secs.to_bytes(4, "little")
+    return sha256(head + numbers + entry.gpu_ms.to_bytes(8, "little") + entry.root).digest()
+
+
+def openings(dispute: Dispute, proofs: Sequence[ProofEntry], chosen: Collection[int]) -> list[list[ProofEntry]]:
+    """The entries to walk over for each interval chosen, each list oldest first, in the order of defending.
+
+    proofs: the lease's whole chain, oldest first. The first entry of each list is the last proof of a chosen interval,
+    which counts most seconds; the rest lead from it to where the list before began. Raises WrongChain.
+    """
+    behind = proofs_before(dispute.head, proofs)
+    last = {entry.interval: at for at, entry in enumerate(behind)}
+    places = [last[i] for i in sorted(chosen, reverse=True) if dispute.first <= i < dispute.end and i in last]
+    ends = [len(behind), *places]
+    return [list(behind[at:end]) for at, end in zip(places, ends, strict=False)]
+
+
+def proofs_before(head: bytes, proofs: Sequence[ProofEntry]) -> Sequence[ProofEntry]:
+    """The proofs that lead to `head`. Raises WrongChain when it is not on their chain."""
+    at = START
+    for count, entry in enumerate(proofs):
+        if at == head:
+            return proofs[:count]
+        at = next_head(at, entry)
+    if at != head:
+        raise WrongChain(f"their chain does not lead to {head.hex()}")
+    return proofs
+
+
+def next_step(
+    dispute: Dispute,
+    proofs: Sequence[ProofEntry],
+    evidence: Mapping[int, Evidence],
+    *,
+    defender: Pubkey,
+    key: Pubkey,
+    program: Program = PROGRAM,
+) -> Step | None:
+    """What to send next, as much as fits into a transaction; None when nothing is left that the evidence opens.
+
+    evidence: by interval. key: that signed the challenges. defender: signs and pays. Raises WrongChain.
+    """
+    lists = openings(dispute, proofs, evidence)
+    if not lists:
+        return None
+    entries = lists[0]
+    older = list(proofs_before(dispute.head, proofs))[: -len(entries)]
+    before = START
+    for entry in older:
+        before = next_head(before, entry)
+    whole = Step(before, tuple(entries), evidence[entries[0].interval])
+    if _fits(dispute, whole, defender, key, program):
+        return whole
+    # Walk towards it from the end of the chain, with as many entries as fit.
+    heads = [before]
+    for entry in entries:
+        heads.append(next_head(heads[-1], entry))
+    for at in range(1, len(entries)):
+        part = Step(heads[at], tuple(entries[at:]))
+        if _fits(dispute, part, defender, key, program):
+            return part
+    raise InvalidInput(f"the proof of interval {entries[0].interval} has too long a path for a transaction")
+
+
+def _fits(dispute: Dispute, step: Step, defender: Pubkey, key: Pubkey, program: Program) -> bool:
+    made = step_instructions(dispute, step, defender=defender, key=key, program=program)
+    return Packer(program, defender, priority_fee=1).size(made) <= PACKET
+
+
+def step_instructions(
+    dispute: Dispute, step: Step, *, defender: Pubkey, key: Pubkey, program: Program = PROGRAM
+) -> list[Instruction]:
+    """One step as instructions, the check of the signature right before the one that looks back at it."""
+    defend = instructions.defend_lease(
+        defender=defender,
+        cluster=dispute.cluster,
+        node=dispute.node,
+        lease=dispute.lease,
+        prev_head=step.prev_head,
+        open=step.evidence is not None,
+        entries=step.entries,
+        path=step.evidence.path if step.evidence else (),
+        program=program,
+    )
+    if step.evidence is None:
+        return [defend]
+    message = challenge_message(bytes(dispute.lease), step.entries[0].interval)
+    return [verify_instruction(key, message, step.evidence.signature), defend]

@@ -1,0 +1,1 @@
+"""Starts all the others on one machine: `ionet up` and `ionet demo`."""

@@ -1,0 +1,78 @@
+"""The suppliers' machines and the renter's launcher, as processes of the stack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import socket
+from collections.abc import Sequence
+
+from ionet.wallet import write_keypair
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from ionet_stack.children import Child, ChildFailed
+from ionet_stack.stack import Stack
+
+# Ports per node, out of those that systems give to nobody by themselves.
+_PORTS = 40
+_LOWEST, _HIGHEST = 20_000, 32_000
+
+
+def write_agents(stack: Stack, urls: dict[Pubkey, str]) -> None:
+    """Tell the launcher where the nodes' agents are."""
+    (stack.folder / "agents.json").write_text(json.dumps({str(node): url for node, url in urls.items()}))
+
+
+async def start_agents(
+    stack: Stack, url: str, api: str, devices: Sequence[Keypair]
+) -> tuple[dict[Pubkey, Child], dict[Pubkey, str]]:
+    """One agent per device key. Returns the processes and the URLs by node."""
+    ports = _free_ports(_PORTS * len(devices))
+
+    async def start(number: int, device: Keypair) -> tuple[Pubkey, Child, str]:
+        key = stack.folder / f"device-{number}.json"
+        write_keypair(key, device)
+        first = ports[(number - 1) * _PORTS]
+        child = await stack.child(
+            f"agent-{number}",
+            *("--url", url, "agent", "run", "--device-key", str(key)),
+            *("--base", str(stack.folder / f"node-{number}"), "--ip", f"127.0.1.{number}", "--indexer", api),
+            *("--ports", f"{first}-{first + _PORTS - 1}", "--poll-secs", "0.25", "--json"),
+        )
+        ready = await child.ready()
+        return Pubkey.from_string(ready["node"]), child, str(ready["api"])
+
+    started = await asyncio.gather(*(start(number, device) for number, device in enumerate(devices, 1)))
+    return {node: child for node, child, _ in started}, {node: address for node, _, address in started}
+
+
+def _free_ports(count: int) -> range:
+    """Ports in a row that nobody uses now: Ray's head listens on all addresses, so two demos need different ones."""
+    for _ in range(100):
+        first = random.randrange(_LOWEST, _HIGHEST - count)
+        ports = range(first, first + count)
+        if all(map(_is_free, ports)):
+            return ports
+    raise ChildFailed(f"no {count} free ports in a row between {_LOWEST} and {_HIGHEST}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def freeze(child: Child) -> None:
+    """Make a machine go silent without letting it clean up."""
+    child.signal(signal.SIGSTOP)
+
+
+def thaw(child: Child) -> None:
+    """Let it go on, so that it can end in order."""
+    child.signal(signal.SIGCONT)

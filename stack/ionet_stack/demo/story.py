@@ -1,0 +1,270 @@
+"""The steps, in order. Each returns what the next ones need; every claim the demonstration makes is checked here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from importlib.resources import files
+
+import msgspec
+from ionet.agent_api import AgentClient
+from ionet.api.network import LOCAL_FEED_ID
+from ionet.cli.context import tokens
+from ionet.cli.trace import NotTraced, fetch_occurrences, verify
+from ionet.client import Client
+from ionet.errors import IonetError
+from ionet.generated import errors as program_errors
+from ionet.generated.accounts import Lease
+from ionet.generated.events import (
+    ClusterClosed,
+    ClusterOpened,
+    DisputeDefended,
+    IosdMinted,
+    IosdRedeemed,
+    LeaseBooked,
+    LeaseDisputed,
+    LeaseSettled,
+    NodeSlashed,
+)
+from ionet.generated.types import NodeTerms
+from ionet.rules.disputes import closed_intervals
+from ionet.rules.merkle import challenge_message, result_hash
+from ionet.wallet import KeypairSigner
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from ionet_stack.demo.cast import IO, IOSD, Cast, Party
+
+IO_UNIT, USD_UNIT = 10**8, 10**6
+# $3 per IO, and a confidence interval of three tenths of a percent.
+PRICE, CONF = 3 * 10**8, 9 * 10**5
+MODEL_NAME, PROCESSORS = "H100", 1
+# Dollars per processor-hour; a short lease at this price still costs whole cents.
+NODE_PRICE = 36 * USD_UNIT
+DURATION_SECS = 30
+IO_TO_BURN, BUDGET = 10 * IO_UNIT, 5 * USD_UNIT
+SESSION_SECS = 3_600
+ACTIVE_WITHIN_SECS, DEFENDED_WITHIN_SECS, POLL_SECS = 150.0, 30.0, 0.3
+BOOKED, READY, ACTIVE = 1, 2, 3
+
+Say = Callable[[str], None]
+
+
+class DemoFailed(IonetError):
+    """the demonstration did not do what it promises"""
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A line of the job's output: one block of the product."""
+
+    block: tuple[int, int]
+    node: str
+    result: str
+
+
+async def fund(cast: Cast, devices: list[Keypair], session: Keypair) -> int:
+    """SOL for everybody, IO for suppliers, renter and stranger. Returns the stake a node needs."""
+    await cast.airdrop(session.pubkey(), *(device.pubkey() for device in devices))
+    await cast.authority.client.network.bootstrap(genesis_owner=cast.treasury.address)
+    await cast.authority.client.oracle.post(LOCAL_FEED_ID, PRICE, conf=CONF)
+    stake = await cast.authority.client.node.required_stake(await model_code(cast), PROCESSORS)
+    for supplier in cast.suppliers:
+        await cast.give_io(supplier, 2 * stake)
+    await cast.give_io(cast.renter, 2 * IO_TO_BURN)
+    # The reporter's reward goes to his IO account, which must exist.
+    await cast.give_io(cast.stranger, IO_UNIT)
+    return stake
+
+
+async def model_code(cast: Cast) -> int:
+    """Code of the model the demonstration rents."""
+    models = await cast.authority.client.network.models()
+    for _, model in models:
+        if MODEL_NAME in bytes(model.name).rstrip(b"\0").decode():
+            return int(model.code)
+    raise DemoFailed(f"no device model is called {MODEL_NAME}")
+
+
+async def supply(cast: Cast, devices: list[Keypair], stake: int) -> list[Pubkey]:
+    """Three suppliers register a node each and stake to it. Returns the nodes."""
+    code = await model_code(cast)
+
+    async def register(supplier: Party, device: Keypair) -> Pubkey:
+        terms = NodeTerms(
+            price=NODE_PRICE,
+            min_coverage_bps=0,
+            min_duration=1,
+            max_duration=3_600,
+            payout=supplier.address,
+            fee_payer=device.pubkey(),
+            country=276,
+            currencies=1,
+            region=0,
+        )
+        signer = KeypairSigner(device)
+        await supplier.client.node.register(signer, model_code=code, processors=PROCESSORS, terms=terms)
+        node = supplier.client.node.address(device.pubkey())
+        await supplier.client.stake.add(node, stake)
+        return node
+
+    return list(await asyncio.gather(*map(register, cast.suppliers, devices)))
+
+
+async def mint(renter: Party) -> IosdMinted:
+    """The renter burns IO for IOSD: the only way IOSD comes into being."""
+    return (await renter.client.iosd.mint(IO_TO_BURN)).event(IosdMinted)
+
+
+async def book(renter: Party, nodes: list[Pubkey], session: Keypair) -> tuple[Pubkey, list[LeaseBooked]]:
+    """One cluster with its budget in escrow, one lease per node in one transaction."""
+    opened = await renter.client.cluster.open(
+        BUDGET, session_key=session.pubkey(), session_expires_at=int(time.time()) + SESSION_SECS
+    )
+    cluster = opened.event(ClusterOpened).cluster
+    booked = await renter.client.cluster.add_lease(cluster, *nodes, duration=DURATION_SECS)
+    return cluster, [record.event for record in booked.events if isinstance(record.event, LeaseBooked)]
+
+
+async def until_active(renter: Party, leases: list[Pubkey], say: Say) -> list[Lease]:
+    """Wait until every meter runs: Ray is up, the launcher has checked the hardware and accepted."""
+    deadline = time.monotonic() + ACTIVE_WITHIN_SECS
+    names = {BOOKED: "starting", READY: "ready", ACTIVE: "running"}
+    while time.monotonic() < deadline:
+        found = [lease for lease in await renter.client.fetch_many(Lease, leases) if lease is not None]
+        say(", ".join(names.get(lease.status, "over") for lease in found))
+        if len(found) == len(leases) and all(lease.status == ACTIVE for lease in found):
+            return found
+        await asyncio.sleep(POLL_SECS)
+    raise DemoFailed(f"the cluster was not running after {ACTIVE_WITHIN_SECS:.0f} s")
+
+
+async def run_job(renter: Party, head: Pubkey, url: str) -> list[Block]:
+    """Run the driver beside the head through its agent. Raises DemoFailed with its output when it fails."""
+    script = (files("ionet_stack.demo") / "job.py").read_bytes()
+    output, code = "", -1
+    async with AgentClient(url, head, renter.key) as agent:
+        async for event in agent.run(script):
+            output += event.output or ""
+            code = event.exit_code if event.exit_code is not None else code
+    if code != 0:
+        raise DemoFailed(f"the job ended with {code}: {output[-600:]}")
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    return [msgspec.json.decode(line, type=Block) for line in lines]
+
+
+async def dispute(renter: Party, session: Keypair, lease: Pubkey, api: str, say: Say) -> DisputeDefended:
+    """The renter disputes an interval of a node that served it; its agent defends by itself and wins the bond."""
+    client = renter.client
+    interval = await _disputable(client, session, lease, api)
+    disputed = (await client.lease.dispute(lease, interval, interval + 1)).event(LeaseDisputed)
+    say(f"interval {interval} is held, {tokens(disputed.bond, 'IOSD')} IOSD bond locked")
+    deadline = time.monotonic() + DEFENDED_WITHIN_SECS
+    while (found := await client.lease.get(lease)).dispute_to > found.dispute_from:
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the agent did not defend interval {interval} of lease {lease}")
+        await asyncio.sleep(POLL_SECS)
+    events = await client.events(lease)
+    defended = next((event for event in events if isinstance(event, DisputeDefended) and event.defended), None)
+    if defended is None or defended.interval != interval or found.bond_due != disputed.bond:
+        raise DemoFailed(f"interval {interval} of lease {lease} was not defended")
+    return defended
+
+
+async def _disputable(client: Client, session: Keypair, lease: Pubkey, api: str) -> int:
+    """The newest interval that can be disputed and whose challenge, as the indexer knows, was answered in time."""
+    deadline = time.monotonic() + DURATION_SECS
+    while time.monotonic() < deadline:
+        found, now = await client.lease.get(lease), await client.rpc.unix_time()
+        closed = min(closed_intervals(found, now), found.ring_next)
+        for interval in reversed(range(found.ring_base, closed)):
+            answer = session.sign_message(challenge_message(bytes(lease), interval))
+            with contextlib.suppress(NotTraced):
+                await fetch_occurrences(api, result_hash(bytes(answer)))
+                return interval
+        await asyncio.sleep(POLL_SECS)
+    raise DemoFailed(f"no interval of lease {lease} was challenged and proven")
+
+
+async def redeem(cast: Cast, supplier: Party) -> IosdRedeemed:
+    """A supplier takes half of what he earned in IO: burned IOSD brings back the IO that was burned for it."""
+    await cast.authority.client.oracle.post(LOCAL_FEED_ID, PRICE, conf=CONF)
+    earned = await supplier.client.iosd.balance()
+    return (await supplier.client.iosd.redeem(earned // 2)).event(IosdRedeemed)
+
+
+async def report(stranger: Party, lease: Pubkey, say: Say) -> NodeSlashed:
+    """A stranger reports the silent node as soon as the program agrees that it has missed too much."""
+    deadline = time.monotonic() + 2 * DURATION_SECS
+    while time.monotonic() < deadline:
+        try:
+            return (await stranger.client.lease.report_missed(lease)).event(NodeSlashed)
+        except program_errors.NothingMissed:
+            say("not enough intervals are missing yet")
+            await asyncio.sleep(1.0)
+    raise DemoFailed("the silent node could not be reported")
+
+
+async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) -> tuple[ClusterClosed, int]:
+    """Pay what was proven, charge what was missed, close everything, burn the fees. Anyone could do it.
+
+    Returns what the cluster came to, and the bonds that were paid to suppliers.
+    """
+    anyone = cast.stranger.client
+    final = max([await _final_at(anyone, lease) for lease in leases])
+    while (left := final - await anyone.rpc.unix_time()) >= 0:
+        say(f"{left + 1} s until the last proof can no longer be disputed")
+        await asyncio.sleep(min(left + 1, 1))
+    bonds = 0
+    for lease in leases:
+        receipt = await anyone.lease.settle(lease)
+        bonds += sum(record.event.bond_paid for record in receipt.events if isinstance(record.event, LeaseSettled))
+        with contextlib.suppress(program_errors.NothingMissed):
+            await anyone.lease.report_missed(lease)
+        await anyone.lease.close(lease)
+    closed = (await cast.renter.client.cluster.close(cluster)).event(ClusterClosed)
+    for mint in (IOSD, IO):
+        # IO is there to burn only if somebody was slashed.
+        with contextlib.suppress(program_errors.ZeroAmount):
+            await anyone.network.burn(mint)
+    return closed, bonds
+
+
+async def _final_at(client: Client, lease: Pubkey) -> int:
+    """When nothing about a lease can change any more, unix seconds."""
+    found = await client.lease.get(lease)
+    return found.ends_at + found.grace_intervals * found.interval_secs + found.dispute_window_secs
+
+
+async def trace(anyone: Party, api: str, result: str) -> dict[str, object]:
+    """From a result's hash to its proof on the chain, every step checked."""
+    wanted = bytes.fromhex(result)
+    items = await fetch_occurrences(api, wanted)
+    if not items:
+        raise DemoFailed(f"the indexer does not know result {result}")
+    for item in items:
+        await verify(anyone.client, item, wanted)
+    return items[0]
+
+
+async def leave(cast: Cast, nodes: list[Pubkey]) -> None:
+    """The suppliers retire their nodes and get their stake back; a stranger pushes the withdrawals."""
+    network = await cast.authority.client.network.get()
+    for supplier, node in zip(cast.suppliers, nodes, strict=True):
+        await supplier.client.node.retire(node)
+    await asyncio.sleep(network.params.unbond_cooldown_secs)
+    for supplier, node in zip(cast.suppliers, nodes, strict=True):
+        await _withdraw(cast.stranger, supplier, node)
+
+
+async def _withdraw(anyone: Party, supplier: Party, node: Pubkey) -> None:
+    """Push one withdrawal; the chain's clock may lag a little behind ours."""
+    for _ in range(20):
+        try:
+            await anyone.client.stake.withdraw(node, supplier.address)
+        except program_errors.NothingMatured:
+            await asyncio.sleep(0.5)
+        else:
+            return
+    raise DemoFailed(f"the stake of {node} did not mature")

@@ -1,0 +1,119 @@
+"""`ionet up`: local chain, indexer and launcher as child processes, until interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from ionet.cli.context import AsJson, print_fields, waiting
+from ionet.errors import IonetError
+
+from ionet_stack.children import ChildFailed
+from ionet_stack.stack import Stack
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+    from solders.keypair import Keypair
+
+app = typer.Typer(help="Run local chain, indexer and launcher until interrupted.")
+
+LAMPORTS = 1_000 * 10**9
+# Two dollars per IO, posted again long before the program finds it too old (60 s).
+PRICE, PRICE_EVERY = 2 * 10**8, 20.0
+
+
+def _default_folder() -> Path:
+    # As root PostgreSQL runs as `nobody`, who cannot look into root's home.
+    if os.geteuid() == 0:
+        return Path("/var/lib/ionet/up")
+    return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "ionet" / "up"
+
+
+@app.command()
+def up(
+    folder: Annotated[Path | None, typer.Option(help="Where keys, ledger, database and logs are kept.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the chain; its websocket takes the next one.")] = 8899,
+    api_port: Annotated[int, typer.Option(help="Port of the indexer's API.")] = 8080,
+    slot_ms: Annotated[int, typer.Option(help="Milliseconds between blocks.")] = 400,
+    reset: Annotated[bool, typer.Option(help="Begin the chain and the database anew; keys are kept.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a whole network for development: chain with the program on it, price feed, indexer, launcher."""
+    stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
+    asyncio.run(_run(stack, reset=reset, as_json=as_json))
+
+
+async def _run(stack: Stack, *, reset: bool, as_json: bool) -> None:
+    """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends."""
+    stack.logs.mkdir(parents=True, exist_ok=True)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        starting = asyncio.create_task(_start(stack, reset))
+        with waiting("starting"):
+            if not await _first(starting, stopped):
+                return
+        client, fields = starting.result()
+        async with client:
+            print_fields(fields, as_json=as_json)
+            work = [asyncio.create_task(child.ended()) for child in stack.children]
+            work.append(asyncio.create_task(_post_prices(client)))
+            await _first(asyncio.gather(*work), stopped)
+    finally:
+        await stack.stop()
+
+
+async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
+    from ionet.client import Client
+
+    authority, treasury, _ = (stack.key(name) for name in ("authority", "treasury", "session"))
+    url = await stack.start_chain(authority, reset)
+    client = Client(url, authority)
+    await _prepare(client, treasury)
+    fields = {"chain": url, "wallet with IO": str(stack.folder / "treasury.json")}
+    installed = {point.name for point in entry_points(group="ionet.cli")}
+    if "indexer" in installed:
+        fields |= await stack.start_indexer(url, reset=reset)
+        if "launcher" in installed:
+            fields["session key"] = await stack.start_launcher(url, fields["database"])
+    return client, fields | {"logs": str(stack.logs)}
+
+
+async def _prepare(client: Client, treasury: Keypair) -> None:
+    """Create the network on a fresh chain."""
+    if await client.rpc.account(client.network.address) is not None:
+        return
+    for key in (client.address, treasury.pubkey()):
+        await client.rpc.airdrop(key, LAMPORTS)
+    await client.network.bootstrap(genesis_owner=treasury.pubkey())
+
+
+async def _post_prices(client: Client) -> None:
+    from ionet.api.network import LOCAL_FEED_ID
+
+    while True:
+        with contextlib.suppress(IonetError):
+            await client.oracle.post(LOCAL_FEED_ID, PRICE, conf=PRICE // 2_000)
+        await asyncio.sleep(PRICE_EVERY)
+
+
+async def _first(work: asyncio.Future[Any], stopped: asyncio.Event) -> bool:
+    """Wait for work or an interrupt; True when the work is done, its failure raised. Interrupted work is cancelled."""
+    interrupted = asyncio.ensure_future(stopped.wait())
+    both: list[asyncio.Future[Any]] = [work, interrupted]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    interrupted.cancel()
+    if work.done():
+        work.result()
+        return True
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ChildFailed):
+        await work
+    return False

@@ -1,0 +1,371 @@
+"""Requests to an agent over real HTTP: who is let in, what is refused, and that nothing happens then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+import pytest_asyncio
+from ionet.agent_api import (
+    EXPIRES_HEADER,
+    KEY_HEADER,
+    NONCE_HEADER,
+    SIGNATURE_HEADER,
+    AgentClient,
+    AgentError,
+    AgentUnreachableError,
+    Challenge,
+    Phase,
+    Role,
+    Spec,
+    sign_request,
+    signing_message,
+)
+from ionet.rules import merkle
+from ionet.rules.lease_time import LeaseStatus, LeaseView
+from ionet_agent.agent import Agent
+from ionet_agent.auth import Gate
+from ionet_agent.chain import Signed
+from ionet_agent.journal import Journal, Proof
+from ionet_agent.processes import start_ticks
+from ionet_agent.providers.local import LocalProvider
+from ionet_agent.report import measure
+from ionet_agent.serve import serving
+from ionet_agent.server import MAX_BODY, Api
+from ionet_launcher import hardware
+from ionet_launcher.certs import ClusterSecrets
+from launcher.memory_chain import RENTER, SESSION, MemoryChain, lease_view
+from launcher.ports import free_range
+from solders.keypair import Keypair
+
+GPUS = b"""
+import ray
+ray.init(logging_level="error")
+print(ray.cluster_resources()["GPU"])
+raise SystemExit(3)
+"""
+STRANGER = Keypair.from_seed(bytes([9] * 32))
+
+
+@dataclass
+class Node:
+    chain: MemoryChain
+    lease: LeaseView
+    journal: Journal
+    provider: LocalProvider
+    agent: Agent
+    url: str
+
+    def client(self, key: Keypair = SESSION) -> AgentClient:
+        return AgentClient(self.url, self.lease.node, key)
+
+    def spec(self, **changes: object) -> Spec:
+        secrets = ClusterSecrets(b"s" * 32, bytes(self.lease.cluster))
+        certificate, key = secrets.issue("node", self.provider.address.split(":")[0])
+        spec = Spec(
+            lease=str(self.lease.address),
+            cluster=str(self.lease.cluster),
+            role=Role.HEAD,
+            address=self.provider.address,
+            processors=2,
+            token=secrets.token,
+            ca=secrets.ca_pem(),
+            certificate=certificate,
+            key=key,
+        )
+        return msgspec.structs.replace(spec, **changes)
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> httpx2.Response:
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            return await http.post(self.url + path, content=body, headers=headers)
+
+
+@pytest_asyncio.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    chain = MemoryChain(lease_view(), lambda: int(time.time()))
+    assert chain.lease is not None
+    journal = Journal(tmp_path / "journal")
+    provider = LocalProvider(tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool")
+    spool, device = tmp_path / "spool", RENTER.pubkey()
+    agent = Agent(chain, journal, provider, spool, device=device, report_hash=bytes(32), poll_secs=0.2)
+    api = Api(Gate(chain.lease.node, journal, agent.view), journal, provider, measure())
+    async with serving(api.app(), "127.0.0.1", 0) as port:
+        yield Node(chain, chain.lease, journal, provider, agent, f"http://127.0.0.1:{port}")
+        status = await provider.status()
+        if status.lease is not None:
+            await provider.stop(status.lease)
+    journal.close()
+
+
+async def refused(node: Node, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    response = await node.post(path, body, headers)
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == response.status_code
+    assert (await node.provider.status()).phase is Phase.IDLE
+    return response.status_code, problem["detail"]
+
+
+@pytest.mark.parametrize("key", [SESSION, RENTER])
+async def test_keys_of_the_lease_are_let_in(node: Node, key: Keypair) -> None:
+    async with node.client(key) as client:
+        status = await client.status()
+    assert status.phase is Phase.IDLE
+    assert status.address == node.provider.address
+
+
+async def test_other_keys_are_refused(node: Node) -> None:
+    async with node.client(STRANGER) as client:
+        with pytest.raises(AgentError, match="no right") as caught:
+            await client.start(node.spec())
+    assert caught.value.status == 403
+
+
+async def test_an_expired_session_key_is_refused(node: Node) -> None:
+    node.chain.lease = lease_view(session_expires_at=int(time.time()))
+    async with node.client() as client:
+        with pytest.raises(AgentError, match="no right"):
+            await client.status()
+
+
+async def test_a_node_without_lease_lets_nobody_in(node: Node) -> None:
+    node.chain.lease = None
+    async with node.client() as client:
+        with pytest.raises(AgentError, match="no right"):
+            await client.status()
+
+
+async def test_a_rotated_key_is_seen_at_once(node: Node) -> None:
+    async with node.client(STRANGER) as client:
+        with pytest.raises(AgentError):
+            await client.status()
+        node.chain.lease = lease_view(session_key=STRANGER.pubkey())
+        node.agent._viewed_at = 0.0
+        assert (await client.status()).phase is Phase.IDLE
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        (KEY_HEADER, "nonsense", "header with a key"),
+        (NONCE_HEADER, "00", "nonce must be"),
+        (SIGNATURE_HEADER, "zz", "signature must be"),
+        (EXPIRES_HEADER, "soon", "unix seconds"),
+        (EXPIRES_HEADER, "9" * 30, "unix seconds"),
+        (EXPIRES_HEADER, "0", "expired"),
+        (EXPIRES_HEADER, "+10000", "expired or lives too long"),
+        (EXPIRES_HEADER, "+50", "does not fit"),
+        (SIGNATURE_HEADER, "11" * 64, "does not fit"),
+    ],
+)
+async def test_malformed_or_changed_headers_are_refused(node: Node, field: str, value: str, reason: str) -> None:
+    body = msgspec.json.encode(node.spec())
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body)
+    if value.startswith("+"):  # seconds from now: this test may run minutes after it was collected
+        value = str(int(time.time()) + int(value))
+    status, detail = await refused(node, "/v1/start", body, {**headers, field: value})
+    assert status == 401
+    assert reason in detail
+
+
+async def test_unsigned_request_is_refused(node: Node) -> None:
+    assert (await refused(node, "/v1/start", b"{}", {}))[0] == 401
+
+
+async def test_changed_body_path_or_node_is_refused(node: Node) -> None:
+    body = msgspec.json.encode(node.spec())
+    good = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body)
+    other_node = sign_request(SESSION, STRANGER.pubkey(), "POST", "/v1/start", body)
+    other_path = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body)
+    other_method = sign_request(SESSION, node.lease.node, "PUT", "/v1/start", body)
+    for sent, headers in ((body + b" ", good), (body, other_node), (body, other_path), (body, other_method)):
+        assert await refused(node, "/v1/start", sent, headers) == (401, "the signature does not fit the request")
+
+
+async def test_a_replayed_request_is_refused(node: Node) -> None:
+    body = msgspec.json.encode(Challenge(str(node.lease.address), 0, "00" * 64))
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/challenge", body)
+    first = await node.post("/v1/challenge", body, headers)
+    assert first.status_code == 422  # well signed, but no good challenge: the nonce is used up all the same
+    assert await refused(node, "/v1/challenge", body, headers) == (401, "the request was made before")
+
+
+async def test_a_lifetime_beyond_the_limit_is_refused(node: Node) -> None:
+    expires, nonce = int(time.time()) + 300, bytes(16)
+    message = signing_message(node.lease.node, "POST", "/v1/start", b"", nonce, expires)
+    headers = {KEY_HEADER: str(SESSION.pubkey()), NONCE_HEADER: nonce.hex(), EXPIRES_HEADER: str(expires)}
+    headers[SIGNATURE_HEADER] = bytes(SESSION.sign_message(message)).hex()
+    assert (await refused(node, "/v1/start", b"", headers))[1] == "the request has expired or lives too long"
+
+
+async def test_a_large_body_is_refused(node: Node) -> None:
+    body = b" " * (MAX_BODY + 1)
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body)
+    assert (await refused(node, "/v1/start", body, headers))[0] == 413
+
+
+async def test_bad_messages_are_refused(node: Node) -> None:
+    async with node.client() as client:
+        for changes in ({"lease": str(STRANGER.pubkey())}, {"processors": 8}, {"cluster": "other"}):
+            with pytest.raises(AgentError) as caught:
+                await client.start(node.spec(**changes))
+            assert caught.value.status == 409
+        with pytest.raises(AgentError, match="another lease"):
+            await client.stop(str(STRANGER.pubkey()))
+        with pytest.raises(AgentError, match="no member") as caught:
+            await client.credentials()
+        assert caught.value.status == 404
+        with pytest.raises(AgentError, match="no Ray node") as caught:
+            _ = [event async for event in client.run(b"print(1)")]
+        assert caught.value.status == 409
+    body = b'{"lease": 5}'
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body)
+    assert (await refused(node, "/v1/stop", body, headers))[0] == 422
+    assert (await refused(node, "/v1/nothing", b"", {}))[0] == 404
+    assert (await refused(node, "/v1/status", b"", {}))[0] == 405
+
+
+async def test_an_ended_lease_is_not_started(node: Node) -> None:
+    node.chain.lease = lease_view(status=LeaseStatus.ENDED, started_at=5, ends_at=10)
+    async with node.client() as client:
+        with pytest.raises(AgentError, match="the lease is over"):
+            await client.start(node.spec())
+
+
+async def test_challenges_must_be_signed_by_the_session_key(node: Node) -> None:
+    now = int(time.time())
+    node.chain.lease = lease_view(status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + 20)
+    name = str(node.lease.address)
+    good = bytes(SESSION.sign_message(merkle.challenge_message(bytes(node.lease.address), 1)))
+    async with node.client() as client:
+        await client.challenge(Challenge(name, 1, good.hex()))
+        for interval, signature in ((0, good.hex()), (2, good.hex()), (-1, good.hex()), (1, "zz"), (1, "00" * 64)):
+            with pytest.raises(AgentError) as caught:
+                await client.challenge(Challenge(name, interval, signature))
+            assert caught.value.status == 422
+    assert node.journal.challenge(name, 1) == good
+    assert node.journal.challenge(name, 0) is None
+
+
+async def test_status_counts_intervals_without_a_challenge(node: Node) -> None:
+    node.chain.lease = lease_view(status=LeaseStatus.ACTIVE, started_at=int(time.time()), ends_at=2**40)
+    name = str(node.lease.address)
+    for interval in range(3):
+        proof = Proof(name, interval, True, 10, bytes(32), 1, bytes(32), Signed(b"", 0))
+        node.journal.put_proof(proof)
+        node.journal.landed(proof)
+    async with node.client() as client:
+        assert (await client.status()).unchallenged == 3
+        node.journal.put_challenge(name, 1, bytes(64))
+        assert (await client.status()).unchallenged == 1
+
+
+async def test_a_chain_that_does_not_answer_is_said_so(node: Node) -> None:
+    node.chain.lease = lease_view()
+
+    async def fails(_others: object = ()) -> None:
+        from ionet_agent.chain import ChainError
+
+        raise ChainError("down")
+
+    node.chain.view = fails  # type: ignore[assignment]
+    async with node.client() as client:
+        with pytest.raises(AgentError, match="no answer from the chain: down") as caught:
+            await client.status()
+    assert caught.value.status == 503
+
+
+async def test_nobody_there() -> None:
+    [port] = free_range(1)
+    async with AgentClient(f"http://127.0.0.1:{port}", STRANGER.pubkey(), SESSION) as client:
+        with pytest.raises(AgentUnreachableError):
+            await client.status()
+
+
+async def test_start_run_stop_with_real_ray(node: Node) -> None:
+    """The whole life of a lease of one node: started by request, made ready, metered, proven, over."""
+    async with node.client() as client, node.client(RENTER) as renter:
+        assert (await client.start(node.spec())).phase is Phase.STARTING
+        assert (await client.start(node.spec())).phase in (Phase.STARTING, Phase.UP)  # new certificates, same member
+        deadline = time.monotonic() + 30
+        while not node.chain.ready:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+            await node.agent.tick()
+        assert node.chain.ready == [bytes(32)]
+        assert (await renter.credentials()).token == node.spec().token
+        events = [event async for event in renter.run(GPUS)]
+        assert "2.0" in "".join(e.output or "" for e in events).splitlines()
+        assert events[-1].exit_code == 3
+        leases = [node.lease, msgspec.structs.replace(node.lease, processors=3)]
+        assert await hardware.check(client, leases[:1], devices=False) == {}
+        wrong = await hardware.check(client, leases[1:], devices=False)
+        assert "shows 2 processors" in wrong[node.lease.address].detail
+        missing = msgspec.structs.replace(node.lease, address=STRANGER.pubkey())
+        assert (await hardware.check(client, [missing], devices=False))[missing.address].absent
+        assert await renter.report() == msgspec.to_builtins(measure())
+        node.chain.accept(60)
+        node.agent._viewed_at = 0.0
+        with pytest.raises(AgentError, match="the meter runs"):
+            await client.stop(str(node.lease.address))
+        started = node.chain.lease.started_at if node.chain.lease else 0
+        while int(time.time()) < started + 3:
+            await asyncio.sleep(0.1)
+            await node.agent.tick()
+        node.chain.end(started + 3)
+        await node.agent.tick()
+        assert node.chain.served == {0: 3}
+        assert (await node.provider.status()).phase is Phase.IDLE
+        assert node.journal.leases() == [str(node.lease.address)]
+        node.chain.past = None
+        await node.agent.tick()
+        assert node.journal.leases() == []
+
+
+async def test_a_driver_ends_with_its_reader(node: Node) -> None:
+    async with node.client() as client:
+        await client.start(node.spec())
+        stream = client.run(b"import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+        pid = int(str((await anext(stream)).output))
+        assert start_ticks(pid) is not None
+        await stream.aclose()
+        deadline = time.monotonic() + 5
+        while start_ticks(pid) is not None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+
+async def test_a_withdrawn_lease_stops_its_member(node: Node) -> None:
+    async with node.client() as client:
+        await client.start(node.spec())
+    node.chain.lease = None
+    await node.agent.tick()
+    assert (await node.provider.status()).phase is Phase.IDLE
+
+
+async def test_agent_ends_ray_when_told_and_leaves_it_when_it_fails(node: Node) -> None:
+    async with node.client() as client:
+        await client.start(node.spec())
+    failing = node.chain.view
+
+    async def fails(_others: object = ()) -> None:
+        raise ZeroDivisionError
+
+    node.chain.view = fails  # type: ignore[assignment]
+    with pytest.raises(ZeroDivisionError):
+        await node.agent.run(asyncio.Event())
+    assert (await node.provider.status()).phase is Phase.STARTING
+    node.chain.view = failing  # type: ignore[method-assign]
+    told = asyncio.Event()
+    running = asyncio.create_task(node.agent.run(told))
+    await asyncio.sleep(0.5)
+    assert (await node.provider.status()).phase is not Phase.IDLE
+    told.set()
+    await running
+    assert (await node.provider.status()).phase is Phase.IDLE

@@ -1,0 +1,211 @@
+"""The agent's defence of disputed intervals: what it can show, in which order, and killed anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ionet.rules import merkle
+from ionet.rules.lease_time import LeaseStatus, LeaseView
+from ionet_agent.chain import RefusedError, Signed
+from ionet_agent.defender import Defender
+from ionet_agent.journal import Journal
+from ionet_agent.prover import Prover, leaf_hashes, proven_leaves
+from launcher.memory_chain import RENTER, SESSION, MemoryChain, lease_view
+
+START, SECS, INTERVALS = 2_000, 10, 6
+DEVICE = RENTER.pubkey()
+
+
+class Killed(BaseException):
+    """Stands for kill -9 at one point: nothing after it runs."""
+
+
+class Bench:
+    """Prover and defender of a lease of six intervals, on a clock that the test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.now = folder, START
+        lease = lease_view(
+            status=LeaseStatus.ACTIVE,
+            started_at=START,
+            ends_at=START + INTERVALS * SECS,
+            dispute_window_secs=100,
+            tier1_intervals=2,
+        )
+        self.address, self.name = lease.address, str(lease.address)
+        self.chain = MemoryChain(lease, lambda: self.now)
+        self.open()
+
+    def open(self) -> None:
+        self.journal = Journal(self.folder / "journal")
+        self.prover = Prover(self.chain, self.journal, self.folder)
+        self.defender = Defender(self.chain, self.journal, DEVICE)
+
+    def restart(self) -> None:
+        self.journal.close()
+        self.open()
+
+    def lose_disk(self) -> None:
+        self.journal.close()
+        for file in self.folder.glob("journal*"):
+            file.unlink()
+        self.open()
+
+    async def lease(self) -> LeaseView:
+        found = (await self.chain.view([self.name])).find(self.name)
+        assert found is not None
+        return found
+
+    async def step(self) -> None:
+        lease = await self.lease()
+        await self.prover.step(lease, self.now)
+        await self.defender.step(await self.lease())
+        self.defender.report_silence(lease, self.now)
+
+    def challenge(self, interval: int) -> None:
+        message = merkle.challenge_message(bytes(self.address), interval)
+        self.journal.put_challenge(self.name, interval, bytes(SESSION.sign_message(message)))
+
+    async def serve(self, challenged: set[int], first: int = 0, until: int = INTERVALS) -> None:
+        """Serve and prove every second of some intervals, each proven at half time and at its end."""
+        for now in range(START + first * SECS, START + until * SECS + 2):
+            self.now, interval = now, (now - START) // SECS
+            if interval in challenged and interval < until:
+                self.challenge(interval)
+            self.journal.seen_up(self.name, "p", now)
+            await self.step()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.journal.close()
+
+
+async def test_defends_from_the_last_interval_to_the_first(bench: Bench) -> None:
+    await bench.serve(set(range(INTERVALS)))
+    bench.now += SECS
+    bench.chain.dispute(1, 5)
+    for _ in range(6):
+        await bench.step()
+    assert bench.chain.defended == [(4, 10), (3, 10), (2, 10), (1, 10)]
+    assert not (await bench.lease()).is_disputed
+
+
+async def test_passes_over_what_it_cannot_show(bench: Bench) -> None:
+    """No challenge came in one interval; in another it came after the proof was signed."""
+    await bench.serve({0, 2, 4, 5})
+    bench.challenge(1)
+    bench.now += SECS
+    bench.chain.dispute(0, 6)
+    for _ in range(8):
+        await bench.step()
+    assert [interval for interval, _ in bench.chain.defended] == [5, 4, 2, 0]
+    for proof in bench.journal.landed_proofs(bench.name):
+        leaves = proven_leaves(bench.journal, bench.address, proof)
+        assert merkle.root(leaf_hashes(bench.address, proof.interval, leaves)) == proof.root
+
+
+async def test_says_once_that_it_has_nothing_to_show(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    await bench.serve({0, 1, 5})
+    bench.now += SECS
+    bench.chain.dispute(2, 4)
+    for _ in range(3):
+        await bench.step()
+    assert caplog.text.count("nothing to show") == 1
+    assert bench.chain.defended == []
+
+
+async def test_says_once_when_nobody_challenges(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    await bench.serve({0}, until=2)
+    assert bench.journal.unchallenged(bench.name) == 1
+    assert "without a charge" not in caplog.text
+    await bench.serve({0}, first=2, until=3)
+    assert bench.journal.unchallenged(bench.name) == 2
+    assert caplog.text.count(f"ionet lease leave {bench.name}") == 1
+
+
+async def test_defends_after_its_lease_has_ended(bench: Bench) -> None:
+    await bench.serve(set(range(INTERVALS)))
+    bench.chain.end(START + INTERVALS * SECS)
+    bench.now += SECS
+    assert (await bench.lease()).disputable_at(bench.now)
+    bench.chain.dispute(5, 6)
+    await bench.step()
+    assert bench.chain.defended == [(5, 10)]
+    assert not (await bench.lease()).disputable_at(START + INTERVALS * SECS + SECS + 100)
+
+
+async def test_leaves_alone_what_the_supplier_said_was_not_challenged(bench: Bench) -> None:
+    await bench.serve(set(range(INTERVALS)))
+    bench.now += SECS
+    bench.chain.dispute(2, 6)
+    bench.chain.put(await bench.lease(), unchallenged=2)
+    for _ in range(4):
+        await bench.step()
+    assert [interval for interval, _ in bench.chain.defended] == [3, 2]
+
+
+async def test_takes_the_chain_of_proofs_from_history_where_its_own_has_a_hole(bench: Bench) -> None:
+    """The disk was lost in the middle of the lease."""
+    await bench.serve(set(range(INTERVALS)), until=2)
+    bench.lose_disk()
+    await bench.serve(set(range(INTERVALS)), first=3)
+    bench.now += SECS
+    bench.chain.dispute(0, 6)
+    for _ in range(8):
+        await bench.step()
+    assert [interval for interval, _ in bench.chain.defended] == [5, 4, 3]
+
+
+async def test_waits_after_a_refusal(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    await bench.serve(set(range(INTERVALS)))
+    bench.now += SECS
+    bench.chain.dispute(0, 6)
+    asked = []
+
+    async def refuse(signed: Signed) -> None:
+        asked.append(signed)
+        raise RefusedError("DefendTooLate")
+
+    bench.chain.send = refuse  # type: ignore[method-assign]
+    for _ in range(3):
+        await bench.step()
+    assert len(asked) == 1
+    assert "DefendTooLate" in caplog.text
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["before", "after"])), max_size=6))
+async def test_killed_anywhere_it_defends_everything_once(
+    tmp_path_factory: pytest.TempPathFactory, kills: list[tuple[int, str]]
+) -> None:
+    """Killed before a step of the defence is executed, or after it and before the answer."""
+    bench = Bench(tmp_path_factory.mktemp("kill"))
+    await bench.serve(set(range(INTERVALS)))
+    bench.now += SECS
+    bench.chain.dispute(0, 6)
+    points, sent, real = dict(kills), [0], bench.chain.send
+
+    async def send(signed: Signed) -> None:
+        point = points.pop(sent[0], None)
+        sent[0] += 1
+        if point == "after":
+            await real(signed)
+        if point is not None:
+            raise Killed
+        await real(signed)
+
+    bench.chain.send = send  # type: ignore[method-assign]
+    for _ in range(14):
+        try:
+            await bench.step()
+        except Killed:
+            bench.restart()
+    assert [interval for interval, _ in bench.chain.defended] == [5, 4, 3, 2, 1, 0]
+    bench.journal.close()

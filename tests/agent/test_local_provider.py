@@ -1,0 +1,274 @@
+"""Provider `local` with real Ray: a head and two workers over TLS with a token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from ionet.agent_api import Phase, Role, Spec
+from ionet.ray import Entry
+from ionet.rules.merkle import result_hash
+from ionet_agent import processes
+from ionet_agent.providers.base import BusyError, ProviderError
+from ionet_agent.providers.local import LocalProvider
+from ionet_launcher.certs import ClusterSecrets
+from launcher.ports import free_range
+from msgspec.structs import replace
+
+PORTS_PER_NODE = 24
+VIEW = """
+import json, ray
+ray.init(logging_level="warning")
+alive = [node for node in ray.nodes() if node["Alive"]]
+print("answer:", json.dumps([(node["Labels"]["ionet-lease"], node["Resources"].get("GPU")) for node in alive]))
+"""
+WORK = """
+import hashlib, json, ray, ionet.ray
+ray.init(logging_level="warning")
+@ray.remote(num_gpus=1, scheduling_strategy="SPREAD")
+@ionet.ray.proved
+def work(i): return bytes([i])
+print("answer:", json.dumps([r.hex() for r in ray.get([work.remote(i) for i in range(9)])]))
+"""
+
+
+@dataclass
+class Member:
+    provider: LocalProvider
+    spec: Spec
+    base: Path
+
+    @property
+    def spool(self) -> Path:
+        return self.base / "spool" / self.spec.lease
+
+    def tag(self) -> str:
+        return str(json.loads((self.base / "ray.json").read_text())["tag"])
+
+    def reopened(self) -> Member:
+        """The same node as a new owner process would see it."""
+        ip, first = self.provider.address.split(":")
+        ports = range(int(first), int(first) + PORTS_PER_NODE)
+        provider = LocalProvider(self.base, node=f"node{self.base.name}", ip=ip, ports=ports, spool=self.spool.parent)
+        return Member(provider, self.spec, self.base)
+
+
+def members(folder: Path, count: int, secrets: ClusterSecrets | None = None) -> list[Member]:
+    secrets = secrets or ClusterSecrets(b"s" * 32, b"c" * 32)
+    ports, network = free_range(PORTS_PER_NODE * count), f"127.0.{os.getpid() % 250 + 1}"
+    made: list[Member] = []
+    for i in range(count):
+        ip, base = f"{network}.{i + 1}", folder / str(i)
+        own = ports[i * PORTS_PER_NODE : (i + 1) * PORTS_PER_NODE]
+        provider = LocalProvider(base, node=f"node{i}", ip=ip, ports=own, spool=base / "spool")
+        certificate, key = secrets.issue(f"node{i}", ip)
+        spec = Spec(
+            lease=f"lease{i}",
+            cluster="cluster",
+            role=Role.WORKER if i else Role.HEAD,
+            address=made[0].spec.address if i else provider.address,
+            processors=2,
+            token=secrets.token,
+            ca=secrets.ca_pem(),
+            certificate=certificate,
+            key=key,
+        )
+        made.append(Member(provider, spec, base))
+    return made
+
+
+async def settled(member: Member, within: float = 90) -> Phase:
+    deadline = time.monotonic() + within
+    while (status := await member.provider.status()).phase is Phase.STARTING:
+        assert time.monotonic() < deadline, "still starting"
+        await asyncio.sleep(0.1)
+    return status.phase
+
+
+async def driver(member: Member, script: str) -> list[Any]:
+    child = await member.provider.run_driver(script.encode())
+    output, _ = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 0, output.decode()
+    # Ray adds lines of its own, above and below.
+    answer = json.loads(
+        next(line.removeprefix("answer:") for line in output.decode().splitlines() if line.startswith("answer:"))
+    )
+    assert isinstance(answer, list)
+    return answer
+
+
+async def stop_all(cluster: list[Member]) -> None:
+    running = [(m.provider, spec.lease) for m in cluster if (spec := m.provider.spec) is not None]
+    await asyncio.gather(*(provider.stop(lease) for provider, lease in running))
+
+
+@pytest_asyncio.fixture
+async def member(tmp_path: Path) -> AsyncIterator[Member]:
+    """A head of its own; whatever a test leaves running is stopped."""
+    made = members(tmp_path, 1)
+    yield made[0]
+    await stop_all(made)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Member]]:
+    made = members(tmp_path_factory.mktemp("cluster"), 3)
+    began = time.monotonic()
+    await asyncio.gather(*(m.provider.start(m.spec) for m in made))
+    try:
+        phases = await asyncio.gather(*(settled(m) for m in made))
+        assert phases == [Phase.UP] * 3
+        print(f"head and two workers up after {time.monotonic() - began:.1f} s")
+        yield made
+    finally:
+        tags = [m.tag() for m in made]
+        await stop_all(made)
+    for member, tag in zip(made, tags, strict=True):
+        assert processes.tagged(tag) == []
+        assert not any(tag in name for name in os.listdir("/tmp"))
+        assert (await member.provider.status()).phase is Phase.IDLE
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestCluster:
+    async def test_all_members_join_with_their_processors(self, cluster: list[Member]) -> None:
+        view = await driver(cluster[0], VIEW)
+        assert sorted(map(tuple, view)) == [("lease0", 2.0), ("lease1", 2.0), ("lease2", 2.0)]
+
+    async def test_results_reach_the_spool_of_the_node_that_made_them(self, cluster: list[Member]) -> None:
+        results = [bytes.fromhex(str(r)) for r in await driver(cluster[0], WORK)]
+        assert results == [bytes([i]) for i in range(9)]
+        lines = [line for m in cluster if m.spool.exists() for line in m.spool.read_text().splitlines()]
+        entries = [Entry(**json.loads(line)) for line in lines]
+        assert sorted(e.sha256 for e in entries) == sorted(result_hash(r).hex() for r in results)
+        assert len({e.task for e in entries}) == 9
+
+    async def test_starting_again_changes_nothing(self, cluster: list[Member]) -> None:
+        before = cluster[1].tag(), await cluster[1].provider.status()
+        assert await cluster[1].provider.start(cluster[1].spec) == before[1]
+        assert cluster[1].tag() == before[0]
+
+    async def test_another_lease_is_refused(self, cluster: list[Member]) -> None:
+        with pytest.raises(BusyError):
+            await cluster[1].provider.start(cluster[2].spec)
+        with pytest.raises(BusyError):
+            await cluster[1].provider.stop("another")
+
+    async def test_a_new_owner_adopts_what_runs(self, cluster: list[Member]) -> None:
+        before = await cluster[1].provider.status()
+        reopened = cluster[1].reopened()
+        assert await reopened.provider.adopt() == before
+        assert await reopened.provider.start(cluster[1].spec) == before
+
+    @pytest.mark.parametrize("other", [b"another token", b"another CA"])
+    async def test_a_stranger_cannot_join(self, cluster: list[Member], other: bytes, tmp_path: Path) -> None:
+        stranger = ClusterSecrets(b"x" * 32, b"c" * 32)
+        [member] = members(tmp_path, 1)
+        member.spec = replace(member.spec, role=Role.WORKER, address=cluster[0].spec.address, token=stranger.token)
+        if other == b"another CA":
+            certificate, key = stranger.issue("stranger", "127.0.0.9")
+            own = cluster[0].spec.token
+            member.spec = replace(member.spec, token=own, ca=stranger.ca_pem(), certificate=certificate, key=key)
+        await member.provider.start(member.spec)
+        await asyncio.sleep(5)
+        assert (await member.provider.status()).phase is not Phase.UP
+        tag = member.tag()
+        await member.provider.stop(member.spec.lease)
+        assert processes.tagged(tag) == []
+        assert len(await driver(cluster[0], VIEW)) == 3
+
+    async def test_a_killed_worker_is_seen_and_comes_back(self, cluster: list[Member]) -> None:
+        worker = cluster[2]
+        pid = processes.tagged(worker.tag())[0]
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        assert (await worker.provider.status()).phase is Phase.FAILED
+        old = worker.tag()
+        await worker.provider.restart()
+        assert worker.tag() != old
+        assert processes.tagged(old) == []
+        assert await settled(worker) is Phase.UP
+        # The head believes in the killed one until its health check gives up: members count by lease.
+        assert {lease for lease, _ in await driver(cluster[0], VIEW)} == {"lease0", "lease1", "lease2"}
+
+
+OWNER = """
+import asyncio, sys, msgspec
+from pathlib import Path
+from ionet.agent_api import Spec
+from ionet_agent.providers.local import LocalProvider
+base, node, ip, first, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+provider = LocalProvider(base, node=node, ip=ip, ports=range(first, first + count), spool=base / "spool")
+asyncio.run(provider.start(msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)))
+print("started", flush=True)
+import time; time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("cut", ["tag only", "spawned", "recorded"])
+async def test_killed_owner_leaves_one_node_or_none(member: Member, cut: str) -> None:
+    """kill -9 right after the tag is on disk, after the spawn, and after the process is recorded."""
+    ip, first = member.spec.address.split(":")
+    arguments = (str(member.base), "node0", ip, first, str(PORTS_PER_NODE))
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OWNER, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdin is not None
+    assert owner.stdout is not None
+    owner.stdin.write(msgspec.json.encode(member.spec))
+    owner.stdin.close()
+    state = member.base / "ray.json"
+    if cut == "recorded":
+        assert await owner.stdout.readline() == b"started\n"
+    else:
+        while not state.exists() or (cut == "spawned" and not processes.tagged(member.tag())):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    owner.kill()
+    await owner.wait()
+    tag = member.tag()
+    spawned = processes.tagged(tag) != []
+    status = await member.provider.adopt()
+    if spawned:
+        assert status.phase in (Phase.STARTING, Phase.UP)
+        assert len([p for p in processes.tagged(tag) if _parent(p) not in processes.tagged(tag)]) == 1
+    else:
+        assert status.phase is Phase.FAILED
+        assert processes.tagged(tag) == []
+    await member.provider.restart()
+    assert await settled(member) is Phase.UP
+    last = member.tag()
+    assert (last == tag) is spawned
+    await member.provider.stop(member.spec.lease)
+    assert processes.tagged(tag) == processes.tagged(last) == []
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+async def test_a_recycled_process_id_is_not_ours(member: Member) -> None:
+    await member.provider.start(member.spec)
+    tag = member.tag()
+    state = json.loads((member.base / "ray.json").read_text())
+    (member.base / "ray.json").write_text(json.dumps({**state, "pid": os.getpid()}))
+    assert (await member.provider.status()).phase is Phase.FAILED
+    await member.provider.stop(member.spec.lease)
+    assert processes.tagged(tag) == []
+
+
+def test_bad_settings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProviderError, match="Ray replaces"):
+        LocalProvider(tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=tmp_path / "s")
+    with pytest.raises(ProviderError, match="at least 15 ports"):
+        LocalProvider(tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=tmp_path / "s")
