@@ -131,6 +131,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
+        # Packages that do not know the client, such as the local chain, say only how to exit.
+        if isinstance(code := getattr(error, "exit_code", None), int):
+            _fail(str(error), code)
         if os.environ.get("IONET_DEBUG"):
             raise
         text = f"internal error, please report it: {type(error).__name__}: {error} (IONET_DEBUG=1 shows more)"
