@@ -56,7 +56,7 @@ class Simulation:
 
 
 class Observer(Protocol):
-    """Told about everything that becomes visible at `processed`."""
+    """Notified of everything that becomes visible at `processed`."""
 
     def landed(self, record: TransactionRecord) -> None: ...
     def changed(self, accounts: Accounts) -> None: ...

@@ -1,4 +1,4 @@
-"""`ionet localnet`: run a local chain, ask one how it is."""
+"""`ionet localnet`: run a local chain, ask one for its status."""
 
 from __future__ import annotations
 

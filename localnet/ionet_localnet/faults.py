@@ -14,9 +14,9 @@ class FaultConfig:
 
     # A transaction is answered with its signature and never executed.
     drop: float = 0.0
-    # It is executed 1 to `max_delay` blocks later.
+    # A transaction is executed 1 to `max_delay` blocks later.
     delay: float = 0.0
-    # It is delivered twice, the second time 0 to `max_delay` blocks later.
+    # A transaction is delivered twice, the second time 0 to `max_delay` blocks later.
     duplicate: float = 0.0
     # A websocket notification is lost.
     drop_notification: float = 0.0
@@ -41,7 +41,7 @@ class FaultPlan:
         self._notifications = random.Random(config.seed + 1)
 
     def deliveries(self) -> list[int]:
-        """For every time the next transaction is delivered, after how many blocks; empty = lost."""
+        """Delays, in blocks, of each delivery of the next transaction; an empty list means that it is lost."""
         draw, config = self._transactions, self._config
         if draw.random() < config.drop:
             return []

@@ -32,10 +32,10 @@ from ionet_localnet.rpc.dispatch import failure, handle
 from ionet_localnet.rpc.node import Node
 from ionet_localnet.rpc.params import RpcError
 
-# Seconds the ticker may lag behind before it gives up making the missing blocks (a laptop that slept).
+# Seconds that block production may lag behind before the missing blocks are given up (a laptop that slept).
 _MAX_LAG = 5.0
 _PORT_TRIES = 50
-# Longer than the pools of clients keep a connection: they must be the ones to close it.
+# Longer than clients' connection pools keep one: the clients must be the ones to close it.
 _KEEP_ALIVE_S = 300
 
 
@@ -44,9 +44,9 @@ class LocalnetConfig:
     """How to run a local chain."""
 
     host: str = "127.0.0.1"
-    # Of HTTP; 0 picks a free pair of ports.
+    # Port of HTTP; 0 picks a free pair of ports.
     port: int = 0
-    # None is the port after `port`, where clients look for it.
+    # Port of the websocket; None means the one after `port`, where clients look for it.
     ws_port: int | None = None
     # Folder of the journal; None keeps the chain in memory.
     ledger: Path | None = None
@@ -74,7 +74,7 @@ class LocalnetConfig:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs the chain decides when it ends."""
+    """uvicorn without its signal handlers: the process that runs the chain decides when it ends."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -153,7 +153,7 @@ class Localnet:
                 node.tick()
 
     async def wait(self) -> None:
-        """Run until a part of it fails, and raise that failure."""
+        """Run until any part of it fails, and raise that failure."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -184,7 +184,7 @@ class Localnet:
 
 def _open(config: LocalnetConfig) -> LocalChain:
     if config.ledger is None:
-        # A seed of its own, so that nobody takes this chain for one that was here before.
+        # A random seed, so that nobody mistakes this chain for an earlier one.
         seed = os.urandom(32)
         return LocalChain(config.genesis, slot_ms=config.slot_ms, history_limit=config.history_limit, seed=seed)
     return open_chain(
