@@ -109,7 +109,7 @@ async def test_it_stops_at_once_although_clients_are_connected(number: signal.Si
         assert errors == b""
 
 
-async def test_status_and_refusals_of_a_second_chain(tmp_path: Path) -> None:
+async def test_status(tmp_path: Path) -> None:
     async with running("--slot-ms", "20", "--ledger", str(tmp_path)) as (_, urls):
         code, output, _ = await outcome("--url", urls["rpc_url"], "localnet", "status", "--json")
         about = json.loads(output)
@@ -147,13 +147,13 @@ async def test_bad_options_are_one_line(options: list[str]) -> None:
     assert errors.count("\n") == 1
 
 
-async def test_status_says_when_nobody_answers() -> None:
+async def test_nobody_answers() -> None:
     code, _, errors = await outcome("--url", "http://127.0.0.1:1", "localnet", "status")
     assert code == 1
     assert "no chain answers" in errors
 
 
-async def test_the_clock_runs_faster_when_asked_to() -> None:
+async def test_clock_runs_faster() -> None:
     async with (
         running("--slot-ms", "20", "--clock-factor", "1000") as (_, urls),
         AsyncClient(urls["rpc_url"], Processed) as client,
