@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from ionet import pda
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.generated.types import NodeTerms
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
@@ -28,11 +27,11 @@ def register(
     """One node of one processor for each device key, with so much IO of stake (base units); their addresses."""
     nodes = []
     for key in keys:
-        node = pda.node(PROGRAM.id, key.pubkey())
-        registration = instructions.register_node(
+        node = pdas.node(PROGRAM.id, key.pubkey())
+        registration = PROGRAM.ix.register_node(
             owner=owner.pubkey(), device_key=key.pubkey(), model_code=model, processors=1, terms=terms
         )
-        staking = instructions.stake(staker=owner.pubkey(), node=node, amount=stake)
+        staking = PROGRAM.ix.stake(staker=owner.pubkey(), node=node, amount=stake)
         submit(chain, [registration, staking], owner, key)
         nodes.append(node)
     return nodes

@@ -9,8 +9,9 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from ionet import pda
+from ionet import addresses
 from ionet.client import Client
+from ionet.generated import pdas
 from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
 from ionet.generated.types import NodeTerms
 from ionet.program import PROGRAM
@@ -79,13 +80,13 @@ class Market:
 
     async def give_io(self, owner: Pubkey, amount: int) -> None:
         """IO from the treasury."""
-        mint = pda.io_mint(PROGRAM.id)
+        mint = pdas.io_mint(PROGRAM.id)
         setup = create_idempotent_associated_token_account(self.treasury.address, owner, mint)
         move = transfer(
             TransferParams(
                 program_id=TOKEN_PROGRAM_ID,
-                source=pda.token_account(self.treasury.address, mint),
-                dest=pda.token_account(owner, mint),
+                source=addresses.token_account(self.treasury.address, mint),
+                dest=addresses.token_account(owner, mint),
                 owner=self.treasury.address,
                 amount=amount,
             )
@@ -100,7 +101,7 @@ class Market:
         params = MintToParams(
             program_id=TOKEN_PROGRAM_ID,
             mint=mint,
-            dest=pda.token_account(self.renter.address, mint),
+            dest=addresses.token_account(self.renter.address, mint),
             mint_authority=self.admin.address,
             amount=amount,
         )
@@ -180,7 +181,7 @@ async def market(*, slot_ms: int = 20, clock_factor: float = 1.0, ledger: Path |
     genesis = Genesis(
         programs={
             PROGRAM.id: (artifacts / "ionet.so").read_bytes(),
-            pda.PYTH_RECEIVER: (artifacts / "price_poster.so").read_bytes(),
+            addresses.PYTH_RECEIVER: (artifacts / "price_poster.so").read_bytes(),
         },
         accounts=wallets,
         upgrade_authority=admin.pubkey(),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+from ionet.defence import Step
 from ionet.generated.types import ProofEntry
-from ionet.rules.disputes import Dispute, Step
+from ionet.rules.disputes import Dispute
 from ionet.rules.lease_time import LeaseView, NodeView
 from solders.pubkey import Pubkey
 

@@ -10,10 +10,11 @@ import logging
 import time
 from collections.abc import Sequence
 
+from ionet.defence import next_step
 from ionet.errors import InvalidInput
 from ionet.generated.types import ProofEntry
 from ionet.rules import merkle
-from ionet.rules.disputes import Dispute, Evidence, WrongChain, next_step, openings
+from ionet.rules.disputes import Dispute, Evidence, WrongChain, openings
 from ionet.rules.lease_time import LeaseStatus, LeaseView
 from solders.pubkey import Pubkey
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ionet import pda
 from ionet.client import Client
 from ionet.errors import AlreadyRunning, ConfigError
+from ionet.generated import pdas
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
@@ -59,7 +59,7 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_only_one(config.base))
         client = await stack.enter_async_context(Client(config.url, device))
-        node = config.node or pda.node(client.program.id, device.pubkey())
+        node = config.node or pdas.node(client.program.id, device.pubkey())
         journal = stack.enter_context(contextlib.closing(Journal(config.base / "journal.db")))
         spools = config.base / "spool"
         try:

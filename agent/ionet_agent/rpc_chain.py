@@ -6,13 +6,13 @@ from base64 import b64decode
 from collections.abc import Sequence
 
 from ionet.client import Client
+from ionet.defence import Step, step_instructions
 from ionet.errors import ChainRefused, IonetError, TransactionExpired
-from ionet.generated import instructions
 from ionet.generated.accounts import Lease
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import NONE, Reader, lease_view
 from ionet.rpc import PreflightFailed
-from ionet.rules.disputes import Dispute, Step, challenge_key, step_instructions
+from ionet.rules.disputes import Dispute, challenge_key
 from ionet.rules.lease_time import LeaseStatus, LeaseView, NodeView
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -68,12 +68,14 @@ class RpcChain:
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
         device, node = self._device.pubkey(), self._node
         return await self._sign(
-            instructions.mark_ready(device_key=device, node=node, lease=lease.address, report_hash=report_hash)
+            self._client.program.ix.mark_ready(
+                device_key=device, node=node, lease=lease.address, report_hash=report_hash
+            )
         )
 
     async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
         return await self._sign(
-            instructions.append_proof(
+            self._client.program.ix.append_proof(
                 device_key=self._device.pubkey(),
                 node=self._node,
                 lease=lease.address,

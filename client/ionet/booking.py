@@ -6,46 +6,56 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import addresses
+from ionet.api.oracle import OracleApi
+from ionet.chain import Chain
 from ionet.currency import CURRENCIES
 from ionet.errors import InstructionFailed, IonetError, NotFound, ProgramError
 from ionet.executor import Bulk, Delivery, Progress, Stopped, Verdict
-from ionet.generated import instructions
-from ionet.generated.accounts import Node
-from ionet.generated.errors import NodeBusy
+from ionet.generated import pdas
+from ionet.generated.accounts import Network, Node
+from ionet.generated.errors import (
+    CoverageTooLow,
+    CurrencyRefused,
+    DurationRefused,
+    ModelDisabled,
+    NodeBlocked,
+    NodeBusy,
+    NodeFrozen,
+    NodePaused,
+    NodeRetired,
+    PriceRequired,
+    PriceTooHigh,
+    StakeTooLow,
+    TermsChanged,
+    WrongModel,
+)
 from ionet.plan import Receipt
 from ionet.planner import Tables
 
-if TYPE_CHECKING:
-    from ionet.client import Client
-
-# Refusals whose reason is the node: others of the same booking may still go through. By name, because an IDL older or
-# newer than this file may lack one.
-NODE_ERRORS = frozenset(
-    {
-        "CoverageTooLow",
-        "CurrencyRefused",
-        "DurationRefused",
-        "ModelDisabled",
-        "NodeBlocked",
-        "NodeBusy",
-        "NodeFrozen",
-        "NodePaused",
-        "NodeRetired",
-        "PriceRequired",
-        "PriceTooHigh",
-        "StakeTooLow",
-        "TermsChanged",
-        "WrongModel",
-    }
+# Refusals whose reason is the node: others of the same booking may still go through.
+NODE_ERRORS: tuple[type[ProgramError], ...] = (
+    CoverageTooLow,
+    CurrencyRefused,
+    DurationRefused,
+    ModelDisabled,
+    NodeBlocked,
+    NodeBusy,
+    NodeFrozen,
+    NodePaused,
+    NodeRetired,
+    PriceRequired,
+    PriceTooHigh,
+    StakeTooLow,
+    TermsChanged,
+    WrongModel,
 )
-# Accounts are read so many calls at a time.
+# Parallel reads, and nodes per read.
 _READS_AT_ONCE, _NODES_PER_READ = 8, 100
 
 
@@ -87,38 +97,37 @@ class Wish:
         return covered or self.currency == CURRENCIES["IO"]
 
 
-async def priced(client: Client, wish: Wish, nodes: Iterable[Node | None]) -> Wish:
+async def priced(chain: Chain, wish: Wish, nodes: Iterable[Node | None]) -> Wish:
     """The wish with the newest price, if one of the nodes needs it. Raises NotFound when there is none."""
     if not any(node is not None and wish.needs_price(node) for node in nodes):
         return wish
-    network = await client.network.get()
-    return replace(wish, price_update=(await client.oracle.latest(network.feed_id)).account)
+    network = await chain.fetch(Network, pdas.network(chain.program.id))
+    return replace(wish, price_update=(await OracleApi(chain).latest(network.feed_id)).account)
 
 
-def add_lease(client: Client, wish: Wish, key: Pubkey, node: Node) -> Instruction:
+def add_lease(chain: Chain, wish: Wish, key: Pubkey, node: Node) -> Instruction:
     """Book one node on the terms that were read."""
-    return instructions.add_lease(
-        renter=client.address,
+    return chain.program.ix.add_lease(
+        renter=chain.address,
         cluster=wish.cluster,
         node=key,
-        model=pda.model(client.program.id, node.model),
-        lease=pda.lease(client.program.id, key, node.next_lease_number),
+        model=pdas.model(chain.program.id, node.model),
+        lease=addresses.lease(chain.program.id, key, node.next_lease_number),
         duration=wish.duration,
         max_price=node.price if wish.max_price is None else wish.max_price,
         terms_seq=node.terms_seq,
         price_update=wish.price_update if wish.needs_price(node) else None,
-        program=client.program,
     )
 
 
-async def read_nodes(client: Client, keys: Sequence[Pubkey]) -> list[Node | None]:
+async def read_nodes(chain: Chain, keys: Sequence[Pubkey]) -> list[Node | None]:
     """Nodes in the order of the keys, several calls at once."""
     chunks = [keys[at : at + _NODES_PER_READ] for at in range(0, len(keys), _NODES_PER_READ)]
     places = asyncio.Semaphore(_READS_AT_ONCE)
 
     async def read(chunk: Sequence[Pubkey]) -> list[Node | None]:
         async with places:
-            return await client.fetch_many(Node, chunk)
+            return await chain.fetch_many(Node, chunk)
 
     return [node for found in await asyncio.gather(*map(read, chunks)) for node in found]
 
@@ -131,7 +140,7 @@ def common_accounts(bookings: Sequence[Instruction]) -> list[Pubkey]:
 
 
 async def book(
-    client: Client,
+    chain: Chain,
     wish: Wish,
     keys: Sequence[Pubkey],
     *,
@@ -141,10 +150,10 @@ async def book(
 ) -> Booking:
     """Book nodes, as many per transaction as fit. Raises BookingStopped when the reason is none of the nodes'."""
     wanted = list(dict.fromkeys(keys))
-    found = dict(zip(wanted, await read_nodes(client, wanted), strict=True))
+    found = dict(zip(wanted, await read_nodes(chain, wanted), strict=True))
     missing: dict[Pubkey, IonetError] = {key: NotFound(f"node {key}") for key, node in found.items() if node is None}
     nodes = {key: node for key, node in found.items() if node is not None}
-    wish = await priced(client, wish, nodes.values())
+    wish = await priced(chain, wish, nodes.values())
     order = list(nodes)
     table_of = {key: table for table in reversed(tables) for key in table.addresses}
 
@@ -154,16 +163,16 @@ async def book(
         return () if table is None else (table,)
 
     async def judge(position: int, error: InstructionFailed) -> Verdict:
-        return await _judge(client, wish, order[position], nodes[order[position]], error)
+        return await _judge(chain, wish, order[position], nodes[order[position]], error)
 
     def outcome(delivery: Delivery) -> Booking:
-        leases = {order[at]: _lease(client, bulk.instructions[at]) for at in sorted(delivery.landed)}
+        leases = {order[at]: _lease(chain, bulk.instructions[at]) for at in sorted(delivery.landed)}
         left_out = {order[at]: why for at, why in delivery.left_out.items()}
         return Booking(wish.cluster, leases, missing | left_out, delivery.receipts)
 
     bulk = Bulk(
-        client,
-        [add_lease(client, wish, key, node) for key, node in nodes.items()],
+        chain,
+        [add_lease(chain, wish, key, node) for key, node in nodes.items()],
         tables_of=tables_of,
         judge=judge,
         at_once=at_once,
@@ -175,18 +184,18 @@ async def book(
         raise BookingStopped(outcome(stopped.delivery), len(wanted), stopped.cause) from stopped.cause
 
 
-def _lease(client: Client, booking: Instruction) -> Pubkey:
-    return client.program.builder.accounts("add_lease", booking)["lease"]
+def _lease(chain: Chain, booking: Instruction) -> Pubkey:
+    return chain.program.builder.accounts("add_lease", booking)["lease"]
 
 
-async def _judge(client: Client, wish: Wish, key: Pubkey, node: Node, error: InstructionFailed) -> Verdict:
+async def _judge(chain: Chain, wish: Wish, key: Pubkey, node: Node, error: InstructionFailed) -> Verdict:
     """Why a node is refused; a booking that would go through now, where it was freed since it was read."""
     if isinstance(error, ProgramError):
-        return error if type(error).__name__ in NODE_ERRORS else None
+        return error if isinstance(error, NODE_ERRORS) else None
     # The lease's address follows from the node's count of leases: what was booked meanwhile shows as a wrong address.
-    now = await client.find(Node, key)
+    now = await chain.find(Node, key)
     if now is None:
         return NotFound(f"node {key}")
     if now.next_lease_number == node.next_lease_number:
         return None
-    return NodeBusy() if now.current_lease != Pubkey.default() else add_lease(client, wish, key, now)
+    return NodeBusy() if now.current_lease != Pubkey.default() else add_lease(chain, wish, key, now)

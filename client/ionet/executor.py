@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from solders.instruction import Instruction
 
 from ionet import budget
+from ionet.chain import Chain
 from ionet.errors import (
     ChainRefused,
     InstructionFailed,
@@ -25,12 +25,9 @@ from ionet.planner import Batch, Packer, Tables
 from ionet.rpc import INVALID_PARAMS, Blockhash
 from ionet.wallet import Signer
 
-if TYPE_CHECKING:
-    from ionet.client import Client
-
-# How often a transaction is made anew after the one before it has certainly expired.
+# How often a transaction is built again after the one before it has certainly expired.
 ATTEMPTS = 3
-# For so many seconds transactions name the same blockhash.
+# How long one blockhash is reused, in seconds.
 _BLOCK_SECS = 1.0
 
 # Why an instruction at a position is left out, another one in its place, or None when it is not to blame.
@@ -49,8 +46,11 @@ class Delivery:
     left_out: dict[int, IonetError] = field(default_factory=dict)
 
 
-class Stopped(Exception):
-    """The rest was not sent, because of `cause`; nothing is under way any more."""
+class Stopped(IonetError):
+    """the rest was not sent
+
+    cause: why. Nothing is under way any more; `delivery` says what landed before.
+    """
 
     def __init__(self, delivery: Delivery, cause: IonetError) -> None:
         super().__init__(str(cause))
@@ -70,7 +70,7 @@ class Bulk:
 
     def __init__(
         self,
-        client: Client,
+        chain: Chain,
         instructions: Sequence[Instruction],
         *,
         tables_of: Callable[[int], Tables] = lambda _: (),
@@ -79,7 +79,7 @@ class Bulk:
         at_once: int = 32,
         progress: Progress | None = None,
     ) -> None:
-        self._client, self.instructions = client, list(instructions)
+        self._chain, self.instructions = chain, list(instructions)
         self._tables_of, self._judge, self._signers = tables_of, judge, signers
         self._at_once, self._progress = at_once, progress
         self._delivery = Delivery()
@@ -92,7 +92,7 @@ class Bulk:
         """Send the first transaction alone, then the others. Raises Stopped for what is wrong with all of them."""
         if not self.instructions:
             return self._delivery
-        self._fee = await self._client.priority_fee(self.instructions[:1])
+        self._fee = await self._chain.priority_fee(self.instructions[:1])
         batches = self._packer.pack(self.instructions, self._tables_of)
         waiting = iter(batches[1:])
         failed: list[IonetError] = []
@@ -116,7 +116,7 @@ class Bulk:
 
     @property
     def _packer(self) -> Packer:
-        return Packer(self._client.program, self._client.address, self._fee)
+        return Packer(self._chain.program, self._chain.address, self._fee)
 
     async def _settle(self, batch: Batch) -> None:
         """Until each instruction of the batch landed or is left out, in their order."""
@@ -141,7 +141,7 @@ class Bulk:
         for attempt in range(1, ATTEMPTS + 1):
             block = await self._recent_block()
             try:
-                return await self._client.send(
+                return await self._chain.send(
                     instructions, signers=self._signers, tables=batch.tables, priority_fee=self._fee, block=block
                 )
             except TransactionExpired:
@@ -153,7 +153,7 @@ class Bulk:
         """The same blockhash for what is sent within a moment; no two of these transactions are equal."""
         if self._block is None or time.monotonic() - self._block_at > _BLOCK_SECS:
             self._block_at = time.monotonic()
-            self._block = await self._client.rpc.blockhash()
+            self._block = await self._chain.rpc.blockhash()
         return self._block
 
     async def _without_cause(self, batch: Batch, error: ChainRefused | RpcError) -> list[Batch]:
@@ -191,3 +191,21 @@ class Bulk:
         self._delivery.left_out[position] = verdict
         rest = batch.positions[:at] + batch.positions[at + 1 :]
         return [Batch(rest, batch.tables)] if rest else []
+
+
+async def send_all(
+    chain: Chain,
+    instructions: Sequence[Instruction],
+    *,
+    signers: Sequence[Signer] = (),
+    progress: Progress | None = None,
+) -> list[Receipt]:
+    """Send many instructions in as few transactions as fit; the first alone, then several at a time.
+
+    The first failure is raised once nothing is under way any more. progress: called with the number of instructions
+    that landed, and of all.
+    """
+    try:
+        return (await Bulk(chain, instructions, signers=signers, progress=progress).run()).receipts
+    except Stopped as stopped:
+        raise stopped.cause from None

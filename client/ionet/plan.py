@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -12,9 +12,6 @@ from solders.signature import Signature
 
 from ionet.events import EventRecord
 from ionet.wallet import Signer, Unsigned
-
-if TYPE_CHECKING:
-    from ionet.client import Client
 
 T = TypeVar("T")
 
@@ -38,6 +35,16 @@ class Receipt:
         raise LookupError(f"transaction {self.signature} recorded no {kind.__name__}")
 
 
+class Sender(Protocol):
+    """What a plan needs to be used; `ionet.chain.Chain` is one."""
+
+    async def send(self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = ()) -> Receipt: ...
+
+    async def unsigned(
+        self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), payer: Pubkey | None = None
+    ) -> Unsigned: ...
+
+
 class Plan:
     """One transaction to be.
 
@@ -47,12 +54,12 @@ class Plan:
 
     def __init__(
         self,
-        client: Client,
+        sender: Sender,
         build: Callable[[], Awaitable[Sequence[Instruction]]],
         *,
         signers: Sequence[Signer] = (),
     ) -> None:
-        self._client = client
+        self._sender = sender
         self._build = build
         self.signers = tuple(signers)
 
@@ -61,14 +68,14 @@ class Plan:
 
     async def send(self) -> Receipt:
         """Sign, send, confirm. Raises what the chain refuses as a typed error."""
-        return await self._client.send(await self.instructions(), signers=self.signers)
+        return await self._sender.send(await self.instructions(), signers=self.signers)
 
     async def unsigned(self, payer: Pubkey | None = None) -> Unsigned:
         """The same transaction for a wallet somewhere else, signed by the plan's own signers only.
 
         payer: whose signature stays out, by default the client's wallet.
         """
-        return await self._client.unsigned(await self.instructions(), signers=self.signers, payer=payer)
+        return await self._sender.unsigned(await self.instructions(), signers=self.signers, payer=payer)
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         return self.send().__await__()

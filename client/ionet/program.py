@@ -15,13 +15,17 @@ from ionet.errors import ChainRefused, ProgramError
 from ionet.failure import explain
 from ionet.generated import CLASSES
 from ionet.generated.errors import BY_CODE
+from ionet.generated.instructions import Instructions
 from ionet.idl import Idl, bundled
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
+    """ix: builders of its instructions. errors: class of each refusal by its code."""
+
     codec: ProgramCodec
     builder: Builder
+    ix: Instructions
     errors: Mapping[int, type[ProgramError]]
 
     @property
@@ -43,7 +47,8 @@ class Program:
 def load_program(idl: Idl | None = None) -> Program:
     """The program an IDL describes; the shipped one by default."""
     codec = ProgramCodec(idl or bundled(), CLASSES)
-    return Program(codec, Builder(codec, RULES), BY_CODE)
+    builder = Builder(codec, RULES)
+    return Program(codec, builder, Instructions(builder), BY_CODE)
 
 
 PROGRAM = load_program()

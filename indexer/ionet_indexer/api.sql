@@ -29,7 +29,7 @@ FROM networks t LEFT JOIN iosd i ON true, LATERAL (
 -- name: currency_totals
 SELECT c.currency, count(*) AS clusters, sum(c.deposit) AS deposit,
        coalesce(sum(c.deposit - c.paid - c.fees - c.refunded) FILTER (WHERE c.status = 'open'), 0) AS escrow,
-       sum(c.reserved) AS reserved, sum(c.paid) AS paid, sum(c.fees) AS fees, sum(c.refunded) AS refunded,
+       sum(c.locked) AS locked, sum(c.paid) AS paid, sum(c.fees) AS fees, sum(c.refunded) AS refunded,
        (SELECT coalesce(sum(o.amount), 0) FROM owed_balances o WHERE o.currency = c.currency) AS owed
 FROM clusters c GROUP BY c.currency ORDER BY c.currency
 

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from ionet import pda
 from ionet.codec import ProgramCodec
-from ionet.generated import accounts
+from ionet.generated import accounts, pdas
 
 from ionet_indexer import metrics, tables
 from ionet_indexer.decode import slot_of
@@ -125,7 +124,7 @@ def _case(a: accounts.Case) -> dict[str, Any]:
 
 
 _CLUSTER_COLUMNS = (
-    *("seq", "id", "session_expires_at", "opened_at", "deposit", "reserved", "paid", "fees", "refunded"),
+    *("seq", "id", "session_expires_at", "opened_at", "deposit", "locked", "paid", "fees", "refunded"),
     *("leases_booked", "leases_open", "session_changed_at"),
 )
 
@@ -145,7 +144,7 @@ def _cluster(a: accounts.Cluster) -> dict[str, Any]:
 
 
 _LEASE_COLUMNS = (
-    *("seq", "number", "price", "required_stake", "io_price", "booked_at", "reserved_amount", "paid", "supplier_fee"),
+    *("seq", "number", "price", "required_stake", "io_price", "booked_at", "locked", "paid", "supplier_fee"),
     *("renter_fee", "proof_count", "duration", "max_duration", "due_min_secs", "interval_secs", "processors"),
     *("approved_through", "dispute_bond", "bond_due", "refunded_secs"),
 )
@@ -212,7 +211,7 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
     Raises SourceError when the node does not answer or the tables do not reach its slot in time.
     """
     keys = await _open_keys(reader)
-    slot, data = await source.accounts([*keys, str(pda.network(codec.id))])
+    slot, data = await source.accounts([*keys, str(pdas.network(codec.id))])
     on_chain = {key: codec.decode_any_account(raw) for key, raw in data.items() if raw is not None}
     await _wait_for(reader, slot)
     drifts: list[Drift] = []
@@ -222,12 +221,12 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
                 key = getattr(row, kind.key)
                 if key in data and slot_of(row.position) <= slot:  # type: ignore[attr-defined]
                     drifts += compare(row, on_chain.get(key))
-    network = on_chain.get(str(pda.network(codec.id)))
+    network = on_chain.get(str(pdas.network(codec.id)))
     if isinstance(network, accounts.Network):
         async with reader.writing() as connection:
             await connection.execute(
                 SQL["parameters_set"],
-                str(pda.network(codec.id)),
+                str(pdas.network(codec.id)),
                 slot,
                 str(network.params.stake_per_processor),
                 network.params.co_stake_max_percent,

@@ -160,7 +160,7 @@ class Cluster(State, kw_only=True):
     status: str = "open"
     closed_at: int | None = None
     head_started_at: int | None = None
-    reserved: int = 0
+    locked: int = 0
     paid: int = 0
     fees: int = 0
     refunded: int = 0
@@ -189,7 +189,7 @@ class Lease(State, kw_only=True):
     io_price: int
     booked_at: int
     ready_by: int
-    reserved_amount: int
+    locked: int
     status: str = "booked"
     end_reason: str | None = None
     ready_at: int | None = None

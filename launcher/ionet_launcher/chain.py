@@ -9,7 +9,6 @@ import msgspec
 from ionet.client import Client
 from ionet.errors import InstructionFailed
 from ionet.executor import Bulk, Stopped, Verdict
-from ionet.generated import instructions
 from ionet.lease_view import MAX_KEYS, Reader, lease_view
 from ionet.rules.lease_time import LeaseView
 from solders.pubkey import Pubkey
@@ -67,11 +66,10 @@ class LauncherChain:
     async def accept(self, leases: Sequence[LeaseView]) -> None:
         """Start these leases' meters, many per transaction. The first refusal is raised once all have been tried."""
         wanted = [
-            instructions.accept_ready(
+            self._client.program.ix.accept_ready(
                 authority=self._client.address,
                 cluster=lease.cluster,
                 lease=lease.address,
-                program=self._client.program,
             )
             for lease in leases
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from ionet import pda
+from ionet import addresses
 from ionet.idl import bundled
 from ionet_localnet import Genesis
 from solders.pubkey import Pubkey
@@ -18,5 +18,5 @@ def artifact(name: str) -> bytes:
 def genesis(upgrade_authority: Pubkey) -> Genesis:
     """Both programs deployed; the authority may upgrade them and so may create the network."""
     program = Pubkey.from_string(bundled().address)
-    programs = {program: artifact("ionet.so"), pda.PYTH_RECEIVER: artifact("price_poster.so")}
+    programs = {program: artifact("ionet.so"), addresses.PYTH_RECEIVER: artifact("price_poster.so")}
     return Genesis(programs, upgrade_authority=upgrade_authority)

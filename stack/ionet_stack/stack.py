@@ -42,7 +42,7 @@ class Stack:
         return child
 
     async def start_chain(self, authority: Keypair, reset: bool) -> str:
-        from ionet import pda
+        from ionet import addresses
         from ionet.program import PROGRAM
 
         artifacts = files("ionet") / "artifacts"
@@ -55,7 +55,7 @@ class Stack:
                 "--ledger",
                 str(self.folder / "ledger"),
             ]
-            options += ["--program", f"{PROGRAM.id}={program}", "--program", f"{pda.PYTH_RECEIVER}={poster}"]
+            options += ["--program", f"{PROGRAM.id}={program}", "--program", f"{addresses.PYTH_RECEIVER}={poster}"]
             options += ["--upgrade-authority", str(authority.pubkey()), "--json", *(["--reset"] if reset else [])]
             chain = await self.child("localnet", "localnet", "run", *options)
             return str((await chain.ready())["rpc_url"])

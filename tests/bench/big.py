@@ -14,8 +14,8 @@ import fleet
 import postgres
 from bench.database import durable_server
 from bench.figures import Figures, count, timed
-from ionet import pda
 from ionet.booking import Booking
+from ionet.generated import pdas
 from ionet.generated.accounts import Lease
 from ionet.generated.events import ClusterOpened
 from ionet.lookup_tables import Table
@@ -97,7 +97,7 @@ async def book(server: EmbeddedPostgres, nodes: int) -> Run:
 
 async def _fleet(played: Market, nodes: int) -> list[Pubkey]:
     """Hireable nodes of one supplier."""
-    await played.treasury.tokens.transfer(pda.io_mint(PROGRAM.id), played.admin.address, nodes * STAKE)
+    await played.treasury.tokens.transfer(pdas.io_mint(PROGRAM.id), played.admin.address, nodes * STAKE)
     terms = played.terms()
     made = fleet.register(played.net.chain, key("admin"), fleet.devices(nodes), model=T4, terms=terms, stake=STAKE)
     played.net.chain.begin_blocks(BLOCKS)

@@ -19,7 +19,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
-from ionet import pda
+from ionet import addresses
 from ionet.program import PROGRAM
 from ionet.wallet import write_keypair
 from ionet_stack.demo import story
@@ -114,7 +114,7 @@ def _chain(folder: Path, authority: Keypair) -> Command:
         *("localnet", "run", "--port", str(ports[0]), "--ledger", str(folder / "ledger"), "--cheats", "--json"),
         *("--slot-ms", "100", "--clock-factor", str(CLOCK_FACTOR), "--upgrade-authority", str(authority.pubkey())),
         *("--program", f"{PROGRAM.id}={artifacts / 'ionet.so'}"),
-        *("--program", f"{pda.PYTH_RECEIVER}={artifacts / 'price_poster.so'}"),
+        *("--program", f"{addresses.PYTH_RECEIVER}={artifacts / 'price_poster.so'}"),
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from ionet import ed25519, pda
+from ionet import addresses, ed25519
+from ionet.generated import pdas
 from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
 from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
@@ -58,9 +59,9 @@ class Service:
         machine = await self._machine(name, payout or market.admin.address)
         node = await market.admin.node.get(machine.address)
         interval = (await market.admin.network.get()).params.interval_secs
-        lease = pda.lease(PROGRAM.id, machine.address, node.next_lease_number)
+        lease = addresses.lease(PROGRAM.id, machine.address, node.next_lease_number)
         accounts = {"renter": market.renter.address, "cluster": cluster, "node": machine.address, "lease": lease}
-        accounts |= {"model": pda.model(PROGRAM.id, MODEL), "price_update": await post_price(market, 2 * 10**8)}
+        accounts |= {"model": pdas.model(PROGRAM.id, MODEL), "price_update": await post_price(market, 2 * 10**8)}
         terms = {"duration": intervals * interval, "max_price": PRICE, "terms_seq": node.terms_seq}
         receipt = await market.renter.send([PROGRAM.builder.build("add_lease", accounts, terms)])
         assert receipt.event(LeaseBooked).lease == lease
@@ -156,7 +157,7 @@ class Service:
         """The renter closes his empty token account."""
         renter = self.market.renter.address
         params = CloseAccountParams(
-            account=pda.token_account(renter, mint), dest=renter, owner=renter, program_id=TOKEN_PROGRAM_ID
+            account=addresses.token_account(renter, mint), dest=renter, owner=renter, program_id=TOKEN_PROGRAM_ID
         )
         await self.market.renter.send([close_account(params)])
 
@@ -165,11 +166,11 @@ class Service:
         renter = self.market.renter.address
         accounts = {
             "renter": renter,
-            "renter_account": pda.renter(PROGRAM.id, renter),
+            "renter_account": pdas.renter_account(PROGRAM.id, renter),
             "cluster": cluster,
-            "refund_to": pda.token_account(renter, mint),
-            "fee_vault": pda.fee_vault(PROGRAM.id, mint),
-            "burn_vault": pda.burn_vault(PROGRAM.id, mint),
+            "refund_to": addresses.token_account(renter, mint),
+            "fee_vault": pdas.fee_vault(PROGRAM.id, mint),
+            "burn_vault": pdas.burn_vault(PROGRAM.id, mint),
         } | ({"owed": owed} if owed else {})
         instruction = PROGRAM.builder.build("close_cluster", accounts, {})
         await self.market.renter.send([PROGRAM.builder.also_signs("close_cluster", instruction, "renter")])
@@ -178,7 +179,7 @@ class Service:
 async def open_cluster(service: Service, mint: Pubkey, deposit: int) -> Pubkey:
     """A cluster paid in one of the three currencies."""
     market, renter = service.market, service.market.renter.address
-    accounts = {"renter": renter, "mint": mint, "from": pda.token_account(renter, mint)}
+    accounts = {"renter": renter, "mint": mint, "from": addresses.token_account(renter, mint)}
     arguments = {
         "id": await market.renter.cluster.next_id(),
         "kind": 0,
@@ -206,7 +207,7 @@ async def settle(service: Service, lease: Pubkey, owed: Pubkey | None = None) ->
         "node": service.machines[lease].address,
         "cluster": cluster,
         "lease": lease,
-        "payout_account": pda.token_account(payout, mint),
+        "payout_account": addresses.token_account(payout, mint),
     } | ({"owed": owed} if owed else {})
     make = [] if owed else [create_idempotent_associated_token_account(stranger.address, payout, mint)]
     await stranger.send([*make, PROGRAM.builder.build("settle_lease", accounts, {})])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ionet import pda
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from ionet.wallet import KeypairSigner
 from market import IO, PRICE, USD, Machine, Market, key
@@ -54,7 +54,7 @@ async def _budget_and_close(market: Market, cluster: Pubkey) -> None:
     await market.renter.cluster.set_session_key(cluster, key("session").pubkey(), market.net.chain.unix_time + 600)
     await market.renter.cluster.withdraw_budget(cluster, 10 * USD)
     await market.renter.cluster.close(cluster)
-    for mint in (pda.iosd_mint(PROGRAM.id), pda.io_mint(PROGRAM.id)):
+    for mint in (pdas.iosd_mint(PROGRAM.id), pdas.io_mint(PROGRAM.id)):
         await market.stranger.network.burn(mint)
 
 

@@ -12,7 +12,8 @@ import asyncpg
 from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
 from indexer.trust import call
-from ionet import pda
+from ionet import addresses
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
@@ -54,9 +55,9 @@ async def busy(played: Market) -> AsyncIterator[None]:
             await played.admin.node.update(machines[3].address, played.terms(PRICE + number))
             if number % 3 == 0:
                 rewards = {"payer": played.renter.address, "node": machines[2].address}
-                rewards["from"] = pda.token_account(played.renter.address, pda.io_mint(PROGRAM.id))
+                rewards["from"] = addresses.token_account(played.renter.address, pdas.io_mint(PROGRAM.id))
                 await call(played.renter, "fund_rewards", rewards, amount=IO)
-                switched = {"authority": played.admin.address, "model": pda.model(PROGRAM.id, 2)}
+                switched = {"authority": played.admin.address, "model": pdas.model(PROGRAM.id, 2)}
                 await call(played.admin, "set_model", switched, enabled=number % 2 == 0)
 
     task = asyncio.create_task(work())

@@ -46,7 +46,7 @@ async def test_every_row_agrees_with_its_account(recording: Recording, reader: R
         ("nodes", "bonded", "bonded + 1"),
         ("nodes", "current_lease", "'11111111111111111111111111111112'"),
         ("nodes", "seq", "seq - 1"),
-        ("clusters", "reserved", "reserved - 1"),
+        ("clusters", "locked", "locked - 1"),
         ("leases", "status", "'active'"),
         ("positions", "shares", "shares + 1"),
         ("positions", "tickets", "'[]'"),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from indexer.recording import PROGRAM_ID
-from ionet import pda
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
 from ionet_indexer.cli import websocket_of
@@ -92,7 +92,7 @@ async def test_blockhashes_of_slots_with_and_without_block(source: RpcSource, pl
 
 
 async def test_accounts_come_with_the_slot_they_are_true_at(source: RpcSource, played: Market) -> None:
-    network, nothing = str(pda.network(PROGRAM.id)), str(played.machines[0].device.pubkey())
+    network, nothing = str(pdas.network(PROGRAM.id)), str(played.machines[0].device.pubkey())
     slot, found = await source.accounts([network, nothing])
     assert slot <= played.net.chain.slot
     assert found[nothing] is None

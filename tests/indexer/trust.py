@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 from indexer.serving import Service, dispute, leave, open_cluster, post_price, settle
-from ionet import pda
+from ionet import addresses
 from ionet.client import Client
+from ionet.generated import pdas
 from ionet.generated.accounts import Network
 from ionet.generated.events import CaseOpened
 from ionet.plan import Receipt
@@ -20,7 +21,7 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-IO_MINT, IOSD_MINT = pda.io_mint(PROGRAM.id), pda.iosd_mint(PROGRAM.id)
+IO_MINT, IOSD_MINT = pdas.io_mint(PROGRAM.id), pdas.iosd_mint(PROGRAM.id)
 POOR = key("a wallet without token accounts")
 
 
@@ -59,7 +60,7 @@ async def tell_of_trust(market: Market) -> TrustStory:
 
 async def _new_rules(market: Market) -> None:
     """A network of the first version is brought up to date; then parameters, a role and a model change."""
-    chain, network = market.net.chain, pda.network(PROGRAM.id)
+    chain, network = market.net.chain, pdas.network(PROGRAM.id)
     account = chain.get_account(network)
     assert account is not None
     offset, first = PROGRAM.codec.field_match(Network, "version", 1)
@@ -74,7 +75,7 @@ async def _new_rules(market: Market) -> None:
     market.pass_time(params.timelock_secs)
     await call(market.stranger, "apply_pending", {"caller": market.stranger.address})
     await call(market.admin, "propose_role", authority, role=4, value=sha256(b"another feed").digest())
-    model = {**authority, "model": pda.model(PROGRAM.id, 2)}
+    model = {**authority, "model": pdas.model(PROGRAM.id, 2)}
     await call(market.admin, "set_model", model, enabled=False)
     await call(market.admin, "set_model", model, enabled=True)
     await call(market.admin, "set_model", model, enabled=False)
@@ -120,7 +121,7 @@ async def _cases(market: Market, shared: Machine) -> None:
     case = await accuse(0, 2)
     await call(market.admin, "stake", staking, amount=20 * IO)
     await call(market.admin, "appeal_case", {**case, "owner": owner}, appeal_hash=bytes([9]) * 32)
-    burn = {"burn_vault": pda.burn_vault(PROGRAM.id, IO_MINT), "arbiter": owner}
+    burn = {"burn_vault": pdas.burn_vault(PROGRAM.id, IO_MINT), "arbiter": owner}
     await call(market.admin, "decide_case", {**case, **burn, "authority": owner}, bps=500, blocked=False)
     await call(market.admin, "stake", staking, amount=0)
     market.pass_time(appeal_secs)  # stakers may leave between two cases
@@ -168,7 +169,11 @@ async def _refunded(service: Service) -> Pubkey:
     owed = await service.open_owed(POOR.pubkey())
     await settle(service, lease, owed)
     await market.stranger.lease.close(lease)
-    claim = {"owner": POOR.pubkey(), "mint": service.usdc, "to": pda.token_account(market.admin.address, service.usdc)}
+    claim = {
+        "owner": POOR.pubkey(),
+        "mint": service.usdc,
+        "to": addresses.token_account(market.admin.address, service.usdc),
+    }
     await call(market.admin, "claim_owed", claim, POOR)
     await service.lose_account(service.usdc)
     await service.close(cluster, service.usdc, await service.open_owed(market.renter.address))
@@ -202,15 +207,15 @@ async def _iosd(market: Market, usdc: Pubkey) -> None:
     """Out of IOSD at a fresh price and at the last one; fees in USDC buy IO."""
     renter = market.renter.address
     wallet = {"wallet": renter, "io_mint": IO_MINT, "iosd_mint": IOSD_MINT}
-    into = {**wallet, "from": _io_of(renter), "to": pda.token_account(renter, IOSD_MINT)}
-    out = {**wallet, "from": pda.token_account(renter, IOSD_MINT), "to": _io_of(renter)}
+    into = {**wallet, "from": _io_of(renter), "to": addresses.token_account(renter, IOSD_MINT)}
+    out = {**wallet, "from": addresses.token_account(renter, IOSD_MINT), "to": _io_of(renter)}
     price = {"price_update": await post_price(market, 199_000_000, conf=100_000)}
     await call(market.stranger, "refresh_price", price)
     await call(market.renter, "redeem_iosd", {**out, **price}, iosd_amount=100 * USD, min_io=1)
     await call(market.renter, "mint_iosd_exact", {**into, **price}, iosd_amount=70 * USD, max_io=100 * IO)
     seller = market.stranger.address
     sale = {"seller": seller, "io_mint": IO_MINT, "from": _io_of(seller), **price}
-    sale |= {"to": pda.token_account(market.admin.address, usdc), "fee_vault": pda.fee_vault(PROGRAM.id, usdc)}
+    sale |= {"to": addresses.token_account(market.admin.address, usdc), "fee_vault": pdas.fee_vault(PROGRAM.id, usdc)}
     await call(market.stranger, "buyback", sale, io_amount=1_000, min_usdc=1)
     market.pass_time((await market.admin.network.get()).params.last_rate_after_secs)
     await call(market.renter, "redeem_iosd", out, iosd_amount=30 * USD, min_io=1)
@@ -219,14 +224,14 @@ async def _iosd(market: Market, usdc: Pubkey) -> None:
 async def _retire(market: Market, shared: Machine) -> None:
     """A node leaves for good: everybody is paid out, by whoever pushes, and its vault is closed."""
     node, stranger, owner = {"node": shared.address}, market.stranger.address, market.admin.address
-    held = {name: pda.position(PROGRAM.id, shared.address, wallet) for name, wallet in _wallets(market)}
+    held = {name: pdas.position(PROGRAM.id, shared.address, wallet) for name, wallet in _wallets(market)}
     await call(market.admin, "retire_node", {**node, "owner": owner, "position": held["owner"]})
     await call(market.renter, "push_unbond", {**node, "position": held["stranger"]})
     await call(market.renter, "claim_rewards", _claim(shared, stranger))
     market.pass_time(60)
     for wallet in (owner, stranger):
         await market.renter.stake.withdraw(shared.address, wallet)
-    vault = {**node, "owner": owner, "burn_vault": pda.burn_vault(PROGRAM.id, IO_MINT)}
+    vault = {**node, "owner": owner, "burn_vault": pdas.burn_vault(PROGRAM.id, IO_MINT)}
     await call(market.renter, "close_stake_vault", vault)
 
 
@@ -235,9 +240,9 @@ def _wallets(market: Market) -> list[tuple[str, Pubkey]]:
 
 
 def _claim(shared: Machine, staker: Pubkey) -> dict[str, Pubkey]:
-    position = pda.position(PROGRAM.id, shared.address, staker)
+    position = pdas.position(PROGRAM.id, shared.address, staker)
     return {"node": shared.address, "position": position, "staker": staker, "to": _io_of(staker)}
 
 
 def _io_of(wallet: Pubkey) -> Pubkey:
-    return pda.token_account(wallet, IO_MINT)
+    return addresses.token_account(wallet, IO_MINT)

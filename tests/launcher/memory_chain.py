@@ -9,9 +9,10 @@ import json
 from collections.abc import Callable, Sequence
 
 import msgspec
+from ionet.defence import Step
 from ionet.generated.types import ProofEntry
 from ionet.rules import merkle
-from ionet.rules.disputes import Dispute, Evidence, Step, next_head
+from ionet.rules.disputes import Dispute, Evidence, next_head
 from ionet.rules.lease_time import LeaseStatus, LeaseView, NodeView
 from ionet_agent.chain import ExpiredError, RefusedError, Signed
 from solders.keypair import Keypair

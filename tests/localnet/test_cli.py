@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ionet import pda
+from ionet import addresses
 from ionet_localnet import read_account
 from ionet_localnet.genesis import program_data_address
 from ionet_stack.genesis import artifact
@@ -92,7 +92,7 @@ async def test_genesis_options(tmp_path: Path) -> None:
         assert deployed is not None
         assert deployed.data[12:45] == b"\x01" + bytes(authority)
         assert deployed.data[45:] == artifact("ionet.so")
-        assert program != pda.PYTH_RECEIVER
+        assert program != addresses.PYTH_RECEIVER
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any
 
-from ionet import pda
-from ionet.generated import events
+from ionet.generated import events, pdas
 from ionet.generated.accounts import Cluster, Iosd, Lease, Network, Node
 from program.calls import ID, IO, IOSD, NETWORK, USD, ata
 from program.chain import Chain
@@ -55,7 +54,7 @@ class Books:
 
     def pay(self, source: Pubkey, wallet: Pubkey, mint: Pubkey, amount: int, owed: bool) -> None:
         """Out of a vault to a wallet, or to its owed account."""
-        self.transfer(source, pda.owed(ID, mint, wallet) if owed else ata(wallet, mint), amount)
+        self.transfer(source, pdas.owed(ID, mint, wallet) if owed else ata(wallet, mint), amount)
 
     @singledispatchmethod
     def _move(self, event: Any) -> None:
@@ -70,18 +69,18 @@ class Books:
     def _(self, event: events.Staked) -> None:
         # The owner's stake takes his refill along, which is in the vault already; its own event follows.
         there = self.refills[event.node] if event.staker == self.owners[event.node] else 0
-        self.transfer(ata(event.staker, IO), pda.stake_vault(ID, event.node), event.amount - there)
+        self.transfer(ata(event.staker, IO), pdas.stake_vault(ID, event.node), event.amount - there)
         self.stakes[event.node] = (event.bonded_after, self.stakes[event.node][1])
 
     @_move.register
     def _(self, event: events.StakeRefilled) -> None:
-        self.transfer(ata(event.owner, IO), pda.stake_vault(ID, event.node), event.amount)
+        self.transfer(ata(event.owner, IO), pdas.stake_vault(ID, event.node), event.amount)
         assert event.refill_after == (self.refills[event.node] + event.amount if event.amount else 0)
         self.refills[event.node] = event.refill_after
 
     @_move.register
     def _(self, event: events.RewardsAdded) -> None:
-        self.transfer(ata(event.by, IO), pda.stake_vault(ID, event.node), event.amount)
+        self.transfer(ata(event.by, IO), pdas.stake_vault(ID, event.node), event.amount)
         assert event.amount == event.to_owner + event.to_co_stakers
         owner, co = self.rewards.get(event.node, (0, 0))
         self.rewards[event.node] = (owner + event.to_owner, co + event.to_co_stakers)
@@ -89,14 +88,14 @@ class Books:
 
     @_move.register
     def _(self, event: events.RewardsClaimed) -> None:
-        self.pay(pda.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
+        self.pay(pdas.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
         assert event.amount == sum(self.rewards[event.node]) - event.owner_rewards_after - event.co_rewards_after
         self.rewards[event.node] = (event.owner_rewards_after, event.co_rewards_after)
 
     @_move.register
     def _(self, event: events.StakeVaultClosed) -> None:
-        vault = pda.stake_vault(ID, event.node)
-        self.transfer(vault, pda.burn_vault(ID, IO), event.surplus)
+        vault = pdas.stake_vault(ID, event.node)
+        self.transfer(vault, pdas.burn_vault(ID, IO), event.surplus)
         assert self.tokens[vault] == self.refills[event.node] == 0
         self.stakes[event.node] = self.rewards[event.node] = (0, 0)
 
@@ -108,13 +107,13 @@ class Books:
 
     @_move.register
     def _(self, event: events.StakeWithdrawn) -> None:
-        self.pay(pda.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
+        self.pay(pdas.stake_vault(ID, event.node), event.staker, IO, event.amount, event.owed)
         assert event.unbonding_before - event.amount == event.unbonding_after
         self.stakes[event.node] = (self.stakes[event.node][0], event.unbonding_after)
 
     @_move.register
     def _(self, event: events.NodeSlashed) -> None:
-        vault = pda.stake_vault(ID, event.node)
+        vault = pdas.stake_vault(ID, event.node)
         assert event.amount == event.from_bonded + event.from_unbonding
         assert event.amount == event.to_renter + event.to_reporter + event.burned
         bonded, unbonding = self.stakes[event.node]
@@ -125,7 +124,7 @@ class Books:
             self.transfer(vault, ata(self.renters[self.clusters_of[event.lease]], IO), event.to_renter)
         if event.to_reporter:
             self.transfer(vault, ata(event.reporter, IO), event.to_reporter)
-        self.transfer(vault, pda.burn_vault(ID, IO), event.burned)
+        self.transfer(vault, pdas.burn_vault(ID, IO), event.burned)
 
     @_move.register
     def _(self, event: events.IosdMinted) -> None:
@@ -144,29 +143,29 @@ class Books:
     @_move.register
     def _(self, event: events.IoBoughtBack) -> None:
         self.tokens[ata(event.seller, IO)] -= event.io_burned
-        self.transfer(pda.fee_vault(ID, self.usdc), ata(event.seller, self.usdc), event.usdc_paid)
+        self.transfer(pdas.fee_vault(ID, self.usdc), ata(event.seller, self.usdc), event.usdc_paid)
         self.iosd["io_other_burned"] += event.io_burned
         assert event.io_other_burned_after == self.iosd["io_other_burned"]
 
     @_move.register
     def _(self, event: events.TokensBurned) -> None:
-        self.tokens[pda.burn_vault(ID, event.mint)] -= event.amount
+        self.tokens[pdas.burn_vault(ID, event.mint)] -= event.amount
         kind = "fee_burned" if event.mint == USD else "io_other_burned"
         self.iosd[kind] += event.amount
         assert event.burned_after == self.iosd[kind]
 
     @_move.register
     def _(self, event: events.ClusterOpened) -> None:
-        self.transfer(ata(event.renter, event.mint), pda.escrow(ID, event.cluster), event.deposit)
+        self.transfer(ata(event.renter, event.mint), pdas.escrow(ID, event.cluster), event.deposit)
         self.mints[event.cluster] = event.mint
         self.renters[event.cluster] = event.renter
-        amounts = {"deposit": event.deposit, "reserved": 0, "paid": 0, "fees": 0, "refunded": 0}
+        amounts = {"deposit": event.deposit, "locked": 0, "paid": 0, "fees": 0, "refunded": 0}
         self.open_clusters[event.cluster] = amounts
 
     @_move.register
     def _(self, event: events.BudgetWithdrawn) -> None:
         self.transfer(
-            pda.escrow(ID, event.cluster), ata(self.renters[event.cluster], self.mints[event.cluster]), event.amount
+            pdas.escrow(ID, event.cluster), ata(self.renters[event.cluster], self.mints[event.cluster]), event.amount
         )
         self.open_clusters[event.cluster]["refunded"] = event.refunded_after
 
@@ -174,59 +173,59 @@ class Books:
     def _(self, event: events.LeaseBooked) -> None:
         self.clusters_of[event.lease] = event.cluster
         self.open_leases.add(event.lease)
-        self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
+        self.open_clusters[event.cluster]["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.LeaseExtended) -> None:
-        self.open_clusters[event.cluster]["reserved"] = event.cluster_reserved_after
+        self.open_clusters[event.cluster]["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.LeaseDisputed) -> None:
         cluster = self.open_clusters[event.cluster]
-        assert event.cluster_reserved_after == cluster["reserved"] + event.bond
-        cluster["reserved"] = event.cluster_reserved_after
+        assert event.cluster_locked_after == cluster["locked"] + event.bond
+        cluster["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.DisputeResolved) -> None:
         cluster = self.open_clusters[event.cluster]
-        assert event.cluster_reserved_after == cluster["reserved"] - event.bond_returned
-        cluster["reserved"] = event.cluster_reserved_after
+        assert event.cluster_locked_after == cluster["locked"] - event.bond_returned
+        cluster["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.LeaseSettled) -> None:
         amount = event.supplier_amount + event.bond_paid
-        self.pay(pda.escrow(ID, event.cluster), event.payout, self.mints[event.cluster], amount, event.owed)
+        self.pay(pdas.escrow(ID, event.cluster), event.payout, self.mints[event.cluster], amount, event.owed)
         assert event.paid - event.paid_before == event.supplier_amount + event.supplier_fee
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_paid_after == cluster["paid"] + amount
         assert event.cluster_fees_after == cluster["fees"] + event.supplier_fee + event.renter_fee
         cluster["paid"], cluster["fees"] = event.cluster_paid_after, event.cluster_fees_after
-        cluster["reserved"] = event.cluster_reserved_after
+        cluster["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.LeaseCancelled) -> None:
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_fees_after == cluster["fees"] + event.fee
-        assert event.cluster_reserved_after == cluster["reserved"] - event.fee - event.released
-        cluster["fees"], cluster["reserved"] = event.cluster_fees_after, event.cluster_reserved_after
+        assert event.cluster_locked_after == cluster["locked"] - event.fee - event.released
+        cluster["fees"], cluster["locked"] = event.cluster_fees_after, event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.LeaseClosed) -> None:
         self.open_leases.remove(event.lease)
         cluster = self.open_clusters[event.cluster]
-        assert event.cluster_reserved_after == cluster["reserved"] - event.released
-        cluster["reserved"] = event.cluster_reserved_after
+        assert event.cluster_locked_after == cluster["locked"] - event.released
+        cluster["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.ClusterClosed) -> None:
-        escrow = pda.escrow(ID, event.cluster)
+        escrow = pdas.escrow(ID, event.cluster)
         cluster = self.open_clusters.pop(event.cluster)
         assert event.deposit == event.paid + event.fees + event.refunded
         assert event.refund == event.refunded - cluster["refunded"]
         mint = self.mints[event.cluster]
         self.pay(escrow, event.renter, mint, event.refund, event.owed)
-        self.transfer(escrow, pda.burn_vault(ID, mint), event.fees_to_burn)
-        self.transfer(escrow, pda.fee_vault(ID, mint), event.fees - event.fees_to_burn + event.surplus)
+        self.transfer(escrow, pdas.burn_vault(ID, mint), event.fees_to_burn)
+        self.transfer(escrow, pdas.fee_vault(ID, mint), event.fees - event.fees_to_burn + event.surplus)
         assert self.tokens[escrow] == 0
 
     # -- against the chain
@@ -239,7 +238,7 @@ class Books:
             assert (node.bonded.amount, node.unbonding.amount) == stakes
             rewards = self.rewards.get(key, (0, 0))
             assert (node.owner_rewards, node.co_rewards, node.refill) == (*rewards, self.refills[key])
-            assert chain.tokens(pda.stake_vault(ID, key)) >= sum(stakes) + sum(rewards) + node.refill
+            assert chain.tokens(pdas.stake_vault(ID, key)) >= sum(stakes) + sum(rewards) + node.refill
             assert node.co_settled <= node.co_rewards
             assert node.seq == self.seqs[key]
         books = chain.get(Iosd, IOSD)
@@ -249,12 +248,12 @@ class Books:
         for key in self.open_leases:
             lease = chain.get(Lease, key)
             assert lease.seq == self.seqs[key]
-            reserved[lease.cluster] += lease.reserved_amount + lease.dispute_bond + lease.bond_due
+            reserved[lease.cluster] += lease.locked + lease.dispute_bond + lease.bond_due
             assert lease.matured_secs + lease.missed_secs <= lease.duration
         for key, amounts in self.open_clusters.items():
             cluster = chain.get(Cluster, key)
             assert {name: getattr(cluster, name) for name in amounts} == amounts
             escrow = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded
-            assert 0 <= cluster.reserved == reserved[key] <= escrow
-            assert chain.tokens(pda.escrow(ID, key)) >= escrow + cluster.fees
+            assert 0 <= cluster.locked == reserved[key] <= escrow
+            assert chain.tokens(pdas.escrow(ID, key)) >= escrow + cluster.fees
             assert cluster.seq == self.seqs[key]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ionet import pda
+from ionet import addresses
 from ionet.api.oracle import EXPONENT, poster
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.generated.types import NodeTerms, Pool
 from ionet.program import PROGRAM
 from program.chain import Call, who
@@ -17,8 +17,8 @@ from solders.pubkey import Pubkey
 from spl.token.instructions import create_idempotent_associated_token_account
 
 ID = PROGRAM.id
-NETWORK, IOSD = pda.network(ID), pda.iosd(ID)
-IO, USD = pda.io_mint(ID), pda.iosd_mint(ID)
+NETWORK, IOSD = pdas.network(ID), pdas.iosd(ID)
+IO, USD = pdas.io_mint(ID), pdas.iosd_mint(ID)
 FEED = bytes(range(1, 33))
 NOBODY = Pubkey.default()
 MAINNET, LOCAL = 0, 1
@@ -34,15 +34,15 @@ class NodeRef:
 
     @property
     def key(self) -> Pubkey:
-        return pda.node(ID, self.device.pubkey())
+        return pdas.node(ID, self.device.pubkey())
 
     @property
     def vault(self) -> Pubkey:
-        return pda.stake_vault(ID, self.key)
+        return pdas.stake_vault(ID, self.key)
 
     @property
     def position(self) -> Pubkey:
-        return pda.position(ID, self.key, self.owner.pubkey())
+        return pdas.position(ID, self.key, self.owner.pubkey())
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class ClusterRef:
 
     @property
     def key(self) -> Pubkey:
-        return pda.cluster(ID, self.renter.pubkey(), self.id)
+        return pdas.cluster(ID, self.renter.pubkey(), self.id)
 
     @property
     def escrow(self) -> Pubkey:
-        return pda.escrow(ID, self.key)
+        return pdas.escrow(ID, self.key)
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class LeaseRef:
 
     @property
     def key(self) -> Pubkey:
-        return pda.lease(ID, self.node.key, self.number)
+        return addresses.lease(ID, self.node.key, self.number)
 
 
 def ata(owner: Keypair | Pubkey, mint: Pubkey) -> Pubkey:
-    return pda.token_account(owner if isinstance(owner, Pubkey) else owner.pubkey(), mint)
+    return addresses.token_account(owner if isinstance(owner, Pubkey) else owner.pubkey(), mint)
 
 
 def terms(owner: Keypair, **changes: Any) -> NodeTerms:
@@ -103,7 +103,7 @@ def create_ata(payer: Keypair, owner: Keypair | Pubkey, mint: Pubkey) -> Instruc
 def init_network(
     authority: Keypair, usdc_mint: Pubkey, genesis_owner: Keypair, profile: int = MAINNET, feed_id: bytes = FEED
 ) -> Call:
-    instruction = instructions.init_network(
+    instruction = PROGRAM.ix.init_network(
         authority=authority.pubkey(),
         usdc_mint=usdc_mint,
         genesis_owner=genesis_owner.pubkey(),
@@ -116,19 +116,19 @@ def init_network(
 
 
 def init_vaults(payer: Keypair, mint: Pubkey) -> Call:
-    return Call("init_vaults", instructions.init_vaults(payer=payer.pubkey(), mint=mint), (payer,))
+    return Call("init_vaults", PROGRAM.ix.init_vaults(payer=payer.pubkey(), mint=mint), (payer,))
 
 
 def register_model(authority: Keypair, code: int, **changes: Any) -> Call:
     values: dict[str, Any] = {"name": b"model".ljust(32, b"\0"), "kind": 0, "pool": 0, "multiplier": 100}
     values = {**values, "throughput": 0, **changes}
     return Call(
-        "register_model", instructions.register_model(authority=authority.pubkey(), code=code, **values), (authority,)
+        "register_model", PROGRAM.ix.register_model(authority=authority.pubkey(), code=code, **values), (authority,)
     )
 
 
 def set_pause(pauser: Keypair, bits: int) -> Call:
-    return Call("set_pause", instructions.set_pause(pauser=pauser.pubkey(), bits=bits), (pauser,))
+    return Call("set_pause", PROGRAM.ix.set_pause(pauser=pauser.pubkey(), bits=bits), (pauser,))
 
 
 def post_price(
@@ -160,7 +160,7 @@ def post_price(
 
 
 def register_node(node: NodeRef, model: int, processors: int, offer: NodeTerms | None = None) -> Call:
-    instruction = instructions.register_node(
+    instruction = PROGRAM.ix.register_node(
         owner=node.owner.pubkey(),
         device_key=node.device.pubkey(),
         model_code=model,
@@ -171,29 +171,29 @@ def register_node(node: NodeRef, model: int, processors: int, offer: NodeTerms |
 
 
 def update_node(node: NodeRef, offer: NodeTerms) -> Call:
-    instruction = instructions.update_node(owner=node.owner.pubkey(), node=node.key, terms=offer)
+    instruction = PROGRAM.ix.update_node(owner=node.owner.pubkey(), node=node.key, terms=offer)
     return Call("update_node", instruction, (node.owner,))
 
 
 def rotate_device_key(node: NodeRef, new: Keypair) -> Call:
-    instruction = instructions.rotate_device_key(owner=node.owner.pubkey(), new_device_key=new.pubkey(), node=node.key)
+    instruction = PROGRAM.ix.rotate_device_key(owner=node.owner.pubkey(), new_device_key=new.pubkey(), node=node.key)
     return Call("rotate_device_key", instruction, (node.owner, new))
 
 
 def pause_node(node: NodeRef, paused: bool) -> Call:
-    instruction = instructions.pause_node(owner=node.owner.pubkey(), node=node.key, paused=paused)
+    instruction = PROGRAM.ix.pause_node(owner=node.owner.pubkey(), node=node.key, paused=paused)
     return Call("pause_node", instruction, (node.owner,))
 
 
 def retire_node(node: NodeRef, staked: bool = True) -> Call:
     position = node.position if staked else None
-    instruction = instructions.retire_node(owner=node.owner.pubkey(), node=node.key, position=position)
+    instruction = PROGRAM.ix.retire_node(owner=node.owner.pubkey(), node=node.key, position=position)
     return Call("retire_node", instruction, (node.owner,))
 
 
 def mark_ready(lease: LeaseRef, device: Keypair | None = None, report_hash: bytes = bytes(32)) -> Call:
     device = device or lease.node.device
-    instruction = instructions.mark_ready(
+    instruction = PROGRAM.ix.mark_ready(
         device_key=device.pubkey(), node=lease.node.key, lease=lease.key, report_hash=report_hash
     )
     return Call("mark_ready", instruction, (device,))
@@ -209,7 +209,7 @@ def append_proof(
     device: Keypair | None = None,
 ) -> Call:
     device = device or lease.node.device
-    instruction = instructions.append_proof(
+    instruction = PROGRAM.ix.append_proof(
         device_key=device.pubkey(),
         node=lease.node.key,
         lease=lease.key,
@@ -223,7 +223,7 @@ def append_proof(
 
 def quit_lease(lease: LeaseRef) -> Call:
     owner = lease.node.owner
-    instruction = instructions.quit_lease(
+    instruction = PROGRAM.ix.quit_lease(
         owner=owner.pubkey(),
         cluster=lease.cluster.key,
         node=lease.node.key,
@@ -238,26 +238,26 @@ def quit_lease(lease: LeaseRef) -> Call:
 
 def stake(node: NodeRef, amount: int, staker: Keypair | None = None) -> Call:
     staker = staker or node.owner
-    return Call("stake", instructions.stake(staker=staker.pubkey(), node=node.key, amount=amount), (staker,))
+    return Call("stake", PROGRAM.ix.stake(staker=staker.pubkey(), node=node.key, amount=amount), (staker,))
 
 
 def request_unbond(node: NodeRef, amount: int) -> Call:
     staker = node.owner
-    instruction = instructions.request_unbond(staker=staker.pubkey(), node=node.key, amount=amount)
+    instruction = PROGRAM.ix.request_unbond(staker=staker.pubkey(), node=node.key, amount=amount)
     return Call("request_unbond", instruction, (staker,))
 
 
 def withdraw(node: NodeRef) -> Call:
-    return Call("withdraw", instructions.withdraw(node=node.key, staker=node.owner.pubkey()))
+    return Call("withdraw", PROGRAM.ix.withdraw(node=node.key, staker=node.owner.pubkey()))
 
 
 # -- renters
 
 
 def mint_iosd(wallet: Keypair, oracle: Keypair, io_amount: int, min_iosd: int = 0, feed_id: bytes = FEED) -> Call:
-    instruction = instructions.mint_iosd(
+    instruction = PROGRAM.ix.mint_iosd(
         wallet=wallet.pubkey(),
-        price_update=pda.price_update(oracle.pubkey(), feed_id),
+        price_update=addresses.price_update(oracle.pubkey(), feed_id),
         io_amount=io_amount,
         min_iosd=min_iosd,
     )
@@ -272,7 +272,7 @@ def open_cluster(
     config: bytes = bytes(32),
     session_key: Pubkey | None = None,
 ) -> Call:
-    instruction = instructions.open_cluster(
+    instruction = PROGRAM.ix.open_cluster(
         renter=cluster.renter.pubkey(),
         id=cluster.id,
         kind=kind,
@@ -285,23 +285,23 @@ def open_cluster(
 
 
 def set_session_key(cluster: ClusterRef, session_key: Pubkey, expires_at: int) -> Call:
-    instruction = instructions.set_session_key(
+    instruction = PROGRAM.ix.set_session_key(
         renter=cluster.renter.pubkey(), cluster=cluster.key, session_key=session_key, expires_at=expires_at
     )
     return Call("set_session_key", instruction, (cluster.renter,))
 
 
 def withdraw_budget(cluster: ClusterRef, amount: int) -> Call:
-    instruction = instructions.withdraw_budget(renter=cluster.renter.pubkey(), cluster=cluster.key, amount=amount)
+    instruction = PROGRAM.ix.withdraw_budget(renter=cluster.renter.pubkey(), cluster=cluster.key, amount=amount)
     return Call("withdraw_budget", instruction, (cluster.renter,))
 
 
 def add_lease(lease: LeaseRef, model: int, duration: int, max_price: int = 2_000_000, terms_seq: int = 1) -> Call:
-    instruction = instructions.add_lease(
+    instruction = PROGRAM.ix.add_lease(
         renter=lease.cluster.renter.pubkey(),
         cluster=lease.cluster.key,
         node=lease.node.key,
-        model=pda.model(ID, model),
+        model=pdas.model(ID, model),
         lease=lease.key,
         duration=duration,
         max_price=max_price,
@@ -312,16 +312,16 @@ def add_lease(lease: LeaseRef, model: int, duration: int, max_price: int = 2_000
 
 def accept_ready(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.cluster.session
-    instruction = instructions.accept_ready(authority=by.pubkey(), cluster=lease.cluster.key, lease=lease.key)
+    instruction = PROGRAM.ix.accept_ready(authority=by.pubkey(), cluster=lease.cluster.key, lease=lease.key)
     return Call("accept_ready", instruction, (by,))
 
 
 def extend_lease(lease: LeaseRef, model: int, extra_secs: int) -> Call:
-    instruction = instructions.extend_lease(
+    instruction = PROGRAM.ix.extend_lease(
         renter=lease.cluster.renter.pubkey(),
         cluster=lease.cluster.key,
         node=lease.node.key,
-        model=pda.model(ID, model),
+        model=pdas.model(ID, model),
         lease=lease.key,
         extra_secs=extra_secs,
     )
@@ -330,7 +330,7 @@ def extend_lease(lease: LeaseRef, model: int, extra_secs: int) -> Call:
 
 def end_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.cluster.renter
-    instruction = instructions.end_lease(
+    instruction = PROGRAM.ix.end_lease(
         authority=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
     )
     return Call("end_lease", instruction, (by,))
@@ -340,7 +340,7 @@ def end_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
 
 
 def settle_lease(lease: LeaseRef, payout: Keypair | None = None) -> Call:
-    instruction = instructions.settle_lease(
+    instruction = PROGRAM.ix.settle_lease(
         node=lease.node.key,
         cluster=lease.cluster.key,
         lease=lease.key,
@@ -350,12 +350,12 @@ def settle_lease(lease: LeaseRef, payout: Keypair | None = None) -> Call:
 
 
 def cancel_lease(lease: LeaseRef) -> Call:
-    instruction = instructions.cancel_lease(cluster=lease.cluster.key, node=lease.node.key, lease=lease.key)
+    instruction = PROGRAM.ix.cancel_lease(cluster=lease.cluster.key, node=lease.node.key, lease=lease.key)
     return Call("cancel_lease", instruction)
 
 
 def report_missed(lease: LeaseRef, reporter: Keypair, rewarded: bool = True) -> Call:
-    instruction = instructions.report_missed(
+    instruction = PROGRAM.ix.report_missed(
         reporter=reporter.pubkey(),
         cluster=lease.cluster.key,
         node=lease.node.key,
@@ -368,14 +368,12 @@ def report_missed(lease: LeaseRef, reporter: Keypair, rewarded: bool = True) -> 
 
 def close_lease(lease: LeaseRef) -> Call:
     renter = lease.cluster.renter.pubkey()
-    instruction = instructions.close_lease(
-        cluster=lease.cluster.key, node=lease.node.key, lease=lease.key, renter=renter
-    )
+    instruction = PROGRAM.ix.close_lease(cluster=lease.cluster.key, node=lease.node.key, lease=lease.key, renter=renter)
     return Call("close_lease", instruction)
 
 
 def close_cluster(cluster: ClusterRef, signed: bool = True) -> Call:
-    instruction = instructions.close_cluster(renter=cluster.renter.pubkey(), cluster=cluster.key)
+    instruction = PROGRAM.ix.close_cluster(renter=cluster.renter.pubkey(), cluster=cluster.key)
     if not signed:
         return Call("close_cluster", instruction)
     asked = PROGRAM.builder.also_signs("close_cluster", instruction, "renter")
@@ -383,4 +381,4 @@ def close_cluster(cluster: ClusterRef, signed: bool = True) -> Call:
 
 
 def burn(mint: Pubkey) -> Call:
-    return Call("burn", instructions.burn(mint=mint))
+    return Call("burn", PROGRAM.ix.burn(mint=mint))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from ionet import ed25519, pda
+from ionet import addresses, ed25519
 from ionet.errors import ChainRefused, ForeignProgramError, ProgramError
 from ionet.events import events_in_metadata
 from ionet.program import PROGRAM
@@ -116,7 +116,7 @@ class Chain:
         self.svm = runtime(os.environ.get("IONET_FEATURES", "mainnet"))
         for key, account in deployed_program(PROGRAM.id, elf("ionet"), upgrade_authority):
             self.svm.set_account(key, account)
-        self.svm.add_program(pda.PYTH_RECEIVER, elf("price_poster"))
+        self.svm.add_program(addresses.PYTH_RECEIVER, elf("price_poster"))
         self.payer = who("fee payer")
         self.fund(self.payer.pubkey(), 1_000 * LAMPORTS)
         self.now, self.slot = START_TIME, START_SLOT

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ionet import pda
-from ionet.generated import instructions
+from ionet import addresses
+from ionet.generated import pdas
 from ionet.generated.accounts import Renter
+from ionet.program import PROGRAM
 from program import calls
 from program.calls import FEED, ID, IO, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who
@@ -18,11 +19,11 @@ U64 = 2**64 - 1
 
 
 def price_of(oracle: Keypair) -> Pubkey:
-    return pda.price_update(oracle.pubkey(), FEED)
+    return addresses.price_update(oracle.pubkey(), FEED)
 
 
 def mint_iosd_exact(wallet: Keypair, oracle: Keypair, iosd_amount: int, max_io: int = U64) -> Call:
-    instruction = instructions.mint_iosd_exact(
+    instruction = PROGRAM.ix.mint_iosd_exact(
         wallet=wallet.pubkey(),
         price_update=price_of(oracle),
         from_account=ata(wallet, IO),
@@ -34,7 +35,7 @@ def mint_iosd_exact(wallet: Keypair, oracle: Keypair, iosd_amount: int, max_io: 
 
 
 def redeem_iosd(wallet: Keypair, oracle: Keypair | None, iosd_amount: int, min_io: int = 0) -> Call:
-    instruction = instructions.redeem_iosd(
+    instruction = PROGRAM.ix.redeem_iosd(
         wallet=wallet.pubkey(),
         price_update=None if oracle is None else price_of(oracle),
         from_account=ata(wallet, USD),
@@ -46,15 +47,15 @@ def redeem_iosd(wallet: Keypair, oracle: Keypair | None, iosd_amount: int, min_i
 
 
 def refresh_price(oracle: Keypair) -> Call:
-    return Call("refresh_price", instructions.refresh_price(price_update=price_of(oracle)))
+    return Call("refresh_price", PROGRAM.ix.refresh_price(price_update=price_of(oracle)))
 
 
 def buyback(world: World, seller: Keypair, oracle: Keypair, io_amount: int, min_usdc: int = 0) -> Call:
-    instruction = instructions.buyback(
+    instruction = PROGRAM.ix.buyback(
         seller=seller.pubkey(),
         from_account=ata(seller, IO),
         to=ata(seller, world.usdc),
-        fee_vault=pda.fee_vault(ID, world.usdc),
+        fee_vault=pdas.fee_vault(ID, world.usdc),
         price_update=price_of(oracle),
         io_amount=io_amount,
         min_usdc=min_usdc,
@@ -71,7 +72,7 @@ def paid_in(mint: Pubkey, call: Call, wallet: Keypair) -> Call:
         return call.swapped(payout_account=mine)
     if call.name == "withdraw_budget":
         return call.swapped(to=mine)
-    vaults = {"fee_vault": pda.fee_vault(ID, mint), "burn_vault": pda.burn_vault(ID, mint)}
+    vaults = {"fee_vault": pdas.fee_vault(ID, mint), "burn_vault": pdas.burn_vault(ID, mint)}
     return call.swapped(refund_to=mine, **vaults)
 
 
@@ -85,7 +86,7 @@ def cluster_in(world: World, mint: Pubkey, name: str = "a", deposit: int = 20_00
     renter = who(f"renter {name}")
     world.fund(renter.pubkey())
     fill(world, renter, mint, deposit)
-    account = pda.renter(ID, renter.pubkey())
+    account = pdas.renter_account(ID, renter.pubkey())
     number = world.get(Renter, account).next_cluster_id if world.exists(account) else 0
     cluster = ClusterRef(renter, number, who(f"session {name} {number}"))
     world.do(paid_in(mint, calls.open_cluster(cluster, deposit, world.now + 10 * 365 * 86_400), renter))
@@ -110,7 +111,7 @@ def fill(world: World, wallet: Keypair, mint: Pubkey, amount: int) -> None:
 def give_fees(world: World, usdc: int) -> None:
     """Puts USDC into the fee vault, as clusters that close would."""
     world.give_usdc(world.stranger, usdc)
-    world.move(world.stranger, pda.fee_vault(ID, world.usdc), world.usdc, usdc)
+    world.move(world.stranger, pdas.fee_vault(ID, world.usdc), world.usdc, usdc)
 
 
 def booking(world: World, node: NodeRef, cluster: ClusterRef, duration: int = 7_200) -> tuple[LeaseRef, Call]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ionet import ed25519
-from ionet.generated import instructions
 from ionet.generated.types import ProofEntry
+from ionet.program import PROGRAM
 from ionet.rules import merkle
 from program import calls
 from program.calls import LeaseRef
@@ -25,7 +25,7 @@ INTERVAL, GRACE, WINDOW, DEFENCE = 600, 600, 3_600, 86_400
 def approve_lease(world: World, lease: LeaseRef, through: int, *, by: Keypair | None = None) -> Call:
     """Of the proofs that are there now."""
     by = by or lease.cluster.session
-    instruction = instructions.approve_lease(
+    instruction = PROGRAM.ix.approve_lease(
         authority=by.pubkey(),
         cluster=lease.cluster.key,
         lease=lease.key,
@@ -37,7 +37,7 @@ def approve_lease(world: World, lease: LeaseRef, through: int, *, by: Keypair | 
 
 def dispute_lease(lease: LeaseRef, first: int, end: int, by: Keypair | None = None) -> Call:
     by = by or lease.cluster.session
-    instruction = instructions.dispute_lease(
+    instruction = PROGRAM.ix.dispute_lease(
         authority=by.pubkey(), cluster=lease.cluster.key, lease=lease.key, from_interval=first, to_interval=end
     )
     return Call("dispute_lease", instruction, (by,))
@@ -53,7 +53,7 @@ def defend_lease(
     by: Keypair | None = None,
 ) -> Call:
     by = by or lease.node.device
-    instruction = instructions.defend_lease(
+    instruction = PROGRAM.ix.defend_lease(
         defender=by.pubkey(),
         cluster=lease.cluster.key,
         node=lease.node.key,
@@ -68,8 +68,8 @@ def defend_lease(
 
 def leave_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.node.owner
-    instruction = instructions.leave_lease(
-        authority=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
+    instruction = PROGRAM.ix.leave_lease(
+        owner=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
     )
     return Call("leave_lease", instruction, (by,))
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from ionet import pda
-from ionet.generated import instructions
+from ionet import addresses
+from ionet.generated import pdas
 from ionet.generated.accounts import Case, Network, Node
 from ionet.generated.types import Params
+from ionet.program import PROGRAM
 from program.calls import ID, NETWORK, NodeRef
 from program.chain import Call, who
 from program.world import World
@@ -28,35 +29,35 @@ class CaseRef:
 
     @property
     def key(self) -> Pubkey:
-        return pda.case(ID, self.node.key, self.number)
+        return addresses.case(ID, self.node.key, self.number)
 
 
 def propose_params(authority: Keypair, params: Params) -> Call:
-    instruction = instructions.propose_params(authority=authority.pubkey(), params=params)
+    instruction = PROGRAM.ix.propose_params(authority=authority.pubkey(), params=params)
     return Call("propose_params", instruction, (authority,))
 
 
 def propose_role(authority: Keypair, role: int, value: bytes) -> Call:
-    instruction = instructions.propose_role(authority=authority.pubkey(), role=role, value=value)
+    instruction = PROGRAM.ix.propose_role(authority=authority.pubkey(), role=role, value=value)
     return Call("propose_role", instruction, (authority,))
 
 
 def apply_pending(caller: Keypair) -> Call:
-    return Call("apply_pending", instructions.apply_pending(caller=caller.pubkey()), (caller,))
+    return Call("apply_pending", PROGRAM.ix.apply_pending(caller=caller.pubkey()), (caller,))
 
 
 def set_model(authority: Keypair, code: int, enabled: bool) -> Call:
-    instruction = instructions.set_model(authority=authority.pubkey(), model=pda.model(ID, code), enabled=enabled)
+    instruction = PROGRAM.ix.set_model(authority=authority.pubkey(), model=pdas.model(ID, code), enabled=enabled)
     return Call("set_model", instruction, (authority,))
 
 
 def migrate_network() -> Call:
-    return Call("migrate_network", instructions.migrate_network())
+    return Call("migrate_network", PROGRAM.ix.migrate_network())
 
 
 def open_case(case: CaseRef, arbiter: Keypair | None = None, reason: int = 1, evidence: bytes = EVIDENCE) -> Call:
     arbiter = arbiter or who("arbiter")
-    instruction = instructions.open_case(
+    instruction = PROGRAM.ix.open_case(
         arbiter=arbiter.pubkey(), node=case.node.key, case=case.key, reason=reason, evidence_hash=evidence
     )
     return Call("open_case", instruction, (arbiter,))
@@ -64,7 +65,7 @@ def open_case(case: CaseRef, arbiter: Keypair | None = None, reason: int = 1, ev
 
 def appeal_case(case: CaseRef, answer: bytes = ANSWER) -> Call:
     owner = case.node.owner
-    instruction = instructions.appeal_case(owner=owner.pubkey(), node=case.node.key, case=case.key, appeal_hash=answer)
+    instruction = PROGRAM.ix.appeal_case(owner=owner.pubkey(), node=case.node.key, case=case.key, appeal_hash=answer)
     return Call("appeal_case", instruction, (owner,))
 
 
@@ -72,7 +73,7 @@ def decide_case(
     case: CaseRef, bps: int = 0, blocked: bool = False, by: Keypair | None = None, opened_by: Keypair | None = None
 ) -> Call:
     by, opened_by = by or who("arbiter"), opened_by or who("arbiter")
-    instruction = instructions.decide_case(
+    instruction = PROGRAM.ix.decide_case(
         authority=by.pubkey(),
         node=case.node.key,
         case=case.key,

@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ionet import pda
+from ionet import addresses
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from program.calls import ID, IO
 from program.chain import TOKEN_PROGRAM, who
@@ -20,7 +21,7 @@ from solders.pubkey import Pubkey
 
 SYSTEM = Pubkey.default()
 # Programs whose accounts a stage has, and which could change.
-OWNERS = (ID, TOKEN_PROGRAM, SYSTEM, pda.PYTH_RECEIVER)
+OWNERS = (ID, TOKEN_PROGRAM, SYSTEM, addresses.PYTH_RECEIVER)
 CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 INSTRUCTIONS_SYSVAR = Pubkey.from_string("Sysvar1nstructions1111111111111111111111111")
 # A transaction locks at most 64 accounts; the payer and programs are among them.
@@ -66,14 +67,14 @@ def prepare(stage: Stage) -> Target:
         SYSTEM,
         CLOCK,
         INSTRUCTIONS_SYSVAR,
-        pda.PYTH_RECEIVER,
+        addresses.PYTH_RECEIVER,
         who("nowhere").pubkey(),
     ]
     left_out = {
         world.payer.pubkey(),
         svm.airdrop_pubkey(),
     }  # the payer of the test, and a wallet that is never the same
-    zoo = sorted({*found, *fixed, pda.owed(ID, IO, who("nowhere").pubkey())} - left_out, key=bytes)
+    zoo = sorted({*found, *fixed, pdas.owed(ID, IO, who("nowhere").pubkey())} - left_out, key=bytes)
     return Target(stage, tuple(zoo), keys)
 
 
@@ -240,7 +241,7 @@ def reowned(rng: random.Random, draft: Draft, target: Target) -> None:
 def stranger_to(rng: random.Random, account: Account) -> Pubkey:
     """A program that does not own the account. Never this one: nobody else writes an account of its own."""
     return rng.choice(
-        [owner for owner in (pda.PYTH_RECEIVER, TOKEN_2022, TOKEN_PROGRAM, SYSTEM) if owner != account.owner]
+        [owner for owner in (addresses.PYTH_RECEIVER, TOKEN_2022, TOKEN_PROGRAM, SYSTEM) if owner != account.owner]
     )
 
 

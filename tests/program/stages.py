@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ionet import pda
+from ionet import addresses
+from ionet.generated import pdas
 from ionet.generated.accounts import Network
 from program import calls, currencies, disputes, governance, staking
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
@@ -17,7 +18,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
-OTHER_PROGRAM = pda.PYTH_RECEIVER
+OTHER_PROGRAM = addresses.PYTH_RECEIVER
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _report(world: World, lease: LeaseRef) -> Call:
 
 
 def _burn(world: World, _lease: LeaseRef) -> Call:
-    world.move(world.treasury, pda.burn_vault(ID, IO), IO, 1)
+    world.move(world.treasury, pdas.burn_vault(ID, IO), IO, 1)
     return calls.burn(IO)
 
 
@@ -316,7 +317,7 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "cluster": cluster.key,
         "lease": b.key,
         "position": node.position,
-        "case": pda.case(ID, node.key, 0),
+        "case": addresses.case(ID, node.key, 0),
         "stake_vault": node.vault,
         "escrow": cluster.escrow,
         "owner": node.owner,
@@ -330,14 +331,14 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "caller": cluster.renter,
         "defender": node.owner,
         "seller": node.owner,
-        "model": pda.model(ID, T4),
-        "renter_account": pda.renter(ID, cluster.renter.pubkey()),
+        "model": pdas.model(ID, T4),
+        "renter_account": pdas.renter_account(ID, cluster.renter.pubkey()),
         "mint": world.create_mint(who("odd mint"), 5),
         "io_mint": USD,
         "iosd_mint": IO,
         "usdc_mint": who("odd mint").pubkey(),
-        "fee_vault": pda.fee_vault(ID, IO),
-        "burn_vault": pda.burn_vault(ID, USD),
+        "fee_vault": pdas.fee_vault(ID, IO),
+        "burn_vault": pdas.burn_vault(ID, USD),
         "from": ata(node.owner, IO),
         "to": ata(node.owner, IO),
         "payout_account": ata(node.owner, USD),
@@ -345,8 +346,8 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "renter_io": ata(node.owner, IO),
         "reporter_io": ata(node.owner, IO),
         "genesis_account": ata(world.stranger, IO),
-        "owed": pda.owed(ID, IO, node.owner.pubkey()),
-        "program_data": pda.program_data(OTHER_PROGRAM),
+        "owed": pdas.owed(ID, IO, node.owner.pubkey()),
+        "program_data": addresses.program_data(OTHER_PROGRAM),
         "price_update": NETWORK,
         "instructions": NETWORK,
         "token_program": TOKEN_2022,
@@ -356,7 +357,7 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
 def _others_of(name: str) -> dict[str, Pubkey | Keypair]:
     """Where a slot's name means something else in one instruction."""
     renter = ata(who("renter b"), USD)
-    owed = pda.owed(ID, USD, who("supplier b").pubkey())
+    owed = pdas.owed(ID, USD, who("supplier b").pubkey())
     table: dict[str, dict[str, Pubkey | Keypair]] = {
         "open_cluster": {"from": renter},
         "withdraw_budget": {"to": renter},
@@ -364,7 +365,7 @@ def _others_of(name: str) -> dict[str, Pubkey | Keypair]:
         "mint_iosd_exact": {"from": ata(who("renter b"), IO)},
         "redeem_iosd": {"from": renter, "to": ata(who("supplier b"), USD)},
         "leave_lease": {"authority": who("supplier b")},
-        "close_cluster": {"burn_vault": pda.burn_vault(ID, IO), "owed": owed},
+        "close_cluster": {"burn_vault": pdas.burn_vault(ID, IO), "owed": owed},
         "settle_lease": {"owed": owed},
         "claim_owed": {"to": ata(who("supplier b"), USD)},
     }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ionet import pda
 from ionet.errors import ChainRefused
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from program import calls, governance
 from program.calls import ID, IO, NodeRef, ata
@@ -25,40 +24,40 @@ def held_by(node: NodeRef, staker: Keypair) -> NodeRef:
 
 def set_co_stake_terms(node: NodeRef, share_bps: int) -> Call:
     owner = node.owner
-    instruction = instructions.set_co_stake_terms(owner=owner.pubkey(), node=node.key, share_bps=share_bps)
+    instruction = PROGRAM.ix.set_co_stake_terms(owner=owner.pubkey(), node=node.key, share_bps=share_bps)
     return Call("set_co_stake_terms", instruction, (owner,))
 
 
 def fund_rewards(node: NodeRef, payer: Keypair, amount: int) -> Call:
-    instruction = instructions.fund_rewards(payer=payer.pubkey(), node=node.key, amount=amount)
+    instruction = PROGRAM.ix.fund_rewards(payer=payer.pubkey(), node=node.key, amount=amount)
     return Call("fund_rewards", instruction, (payer,))
 
 
 def claim_rewards(held: NodeRef, position: bool = True) -> Call:
     staker = held.owner.pubkey()
     found = held.position if position else None
-    return Call("claim_rewards", instructions.claim_rewards(node=held.key, position=found, staker=staker))
+    return Call("claim_rewards", PROGRAM.ix.claim_rewards(node=held.key, position=found, staker=staker))
 
 
 def push_unbond(held: NodeRef) -> Call:
-    return Call("push_unbond", instructions.push_unbond(node=held.key, position=held.position))
+    return Call("push_unbond", PROGRAM.ix.push_unbond(node=held.key, position=held.position))
 
 
 def close_stake_vault(node: NodeRef) -> Call:
-    return Call("close_stake_vault", instructions.close_stake_vault(node=node.key, owner=node.owner.pubkey()))
+    return Call("close_stake_vault", PROGRAM.ix.close_stake_vault(node=node.key, owner=node.owner.pubkey()))
 
 
 def open_owed(payer: Keypair, owner: Pubkey, mint: Pubkey) -> Call:
-    return Call("open_owed", instructions.open_owed(payer=payer.pubkey(), mint=mint, owner=owner), (payer,))
+    return Call("open_owed", PROGRAM.ix.open_owed(payer=payer.pubkey(), mint=mint, owner=owner), (payer,))
 
 
 def claim_owed(owner: Keypair, mint: Pubkey, to: Pubkey) -> Call:
-    return Call("claim_owed", instructions.claim_owed(owner=owner.pubkey(), mint=mint, to=to), (owner,))
+    return Call("claim_owed", PROGRAM.ix.claim_owed(owner=owner.pubkey(), mint=mint, to=to), (owner,))
 
 
 def with_owed(call: Call, owner: Pubkey, mint: Pubkey) -> Call:
     """The same call with the recipient's owed account beside his associated one."""
-    key = pda.owed(ID, mint, owner)
+    key = pdas.owed(ID, mint, owner)
     at = list(PROGRAM.builder.accounts(call.name, call.instruction)).index("owed")
     metas = list(call.instruction.accounts)
     metas[at] = AccountMeta(key, is_signer=False, is_writable=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, DeviceModel, Iosd, Node
 from ionet.generated.events import LeaseBooked
 from program import calls
@@ -43,15 +43,15 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             ready_by=world.now + 1_200,
             required_stake=required_stake(H100, 8),
             io_price=3_000_000,
-            reserved_amount=PRICE + FEE,
-            cluster_reserved_after=PRICE + FEE,
+            locked=PRICE + FEE,
+            cluster_locked_after=PRICE + FEE,
         ),
     )
     found, cluster, node = world.of(lease), world.of_cluster(lease.cluster), world.of_node(lease.node)
     assert (found.status, found.role, found.number, found.currency) == (1, 0, 0, 1)
-    assert (found.booked_at, found.booked_slot, found.reserved_amount) == (world.now, world.slot, PRICE + FEE)
+    assert (found.booked_at, found.booked_slot, found.locked) == (world.now, world.slot, PRICE + FEE)
     assert (found.proof_head, found.ring, found.ring_next) == (bytes(32), (0,) * 16, 0)
-    assert (cluster.reserved, cluster.leases_booked, cluster.leases_open) == (PRICE + FEE, 1, 1)
+    assert (cluster.locked, cluster.leases_booked, cluster.leases_open) == (PRICE + FEE, 1, 1)
     assert (cluster.head_lease, cluster.last_activity_at) == (lease.key, world.now)
     assert (node.current_lease, node.next_lease_number) == (lease.key, 1)
     assert node.busy_until == world.now + 1_200 + 600 + 2 * HOUR + 600 + 3_600
@@ -74,7 +74,7 @@ def test_price_rounded_down_and_fee_rounded_up_ok(world: World, price: int, proc
     lease = LeaseRef(node, world.cluster(), 0)
     landed = world.do(calls.add_lease(lease, H100, duration, price))
     cost = price * processors * duration // 3_600
-    assert landed.event(LeaseBooked).reserved_amount == cost + -(-cost * 25 // 10_000)
+    assert landed.event(LeaseBooked).locked == cost + -(-cost * 25 // 10_000)
 
 
 def test_the_first_is_head_and_the_others_are_workers_ok(world: World, lease: LeaseRef) -> None:
@@ -83,7 +83,7 @@ def test_the_first_is_head_and_the_others_are_workers_ok(world: World, lease: Le
     landed = world.do(calls.add_lease(second, T4, HOUR))
     booked = landed.event(LeaseBooked)
     assert (booked.role, booked.cluster_seq) == (1, 3)
-    assert booked.cluster_reserved_after == world.of(lease).reserved_amount + booked.reserved_amount
+    assert booked.cluster_locked_after == world.of(lease).locked + booked.locked
     assert world.of_cluster(lease.cluster).head_lease == lease.key
 
 
@@ -159,7 +159,7 @@ def test_a_node_that_does_not_take_the_currency_fails(world: World) -> None:
 def test_a_node_that_cannot_be_hired_fails(
     world: World, lease: LeaseRef, error: str, kind: type[Any], changes: dict[str, Any]
 ) -> None:
-    world.forge(kind, lease.node.key if kind is Node else pda.model(ID, H100), **changes)
+    world.forge(kind, lease.node.key if kind is Node else pdas.model(ID, H100), **changes)
     with refused(error):
         world.do(calls.add_lease(lease, H100, HOUR))
 
@@ -191,5 +191,5 @@ def test_deposit_is_never_reserved_twice(world: World) -> None:
     world.booked(world.staked_node("a"), cluster)
     with refused("BudgetTooSmall"):
         world.booked(world.staked_node("b"), cluster)
-    assert world.of_cluster(cluster).reserved == PRICE + FEE
+    assert world.of_cluster(cluster).locked == PRICE + FEE
     assert world.tokens(cluster.escrow) == 2 * (PRICE + FEE) - 1 < 100 * USD_UNIT

@@ -4,7 +4,7 @@ account, which anyone may open, and claims it when he can."""
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.events import ClusterClosed, LeaseSettled, OwedClaimed, StakeWithdrawn
 from program import calls, staking
 from program.calls import ID, IO, USD, ClusterRef, LeaseRef, ata
@@ -55,7 +55,7 @@ def pay_owed(world: World, call: Call, owner: Keypair, mint: Pubkey) -> Landed:
     with refused("RecipientCannotReceive"):
         world.do(call)
     other = world.authority.pubkey()
-    if not world.exists(pda.owed(ID, mint, other)):
+    if not world.exists(pdas.owed(ID, mint, other)):
         world.do(staking.open_owed(world.stranger, other, mint))
     world.do(staking.open_owed(world.stranger, owner.pubkey(), mint))
     with refused("WrongOwedAccount"):
@@ -67,7 +67,7 @@ def claim(world: World, owner: Keypair, mint: Pubkey) -> int:
     to = world.token_account(f"of {owner.pubkey()} {mint} {world.now}", owner.pubkey(), mint)
     amount = world.do(staking.claim_owed(owner, mint, to)).event(OwedClaimed).amount
     assert world.tokens(to) == amount
-    assert not world.exists(pda.owed(ID, mint, owner.pubkey()))
+    assert not world.exists(pdas.owed(ID, mint, owner.pubkey()))
     return amount
 
 
@@ -94,7 +94,7 @@ def settled(lease: LeaseRef, mint: Pubkey) -> Call:
 
 
 def cluster_closed(cluster: ClusterRef, mint: Pubkey) -> Call:
-    vaults = {"fee_vault": pda.fee_vault(ID, mint), "burn_vault": pda.burn_vault(ID, mint)}
+    vaults = {"fee_vault": pdas.fee_vault(ID, mint), "burn_vault": pdas.burn_vault(ID, mint)}
     return calls.close_cluster(cluster, signed=False).swapped(refund_to=ata(cluster.renter, mint), **vaults)
 
 
@@ -173,7 +173,7 @@ def test_a_frozen_owed_account_waits_for_its_thaw_and_blocks_no_other(world: Wor
     owner = lease.node.owner
     block(world, owner, world.usdc, "frozen")
     pay_owed(world, settled(lease, world.usdc), owner, world.usdc)
-    owed = pda.owed(ID, world.usdc, owner.pubkey())
+    owed = pdas.owed(ID, world.usdc, owner.pubkey())
     freeze(world, owed)
     world.do(calls.close_lease(lease))
     world.warp(IDLE)

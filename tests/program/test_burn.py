@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import TokensBurned
 from program import calls
@@ -17,8 +17,8 @@ ISSUED = 29_850_000  # 10 IO at $3 less the spread
 
 def test_both_mints_all_fields_ok(world: World) -> None:
     renter = world.renter("renter", 10 * IO_UNIT)
-    world.move(renter, pda.burn_vault(ID, USD), USD, 7)
-    world.move(world.treasury, pda.burn_vault(ID, IO), IO, 9)
+    world.move(renter, pdas.burn_vault(ID, USD), USD, 7)
+    world.move(world.treasury, pdas.burn_vault(ID, IO), IO, 9)
     supplies = world.supply(USD), world.supply(IO)
     common: dict[str, Any] = {"iosd": IOSD, "at": world.now}
     assert world.do(calls.burn(USD)).events == (TokensBurned(seq=2, mint=USD, amount=7, burned_after=7, **common),)
@@ -27,7 +27,7 @@ def test_both_mints_all_fields_ok(world: World) -> None:
     books = world.get(Iosd, IOSD)
     assert (books.fee_burned, books.io_other_burned, books.io_burned) == (7, 9, 10 * IO_UNIT)
     assert books.minted - books.redeemed - books.fee_burned == world.supply(USD) == ISSUED - 7
-    world.move(renter, pda.burn_vault(ID, USD), USD, 5)
+    world.move(renter, pdas.burn_vault(ID, USD), USD, 5)
     assert world.do(calls.burn(USD)).event(TokensBurned).burned_after == 12
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IoBoughtBack
 from program import calls
@@ -43,7 +43,7 @@ def test_all_fields_ok(world: World, seller: Keypair) -> None:
         ),
     )
     assert world.tokens(ata(seller, world.usdc)) == 29_900_000
-    assert world.tokens(pda.fee_vault(ID, world.usdc)) == FEES - 29_900_000
+    assert world.tokens(pdas.fee_vault(ID, world.usdc)) == FEES - 29_900_000
     assert supply - world.supply(IO) == 1_000 * IO_UNIT - world.tokens(ata(seller, IO)) == 10 * IO_UNIT + 1
     books = world.get(Iosd, IOSD)
     assert (books.io_other_burned, books.io_burned, books.minted) == (10 * IO_UNIT + 1, 0, 0)
@@ -62,7 +62,7 @@ def test_all_the_fees_and_not_a_unit_more(world: World, seller: Keypair) -> None
     with refused("FeesTooSmall"):
         world.do(buyback(world, seller, world.oracle, 1_000 * IO_UNIT + 100))
     world.do(buyback(world, seller, world.oracle, 1_000 * IO_UNIT))
-    assert world.tokens(pda.fee_vault(ID, world.usdc)) == 0
+    assert world.tokens(pdas.fee_vault(ID, world.usdc)) == 0
     world.give_io(seller, IO_UNIT)
     with refused("FeesTooSmall"):
         world.do(buyback(world, seller, world.oracle, IO_UNIT))
@@ -108,4 +108,4 @@ def test_the_age_of_the_price(world: World, seller: Keypair, age: int) -> None:
 def test_fees_of_another_mint_are_not_for_sale(world: World, seller: Keypair) -> None:
     for mint in (IO, calls.USD):
         with refused("InvalidSeeds"):
-            world.do(buyback(world, seller, world.oracle, 34).swapped(fee_vault=pda.fee_vault(ID, mint)))
+            world.do(buyback(world, seller, world.oracle, 34).swapped(fee_vault=pdas.fee_vault(ID, mint)))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Node
 from ionet.generated.events import LeaseCancelled, NodeFlagsChanged, NodeSlashed
 from program import calls
@@ -36,15 +36,15 @@ def test_not_ready_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
             fee=0,
             released=PRICE + FEE,
             cluster_fees_after=0,
-            cluster_reserved_after=0,
+            cluster_locked_after=0,
         ),
         NodeFlagsChanged(node=lease.node.key, seq=5, at=world.now, before=0, after=1),
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (found.status, found.end_reason, found.reserved_amount) == (5, 5, 0)
+    assert (found.status, found.end_reason, found.locked) == (5, 5, 0)
     assert (node.current_lease, node.flags, node.promises_broken) == (NOBODY, 1, 1)
     assert node.busy_until == world.now + 4_200
-    assert (cluster.head_lease, cluster.fees, cluster.reserved) == (NOBODY, 0, 0)
+    assert (cluster.head_lease, cluster.fees, cluster.locked) == (NOBODY, 0, 0)
     world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT))
 
 
@@ -65,7 +65,7 @@ def test_not_accepted_in_time_all_fields_ok(world: World, lease: LeaseRef) -> No
             fee=FEE + HOLD,
             released=PRICE - HOLD,
             cluster_fees_after=FEE + HOLD,
-            cluster_reserved_after=0,
+            cluster_locked_after=0,
         ),
     )
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
@@ -73,7 +73,7 @@ def test_not_accepted_in_time_all_fields_ok(world: World, lease: LeaseRef) -> No
     with refused("BudgetTooSmall"):
         world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT - FEE - HOLD + 1))
     world.do(calls.close_lease(lease), calls.close_cluster(lease.cluster))
-    assert world.tokens(pda.burn_vault(ID, calls.USD)) == FEE + HOLD
+    assert world.tokens(pdas.burn_vault(ID, calls.USD)) == FEE + HOLD
 
 
 def test_the_hold_fee_is_never_more_than_was_reserved(world: World) -> None:
@@ -139,7 +139,7 @@ def test_the_third_broken_promise_is_slashed_ok(world: World, lease: LeaseRef) -
         )
     ]
     assert world.tokens(lease.node.vault) == 2 * STAKE - charge
-    assert world.tokens(pda.burn_vault(ID, IO)) == charge
+    assert world.tokens(pdas.burn_vault(ID, IO)) == charge
     assert world.of_node(lease.node).promises_broken == 0
     assert len(break_promise(world, lease, 3)) == 2
 

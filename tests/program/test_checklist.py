@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed, Seed
 from ionet.program import PROGRAM
 from program.calls import ID
@@ -209,4 +209,4 @@ def test_every_class_has_cells() -> None:
     assert len(cells("signer")) > 40
     assert len(cells("pda")) > 100
     assert {cell.slot for cell in cells("address")} >= {"token_program", "system_program"}
-    assert pda.event_authority(ID) == target("burn").stage.call.account("event_authority")
+    assert pdas.event_authority(ID) == target("burn").stage.call.account("event_authority")

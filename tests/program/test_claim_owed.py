@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.events import OwedClaimed
 from program import calls, staking
 from program.calls import ID, IO, USD, NodeRef, ata
@@ -24,7 +24,7 @@ def owed_to_owner(world: World) -> NodeRef:
 
 def test_to_any_account_of_the_mint_ok(world: World) -> None:
     owner = owed_to_owner(world).owner
-    owed = pda.owed(ID, IO, owner.pubkey())
+    owed = pdas.owed(ID, IO, owner.pubkey())
     to = world.token_account("new", owner.pubkey(), IO)
     rent, lamports = world.lamports(owed), world.lamports(owner.pubkey())
     landed = world.do(staking.claim_owed(owner, IO, to))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import RewardsClaimed
 from ionet.generated.types import Pool
@@ -135,7 +135,7 @@ def test_to_the_owed_account_of_who_cannot_receive(world: World) -> None:
     landed = world.do(staking.with_owed(staking.claim_rewards(held), held.owner.pubkey(), IO))
     claimed = landed.event(RewardsClaimed)
     assert claimed.owed
-    assert world.tokens(pda.owed(ID, IO, held.owner.pubkey())) == claimed.amount
+    assert world.tokens(pdas.owed(ID, IO, held.owner.pubkey())) == claimed.amount
 
 
 def test_to_another_account_or_staker_fails(world: World) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Network, Renter
 from ionet.generated.events import ClusterClosed
 from program import calls
@@ -11,8 +11,8 @@ from program.chain import refused
 from program.world import USD_UNIT, World
 
 IDLE = 7 * 86_400
-FEES = pda.fee_vault(ID, USD)
-BURN = pda.burn_vault(ID, USD)
+FEES = pdas.fee_vault(ID, USD)
+BURN = pdas.burn_vault(ID, USD)
 
 
 def lived(world: World) -> ClusterRef:
@@ -54,7 +54,7 @@ def test_all_fields_ok(world: World) -> None:
     assert not world.exists(cluster.key)
     assert not world.exists(cluster.escrow)
     assert world.lamports(cluster.renter.pubkey()) - lamports == rent
-    counter = world.get(Renter, pda.renter(ID, cluster.renter.pubkey()))
+    counter = world.get(Renter, pdas.renter_account(ID, cluster.renter.pubkey()))
     assert (counter.open_clusters, counter.next_cluster_id) == (0, 1)
 
 

@@ -39,14 +39,14 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             served_secs=6_600,
             missed_secs=600,
             released=32_080_000 - paid - fee,
-            cluster_reserved_after=0,
+            cluster_locked_after=0,
         ),
     )
     assert not world.exists(lease.key)
     assert world.lamports(lease.cluster.renter.pubkey()) - lamports == rent
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
     assert (node.leases_closed, node.served_secs, node.missed_secs, node.earned) == (1, 6_600, 600, paid)
-    assert (cluster.leases_open, cluster.reserved, cluster.last_activity_at) == (0, 0, world.now)
+    assert (cluster.leases_open, cluster.locked, cluster.last_activity_at) == (0, 0, world.now)
 
 
 def test_a_cancelled_lease_ok(world: World) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import StakeVaultClosed
 from ionet.generated.types import Pool
@@ -16,7 +16,7 @@ from program.world import HOUR, IO_UNIT, World
 
 OWN = 16_000 * IO_UNIT
 BEFORE = 100_000 * IO_UNIT
-BURN = pda.burn_vault(ID, IO)
+BURN = pdas.burn_vault(ID, IO)
 
 
 def leave(world: World, node: NodeRef, *held: NodeRef) -> None:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
-from ionet.generated import accounts
+from ionet.generated import accounts, pdas
 from ionet.generated.accounts import Lease, Node
 from ionet.program import PROGRAM
 from program.calls import ID, IOSD, NETWORK
@@ -64,7 +63,7 @@ def test_the_sizes_on_the_chain_are_those_of_the_idl(world: World) -> None:
         lease.node.key: Node,
         lease.node.position: accounts.StakePosition,
         lease.cluster.key: accounts.Cluster,
-        pda.renter(ID, lease.cluster.renter.pubkey()): accounts.Renter,
+        pdas.renter_account(ID, lease.cluster.renter.pubkey()): accounts.Renter,
     }
     assert {key: len(world.raw(key).data) for key in keys} == {
         key: PROGRAM.codec.account_size(kind) for key, kind in keys.items()

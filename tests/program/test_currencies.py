@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Iosd
 from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
@@ -68,7 +68,7 @@ def test_in_io_the_price_is_converted_once_all_fields_ok(world: World) -> None:
     per_hour = -(-2_000_000 * 10**10 // low)
     cost = per_hour * 8
     assert (booked.price, booked.io_price) == (per_hour, 2_980_000)
-    assert booked.reserved_amount == cost + -(-cost * 25 // 10_000)
+    assert booked.locked == cost + -(-cost * 25 // 10_000)
     found = world.of(lease)
     assert (found.price, found.currency, found.renter_fee_bps, found.supplier_fee_bps) == (per_hour, 4, 25, 25)
 
@@ -116,7 +116,7 @@ def test_in_io_an_extension_costs_the_locked_price(world: World) -> None:
     found = world.of(lease)
     cost = found.price * 8 * 2
     assert (found.price, found.duration) == (before.price, 2 * HOUR)
-    assert found.reserved_amount == world.of_cluster(cluster).reserved == cost + -(-cost * 25 // 10_000)
+    assert found.locked == world.of_cluster(cluster).locked == cost + -(-cost * 25 // 10_000)
 
 
 def test_in_io_an_extension_beyond_the_budget_fails(world: World) -> None:
@@ -129,7 +129,7 @@ def test_in_io_an_extension_beyond_the_budget_fails(world: World) -> None:
 def test_in_usdc_both_fees_are_two_percent_higher(world: World) -> None:
     node, cluster = world.staked_node(currencies=2), cluster_in(world, world.usdc, "c")
     booked = world.do(booking(world, node, cluster, HOUR)[1]).event(LeaseBooked)
-    assert (booked.price, booked.reserved_amount) == (2_000_000, HOURLY + HOURLY * 225 // 10_000)
+    assert (booked.price, booked.locked) == (2_000_000, HOURLY + HOURLY * 225 // 10_000)
     lease = calls.LeaseRef(node, cluster, 0)
     assert (world.of(lease).renter_fee_bps, world.of(lease).supplier_fee_bps) == (225, 225)
 
@@ -227,7 +227,7 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     earned = world.tokens(ata(owner, mint)) - before
     assert earned == gross - fee + bond // 3
     assert world.tokens(ata(cluster.renter, mint)) == deposit - gross - fee - bond // 3
-    fees, burned = world.tokens(pda.fee_vault(ID, mint)), world.tokens(pda.burn_vault(ID, mint))
+    fees, burned = world.tokens(pdas.fee_vault(ID, mint)), world.tokens(pdas.burn_vault(ID, mint))
     assert (fees, burned) == ((2 * fee, 0) if currency == "usdc" else (0, 2 * fee))
     assert not world.exists(cluster.escrow)
     counted = world.of_node(node)
@@ -276,7 +276,7 @@ def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) 
         world.do(settle)
     owner = node.owner.pubkey()
     world.do(staking.open_owed(world.stranger, owner, world.usdc), staking.with_owed(settle, owner, world.usdc))
-    assert world.tokens(pda.owed(ID, world.usdc, owner)) == HOURLY - HOURLY * 225 // 10_000
+    assert world.tokens(pdas.owed(ID, world.usdc, owner)) == HOURLY - HOURLY * 225 // 10_000
 
 
 def test_fees_of_usdc_clusters_buy_io(world: World) -> None:
@@ -289,10 +289,10 @@ def test_fees_of_usdc_clusters_buy_io(world: World) -> None:
     world.do(paid_in(world.usdc, calls.settle_lease(lease), node.owner), calls.close_lease(lease))
     world.do(paid_in(world.usdc, calls.close_cluster(cluster), cluster.renter))
     fees = 2 * HOURLY * 225 // 10_000
-    assert world.tokens(pda.fee_vault(ID, world.usdc)) == fees
+    assert world.tokens(pdas.fee_vault(ID, world.usdc)) == fees
     seller = who("seller")
     world.give_io(seller, IO_UNIT)
     world.open_ata(seller, world.usdc)
     world.post_price(DOLLAR)
     world.do(currencies.buyback(world, seller, world.oracle, fees * 100))
-    assert (world.tokens(pda.fee_vault(ID, world.usdc)), world.tokens(ata(seller, world.usdc))) == (0, fees)
+    assert (world.tokens(pdas.fee_vault(ID, world.usdc)), world.tokens(ata(seller, world.usdc))) == (0, fees)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
 from program.calls import ID, IO, NOBODY, LeaseRef, NodeRef, ata
@@ -11,7 +11,7 @@ from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400
 STAKE = required_stake(H100, 8)
-BURN = pda.burn_vault(ID, IO)
+BURN = pdas.burn_vault(ID, IO)
 WINDOW = 30 * DAY
 
 

@@ -53,7 +53,7 @@ def test_all_fields_ok(world: World, record: Record) -> None:
 
 def test_the_last_one_decides_all_fields_ok(world: World, record: Record) -> None:
     lease = record.lease
-    reserved = world.of_cluster(lease.cluster).reserved
+    reserved = world.of_cluster(lease.cluster).locked
     record.defend(3, 2)
     defended, resolved = record.defend(1)[0].events
     assert (defended.interval, defended.dispute_to, defended.bond_part) == (1, 1, PARTS[2])
@@ -67,7 +67,7 @@ def test_the_last_one_decides_all_fields_ok(world: World, record: Record) -> Non
         refunded_secs=0,
         bond_returned=0,
         bond_due=BOND,
-        cluster_reserved_after=reserved,
+        cluster_locked_after=reserved,
     )
     found, cluster = world.of(lease), world.of_cluster(lease.cluster)
     assert (found.dispute_from, found.dispute_to, found.held_secs, found.dispute_bond) == (0, 0, 0, 0)

@@ -35,13 +35,13 @@ def test_all_fields_ok(world: World, record: Record) -> None:
             bond=bond,
             defend_by=world.now + DEFENCE,
             by=session.pubkey(),
-            cluster_reserved_after=before.reserved + bond,
+            cluster_locked_after=before.locked + bond,
         ),
     )
     found, cluster = world.of(lease), world.of_cluster(lease.cluster)
     assert (found.dispute_from, found.dispute_to, found.held_secs, found.dispute_bond) == (1, 4, 1_800, bond)
     assert (found.disputed_at, found.disputed_slot, found.dispute_head) == (world.now, world.slot, record.head())
-    assert (cluster.disputes_open, cluster.reserved) == (1, before.reserved + bond)
+    assert (cluster.disputes_open, cluster.locked) == (1, before.locked + bond)
 
 
 def test_what_is_held_is_neither_paid_nor_missed(world: World, record: Record) -> None:

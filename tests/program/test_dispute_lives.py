@@ -6,8 +6,8 @@ import random
 from contextlib import suppress
 
 import pytest
-from ionet import pda
 from ionet.errors import ChainRefused
+from ionet.generated import pdas
 from ionet.generated.errors import NothingMissed
 from program import calls, disputes
 from program.calls import ID, IO, USD, ClusterRef, NodeRef, ata
@@ -36,8 +36,8 @@ class Life:
 
     def wealth(self) -> tuple[int, int]:
         """IO and IOSD of everybody and of the vaults to be burned."""
-        io = [ata(wallet, IO) for wallet in (self.owner, self.renter, self.stranger)] + [pda.burn_vault(ID, IO)]
-        usd = [ata(wallet, USD) for wallet in (self.owner, self.renter)] + [pda.burn_vault(ID, USD)]
+        io = [ata(wallet, IO) for wallet in (self.owner, self.renter, self.stranger)] + [pdas.burn_vault(ID, IO)]
+        usd = [ata(wallet, USD) for wallet in (self.owner, self.renter)] + [pdas.burn_vault(ID, USD)]
         return sum(map(self.world.tokens, io)), sum(map(self.world.tokens, usd))
 
     def end(self, how: str) -> None:
@@ -58,9 +58,9 @@ class Life:
     def check(self) -> None:
         """Every second is in one place, and the budget holds what is locked for the lease."""
         world, lease, cluster = self.world, self.world.of(self.lease), self.world.of_cluster(self.lease.cluster)
-        assert cluster.reserved == lease.reserved_amount + lease.dispute_bond + lease.bond_due
+        assert cluster.locked == lease.locked + lease.dispute_bond + lease.bond_due
         escrow = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded
-        assert 0 <= cluster.reserved <= escrow
+        assert 0 <= cluster.locked <= escrow
         assert world.tokens(self.lease.cluster.escrow) == escrow + cluster.fees
         decided = lease.matured_secs + lease.missed_secs + lease.held_secs + lease.refunded_secs
         assert decided <= lease.duration
@@ -84,7 +84,7 @@ class Life:
         with suppress(NothingMissed):
             world.do(calls.report_missed(lease, self.stranger))
         world.do(calls.close_lease(lease))
-        assert world.of_cluster(lease.cluster).reserved == 0
+        assert world.of_cluster(lease.cluster).locked == 0
         world.warp(7 * 86_400)
         world.do(calls.close_cluster(lease.cluster, signed=False), calls.retire_node(lease.node))
         world.warp(14 * 86_400)

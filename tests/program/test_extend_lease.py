@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Lease, Node
 from ionet.generated.events import LeaseExtended
 from program import calls
@@ -36,13 +36,13 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             duration=3 * HOUR,
             ends_at=before.ends_at + HOUR,
             added_amount=HOURLY,
-            cluster_reserved_after=3 * HOURLY,
+            cluster_locked_after=3 * HOURLY,
         ),
     )
     found = world.of(lease)
-    assert (found.duration, found.ends_at, found.reserved_amount) == (3 * HOUR, before.ends_at + HOUR, 3 * HOURLY)
+    assert (found.duration, found.ends_at, found.locked) == (3 * HOUR, before.ends_at + HOUR, 3 * HOURLY)
     assert found.price == before.price
-    assert world.of_cluster(lease.cluster).reserved == 3 * HOURLY
+    assert world.of_cluster(lease.cluster).locked == 3 * HOURLY
 
 
 def test_second_by_second_costs_what_one_extension_costs(world: World) -> None:
@@ -51,7 +51,7 @@ def test_second_by_second_costs_what_one_extension_costs(world: World) -> None:
     for _ in range(50):
         world.do(calls.extend_lease(lease, H100, 7))
     price = 999_999 * 7 * (2 * HOUR + 350) // 3_600
-    assert world.of(lease).reserved_amount == price + -(-price * 25 // 10_000)
+    assert world.of(lease).locked == price + -(-price * 25 // 10_000)
 
 
 def test_the_added_time_is_served_and_paid(world: World, lease: LeaseRef) -> None:
@@ -133,7 +133,7 @@ def test_after_an_early_end_fails(world: World, lease: LeaseRef) -> None:
 def test_a_node_that_cannot_be_hired_fails(
     world: World, lease: LeaseRef, error: str, kind: type[Any], changes: dict[str, Any]
 ) -> None:
-    world.forge(kind, lease.node.key if kind is Node else pda.model(ID, H100), **changes)
+    world.forge(kind, lease.node.key if kind is Node else pdas.model(ID, H100), **changes)
     with refused(error):
         world.do(calls.extend_lease(lease, H100, HOUR))
 

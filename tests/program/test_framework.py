@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
 from ionet.codec.program import EVENT_TAG
+from ionet.generated import pdas
 from ionet.generated.events import NodeFlagsChanged
 from ionet.program import PROGRAM
 from program.calls import ID
@@ -50,7 +50,7 @@ def test_an_event_that_somebody_else_records_fails() -> None:
     node = stage.call.account("node")
     forged = NodeFlagsChanged(node=node, seq=3, at=stage.world.now, before=0, after=2)
     data = EVENT_TAG + PROGRAM.codec.encode_event(forged)
-    authority = pda.event_authority(ID)
+    authority = pdas.event_authority(ID)
     with refused("MissingRequiredSignature"):
         send(stage, data, [AccountMeta(authority, False, False)], [])
     stranger = stage.world.stranger

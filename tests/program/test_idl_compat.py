@@ -155,7 +155,7 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
         ["account Lease: version changed from u8 to i8"],
     ),
     "account shrinks": (
-        lambda d: field(d, "reserved", of="Lease").update(type={"array": ["u8", 20]}),
+        lambda d: field(d, "locked", of="Lease").update(type={"array": ["u8", 20]}),
         ["account Lease: shrinks from ([0-9]+) to ([0-9]+) bytes"],
     ),
     "account grows": (
@@ -193,7 +193,7 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
         ["type Pool: amount moved from byte 0 to byte 8", "type Pool: era moved from byte 8 to byte 4"],
     ),
     "type of another size": (
-        lambda d: field(d, "reserved", of="Params").update(type={"array": ["u8", 116]}),
+        lambda d: field(d, "locked", of="Params").update(type={"array": ["u8", 116]}),
         [r"account Network: \w+ moved from byte [0-9]+ to byte [0-9]+"] * 4
         + ["account Network: grows from ([0-9]+) to ([0-9]+) bytes, which needs a migration"]
         + ["type Params: its size changed from ([0-9]+) to ([0-9]+) bytes"],
@@ -227,7 +227,7 @@ def test_a_break_is_noticed(case: str) -> None:
 def carve(document: Doc) -> None:
     """Takes four of a lease's 28 spare bytes for a field."""
     found = fields(document, "Lease")
-    spare = at(found, "reserved")
+    spare = at(found, "locked")
     found[spare]["type"] = {"array": ["u8", 24]}
     found.insert(spare, {"name": "fresh", "type": "u32"})
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from program import calls
 from program.calls import ID, IO, NETWORK, USD
 from program.chain import TOKEN_PROGRAM, refused, who
@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 
 @pytest.mark.parametrize("mint", [IO, USD], ids=["io", "iosd"])
 def test_both_vaults_belong_to_the_network_ok(world: World, mint: Pubkey) -> None:
-    for vault in (pda.fee_vault(ID, mint), pda.burn_vault(ID, mint)):
+    for vault in (pdas.fee_vault(ID, mint), pdas.burn_vault(ID, mint)):
         account = world.raw(vault)
         assert account.owner == TOKEN_PROGRAM
         assert account.data[:72] == bytes(mint) + bytes(NETWORK) + bytes(8)
@@ -20,7 +20,7 @@ def test_both_vaults_belong_to_the_network_ok(world: World, mint: Pubkey) -> Non
 def test_usdc_and_who_pays_ok(world: World) -> None:
     before = world.lamports(world.stranger.pubkey())
     landed = world.do(calls.init_vaults(world.stranger, world.usdc))
-    vaults = [pda.fee_vault(ID, world.usdc), pda.burn_vault(ID, world.usdc)]
+    vaults = [pdas.fee_vault(ID, world.usdc), pdas.burn_vault(ID, world.usdc)]
     assert before - world.lamports(world.stranger.pubkey()) == sum(world.lamports(vault) for vault in vaults)
     assert landed.events == ()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.errors import NothingMissed
 from ionet.generated.events import LeaseCancelled, LeaseEnded, NodeSlashed
 from program import calls
@@ -64,7 +64,7 @@ class Life:
         world.do(calls.retire_node(lease.node))
         world.warp(14 * DAY)
         world.do(calls.withdraw(lease.node))
-        burned = [world.tokens(pda.burn_vault(ID, mint)) for mint in (IO, USD)]
+        burned = [world.tokens(pdas.burn_vault(ID, mint)) for mint in (IO, USD)]
         self.nothing_is_left()
         after = self.wealth()
         gained = {name: (after[name][0] - io, after[name][1] - usd) for name, (io, usd) in self.before.items()}
@@ -77,7 +77,7 @@ class Life:
         gone = (lease.key, lease.cluster.key, lease.cluster.escrow, lease.node.position)
         assert not any(world.exists(key) for key in gone)
         assert world.tokens(lease.node.vault) == 0
-        kept = [[lease.node.key, lease.node.vault], [pda.renter(ID, self.renter.pubkey())]]
+        kept = [[lease.node.key, lease.node.vault], [pdas.renter_account(ID, self.renter.pubkey())]]
         spent = [before - after for before, after in zip(self.lamports, self.rent(), strict=True)]
         assert spent == [sum(world.lamports(key) for key in keys) for keys in kept]
 
@@ -315,8 +315,8 @@ def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, ho
     world.warp(14 * DAY)
     world.do(calls.withdraw(node))
     lost = [amount - world.tokens(account) for amount, account in zip(before, accounts, strict=True)]
-    assert lost[0] + lost[2] == world.tokens(pda.burn_vault(ID, IO)) >= 0
-    assert lost[1] == world.tokens(pda.burn_vault(ID, USD)) >= 0
+    assert lost[0] + lost[2] == world.tokens(pdas.burn_vault(ID, IO)) >= 0
+    assert lost[1] == world.tokens(pdas.burn_vault(ID, USD)) >= 0
     assert sum(lost) > 0 or how == "not ready"
 
 

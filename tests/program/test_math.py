@@ -9,8 +9,7 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ionet import pda
-from ionet.generated import types
+from ionet.generated import pdas, types
 from ionet.generated.accounts import Lease, Node, StakePosition
 from ionet.generated.events import LeaseBooked, LeaseSettled, NodeSlashed, Staked, UnbondRequested
 from program import calls, governance
@@ -95,7 +94,7 @@ def test_a_lease_costs_and_pays_what_the_rules_say(
     terms_seq = world.of_node(node).terms_seq
     booked = world.do(calls.add_lease(lease, H100, duration, price, terms_seq)).event(LeaseBooked)
     cost = earned(price, processors, duration)
-    assert booked.reserved_amount == cost + fee(cost)
+    assert booked.locked == cost + fee(cost)
     world.do(calls.mark_ready(lease))
     world.do(calls.accept_ready(lease))
     served = sum(prove(world, lease, duration, parts))
@@ -111,7 +110,7 @@ def test_a_lease_costs_and_pays_what_the_rules_say(
         world.forge(Lease, lease.key, pending_bps=0, charged_bps=5_000)  # slashes have their own test
     world.do(calls.close_lease(lease))
     found = world.of_cluster(cluster)
-    assert (found.reserved, found.deposit - found.paid - found.refunded) == (0, world.tokens(cluster.escrow))
+    assert (found.locked, found.deposit - found.paid - found.refunded) == (0, world.tokens(cluster.escrow))
 
 
 def prove(world: World, lease: LeaseRef, duration: int, parts: list[int]) -> Iterator[int]:
@@ -284,4 +283,4 @@ def test_the_required_stake(world: World, multiplier: int, processors: int) -> N
     set_pool(world, node, Pool(required, 1_000 * required))
     lease = LeaseRef(node, world.cluster(), 0)
     assert world.do(calls.add_lease(lease, code, HOUR)).event(LeaseBooked).required_stake == required
-    assert pda.model(ID, code) != pda.model(ID, H100)
+    assert pdas.model(ID, code) != pdas.model(ID, H100)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Renter
 from ionet.generated.events import ClusterOpened
 from program import calls
@@ -40,17 +40,17 @@ def test_all_fields_ok(world: World, renter: Keypair) -> None:
         ),
     )
     found = world.of_cluster(cluster)
-    assert (found.renter, found.payer, found.mint) == (renter.pubkey(), renter.pubkey(), USD)
+    assert (found.renter, found.renter, found.mint) == (renter.pubkey(), renter.pubkey(), USD)
     assert (found.session_key, found.session_expires_at) == (SESSION.pubkey(), world.now + 1)
     assert (found.config_hash, found.kind, found.currency, found.id) == (CONFIG, 3, 1, 0)
-    assert (found.deposit, found.reserved, found.paid, found.fees, found.refunded) == (7 * USD_UNIT, 0, 0, 0, 0)
+    assert (found.deposit, found.locked, found.paid, found.fees, found.refunded) == (7 * USD_UNIT, 0, 0, 0, 0)
     assert (found.opened_at, found.last_activity_at, found.head_started_at) == (world.now, world.now, 0)
     assert (found.head_lease, found.leases_open, found.seq) == (NOBODY, 0, 1)
     assert world.tokens(cluster.escrow) == 7 * USD_UNIT
     assert before - world.tokens(ata(renter, USD)) == 7 * USD_UNIT
-    counter = world.get(Renter, pda.renter(ID, renter.pubkey()))
+    counter = world.get(Renter, pdas.renter_account(ID, renter.pubkey()))
     assert (counter.wallet, counter.next_cluster_id, counter.open_clusters) == (renter.pubkey(), 1, 1)
-    keys = (cluster.key, cluster.escrow, pda.renter(ID, renter.pubkey()))
+    keys = (cluster.key, cluster.escrow, pdas.renter_account(ID, renter.pubkey()))
     assert lamports - world.lamports(renter.pubkey()) == sum(world.lamports(key) for key in keys)
 
 
@@ -62,13 +62,13 @@ def test_ids_count_up_and_never_repeat(world: World, renter: Keypair) -> None:
         with refused("WrongRenterAccount"):
             world.do(calls.open_cluster(ClusterRef(renter, wrong, SESSION), 1, world.now + 1))
     world.do(calls.open_cluster(second, 1, world.now + 1))
-    counter = world.get(Renter, pda.renter(ID, renter.pubkey()))
+    counter = world.get(Renter, pdas.renter_account(ID, renter.pubkey()))
     assert (counter.next_cluster_id, counter.open_clusters) == (2, 1)
 
 
 def test_addresses_that_hold_lamports_are_no_obstacle_ok(world: World, renter: Keypair) -> None:
     cluster = ClusterRef(renter, 0, SESSION)
-    for key in (cluster.key, cluster.escrow, pda.renter(ID, renter.pubkey())):
+    for key in (cluster.key, cluster.escrow, pdas.renter_account(ID, renter.pubkey())):
         world.fund(key, 1_000_000)
     world.do(calls.open_cluster(cluster, 1, world.now + 1))
 

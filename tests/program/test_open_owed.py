@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from program import staking
 from program.calls import ID, IO, NETWORK, USD
 from program.chain import TOKEN_PROGRAM, refused, who
@@ -14,7 +14,7 @@ def test_it_is_the_networks_and_anyone_pays_for_it_ok(world: World, currency: st
     owner = who("somebody without an account").pubkey()
     before = world.lamports(world.stranger.pubkey())
     landed = world.do(staking.open_owed(world.stranger, owner, mint))
-    owed = pda.owed(ID, mint, owner)
+    owed = pdas.owed(ID, mint, owner)
     account = world.raw(owed)
     assert landed.events == ()
     assert account.owner == TOKEN_PROGRAM
@@ -36,5 +36,5 @@ def test_a_mint_that_is_not_the_networks_fails(world: World) -> None:
 
 def test_an_address_that_holds_lamports_is_no_obstacle_ok(world: World) -> None:
     owner = world.treasury.pubkey()
-    world.fund(pda.owed(ID, IO, owner), 1_000_000)
+    world.fund(pdas.owed(ID, IO, owner), 1_000_000)
     world.do(staking.open_owed(world.stranger, owner, IO))

@@ -3,9 +3,10 @@ to whom it belongs, and every vault, escrow and lease is gone."""
 
 from __future__ import annotations
 
-from ionet import pda
-from ionet.generated import instructions
+from ionet import addresses
+from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Node
+from ionet.program import PROGRAM
 from program import calls, governance, staking
 from program.calls import FEED, ID, IO, IOSD, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, refused, who
@@ -48,7 +49,7 @@ class Life:
         lease = LeaseRef(world.staked_node(name, currencies=7), cluster, 0)
         world.open_ata(lease.node.owner, mint)
         booked = calls.add_lease(lease, H100, 2 * HOUR)
-        world.do(booked.swapped(price_update=pda.price_update(world.oracle.pubkey(), FEED)))
+        world.do(booked.swapped(price_update=addresses.price_update(world.oracle.pubkey(), FEED)))
         world.do(calls.mark_ready(lease), calls.accept_ready(lease))
         return lease
 
@@ -92,7 +93,7 @@ def finish(life: Life) -> None:
     for mint, lease in leases.items():
         paid = calls.settle_lease(lease).swapped(payout_account=ata(lease.node.owner, mint))
         world.do(paid, calls.close_lease(lease))
-        vaults = {"fee_vault": pda.fee_vault(ID, mint), "burn_vault": pda.burn_vault(ID, mint)}
+        vaults = {"fee_vault": pdas.fee_vault(ID, mint), "burn_vault": pdas.burn_vault(ID, mint)}
         closed = calls.close_cluster(lease.cluster).swapped(refund_to=ata(lease.cluster.renter, mint), **vaults)
         world.do(closed)
 
@@ -123,7 +124,7 @@ def redeem(world: World, wallet: Keypair) -> None:
     if amount == 0:
         return
     update = world.post_price(3 * IO_UNIT)
-    instruction = instructions.redeem_iosd(
+    instruction = PROGRAM.ix.redeem_iosd(
         wallet=wallet.pubkey(),
         from_account=ata(wallet, USD),
         to=world.open_ata(wallet, IO),
@@ -136,10 +137,10 @@ def redeem(world: World, wallet: Keypair) -> None:
 
 def buy_back(world: World, seller: Keypair) -> None:
     """IO for all USDC in the fee vault: three dollars each, to the unit because the price is whole."""
-    fees = pda.fee_vault(ID, world.usdc)
+    fees = pdas.fee_vault(ID, world.usdc)
     update = world.post_price(3 * IO_UNIT)
     io_amount = -(-world.tokens(fees) * IO_UNIT // (3 * USD_UNIT))
-    instruction = instructions.buyback(
+    instruction = PROGRAM.ix.buyback(
         seller=seller.pubkey(),
         from_account=ata(seller, IO),
         to=world.open_ata(seller, world.usdc),
@@ -164,7 +165,7 @@ def test_every_unit_gets_out(world: World) -> None:
         redeem(world, wallet)
     buy_back(world, world.treasury)
     for mint in (IO, USD):
-        if world.tokens(pda.burn_vault(ID, mint)):
+        if world.tokens(pdas.burn_vault(ID, mint)):
             world.do(calls.burn(mint))
 
     gone = [life.cancelled.key, life.case.key]
@@ -172,7 +173,7 @@ def test_every_unit_gets_out(world: World) -> None:
     gone += [*(node.vault for node in life.nodes), *(held.position for held in life.positions)]
     assert [key for key in gone if world.exists(key)] == []
     for mint in life.mints:
-        assert world.tokens(pda.burn_vault(ID, mint)) == world.tokens(pda.fee_vault(ID, mint)) == 0
+        assert world.tokens(pdas.burn_vault(ID, mint)) == world.tokens(pdas.fee_vault(ID, mint)) == 0
     for node in life.nodes:
         found = world.get(Node, node.key)
         assert found.bonded.amount == found.unbonding.amount == found.refill == 0

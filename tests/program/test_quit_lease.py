@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls
 from program.calls import ID, IO, NOBODY, LeaseRef, ata
@@ -10,7 +10,7 @@ from program.world import H100, HOUR, World, required_stake
 
 INTERVAL = 600
 STAKE = required_stake(H100, 8)
-BURN = pda.burn_vault(ID, IO)
+BURN = pdas.burn_vault(ID, IO)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdRedeemed
 from program import calls
@@ -249,7 +249,7 @@ def test_who_burns_his_own_iosd_takes_nothing_from_the_others(world: World, wall
 
 
 def test_fees_that_are_burned_raise_the_part_of_the_others(world: World, wallet: Keypair) -> None:
-    world.move(wallet, pda.burn_vault(ID, USD), USD, 300_000 * USD_UNIT)
+    world.move(wallet, pdas.burn_vault(ID, USD), USD, 300_000 * USD_UNIT)
     world.do(calls.burn(USD))
     world.post_price(DOLLAR)
     before = backing(world)

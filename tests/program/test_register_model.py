@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
 from ionet.generated.events import ModelRegistered
 from program import calls
@@ -17,7 +17,7 @@ NAME = b"H200".ljust(32, b"\0")
 def test_all_fields_ok(world: World) -> None:
     call = calls.register_model(world.authority, 2, name=NAME, kind=1, pool=1, multiplier=100_000, throughput=2**64 - 1)
     landed = world.do(call)
-    key = pda.model(ID, 2)
+    key = pdas.model(ID, 2)
     assert landed.events == (
         ModelRegistered(
             model=key,

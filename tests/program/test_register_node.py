@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Node
 from ionet.generated.events import NodeRegistered
 from ionet.generated.types import Pool
@@ -127,6 +127,6 @@ def test_without_a_signature_fails(world: World, new: NodeRef, slot: str) -> Non
 
 
 def test_a_disabled_model_fails(world: World, new: NodeRef) -> None:
-    world.forge(DeviceModel, pda.model(ID, H100), enabled=0)
+    world.forge(DeviceModel, pdas.model(ID, H100), enabled=0)
     with refused("ModelDisabled"):
         world.do(calls.register_node(new, H100, 8))

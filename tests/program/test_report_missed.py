@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Lease, Node
 from ionet.generated.events import NodeSlashed
 from program import calls
@@ -12,7 +12,7 @@ from solders.keypair import Keypair
 
 INTERVAL = 600
 STAKE = required_stake(H100, 8)
-BURN = pda.burn_vault(ID, IO)
+BURN = pdas.burn_vault(ID, IO)
 HOURLY = 16_000_000
 
 

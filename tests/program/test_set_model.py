@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
 from ionet.generated.events import ModelChanged
 from program import calls, governance
@@ -8,7 +8,7 @@ from program.calls import ID, LeaseRef
 from program.chain import refused, who
 from program.world import H100, HOUR, T4, World
 
-MODEL = pda.model(ID, H100)
+MODEL = pdas.model(ID, H100)
 
 
 def test_off_and_on_ok(world: World) -> None:

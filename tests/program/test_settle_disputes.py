@@ -35,7 +35,7 @@ def test_what_nobody_defended_is_refunded_all_fields_ok(world: World, record: Re
         refunded_secs=3 * INTERVAL,
         bond_returned=BOND,
         bond_due=0,
-        cluster_reserved_after=cluster.reserved - BOND,
+        cluster_locked_after=cluster.locked - BOND,
     )
     assert isinstance(settled, LeaseSettled)
     assert (settled.paid, settled.bond_paid, settled.payable_secs) == (8_000_000, 0, 3 * INTERVAL)
@@ -43,7 +43,7 @@ def test_what_nobody_defended_is_refunded_all_fields_ok(world: World, record: Re
     assert (found.refunded_secs, found.held_secs, found.missed_secs) == (3 * INTERVAL, 0, 6 * INTERVAL)
     world.do(calls.report_missed(lease, world.stranger, rewarded=False))
     world.do(calls.close_lease(lease))
-    assert world.of_cluster(lease.cluster).reserved == 0
+    assert world.of_cluster(lease.cluster).locked == 0
 
 
 @pytest.mark.parametrize("late", [-1, 0])
@@ -86,7 +86,7 @@ def test_a_bond_that_is_due_is_paid_before_the_lease_can_close(world: World) -> 
     assert (settled.bond_paid, settled.paid - settled.paid_before) == (26_667, 2_666_667)
     assert world.tokens(ata(lease.node.owner, USD)) - before == settled.supplier_amount + 26_667
     world.do(calls.close_lease(lease))
-    assert world.of_cluster(lease.cluster).reserved == 0
+    assert world.of_cluster(lease.cluster).locked == 0
 
 
 def test_disputes_at_the_end_keep_the_lease_open_until_they_are_decided(world: World) -> None:

@@ -41,7 +41,7 @@ def test_what_has_matured_all_fields_ok(world: World, lease: LeaseRef) -> None:
             payout=lease.node.owner.pubkey(),
             cluster_paid_after=gross - fee,
             cluster_fees_after=2 * fee,
-            cluster_reserved_after=32_080_000 - gross - fee,
+            cluster_locked_after=32_080_000 - gross - fee,
             bond_paid=0,
             owed=False,
         ),
@@ -87,7 +87,7 @@ def test_after_the_end_it_ends_the_lease_all_fields_ok(world: World, lease: Leas
         due_min_secs=0,
         by=NOBODY,
     )
-    assert (settled.seq, settled.paid, settled.cluster_reserved_after) == (17, 32_000_000, 0)
+    assert (settled.seq, settled.paid, settled.cluster_locked_after) == (17, 32_000_000, 0)
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
     assert (node.current_lease, node.busy_until, cluster.head_lease) == (NOBODY, ends_at + 6_000, NOBODY)
 
@@ -141,7 +141,7 @@ def test_a_hundred_settlements_pay_what_one_pays(world: World) -> None:
     world.do(calls.settle_lease(once))
     first, second = world.of(often), world.of(once)
     assert first.seq > second.seq
-    names = ("paid", "supplier_fee", "renter_fee", "matured_secs", "missed_secs", "reserved_amount", "proof_count")
+    names = ("paid", "supplier_fee", "renter_fee", "matured_secs", "missed_secs", "locked", "proof_count")
     assert {name: getattr(first, name) for name in names} == {name: getattr(second, name) for name in names}
     assert world.tokens(ata(often.node.owner, USD)) == world.tokens(ata(once.node.owner, USD)) > 0
 

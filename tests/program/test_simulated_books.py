@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
-from ionet import pda
-from ionet.generated import instructions
+from ionet import addresses
 from ionet.generated.accounts import Iosd
+from ionet.program import PROGRAM
 from program import calls
 from program.calls import IO, USD
 from program.chain import Call, refused, who
@@ -86,7 +86,7 @@ def step(
     if kind == 1:
         return mint_exact(world, wallet, amount), lambda: books.mint_exact(amount, quote, now)
     if kind == 2 or held == 0:
-        refresh = instructions.refresh_price(price_update=price_of(world))
+        refresh = PROGRAM.ix.refresh_price(price_update=price_of(world))
         return Call("refresh_price", refresh), lambda: books.use(quote, now)
     redeemed = min(amount, held)
     if kind == 3:
@@ -95,11 +95,11 @@ def step(
 
 
 def price_of(world: World) -> Pubkey:
-    return pda.price_update(world.oracle.pubkey(), calls.FEED)
+    return addresses.price_update(world.oracle.pubkey(), calls.FEED)
 
 
 def mint_exact(world: World, wallet: Keypair, amount: int) -> Call:
-    instruction = instructions.mint_iosd_exact(
+    instruction = PROGRAM.ix.mint_iosd_exact(
         wallet=wallet.pubkey(),
         from_account=calls.ata(wallet, IO),
         to=calls.ata(wallet, USD),
@@ -111,7 +111,7 @@ def mint_exact(world: World, wallet: Keypair, amount: int) -> Call:
 
 
 def redeem(wallet: Keypair, amount: int, price: Pubkey | None) -> Call:
-    instruction = instructions.redeem_iosd(
+    instruction = PROGRAM.ix.redeem_iosd(
         wallet=wallet.pubkey(),
         from_account=calls.ata(wallet, USD),
         to=calls.ata(wallet, IO),

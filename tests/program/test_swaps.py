@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from ionet import pda
+from ionet import addresses
 from ionet.program import PROGRAM
 from program.calls import ID, IO, IOSD, NETWORK, USD, ata
 from program.chain import TOKEN_PROGRAM, Call, Chain, refused, who
@@ -144,4 +144,4 @@ def test_the_second_set_is_whole() -> None:
         other = stage.others[slot]
         assert isinstance(other, Pubkey)
         assert stage.world.exists(other), slot
-    assert stage.world.exists(pda.program_data(ID))
+    assert stage.world.exists(addresses.program_data(ID))

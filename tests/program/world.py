@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import msgspec
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease, Network, Node, Renter
 from ionet.generated.types import Params
 from ionet.program import PROGRAM
@@ -198,7 +198,7 @@ class World(Chain):
         renter = who(f"renter {name}")
         if not self.exists(renter.pubkey()):
             self.renter(f"renter {name}")
-        account = pda.renter(calls.ID, renter.pubkey())
+        account = pdas.renter_account(calls.ID, renter.pubkey())
         number = self.get(Renter, account).next_cluster_id if self.exists(account) else 0
         cluster = ClusterRef(renter, number, who(f"session {name} {number}"))
         self.do(calls.open_cluster(cluster, deposit, self.now + 10 * 365 * 86_400))

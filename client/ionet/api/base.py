@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
 from solders.account import Account
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
-from ionet.generated import instructions
+from ionet import addresses
+from ionet.chain import Chain
+from ionet.generated import pdas
+from ionet.generated.instructions import Instructions
 from ionet.plan import Plan
 from ionet.program import Program
 from ionet.wallet import Signer
-
-if TYPE_CHECKING:
-    from ionet.client import Client
-
 
 # Of a token account: whose it is, and whether it is usable.
 _OWNER_FIELD, _STATE_OFFSET, _INITIALIZED = slice(32, 64), 108, 1
@@ -26,19 +23,23 @@ _OWNER_FIELD, _STATE_OFFSET, _INITIALIZED = slice(32, 64), 108, 1
 class RoleApi:
     """Part of a Client; every method that changes the chain returns a Plan."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
 
     @property
     def _program(self) -> Program:
-        return self._client.program
+        return self._chain.program
+
+    @property
+    def _ix(self) -> Instructions:
+        return self._chain.program.ix
 
     @property
     def _id(self) -> Pubkey:
-        return self._client.program.id
+        return self._chain.program.id
 
     def _plan(self, build: Callable[[], Awaitable[Sequence[Instruction]]], signers: Sequence[Signer] = ()) -> Plan:
-        return Plan(self._client, build, signers=signers)
+        return Plan(self._chain, build, signers=signers)
 
     def _single(self, build: Callable[[], Instruction], signers: Sequence[Signer] = ()) -> Plan:
         """A plan of one instruction that needs nothing read from the chain."""
@@ -50,12 +51,12 @@ class RoleApi:
 
     async def _token_account(self, owner: Pubkey, mint: Pubkey) -> list[Instruction]:
         """What creates the owner's associated token account, if it does not exist yet."""
-        if await self._client.rpc.account(pda.token_account(owner, mint)) is not None:
+        if await self._chain.rpc.account(addresses.token_account(owner, mint)) is not None:
             return []
         # Imported late: this package doubles the import time of the client.
         from spl.token.instructions import create_idempotent_associated_token_account
 
-        return [create_idempotent_associated_token_account(self._client.address, owner, mint)]
+        return [create_idempotent_associated_token_account(self._chain.address, owner, mint)]
 
     async def _payee(self, owner: Pubkey, mint: Pubkey) -> tuple[list[Instruction], Pubkey | None]:
         """What must come first so that `owner` can be paid in `mint`, and his owed account if he is paid there.
@@ -63,13 +64,13 @@ class RoleApi:
         Where his associated account is missing it is created; where it is frozen or given away, what he gets is kept in
         his owed account, until he claims it (`client.owed`).
         """
-        owed = pda.owed(self._id, mint, owner)
-        account, kept = await self._client.rpc.accounts([pda.token_account(owner, mint), owed])
+        owed = pdas.owed(self._id, mint, owner)
+        account, kept = await self._chain.rpc.accounts([addresses.token_account(owner, mint), owed])
         if account is None:
             return await self._token_account(owner, mint), None
         if _can_receive(account, owner):
             return [], None
-        opening = instructions.open_owed(payer=self._client.address, mint=mint, owner=owner, program=self._program)
+        opening = self._ix.open_owed(payer=self._chain.address, mint=mint, owner=owner)
         return [opening] if kept is None else [], owed
 
 

@@ -7,10 +7,9 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import addresses
 from ionet.api.base import RoleApi
 from ionet.errors import InvalidInput
-from ionet.generated import instructions
 from ionet.generated.accounts import Case, Node
 from ionet.plan import Plan
 
@@ -20,14 +19,14 @@ FLAG_BLOCKED = 4
 
 class CaseApi(RoleApi):
     def address(self, node: Pubkey, number: int) -> Pubkey:
-        return pda.case(self._id, node, number)
+        return addresses.case(self._id, node, number)
 
     async def get(self, case: Pubkey) -> Case:
-        return await self._client.fetch(Case, case)
+        return await self._chain.fetch(Case, case)
 
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Case]]:
         """Open cases whose fields have the given values, e.g. node=…"""
-        return await self._client.fetch_all(Case, **fields)
+        return await self._chain.fetch_all(Case, **fields)
 
     def open(self, node: Pubkey, reason: str, evidence_hash: bytes) -> Plan:
         """Accuse a node and freeze its stake; arbiter. evidence_hash: sha256 of what is published about it.
@@ -38,15 +37,14 @@ class CaseApi(RoleApi):
             raise InvalidInput(f"reason {reason!r}; known are {', '.join(REASONS)}")
 
         async def build() -> list[Instruction]:
-            found = await self._client.fetch(Node, node)
+            found = await self._chain.fetch(Node, node)
             return [
-                instructions.open_case(
-                    arbiter=self._client.address,
+                self._ix.open_case(
+                    arbiter=self._chain.address,
                     node=node,
                     case=self.address(node, found.next_case),
                     reason=REASONS[reason],
                     evidence_hash=evidence_hash,
-                    program=self._program,
                 )
             ]
 
@@ -58,12 +56,11 @@ class CaseApi(RoleApi):
         async def build() -> list[Instruction]:
             found = await self.get(case)
             return [
-                instructions.appeal_case(
-                    owner=self._client.address,
+                self._ix.appeal_case(
+                    owner=self._chain.address,
                     node=found.node,
                     case=case,
                     appeal_hash=appeal_hash,
-                    program=self._program,
                 )
             ]
 
@@ -82,18 +79,17 @@ class CaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(case)
-            node = await self._client.fetch(Node, found.node)
+            node = await self._chain.fetch(Node, found.node)
             return [self._decision(case, found, 0, bool(node.flags & FLAG_BLOCKED))]
 
         return self._plan(build)
 
     def _decision(self, key: Pubkey, case: Case, bps: int, blocked: bool) -> Instruction:
-        return instructions.decide_case(
-            authority=self._client.address,
+        return self._ix.decide_case(
+            authority=self._chain.address,
             node=case.node,
             case=key,
             arbiter=case.arbiter,
             bps=bps,
             blocked=blocked,
-            program=self._program,
         )

@@ -8,12 +8,14 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import booking, pda
+from ionet import addresses, booking
 from ionet.api.base import RoleApi
+from ionet.api.lookup_tables import TableApi
+from ionet.api.network import NetworkApi
 from ionet.booking import Booking, Wish
 from ionet.errors import InvalidInput, NotFound, RpcError, RpcUnreachable
 from ionet.executor import Progress
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Renter
 from ionet.lookup_tables import Table
 from ionet.plan import Plan
@@ -23,18 +25,18 @@ KINDS = {"ray": 0, "mega-ray": 1, "kubernetes": 2, "container": 3}
 
 class ClusterApi(RoleApi):
     def address(self, renter: Pubkey, cluster_id: int) -> Pubkey:
-        return pda.cluster(self._id, renter, cluster_id)
+        return pdas.cluster(self._id, renter, cluster_id)
 
     async def get(self, cluster: Pubkey) -> Cluster:
-        return await self._client.fetch(Cluster, cluster)
+        return await self._chain.fetch(Cluster, cluster)
 
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Cluster]]:
         """Open clusters whose fields have the given values, e.g. renter=…"""
-        return await self._client.fetch_all(Cluster, **fields)
+        return await self._chain.fetch_all(Cluster, **fields)
 
     async def next_id(self, renter: Pubkey | None = None) -> int:
         """The id that the renter's next cluster gets."""
-        account = await self._client.find(Renter, pda.renter(self._id, renter or self._client.address))
+        account = await self._chain.find(Renter, pdas.renter_account(self._id, renter or self._chain.address))
         return 0 if account is None else account.next_cluster_id
 
     def open(
@@ -56,16 +58,15 @@ class ClusterApi(RoleApi):
 
         async def build() -> list[Instruction]:
             return [
-                instructions.open_cluster(
-                    renter=self._client.address,
-                    mint=await self._client.network.mint(currency),
+                self._ix.open_cluster(
+                    renter=self._chain.address,
+                    mint=await NetworkApi(self._chain).mint(currency),
                     id=await self.next_id(),
                     kind=KINDS[kind],
                     deposit=deposit,
                     session_key=session_key or Pubkey.default(),
                     session_expires_at=session_expires_at,
                     config_hash=config_hash,
-                    program=self._program,
                 )
             ]
 
@@ -89,10 +90,10 @@ class ClusterApi(RoleApi):
 
     async def _bookings(self, wish: Wish, nodes: Sequence[Pubkey]) -> dict[Pubkey, Instruction]:
         """Bookings of the nodes that exist."""
-        found = await booking.read_nodes(self._client, nodes)
-        wish = await booking.priced(self._client, wish, found)
+        found = await booking.read_nodes(self._chain, nodes)
+        wish = await booking.priced(self._chain, wish, found)
         pairs = zip(nodes, found, strict=True)
-        return {key: booking.add_lease(self._client, wish, key, node) for key, node in pairs if node is not None}
+        return {key: booking.add_lease(self._chain, wish, key, node) for key, node in pairs if node is not None}
 
     async def _wish(self, cluster: Pubkey, duration: int, max_price: int | None = None) -> Wish:
         return Wish(cluster, duration, max_price, currency=(await self.get(cluster)).currency)
@@ -114,10 +115,10 @@ class ClusterApi(RoleApi):
         `tables_for`; one that is gone or too new costs transactions, nothing else. at_once: transactions under way at
         the same time. progress: called with the number of nodes that are done, and of all. Raises BookingStopped.
         """
-        slot = await self._client.tables.wait_usable(tables) if tables else 0
+        slot = await TableApi(self._chain).wait_usable(tables) if tables else 0
         usable = [found for table in tables if (found := table.usable(slot)) is not None]
         wish = await self._wish(cluster, duration, max_price)
-        return await booking.book(self._client, wish, nodes, tables=usable, at_once=at_once, progress=progress)
+        return await booking.book(self._chain, wish, nodes, tables=usable, at_once=at_once, progress=progress)
 
     async def tables_for(
         self, cluster: Pubkey, nodes: Sequence[Pubkey], *, make: bool = False, progress: Progress | None = None
@@ -129,7 +130,9 @@ class ClusterApi(RoleApi):
         """
         wanted = set(nodes)
         try:
-            own = [table for table in await self._client.tables.all() if table.active and wanted & set(table.addresses)]
+            own = [
+                table for table in await TableApi(self._chain).all() if table.active and wanted & set(table.addresses)
+            ]
         except RpcUnreachable:
             raise
         except RpcError:
@@ -140,18 +143,17 @@ class ClusterApi(RoleApi):
             return own
         bookings = await self._bookings(await self._wish(cluster, 0), rest)
         common = booking.common_accounts(list(bookings.values()))
-        keys = await self._client.tables.make(bookings, common=common, progress=progress)
-        return own + [table for table in await self._client.tables.get(keys) if table is not None]
+        keys = await TableApi(self._chain).make(bookings, common=common, progress=progress)
+        return own + [table for table in await TableApi(self._chain).get(keys) if table is not None]
 
     def set_session_key(self, cluster: Pubkey, session_key: Pubkey | None, expires_at: int = 0) -> Plan:
         """Rotate the session key, or revoke it with None."""
         return self._single(
-            lambda: instructions.set_session_key(
-                renter=self._client.address,
+            lambda: self._ix.set_session_key(
+                renter=self._chain.address,
                 cluster=cluster,
                 session_key=session_key or Pubkey.default(),
                 expires_at=expires_at,
-                program=self._program,
             )
         )
 
@@ -159,15 +161,14 @@ class ClusterApi(RoleApi):
         """Take back budget that no lease has locked."""
 
         async def build() -> list[Instruction]:
-            renter, found = self._client.address, await self.get(cluster)
-            withdraw = instructions.withdraw_budget(
+            renter, found = self._chain.address, await self.get(cluster)
+            withdraw = self._ix.withdraw_budget(
                 renter=renter,
                 cluster=cluster,
-                to=pda.token_account(found.payer, found.mint),
+                to=addresses.token_account(found.renter, found.mint),
                 amount=amount,
-                program=self._program,
             )
-            return [*await self._token_account(found.payer, found.mint), withdraw]
+            return [*await self._token_account(found.renter, found.mint), withdraw]
 
         return self._plan(build)
 
@@ -176,17 +177,16 @@ class ClusterApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(cluster)
-            first, owed = await self._payee(found.payer, found.mint)
-            close = instructions.close_cluster(
+            first, owed = await self._payee(found.renter, found.mint)
+            close = self._ix.close_cluster(
                 renter=found.renter,
                 cluster=cluster,
-                refund_to=pda.token_account(found.payer, found.mint),
-                fee_vault=pda.fee_vault(self._id, found.mint),
-                burn_vault=pda.burn_vault(self._id, found.mint),
+                refund_to=addresses.token_account(found.renter, found.mint),
+                fee_vault=pdas.fee_vault(self._id, found.mint),
+                burn_vault=pdas.burn_vault(self._id, found.mint),
                 owed=owed,
-                program=self._program,
             )
-            if found.renter == self._client.address:
+            if found.renter == self._chain.address:
                 close = self._program.builder.also_signs("close_cluster", close, "renter")
             return [*first, close]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import addresses
 from ionet.api.base import RoleApi
+from ionet.api.network import NetworkApi
+from ionet.api.oracle import OracleApi
 from ionet.errors import InvalidInput
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Network
 from ionet.plan import Plan
 from ionet.rules.pricing import Price, io_to_mint, less_spread, minted_for, redeemed_for, value_in
@@ -21,16 +23,16 @@ class IosdApi(RoleApi):
 
     @property
     def address(self) -> Pubkey:
-        return pda.iosd(self._id)
+        return pdas.iosd(self._id)
 
     async def books(self) -> Iosd:
         """What was minted, burned and redeemed."""
-        return await self._client.fetch(Iosd, self.address)
+        return await self._chain.fetch(Iosd, self.address)
 
     async def balance(self, wallet: Pubkey | None = None) -> int:
         """IOSD in a wallet's associated token account."""
-        owner = wallet or self._client.address
-        return await self._client.rpc.token_balance(pda.token_account(owner, pda.iosd_mint(self._id)))
+        owner = wallet or self._chain.address
+        return await self._chain.rpc.token_balance(addresses.token_account(owner, pdas.iosd_mint(self._id)))
 
     # -- what it would come to at the newest price
 
@@ -49,7 +51,7 @@ class IosdApi(RoleApi):
         books = await self.books()
         supply, backing = books.minted - books.redeemed - books.fee_burned, books.io_burned - books.io_redeemed
         if last_rate:
-            network = await self._client.network.get()
+            network = await NetworkApi(self._chain).get()
             worth = iosd_amount * _IO_UNIT // books.last_high_price if books.last_high_price else 0
             return less_spread(worth, iosd_amount, network.params.spread_bps, backing, supply)
         network, price = await self._price()
@@ -66,14 +68,13 @@ class IosdApi(RoleApi):
 
         async def build() -> list[Instruction]:
             least = await self.quote(io_amount) * 99 // 100 if min_iosd is None else min_iosd
-            mint = instructions.mint_iosd(
-                wallet=self._client.address,
+            mint = self._ix.mint_iosd(
+                wallet=self._chain.address,
                 price_update=await self._account(price_update),
                 io_amount=io_amount,
                 min_iosd=least,
-                program=self._program,
             )
-            return [*await self._token_account(self._client.address, pda.iosd_mint(self._id)), mint]
+            return [*await self._token_account(self._chain.address, pdas.iosd_mint(self._id)), mint]
 
         return self._plan(build)
 
@@ -82,14 +83,13 @@ class IosdApi(RoleApi):
 
         async def build() -> list[Instruction]:
             most = -(-await self.quote_exact(iosd_amount) * 101 // 100) if max_io is None else max_io
-            mint = instructions.mint_iosd_exact(
-                wallet=self._client.address,
+            mint = self._ix.mint_iosd_exact(
+                wallet=self._chain.address,
                 price_update=await self._account(price_update),
                 iosd_amount=iosd_amount,
                 max_io=most,
-                program=self._program,
             )
-            return [*await self._token_account(self._client.address, pda.iosd_mint(self._id)), mint]
+            return [*await self._token_account(self._chain.address, pdas.iosd_mint(self._id)), mint]
 
         return self._plan(build)
 
@@ -112,14 +112,13 @@ class IosdApi(RoleApi):
             least = min_io
             if least is None:
                 least = await self.quote_redeem(iosd_amount, last_rate=last_rate) * 99 // 100
-            redeem = instructions.redeem_iosd(
-                wallet=self._client.address,
+            redeem = self._ix.redeem_iosd(
+                wallet=self._chain.address,
                 price_update=None if last_rate else await self._account(price_update),
                 iosd_amount=iosd_amount,
                 min_io=least,
-                program=self._program,
             )
-            return [*await self._token_account(self._client.address, pda.io_mint(self._id)), redeem]
+            return [*await self._token_account(self._chain.address, pdas.io_mint(self._id)), redeem]
 
         return self._plan(build)
 
@@ -128,7 +127,7 @@ class IosdApi(RoleApi):
 
         async def build() -> list[Instruction]:
             account = await self._account(price_update)
-            return [instructions.refresh_price(price_update=account, program=self._program)]
+            return [self._ix.refresh_price(price_update=account)]
 
         return self._plan(build)
 
@@ -136,24 +135,23 @@ class IosdApi(RoleApi):
         """Sell IO for the USDC that fees brought in; the IO is burned. min_usdc: default the quote less 1 %."""
 
         async def build() -> list[Instruction]:
-            network = await self._client.network.get()
+            network = await NetworkApi(self._chain).get()
             least = await self.quote_buyback(io_amount) * 99 // 100 if min_usdc is None else min_usdc
-            sell = instructions.buyback(
-                seller=self._client.address,
-                to=pda.token_account(self._client.address, network.usdc_mint),
-                fee_vault=pda.fee_vault(self._id, network.usdc_mint),
+            sell = self._ix.buyback(
+                seller=self._chain.address,
+                to=addresses.token_account(self._chain.address, network.usdc_mint),
+                fee_vault=pdas.fee_vault(self._id, network.usdc_mint),
                 price_update=await self._account(price_update),
                 io_amount=io_amount,
                 min_usdc=least,
-                program=self._program,
             )
-            return [*await self._token_account(self._client.address, network.usdc_mint), sell]
+            return [*await self._token_account(self._chain.address, network.usdc_mint), sell]
 
         return self._plan(build)
 
     async def _price(self) -> tuple[Network, Price]:
-        network = await self._client.network.get()
-        return network, await self._client.oracle.latest(network.feed_id)
+        network = await NetworkApi(self._chain).get()
+        return network, await OracleApi(self._chain).latest(network.feed_id)
 
     async def _account(self, given: Pubkey | None) -> Pubkey:
         return (await self._price())[1].account if given is None else given

@@ -8,36 +8,29 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import addresses
 from ionet.api.base import RoleApi
+from ionet.defence import next_step, step_instructions
 from ionet.errors import InvalidInput
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.events import ProofAppended
 from ionet.generated.types import ProofEntry
 from ionet.plan import Plan
-from ionet.rules.disputes import (
-    Evidence,
-    challenge_key,
-    closed_intervals,
-    dispute_of,
-    next_step,
-    proofs_before,
-    step_instructions,
-)
+from ionet.rules.disputes import Evidence, challenge_key, closed_intervals, dispute_of, proofs_before
 from ionet.wallet import Signer
 
 
 class LeaseApi(RoleApi):
     def address(self, node: Pubkey, number: int) -> Pubkey:
-        return pda.lease(self._id, node, number)
+        return addresses.lease(self._id, node, number)
 
     async def get(self, lease: Pubkey) -> Lease:
-        return await self._client.fetch(Lease, lease)
+        return await self._chain.fetch(Lease, lease)
 
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Lease]]:
         """Open leases whose fields have the given values, e.g. cluster=…, node=…"""
-        return await self._client.fetch_all(Lease, **fields)
+        return await self._chain.fetch_all(Lease, **fields)
 
     # -- the supplier's side
 
@@ -45,12 +38,11 @@ class LeaseApi(RoleApi):
         """Say that the node runs; the device key signs. report_hash: sha256 of what the device measured."""
         return self._of(
             lease,
-            lambda found: instructions.mark_ready(
+            lambda found: self._ix.mark_ready(
                 device_key=device.pubkey,
                 node=found.node,
                 lease=lease,
                 report_hash=report_hash,
-                program=self._program,
             ),
             device,
         )
@@ -60,7 +52,7 @@ class LeaseApi(RoleApi):
     ) -> Plan:
         """Prove one interval: seconds served, Merkle root (32 bytes) of its results, measured GPU milliseconds."""
         return self._single(
-            lambda: instructions.append_proof(
+            lambda: self._ix.append_proof(
                 device_key=device.pubkey,
                 node=node,
                 lease=lease,
@@ -68,7 +60,6 @@ class LeaseApi(RoleApi):
                 served_secs=served_secs,
                 root=root,
                 gpu_ms=gpu_ms,
-                program=self._program,
             ),
             [device],
         )
@@ -78,15 +69,14 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            cluster = await self._client.fetch(Cluster, found.cluster)
+            cluster = await self._chain.fetch(Cluster, found.cluster)
             return [
-                instructions.quit_lease(
-                    owner=self._client.address,
+                self._ix.quit_lease(
+                    owner=self._chain.address,
                     cluster=found.cluster,
                     node=found.node,
                     lease=lease,
-                    renter_io=pda.token_account(cluster.payer, pda.io_mint(self._id)),
-                    program=self._program,
+                    renter_io=addresses.token_account(cluster.renter, pdas.io_mint(self._id)),
                 )
             ]
 
@@ -99,12 +89,11 @@ class LeaseApi(RoleApi):
         """
         return self._of(
             lease,
-            lambda found: instructions.leave_lease(
-                authority=self._client.address,
+            lambda found: self._ix.leave_lease(
+                owner=self._chain.address,
                 cluster=found.cluster,
                 node=found.node,
                 lease=lease,
-                program=self._program,
             ),
         )
 
@@ -113,7 +102,7 @@ class LeaseApi(RoleApi):
 
         Raises WrongChain when the node has not kept all of it.
         """
-        head, records = (await self.get(lease)).proof_head, await self._client.events(lease)
+        head, records = (await self.get(lease)).proof_head, await self._chain.events(lease)
         appended = [event for event in records if isinstance(event, ProofAppended) and event.lease == lease]
         entries = [
             ProofEntry(event.interval, event.served_secs, event.gpu_ms, event.root)
@@ -133,15 +122,13 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            key = challenge_key(await self._client.fetch(Cluster, found.cluster), found.disputed_at)
+            key = challenge_key(await self._chain.fetch(Cluster, found.cluster), found.disputed_at)
             dispute = dispute_of(lease, found)
             chain = await self.proofs(lease) if proofs is None else proofs
-            step = next_step(
-                dispute, chain, {interval: evidence}, defender=self._client.address, key=key, program=self._program
-            )
+            step = next_step(dispute, chain, {interval: evidence}, defender=self._chain.address, key=key)
             if step is None:
                 raise InvalidInput(f"interval {interval} of {lease} is not in dispute, or was passed over")
-            return step_instructions(dispute, step, defender=self._client.address, key=key, program=self._program)
+            return step_instructions(dispute, step, defender=self._chain.address, key=key)
 
         return self._plan(build)
 
@@ -155,15 +142,14 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            closed = closed_intervals(found, await self._client.rpc.unix_time())
+            closed = closed_intervals(found, await self._chain.rpc.unix_time())
             return [
-                instructions.approve_lease(
-                    authority=authority.pubkey if authority else self._client.address,
+                self._ix.approve_lease(
+                    authority=authority.pubkey if authority else self._chain.address,
                     cluster=found.cluster,
                     lease=lease,
                     through_interval=min(closed, found.ring_next) if through is None else through,
                     proof_head=found.proof_head,
-                    program=self._program,
                 )
             ]
 
@@ -176,13 +162,12 @@ class LeaseApi(RoleApi):
         """
         return self._of(
             lease,
-            lambda found: instructions.dispute_lease(
-                authority=authority.pubkey if authority else self._client.address,
+            lambda found: self._ix.dispute_lease(
+                authority=authority.pubkey if authority else self._chain.address,
                 cluster=found.cluster,
                 lease=lease,
                 from_interval=first,
                 to_interval=end,
-                program=self._program,
             ),
             authority,
         )
@@ -191,11 +176,10 @@ class LeaseApi(RoleApi):
         """Start the meter; the renter, or the cluster's session key as `authority`."""
         return self._of(
             lease,
-            lambda found: instructions.accept_ready(
-                authority=authority.pubkey if authority else self._client.address,
+            lambda found: self._ix.accept_ready(
+                authority=authority.pubkey if authority else self._chain.address,
                 cluster=found.cluster,
                 lease=lease,
-                program=self._program,
             ),
             authority,
         )
@@ -205,16 +189,15 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            node = await self._client.fetch(Node, found.node)
+            node = await self._chain.fetch(Node, found.node)
             return [
-                instructions.extend_lease(
-                    renter=self._client.address,
+                self._ix.extend_lease(
+                    renter=self._chain.address,
                     cluster=found.cluster,
                     node=found.node,
-                    model=pda.model(self._id, node.model),
+                    model=pdas.model(self._id, node.model),
                     lease=lease,
                     extra_secs=extra_secs,
-                    program=self._program,
                 )
             ]
 
@@ -224,12 +207,11 @@ class LeaseApi(RoleApi):
         """End early; the renter, or anyone once the supplier has missed too much."""
         return self._of(
             lease,
-            lambda found: instructions.end_lease(
-                authority=self._client.address,
+            lambda found: self._ix.end_lease(
+                authority=self._chain.address,
                 cluster=found.cluster,
                 node=found.node,
                 lease=lease,
-                program=self._program,
             ),
         )
 
@@ -240,16 +222,15 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            node = await self._client.fetch(Node, found.node)
-            cluster = await self._client.fetch(Cluster, found.cluster)
+            node = await self._chain.fetch(Node, found.node)
+            cluster = await self._chain.fetch(Cluster, found.cluster)
             first, owed = await self._payee(node.payout, cluster.mint)
-            settle = instructions.settle_lease(
+            settle = self._ix.settle_lease(
                 node=found.node,
                 cluster=found.cluster,
                 lease=lease,
-                payout_account=pda.token_account(node.payout, cluster.mint),
+                payout_account=addresses.token_account(node.payout, cluster.mint),
                 owed=owed,
-                program=self._program,
             )
             return [*first, settle]
 
@@ -259,9 +240,7 @@ class LeaseApi(RoleApi):
         """Cancel a lease that was not ready, or not accepted, in time."""
         return self._of(
             lease,
-            lambda found: instructions.cancel_lease(
-                cluster=found.cluster, node=found.node, lease=lease, program=self._program
-            ),
+            lambda found: self._ix.cancel_lease(cluster=found.cluster, node=found.node, lease=lease),
         )
 
     def report_missed(self, lease: Pubkey) -> Plan:
@@ -269,20 +248,19 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            cluster = await self._client.fetch(Cluster, found.cluster)
-            own_io = pda.token_account(self._client.address, pda.io_mint(self._id))
+            cluster = await self._chain.fetch(Cluster, found.cluster)
+            own_io = addresses.token_account(self._chain.address, pdas.io_mint(self._id))
             # The renter's account may not be given twice, and he gets no reward for reporting anyway.
-            stranger = self._client.address != cluster.payer
-            rewarded = stranger and await self._client.rpc.account(own_io) is not None
+            stranger = self._chain.address != cluster.renter
+            rewarded = stranger and await self._chain.rpc.account(own_io) is not None
             return [
-                instructions.report_missed(
-                    reporter=self._client.address,
+                self._ix.report_missed(
+                    reporter=self._chain.address,
                     cluster=found.cluster,
                     node=found.node,
                     lease=lease,
-                    renter_io=pda.token_account(cluster.payer, pda.io_mint(self._id)),
+                    renter_io=addresses.token_account(cluster.renter, pdas.io_mint(self._id)),
                     reporter_io=own_io if rewarded else None,
-                    program=self._program,
                 )
             ]
 
@@ -293,14 +271,13 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            cluster = await self._client.fetch(Cluster, found.cluster)
+            cluster = await self._chain.fetch(Cluster, found.cluster)
             return [
-                instructions.close_lease(
+                self._ix.close_lease(
                     cluster=found.cluster,
                     node=found.node,
                     lease=lease,
                     renter=cluster.renter,
-                    program=self._program,
                 )
             ]
 

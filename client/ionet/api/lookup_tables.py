@@ -34,14 +34,14 @@ class Closing:
 class TableApi(RoleApi):
     async def get(self, keys: Sequence[Pubkey]) -> list[Table | None]:
         """Tables in the order of the keys; None where there is none."""
-        accounts = await self._client.rpc.accounts(keys)
+        accounts = await self._chain.rpc.accounts(keys)
         return [tables.read(key, account) for key, account in zip(keys, accounts, strict=True)]
 
     async def all(self, authority: Pubkey | None = None) -> list[Table]:
         """Every table of an authority, by default the wallet, deactivated ones too. Not every node answers this."""
-        owner = authority or self._client.address
+        owner = authority or self._chain.address
         match = [(tables.AUTHORITY_OFFSET, base58.encode(bytes(owner)))]
-        accounts = await self._client.rpc.program_accounts(tables.PROGRAM, match)
+        accounts = await self._chain.rpc.program_accounts(tables.PROGRAM, match)
         found = [tables.read(key, account) for key, account in accounts]
         return sorted((table for table in found if table is not None), key=lambda table: bytes(table.key))
 
@@ -58,24 +58,24 @@ class TableApi(RoleApi):
         if room < 1:
             raise InvalidInput(f"{len(common)} common addresses leave no room in a table of {MAX_ADDRESSES}")
         parts = [[*common, *wanted[start : start + room]] for start in range(0, len(wanted), room)]
-        owner = self._client.address
+        owner = self._chain.address
         slots = await self._recent_slots(len(parts))
         keys = [tables.address(owner, slot)[0] for slot in slots]
-        packer = Packer(self._client.program, owner, self._client.max_priority_fee)
+        packer = Packer(self._chain.program, owner, self._chain.max_priority_fee)
         filling = [item for key, part in zip(keys, parts, strict=True) for item in tables.extensions(packer, key, part)]
-        await self._client.send_all([tables.create(owner, slot) for slot in slots])
-        await self._client.send_all(filling, progress=progress)
+        await executor.send_all(self._chain, [tables.create(owner, slot) for slot in slots])
+        await executor.send_all(self._chain, filling, progress=progress)
         await self.wait_usable(await self.get(keys))
         return keys
 
     async def _recent_slots(self, count: int) -> list[int]:
         """Slots of so many finalized blocks that no table of the wallet was made with; waits for more blocks."""
-        rpc = self._client.rpc
+        rpc = self._chain.rpc
         async with asyncio.timeout(_PATIENCE_SECS + count):
             while True:
                 newest = await rpc.finalized_slot()
                 slots = (await rpc.finalized_blocks(max(0, newest - _RECENT_SLOTS), newest))[::-1]
-                taken = await rpc.accounts([tables.address(self._client.address, slot)[0] for slot in slots])
+                taken = await rpc.accounts([tables.address(self._chain.address, slot)[0] for slot in slots])
                 free = [slot for slot, account in zip(slots, taken, strict=True) if account is None]
                 if len(free) >= count:
                     return free[:count]
@@ -85,23 +85,23 @@ class TableApi(RoleApi):
         """Until the chain is past the slots in which these tables were extended; returns the slot."""
         newest = max((table.last_extended_slot for table in found if table is not None), default=-1)
         for _ in range(int(_PATIENCE_SECS / _LOOK_EVERY_SECS)):
-            slot = await self._client.rpc.slot()
+            slot = await self._chain.rpc.slot()
             if slot > newest:
                 return slot
             await asyncio.sleep(_LOOK_EVERY_SECS)
-        raise RpcError(f"{self._client.rpc.url} has made no block after slot {newest} in {_PATIENCE_SECS:.0f} s")
+        raise RpcError(f"{self._chain.rpc.url} has made no block after slot {newest} in {_PATIENCE_SECS:.0f} s")
 
     async def close(self, keys: Sequence[Pubkey], *, recipient: Pubkey | None = None) -> Closing:
         """Bring the wallet's tables one step nearer to closed: deactivate active ones, close those that have cooled.
 
         recipient: gets the rent, by default the wallet. A table of somebody else raises InvalidInput.
         """
-        owner, done = self._client.address, Closing()
+        owner, done = self._chain.address, Closing()
         found = [table for table in await self.get(keys) if table is not None]
         foreign = [str(table.key) for table in found if table.authority != owner]
         if foreign:
             raise InvalidInput(f"{owner} is not the authority of table {', '.join(foreign)}")
-        slot = await self._client.rpc.slot()
+        slot = await self._chain.rpc.slot()
         starting = [table for table in found if table.active]
         steps = [tables.deactivate(table.key, owner) for table in starting]
         done.cooling = {table.key: COOLDOWN_BLOCKS for table in starting}
@@ -119,7 +119,7 @@ class TableApi(RoleApi):
             return error if at >= len(starting) else None
 
         try:
-            delivery = await Bulk(self._client, steps, judge=judge).run()
+            delivery = await Bulk(self._chain, steps, judge=judge).run()
         except Stopped as stopped:
             raise stopped.cause from None
         for at, key in enumerate(cooled, len(starting)):

@@ -14,11 +14,10 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
 
-from ionet import pda
 from ionet.api.base import RoleApi
 from ionet.currency import CURRENCIES
 from ionet.errors import InvalidInput
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Network
 from ionet.generated.types import Params
 from ionet.plan import Plan, Receipt
@@ -52,22 +51,22 @@ def known_models() -> tuple[Model, ...]:
 class NetworkApi(RoleApi):
     @property
     def address(self) -> Pubkey:
-        return pda.network(self._id)
+        return pdas.network(self._id)
 
     async def get(self) -> Network:
         """The network account; NotFound before `init`."""
-        return await self._client.fetch(Network, self.address)
+        return await self._chain.fetch(Network, self.address)
 
     async def mint(self, currency: str) -> Pubkey:
         """The mint of IO, IOSD or USDC. Raises InvalidInput for another name."""
         if currency not in CURRENCIES:
             raise InvalidInput(f"currency {currency}; known are {', '.join(CURRENCIES)}")
-        own = {"IO": pda.io_mint, "IOSD": pda.iosd_mint}
+        own = {"IO": pdas.io_mint, "IOSD": pdas.iosd_mint}
         return own[currency](self._id) if currency in own else (await self.get()).usdc_mint
 
     async def models(self) -> list[tuple[Pubkey, DeviceModel]]:
         """Every device model with its address, by code."""
-        found = await self._client.fetch_all(DeviceModel)
+        found = await self._chain.fetch_all(DeviceModel)
         return sorted(found, key=lambda item: item[1].code)
 
     def init(
@@ -88,8 +87,8 @@ class NetworkApi(RoleApi):
             raise InvalidInput(f"profile {profile!r}; known are {', '.join(PROFILES)}")
 
         def build() -> Instruction:
-            wallet = self._client.address
-            return instructions.init_network(
+            wallet = self._chain.address
+            return self._ix.init_network(
                 authority=wallet,
                 usdc_mint=usdc_mint,
                 genesis_owner=genesis_owner,
@@ -97,16 +96,13 @@ class NetworkApi(RoleApi):
                 pauser=pauser or wallet,
                 arbiter=arbiter or wallet,
                 feed_id=feed_id,
-                program=self._program,
             )
 
         return self._single(build)
 
     def init_vaults(self, mint: Pubkey) -> Plan:
         """Create the fee and burn vaults of an admitted mint."""
-        return self._single(
-            lambda: instructions.init_vaults(payer=self._client.address, mint=mint, program=self._program)
-        )
+        return self._single(lambda: self._ix.init_vaults(payer=self._chain.address, mint=mint))
 
     def register_model(self, model: Model) -> Plan:
         """Add a device model; network authority. Raises InvalidInput when the name is longer than 32 bytes."""
@@ -114,26 +110,24 @@ class NetworkApi(RoleApi):
         if len(name) > 32:
             raise InvalidInput(f"model name {model.name!r} is longer than 32 bytes")
         return self._single(
-            lambda: instructions.register_model(
-                authority=self._client.address,
+            lambda: self._ix.register_model(
+                authority=self._chain.address,
                 code=model.code,
                 name=name.ljust(32, b"\0"),
                 kind=model.kind,
                 pool=model.pool,
                 multiplier=model.multiplier,
                 throughput=model.throughput,
-                program=self._program,
             )
         )
 
     def set_model(self, code: int, *, enabled: bool) -> Plan:
         """Allow new leases and extensions of a device model or stop them, at once; network authority."""
         return self._single(
-            lambda: instructions.set_model(
-                authority=self._client.address,
-                model=pda.model(self._id, code),
+            lambda: self._ix.set_model(
+                authority=self._chain.address,
+                model=pdas.model(self._id, code),
                 enabled=enabled,
-                program=self._program,
             )
         )
 
@@ -148,7 +142,7 @@ class NetworkApi(RoleApi):
 
         async def build() -> list[Instruction]:
             params = msgspec.structs.replace((await self.get()).params, **changes)
-            return [instructions.propose_params(authority=self._client.address, params=params, program=self._program)]
+            return [self._ix.propose_params(authority=self._chain.address, params=params)]
 
         return self._plan(build)
 
@@ -156,29 +150,19 @@ class NetworkApi(RoleApi):
         """Name a new `authority`, `pauser`, `arbiter` (address) or oracle `feed` (id), 32 bytes; network authority."""
         if role not in ROLES:
             raise InvalidInput(f"role {role!r}; known are {', '.join(ROLES)}")
-        return self._single(
-            lambda: instructions.propose_role(
-                authority=self._client.address, role=ROLES[role], value=value, program=self._program
-            )
-        )
+        return self._single(lambda: self._ix.propose_role(authority=self._chain.address, role=ROLES[role], value=value))
 
     def apply_pending(self) -> Plan:
         """Put what is due into effect; anyone, a new authority only by itself."""
-        return self._single(lambda: instructions.apply_pending(caller=self._client.address, program=self._program))
-
-    def migrate(self) -> Plan:
-        """Bring the network account of an earlier program version to the present one; anyone, once."""
-        return self._single(lambda: instructions.migrate_network(program=self._program))
+        return self._single(lambda: self._ix.apply_pending(caller=self._chain.address))
 
     def set_pause(self, bits: int) -> Plan:
         """Pause entries: 1 register_node, 2 open_cluster, 4 add_lease, 8 extend_lease, 16 mint_iosd."""
-        return self._single(
-            lambda: instructions.set_pause(pauser=self._client.address, bits=bits, program=self._program)
-        )
+        return self._single(lambda: self._ix.set_pause(pauser=self._chain.address, bits=bits))
 
     def burn(self, mint: Pubkey) -> Plan:
         """Burn what waits in the burn vault of IO or IOSD; anyone."""
-        return self._single(lambda: instructions.burn(mint=mint, program=self._program))
+        return self._single(lambda: self._ix.burn(mint=mint))
 
     def create_mint(self, mint: Keypair, decimals: int) -> Plan:
         """A plain SPL mint whose authority is the wallet: stands in for USDC on local chains."""
@@ -188,8 +172,8 @@ class NetworkApi(RoleApi):
             from spl.token.instructions import initialize_mint2
             from spl.token.models import InitializeMint2Params
 
-            wallet = self._client.address
-            rent = await self._client.rpc.rent(MINT_LEN)
+            wallet = self._chain.address
+            rent = await self._chain.rpc.rent(MINT_LEN)
             space = CreateAccountParams(
                 from_pubkey=wallet, to_pubkey=mint.pubkey(), lamports=rent, space=MINT_LEN, owner=TOKEN_PROGRAM_ID
             )
@@ -217,9 +201,9 @@ class NetworkApi(RoleApi):
             receipts.append(await self.create_mint(usdc, USDC_DECIMALS))
         create = self.init(profile=profile, usdc_mint=usdc_mint, genesis_owner=genesis_owner, feed_id=feed_id)
         receipts.append(await create)
-        mints = [pda.io_mint(self._id), pda.iosd_mint(self._id), usdc_mint]
-        receipts.append(await self._client.batch(*[self.init_vaults(mint) for mint in mints]))
+        mints = [pdas.io_mint(self._id), pdas.iosd_mint(self._id), usdc_mint]
+        receipts.append(await self._chain.batch(*[self.init_vaults(mint) for mint in mints]))
         chosen = known_models() if models is None else models
         plans = [self.register_model(model) for model in chosen]
-        receipts += await self._client.send_all(await self._client.batch(*plans).instructions())
+        receipts += await executor.send_all(self._chain, await self._chain.batch(*plans).instructions())
         return receipts

@@ -7,9 +7,9 @@ from typing import Any
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
 from ionet.api.base import RoleApi
-from ionet.generated import instructions
+from ionet.api.network import NetworkApi
+from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Node
 from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
@@ -18,67 +18,56 @@ from ionet.wallet import Signer
 
 class NodeApi(RoleApi):
     def address(self, first_device_key: Pubkey) -> Pubkey:
-        return pda.node(self._id, first_device_key)
+        return pdas.node(self._id, first_device_key)
 
     async def get(self, node: Pubkey) -> Node:
-        return await self._client.fetch(Node, node)
+        return await self._chain.fetch(Node, node)
 
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Node]]:
         """Nodes whose fields have the given values, e.g. owner=…, model=…"""
-        return await self._client.fetch_all(Node, **fields)
+        return await self._chain.fetch_all(Node, **fields)
 
     async def required_stake(self, model_code: int, processors: int) -> int:
         """IO base units that a node must have bonded to be hired."""
-        network = await self._client.network.get()
-        model = await self._client.fetch(DeviceModel, pda.model(self._id, model_code))
+        network = await NetworkApi(self._chain).get()
+        model = await self._chain.fetch(DeviceModel, pdas.model(self._id, model_code))
         # multiplier is × 100, and never counts below 1.
         return -(-network.params.stake_per_processor * max(model.multiplier, 100) * processors // 100)
 
     def register(self, device: Signer, *, model_code: int, processors: int, terms: NodeTerms) -> Plan:
         """Register a machine: the wallet owns it, `device` is the machine's own key and signs too."""
         return self._single(
-            lambda: instructions.register_node(
-                owner=self._client.address,
+            lambda: self._ix.register_node(
+                owner=self._chain.address,
                 device_key=device.pubkey,
                 model_code=model_code,
                 processors=processors,
                 terms=terms,
-                program=self._program,
             ),
             [device],
         )
 
     def update(self, node: Pubkey, terms: NodeTerms) -> Plan:
         """Replace the terms; running leases keep what they locked."""
-        return self._single(
-            lambda: instructions.update_node(owner=self._client.address, node=node, terms=terms, program=self._program)
-        )
+        return self._single(lambda: self._ix.update_node(owner=self._chain.address, node=node, terms=terms))
 
     def rotate_device_key(self, node: Pubkey, new_device: Signer) -> Plan:
         return self._single(
-            lambda: instructions.rotate_device_key(
-                owner=self._client.address, new_device_key=new_device.pubkey, node=node, program=self._program
-            ),
+            lambda: self._ix.rotate_device_key(owner=self._chain.address, new_device_key=new_device.pubkey, node=node),
             [new_device],
         )
 
     def pause(self, node: Pubkey, *, paused: bool = True) -> Plan:
         """Take no new leases, or take them again."""
-        return self._single(
-            lambda: instructions.pause_node(owner=self._client.address, node=node, paused=paused, program=self._program)
-        )
+        return self._single(lambda: self._ix.pause_node(owner=self._chain.address, node=node, paused=paused))
 
     def retire(self, node: Pubkey) -> Plan:
         """Leave the market for good; the owner's stake starts to unbond."""
 
         async def build() -> list[Instruction]:
-            owner = self._client.address
-            position = pda.position(self._id, node, owner)
-            exists = await self._client.rpc.account(position) is not None
-            return [
-                instructions.retire_node(
-                    owner=owner, node=node, position=position if exists else None, program=self._program
-                )
-            ]
+            owner = self._chain.address
+            position = pdas.position(self._id, node, owner)
+            exists = await self._chain.rpc.account(position) is not None
+            return [self._ix.retire_node(owner=owner, node=node, position=position if exists else None)]
 
         return self._plan(build)

@@ -7,7 +7,7 @@ from functools import cache
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import base58, pda
+from ionet import addresses, base58
 from ionet.api.base import RoleApi
 from ionet.build import Builder
 from ionet.codec import ProgramCodec
@@ -45,7 +45,7 @@ class OracleApi(RoleApi):
         """
 
         async def build() -> list[Instruction]:
-            now = await self._client.rpc.unix_time() if publish_time is None else publish_time
+            now = await self._chain.rpc.unix_time() if publish_time is None else publish_time
             args = {
                 "feed_id": feed_id,
                 "price": price,
@@ -56,13 +56,13 @@ class OracleApi(RoleApi):
                 "ema_conf": conf if ema_conf is None else ema_conf,
                 "partial_signatures": 0,
             }
-            return [poster().build("post_price", {"authority": self._client.address}, args)]
+            return [poster().build("post_price", {"authority": self._chain.address}, args)]
 
         return self._plan(build)
 
     def account(self, feed_id: bytes, authority: Pubkey | None = None) -> Pubkey:
         """Where `post` puts an authority's price; the wallet's by default."""
-        return pda.price_update(authority or self._client.address, feed_id)
+        return addresses.price_update(authority or self._chain.address, feed_id)
 
     async def latest(self, feed_id: bytes) -> Price:
         """The newest fully verified price of a feed among all accounts of the receiver. Raises NotFound."""
@@ -70,7 +70,7 @@ class OracleApi(RoleApi):
         kind = codec.account_class("PriceUpdateV2")
         matches = [(0, base58.encode(codec.account_discriminator(kind)))]
         matches.append((_FEED_OFFSET, base58.encode(feed_id)))
-        found = await self._client.rpc.program_accounts(pda.PYTH_RECEIVER, matches)
+        found = await self._chain.rpc.program_accounts(addresses.PYTH_RECEIVER, matches)
         prices = [_price(key, codec.decode_account(account.data, kind)) for key, account in found]
         if not prices:
             raise NotFound(f"a price of feed {feed_id.hex()}")

@@ -5,35 +5,32 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
 from ionet.api.base import RoleApi
-from ionet.generated import instructions
+from ionet.generated import pdas
 from ionet.plan import Plan
 
 
 class OwedApi(RoleApi):
     def address(self, mint: Pubkey, owner: Pubkey | None = None) -> Pubkey:
         """Where a wallet's payments in `mint` wait, by default the client's wallet's."""
-        return pda.owed(self._id, mint, owner or self._client.address)
+        return pdas.owed(self._id, mint, owner or self._chain.address)
 
     async def amount(self, mint: Pubkey, owner: Pubkey | None = None) -> int:
         """Base units that wait; 0 where there is no account."""
-        return await self._client.rpc.token_balance(self.address(mint, owner))
+        return await self._chain.rpc.token_balance(self.address(mint, owner))
 
     def open(self, mint: Pubkey, owner: Pubkey | None = None) -> Plan:
         """Create the account; anyone, for anybody. Who is paid does not need to: settling opens it by itself."""
         return self._single(
-            lambda: instructions.open_owed(
-                payer=self._client.address, mint=mint, owner=owner or self._client.address, program=self._program
-            )
+            lambda: self._ix.open_owed(payer=self._chain.address, mint=mint, owner=owner or self._chain.address)
         )
 
     def claim(self, mint: Pubkey, to: Pubkey | None = None) -> Plan:
         """Take what waits and close the account. to: a token account of the mint, by default the wallet's own."""
 
         async def build() -> list[Instruction]:
-            owner = self._client.address
-            claim = instructions.claim_owed(owner=owner, mint=mint, to=to, program=self._program)
+            owner = self._chain.address
+            claim = self._ix.claim_owed(owner=owner, mint=mint, to=to)
             return [claim] if to is not None else [*await self._token_account(owner, mint), claim]
 
         return self._plan(build)

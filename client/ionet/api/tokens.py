@@ -5,7 +5,7 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet import pda
+from ionet import addresses
 from ionet.api.base import RoleApi
 from ionet.errors import NotFound
 from ionet.plan import Plan
@@ -16,7 +16,7 @@ _DECIMALS_OFFSET = 44
 class TokenApi(RoleApi):
     async def balance(self, mint: Pubkey, owner: Pubkey | None = None) -> int:
         """Base units in the owner's associated token account, by default the wallet's."""
-        return await self._client.rpc.token_balance(pda.token_account(owner or self._client.address, mint))
+        return await self._chain.rpc.token_balance(addresses.token_account(owner or self._chain.address, mint))
 
     def transfer(self, mint: Pubkey, to: Pubkey, amount: int) -> Plan:
         """Send base units to another wallet's associated token account, which is created if need be."""
@@ -26,15 +26,15 @@ class TokenApi(RoleApi):
             from spl.token.instructions import create_idempotent_associated_token_account, transfer_checked
             from spl.token.models import TransferCheckedParams
 
-            wallet = self._client.address
-            account = await self._client.rpc.account(mint)
+            wallet = self._chain.address
+            account = await self._chain.rpc.account(mint)
             if account is None:
                 raise NotFound(f"mint {mint}")
             params = TransferCheckedParams(
                 program_id=TOKEN_PROGRAM_ID,
-                source=pda.token_account(wallet, mint),
+                source=addresses.token_account(wallet, mint),
                 mint=mint,
-                dest=pda.token_account(to, mint),
+                dest=addresses.token_account(to, mint),
                 owner=wallet,
                 amount=amount,
                 decimals=account.data[_DECIMALS_OFFSET],

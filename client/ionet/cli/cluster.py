@@ -64,7 +64,7 @@ def list_clusters(
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
 
-    columns = ["address", "id", "kind", "money", "deposit", "reserved", "paid", "leases_open"]
+    columns = ["address", "id", "kind", "money", "deposit", "locked", "paid", "leases_open"]
     print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
 
 

@@ -176,12 +176,6 @@ def apply(ctx: typer.Context, as_json: AsJson = False, unsigned: AsUnsigned = Fa
 
 
 @app.command()
-def migrate(ctx: typer.Context, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
-    """Bring the network account of an earlier program version to the present one; anyone may, once."""
-    submit(ctx, lambda client: client.network.migrate(), as_json=as_json, unsigned=unsigned)
-
-
-@app.command()
 def pause(
     ctx: typer.Context,
     entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; none resumes everything.")] = None,
@@ -204,9 +198,9 @@ def burn(
     unsigned: AsUnsigned = False,
 ) -> None:
     """Burn what waits in a burn vault; anyone may."""
-    from ionet import pda
+    from ionet.generated import pdas
 
-    mints = {"IO": pda.io_mint, "IOSD": pda.iosd_mint}
+    mints = {"IO": pdas.io_mint, "IOSD": pdas.iosd_mint}
     if token not in mints:
         raise InvalidInput(f"token {token!r}; known are IO, IOSD")
     submit(ctx, lambda client: client.network.burn(mints[token](client.program.id)), as_json=as_json, unsigned=unsigned)

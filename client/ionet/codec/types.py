@@ -29,9 +29,8 @@ Environment: TypeAlias = Mapping[str, TypeRef | int]
 
 
 def is_padding(field: Field) -> bool:
-    """Whether a field only fills the layout: named `_…`, or bytes reserved for later versions."""
-    reserved = field.name in ("reserved", "reserved_bytes", "reserved_tail") and isinstance(field.type, dict)
-    return field.name.startswith("_") or reserved
+    """Whether a field only fills the layout: its name begins with `_`."""
+    return field.name.startswith("_")
 
 
 class TypeTable:

@@ -9,7 +9,11 @@ import msgspec
 from solders.pubkey import Pubkey
 
 from ionet.generated.scalars import i64, u8, u16, u32, u64, u128
-from ionet.generated.types import Params, Pool, Ticket
+from ionet.generated.types import (
+    Params,
+    Pool,
+    Ticket,
+)
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -17,6 +21,7 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     ends in the stakers' favour.
     """
 
+    # The node accused.
     node: Pubkey
     # Opened the case, paid its rent and gets it back.
     arbiter: Pubkey
@@ -24,15 +29,19 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     evidence_hash: bytes
     # sha256 of the owner's answer; zero = none yet.
     appeal_hash: bytes
+    # Number of this case among its node's; part of its address.
     number: u64
+    # Unix seconds.
     opened_at: i64
     # From then on the arbiter may decide even though the owner has not answered, unix seconds.
     decide_from: i64
     # From then on nobody can decide against the stakers any more and anyone may dismiss the case.
     decide_by: i64
-    # 1 = false hardware, 2 = false proofs, 3 = theft of data, 4 = other.
+    # One of `CASE_REASON_…`.
     reason: u8
+    # Of this account's address.
     bump: u8
+    # `Case::VERSION`.
     version: u8
 
 
@@ -41,46 +50,60 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     refunded`, where `fees` wait in the vault until the cluster closes.
     """
 
+    # Who opened the cluster, paid the deposit and gets the rest of it.
     renter: Pubkey
-    # Who paid the deposit and gets the rest.
-    payer: Pubkey
+    # The currency's mint.
     mint: Pubkey
     # May accept readiness, approve and dispute until it expires; zero = none.
     session_key: Pubkey
+    # The session key before the last change: it signed the challenges of disputes that were open then.
+    previous_session_key: Pubkey
     # sha256 of the configuration the renter wants (Ray version, image, …); opaque here.
     config_hash: bytes
     # The lease whose node runs the head; zero until one is booked.
     head_lease: Pubkey
+    # Number of this cluster among its renter's; part of its address.
     id: u64
+    # Unix seconds; from then on the session key may do nothing.
     session_expires_at: i64
+    # When the session key last changed, unix seconds; intervals that began earlier cannot be disputed.
+    session_changed_at: i64
+    # Everything ever paid into the escrow by the renter.
     deposit: u64
-    # Locked for open leases: their price and the renter's fee.
-    reserved: u64
+    # Set aside for open leases: their price and the renter's fee.
+    locked: u64
     # Sent to suppliers.
     paid: u64
-    # Fees of both sides, still in the vault.
+    # Fees of both sides, still in the escrow.
     fees: u64
+    # Returned to the renter.
     refunded: u64
+    # Unix seconds.
     opened_at: i64
     # When the head's meter started, unix seconds; 0 = not yet.
     head_started_at: i64
-    # Last booking or end of a lease; starts the idle clock.
+    # Last booking or end of a lease, unix seconds; starts the idle clock.
     last_activity_at: i64
+    # Number of events of this account so far.
     seq: u64
+    # Leases ever booked.
     leases_booked: u32
+    # Leases that are not closed yet.
     leases_open: u32
+    # Leases with an open dispute.
+    disputes_open: u32
+    # One of `CURRENCY_…`.
     currency: u8
+    # One of `CLUSTER_KIND_…`.
     kind: u8
-    bump: u8
-    escrow_bump: u8
-    version: u8
     # 1 = the session key changed while a dispute was open; it cannot change again before all are decided.
     key_changed_in_dispute: u8
-    # When the session key last changed, unix seconds; intervals that began earlier cannot be disputed.
-    session_changed_at: i64
-    # The session key before the last change: it signed the challenges of disputes that were open then.
-    previous_session_key: Pubkey
-    disputes_open: u32
+    # Of this account's address.
+    bump: u8
+    # Of the escrow's address.
+    escrow_bump: u8
+    # `Cluster::VERSION`.
+    version: u8
 
 
 class DeviceModel(msgspec.Struct, frozen=True, gc=False):
@@ -90,15 +113,21 @@ class DeviceModel(msgspec.Struct, frozen=True, gc=False):
     name: bytes
     # Work units per second that compute proofs scale to; 0 = not set.
     throughput: u64
+    # Number of events of this account so far.
     seq: u64
     # Earning multiplier × 100.
     multiplier: u32
+    # Part of this account's address.
     code: u16
+    # One of `DEVICE_KIND_…`.
     kind: u8
+    # One of `DEVICE_POOL_…`.
     pool: u8
     # 1 = can be booked.
     enabled: u8
+    # Of this account's address.
     bump: u8
+    # `DeviceModel::VERSION`.
     version: u8
 
 
@@ -119,61 +148,84 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
     io_other_burned: u64
     # Publish time of the last price used, unix seconds; prices never go back.
     last_publish_time: i64
-    # Micro-dollars per IO that the last mint was valued at.
+    # Micro-dollars per IO (rounded down) that the last price used puts on IO that comes in; 0 = none yet.
     last_price: u64
-    # Limiters: when something last passed, and how much of the limit was used then.
-    mint_window_start: i64
-    mint_window_amount: u64
-    redeem_window_start: i64
-    redeem_window_amount: u64
-    seq: u64
-    bump: u8
-    version: u8
-    # Micro-dollars per IO (rounded up) that the last price seen puts on IO that goes out; 0 = none yet.
+    # Micro-dollars per IO (rounded up) that the last price used puts on IO that goes out; 0 = none yet.
     last_high_price: u64
+    # When something was last minted, unix seconds.
+    mint_window_start: i64
+    # How much of the minting limit was used then.
+    mint_window_amount: u64
+    # When something was last redeemed, unix seconds.
+    redeem_window_start: i64
+    # How much of the redemption limit was used then.
+    redeem_window_amount: u64
+    # Number of events of this account so far.
+    seq: u64
+    # Of this account's address.
+    bump: u8
+    # `Iosd::VERSION`.
+    version: u8
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
     """One node leased by one cluster. Everything its payment or its slash depends on is a copy made at booking."""
 
+    # The node that is leased.
     node: Pubkey
+    # The cluster it works for.
     cluster: Pubkey
     # Hash chain over all proofs: `sha256(head ‖ interval u32 ‖ served u32 ‖ gpu_ms u64 ‖ root)`.
     proof_head: bytes
     # Where the defence of an open dispute has walked back to in the proof chain.
     dispute_head: bytes
+    # Number of this lease among its node's; part of its address.
     number: u64
     # Currency base units per processor-hour.
     price: u64
     # IO that the tiers take parts of.
     required_stake: u64
+    # Most IO that one report of missed time pays the reporter.
     reporter_cap: u64
     # Micro-dollars per IO when booked; 0 = none known, then nobody is compensated in IO.
     io_price: u64
+    # Unix seconds.
     booked_at: i64
     booked_slot: u64
+    # Unix seconds; 0 = not ready yet.
     ready_at: i64
     ready_slot: u64
     # Start of the meter, unix seconds; 0 = not active yet.
     started_at: i64
+    # End of the meter, unix seconds; 0 = not active yet.
     ends_at: i64
-    # When and in which slot a proof last arrived (or the meter started).
+    # When a proof last arrived (or the meter started), unix seconds.
     last_proof_at: i64
+    # The slot in which a proof last arrived (or the meter started).
     last_proof_slot: u64
+    # When the open dispute was opened, unix seconds; 0 = none is open.
     disputed_at: i64
-    # Still locked in the cluster for this lease.
-    reserved_amount: u64
+    # The slot in which the open dispute was opened.
+    disputed_slot: u64
+    # Still set aside in the cluster for this lease.
+    locked: u64
     # Earned by the supplier and paid so far, before fees.
     paid: u64
+    # Kept of the supplier's pay so far.
     supplier_fee: u64
+    # Taken from the renter on top of the price so far.
     renter_fee: u64
+    # At stake in the open dispute: the supplier's if it is lost.
     dispute_bond: u64
+    # Bonds of lost disputes that the supplier has yet to get; paid by the next settlement.
+    bond_due: u64
     # Served seconds whose payment nobody can dispute any more.
     matured_secs: u64
     # Unserved seconds among the intervals already folded.
     missed_secs: u64
     # Missed seconds for which the renter was already compensated.
     compensated_secs: u64
+    # Number of events of this account so far.
     seq: u64
     # Served seconds of the open intervals, at `interval % 16`; 0 = no proof.
     ring: tuple[u32, ...]
@@ -181,14 +233,27 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     ring_base: u32
     # First interval for which no proof was ever appended.
     ring_next: u32
+    # Intervals before this one are paid without waiting for the dispute window.
     approved_through: u32
+    # First interval of the open dispute.
     dispute_from: u32
+    # First interval after the open dispute.
     dispute_to: u32
+    # Served seconds in dispute: paid when defended, refunded when not.
+    held_secs: u32
+    # Served seconds that nobody defended: never paid.
+    refunded_secs: u32
+    # How many intervals before the end had no challenge, as the supplier said on leaving; they cannot be defended.
+    unchallenged: u32
+    # Proofs in the chain.
     proof_count: u32
+    # Booked seconds.
     duration: u32
+    # Longest that extensions may make it, seconds.
     max_duration: u32
     # Seconds that are paid at least, because the renter ended early and nothing was missed.
     due_min_secs: u32
+    # From here to `promise_limit`: copies of the parameters of the same names, made at booking.
     interval_secs: u32
     ready_deadline_secs: u32
     accept_deadline_secs: u32
@@ -201,38 +266,36 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     slot_ms: u32
     tier_secs: tuple[u32, ...]
     tier_bps: tuple[u16, ...]
-    # Charged so far for the outage that is going on.
-    charged_bps: u16
-    # Reached by earlier outages and not charged yet.
-    pending_bps: u16
     quit_bps: u16
     promise_bps: u16
+    # With the addition for USDC, where that is the currency.
     renter_fee_bps: u16
+    # With the addition for USDC, where that is the currency.
     supplier_fee_bps: u16
     renter_share_bps: u16
     reporter_bps: u16
     dispute_bond_bps: u16
-    processors: u8
-    currency: u8
-    role: u8
-    status: u8
-    end_reason: u8
+    # Charged so far for the outage that is going on.
+    charged_bps: u16
+    # Reached by earlier outages and not charged yet.
+    pending_bps: u16
     grace_intervals: u8
     tier1_intervals: u8
     promise_limit: u8
+    # The node's processors, all of which are leased.
+    processors: u8
+    # One of `CURRENCY_…`.
+    currency: u8
+    # One of `LEASE_ROLE_…`.
+    role: u8
+    # One of `LEASE_STATUS_…`.
+    status: u8
+    # One of `END_REASON_…`; 0 = not ended.
+    end_reason: u8
+    # Of this account's address.
     bump: u8
+    # `Lease::VERSION`.
     version: u8
-    # Served seconds in dispute: paid when defended, refunded when not.
-    held_secs: u32
-    # Bonds that lost disputes owe to the supplier; paid by the next settlement.
-    bond_due: u64
-    # Low half of the slot in which the dispute was opened.
-    disputed_slot: u32
-    # Served seconds that nobody defended: never paid.
-    refunded_secs: u32
-    # The last so many intervals before the end had no challenge, as the supplier said when he left; they cannot be
-    # defended.
-    unchallenged: u32
 
 
 class Network(msgspec.Struct, frozen=True, gc=False):
@@ -251,40 +314,50 @@ class Network(msgspec.Struct, frozen=True, gc=False):
     usdc_mint: Pubkey
     # Pyth feed of IO/USD.
     feed_id: bytes
+    # The new holder of a role, or the new feed; a named successor of the authority is in `pending_authority`.
+    pending_value: bytes
     # Number of events of this account so far.
     seq: u64
+    # Set of `PAUSE_…`.
     pause_bits: u64
     # When `pending` takes effect, unix seconds; 0 = nothing pending.
     pending_effective_at: i64
+    # When the pending role may take effect, unix seconds.
+    pending_role_at: i64
     # IO minted at genesis, base units.
     io_genesis: u64
     # IO emitted by epochs so far, base units.
     io_emitted: u64
-    params: Params
-    pending: Params
-    profile: u8
-    bump: u8
-    version: u8
-    # Which role is to change (`ROLE_…`); 0 = none.
-    pending_role: u8
-    # When the pending role may take effect, unix seconds.
-    pending_role_at: i64
-    # The new holder of a role, or the new feed; the successor of the authority stands in `pending_authority`.
-    pending_value: bytes
-    # What cases took in the running window, base units of IO.
+    # Start of the window in which the caps of all cases count, unix seconds.
     case_window_start: i64
+    # What cases took in that window, base units of IO.
     case_window_amount: u64
+    # In force.
+    params: Params
+    # Proposed; see `pending_effective_at`.
+    pending: Params
+    # One of `PROFILE_…`.
+    profile: u8
+    # Which role is to change (`NETWORK_ROLE_…`); 0 = none.
+    pending_role: u8
+    # Of this account's address.
+    bump: u8
+    # `Network::VERSION`.
+    version: u8
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
     """A machine that can be rented. Never closed; a retired node stays as a tombstone."""
 
+    # Bonds the stake, sets the terms, may leave leases and retire the node.
     owner: Pubkey
     # Seed of this address; never changes.
     first_device_key: Pubkey
     # Signs readiness and proofs; the owner may rotate it.
     device_key: Pubkey
+    # Wallet whose token accounts receive payments.
     payout: Pubkey
+    # Wallet that pays the agent's transaction fees.
     fee_payer: Pubkey
     # The lease that occupies the node; zero = none.
     current_lease: Pubkey
@@ -293,74 +366,101 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     next_lease_number: u64
     # Until when the current lease can still be proven or disputed, unix seconds; unbonding waits for it.
     busy_until: i64
+    # Stake that counts for new leases.
     bonded: Pool
+    # Stake on its way out; still slashable.
     unbonding: Pool
-    # Of the pools' shares, the owner's; the rest are co-stakers'.
+    # The owner's shares of the bonded pool; the rest are co-stakers'.
     owner_bonded_shares: u128
+    # The owner's shares of the unbonding pool; the rest are co-stakers'.
     owner_unbonding_shares: u128
     # Rewards per bonded share of co-stakers since registration, scaled by 2^64.
     reward_per_share: u128
-    # Leases that ended, and what they came to.
+    # Rewards in the stake vault that the owner has not claimed yet.
+    owner_rewards: u64
+    # Rewards in the stake vault that co-stakers have not claimed yet, all together.
+    co_rewards: u64
+    # Of `co_rewards`, what positions have settled and not claimed.
+    co_settled: u64
+    # IO that the owner put in while the node was frozen; outside the shares until the owner stakes it.
+    refill: u64
+    # Leases that ended.
     leases_closed: u64
+    # Seconds served in them.
     served_secs: u64
+    # Seconds missed in them.
     missed_secs: u64
     # Micro-dollars (IOSD, USDC) earned before fees.
     earned: u64
+    # IO base units earned before fees, in clusters paid in IO.
+    earned_io: u64
     # IO slashed so far.
     slashed: u64
+    # Unix seconds.
     registered_at: i64
-    # Broken promises to be ready: start of the window and their number in it.
+    # Start of the window in which broken promises to be ready count, unix seconds.
     promise_window_start: i64
+    # Number of the next arbiter case.
+    next_case: u64
+    # Start of the window in which cases' caps count, unix seconds.
+    case_window_start: i64
+    # IO that cases took in that window.
+    case_window_amount: u64
+    # After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
+    no_case_before: i64
+    # Since when `pending_co_share_bps` binds, unix seconds; 0 = nothing is pending.
+    pending_co_share_at: i64
+    # Number of events of this account so far.
     seq: u64
     # Raised by every change of the terms; bookings name the one they read.
     terms_seq: u32
+    # Shortest lease, seconds.
     min_duration: u32
+    # Longest lease, seconds.
     max_duration: u32
+    # IO backing per IOSD that the owner insists on, in basis points of a dollar; 0 = none.
     min_coverage_bps: u32
     # Mbit/s as the device measured itself; never used for money.
     bandwidth_down: u32
+    # Mbit/s as the device measured itself; never used for money.
     bandwidth_up: u32
-    # Co-staking terms: the part of rewards that co-stakers get, its successor, and since when that binds.
+    # Part of their rewards that co-stakers get.
     co_share_bps: u16
+    # Its successor.
     pending_co_share_bps: u16
+    # Code of the device model.
     model: u16
+    # ISO 3166-1 numeric.
     country: u16
-    pending_co_share_at: i64
     processors: u8
     region: u8
     # Connectivity 1–4 as the device measured itself; 0 = unknown.
     tier: u8
+    # Set of `CURRENCY_…`.
     currencies: u8
+    # Set of `NODE_FLAG_…`.
     flags: u8
+    # Broken promises to be ready in the running window.
     promises_broken: u8
+    # Of this account's address.
     bump: u8
+    # Of the stake vault's address.
     stake_vault_bump: u8
+    # `Node::VERSION`.
     version: u8
-    # IO that the owner put in while the node was frozen; outside the shares until he stakes it.
-    refill: u64
-    # Rewards in the stake vault that nobody claimed yet: the owner's, and all co-stakers'.
-    owner_rewards: u64
-    co_rewards: u64
-    # Number of the next arbiter case.
-    next_case: u64
-    # What cases took in the running window.
-    case_window_start: i64
-    case_window_amount: u64
-    # IO base units earned before fees, in clusters paid in IO.
-    earned_io: u64
-    # Of `co_rewards`, what positions have settled and not claimed.
-    co_settled: u64
-    # After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
-    no_case_before: i64
 
 
 class Renter(msgspec.Struct, frozen=True, gc=False):
     """Counts a wallet's clusters, so that their addresses never repeat. Never closed."""
 
     wallet: Pubkey
+    # Also the number of clusters ever opened.
     next_cluster_id: u64
+    # Clusters that are not closed yet.
     open_clusters: u64
+    # Of this account's address.
     bump: u8
+    # `Renter::VERSION`.
     version: u8
 
 
@@ -373,10 +473,13 @@ class StakePosition(msgspec.Struct, frozen=True, gc=False):
     shares: u128
     # Rewards per share already settled, in the node's accumulator.
     reward_debt: u128
+    # Stake on its way out.
     tickets: tuple[Ticket, ...]
-    # Era of the bonded pool in which the shares were made.
-    era: u32
-    bump: u8
-    version: u8
     # Rewards that were settled when the shares changed and wait to be claimed.
     rewards: u64
+    # Era of the bonded pool in which the shares were made.
+    era: u32
+    # Of this account's address.
+    bump: u8
+    # `StakePosition::VERSION`.
+    version: u8

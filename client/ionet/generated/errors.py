@@ -244,7 +244,7 @@ class ProofLowered(ProgramError, code=6058):
     """A proof may be raised, never lowered."""
 
 
-class LeaseEnded(ProgramError, code=6059):
+class LeaseOver(ProgramError, code=6059):
     """The lease has ended."""
 
 
@@ -324,294 +324,164 @@ class ZeroHash(ProgramError, code=6078):
     """The hash must not be zero."""
 
 
-class UnknownVersion(ProgramError, code=6079):
-    """The account version is not known to this program."""
-
-
-class NotPendingAuthority(ProgramError, code=6080):
+class NotPendingAuthority(ProgramError, code=6079):
     """Only the named successor may take the authority over."""
 
 
-class NothingPending(ProgramError, code=6081):
+class NothingPending(ProgramError, code=6080):
     """No change is pending."""
 
 
-class TimelockRunning(ProgramError, code=6082):
+class TimelockRunning(ProgramError, code=6081):
     """The change cannot take effect before its timelock has passed."""
 
 
-class BadParams(ProgramError, code=6083):
+class BadParams(ProgramError, code=6082):
     """A parameter is outside its bounds."""
 
 
-class UnknownRole(ProgramError, code=6084):
+class UnknownRole(ProgramError, code=6083):
     """The role is unknown."""
 
 
-class WindowFull(ProgramError, code=6085):
+class WindowFull(ProgramError, code=6084):
     """The limit of this window is used up; take less or try later."""
 
 
-class PriceRequired(ProgramError, code=6086):
+class PriceRequired(ProgramError, code=6085):
     """This needs a price account."""
 
 
-class PriceStillFresh(ProgramError, code=6087):
+class PriceStillFresh(ProgramError, code=6086):
     """Redemption at the last rate opens only after a day without a price."""
 
 
-class CoverageTooLow(ProgramError, code=6088):
+class CoverageTooLow(ProgramError, code=6087):
     """The backing of IOSD is below what the node insists on."""
 
 
-class NotOpenToCoStake(ProgramError, code=6089):
+class NotOpenToCoStake(ProgramError, code=6088):
     """The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it."""
 
 
-class CoStakeTooHigh(ProgramError, code=6090):
+class CoStakeTooHigh(ProgramError, code=6089):
     """Co-stakers may hold at most their part of the bonded stake."""
 
 
-class NodeFrozen(ProgramError, code=6091):
+class NodeFrozen(ProgramError, code=6090):
     """The node's stake is frozen by an open case."""
 
 
-class NothingToClaim(ProgramError, code=6092):
+class NothingToClaim(ProgramError, code=6091):
     """There is nothing to claim."""
 
 
-class NobodyToReward(ProgramError, code=6093):
+class NobodyToReward(ProgramError, code=6092):
     """The node has no bonded stake to reward."""
 
 
-class DisputeOpen(ProgramError, code=6094):
+class DisputeOpen(ProgramError, code=6093):
     """A dispute is open on this lease."""
 
 
-class NoDispute(ProgramError, code=6095):
+class NoDispute(ProgramError, code=6094):
     """No dispute is open on this lease."""
 
 
-class RangeNotDisputable(ProgramError, code=6096):
+class RangeNotDisputable(ProgramError, code=6095):
     """Only proven, closed intervals that were neither approved nor paid can be disputed."""
 
 
-class RangeNotApprovable(ProgramError, code=6097):
+class RangeNotApprovable(ProgramError, code=6096):
     """Only proven, closed intervals can be approved."""
 
 
-class ApprovalMismatch(ProgramError, code=6098):
+class ApprovalMismatch(ProgramError, code=6097):
     """The lease's proofs are not the ones this approval was made for."""
 
 
-class NoChallengeKey(ProgramError, code=6099):
+class NoChallengeKey(ProgramError, code=6098):
     """Intervals that began without the present session key cannot be disputed."""
 
 
-class DefendTooLate(ProgramError, code=6100):
+class DefendTooLate(ProgramError, code=6099):
     """The dispute can no longer be defended."""
 
 
-class WrongProofChain(ProgramError, code=6101):
+class WrongProofChain(ProgramError, code=6100):
     """The entries do not hash to the disputed proof chain."""
 
 
-class NoChallengeSignature(ProgramError, code=6102):
+class NoChallengeSignature(ProgramError, code=6101):
     """The instruction before this one must verify the session key's signature over the interval's challenge."""
 
 
-class WrongEvidence(ProgramError, code=6103):
+class WrongEvidence(ProgramError, code=6102):
     """The evidence does not open leaf 0 of the interval's root."""
 
 
-class IntervalUnchallenged(ProgramError, code=6104):
+class IntervalUnchallenged(ProgramError, code=6103):
     """The supplier said that this interval had no challenge."""
 
 
-class NotServing(ProgramError, code=6105):
+class NotServing(ProgramError, code=6104):
     """The last intervals must be proven before the lease can be left without a charge."""
 
 
-class NotArbiter(ProgramError, code=6106):
+class NotArbiter(ProgramError, code=6105):
     """Only the arbiter may do this."""
 
 
-class CaseOpen(ProgramError, code=6107):
+class CaseOpen(ProgramError, code=6106):
     """A case is already open on this node."""
 
 
-class UnknownReason(ProgramError, code=6108):
+class UnknownReason(ProgramError, code=6107):
     """The reason of a case is unknown."""
 
 
-class AlreadyAppealed(ProgramError, code=6109):
+class AlreadyAppealed(ProgramError, code=6108):
     """The owner has already answered this case."""
 
 
-class CaseNotDecidable(ProgramError, code=6110):
+class CaseNotDecidable(ProgramError, code=6109):
     """The case cannot be decided now."""
 
 
-class CaseCapReached(ProgramError, code=6111):
+class CaseCapReached(ProgramError, code=6110):
     """The case takes more than the caps allow in this window."""
 
 
-class WrongCase(ProgramError, code=6112):
+class WrongCase(ProgramError, code=6111):
     """The case does not belong to this node."""
 
 
-class RecipientCannotReceive(ProgramError, code=6113):
+class RecipientCannotReceive(ProgramError, code=6112):
     """The recipient cannot receive tokens; pass his owed account."""
 
 
-class WrongOwedAccount(ProgramError, code=6114):
+class WrongOwedAccount(ProgramError, code=6113):
     """The account is not the recipient's owed account of this mint."""
 
 
-class NodeNotRetired(ProgramError, code=6115):
+class NodeNotRetired(ProgramError, code=6114):
     """The node is not retired."""
 
 
-class VaultInUse(ProgramError, code=6116):
+class VaultInUse(ProgramError, code=6115):
     """The vault is still in use: stake, rewards or leases are left."""
 
 
-class AlreadyMigrated(ProgramError, code=6117):
-    """The account already has the current version."""
-
-
-class FeesTooSmall(ProgramError, code=6118):
+class FeesTooSmall(ProgramError, code=6116):
     """The fee vault holds less than this would pay."""
 
 
-class NotSupplier(ProgramError, code=6119):
+class NotSupplier(ProgramError, code=6117):
     """Only the node's owner or its device key may do this."""
 
 
-class CaseTooSoon(ProgramError, code=6120):
+class CaseTooSoon(ProgramError, code=6118):
     """The node's last case ended too recently for another one."""
 
 
-BY_CODE: dict[int, type[ProgramError]] = {
-    6000: NotUpgradeAuthority,
-    6001: WrongProgramData,
-    6002: UnknownProfile,
-    6003: NotAuthority,
-    6004: NotPauser,
-    6005: Paused,
-    6006: WrongMint,
-    6007: BadMint,
-    6008: WrongTokenMint,
-    6009: WrongTokenOwner,
-    6010: NotAssociatedAccount,
-    6011: WrongVault,
-    6012: ZeroAmount,
-    6013: Overflow,
-    6014: WrongModel,
-    6015: ModelDisabled,
-    6016: BadModel,
-    6017: BadProcessors,
-    6018: BadPrice,
-    6019: BadDuration,
-    6020: BadCurrencies,
-    6021: BadCountry,
-    6022: BadPayout,
-    6023: NotNodeOwner,
-    6024: NotDeviceKey,
-    6025: NodePaused,
-    6026: NodeRetired,
-    6027: NodeBlocked,
-    6028: NodeBusy,
-    6029: StakeTooLow,
-    6030: TermsChanged,
-    6031: PriceTooHigh,
-    6032: CurrencyRefused,
-    6033: OnlyOwnerStakes,
-    6034: WrongPosition,
-    6035: NothingBonded,
-    6036: TooManyTickets,
-    6037: NothingMatured,
-    6038: DepositTooSmall,
-    6039: CurrencyNotSupported,
-    6040: UnknownClusterKind,
-    6041: BadSessionKey,
-    6042: NotRenter,
-    6043: NotRenterOrSession,
-    6044: BudgetTooSmall,
-    6045: LeasesOpen,
-    6046: ClusterNotIdle,
-    6047: WrongNode,
-    6048: WrongCluster,
-    6049: DurationRefused,
-    6050: RingTooSmall,
-    6051: WrongLeaseState,
-    6052: TooLate,
-    6053: TooEarly,
-    6054: HeadNotRunning,
-    6055: ProofOutOfOrder,
-    6056: IntervalNotOpen,
-    6057: ServedTooLong,
-    6058: ProofLowered,
-    6059: LeaseEnded,
-    6060: NotSupplierFault,
-    6061: NothingMissed,
-    6062: MissedNotCharged,
-    6063: NotSettled,
-    6064: WrongRentPayer,
-    6065: OracleWrongOwner,
-    6066: OracleBadAccount,
-    6067: OracleNotVerified,
-    6068: OracleWrongFeed,
-    6069: OracleBadExponent,
-    6070: OracleStale,
-    6071: OracleFuture,
-    6072: OracleReplayed,
-    6073: OracleNotPositive,
-    6074: OracleUncertain,
-    6075: OracleWorthless,
-    6076: SlippageExceeded,
-    6077: WrongRenterAccount,
-    6078: ZeroHash,
-    6079: UnknownVersion,
-    6080: NotPendingAuthority,
-    6081: NothingPending,
-    6082: TimelockRunning,
-    6083: BadParams,
-    6084: UnknownRole,
-    6085: WindowFull,
-    6086: PriceRequired,
-    6087: PriceStillFresh,
-    6088: CoverageTooLow,
-    6089: NotOpenToCoStake,
-    6090: CoStakeTooHigh,
-    6091: NodeFrozen,
-    6092: NothingToClaim,
-    6093: NobodyToReward,
-    6094: DisputeOpen,
-    6095: NoDispute,
-    6096: RangeNotDisputable,
-    6097: RangeNotApprovable,
-    6098: ApprovalMismatch,
-    6099: NoChallengeKey,
-    6100: DefendTooLate,
-    6101: WrongProofChain,
-    6102: NoChallengeSignature,
-    6103: WrongEvidence,
-    6104: IntervalUnchallenged,
-    6105: NotServing,
-    6106: NotArbiter,
-    6107: CaseOpen,
-    6108: UnknownReason,
-    6109: AlreadyAppealed,
-    6110: CaseNotDecidable,
-    6111: CaseCapReached,
-    6112: WrongCase,
-    6113: RecipientCannotReceive,
-    6114: WrongOwedAccount,
-    6115: NodeNotRetired,
-    6116: VaultInUse,
-    6117: AlreadyMigrated,
-    6118: FeesTooSmall,
-    6119: NotSupplier,
-    6120: CaseTooSoon,
-}
+BY_CODE = {kind.code: kind for kind in ProgramError.__subclasses__()}

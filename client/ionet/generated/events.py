@@ -147,7 +147,7 @@ class DisputeResolved(msgspec.Struct, frozen=True, gc=False):
     bond_returned: u64
     # What lost disputes owe to the supplier and the next settlement pays.
     bond_due: u64
-    cluster_reserved_after: u64
+    cluster_locked_after: u64
 
 
 class IoBoughtBack(msgspec.Struct, frozen=True, gc=False):
@@ -226,8 +226,8 @@ class LeaseBooked(msgspec.Struct, frozen=True, gc=False):
     ready_by: i64
     required_stake: u64
     io_price: u64
-    reserved_amount: u64
-    cluster_reserved_after: u64
+    locked: u64
+    cluster_locked_after: u64
 
 
 class LeaseCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -243,7 +243,7 @@ class LeaseCancelled(msgspec.Struct, frozen=True, gc=False):
     fee: u64
     released: u64
     cluster_fees_after: u64
-    cluster_reserved_after: u64
+    cluster_locked_after: u64
 
 
 class LeaseClosed(msgspec.Struct, frozen=True, gc=False):
@@ -260,7 +260,7 @@ class LeaseClosed(msgspec.Struct, frozen=True, gc=False):
     served_secs: u64
     missed_secs: u64
     released: u64
-    cluster_reserved_after: u64
+    cluster_locked_after: u64
 
 
 class LeaseDisputed(msgspec.Struct, frozen=True, gc=False):
@@ -278,7 +278,7 @@ class LeaseDisputed(msgspec.Struct, frozen=True, gc=False):
     bond: u64
     defend_by: i64
     by: Pubkey
-    cluster_reserved_after: u64
+    cluster_locked_after: u64
 
 
 class LeaseEnded(msgspec.Struct, frozen=True, gc=False):
@@ -308,7 +308,7 @@ class LeaseExtended(msgspec.Struct, frozen=True, gc=False):
     duration: u32
     ends_at: i64
     added_amount: u64
-    cluster_reserved_after: u64
+    cluster_locked_after: u64
 
 
 class LeaseReady(msgspec.Struct, frozen=True, gc=False):
@@ -337,7 +337,7 @@ class LeaseSettled(msgspec.Struct, frozen=True, gc=False):
     payout: Pubkey
     cluster_paid_after: u64
     cluster_fees_after: u64
-    cluster_reserved_after: u64
+    cluster_locked_after: u64
     # Bonds of lost disputes, paid on top of `supplier_amount`.
     bond_paid: u64
     # What was paid went to the payout wallet's owed account.
@@ -389,16 +389,6 @@ class NetworkInitialized(msgspec.Struct, frozen=True, gc=False):
     genesis_owner: Pubkey
     genesis_amount: u64
     profile: u8
-
-
-class NetworkMigrated(msgspec.Struct, frozen=True, gc=False):
-    """The network account was brought to the layout of this program version."""
-
-    network: Pubkey
-    seq: u64
-    at: i64
-    version_before: u8
-    version: u8
 
 
 class NodeFlagsChanged(msgspec.Struct, frozen=True, gc=False):

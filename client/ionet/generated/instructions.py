@@ -10,860 +10,774 @@ from collections.abc import Sequence
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from ionet.build import Builder
 from ionet.generated.scalars import i64, u8, u16, u32, u64
-from ionet.generated.types import NodeTerms, Params, ProofEntry
-from ionet.program import PROGRAM, Program
-
-
-def accept_ready(
-    *,
-    authority: Pubkey,
-    cluster: Pubkey,
-    lease: Pubkey,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Starts the meter after the renter's side has checked the hardware. Renter or session key."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
-    args: dict[str, object] = {}
-    return program.builder.build("accept_ready", accounts, args, remaining)
-
-
-def add_lease(
-    *,
-    renter: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    model: Pubkey,
-    lease: Pubkey,
-    duration: u32,
-    max_price: u64,
-    terms_seq: u32,
-    price_update: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Books one node and locks its price and the renter's fee. Renter."""
-    accounts: dict[str, Pubkey | None] = {
-        "renter": renter,
-        "cluster": cluster,
-        "node": node,
-        "model": model,
-        "lease": lease,
-        "price_update": price_update,
-    }
-    args: dict[str, object] = {"duration": duration, "max_price": max_price, "terms_seq": terms_seq}
-    return program.builder.build("add_lease", accounts, args, remaining)
-
-
-def appeal_case(
-    *,
-    owner: Pubkey,
-    node: Pubkey,
-    case: Pubkey,
-    appeal_hash: bytes,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Answers a case; from then on it can be decided. Node owner, once."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node, "case": case}
-    args: dict[str, object] = {"appeal_hash": appeal_hash}
-    return program.builder.build("appeal_case", accounts, args, remaining)
-
-
-def append_proof(
-    *,
-    device_key: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    interval: u32,
-    served_secs: u32,
-    root: bytes,
-    gpu_ms: u64,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Records how long one interval was served and the Merkle root of its results. Device key."""
-    accounts: dict[str, Pubkey | None] = {"device_key": device_key, "node": node, "lease": lease}
-    args: dict[str, object] = {"interval": interval, "served_secs": served_secs, "root": root, "gpu_ms": gpu_ms}
-    return program.builder.build("append_proof", accounts, args, remaining)
-
-
-def apply_pending(*, caller: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM) -> Instruction:
-    """Puts what is due into effect. Anyone; a new authority only by itself."""
-    accounts: dict[str, Pubkey | None] = {"caller": caller}
-    args: dict[str, object] = {}
-    return program.builder.build("apply_pending", accounts, args, remaining)
-
-
-def approve_lease(
-    *,
-    authority: Pubkey,
-    cluster: Pubkey,
-    lease: Pubkey,
-    through_interval: u32,
-    proof_head: bytes,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Lets intervals be paid without waiting for the dispute window. Renter or session key."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
-    args: dict[str, object] = {"through_interval": through_interval, "proof_head": proof_head}
-    return program.builder.build("approve_lease", accounts, args, remaining)
-
-
-def burn(*, mint: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM) -> Instruction:
-    """Burns everything in a burn vault. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"mint": mint}
-    args: dict[str, object] = {}
-    return program.builder.build("burn", accounts, args, remaining)
-
-
-def buyback(
-    *,
-    seller: Pubkey,
-    to: Pubkey,
-    fee_vault: Pubkey,
-    price_update: Pubkey,
-    io_amount: u64,
-    min_usdc: u64,
-    io_mint: Pubkey | None = None,
-    from_account: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Buys IO with fees in USDC from whoever offers it and burns it."""
-    accounts: dict[str, Pubkey | None] = {
-        "seller": seller,
-        "io_mint": io_mint,
-        "from": from_account,
-        "to": to,
-        "fee_vault": fee_vault,
-        "price_update": price_update,
-    }
-    args: dict[str, object] = {"io_amount": io_amount, "min_usdc": min_usdc}
-    return program.builder.build("buyback", accounts, args, remaining)
-
-
-def cancel_lease(
-    *,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    burn_vault: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Cancels a lease that was not ready, or not accepted, in time. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"cluster": cluster, "node": node, "lease": lease, "burn_vault": burn_vault}
-    args: dict[str, object] = {}
-    return program.builder.build("cancel_lease", accounts, args, remaining)
-
-
-def claim_owed(
-    *,
-    owner: Pubkey,
-    mint: Pubkey,
-    to: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Pays out and closes a wallet's owed account. Its owner, to any account of the mint."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "mint": mint, "to": to}
-    args: dict[str, object] = {}
-    return program.builder.build("claim_owed", accounts, args, remaining)
-
-
-def claim_rewards(
-    *,
-    node: Pubkey,
-    staker: Pubkey,
-    position: Pubkey | None = None,
-    to: Pubkey | None = None,
-    owed: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Pays a staker his rewards. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"node": node, "position": position, "staker": staker, "to": to, "owed": owed}
-    args: dict[str, object] = {}
-    return program.builder.build("claim_rewards", accounts, args, remaining)
-
-
-def close_cluster(
-    *,
-    renter: Pubkey,
-    cluster: Pubkey,
-    renter_account: Pubkey | None = None,
-    refund_to: Pubkey | None = None,
-    fee_vault: Pubkey | None = None,
-    burn_vault: Pubkey | None = None,
-    owed: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle."""
-    accounts: dict[str, Pubkey | None] = {
-        "renter": renter,
-        "renter_account": renter_account,
-        "cluster": cluster,
-        "refund_to": refund_to,
-        "fee_vault": fee_vault,
-        "burn_vault": burn_vault,
-        "owed": owed,
-    }
-    args: dict[str, object] = {}
-    return program.builder.build("close_cluster", accounts, args, remaining)
-
-
-def close_lease(
-    *,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    renter: Pubkey,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Closes a lease about which nothing can change any more. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"cluster": cluster, "node": node, "lease": lease, "renter": renter}
-    args: dict[str, object] = {}
-    return program.builder.build("close_lease", accounts, args, remaining)
-
-
-def close_stake_vault(
-    *,
-    node: Pubkey,
-    owner: Pubkey,
-    burn_vault: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Closes the vault of a retired node to which nobody has a claim any more. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"node": node, "owner": owner, "burn_vault": burn_vault}
-    args: dict[str, object] = {}
-    return program.builder.build("close_stake_vault", accounts, args, remaining)
-
-
-def decide_case(
-    *,
-    authority: Pubkey,
-    node: Pubkey,
-    case: Pubkey,
-    arbiter: Pubkey,
-    bps: u16,
-    blocked: bool,
-    burn_vault: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Decides a case: takes a part of the stake, within the caps, and blocks the node or not. Arbiter; once time
-    has run out, anyone dismisses it.
-    """
-    accounts: dict[str, Pubkey | None] = {
-        "authority": authority,
-        "node": node,
-        "case": case,
-        "arbiter": arbiter,
-        "burn_vault": burn_vault,
-    }
-    args: dict[str, object] = {"bps": bps, "blocked": blocked}
-    return program.builder.build("decide_case", accounts, args, remaining)
-
-
-def defend_lease(
-    *,
-    defender: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    prev_head: bytes,
-    open: bool,
-    entries: tuple[ProofEntry, ...],
-    path: tuple[bytes, ...],
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Defends a disputed interval with its challenge, or walks the proof chain back towards it. Node owner or
-    device key.
-    """
-    accounts: dict[str, Pubkey | None] = {"defender": defender, "cluster": cluster, "node": node, "lease": lease}
-    args: dict[str, object] = {"prev_head": prev_head, "open": open, "entries": entries, "path": path}
-    return program.builder.build("defend_lease", accounts, args, remaining)
-
-
-def dispute_lease(
-    *,
-    authority: Pubkey,
-    cluster: Pubkey,
-    lease: Pubkey,
-    from_interval: u32,
-    to_interval: u32,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Holds the payment of intervals until they are defended. Renter or session key."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
-    args: dict[str, object] = {"from_interval": from_interval, "to_interval": to_interval}
-    return program.builder.build("dispute_lease", accounts, args, remaining)
-
-
-def end_lease(
-    *,
-    authority: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Ends a running lease early. Renter; anyone once the supplier has missed too much."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "node": node, "lease": lease}
-    args: dict[str, object] = {}
-    return program.builder.build("end_lease", accounts, args, remaining)
-
-
-def extend_lease(
-    *,
-    renter: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    model: Pubkey,
-    lease: Pubkey,
-    extra_secs: u32,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Adds time to a running lease at its locked price. Renter."""
-    accounts: dict[str, Pubkey | None] = {
-        "renter": renter,
-        "cluster": cluster,
-        "node": node,
-        "model": model,
-        "lease": lease,
-    }
-    args: dict[str, object] = {"extra_secs": extra_secs}
-    return program.builder.build("extend_lease", accounts, args, remaining)
-
-
-def fund_rewards(
-    *,
-    payer: Pubkey,
-    node: Pubkey,
-    amount: u64,
-    from_account: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Gives IO to a node's stakers as a reward. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"payer": payer, "node": node, "from": from_account}
-    args: dict[str, object] = {"amount": amount}
-    return program.builder.build("fund_rewards", accounts, args, remaining)
-
-
-def init_network(
-    *,
-    authority: Pubkey,
-    usdc_mint: Pubkey,
-    genesis_owner: Pubkey,
-    profile: u8,
-    pauser: Pubkey,
-    arbiter: Pubkey,
-    feed_id: bytes,
-    program_data: Pubkey | None = None,
-    genesis_account: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Creates the network, both mints and the genesis supply. Needs the program's upgrade authority; once."""
-    accounts: dict[str, Pubkey | None] = {
-        "authority": authority,
-        "program_data": program_data,
-        "usdc_mint": usdc_mint,
-        "genesis_owner": genesis_owner,
-        "genesis_account": genesis_account,
-    }
-    args: dict[str, object] = {"profile": profile, "pauser": pauser, "arbiter": arbiter, "feed_id": feed_id}
-    return program.builder.build("init_network", accounts, args, remaining)
-
-
-def init_vaults(
-    *, payer: Pubkey, mint: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Creates the fee vault and the burn vault of one admitted mint. Anyone; once per mint."""
-    accounts: dict[str, Pubkey | None] = {"payer": payer, "mint": mint}
-    args: dict[str, object] = {}
-    return program.builder.build("init_vaults", accounts, args, remaining)
-
-
-def leave_lease(
-    *,
-    authority: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Leaves a lease without a charge because no challenge came for two intervals. Node owner."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "node": node, "lease": lease}
-    args: dict[str, object] = {}
-    return program.builder.build("leave_lease", accounts, args, remaining)
-
-
-def mark_ready(
-    *,
-    device_key: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    report_hash: bytes,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Says that the node runs and may be checked. Device key, before the deadline."""
-    accounts: dict[str, Pubkey | None] = {"device_key": device_key, "node": node, "lease": lease}
-    args: dict[str, object] = {"report_hash": report_hash}
-    return program.builder.build("mark_ready", accounts, args, remaining)
-
-
-def migrate_network(*, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM) -> Instruction:
-    """Brings the network account of an earlier program version to the present one. Anyone; once."""
-    accounts: dict[str, Pubkey | None] = {}
-    args: dict[str, object] = {}
-    return program.builder.build("migrate_network", accounts, args, remaining)
-
-
-def mint_iosd(
-    *,
-    wallet: Pubkey,
-    price_update: Pubkey,
-    io_amount: u64,
-    min_iosd: u64,
-    io_mint: Pubkey | None = None,
-    iosd_mint: Pubkey | None = None,
-    from_account: Pubkey | None = None,
-    to: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Burns IO and mints what it is worth in IOSD. The only way IOSD comes into being."""
-    accounts: dict[str, Pubkey | None] = {
-        "wallet": wallet,
-        "io_mint": io_mint,
-        "iosd_mint": iosd_mint,
-        "from": from_account,
-        "to": to,
-        "price_update": price_update,
-    }
-    args: dict[str, object] = {"io_amount": io_amount, "min_iosd": min_iosd}
-    return program.builder.build("mint_iosd", accounts, args, remaining)
-
-
-def mint_iosd_exact(
-    *,
-    wallet: Pubkey,
-    price_update: Pubkey,
-    iosd_amount: u64,
-    max_io: u64,
-    io_mint: Pubkey | None = None,
-    iosd_mint: Pubkey | None = None,
-    from_account: Pubkey | None = None,
-    to: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Mints exactly `iosd_amount` for as much IO as that takes, at most `max_io`."""
-    accounts: dict[str, Pubkey | None] = {
-        "wallet": wallet,
-        "io_mint": io_mint,
-        "iosd_mint": iosd_mint,
-        "from": from_account,
-        "to": to,
-        "price_update": price_update,
-    }
-    args: dict[str, object] = {"iosd_amount": iosd_amount, "max_io": max_io}
-    return program.builder.build("mint_iosd_exact", accounts, args, remaining)
-
-
-def open_case(
-    *,
-    arbiter: Pubkey,
-    node: Pubkey,
-    case: Pubkey,
-    reason: u8,
-    evidence_hash: bytes,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Accuses a node and freezes its stake until the case is decided. Arbiter."""
-    accounts: dict[str, Pubkey | None] = {"arbiter": arbiter, "node": node, "case": case}
-    args: dict[str, object] = {"reason": reason, "evidence_hash": evidence_hash}
-    return program.builder.build("open_case", accounts, args, remaining)
-
-
-def open_cluster(
-    *,
-    renter: Pubkey,
-    id: u64,
-    kind: u8,
-    deposit: u64,
-    session_key: Pubkey,
-    session_expires_at: i64,
-    config_hash: bytes,
-    mint: Pubkey | None = None,
-    from_account: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Opens a cluster and deposits its budget. Renter."""
-    accounts: dict[str, Pubkey | None] = {"renter": renter, "mint": mint, "from": from_account}
-    args: dict[str, object] = {
-        "id": id,
-        "kind": kind,
-        "deposit": deposit,
-        "session_key": session_key,
-        "session_expires_at": session_expires_at,
-        "config_hash": config_hash,
-    }
-    return program.builder.build("open_cluster", accounts, args, remaining)
-
-
-def open_owed(
-    *, payer: Pubkey, mint: Pubkey, owner: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Creates the account that keeps what a wallet cannot receive, in one mint. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"payer": payer, "mint": mint, "owner": owner}
-    args: dict[str, object] = {}
-    return program.builder.build("open_owed", accounts, args, remaining)
-
-
-def pause_node(
-    *, owner: Pubkey, node: Pubkey, paused: bool, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Pauses the node or lets it take leases again. Owner."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
-    args: dict[str, object] = {"paused": paused}
-    return program.builder.build("pause_node", accounts, args, remaining)
-
-
-def propose_params(
-    *, authority: Pubkey, params: Params, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Names new parameters, which take effect after the timelock and bind new leases only. Network authority."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority}
-    args: dict[str, object] = {"params": params}
-    return program.builder.build("propose_params", accounts, args, remaining)
-
-
-def propose_role(
-    *, authority: Pubkey, role: u8, value: bytes, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after the timelock. Network
-    authority.
-    """
-    accounts: dict[str, Pubkey | None] = {"authority": authority}
-    args: dict[str, object] = {"role": role, "value": value}
-    return program.builder.build("propose_role", accounts, args, remaining)
-
-
-def push_unbond(
-    *, node: Pubkey, position: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Unbonds everything that a staker has on a retired node. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"node": node, "position": position}
-    args: dict[str, object] = {}
-    return program.builder.build("push_unbond", accounts, args, remaining)
-
-
-def quit_lease(
-    *,
-    owner: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    renter_io: Pubkey,
-    burn_vault: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Leaves a running lease for a charge. Node owner."""
-    accounts: dict[str, Pubkey | None] = {
-        "owner": owner,
-        "cluster": cluster,
-        "node": node,
-        "lease": lease,
-        "burn_vault": burn_vault,
-        "renter_io": renter_io,
-    }
-    args: dict[str, object] = {}
-    return program.builder.build("quit_lease", accounts, args, remaining)
-
-
-def redeem_iosd(
-    *,
-    wallet: Pubkey,
-    iosd_amount: u64,
-    min_io: u64,
-    io_mint: Pubkey | None = None,
-    iosd_mint: Pubkey | None = None,
-    from_account: Pubkey | None = None,
-    to: Pubkey | None = None,
-    price_update: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Burns IOSD and mints the IO it is worth, at most its part of the backing. Never paused."""
-    accounts: dict[str, Pubkey | None] = {
-        "wallet": wallet,
-        "io_mint": io_mint,
-        "iosd_mint": iosd_mint,
-        "from": from_account,
-        "to": to,
-        "price_update": price_update,
-    }
-    args: dict[str, object] = {"iosd_amount": iosd_amount, "min_io": min_io}
-    return program.builder.build("redeem_iosd", accounts, args, remaining)
-
-
-def refresh_price(
-    *, price_update: Pubkey, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Shows the program a valid price. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"price_update": price_update}
-    args: dict[str, object] = {}
-    return program.builder.build("refresh_price", accounts, args, remaining)
-
-
-def register_model(
-    *,
-    authority: Pubkey,
-    code: u16,
-    name: bytes,
-    kind: u8,
-    pool: u8,
-    multiplier: u32,
-    throughput: u64,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Adds a device model. Network authority; once per code. `multiplier` is × 100."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority}
-    args: dict[str, object] = {
-        "code": code,
-        "name": name,
-        "kind": kind,
-        "pool": pool,
-        "multiplier": multiplier,
-        "throughput": throughput,
-    }
-    return program.builder.build("register_model", accounts, args, remaining)
-
-
-def register_node(
-    *,
-    owner: Pubkey,
-    device_key: Pubkey,
-    model_code: u16,
-    processors: u8,
-    terms: NodeTerms,
-    io_mint: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Registers a machine under its own key. Owner and device key sign."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "device_key": device_key, "io_mint": io_mint}
-    args: dict[str, object] = {"model_code": model_code, "processors": processors, "terms": terms}
-    return program.builder.build("register_node", accounts, args, remaining)
-
-
-def report_missed(
-    *,
-    reporter: Pubkey,
-    cluster: Pubkey,
-    node: Pubkey,
-    lease: Pubkey,
-    renter_io: Pubkey,
-    burn_vault: Pubkey | None = None,
-    reporter_io: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Charges a node for missed time by the tier its outage has reached. Anyone."""
-    accounts: dict[str, Pubkey | None] = {
-        "reporter": reporter,
-        "cluster": cluster,
-        "node": node,
-        "lease": lease,
-        "burn_vault": burn_vault,
-        "renter_io": renter_io,
-        "reporter_io": reporter_io,
-    }
-    args: dict[str, object] = {}
-    return program.builder.build("report_missed", accounts, args, remaining)
-
-
-def request_unbond(
-    *,
-    staker: Pubkey,
-    node: Pubkey,
-    amount: u64,
-    position: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Moves stake to the unbonding pool. Staker; never refused while a ticket is free."""
-    accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "position": position}
-    args: dict[str, object] = {"amount": amount}
-    return program.builder.build("request_unbond", accounts, args, remaining)
-
-
-def retire_node(
-    *,
-    owner: Pubkey,
-    node: Pubkey,
-    position: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Takes the node out of the market for good and unbonds its owner. Owner."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node, "position": position}
-    args: dict[str, object] = {}
-    return program.builder.build("retire_node", accounts, args, remaining)
-
-
-def rotate_device_key(
-    *,
-    owner: Pubkey,
-    new_device_key: Pubkey,
-    node: Pubkey,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Replaces the key that signs readiness and proofs. Owner and new key sign."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "new_device_key": new_device_key, "node": node}
-    args: dict[str, object] = {}
-    return program.builder.build("rotate_device_key", accounts, args, remaining)
-
-
-def set_co_stake_terms(
-    *, owner: Pubkey, node: Pubkey, share_bps: u16, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
-    args: dict[str, object] = {"share_bps": share_bps}
-    return program.builder.build("set_co_stake_terms", accounts, args, remaining)
-
-
-def set_model(
-    *,
-    authority: Pubkey,
-    model: Pubkey,
-    enabled: bool,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Stops or allows new leases and extensions of a device model. Network authority."""
-    accounts: dict[str, Pubkey | None] = {"authority": authority, "model": model}
-    args: dict[str, object] = {"enabled": enabled}
-    return program.builder.build("set_model", accounts, args, remaining)
-
-
-def set_pause(
-    *, pauser: Pubkey, bits: u64, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Sets which entries are paused. Pauser or network authority. Exits cannot be paused."""
-    accounts: dict[str, Pubkey | None] = {"pauser": pauser}
-    args: dict[str, object] = {"bits": bits}
-    return program.builder.build("set_pause", accounts, args, remaining)
-
-
-def set_session_key(
-    *,
-    renter: Pubkey,
-    cluster: Pubkey,
-    session_key: Pubkey,
-    expires_at: i64,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Rotates the session key, or revokes it when given zero. Renter."""
-    accounts: dict[str, Pubkey | None] = {"renter": renter, "cluster": cluster}
-    args: dict[str, object] = {"session_key": session_key, "expires_at": expires_at}
-    return program.builder.build("set_session_key", accounts, args, remaining)
-
-
-def settle_lease(
-    *,
-    node: Pubkey,
-    cluster: Pubkey,
-    lease: Pubkey,
-    payout_account: Pubkey,
-    owed: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Pays what is proven and past dispute; ends a lease whose time is over. Anyone."""
-    accounts: dict[str, Pubkey | None] = {
-        "node": node,
-        "cluster": cluster,
-        "lease": lease,
-        "payout_account": payout_account,
-        "owed": owed,
-    }
-    args: dict[str, object] = {}
-    return program.builder.build("settle_lease", accounts, args, remaining)
-
-
-def stake(
-    *,
-    staker: Pubkey,
-    node: Pubkey,
-    amount: u64,
-    from_account: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards."""
-    accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "from": from_account}
-    args: dict[str, object] = {"amount": amount}
-    return program.builder.build("stake", accounts, args, remaining)
-
-
-def update_node(
-    *, owner: Pubkey, node: Pubkey, terms: NodeTerms, remaining: Sequence[AccountMeta] = (), program: Program = PROGRAM
-) -> Instruction:
-    """Replaces the node's terms. Owner; running leases keep what they locked."""
-    accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
-    args: dict[str, object] = {"terms": terms}
-    return program.builder.build("update_node", accounts, args, remaining)
-
-
-def withdraw(
-    *,
-    node: Pubkey,
-    staker: Pubkey,
-    position: Pubkey | None = None,
-    to: Pubkey | None = None,
-    owed: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Pays every matured ticket to the staker. Anyone."""
-    accounts: dict[str, Pubkey | None] = {"node": node, "position": position, "staker": staker, "to": to, "owed": owed}
-    args: dict[str, object] = {}
-    return program.builder.build("withdraw", accounts, args, remaining)
-
-
-def withdraw_budget(
-    *,
-    renter: Pubkey,
-    cluster: Pubkey,
-    amount: u64,
-    to: Pubkey | None = None,
-    remaining: Sequence[AccountMeta] = (),
-    program: Program = PROGRAM,
-) -> Instruction:
-    """Takes budget back that no lease has locked. Renter."""
-    accounts: dict[str, Pubkey | None] = {"renter": renter, "cluster": cluster, "to": to}
-    args: dict[str, object] = {"amount": amount}
-    return program.builder.build("withdraw_budget", accounts, args, remaining)
+from ionet.generated.types import (
+    DefendLeaseArgs,
+    InitNetworkArgs,
+    NodeTerms,
+    OpenClusterArgs,
+    Params,
+    ProofEntry,
+    RegisterModelArgs,
+)
+
+
+class Instructions:
+    """The instructions of one program; `builder` knows its address and how its arguments are laid out."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._build = builder.build
+
+    def accept_ready(
+        self, *, authority: Pubkey, cluster: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Starts the meter after the renter's side has checked the hardware. Renter or session key."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
+        args: dict[str, object] = {}
+        return self._build("accept_ready", accounts, args, remaining)
+
+    def add_lease(
+        self,
+        *,
+        renter: Pubkey,
+        cluster: Pubkey,
+        node: Pubkey,
+        model: Pubkey,
+        lease: Pubkey,
+        duration: u32,
+        max_price: u64,
+        terms_seq: u32,
+        price_update: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Books one node and locks its price and the renter's fee. Renter."""
+        accounts: dict[str, Pubkey | None] = {
+            "renter": renter,
+            "cluster": cluster,
+            "node": node,
+            "model": model,
+            "lease": lease,
+            "price_update": price_update,
+        }
+        args: dict[str, object] = {"duration": duration, "max_price": max_price, "terms_seq": terms_seq}
+        return self._build("add_lease", accounts, args, remaining)
+
+    def appeal_case(
+        self, *, owner: Pubkey, node: Pubkey, case: Pubkey, appeal_hash: bytes, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Answers a case; from then on it can be decided. Node owner, once."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node, "case": case}
+        args: dict[str, object] = {"appeal_hash": appeal_hash}
+        return self._build("appeal_case", accounts, args, remaining)
+
+    def append_proof(
+        self,
+        *,
+        device_key: Pubkey,
+        node: Pubkey,
+        lease: Pubkey,
+        interval: u32,
+        served_secs: u32,
+        gpu_ms: u64,
+        root: bytes,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Records how long one interval was served and the Merkle root of its results. Device key."""
+        accounts: dict[str, Pubkey | None] = {"device_key": device_key, "node": node, "lease": lease}
+        args: dict[str, object] = {
+            "args": ProofEntry(interval=interval, served_secs=served_secs, gpu_ms=gpu_ms, root=root)
+        }
+        return self._build("append_proof", accounts, args, remaining)
+
+    def apply_pending(self, *, caller: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Puts what is due into effect. Anyone; a new authority only by itself."""
+        accounts: dict[str, Pubkey | None] = {"caller": caller}
+        args: dict[str, object] = {}
+        return self._build("apply_pending", accounts, args, remaining)
+
+    def approve_lease(
+        self,
+        *,
+        authority: Pubkey,
+        cluster: Pubkey,
+        lease: Pubkey,
+        through_interval: u32,
+        proof_head: bytes,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Lets intervals be paid without waiting for the dispute window. Renter or session key."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
+        args: dict[str, object] = {"through_interval": through_interval, "proof_head": proof_head}
+        return self._build("approve_lease", accounts, args, remaining)
+
+    def burn(self, *, mint: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Burns everything in a burn vault. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"mint": mint}
+        args: dict[str, object] = {}
+        return self._build("burn", accounts, args, remaining)
+
+    def buyback(
+        self,
+        *,
+        seller: Pubkey,
+        to: Pubkey,
+        fee_vault: Pubkey,
+        price_update: Pubkey,
+        io_amount: u64,
+        min_usdc: u64,
+        io_mint: Pubkey | None = None,
+        from_account: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Buys IO with fees in USDC from whoever offers it and burns it."""
+        accounts: dict[str, Pubkey | None] = {
+            "seller": seller,
+            "io_mint": io_mint,
+            "from": from_account,
+            "to": to,
+            "fee_vault": fee_vault,
+            "price_update": price_update,
+        }
+        args: dict[str, object] = {"io_amount": io_amount, "min_usdc": min_usdc}
+        return self._build("buyback", accounts, args, remaining)
+
+    def cancel_lease(
+        self,
+        *,
+        cluster: Pubkey,
+        node: Pubkey,
+        lease: Pubkey,
+        burn_vault: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Cancels a lease that was not ready, or not accepted, in time. Anyone."""
+        accounts: dict[str, Pubkey | None] = {
+            "cluster": cluster,
+            "node": node,
+            "lease": lease,
+            "burn_vault": burn_vault,
+        }
+        args: dict[str, object] = {}
+        return self._build("cancel_lease", accounts, args, remaining)
+
+    def claim_owed(
+        self, *, owner: Pubkey, mint: Pubkey, to: Pubkey | None = None, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Pays out and closes a wallet's owed account. Its owner, to any account of the mint."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "mint": mint, "to": to}
+        args: dict[str, object] = {}
+        return self._build("claim_owed", accounts, args, remaining)
+
+    def claim_rewards(
+        self,
+        *,
+        node: Pubkey,
+        staker: Pubkey,
+        position: Pubkey | None = None,
+        to: Pubkey | None = None,
+        owed: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Pays a staker his rewards. Anyone."""
+        accounts: dict[str, Pubkey | None] = {
+            "node": node,
+            "position": position,
+            "staker": staker,
+            "to": to,
+            "owed": owed,
+        }
+        args: dict[str, object] = {}
+        return self._build("claim_rewards", accounts, args, remaining)
+
+    def close_cluster(
+        self,
+        *,
+        renter: Pubkey,
+        cluster: Pubkey,
+        renter_account: Pubkey | None = None,
+        refund_to: Pubkey | None = None,
+        fee_vault: Pubkey | None = None,
+        burn_vault: Pubkey | None = None,
+        owed: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle."""
+        accounts: dict[str, Pubkey | None] = {
+            "renter": renter,
+            "renter_account": renter_account,
+            "cluster": cluster,
+            "refund_to": refund_to,
+            "fee_vault": fee_vault,
+            "burn_vault": burn_vault,
+            "owed": owed,
+        }
+        args: dict[str, object] = {}
+        return self._build("close_cluster", accounts, args, remaining)
+
+    def close_lease(
+        self, *, cluster: Pubkey, node: Pubkey, lease: Pubkey, renter: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Closes a lease about which nothing can change any more. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"cluster": cluster, "node": node, "lease": lease, "renter": renter}
+        args: dict[str, object] = {}
+        return self._build("close_lease", accounts, args, remaining)
+
+    def close_stake_vault(
+        self, *, node: Pubkey, owner: Pubkey, burn_vault: Pubkey | None = None, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Closes the vault of a retired node to which nobody has a claim any more. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"node": node, "owner": owner, "burn_vault": burn_vault}
+        args: dict[str, object] = {}
+        return self._build("close_stake_vault", accounts, args, remaining)
+
+    def decide_case(
+        self,
+        *,
+        authority: Pubkey,
+        node: Pubkey,
+        case: Pubkey,
+        arbiter: Pubkey,
+        bps: u16,
+        blocked: bool,
+        burn_vault: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Decides a case: takes a part of the stake, within the caps, and blocks the node or not. Arbiter; once
+        time has run out, anyone dismisses it.
+        """
+        accounts: dict[str, Pubkey | None] = {
+            "authority": authority,
+            "node": node,
+            "case": case,
+            "arbiter": arbiter,
+            "burn_vault": burn_vault,
+        }
+        args: dict[str, object] = {"bps": bps, "blocked": blocked}
+        return self._build("decide_case", accounts, args, remaining)
+
+    def defend_lease(
+        self,
+        *,
+        defender: Pubkey,
+        cluster: Pubkey,
+        node: Pubkey,
+        lease: Pubkey,
+        prev_head: bytes,
+        open: bool,
+        entries: tuple[ProofEntry, ...],
+        path: tuple[bytes, ...],
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Defends a disputed interval with its challenge, or walks the proof chain back towards it. Node owner or
+        device key.
+        """
+        accounts: dict[str, Pubkey | None] = {"defender": defender, "cluster": cluster, "node": node, "lease": lease}
+        args: dict[str, object] = {"args": DefendLeaseArgs(prev_head=prev_head, open=open, entries=entries, path=path)}
+        return self._build("defend_lease", accounts, args, remaining)
+
+    def dispute_lease(
+        self,
+        *,
+        authority: Pubkey,
+        cluster: Pubkey,
+        lease: Pubkey,
+        from_interval: u32,
+        to_interval: u32,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Holds the payment of intervals until they are defended. Renter or session key."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "lease": lease}
+        args: dict[str, object] = {"from_interval": from_interval, "to_interval": to_interval}
+        return self._build("dispute_lease", accounts, args, remaining)
+
+    def end_lease(
+        self, *, authority: Pubkey, cluster: Pubkey, node: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Ends a running lease early. Renter; anyone once the supplier has missed too much."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "node": node, "lease": lease}
+        args: dict[str, object] = {}
+        return self._build("end_lease", accounts, args, remaining)
+
+    def extend_lease(
+        self,
+        *,
+        renter: Pubkey,
+        cluster: Pubkey,
+        node: Pubkey,
+        model: Pubkey,
+        lease: Pubkey,
+        extra_secs: u32,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Adds time to a running lease at its locked price. Renter."""
+        accounts: dict[str, Pubkey | None] = {
+            "renter": renter,
+            "cluster": cluster,
+            "node": node,
+            "model": model,
+            "lease": lease,
+        }
+        args: dict[str, object] = {"extra_secs": extra_secs}
+        return self._build("extend_lease", accounts, args, remaining)
+
+    def fund_rewards(
+        self,
+        *,
+        payer: Pubkey,
+        node: Pubkey,
+        amount: u64,
+        from_account: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Gives IO to a node's stakers as a reward. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"payer": payer, "node": node, "from": from_account}
+        args: dict[str, object] = {"amount": amount}
+        return self._build("fund_rewards", accounts, args, remaining)
+
+    def init_network(
+        self,
+        *,
+        authority: Pubkey,
+        usdc_mint: Pubkey,
+        genesis_owner: Pubkey,
+        profile: u8,
+        pauser: Pubkey,
+        arbiter: Pubkey,
+        feed_id: bytes,
+        program_data: Pubkey | None = None,
+        genesis_account: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Creates the network, both mints and the genesis supply. Needs the program's upgrade authority; once."""
+        accounts: dict[str, Pubkey | None] = {
+            "authority": authority,
+            "program_data": program_data,
+            "usdc_mint": usdc_mint,
+            "genesis_owner": genesis_owner,
+            "genesis_account": genesis_account,
+        }
+        args: dict[str, object] = {
+            "args": InitNetworkArgs(profile=profile, pauser=pauser, arbiter=arbiter, feed_id=feed_id)
+        }
+        return self._build("init_network", accounts, args, remaining)
+
+    def init_vaults(self, *, payer: Pubkey, mint: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Creates the fee vault and the burn vault of one admitted mint. Anyone; once per mint."""
+        accounts: dict[str, Pubkey | None] = {"payer": payer, "mint": mint}
+        args: dict[str, object] = {}
+        return self._build("init_vaults", accounts, args, remaining)
+
+    def leave_lease(
+        self, *, owner: Pubkey, cluster: Pubkey, node: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Leaves a lease without a charge because no challenge came for two intervals. Node owner."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "cluster": cluster, "node": node, "lease": lease}
+        args: dict[str, object] = {}
+        return self._build("leave_lease", accounts, args, remaining)
+
+    def mark_ready(
+        self,
+        *,
+        device_key: Pubkey,
+        node: Pubkey,
+        lease: Pubkey,
+        report_hash: bytes,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Says that the node runs and may be checked. Device key, before the deadline."""
+        accounts: dict[str, Pubkey | None] = {"device_key": device_key, "node": node, "lease": lease}
+        args: dict[str, object] = {"report_hash": report_hash}
+        return self._build("mark_ready", accounts, args, remaining)
+
+    def mint_iosd(
+        self,
+        *,
+        wallet: Pubkey,
+        price_update: Pubkey,
+        io_amount: u64,
+        min_iosd: u64,
+        io_mint: Pubkey | None = None,
+        iosd_mint: Pubkey | None = None,
+        from_account: Pubkey | None = None,
+        to: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Burns IO and mints what it is worth in IOSD. The only way IOSD comes into being."""
+        accounts: dict[str, Pubkey | None] = {
+            "wallet": wallet,
+            "io_mint": io_mint,
+            "iosd_mint": iosd_mint,
+            "from": from_account,
+            "to": to,
+            "price_update": price_update,
+        }
+        args: dict[str, object] = {"io_amount": io_amount, "min_iosd": min_iosd}
+        return self._build("mint_iosd", accounts, args, remaining)
+
+    def mint_iosd_exact(
+        self,
+        *,
+        wallet: Pubkey,
+        price_update: Pubkey,
+        iosd_amount: u64,
+        max_io: u64,
+        io_mint: Pubkey | None = None,
+        iosd_mint: Pubkey | None = None,
+        from_account: Pubkey | None = None,
+        to: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Mints exactly `iosd_amount` for as much IO as that takes, at most `max_io`."""
+        accounts: dict[str, Pubkey | None] = {
+            "wallet": wallet,
+            "io_mint": io_mint,
+            "iosd_mint": iosd_mint,
+            "from": from_account,
+            "to": to,
+            "price_update": price_update,
+        }
+        args: dict[str, object] = {"iosd_amount": iosd_amount, "max_io": max_io}
+        return self._build("mint_iosd_exact", accounts, args, remaining)
+
+    def open_case(
+        self,
+        *,
+        arbiter: Pubkey,
+        node: Pubkey,
+        case: Pubkey,
+        reason: u8,
+        evidence_hash: bytes,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Accuses a node and freezes its stake until the case is decided. Arbiter."""
+        accounts: dict[str, Pubkey | None] = {"arbiter": arbiter, "node": node, "case": case}
+        args: dict[str, object] = {"reason": reason, "evidence_hash": evidence_hash}
+        return self._build("open_case", accounts, args, remaining)
+
+    def open_cluster(
+        self,
+        *,
+        renter: Pubkey,
+        id: u64,
+        kind: u8,
+        deposit: u64,
+        session_key: Pubkey,
+        session_expires_at: i64,
+        config_hash: bytes,
+        mint: Pubkey | None = None,
+        from_account: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Opens a cluster and deposits its budget. Renter. `id` is the renter account's `next_cluster_id`."""
+        accounts: dict[str, Pubkey | None] = {"renter": renter, "mint": mint, "from": from_account}
+        args: dict[str, object] = {
+            "id": id,
+            "args": OpenClusterArgs(
+                kind=kind,
+                deposit=deposit,
+                session_key=session_key,
+                session_expires_at=session_expires_at,
+                config_hash=config_hash,
+            ),
+        }
+        return self._build("open_cluster", accounts, args, remaining)
+
+    def open_owed(
+        self, *, payer: Pubkey, mint: Pubkey, owner: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Creates the account that keeps what a wallet cannot receive, in one mint. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"payer": payer, "mint": mint, "owner": owner}
+        args: dict[str, object] = {}
+        return self._build("open_owed", accounts, args, remaining)
+
+    def pause_node(
+        self, *, owner: Pubkey, node: Pubkey, paused: bool, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Pauses the node or lets it take leases again. Owner."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
+        args: dict[str, object] = {"paused": paused}
+        return self._build("pause_node", accounts, args, remaining)
+
+    def propose_params(
+        self, *, authority: Pubkey, params: Params, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Names new parameters, which take effect after the timelock and bind new leases only. Network authority."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority}
+        args: dict[str, object] = {"params": params}
+        return self._build("propose_params", accounts, args, remaining)
+
+    def propose_role(
+        self, *, authority: Pubkey, role: u8, value: bytes, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after the timelock. Network
+        authority.
+        """
+        accounts: dict[str, Pubkey | None] = {"authority": authority}
+        args: dict[str, object] = {"role": role, "value": value}
+        return self._build("propose_role", accounts, args, remaining)
+
+    def push_unbond(self, *, node: Pubkey, position: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Unbonds everything that a staker has on a retired node. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"node": node, "position": position}
+        args: dict[str, object] = {}
+        return self._build("push_unbond", accounts, args, remaining)
+
+    def quit_lease(
+        self,
+        *,
+        owner: Pubkey,
+        cluster: Pubkey,
+        node: Pubkey,
+        lease: Pubkey,
+        renter_io: Pubkey,
+        burn_vault: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Leaves a running lease for a charge. Node owner."""
+        accounts: dict[str, Pubkey | None] = {
+            "owner": owner,
+            "cluster": cluster,
+            "node": node,
+            "lease": lease,
+            "burn_vault": burn_vault,
+            "renter_io": renter_io,
+        }
+        args: dict[str, object] = {}
+        return self._build("quit_lease", accounts, args, remaining)
+
+    def redeem_iosd(
+        self,
+        *,
+        wallet: Pubkey,
+        iosd_amount: u64,
+        min_io: u64,
+        io_mint: Pubkey | None = None,
+        iosd_mint: Pubkey | None = None,
+        from_account: Pubkey | None = None,
+        to: Pubkey | None = None,
+        price_update: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Burns IOSD and mints the IO it is worth, at most its part of the backing. Never paused."""
+        accounts: dict[str, Pubkey | None] = {
+            "wallet": wallet,
+            "io_mint": io_mint,
+            "iosd_mint": iosd_mint,
+            "from": from_account,
+            "to": to,
+            "price_update": price_update,
+        }
+        args: dict[str, object] = {"iosd_amount": iosd_amount, "min_io": min_io}
+        return self._build("redeem_iosd", accounts, args, remaining)
+
+    def refresh_price(self, *, price_update: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Shows the program a valid price. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"price_update": price_update}
+        args: dict[str, object] = {}
+        return self._build("refresh_price", accounts, args, remaining)
+
+    def register_model(
+        self,
+        *,
+        authority: Pubkey,
+        code: u16,
+        name: bytes,
+        kind: u8,
+        pool: u8,
+        multiplier: u32,
+        throughput: u64,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Adds a device model. Network authority; once per code. `multiplier` is × 100."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority}
+        args: dict[str, object] = {
+            "code": code,
+            "args": RegisterModelArgs(name=name, kind=kind, pool=pool, multiplier=multiplier, throughput=throughput),
+        }
+        return self._build("register_model", accounts, args, remaining)
+
+    def register_node(
+        self,
+        *,
+        owner: Pubkey,
+        device_key: Pubkey,
+        model_code: u16,
+        processors: u8,
+        terms: NodeTerms,
+        io_mint: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Registers a machine under its own key. Owner and device key sign."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "device_key": device_key, "io_mint": io_mint}
+        args: dict[str, object] = {"model_code": model_code, "processors": processors, "terms": terms}
+        return self._build("register_node", accounts, args, remaining)
+
+    def report_missed(
+        self,
+        *,
+        reporter: Pubkey,
+        cluster: Pubkey,
+        node: Pubkey,
+        lease: Pubkey,
+        renter_io: Pubkey,
+        burn_vault: Pubkey | None = None,
+        reporter_io: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Charges a node for missed time by the tier its outage has reached. Anyone."""
+        accounts: dict[str, Pubkey | None] = {
+            "reporter": reporter,
+            "cluster": cluster,
+            "node": node,
+            "lease": lease,
+            "burn_vault": burn_vault,
+            "renter_io": renter_io,
+            "reporter_io": reporter_io,
+        }
+        args: dict[str, object] = {}
+        return self._build("report_missed", accounts, args, remaining)
+
+    def request_unbond(
+        self,
+        *,
+        staker: Pubkey,
+        node: Pubkey,
+        amount: u64,
+        position: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Moves stake to the unbonding pool. Staker; never refused while a ticket is free."""
+        accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "position": position}
+        args: dict[str, object] = {"amount": amount}
+        return self._build("request_unbond", accounts, args, remaining)
+
+    def retire_node(
+        self, *, owner: Pubkey, node: Pubkey, position: Pubkey | None = None, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Takes the node out of the market for good and unbonds its owner. Owner."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node, "position": position}
+        args: dict[str, object] = {}
+        return self._build("retire_node", accounts, args, remaining)
+
+    def rotate_device_key(
+        self, *, owner: Pubkey, new_device_key: Pubkey, node: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Replaces the key that signs readiness and proofs. Owner and new key sign."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "new_device_key": new_device_key, "node": node}
+        args: dict[str, object] = {}
+        return self._build("rotate_device_key", accounts, args, remaining)
+
+    def set_co_stake_terms(
+        self, *, owner: Pubkey, node: Pubkey, share_bps: u16, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
+        args: dict[str, object] = {"share_bps": share_bps}
+        return self._build("set_co_stake_terms", accounts, args, remaining)
+
+    def set_model(
+        self, *, authority: Pubkey, model: Pubkey, enabled: bool, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Stops or allows new leases and extensions of a device model. Network authority."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "model": model}
+        args: dict[str, object] = {"enabled": enabled}
+        return self._build("set_model", accounts, args, remaining)
+
+    def set_pause(self, *, pauser: Pubkey, bits: u64, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Sets which entries are paused. Pauser or network authority. Exits cannot be paused."""
+        accounts: dict[str, Pubkey | None] = {"pauser": pauser}
+        args: dict[str, object] = {"bits": bits}
+        return self._build("set_pause", accounts, args, remaining)
+
+    def set_session_key(
+        self,
+        *,
+        renter: Pubkey,
+        cluster: Pubkey,
+        session_key: Pubkey,
+        expires_at: i64,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Rotates the session key, or revokes it when given zero. Renter."""
+        accounts: dict[str, Pubkey | None] = {"renter": renter, "cluster": cluster}
+        args: dict[str, object] = {"session_key": session_key, "expires_at": expires_at}
+        return self._build("set_session_key", accounts, args, remaining)
+
+    def settle_lease(
+        self,
+        *,
+        node: Pubkey,
+        cluster: Pubkey,
+        lease: Pubkey,
+        payout_account: Pubkey,
+        owed: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Pays what is proven and past dispute; ends a lease whose time is over. Anyone."""
+        accounts: dict[str, Pubkey | None] = {
+            "node": node,
+            "cluster": cluster,
+            "lease": lease,
+            "payout_account": payout_account,
+            "owed": owed,
+        }
+        args: dict[str, object] = {}
+        return self._build("settle_lease", accounts, args, remaining)
+
+    def stake(
+        self,
+        *,
+        staker: Pubkey,
+        node: Pubkey,
+        amount: u64,
+        from_account: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards."""
+        accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "from": from_account}
+        args: dict[str, object] = {"amount": amount}
+        return self._build("stake", accounts, args, remaining)
+
+    def update_node(
+        self, *, owner: Pubkey, node: Pubkey, terms: NodeTerms, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Replaces the node's terms. Owner; running leases keep what they locked."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
+        args: dict[str, object] = {"terms": terms}
+        return self._build("update_node", accounts, args, remaining)
+
+    def withdraw(
+        self,
+        *,
+        node: Pubkey,
+        staker: Pubkey,
+        position: Pubkey | None = None,
+        to: Pubkey | None = None,
+        owed: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Pays every matured ticket to the staker. Anyone."""
+        accounts: dict[str, Pubkey | None] = {
+            "node": node,
+            "position": position,
+            "staker": staker,
+            "to": to,
+            "owed": owed,
+        }
+        args: dict[str, object] = {}
+        return self._build("withdraw", accounts, args, remaining)
+
+    def withdraw_budget(
+        self,
+        *,
+        renter: Pubkey,
+        cluster: Pubkey,
+        amount: u64,
+        to: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Takes budget back that no lease has locked. Renter."""
+        accounts: dict[str, Pubkey | None] = {"renter": renter, "cluster": cluster, "to": to}
+        args: dict[str, object] = {"amount": amount}
+        return self._build("withdraw_budget", accounts, args, remaining)

@@ -13,6 +13,32 @@ from solders.pubkey import Pubkey
 from ionet.generated.scalars import i64, u8, u16, u32, u64, u128
 
 
+class DefendLeaseArgs(msgspec.Struct, frozen=True, gc=False):
+    """The part of a lease's proof chain that a defence walks back over."""
+
+    # Head of the proof chain before the first entry.
+    prev_head: bytes
+    # Whether the first entry's interval is opened, or only walked over.
+    open: bool
+    # Links of the chain up to where the defence has got to, oldest first.
+    entries: tuple[ProofEntry, ...]
+    # From leaf 0 of the first entry to its root; empty when nothing is opened.
+    path: tuple[bytes, ...]
+
+
+class InitNetworkArgs(msgspec.Struct, frozen=True, gc=False):
+    """What a network starts with."""
+
+    # One of `PROFILE_…`; chooses the parameters.
+    profile: u8
+    # May set pause bits; zero = nobody but the authority.
+    pauser: Pubkey
+    # May open cases; zero = nobody.
+    arbiter: Pubkey
+    # Pyth feed of IO/USD.
+    feed_id: bytes
+
+
 class NodeTerms(msgspec.Struct, frozen=True, gc=False):
     """What the owner offers; changes bind new leases only."""
 
@@ -32,6 +58,21 @@ class NodeTerms(msgspec.Struct, frozen=True, gc=False):
     # Set of 1 = IOSD, 2 = USDC, 4 = IO.
     currencies: u8
     region: u8
+
+
+class OpenClusterArgs(msgspec.Struct, frozen=True, gc=False):
+    """What a renter asks for."""
+
+    # One of `CLUSTER_KIND_…`.
+    kind: u8
+    # Base units of the currency.
+    deposit: u64
+    # May accept readiness, approve and dispute; zero = none.
+    session_key: Pubkey
+    # When the session key expires, unix seconds.
+    session_expires_at: i64
+    # sha256 of the configuration the renter wants.
+    config_hash: bytes
 
 
 class Params(msgspec.Struct, frozen=True, gc=False):
@@ -139,16 +180,34 @@ class Pool(msgspec.Struct, frozen=True, gc=False):
     amount: u64
     # Raised when a slash wipes the pool; shares of earlier eras are void.
     era: u32
+    # Claims on the amount, all together.
     shares: u128
 
 
 class ProofEntry(msgspec.Struct, frozen=True, gc=False):
-    """One link of a lease's proof chain, as its `ProofAppended` event gave it."""
+    """One link of a lease's proof chain: how long an interval was served, and what came of it."""
 
     interval: u32
     served_secs: u32
+    # GPU time as the device measured it, milliseconds.
     gpu_ms: u64
+    # Merkle root of the interval's result hashes; leaf 0 answers the interval's challenge.
     root: bytes
+
+
+class RegisterModelArgs(msgspec.Struct, frozen=True, gc=False):
+    """A device model as the authority describes it."""
+
+    # UTF-8, zero padded.
+    name: bytes
+    # One of `DEVICE_KIND_…`.
+    kind: u8
+    # One of `DEVICE_POOL_…`.
+    pool: u8
+    # Earning multiplier × 100.
+    multiplier: u32
+    # Work units per second that compute proofs scale to; 0 = not set.
+    throughput: u64
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):

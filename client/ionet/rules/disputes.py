@@ -1,4 +1,4 @@
-"""How a disputed lease is defended: from the last interval to the first, along its chain of proofs. Pure.
+"""The chain of proofs of a lease, and how a dispute walks back along it. Pure.
 
 The program keeps a hash chain over all proofs of a lease and, in a dispute, the place to which the defence has walked
 back. A step gives the entries before that place; its first one may be opened: with the session key's signature over the
@@ -7,21 +7,16 @@ interval's challenge and the path from that leaf 0 to the proof's root. What was
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 import msgspec
-from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet.ed25519 import verify_instruction
 from ionet.errors import InvalidInput
-from ionet.generated import instructions
 from ionet.generated.accounts import Cluster, Lease
 from ionet.generated.types import ProofEntry
-from ionet.planner import PACKET, Packer
-from ionet.program import PROGRAM, Program
-from ionet.rules.merkle import HASH_LEN, challenge_message
+from ionet.rules.merkle import HASH_LEN
 
 START = bytes(HASH_LEN)
 """Head of a chain without proofs."""
@@ -68,14 +63,6 @@ def closed_intervals(lease: Lease, now: int) -> int:
     return -(-span // lease.interval_secs) if reference >= lease.ends_at else span // lease.interval_secs
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One instruction of a defence. evidence: opens the first entry; None walks only."""
-
-    prev_head: bytes
-    entries: tuple[ProofEntry, ...]
-    evidence: Evidence | None = None
-
-
 def next_head(head: bytes, entry: ProofEntry) -> bytes:
     """The lease's proof chain after one more proof."""
     numbers = entry.interval.to_bytes(4, "little") + entry.served_secs.to_bytes(4, "little")
@@ -105,64 +92,3 @@ def proofs_before(head: bytes, proofs: Sequence[ProofEntry]) -> Sequence[ProofEn
     if at != head:
         raise WrongChain(f"their chain does not lead to {head.hex()}")
     return proofs
-
-
-def next_step(
-    dispute: Dispute,
-    proofs: Sequence[ProofEntry],
-    evidence: Mapping[int, Evidence],
-    *,
-    defender: Pubkey,
-    key: Pubkey,
-    program: Program = PROGRAM,
-) -> Step | None:
-    """What to send next, as much as fits into a transaction; None when nothing is left that the evidence opens.
-
-    evidence: by interval. key: that signed the challenges. defender: signs and pays. Raises WrongChain.
-    """
-    lists = openings(dispute, proofs, evidence)
-    if not lists:
-        return None
-    entries = lists[0]
-    older = list(proofs_before(dispute.head, proofs))[: -len(entries)]
-    before = START
-    for entry in older:
-        before = next_head(before, entry)
-    whole = Step(before, tuple(entries), evidence[entries[0].interval])
-    if _fits(dispute, whole, defender, key, program):
-        return whole
-    # Walk towards it from the end of the chain, with as many entries as fit.
-    heads = [before]
-    for entry in entries:
-        heads.append(next_head(heads[-1], entry))
-    for at in range(1, len(entries)):
-        part = Step(heads[at], tuple(entries[at:]))
-        if _fits(dispute, part, defender, key, program):
-            return part
-    raise InvalidInput(f"the proof of interval {entries[0].interval} has too long a path for a transaction")
-
-
-def _fits(dispute: Dispute, step: Step, defender: Pubkey, key: Pubkey, program: Program) -> bool:
-    made = step_instructions(dispute, step, defender=defender, key=key, program=program)
-    return Packer(program, defender, priority_fee=1).size(made) <= PACKET
-
-
-def step_instructions(
-    dispute: Dispute, step: Step, *, defender: Pubkey, key: Pubkey, program: Program = PROGRAM
-) -> list[Instruction]:
-    """One step as instructions, the check of the signature right before the one that looks back at it."""
-    defend = instructions.defend_lease(
-        defender=defender,
-        cluster=dispute.cluster,
-        node=dispute.node,
-        lease=dispute.lease,
-        prev_head=step.prev_head,
-        open=step.evidence is not None,
-        entries=step.entries,
-        path=step.evidence.path if step.evidence else (),
-        program=program,
-    )
-    if step.evidence is None:
-        return [defend]
-    message = challenge_message(bytes(dispute.lease), step.entries[0].interval)
-    return [verify_instruction(key, message, step.evidence.signature), defend]

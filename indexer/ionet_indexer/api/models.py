@@ -14,7 +14,7 @@ class CurrencyTotals(msgspec.Struct):
     clusters: int
     deposit: str
     escrow: str
-    reserved: str
+    locked: str
     paid: str
     fees: str
     refunded: str
@@ -147,7 +147,7 @@ class Node(msgspec.Struct):
 
 
 class Cluster(msgspec.Struct):
-    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `reserved` is locked by leases."""
+    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `locked` is set aside for leases."""
 
     cluster: str
     slot: int
@@ -166,7 +166,7 @@ class Cluster(msgspec.Struct):
     head_started_at: int | None
     deposit: str
     escrow: str
-    reserved: str
+    locked: str
     paid: str
     fees: str
     refunded: str
@@ -209,7 +209,7 @@ class Lease(msgspec.Struct):
     proof_count: int
     proof_head: str | None
     last_interval: int | None
-    reserved_amount: str
+    locked: str
     paid: str
     supplier_fee: str
     renter_fee: str

@@ -54,7 +54,7 @@ def _session_key_changed(view: View, event: Event, e: events.SessionKeyChanged) 
 def _closed(view: View, event: Event, e: events.ClusterClosed) -> None:
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.status, row.closed_at = "closed", e.at
-    row.paid, row.fees, row.refunded, row.reserved = e.paid, e.fees, e.refunded, 0
+    row.paid, row.fees, row.refunded, row.locked = e.paid, e.fees, e.refunded, 0
     if e.owed:
         owe(view, event, str(e.renter), row.currency, e.refund, at=e.at, reason="refund", source=row.cluster)
 

@@ -35,7 +35,7 @@ def _disputed(view: View, event: Event, e: events.LeaseDisputed) -> None:
     row.disputes += 1
     row.dispute_from, row.dispute_to, row.defend_by = e.from_interval, e.to_interval, e.defend_by
     row.disputed_secs, row.dispute_bond = e.served_secs, e.bond
-    cluster_at(view, event, row.cluster, e.cluster_seq).reserved = e.cluster_reserved_after
+    cluster_at(view, event, row.cluster, e.cluster_seq).locked = e.cluster_locked_after
     view.facts.append(
         Dispute(
             position=event.position,
@@ -83,7 +83,7 @@ def _resolved(view: View, event: Event, e: events.DisputeResolved) -> None:
     row.disputed_secs = row.dispute_bond = 0
     row.bond_due = e.bond_due
     row.refunded_secs += e.refunded_secs
-    cluster_at(view, event, row.cluster, e.cluster_seq).reserved = e.cluster_reserved_after
+    cluster_at(view, event, row.cluster, e.cluster_seq).locked = e.cluster_locked_after
     view.facts.append(
         DisputeEnd(
             position=event.position,

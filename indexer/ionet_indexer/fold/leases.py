@@ -42,7 +42,7 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
     node.current_lease = key
     node.leases_booked += 1
     cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
-    cluster.reserved = e.cluster_reserved_after
+    cluster.locked = e.cluster_locked_after
     cluster.leases_booked += 1
     cluster.leases_open += 1
     view.put(
@@ -63,7 +63,7 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             io_price=e.io_price,
             booked_at=e.at,
             ready_by=e.ready_by,
-            reserved_amount=e.reserved_amount,
+            locked=e.locked,
         )
     )
     view.put(
@@ -125,9 +125,9 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
 def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.duration, row.ends_at = e.duration, e.ends_at
-    row.reserved_amount += e.added_amount
+    row.locked += e.added_amount
     node_at(view, event, row.node, e.node_seq)
-    cluster_at(view, event, row.cluster, e.cluster_seq).reserved = e.cluster_reserved_after
+    cluster_at(view, event, row.cluster, e.cluster_seq).locked = e.cluster_locked_after
     show_work(view, event, row, e.at)
 
 
@@ -137,15 +137,15 @@ def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
     row.paid = e.paid
     row.supplier_fee += e.supplier_fee
     row.renter_fee += e.renter_fee
-    row.reserved_amount -= e.paid - e.paid_before + e.renter_fee
+    row.locked -= e.paid - e.paid_before + e.renter_fee
     row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
     row.bond_paid += e.bond_paid
     row.bond_due -= e.bond_paid
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
-    cluster.paid, cluster.fees, cluster.reserved = (
+    cluster.paid, cluster.fees, cluster.locked = (
         e.cluster_paid_after,
         e.cluster_fees_after,
-        e.cluster_reserved_after,
+        e.cluster_locked_after,
     )
     if e.owed:
         amount = e.supplier_amount + e.bond_paid
@@ -181,10 +181,10 @@ def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
 def _cancelled(view: View, event: Event, e: events.LeaseCancelled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.end_reason = "cancelled", word(END_REASONS, e.reason)
-    row.released, row.reserved_amount = e.released, 0
+    row.released, row.locked = e.released, 0
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
-    cluster.fees, cluster.reserved = e.cluster_fees_after, e.cluster_reserved_after
+    cluster.fees, cluster.locked = e.cluster_fees_after, e.cluster_locked_after
     show_work(view, event, row, e.at)
 
 
@@ -192,7 +192,7 @@ def _closed(view: View, event: Event, e: events.LeaseClosed) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
-    row.served_secs, row.missed_secs, row.reserved_amount = e.served_secs, e.missed_secs, 0
+    row.served_secs, row.missed_secs, row.locked = e.served_secs, e.missed_secs, 0
     row.released += e.released
     node = node_at(view, event, row.node, e.node_seq)
     node.leases_closed += 1
@@ -200,7 +200,7 @@ def _closed(view: View, event: Event, e: events.LeaseClosed) -> None:
     node.missed_secs += e.missed_secs
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     _count_earned(node, cluster, e.paid)
-    cluster.reserved = e.cluster_reserved_after
+    cluster.locked = e.cluster_locked_after
     cluster.leases_open -= 1
     show_work(view, event, row, e.at)
 

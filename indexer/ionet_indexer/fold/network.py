@@ -82,12 +82,6 @@ def _role_changed(view: View, event: Event, e: events.RoleChanged) -> None:
     _note(view, event, "role-changed", e.at, role, before=role_value(e.role, e.before), after=value)
 
 
-def _migrated(view: View, event: Event, e: events.NetworkMigrated) -> None:
-    row = _network_at(view, event, str(e.network), e.seq)
-    row.version = e.version
-    _note(view, event, "migrated", e.at, row.network, before=str(e.version_before), after=str(e.version))
-
-
 def _model_registered(view: View, event: Event, e: events.ModelRegistered) -> None:
     view.put(
         Model(
@@ -118,7 +112,6 @@ HANDLERS: dict[str, Any] = {
     "ParamsChanged": _params_changed,
     "RoleProposed": _role_proposed,
     "RoleChanged": _role_changed,
-    "NetworkMigrated": _migrated,
     "ModelRegistered": _model_registered,
     "ModelChanged": _model_changed,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ionet import pda
 from ionet.codec import ProgramCodec
+from ionet.generated import pdas
 from solders.pubkey import Pubkey
 
 from ionet_indexer.rows import Fact, State
@@ -65,13 +65,13 @@ class View:
     @cached_property
     def io_mint(self) -> Pubkey:
         """The program's own mint of IO."""
-        return pda.io_mint(self._codec.id)
+        return pdas.io_mint(self._codec.id)
 
     def currency(self, mint: Pubkey) -> str:
         """The word for a mint; the program admits three."""
         if mint == self.io_mint:
             return "IO"
-        return "IOSD" if mint == pda.iosd_mint(self._codec.id) else "USDC"
+        return "IOSD" if mint == pdas.iosd_mint(self._codec.id) else "USDC"
 
     def params(self, data: bytes) -> dict[str, Any]:
         """The network's parameters as JSON-able fields, from the bytes in an event."""

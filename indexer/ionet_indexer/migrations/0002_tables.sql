@@ -102,7 +102,7 @@ CREATE TABLE clusters (
     closed_at bigint,
     head_started_at bigint,
     deposit numeric(20) NOT NULL,
-    reserved numeric(20) NOT NULL,
+    locked numeric(20) NOT NULL,
     paid numeric(20) NOT NULL,
     fees numeric(20) NOT NULL,
     refunded numeric(20) NOT NULL,
@@ -137,7 +137,7 @@ CREATE TABLE leases (
     started_at bigint,
     ends_at bigint,
     closed_at bigint,
-    reserved_amount numeric(20) NOT NULL,      -- still locked in the cluster for it
+    locked numeric(20) NOT NULL,      -- still locked in the cluster for it
     due_min_secs bigint NOT NULL,
     proof_count bigint NOT NULL,
     proof_head text,

@@ -123,7 +123,7 @@ pub enum IonetError {
     #[msg("A proof may be raised, never lowered.")]
     ProofLowered,
     #[msg("The lease has ended.")]
-    LeaseEnded,
+    LeaseOver,
     #[msg("The supplier has not missed enough to be ended by somebody else.")]
     NotSupplierFault,
     #[msg("No missed time is left to charge.")]
@@ -162,8 +162,6 @@ pub enum IonetError {
     WrongRenterAccount,
     #[msg("The hash must not be zero.")]
     ZeroHash,
-    #[msg("The account version is not known to this program.")]
-    UnknownVersion,
     #[msg("Only the named successor may take the authority over.")]
     NotPendingAuthority,
     #[msg("No change is pending.")]
@@ -238,8 +236,6 @@ pub enum IonetError {
     NodeNotRetired,
     #[msg("The vault is still in use: stake, rewards or leases are left.")]
     VaultInUse,
-    #[msg("The account already has the current version.")]
-    AlreadyMigrated,
     #[msg("The fee vault holds less than this would pay.")]
     FeesTooSmall,
     #[msg("Only the node's owner or its device key may do this.")]

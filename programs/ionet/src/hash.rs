@@ -1,5 +1,7 @@
 //! sha256 over several parts, by syscall on chain.
 
+use crate::state::ProofEntry;
+
 #[cfg(target_os = "solana")]
 #[allow(unsafe_code)]
 pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
@@ -17,6 +19,7 @@ pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// The next head of a lease's proof chain.
-pub fn proof_head(head: &[u8; 32], interval: u32, served_secs: u32, gpu_ms: u64, root: &[u8; 32]) -> [u8; 32] {
+pub fn proof_head(head: &[u8; 32], proof: &ProofEntry) -> [u8; 32] {
+    let ProofEntry { interval, served_secs, gpu_ms, root } = proof;
     sha256_parts(&[head, &interval.to_le_bytes(), &served_secs.to_le_bytes(), &gpu_ms.to_le_bytes(), root])
 }

@@ -4,6 +4,7 @@
 mod clock;
 mod constants;
 mod emit;
+mod ending;
 mod error;
 mod events;
 mod evidence;
@@ -17,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unbonding;
 
 use anchor_lang::prelude::*;
 #[cfg(target_arch = "bpf")]
@@ -34,15 +36,11 @@ declare_id!("2xGk6hnZXDcp1vg7cqts38y5huqSu7BCtXJPFrpvaUZu");
 pub mod ionet {
     use super::*;
 
+    // -- network
+
     /// Creates the network, both mints and the genesis supply. Needs the program's upgrade authority; once.
-    pub fn init_network(
-        ctx: &mut Context<InitNetwork>,
-        profile: u8,
-        pauser: Address,
-        arbiter: Address,
-        feed_id: [u8; 32],
-    ) -> Result<()> {
-        init_network::handler(ctx, profile, pauser, arbiter, feed_id)
+    pub fn init_network(ctx: &mut Context<InitNetwork>, args: InitNetworkArgs) -> Result<()> {
+        init_network::handler(ctx, args)
     }
 
     /// Creates the fee vault and the burn vault of one admitted mint. Anyone; once per mint.
@@ -51,17 +49,13 @@ pub mod ionet {
     }
 
     /// Adds a device model. Network authority; once per code. `multiplier` is × 100.
-    #[allow(clippy::too_many_arguments)]
-    pub fn register_model(
-        ctx: &mut Context<RegisterModel>,
-        code: u16,
-        name: [u8; 32],
-        kind: u8,
-        pool: u8,
-        multiplier: u32,
-        throughput: u64,
-    ) -> Result<()> {
-        register_model::handler(ctx, code, name, kind, pool, multiplier, throughput)
+    pub fn register_model(ctx: &mut Context<RegisterModel>, code: u16, args: RegisterModelArgs) -> Result<()> {
+        register_model::handler(ctx, code, args)
+    }
+
+    /// Stops or allows new leases and extensions of a device model. Network authority.
+    pub fn set_model(ctx: &mut Context<SetModel>, enabled: bool) -> Result<()> {
+        set_model::handler(ctx, enabled)
     }
 
     /// Sets which entries are paused. Pauser or network authority. Exits cannot be paused.
@@ -84,26 +78,7 @@ pub mod ionet {
         apply_pending::handler(ctx)
     }
 
-    /// Stops or allows new leases and extensions of a device model. Network authority.
-    pub fn set_model(ctx: &mut Context<SetModel>, enabled: bool) -> Result<()> {
-        set_model::handler(ctx, enabled)
-    }
-
-    /// Brings the network account of an earlier program version to the present one. Anyone; once.
-    pub fn migrate_network(ctx: &mut Context<MigrateNetwork>) -> Result<()> {
-        migrate_network::handler(ctx)
-    }
-
-    /// Accuses a node and freezes its stake until the case is decided. Arbiter.
-    pub fn open_case(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32]) -> Result<()> {
-        open_case::handler(ctx, reason, evidence_hash)
-    }
-
-    /// Decides a case: takes a part of the stake, within the caps, and blocks the node or not. Arbiter; once time has
-    /// run out, anyone dismisses it.
-    pub fn decide_case(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result<()> {
-        decide_case::handler(ctx, bps, blocked)
-    }
+    // -- node
 
     /// Registers a machine under its own key. Owner and device key sign.
     pub fn register_node(
@@ -135,40 +110,11 @@ pub mod ionet {
         retire_node::handler(ctx)
     }
 
-    /// Says that the node runs and may be checked. Device key, before the deadline.
-    pub fn mark_ready(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
-        mark_ready::handler(ctx, report_hash)
-    }
-
-    /// Records how long one interval was served and the Merkle root of its results. Device key.
-    pub fn append_proof(
-        ctx: &mut Context<AppendProof>,
-        interval: u32,
-        served_secs: u32,
-        root: [u8; 32],
-        gpu_ms: u64,
-    ) -> Result<()> {
-        append_proof::handler(ctx, interval, served_secs, root, gpu_ms)
-    }
-
-    /// Leaves a running lease for a charge. Node owner.
-    pub fn quit_lease(ctx: &mut Context<QuitLease>) -> Result<()> {
-        quit_lease::handler(ctx)
-    }
-
-    /// Answers a case; from then on it can be decided. Node owner, once.
-    pub fn appeal_case(ctx: &mut Context<AppealCase>, appeal_hash: [u8; 32]) -> Result<()> {
-        appeal_case::handler(ctx, appeal_hash)
-    }
-
-    /// Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice.
-    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16) -> Result<()> {
-        set_co_stake_terms::handler(ctx, share_bps)
-    }
+    // -- stake
 
     /// Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards.
     pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
-        stake::handler(ctx, amount)
+        stake::stake::handler(ctx, amount)
     }
 
     /// Moves stake to the unbonding pool. Staker; never refused while a ticket is free.
@@ -181,6 +127,16 @@ pub mod ionet {
         withdraw::handler(ctx)
     }
 
+    /// Unbonds everything that a staker has on a retired node. Anyone.
+    pub fn push_unbond(ctx: &mut Context<PushUnbond>) -> Result<()> {
+        push_unbond::handler(ctx)
+    }
+
+    /// Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice.
+    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16) -> Result<()> {
+        set_co_stake_terms::handler(ctx, share_bps)
+    }
+
     /// Gives IO to a node's stakers as a reward. Anyone.
     pub fn fund_rewards(ctx: &mut Context<FundRewards>, amount: u64) -> Result<()> {
         fund_rewards::handler(ctx, amount)
@@ -191,23 +147,16 @@ pub mod ionet {
         claim_rewards::handler(ctx)
     }
 
-    /// Burns IO and mints what it is worth in IOSD. The only way IOSD comes into being.
-    pub fn mint_iosd(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Result<()> {
-        mint_iosd::handler(ctx, io_amount, min_iosd)
+    /// Closes the vault of a retired node to which nobody has a claim any more. Anyone.
+    pub fn close_stake_vault(ctx: &mut Context<CloseStakeVault>) -> Result<()> {
+        close_stake_vault::handler(ctx)
     }
 
-    /// Opens a cluster and deposits its budget. Renter.
-    #[allow(clippy::too_many_arguments)]
-    pub fn open_cluster(
-        ctx: &mut Context<OpenCluster>,
-        id: u64,
-        kind: u8,
-        deposit: u64,
-        session_key: Address,
-        session_expires_at: i64,
-        config_hash: [u8; 32],
-    ) -> Result<()> {
-        open_cluster::handler(ctx, id, kind, deposit, session_key, session_expires_at, config_hash)
+    // -- cluster
+
+    /// Opens a cluster and deposits its budget. Renter. `id` is the renter account's `next_cluster_id`.
+    pub fn open_cluster(ctx: &mut Context<OpenCluster>, id: u64, args: OpenClusterArgs) -> Result<()> {
+        open_cluster::handler(ctx, id, args)
     }
 
     /// Rotates the session key, or revokes it when given zero. Renter.
@@ -220,14 +169,47 @@ pub mod ionet {
         withdraw_budget::handler(ctx, amount)
     }
 
+    /// Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle.
+    pub fn close_cluster(ctx: &mut Context<CloseCluster>) -> Result<()> {
+        close_cluster::handler(ctx)
+    }
+
+    // -- lease
+
     /// Books one node and locks its price and the renter's fee. Renter.
     pub fn add_lease(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms_seq: u32) -> Result<()> {
         add_lease::handler(ctx, duration, max_price, terms_seq)
     }
 
+    /// Says that the node runs and may be checked. Device key, before the deadline.
+    pub fn mark_ready(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
+        mark_ready::handler(ctx, report_hash)
+    }
+
     /// Starts the meter after the renter's side has checked the hardware. Renter or session key.
     pub fn accept_ready(ctx: &mut Context<SessionAction>) -> Result<()> {
         accept_ready::handler(ctx)
+    }
+
+    /// Records how long one interval was served and the Merkle root of its results. Device key.
+    pub fn append_proof(ctx: &mut Context<AppendProof>, args: ProofEntry) -> Result<()> {
+        append_proof::handler(ctx, args)
+    }
+
+    /// Lets intervals be paid without waiting for the dispute window. Renter or session key.
+    pub fn approve_lease(ctx: &mut Context<SessionAction>, through_interval: u32, proof_head: [u8; 32]) -> Result<()> {
+        approve_lease::handler(ctx, through_interval, proof_head)
+    }
+
+    /// Holds the payment of intervals until they are defended. Renter or session key.
+    pub fn dispute_lease(ctx: &mut Context<SessionAction>, from_interval: u32, to_interval: u32) -> Result<()> {
+        dispute_lease::handler(ctx, from_interval, to_interval)
+    }
+
+    /// Defends a disputed interval with its challenge, or walks the proof chain back towards it. Node owner or
+    /// device key.
+    pub fn defend_lease(ctx: &mut Context<DefendLease>, args: DefendLeaseArgs) -> Result<()> {
+        defend_lease::handler(ctx, args)
     }
 
     /// Adds time to a running lease at its locked price. Renter.
@@ -240,14 +222,24 @@ pub mod ionet {
         end_lease::handler(ctx)
     }
 
-    /// Pays what is proven and past dispute; ends a lease whose time is over. Anyone.
-    pub fn settle_lease(ctx: &mut Context<SettleLease>) -> Result<()> {
-        settle_lease::handler(ctx)
+    /// Leaves a running lease for a charge. Node owner.
+    pub fn quit_lease(ctx: &mut Context<QuitLease>) -> Result<()> {
+        quit_lease::handler(ctx)
+    }
+
+    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner.
+    pub fn leave_lease(ctx: &mut Context<LeaveLease>) -> Result<()> {
+        leave_lease::handler(ctx)
     }
 
     /// Cancels a lease that was not ready, or not accepted, in time. Anyone.
     pub fn cancel_lease(ctx: &mut Context<CancelLease>) -> Result<()> {
         cancel_lease::handler(ctx)
+    }
+
+    /// Pays what is proven and past dispute; ends a lease whose time is over. Anyone.
+    pub fn settle_lease(ctx: &mut Context<SettleLease>) -> Result<()> {
+        settle_lease::handler(ctx)
     }
 
     /// Charges a node for missed time by the tier its outage has reached. Anyone.
@@ -260,9 +252,11 @@ pub mod ionet {
         close_lease::handler(ctx)
     }
 
-    /// Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle.
-    pub fn close_cluster(ctx: &mut Context<CloseCluster>) -> Result<()> {
-        close_cluster::handler(ctx)
+    // -- iosd
+
+    /// Burns IO and mints what it is worth in IOSD. The only way IOSD comes into being.
+    pub fn mint_iosd(ctx: &mut Context<MintIosd>, io_amount: u64, min_iosd: u64) -> Result<()> {
+        mint_iosd::handler(ctx, io_amount, min_iosd)
     }
 
     /// Mints exactly `iosd_amount` for as much IO as that takes, at most `max_io`.
@@ -285,47 +279,30 @@ pub mod ionet {
         buyback::handler(ctx, io_amount, min_usdc)
     }
 
-    /// Lets intervals be paid without waiting for the dispute window. Renter or session key.
-    pub fn approve_lease(ctx: &mut Context<SessionAction>, through_interval: u32, proof_head: [u8; 32]) -> Result<()> {
-        approve_lease::handler(ctx, through_interval, proof_head)
-    }
-
-    /// Holds the payment of intervals until they are defended. Renter or session key.
-    pub fn dispute_lease(ctx: &mut Context<SessionAction>, from_interval: u32, to_interval: u32) -> Result<()> {
-        dispute_lease::handler(ctx, from_interval, to_interval)
-    }
-
-    /// Defends a disputed interval with its challenge, or walks the proof chain back towards it. Node owner or
-    /// device key.
-    pub fn defend_lease(
-        ctx: &mut Context<DefendLease>,
-        prev_head: [u8; 32],
-        open: bool,
-        entries: Vec<ProofEntry>,
-        path: Vec<[u8; 32]>,
-    ) -> Result<()> {
-        defend_lease::handler(ctx, prev_head, open, entries, path)
-    }
-
-    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner.
-    pub fn leave_lease(ctx: &mut Context<EndLease>) -> Result<()> {
-        leave_lease::handler(ctx)
-    }
-
     /// Burns everything in a burn vault. Anyone.
     pub fn burn(ctx: &mut Context<Burn>) -> Result<()> {
         burn::handler(ctx)
     }
 
-    /// Unbonds everything that a staker has on a retired node. Anyone.
-    pub fn push_unbond(ctx: &mut Context<PushUnbond>) -> Result<()> {
-        push_unbond::handler(ctx)
+    // -- case
+
+    /// Accuses a node and freezes its stake until the case is decided. Arbiter.
+    pub fn open_case(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32]) -> Result<()> {
+        open_case::handler(ctx, reason, evidence_hash)
     }
 
-    /// Closes the vault of a retired node to which nobody has a claim any more. Anyone.
-    pub fn close_stake_vault(ctx: &mut Context<CloseStakeVault>) -> Result<()> {
-        close_stake_vault::handler(ctx)
+    /// Answers a case; from then on it can be decided. Node owner, once.
+    pub fn appeal_case(ctx: &mut Context<AppealCase>, appeal_hash: [u8; 32]) -> Result<()> {
+        appeal_case::handler(ctx, appeal_hash)
     }
+
+    /// Decides a case: takes a part of the stake, within the caps, and blocks the node or not. Arbiter; once time has
+    /// run out, anyone dismisses it.
+    pub fn decide_case(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result<()> {
+        decide_case::handler(ctx, bps, blocked)
+    }
+
+    // -- owed
 
     /// Creates the account that keeps what a wallet cannot receive, in one mint. Anyone.
     pub fn open_owed(ctx: &mut Context<OpenOwed>) -> Result<()> {

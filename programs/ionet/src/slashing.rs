@@ -10,10 +10,14 @@ use crate::events::NodeSlashed;
 use crate::state::{Lease, Node, Pool, CURRENCY_IO};
 use crate::{math, token};
 
-pub const REASON_MISSED: u8 = 1;
-pub const REASON_QUIT: u8 = 2;
-pub const REASON_BROKEN_PROMISE: u8 = 3;
-pub const REASON_CASE: u8 = 4;
+#[constant]
+pub const SLASH_REASON_MISSED: u8 = 1;
+#[constant]
+pub const SLASH_REASON_QUIT: u8 = 2;
+#[constant]
+pub const SLASH_REASON_BROKEN_PROMISE: u8 = 3;
+#[constant]
+pub const SLASH_REASON_CASE: u8 = 4;
 
 /// What a slash comes to, in IO base units.
 #[derive(Clone, Copy, Default)]
@@ -55,15 +59,13 @@ pub fn take_amount(node: &mut Node, amount: u64) -> Result<Slash> {
     Ok(Slash { amount, from_bonded, from_unbonding, from_owner: math::add(of_bonded, of_unbonding)? })
 }
 
+/// What the owner loses of `amount` taken from a pool, rounded down against those who are paid from it.
 fn owner_part(pool: &Pool, owner_shares: u128, amount: u64) -> Result<u64> {
     let shares = pool.shares.get();
     if amount == 0 || shares == 0 {
         return Ok(0);
     }
-    // Shares go far beyond u64, so the ratio is taken in millionths, rounded down against the owner's beneficiaries.
-    const SCALE: u128 = 1_000_000;
-    let ratio = math::mul_div(owner_shares.min(shares), SCALE, shares)?;
-    math::to_u64(math::mul_div(u128::from(amount), ratio, SCALE)?)
+    math::to_u64(math::mul_div(u128::from(amount), owner_shares.min(shares), shares)?)
 }
 
 /// How the owner's part is divided.

@@ -4,12 +4,13 @@
 mod iosd;
 mod staking;
 
+use anchor_lang::prelude::Address;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 
 use crate::constants::{BPS, MAX_PRICE, MAX_PROCESSORS, RING, SECS_PER_HOUR};
 use crate::math;
-use crate::state::{Lease, Params, Pool, CURRENCY_IOSD, PROFILE_LOCAL, PROFILE_MAINNET};
+use crate::state::{Booking, Cluster, Lease, Node, Params, Pool, LEASE_ROLE_HEAD, PROFILE_LOCAL, PROFILE_MAINNET};
 
 const YEAR: u64 = 366 * 24 * SECS_PER_HOUR;
 
@@ -157,9 +158,20 @@ proptest! {
 
 /// A lease of the mainnet profile that started at time zero.
 fn lease(duration: u32) -> Lease {
-    let mut lease = Lease::zeroed();
-    lease.copy_params(&Params::mainnet(), CURRENCY_IOSD);
-    lease.duration = duration;
+    let (node, cluster) = (Node::zeroed(), Cluster::zeroed());
+    let booking = Booking {
+        node: Address::default(),
+        cluster: Address::default(),
+        price: 0,
+        io_price: 0,
+        required_stake: 0,
+        duration,
+        role: LEASE_ROLE_HEAD,
+        bump: 0,
+        now: 0,
+        slot: 0,
+    };
+    let mut lease = Lease::new(&booking, &node, &cluster, &Params::mainnet());
     lease.started_at = 1;
     lease.ends_at = 1 + i64::from(duration);
     lease

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ionet import pda
 from ionet.cli.context import tokens
 from ionet.client import Client
 from ionet.errors import NotFound
+from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import ClusterClosed, DisputeDefended, IosdRedeemed, NodeSlashed
 from ionet.program import PROGRAM
@@ -96,11 +96,11 @@ async def nothing_left(cast: Cast, cluster: Pubkey, nodes: list[Pubkey]) -> None
     """Vaults and accounts of the whole story are empty or gone. Raises DemoFailed."""
     client = cast.authority.client
     for node in nodes:
-        vault = pda.stake_vault(PROGRAM.id, node)
+        vault = pdas.stake_vault(PROGRAM.id, node)
         await _expect_empty(client, f"stake vault of {node}", vault)
     for name, mint in (("IO", IO), ("IOSD", IOSD)):
-        await _expect_empty(client, f"burn vault of {name}", pda.burn_vault(PROGRAM.id, mint))
-        await _expect_empty(client, f"fee vault of {name}", pda.fee_vault(PROGRAM.id, mint))
+        await _expect_empty(client, f"burn vault of {name}", pdas.burn_vault(PROGRAM.id, mint))
+        await _expect_empty(client, f"fee vault of {name}", pdas.fee_vault(PROGRAM.id, mint))
     if await client.rpc.account(cluster) is not None:
         raise DemoFailed(f"cluster {cluster} still exists")
 

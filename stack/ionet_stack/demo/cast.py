@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ionet import pda
 from ionet.client import Client
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 SUPPLIERS = 3
 LAMPORTS = 100 * 10**9
-IO, IOSD = pda.io_mint(PROGRAM.id), pda.iosd_mint(PROGRAM.id)
+IO, IOSD = pdas.io_mint(PROGRAM.id), pdas.iosd_mint(PROGRAM.id)
 
 
 @dataclass(frozen=True)

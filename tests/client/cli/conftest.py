@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
-from ionet import pda
+from ionet import addresses
 from ionet.cli import main
 from ionet.program import PROGRAM
 from ionet.wallet import read_keypair, write_keypair
@@ -86,7 +86,7 @@ def shell(authority: Path) -> Iterator[Shell]:
     options = ["--port", "0", "--slot-ms", "40", "--clock-factor", "10", "--json"]
     options += ["--upgrade-authority", str(read_keypair(authority).pubkey())]
     options += ["--program", f"{PROGRAM.id}={ARTIFACTS / 'ionet.so'}"]
-    options += ["--program", f"{pda.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
+    options += ["--program", f"{addresses.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
     with subprocess.Popen([*IONET, "localnet", "run", *options], stdout=subprocess.PIPE, text=True) as chain:
         try:
             assert chain.stdout is not None

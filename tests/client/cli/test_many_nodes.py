@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from client.cli.conftest import ARTIFACTS, IONET, Shell
 from client.cli.test_commands import Town, only_event
-from ionet import pda
+from ionet import addresses
 from ionet.program import PROGRAM
 from ionet.wallet import read_keypair, write_keypair
 from solders.keypair import Keypair
@@ -24,7 +24,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     write_keypair(authority, Keypair())
     options = ["--port", "0", "--slot-ms", "20", "--json", "--upgrade-authority", str(read_keypair(authority).pubkey())]
     options += ["--program", f"{PROGRAM.id}={ARTIFACTS / 'ionet.so'}"]
-    options += ["--program", f"{pda.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
+    options += ["--program", f"{addresses.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
     with subprocess.Popen([*IONET, "localnet", "run", *options], stdout=subprocess.PIPE, text=True) as chain:
         try:
             assert chain.stdout is not None

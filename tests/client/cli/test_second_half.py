@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from client.cli.conftest import ARTIFACTS, IONET, Shell
 from client.cli.test_commands import Town, only_event
-from ionet import pda
+from ionet import addresses
 from ionet.client import Client
 from ionet.program import PROGRAM
 from ionet.rules import merkle
@@ -60,7 +60,7 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     options = ["--port", "0", "--slot-ms", "20", "--clock-factor", "0.001", "--cheats", "--json"]
     options += ["--upgrade-authority", str(read_keypair(folder / "authority.json").pubkey())]
     options += ["--program", f"{PROGRAM.id}={ARTIFACTS / 'ionet.so'}"]
-    options += ["--program", f"{pda.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
+    options += ["--program", f"{addresses.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
     with subprocess.Popen([*IONET, "localnet", "run", *options], stdout=subprocess.PIPE, text=True) as chain:
         try:
             assert chain.stdout is not None

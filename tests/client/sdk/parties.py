@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 from client.sdk.conftest import SOL, Chain
-from ionet import pda
 from ionet.client import Client
+from ionet.generated import pdas
 from ionet.generated.events import ClusterOpened, LeaseBooked, LeaseStarted, NodeRegistered, Staked
 from ionet.generated.types import NodeTerms
 from ionet.wallet import KeypairSigner
@@ -56,7 +56,7 @@ async def party(chain: Chain, io: int) -> Party:
     keypair = Keypair()
     client = chain.client(keypair)
     await client.rpc.airdrop(keypair.pubkey(), 10 * SOL)
-    await chain.client(chain.treasury).tokens.transfer(pda.io_mint(client.program.id), keypair.pubkey(), io)
+    await chain.client(chain.treasury).tokens.transfer(pdas.io_mint(client.program.id), keypair.pubkey(), io)
     return Party(client, keypair)
 
 

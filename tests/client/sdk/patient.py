@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from client.sdk.conftest import SOL, Chain
 from client.sdk.parties import IO, IOSD, Machine, Party, hireable_node, party
-from ionet import pda
+from ionet import addresses
 from ionet.generated.events import LeaseStarted
 from ionet.wallet import KeypairSigner
 from ionet_localnet import Localnet, LocalnetConfig
@@ -51,7 +51,7 @@ class Patient(Chain):
         """The stand-in for USDC is minted by the network's authority."""
         client = self.client()
         mint = (await client.network.get()).usdc_mint
-        to = pda.token_account(owner, mint)
+        to = addresses.token_account(owner, mint)
         params = MintToParams(
             program_id=TOKEN_PROGRAM_ID, mint=mint, dest=to, mint_authority=client.address, amount=amount
         )
@@ -106,7 +106,7 @@ async def give_away(who: Party, mint: Pubkey, to: Pubkey) -> None:
     """Make a wallet's associated account somebody else's, so that it cannot receive for its wallet any more."""
     params = SetAuthorityParams(
         program_id=TOKEN_PROGRAM_ID,
-        account=pda.token_account(who.client.address, mint),
+        account=addresses.token_account(who.client.address, mint),
         authority=AuthorityType.ACCOUNT_OWNER,
         current_authority=who.client.address,
         new_authority=to,

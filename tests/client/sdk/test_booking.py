@@ -8,9 +8,10 @@ from itertools import count
 import fleet
 import pytest
 import pytest_asyncio
-from ionet import booking, pda
+from ionet import addresses, booking
 from ionet.booking import BookingStopped, Wish
 from ionet.errors import InvalidInput, NotFound
+from ionet.generated import pdas
 from ionet.generated.accounts import Node
 from ionet.generated.errors import BudgetTooSmall, NodeBusy, NodePaused, PriceTooHigh
 from ionet.generated.events import ClusterOpened, LeaseBooked
@@ -88,7 +89,7 @@ async def test_lookup_tables_ok(town: Market) -> None:
     loaded = answer.transaction.meta.loaded_addresses
     assert loaded is not None
     assert set(loaded.writable) == {cluster, *nodes[: len(booked.receipts[0].events)]}
-    assert pda.network(PROGRAM.id) in loaded.readonly
+    assert pdas.network(PROGRAM.id) in loaded.readonly
     # The same tables serve again, here for another cluster; what they lack goes into a new one.
     more = nodes_of(town, 2)
     assert await town.renter.cluster.tables_for(cluster, [*nodes, *more]) == tables
@@ -129,7 +130,9 @@ async def test_nodes_booked_by_somebody_else_meanwhile_ok(town: Market, monkeypa
     monkeypatch.setattr(booking, "read_nodes", old)
     booked = await booking.book(town.renter, Wish(await cluster_of(town), DURATION), nodes)
     assert {key: type(why) for key, why in booked.left_out.items()} == {nodes[1]: NodeBusy}
-    assert booked.leases == {key: pda.lease(PROGRAM.id, key, int(key == nodes[2])) for key in nodes if key != nodes[1]}
+    assert booked.leases == {
+        key: addresses.lease(PROGRAM.id, key, int(key == nodes[2])) for key in nodes if key != nodes[1]
+    }
 
 
 async def test_missing_and_too_short_tables_cost_transactions_only_ok(town: Market) -> None:
@@ -161,7 +164,7 @@ async def test_smaller_batches_where_one_runs_too_long_ok(town: Market) -> None:
     bookings are then more instructions than a transaction may run."""
     nodes, cluster = nodes_of(town, 13), await cluster_of(town)
     for node in nodes:
-        await town.stranger.rpc.airdrop(pda.lease(PROGRAM.id, node, 0), 10**6)
+        await town.stranger.rpc.airdrop(addresses.lease(PROGRAM.id, node, 0), 10**6)
     tables = await town.renter.cluster.tables_for(cluster, nodes, make=True)
     booked = await town.renter.cluster.add_leases(cluster, nodes, duration=DURATION, tables=tables)
     assert (set(booked.leases), booked.left_out) == (set(nodes), {})

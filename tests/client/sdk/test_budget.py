@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ionet import budget
-from ionet.generated import instructions
 from ionet.program import PROGRAM
 from solders.compute_budget import set_compute_unit_limit
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
 KEY = Pubkey(bytes([5] * 32))
-PAUSE = instructions.pause_node(owner=KEY, node=KEY, paused=True)
+PAUSE = PROGRAM.ix.pause_node(owner=KEY, node=KEY, paused=True)
 
 
 def test_table_covers_every_instruction_ok() -> None:

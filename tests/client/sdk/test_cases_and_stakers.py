@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from client.sdk.parties import IO, STAKE, hireable_node, party
 from client.sdk.patient import Patient, give_away, running
-from ionet import pda
+from ionet import addresses
 from ionet.errors import InvalidInput
+from ionet.generated import pdas
 from ionet.generated.accounts import Case, StakePosition
 from ionet.generated.errors import (
     AlreadyAppealed,
@@ -109,12 +110,12 @@ async def test_co_staker_from_terms_to_the_empty_vault_ok(patient: Patient) -> N
         assert (await anyone.client.stake.withdraw(node, staker)).event(StakeWithdrawn).position_closed
     assert await owner.find(StakePosition, owner.stake.address(node)) is None
     (await anyone.client.stake.close_vault(node)).event(StakeVaultClosed)
-    assert await owner.rpc.account(pda.stake_vault(owner.program.id, node)) is None
+    assert await owner.rpc.account(pdas.stake_vault(owner.program.id, node)) is None
 
 
 async def test_who_cannot_receive_is_owed_and_claims_ok(patient: Patient) -> None:
     supplier, anyone = await party(patient, 2_000 * IO), await party(patient, 10 * IO)
-    client, io = supplier.client, pda.io_mint(supplier.client.program.id)
+    client, io = supplier.client, pdas.io_mint(supplier.client.program.id)
     node = (await hireable_node(supplier)).node
     asked = (await client.stake.request_unbond(node, 100 * IO)).event(UnbondRequested)
     await give_away(supplier, io, Keypair().pubkey())
@@ -126,7 +127,7 @@ async def test_who_cannot_receive_is_owed_and_claims_ok(patient: Patient) -> Non
     # The owed account is there already; what comes next is added to it.
     await anyone.client.stake.fund_rewards(node, IO)
     assert (await anyone.client.stake.claim_rewards(node, client.address)).event(RewardsClaimed).owed
-    to = pda.token_account(anyone.client.address, io)
+    to = addresses.token_account(anyone.client.address, io)
     before = await anyone.client.tokens.balance(io)
     claimed = (await client.owed.claim(io, to)).event(OwedClaimed)
     assert (claimed.owner, claimed.amount) == (client.address, 101 * IO)
@@ -138,7 +139,7 @@ async def test_who_cannot_receive_is_owed_and_claims_ok(patient: Patient) -> Non
 
 async def test_lease_is_settled_though_its_payee_cannot_receive_ok(patient: Patient) -> None:
     here = await running(patient, duration=6)
-    supplier, iosd = here.supplier, pda.iosd_mint(here.supplier.client.program.id)
+    supplier, iosd = here.supplier, pdas.iosd_mint(here.supplier.client.program.id)
     # His account exists, and is not his any more.
     await here.renter.client.tokens.transfer(iosd, supplier.client.address, 1)
     await give_away(supplier, iosd, Keypair().pubkey())

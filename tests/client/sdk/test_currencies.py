@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from client.sdk.parties import IO, IOSD, PRICE, PROCESSORS, Machine, Party, hireable_node, party, terms
 from client.sdk.patient import DOLLARS, Patient
-from ionet import pda
 from ionet.client import Client
 from ionet.errors import InvalidInput
+from ionet.generated import pdas
 from ionet.generated.errors import CoverageTooLow, CurrencyRefused, FeesTooSmall, PriceStillFresh, SlippageExceeded
 from ionet.generated.events import (
     BudgetWithdrawn,
@@ -68,13 +68,13 @@ async def whole_life(
 
 async def test_cluster_in_io_ok(patient: Patient) -> None:
     supplier, renter = await party(patient, 1_000 * IO), await party(patient, 100 * IO)
-    before = await supplier.client.tokens.balance(pda.io_mint(supplier.client.program.id)) - 800 * IO
+    before = await supplier.client.tokens.balance(pdas.io_mint(supplier.client.program.id)) - 800 * IO
     booked, settled, closed = await whole_life(patient, supplier, renter.client, "IO", 10 * IO)
     assert booked.price == -(-PRICE * 10**10 // LOW)
     gross = booked.price * PROCESSORS * DURATION // HOUR
     assert (settled.paid, settled.supplier_amount) == (gross, gross - -(-gross * 25 // 10_000))
     assert closed.paid == settled.supplier_amount
-    assert await supplier.client.tokens.balance(pda.io_mint(supplier.client.program.id)) == before + closed.paid
+    assert await supplier.client.tokens.balance(pdas.io_mint(supplier.client.program.id)) == before + closed.paid
 
 
 async def test_cluster_in_usdc_and_buyback_of_its_fees_ok(patient: Patient) -> None:
@@ -87,7 +87,7 @@ async def test_cluster_in_usdc_and_buyback_of_its_fees_ok(patient: Patient) -> N
     assert settled.renter_fee == settled.supplier_fee == -(-gross * 225 // 10_000)
     assert await supplier.client.tokens.balance(usdc) == gross - settled.supplier_fee
 
-    fees = await client.rpc.token_balance(pda.fee_vault(client.program.id, usdc))
+    fees = await client.rpc.token_balance(pdas.fee_vault(client.program.id, usdc))
     assert fees >= closed.fees > 0
     with pytest.raises(FeesTooSmall):
         await client.iosd.buyback(50 * IO)
@@ -127,7 +127,7 @@ async def test_node_that_insists_on_coverage(patient: Patient) -> None:
 
 
 async def test_iosd_minted_exactly_and_redeemed_at_their_quotes_ok(patient: Patient) -> None:
-    renter, io = await party(patient, 100 * IO), pda.io_mint(patient.client().program.id)
+    renter, io = await party(patient, 100 * IO), pdas.io_mint(patient.client().program.id)
     client = renter.client
     await patient.post_price()
     cost = await client.iosd.quote_exact(7 * IOSD)

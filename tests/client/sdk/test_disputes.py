@@ -10,6 +10,7 @@ import pytest_asyncio
 from client.sdk.conftest import SOL
 from client.sdk.patient import Patient, Running, running
 from ionet.client import Client
+from ionet.defence import next_step
 from ionet.errors import InvalidInput
 from ionet.generated.errors import DisputeOpen, NotRenterOrSession, NotServing, RangeNotDisputable
 from ionet.generated.events import (
@@ -22,7 +23,7 @@ from ionet.generated.events import (
 )
 from ionet.generated.types import ProofEntry
 from ionet.rules import merkle
-from ionet.rules.disputes import START, Dispute, Evidence, WrongChain, next_head, next_step, openings
+from ionet.rules.disputes import START, Dispute, Evidence, WrongChain, next_head, openings
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ionet import pda
 from ionet.addresses import RULES
-from ionet.generated import CLASSES, instructions
+from ionet.generated import CLASSES, pdas
 from ionet.generated import errors as program_errors
 from ionet.generated.types import NodeTerms, Params, ProofEntry
 from ionet.idl import bundled
@@ -86,22 +85,22 @@ def test_builder_fills_every_account_ok(name: str, key: Pubkey) -> None:
 
 # How the IDL names a PDA's seeds, and the function that must give the same address.
 FUNCTIONS: dict[tuple[str, ...], Any] = {
-    ("network",): lambda program: pda.network(program),
-    ("iosd",): lambda program: pda.iosd(program),
-    ("io_mint",): lambda program: pda.io_mint(program),
-    ("iosd_mint",): lambda program: pda.iosd_mint(program),
-    ("__event_authority",): lambda program: pda.event_authority(program),
-    ("model", "<code>"): pda.model,
-    ("model", "<model_code>"): pda.model,
-    ("renter", "<renter>"): pda.renter,
-    ("node", "<device_key>"): pda.node,
-    ("position", "<node>", "<staker>"): pda.position,
-    ("cluster", "<renter>", "<id>"): pda.cluster,
-    ("stake", "<node>"): pda.stake_vault,
-    ("escrow", "<cluster>"): pda.escrow,
-    ("fees", "<mint>"): pda.fee_vault,
-    ("burn", "<mint>"): pda.burn_vault,
-    ("owed", "<mint>", "<owner>"): pda.owed,
+    ("network",): lambda program: pdas.network(program),
+    ("iosd",): lambda program: pdas.iosd(program),
+    ("io_mint",): lambda program: pdas.io_mint(program),
+    ("iosd_mint",): lambda program: pdas.iosd_mint(program),
+    ("__event_authority",): lambda program: pdas.event_authority(program),
+    ("model", "<code>"): pdas.model,
+    ("model", "<model_code>"): pdas.model,
+    ("renter", "<renter>"): pdas.renter_account,
+    ("node", "<device_key>"): pdas.node,
+    ("position", "<node>", "<staker>"): pdas.position,
+    ("cluster", "<renter>", "<id>"): pdas.cluster,
+    ("stake", "<node>"): pdas.stake_vault,
+    ("escrow", "<cluster>"): pdas.escrow,
+    ("fees", "<mint>"): pdas.fee_vault,
+    ("burn", "<mint>"): pdas.burn_vault,
+    ("owed", "<mint>", "<owner>"): pdas.owed,
 }
 
 

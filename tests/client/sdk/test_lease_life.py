@@ -44,7 +44,7 @@ async def test_lease_life_ok(network: Chain) -> None:
         await client.cluster.add_lease(cluster, machine.node, duration=DURATION, max_price=1)
     booked = (await client.cluster.add_lease(cluster, machine.node, duration=DURATION)).event(LeaseBooked)
     lease = booked.lease
-    assert booked.reserved_amount == GROSS + FEE
+    assert booked.locked == GROSS + FEE
     with pytest.raises(NodeBusy) as busy:
         await client.cluster.add_lease(cluster, machine.node, duration=DURATION)
     assert busy.value.exit_code == 3

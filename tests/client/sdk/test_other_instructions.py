@@ -20,7 +20,7 @@ from client.sdk.parties import (
     terms,
     wait_until,
 )
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import StakePosition
 from ionet.generated.errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
 from ionet.generated.events import (
@@ -87,7 +87,7 @@ async def test_unbond_withdraw_and_retire_ok(network: Chain) -> None:
     # Anyone may push it; here the network's authority does.
     paid = (await network.client().stake.withdraw(node, client.address)).event(StakeWithdrawn)
     assert (paid.amount, paid.position_closed) == (STAKE, True)
-    assert await client.tokens.balance(pda.io_mint(client.program.id)) == 1_000 * IO
+    assert await client.tokens.balance(pdas.io_mint(client.program.id)) == 1_000 * IO
     assert await client.find(StakePosition, client.stake.address(node)) is None
 
 
@@ -118,7 +118,7 @@ async def test_extend_and_end_ok(network: Chain) -> None:
     closed = receipt.event(ClusterClosed)
     assert closed.deposit == closed.paid + closed.fees + closed.refunded == 2 * IOSD
     assert closed.fees > 0
-    burned = (await client.network.burn(pda.iosd_mint(client.program.id))).event(TokensBurned)
+    burned = (await client.network.burn(pdas.iosd_mint(client.program.id))).event(TokensBurned)
     assert burned.amount >= closed.fees_to_burn
 
 
@@ -146,7 +146,7 @@ async def test_report_missed_ok(network: Chain) -> None:
     assert (slashed.reason, slashed.bps, slashed.amount) == (1, 200, STAKE * 2 // 100)
     assert slashed.amount == slashed.to_renter + slashed.to_reporter + slashed.burned
     assert slashed.to_reporter > 0
-    io = pda.io_mint(renter.client.program.id)
+    io = pdas.io_mint(renter.client.program.id)
     assert await stranger.client.tokens.balance(io) == IO + slashed.to_reporter
     burned = (await stranger.client.network.burn(io)).event(TokensBurned)
     assert burned.amount >= slashed.burned
@@ -160,7 +160,7 @@ async def test_cancel_ok(network: Chain) -> None:
         await renter.client.lease.cancel(booked.lease)
     await wait_until(renter.client, booked.ready_by + 1)
     cancelled = (await cancel_when_due(renter, booked.lease)).event(LeaseCancelled)
-    assert (cancelled.reason, cancelled.fee, cancelled.released) == (5, 0, booked.reserved_amount)
+    assert (cancelled.reason, cancelled.fee, cancelled.released) == (5, 0, booked.locked)
     assert (await renter.client.lease.close(booked.lease)).event(LeaseClosed).paid == 0
     assert (await renter.client.node.get(machine.node)).flags == 1
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from ionet import budget, pda
+from ionet import addresses, budget
 from ionet.budget import MAX_UNITS, with_budget
+from ionet.generated import pdas
 from ionet.generated.instructions import add_lease
 from ionet.planner import MAX_TRACE, PACKET, Packer, Tables
 from ionet.program import PROGRAM
@@ -33,8 +34,8 @@ def booking(number: int) -> Instruction:
         renter=PAYER.pubkey(),
         cluster=CLUSTER,
         node=key,
-        model=pda.model(PROGRAM.id, 3),
-        lease=pda.lease(PROGRAM.id, key, 0),
+        model=pdas.model(PROGRAM.id, 3),
+        lease=addresses.lease(PROGRAM.id, key, 0),
         duration=3600,
         max_price=1,
         terms_seq=1,
@@ -44,7 +45,7 @@ def booking(number: int) -> Instruction:
 def table(*numbers: int, common: bool = True) -> AddressLookupTableAccount:
     """A table with these nodes and, mostly, what every booking names."""
     shared = [meta.pubkey for meta in booking(1).accounts if not meta.is_signer and meta.pubkey != PROGRAM.id]
-    own = [node(1), pda.lease(PROGRAM.id, node(1), 0)]
+    own = [node(1), addresses.lease(PROGRAM.id, node(1), 0)]
     keys = [key for key in shared if key not in own] if common else []
     return AddressLookupTableAccount(Keypair().pubkey(), [*keys, *map(node, numbers)])
 

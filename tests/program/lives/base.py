@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
-from ionet import pda
 from ionet.errors import ChainRefused, ProgramError
+from ionet.generated import pdas
 from ionet.generated.accounts import Lease, Network
 from program import calls, currencies, governance, staking
 from program.books import Books
@@ -105,7 +105,7 @@ class Base(RuleBasedStateMachine):
         for mint in self.mints:
             for wallet in (*self.everyone, world.treasury.pubkey(), self.thief.pubkey()):
                 self.books.tokens[ata(wallet, mint)] = world.tokens(ata(wallet, mint))
-        self.books.seqs.update({IOSD: 0, NETWORK: 1, pda.model(ID, H100): 1, pda.model(ID, T4): 1})
+        self.books.seqs.update({IOSD: 0, NETWORK: 1, pdas.model(ID, H100): 1, pdas.model(ID, T4): 1})
         self.lamports = {wallet: world.lamports(wallet.pubkey()) for wallet in self.wallets}
         self.usdc_issued = world.supply(world.usdc)
 
@@ -144,7 +144,7 @@ class Base(RuleBasedStateMachine):
         """The call with the recipient's owed account, opened by a stranger, where he cannot receive otherwise."""
         if self.can_receive(wallet, mint) or not prepared:
             return call
-        if not self.world.exists(pda.owed(ID, mint, wallet)):
+        if not self.world.exists(pdas.owed(ID, mint, wallet)):
             assert self.attempt(staking.open_owed(self.world.stranger, wallet, mint)), self.refusal
         return staking.with_owed(call, wallet, mint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
-from ionet import pda
+from ionet.generated import pdas
 from program import calls, currencies, staking
 from program.calls import ID, IO, USD, ata
 from program.chain import TOKEN_PROGRAM, who
@@ -73,9 +73,9 @@ class Money(Leases):
         return [
             (cluster.escrow, self.mint_of(cluster)),
             (self.node(pick).vault, IO),
-            (pda.fee_vault(ID, self.world.usdc), self.world.usdc),
-            (pda.burn_vault(ID, (IO, USD)[pick % 2]), (IO, USD)[pick % 2]),
-            (pda.owed(ID, mint, self.anyone(pick).pubkey()), mint),
+            (pdas.fee_vault(ID, self.world.usdc), self.world.usdc),
+            (pdas.burn_vault(ID, (IO, USD)[pick % 2]), (IO, USD)[pick % 2]),
+            (pdas.owed(ID, mint, self.anyone(pick).pubkey()), mint),
         ][pick % 5]
 
     def can_send(self, giver: Keypair, mint: Pubkey, amount: int) -> bool:
@@ -138,7 +138,7 @@ class Money(Leases):
             to = who(f"token account {name}").pubkey()
             if not self.world.exists(to):
                 self.world.token_account(name, wallet.pubkey(), mint)
-        owed = pda.owed(ID, mint, wallet.pubkey())
+        owed = pdas.owed(ID, mint, wallet.pubkey())
         amount, before = self.world.tokens(owed), self.world.lamports(wallet.pubkey())
         if not self.attempt(staking.claim_owed(wallet, mint, to)):
             return False

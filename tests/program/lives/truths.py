@@ -6,7 +6,7 @@ import sys
 from typing import TypeVar
 
 from hypothesis.stateful import invariant
-from ionet import pda
+from ionet.generated import pdas
 from ionet.generated.accounts import Case, Cluster, Iosd, Lease, StakePosition
 from ionet.program import PROGRAM
 from program import calls, currencies, staking
@@ -175,7 +175,7 @@ class Truths(Stakes):
         """Everybody takes what he was owed, even if that is nothing."""
         for wallet in self.everyone.values():
             for mint in self.mints:
-                if self.world.exists(pda.owed(ID, mint, wallet.pubkey())):
+                if self.world.exists(pdas.owed(ID, mint, wallet.pubkey())):
                     assert self.claim_owed(wallet, mint)
 
     def redeem(self) -> None:
@@ -197,21 +197,21 @@ class Truths(Stakes):
         """What is to be burned is burned, and IO is bought and burned for all fees in USDC."""
         world = self.world
         for mint in (IO, USD):
-            if world.tokens(pda.burn_vault(ID, mint)):
+            if world.tokens(pdas.burn_vault(ID, mint)):
                 assert self.attempt(calls.burn(mint))
-            assert world.tokens(pda.burn_vault(ID, mint)) == 0
-        fees = world.tokens(pda.fee_vault(ID, world.usdc))
+            assert world.tokens(pdas.burn_vault(ID, mint)) == 0
+        fees = world.tokens(pdas.fee_vault(ID, world.usdc))
         if fees:
             world.warp(1)
             world.post_price(IO_UNIT)
             seller = world.treasury
             assert self.attempt(currencies.buyback(world, seller, world.oracle, fees * 100, fees))
-        assert world.tokens(pda.fee_vault(ID, world.usdc)) == 0
+        assert world.tokens(pdas.fee_vault(ID, world.usdc)) == 0
 
     def rent_came_back(self) -> None:
         """Only accounts that are never closed still hold their payers' rent."""
         for wallet in self.wallets:
-            kept = [pda.renter(ID, wallet.pubkey())]
+            kept = [pdas.renter_account(ID, wallet.pubkey())]
             kept += [node.key for node in self.nodes.values() if node.owner == wallet]
             spent = self.lamports[wallet] - self.world.lamports(wallet.pubkey())
             assert spent == sum(self.world.lamports(key) for key in kept)

@@ -56,12 +56,3 @@ pub struct ClusterClosed {
     /// The refund went to the payer's owed account.
     pub owed: bool,
 }
-
-/// A recipient who could not be paid fetched what he was owed.
-#[event]
-pub struct OwedClaimed {
-    pub owner: Address,
-    pub mint: Address,
-    pub at: i64,
-    pub amount: u64,
-}

@@ -21,8 +21,8 @@ pub struct LeaseBooked {
     pub ready_by: i64,
     pub required_stake: u64,
     pub io_price: u64,
-    pub reserved_amount: u64,
-    pub cluster_reserved_after: u64,
+    pub locked: u64,
+    pub cluster_locked_after: u64,
 }
 
 #[event]
@@ -77,7 +77,7 @@ pub struct LeaseExtended {
     pub duration: u32,
     pub ends_at: i64,
     pub added_amount: u64,
-    pub cluster_reserved_after: u64,
+    pub cluster_locked_after: u64,
 }
 
 #[event]
@@ -98,7 +98,7 @@ pub struct LeaseSettled {
     pub payout: Address,
     pub cluster_paid_after: u64,
     pub cluster_fees_after: u64,
-    pub cluster_reserved_after: u64,
+    pub cluster_locked_after: u64,
     /// Bonds of lost disputes, paid on top of `supplier_amount`.
     pub bond_paid: u64,
     /// What was paid went to the payout wallet's owed account.
@@ -135,7 +135,7 @@ pub struct LeaseCancelled {
     pub fee: u64,
     pub released: u64,
     pub cluster_fees_after: u64,
-    pub cluster_reserved_after: u64,
+    pub cluster_locked_after: u64,
 }
 
 #[event]
@@ -153,7 +153,7 @@ pub struct LeaseClosed {
     pub served_secs: u64,
     pub missed_secs: u64,
     pub released: u64,
-    pub cluster_reserved_after: u64,
+    pub cluster_locked_after: u64,
 }
 
 /// Intervals before `through_interval` are paid without waiting for the dispute window.
@@ -184,7 +184,7 @@ pub struct LeaseDisputed {
     pub bond: u64,
     pub defend_by: i64,
     pub by: Address,
-    pub cluster_reserved_after: u64,
+    pub cluster_locked_after: u64,
 }
 
 /// The proof chain was walked back; with `defended` the interval's challenge was opened and its time is payable.
@@ -217,5 +217,5 @@ pub struct DisputeResolved {
     pub bond_returned: u64,
     /// What lost disputes owe to the supplier and the next settlement pays.
     pub bond_due: u64,
-    pub cluster_reserved_after: u64,
+    pub cluster_locked_after: u64,
 }

@@ -90,13 +90,3 @@ pub struct ModelChanged {
     pub at: i64,
     pub enabled: bool,
 }
-
-/// The network account was brought to the layout of this program version.
-#[event]
-pub struct NetworkMigrated {
-    pub network: Address,
-    pub seq: u64,
-    pub at: i64,
-    pub version_before: u8,
-    pub version: u8,
-}

@@ -1,9 +1,12 @@
-//! One instruction per file, grouped by who calls it.
+//! One instruction per file, by noun, as events and state are. Who may call each: `docs/authorities.md`.
 
-pub mod admin;
-pub mod crank;
-pub mod renter;
-pub mod staker;
-pub mod supplier;
+pub mod case;
+pub mod cluster;
+pub mod iosd;
+pub mod lease;
+pub mod network;
+pub mod node;
+pub mod owed;
+pub mod stake;
 
-pub use {admin::*, crank::*, renter::*, staker::*, supplier::*};
+pub use {case::*, cluster::*, iosd::*, lease::*, network::*, node::*, owed::*, stake::*};

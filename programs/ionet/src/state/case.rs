@@ -1,14 +1,30 @@
 use anchor_lang::prelude::*;
 
-pub const CASE_FALSE_HARDWARE: u8 = 1;
-pub const CASE_FALSE_PROOFS: u8 = 2;
-pub const CASE_DATA_THEFT: u8 = 3;
-pub const CASE_OTHER: u8 = 4;
+use crate::math;
+
+#[constant]
+pub const CASE_REASON_FALSE_HARDWARE: u8 = 1;
+#[constant]
+pub const CASE_REASON_FALSE_PROOFS: u8 = 2;
+#[constant]
+pub const CASE_REASON_DATA_THEFT: u8 = 3;
+#[constant]
+pub const CASE_REASON_OTHER: u8 = 4;
+
+/// Who accuses whom of what.
+pub struct Accusation {
+    pub node: Address,
+    pub arbiter: Address,
+    /// One of `CASE_REASON_…`.
+    pub reason: u8,
+    pub evidence_hash: [u8; 32],
+}
 
 /// An arbiter's accusation of a node. Its stake is frozen, not moved, until the case is decided; undecided, it ends in
 /// the stakers' favour.
 #[account]
 pub struct Case {
+    /// The node accused.
     pub node: Address,
     /// Opened the case, paid its rent and gets it back.
     pub arbiter: Address,
@@ -16,20 +32,43 @@ pub struct Case {
     pub evidence_hash: [u8; 32],
     /// sha256 of the owner's answer; zero = none yet.
     pub appeal_hash: [u8; 32],
+    /// Number of this case among its node's; part of its address.
     pub number: u64,
+    /// Unix seconds.
     pub opened_at: i64,
     /// From then on the arbiter may decide even though the owner has not answered, unix seconds.
     pub decide_from: i64,
     /// From then on nobody can decide against the stakers any more and anyone may dismiss the case.
     pub decide_by: i64,
-    /// 1 = false hardware, 2 = false proofs, 3 = theft of data, 4 = other.
+    /// One of `CASE_REASON_…`.
     pub reason: u8,
+    /// Of this account's address.
     pub bump: u8,
+    /// `Case::VERSION`.
     pub version: u8,
-    pub reserved: [u8; 29],
+    pub _padding: [u8; 5],
 }
 
 impl Case {
     pub const SEED: &'static [u8] = b"case";
     pub const VERSION: u8 = 1;
+
+    /// An open case that the owner has `appeal_secs` to answer and the arbiter as long again to decide.
+    pub fn new(accusation: &Accusation, number: u64, appeal_secs: u32, bump: u8, now: i64) -> Result<Self> {
+        let decide_from = math::add_time(now, u64::from(appeal_secs))?;
+        Ok(Self {
+            node: accusation.node,
+            arbiter: accusation.arbiter,
+            evidence_hash: accusation.evidence_hash,
+            appeal_hash: [0; 32],
+            number,
+            opened_at: now,
+            decide_from,
+            decide_by: math::add_time(decide_from, u64::from(appeal_secs))?,
+            reason: accusation.reason,
+            bump,
+            version: Self::VERSION,
+            _padding: [0; 5],
+        })
+    }
 }

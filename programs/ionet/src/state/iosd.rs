@@ -1,4 +1,5 @@
 use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
 
 use super::Params;
 use crate::constants::{BPS, IO_UNIT};
@@ -23,25 +24,35 @@ pub struct Iosd {
     pub io_other_burned: u64,
     /// Publish time of the last price used, unix seconds; prices never go back.
     pub last_publish_time: i64,
-    /// Micro-dollars per IO that the last mint was valued at.
+    /// Micro-dollars per IO (rounded down) that the last price used puts on IO that comes in; 0 = none yet.
     pub last_price: u64,
-    /// Limiters: when something last passed, and how much of the limit was used then.
-    pub mint_window_start: i64,
-    pub mint_window_amount: u64,
-    pub redeem_window_start: i64,
-    pub redeem_window_amount: u64,
-    pub seq: u64,
-    pub bump: u8,
-    pub version: u8,
-    pub reserved: [u8; 6],
-    /// Micro-dollars per IO (rounded up) that the last price seen puts on IO that goes out; 0 = none yet.
+    /// Micro-dollars per IO (rounded up) that the last price used puts on IO that goes out; 0 = none yet.
     pub last_high_price: u64,
-    pub reserved_tail: [u8; 40],
+    /// When something was last minted, unix seconds.
+    pub mint_window_start: i64,
+    /// How much of the minting limit was used then.
+    pub mint_window_amount: u64,
+    /// When something was last redeemed, unix seconds.
+    pub redeem_window_start: i64,
+    /// How much of the redemption limit was used then.
+    pub redeem_window_amount: u64,
+    /// Number of events of this account so far.
+    pub seq: u64,
+    /// Of this account's address.
+    pub bump: u8,
+    /// `Iosd::VERSION`.
+    pub version: u8,
+    pub _padding: [u8; 6],
 }
 
 impl Iosd {
     pub const SEED: &'static [u8] = b"iosd";
     pub const VERSION: u8 = 1;
+
+    /// Books before the first mint.
+    pub fn new(bump: u8) -> Self {
+        Self { bump, version: Self::VERSION, ..Self::zeroed() }
+    }
 
     /// IO that stands behind the IOSD in circulation: what was burned for it less what redemptions minted.
     pub fn backing(&self) -> Result<u64> {

@@ -1,21 +1,22 @@
-//! One account type per file; seeds and rules stand beside the type.
+//! Account types by noun; seeds and rules are beside the type.
+//!
+//! Seeds are named here for signing and written out once more in `seeds = [b"…"]`: Anchor's IDL cannot resolve a path
+//! there, and clients derive addresses from the IDL. `tests/program/test_seeds.py` compares both.
 
-pub mod case;
-pub mod cluster;
-pub mod device_model;
-pub mod dispute;
-pub mod iosd;
-pub mod lease;
-pub mod network;
-pub mod node;
-pub mod params;
-pub mod pool;
-pub mod renter;
-pub mod rewards;
-pub mod ring;
-pub mod stake_position;
+mod case;
+mod cluster;
+mod iosd;
+mod lease;
+mod network;
+mod node;
+mod stake;
 
 pub use {
-    case::*, cluster::*, device_model::*, iosd::*, lease::*, network::*, node::*, params::*, pool::*, renter::*,
-    stake_position::*,
+    case::*,
+    cluster::{renter::*, *},
+    iosd::*,
+    lease::{ring::*, *},
+    network::{device_model::*, params::*, *},
+    node::*,
+    stake::{pool::*, position::*},
 };

@@ -1,15 +1,19 @@
 use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
 
-use super::{DeviceModel, Params, Pool};
+use super::{DeviceModel, Params, Pool, CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
 use crate::constants::{MAX_DURATION, MAX_PRICE};
 use crate::error::IonetError;
 use crate::math;
-use crate::state::cluster::{CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
 
-pub const FLAG_PAUSED: u8 = 1;
-pub const FLAG_RETIRED: u8 = 2;
-pub const FLAG_BLOCKED: u8 = 4;
-pub const FLAG_FROZEN: u8 = 8;
+#[constant]
+pub const NODE_FLAG_PAUSED: u8 = 1;
+#[constant]
+pub const NODE_FLAG_RETIRED: u8 = 2;
+#[constant]
+pub const NODE_FLAG_BLOCKED: u8 = 4;
+#[constant]
+pub const NODE_FLAG_FROZEN: u8 = 8;
 
 /// What the owner offers; changes bind new leases only.
 #[derive(Clone, Copy, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -48,15 +52,27 @@ impl NodeTerms {
     }
 }
 
+/// What never changes about a node, but for its device key.
+pub struct Machine {
+    pub owner: Address,
+    pub device_key: Address,
+    /// Code of the device model.
+    pub model: u16,
+    pub processors: u8,
+}
+
 /// A machine that can be rented. Never closed; a retired node stays as a tombstone.
 #[account]
 pub struct Node {
+    /// Bonds the stake, sets the terms, may leave leases and retire the node.
     pub owner: Address,
     /// Seed of this address; never changes.
     pub first_device_key: Address,
     /// Signs readiness and proofs; the owner may rotate it.
     pub device_key: Address,
+    /// Wallet whose token accounts receive payments.
     pub payout: Address,
+    /// Wallet that pays the agent's transaction fees.
     pub fee_payer: Address,
     /// The lease that occupies the node; zero = none.
     pub current_lease: Address,
@@ -65,73 +81,154 @@ pub struct Node {
     pub next_lease_number: u64,
     /// Until when the current lease can still be proven or disputed, unix seconds; unbonding waits for it.
     pub busy_until: i64,
+    /// Stake that counts for new leases.
     pub bonded: Pool,
+    /// Stake on its way out; still slashable.
     pub unbonding: Pool,
-    /// Of the pools' shares, the owner's; the rest are co-stakers'.
+    /// The owner's shares of the bonded pool; the rest are co-stakers'.
     pub owner_bonded_shares: PodU128,
+    /// The owner's shares of the unbonding pool; the rest are co-stakers'.
     pub owner_unbonding_shares: PodU128,
     /// Rewards per bonded share of co-stakers since registration, scaled by 2^64.
     pub reward_per_share: PodU128,
-    /// Leases that ended, and what they came to.
+    /// Rewards in the stake vault that the owner has not claimed yet.
+    pub owner_rewards: u64,
+    /// Rewards in the stake vault that co-stakers have not claimed yet, all together.
+    pub co_rewards: u64,
+    /// Of `co_rewards`, what positions have settled and not claimed.
+    pub co_settled: u64,
+    /// IO that the owner put in while the node was frozen; outside the shares until the owner stakes it.
+    pub refill: u64,
+    /// Leases that ended.
     pub leases_closed: u64,
+    /// Seconds served in them.
     pub served_secs: u64,
+    /// Seconds missed in them.
     pub missed_secs: u64,
     /// Micro-dollars (IOSD, USDC) earned before fees.
     pub earned: u64,
+    /// IO base units earned before fees, in clusters paid in IO.
+    pub earned_io: u64,
     /// IO slashed so far.
     pub slashed: u64,
+    /// Unix seconds.
     pub registered_at: i64,
-    /// Broken promises to be ready: start of the window and their number in it.
+    /// Start of the window in which broken promises to be ready count, unix seconds.
     pub promise_window_start: i64,
+    /// Number of the next arbiter case.
+    pub next_case: u64,
+    /// Start of the window in which cases' caps count, unix seconds.
+    pub case_window_start: i64,
+    /// IO that cases took in that window.
+    pub case_window_amount: u64,
+    /// After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
+    pub no_case_before: i64,
+    /// Since when `pending_co_share_bps` binds, unix seconds; 0 = nothing is pending.
+    pub pending_co_share_at: i64,
+    /// Number of events of this account so far.
     pub seq: u64,
     /// Raised by every change of the terms; bookings name the one they read.
     pub terms_seq: u32,
+    /// Shortest lease, seconds.
     pub min_duration: u32,
+    /// Longest lease, seconds.
     pub max_duration: u32,
+    /// IO backing per IOSD that the owner insists on, in basis points of a dollar; 0 = none.
     pub min_coverage_bps: u32,
     /// Mbit/s as the device measured itself; never used for money.
     pub bandwidth_down: u32,
+    /// Mbit/s as the device measured itself; never used for money.
     pub bandwidth_up: u32,
-    /// Co-staking terms: the part of rewards that co-stakers get, its successor, and since when that binds.
+    /// Part of their rewards that co-stakers get.
     pub co_share_bps: u16,
+    /// Its successor.
     pub pending_co_share_bps: u16,
+    /// Code of the device model.
     pub model: u16,
+    /// ISO 3166-1 numeric.
     pub country: u16,
-    pub pending_co_share_at: i64,
     pub processors: u8,
     pub region: u8,
     /// Connectivity 1–4 as the device measured itself; 0 = unknown.
     pub tier: u8,
+    /// Set of `CURRENCY_…`.
     pub currencies: u8,
+    /// Set of `NODE_FLAG_…`.
     pub flags: u8,
+    /// Broken promises to be ready in the running window.
     pub promises_broken: u8,
+    /// Of this account's address.
     pub bump: u8,
+    /// Of the stake vault's address.
     pub stake_vault_bump: u8,
+    /// `Node::VERSION`.
     pub version: u8,
-    pub reserved: [u8; 7],
-    /// IO that the owner put in while the node was frozen; outside the shares until he stakes it.
-    pub refill: u64,
-    /// Rewards in the stake vault that nobody claimed yet: the owner's, and all co-stakers'.
-    pub owner_rewards: u64,
-    pub co_rewards: u64,
-    /// Number of the next arbiter case.
-    pub next_case: u64,
-    /// What cases took in the running window.
-    pub case_window_start: i64,
-    pub case_window_amount: u64,
-    /// IO base units earned before fees, in clusters paid in IO.
-    pub earned_io: u64,
-    /// Of `co_rewards`, what positions have settled and not claimed.
-    pub co_settled: u64,
-    /// After a case ended, no other can be opened before this, unix seconds: stakers can always leave in between.
-    pub no_case_before: i64,
-    pub reserved_tail: [u8; 40],
+    pub _padding: [u8; 7],
 }
 
 impl Node {
     pub const SEED: &'static [u8] = b"node";
     pub const STAKE_SEED: &'static [u8] = b"stake";
     pub const VERSION: u8 = 1;
+
+    /// A machine without stake on the owner's terms.
+    #[inline(never)]
+    pub fn new(machine: &Machine, terms: &NodeTerms, bumps: (u8, u8), now: i64) -> Self {
+        Self {
+            owner: machine.owner,
+            first_device_key: machine.device_key,
+            device_key: machine.device_key,
+            payout: terms.payout,
+            fee_payer: terms.fee_payer,
+            current_lease: Address::default(),
+            price: terms.price,
+            next_lease_number: 0,
+            busy_until: 0,
+            bonded: Pool::zeroed(),
+            unbonding: Pool::zeroed(),
+            owner_bonded_shares: 0u128.into(),
+            owner_unbonding_shares: 0u128.into(),
+            reward_per_share: 0u128.into(),
+            owner_rewards: 0,
+            co_rewards: 0,
+            co_settled: 0,
+            refill: 0,
+            leases_closed: 0,
+            served_secs: 0,
+            missed_secs: 0,
+            earned: 0,
+            earned_io: 0,
+            slashed: 0,
+            registered_at: now,
+            promise_window_start: 0,
+            next_case: 0,
+            case_window_start: 0,
+            case_window_amount: 0,
+            no_case_before: 0,
+            pending_co_share_at: 0,
+            seq: 0,
+            terms_seq: 1,
+            min_duration: terms.min_duration,
+            max_duration: terms.max_duration,
+            min_coverage_bps: terms.min_coverage_bps,
+            bandwidth_down: 0,
+            bandwidth_up: 0,
+            co_share_bps: 0,
+            pending_co_share_bps: 0,
+            model: machine.model,
+            country: terms.country,
+            processors: machine.processors,
+            region: terms.region,
+            tier: 0,
+            currencies: terms.currencies,
+            flags: 0,
+            promises_broken: 0,
+            bump: bumps.0,
+            stake_vault_bump: bumps.1,
+            version: Self::VERSION,
+            _padding: [0; 7],
+        }
+    }
 
     #[inline(never)]
     pub fn set_terms(&mut self, terms: &NodeTerms) -> Result<()> {
@@ -152,9 +249,9 @@ impl Node {
     /// Whether new leases and extensions are allowed now; computed, never stored.
     #[inline(never)]
     pub fn check_hireable(&self, model: &DeviceModel, params: &Params) -> Result<u64> {
-        require!(self.flags & FLAG_RETIRED == 0, IonetError::NodeRetired);
-        require!(self.flags & (FLAG_BLOCKED | FLAG_FROZEN) == 0, IonetError::NodeBlocked);
-        require!(self.flags & FLAG_PAUSED == 0, IonetError::NodePaused);
+        require!(self.flags & NODE_FLAG_RETIRED == 0, IonetError::NodeRetired);
+        require!(self.flags & (NODE_FLAG_BLOCKED | NODE_FLAG_FROZEN) == 0, IonetError::NodeBlocked);
+        require!(self.flags & NODE_FLAG_PAUSED == 0, IonetError::NodePaused);
         require!(model.enabled == 1, IonetError::ModelDisabled);
         let required = model.required_stake(params.stake_per_processor, self.processors)?;
         require!(self.counted_stake(params.co_stake_max_percent)? >= required, IonetError::StakeTooLow);

@@ -225,3 +225,15 @@ fn terms_that_fell_due_take_effect_to_the_second() {
     assert_eq!((node.co_share(10), node.pending_co_share_at), (100, 0));
     assert_eq!(node.co_share(9), 100);
 }
+
+/// 16,000 IO at the top of the ladder from a pool of which the owner holds two thirds: the owner's part is exact to the
+/// unit, so nothing that is owed to the renter is burned.
+#[test]
+fn owner_part_is_exact() {
+    const IO: u64 = 100_000_000;
+    let mut pot = Pot::new(5_000);
+    pot.stake(0, 32_000 * IO);
+    pot.stake(1, 16_000 * IO);
+    let slash = slashing::take_amount(&mut pot.node, 16_000 * IO).unwrap();
+    assert_eq!(slash.from_owner, 1_066_666_666_666);
+}

@@ -1,0 +1,211 @@
+"""`Chain`: reads accounts and events, sends transactions; over one RPC url and one wallet. `Client` is built on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
+
+from solana.rpc.commitment import Commitment, Confirmed
+from solders.address_lookup_table_account import AddressLookupTableAccount
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0, VersionedMessage
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
+
+from ionet import base58, budget
+from ionet.codec import DecodeError
+from ionet.errors import NotFound, RpcError, WalletError
+from ionet.events import events_in_transaction
+from ionet.plan import Plan, Receipt
+from ionet.program import PROGRAM, Program
+from ionet.rpc import Blockhash, Landed, PreflightFailed, Rpc
+from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, read_signed, sign_all, unsigned
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+# Most micro-lamports per compute unit that are offered unless the caller says otherwise.
+MAX_PRIORITY_FEE = 100_000
+
+
+class Chain:
+    """Reads need no wallet. Everything that changes the chain is a `Plan`: await it, or take its unsigned bytes.
+
+    wallet: a keypair, or any Signer; it pays and signs. max_priority_fee: micro-lamports per compute unit.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        wallet: Signer | Keypair | None = None,
+        *,
+        program: Program = PROGRAM,
+        commitment: Commitment = Confirmed,
+        max_priority_fee: int = MAX_PRIORITY_FEE,
+    ) -> None:
+        self.rpc = Rpc(url, commitment=commitment)
+        self.wallet = KeypairSigner(wallet) if isinstance(wallet, Keypair) else wallet
+        self.program = program
+        self.max_priority_fee = max_priority_fee
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.rpc.close()
+
+    @property
+    def address(self) -> Pubkey:
+        """The wallet's address. Raises WalletError without a wallet."""
+        if self.wallet is None:
+            raise WalletError("this client has no wallet; it can only read")
+        return self.wallet.pubkey
+
+    # -- reading
+
+    async def fetch(self, kind: type[T], key: Pubkey) -> T:
+        """One account. Raises NotFound, or DecodeError when the account is of another type."""
+        found = await self.find(kind, key)
+        if found is None:
+            raise NotFound(f"{kind.__name__} {key}")
+        return found
+
+    async def find(self, kind: type[T], key: Pubkey) -> T | None:
+        """One account, None when it does not exist."""
+        return (await self.fetch_many(kind, [key]))[0]
+
+    async def fetch_many(self, kind: type[T], keys: Sequence[Pubkey]) -> list[T | None]:
+        """Accounts in the order of the keys, None where there is none (or it belongs to another program)."""
+        accounts = await self.rpc.accounts(keys)
+        own = [account if account is not None and account.owner == self.program.id else None for account in accounts]
+        return [None if account is None else self.program.codec.decode_account(account.data, kind) for account in own]
+
+    async def fetch_all(self, kind: type[T], **fields: Any) -> list[tuple[Pubkey, T]]:
+        """Every account of a type whose fields have the given values, with its address."""
+        codec = self.program.codec
+        matches = [(0, codec.account_discriminator(kind))]
+        matches += [codec.field_match(kind, name, value) for name, value in fields.items()]
+        encoded = [(offset, base58.encode(data)) for offset, data in matches]
+        found = await self.rpc.program_accounts(self.program.id, encoded)
+        return [(key, codec.decode_account(account.data, kind)) for key, account in found]
+
+    async def events(self, key: Pubkey) -> list[Any]:
+        """Events of every transaction that names an account, in the order a node's history gives, newest first."""
+        answers = [await self.rpc.landed_transaction(signature) for signature in await self.rpc.signatures(key)]
+        return [record.event for answer in answers for record in events_in_transaction(self.program.codec, answer)]
+
+    # -- sending
+
+    def batch(self, *plans: Plan) -> Plan:
+        """Several plans as one transaction."""
+
+        async def build() -> list[Instruction]:
+            return [instruction for plan in plans for instruction in await plan.instructions()]
+
+        return Plan(self, build, signers=[signer for plan in plans for signer in plan.signers])
+
+    async def send(
+        self,
+        instructions: Sequence[Instruction],
+        *,
+        signers: Sequence[Signer] = (),
+        tables: Sequence[AddressLookupTableAccount] = (),
+        priority_fee: int | None = None,
+        block: Blockhash | None = None,
+    ) -> Receipt:
+        """Sign, send and confirm one transaction. Raises ChainRefused (see `program_errors`), TransactionExpired.
+
+        tables: lookup tables it may use. priority_fee: micro-lamports per compute unit, by default what recent blocks
+        asked for. block: a recent blockhash that no equal transaction named, by default the newest.
+        """
+        if self.wallet is None:
+            raise WalletError("this client has no wallet; it can only read")
+        message, last_valid = await self._message(instructions, self.wallet.pubkey, tables, priority_fee, block)
+        return await self._deliver(await sign_all(message, [self.wallet, *signers]), last_valid)
+
+    async def unsigned(
+        self, instructions: Sequence[Instruction], *, signers: Sequence[Signer] = (), payer: Pubkey | None = None
+    ) -> Unsigned:
+        """The transaction for a wallet somewhere else, signed by `signers` only; payer defaults to the wallet."""
+        message, last_valid = await self._message(instructions, payer or self.address)
+        return await unsigned(message, last_valid, signers)
+
+    async def submit(self, transaction: str) -> Receipt:
+        """Send what another wallet has signed (base64) and confirm it. Raises as `send` does."""
+        signed = read_signed(transaction)
+        block = await self.rpc.blockhash()
+        return await self._deliver(signed, block.last_valid_block_height)
+
+    async def _message(
+        self,
+        instructions: Sequence[Instruction],
+        payer: Pubkey,
+        tables: Sequence[AddressLookupTableAccount] = (),
+        priority_fee: int | None = None,
+        known_block: Blockhash | None = None,
+    ) -> tuple[MessageV0, int]:
+        async def newest() -> Blockhash:
+            return known_block or await self.rpc.blockhash()
+
+        async def offer() -> int:
+            return await self.priority_fee(instructions) if priority_fee is None else priority_fee
+
+        block, fee = await asyncio.gather(newest(), offer())
+        limit = budget.from_table(self.program, instructions)
+        if limit is None:
+            generous = budget.with_budget(instructions, budget.MAX_UNITS, fee)
+            limit = await self._simulated_limit(compile_message(payer, generous, block.hash, tables))
+        message = compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash, tables)
+        return message, block.last_valid_block_height
+
+    async def priority_fee(self, instructions: Sequence[Instruction]) -> int:
+        """Micro-lamports per compute unit to offer for these instructions, at most `max_priority_fee`."""
+        if self.max_priority_fee == 0:
+            return 0
+        writable = [meta.pubkey for item in instructions for meta in item.accounts if meta.is_writable]
+        return min(await self.rpc.priority_fee(writable), self.max_priority_fee)
+
+    async def _simulated_limit(self, message: MessageV0) -> int:
+        result = await self.rpc.simulate(message)
+        if result.err is not None:
+            raise self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
+        return budget.from_simulation(result.units_consumed or 0)
+
+    async def _deliver(self, transaction: VersionedTransaction, last_valid: int) -> Receipt:
+        try:
+            landed = await self.rpc.send(transaction, last_valid)
+        except PreflightFailed as failure:
+            ids = _program_ids(transaction.message)
+            raise self.program.explain(failure.error, failure.logs, program_ids=ids) from None
+        return await self._receipt(landed, transaction.message)
+
+    async def _receipt(self, landed: Landed, message: VersionedMessage) -> Receipt:
+        answer = await self.rpc.landed_transaction(landed.signature)
+        meta = answer.transaction.meta
+        logs = tuple(meta.log_messages or ()) if meta else ()
+        if landed.error is not None:
+            ids = _program_ids(message)
+            raise self.program.explain(landed.error, logs, program_ids=ids, signature=str(landed.signature))
+        return self._receipt_of(answer, logs, landed)
+
+    def _receipt_of(
+        self, answer: EncodedConfirmedTransactionWithStatusMeta, logs: tuple[str, ...], landed: Landed
+    ) -> Receipt:
+        meta = answer.transaction.meta
+        if meta is None:
+            raise RpcError(f"the node keeps no result of {landed.signature}")
+        try:
+            events = tuple(events_in_transaction(self.program.codec, answer))
+        except DecodeError as error:
+            # The transaction landed; a program newer than this client must not make that look like a failure.
+            _log.warning("transaction %s recorded events that this client cannot read: %s", landed.signature, error)
+            events = ()
+        return Receipt(landed.signature, answer.slot, meta.fee, meta.compute_units_consumed or 0, events, logs)
+
+
+def _program_ids(message: VersionedMessage) -> list[Pubkey]:
+    return [message.account_keys[item.program_id_index] for item in message.instructions]

@@ -1,0 +1,81 @@
+use anchor_lang::prelude::*;
+
+use crate::error::IonetError;
+use crate::events::LeaseClosed;
+use crate::state::{Cluster, Lease, Node, CURRENCY_IO, LEASE_STATUS_CANCELLED, LEASE_STATUS_ENDED};
+use crate::{clock, emit_event, math};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct CloseLease {
+    /// The cluster whose budget is meant.
+    #[account(mut)]
+    pub cluster: Box<Account<Cluster>>,
+    /// The node.
+    #[account(mut)]
+    pub node: Box<Account<Node>>,
+    /// The lease.
+    #[account(
+        mut,
+        constraint(lease.cluster == *cluster.address() @ IonetError::WrongCluster),
+        constraint(lease.node == *node.address() @ IonetError::WrongNode),
+    )]
+    pub lease: Box<Account<Lease>>,
+    /// CHECK: the renter, who paid the lease's rent.
+    #[account(mut, address = cluster.renter @ IonetError::WrongRentPayer)]
+    pub renter: UncheckedAccount,
+}
+
+/// Closes a lease about which nothing can change any more: cancelled, or settled in full with every missed tier
+/// charged. Anyone. What is still locked returns to the cluster's budget, the rent to the renter.
+pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
+    let (now, slot) = clock::now_and_slot()?;
+    let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
+    let (lease, cluster, node) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster, &mut ctx.accounts.node);
+    if lease.status != LEASE_STATUS_CANCELLED {
+        check_final(lease, now, slot)?;
+    }
+    let released = lease.locked;
+    cluster.unlock(released)?;
+    cluster.leases_open = cluster.leases_open.checked_sub(1).ok_or(IonetError::Overflow)?;
+    cluster.last_activity_at = now;
+    node.leases_closed = math::add(node.leases_closed, 1)?;
+    node.served_secs = math::add(node.served_secs, lease.matured_secs)?;
+    node.missed_secs = math::add(node.missed_secs, lease.missed_secs)?;
+    if lease.currency == CURRENCY_IO {
+        node.earned_io = math::add(node.earned_io, lease.paid)?;
+    } else {
+        node.earned = math::add(node.earned, lease.paid)?;
+    }
+    let closed = LeaseClosed {
+        lease: *lease.address(),
+        seq: lease.next_seq()?,
+        at: now,
+        node: node_key,
+        node_seq: node.next_seq()?,
+        cluster: cluster_key,
+        cluster_seq: cluster.next_seq()?,
+        paid: lease.paid,
+        supplier_fee: lease.supplier_fee,
+        renter_fee: lease.renter_fee,
+        served_secs: lease.matured_secs,
+        missed_secs: lease.missed_secs,
+        released,
+        cluster_locked_after: cluster.locked,
+    };
+    ctx.accounts.lease.close(*ctx.accounts.renter.account())?;
+    emit_event!(ctx, closed);
+    Ok(())
+}
+
+fn check_final(lease: &mut Lease, now: i64, slot: u64) -> Result<()> {
+    lease.require_status(LEASE_STATUS_ENDED)?;
+    require!(now >= lease.final_at()?, IonetError::TooEarly);
+    require!(!lease.is_disputed(), IonetError::DisputeOpen);
+    lease.fold(now)?;
+    let (earned, _) = lease.cost(lease.payable_secs())?;
+    require!(lease.paid == earned && lease.bond_due == 0, IonetError::NotSettled);
+    let restart = clock::last_restart_slot()?;
+    require!(lease.due_bps(now, slot, restart) == 0, IonetError::MissedNotCharged);
+    Ok(())
+}

@@ -1,0 +1,34 @@
+use anchor_lang::prelude::*;
+
+use crate::error::IonetError;
+use crate::events::PauseChanged;
+use crate::state::{Network, PAUSE_ALL};
+use crate::{clock, emit_event};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SetPause {
+    /// The pauser or the network authority.
+    pub pauser: Signer,
+    /// Roles and parameters.
+    #[account(
+        mut,
+        seeds = [b"network"],
+        bump,
+        constraint((network.pauser == *pauser.address() || network.authority == *pauser.address()) @ IonetError::NotPauser),
+    )]
+    pub network: Box<Account<Network>>,
+}
+
+/// Sets which entries are paused. Pauser or network authority. Exits have no bit: they cannot be paused.
+pub fn handler(ctx: &mut Context<SetPause>, bits: u64) -> Result<()> {
+    require!(bits & !PAUSE_ALL == 0, IonetError::NotPauser);
+    let now = clock::now()?;
+    let by = *ctx.accounts.pauser.address();
+    let network = &mut ctx.accounts.network;
+    let before = network.pause_bits;
+    network.pause_bits = bits;
+    let seq = network.next_seq()?;
+    emit_event!(ctx, PauseChanged { network: *ctx.accounts.network.address(), seq, at: now, before, after: bits, by });
+    Ok(())
+}

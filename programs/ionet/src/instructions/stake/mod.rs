@@ -1,0 +1,13 @@
+pub mod claim_rewards;
+pub mod close_stake_vault;
+pub mod fund_rewards;
+pub mod push_unbond;
+pub mod request_unbond;
+pub mod set_co_stake_terms;
+pub mod stake;
+pub mod withdraw;
+
+pub use {
+    claim_rewards::*, close_stake_vault::*, fund_rewards::*, push_unbond::*, request_unbond::*, set_co_stake_terms::*,
+    stake::*, withdraw::*,
+};

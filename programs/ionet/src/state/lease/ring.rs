@@ -1,0 +1,147 @@
+//! Time of a lease, cut into intervals. The ring holds the open ones; older ones are folded into totals.
+
+use anchor_lang::prelude::*;
+
+use super::Lease;
+use crate::constants::RING;
+use crate::error::IonetError;
+use crate::math::{add, add_time, secs_between};
+
+/// Stands in the ring for an interval whose seconds a dispute has taken out of it.
+#[constant]
+pub const TAKEN: u32 = u32::MAX;
+
+impl Lease {
+    /// Number of intervals until `ends_at`; the last may be shorter.
+    pub fn intervals(&self) -> u32 {
+        let secs = secs_between(self.started_at, self.ends_at);
+        u32::try_from(secs.div_ceil(u64::from(self.interval_secs.max(1)))).unwrap_or(u32::MAX)
+    }
+
+    pub fn interval_start(&self, interval: u32) -> i64 {
+        let offset = u64::from(interval).saturating_mul(u64::from(self.interval_secs));
+        add_time(self.started_at, offset).unwrap_or(i64::MAX)
+    }
+
+    pub fn interval_end(&self, interval: u32) -> i64 {
+        self.interval_start(interval.saturating_add(1)).min(self.ends_at)
+    }
+
+    /// Seconds after an interval's end in which its proof is still accepted.
+    fn grace_secs(&self) -> u64 {
+        u64::from(self.grace_intervals).saturating_mul(u64::from(self.interval_secs))
+    }
+
+    /// Seconds from an interval's end until its payment cannot be disputed any more.
+    pub fn maturity_delay(&self) -> u64 {
+        self.grace_secs().saturating_add(u64::from(self.dispute_window_secs))
+    }
+
+    /// How many intervals ended at least `delay` ago (the `delay` itself is enough: bounds are half-open).
+    fn intervals_older_than(&self, delay: u64, now: i64) -> u32 {
+        let reference = now.saturating_sub(i64::try_from(delay).unwrap_or(i64::MAX));
+        if self.started_at == 0 || reference < self.started_at {
+            return 0;
+        }
+        if reference >= self.ends_at {
+            return self.intervals();
+        }
+        let whole = secs_between(self.started_at, reference).checked_div(u64::from(self.interval_secs));
+        whole.and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX)
+    }
+
+    /// Intervals that can no longer be proven.
+    #[inline(never)]
+    pub fn closed_intervals(&self, now: i64) -> u32 {
+        self.intervals_older_than(self.grace_secs(), now)
+    }
+
+    /// Folds every interval whose payment cannot be disputed any more into the totals.
+    #[inline(never)]
+    pub fn fold(&mut self, now: i64) -> Result<()> {
+        let mature = self.intervals_older_than(self.maturity_delay(), now).max(self.approved_through);
+        while self.ring_base < mature && self.ring_base < self.ring_next {
+            let base = self.ring_base;
+            let served = self.take_served(base, 0);
+            if served != TAKEN {
+                self.matured_secs = add(self.matured_secs, u64::from(served))?;
+                self.missed_secs = add(self.missed_secs, self.length(base).saturating_sub(u64::from(served)))?;
+            }
+            self.ring_base = base.saturating_add(1);
+        }
+        if self.ring_base < mature {
+            // No proof came for any of the rest: all of it was missed.
+            let missed = secs_between(self.interval_start(self.ring_base), self.interval_end(mature.saturating_sub(1)));
+            self.missed_secs = add(self.missed_secs, missed)?;
+            self.ring_base = mature;
+        }
+        Ok(())
+    }
+
+    /// Seconds of one interval; the last may be shorter.
+    pub fn length(&self, interval: u32) -> u64 {
+        secs_between(self.interval_start(interval), self.interval_end(interval))
+    }
+
+    /// Takes an open interval's served seconds out of the ring and leaves `mark` there.
+    pub fn take_served(&mut self, interval: u32, mark: u32) -> u32 {
+        let entry = self.ring.get_mut(interval as usize % RING);
+        entry.map_or(0, |entry| core::mem::replace(entry, mark))
+    }
+
+    /// Served seconds of an open interval; 0 = no proof.
+    pub fn served(&self, interval: u32) -> u32 {
+        self.ring.get(interval as usize % RING).copied().unwrap_or(0)
+    }
+
+    /// Seconds of closed intervals that were not served, over the whole lease.
+    #[inline(never)]
+    pub fn unserved_secs(&self, now: i64) -> u64 {
+        let closed = self.closed_intervals(now);
+        let proven = closed.min(self.ring_next);
+        let in_ring: u64 = (self.ring_base..proven)
+            .map(|interval| self.length(interval).saturating_sub(u64::from(self.served(interval))))
+            .fold(0, u64::saturating_add);
+        let first_unproven = self.ring_next.max(self.ring_base);
+        let after = if closed > first_unproven {
+            secs_between(self.interval_start(first_unproven), self.interval_end(closed.saturating_sub(1)))
+        } else {
+            0
+        };
+        self.missed_secs.saturating_add(in_ring).saturating_add(after)
+    }
+
+    /// Missed seconds for which the renter was not compensated yet.
+    pub fn uncompensated_secs(&self, now: i64) -> u64 {
+        self.unserved_secs(now).saturating_sub(self.compensated_secs)
+    }
+
+    /// End of the last interval that was proven.
+    pub fn proven_until(&self) -> i64 {
+        self.interval_start(self.ring_next)
+    }
+
+    /// Writes one proof into the ring; intervals between the last proof and this one were skipped for good.
+    pub fn write_proof(&mut self, interval: u32, served_secs: u32, now: i64) -> Result<()> {
+        require!(served_secs > 0, IonetError::ZeroAmount);
+        require!(interval < self.intervals(), IonetError::LeaseOver);
+        let start = self.interval_start(interval);
+        let end = self.interval_end(interval);
+        require!(now >= start && now < add_time(end, self.grace_secs())?, IonetError::IntervalNotOpen);
+        require!(u64::from(served_secs) <= secs_between(start, now.min(end)), IonetError::ServedTooLong);
+        self.fold(now)?;
+        if interval >= self.ring_next {
+            let open = interval.saturating_sub(self.ring_base) as usize;
+            require!(open < RING, IonetError::RingTooSmall);
+            self.ring_next = interval.saturating_add(1);
+        } else {
+            let before = self.served(interval);
+            require!(interval >= self.ring_base && before > 0, IonetError::ProofOutOfOrder);
+            require!(served_secs >= before, IonetError::ProofLowered);
+        }
+        if let Some(entry) = self.ring.get_mut(interval as usize % RING) {
+            *entry = served_secs;
+        }
+        Ok(())
+    }
+}

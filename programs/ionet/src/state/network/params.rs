@@ -1,0 +1,314 @@
+//! Every window, grace, deadline, tier and minimum of the network. A lease copies what it uses, so a change
+//! of parameters binds new leases only.
+
+use anchor_lang::prelude::*;
+use bytemuck::{Pod, Zeroable};
+
+use crate::constants::{BPS, IO_UNIT, RING, TIERS, USD_UNIT};
+use crate::error::IonetError;
+
+#[constant]
+pub const PROFILE_MAINNET: u8 = 0;
+#[constant]
+pub const PROFILE_LOCAL: u8 = 1;
+
+/// No wait that a parameter imposes may be longer: an authority must not be able to lock anybody in.
+#[constant]
+pub const MAX_WAIT_SECS: u32 = 90 * 86_400;
+/// Shortest timelock of the mainnet profile.
+const MIN_TIMELOCK_SECS: u32 = 86_400;
+/// What a price may be off at most, and what a mint or redemption may leave in the backing, whatever the parameters say.
+const MAX_PRICE_BPS: u16 = 500;
+/// Longest window of the limiters, least part of the supply that can be redeemed in it, and longest wait for redemption at
+/// the last rate: IOSD must stay redeemable whatever the parameters say.
+const MAX_LIMITER_SECS: u32 = 86_400;
+const MIN_REDEEM_BPS: u16 = 100;
+const MAX_LAST_RATE_SECS: u32 = 7 * 86_400;
+/// Oldest price, and furthest in the future, that parameters can admit.
+const MAX_PRICE_AGE_SECS: u32 = 600;
+
+/// 256 bytes. Durations are seconds, shares are basis points, amounts are base units of IO.
+#[derive(Clone, Copy, Pod, Zeroable, AnchorSerialize, AnchorDeserialize, IdlType)]
+#[repr(C)]
+pub struct Params {
+    /// IO a node must have bonded per processor and per point of `max(1, multiplier)`.
+    pub stake_per_processor: u64,
+    /// Most IO a reporter of missed time can get for one report.
+    pub reporter_cap: u64,
+    /// Length of a proof interval.
+    pub interval_secs: u32,
+    /// From booking until the node must be ready.
+    pub ready_deadline_secs: u32,
+    /// From ready until the renter must accept.
+    pub accept_deadline_secs: u32,
+    /// After an interval closed, how long its payment can be disputed.
+    pub dispute_window_secs: u32,
+    /// How long a dispute can be defended.
+    pub defend_window_secs: u32,
+    /// What `end_lease` charges at least.
+    pub min_charge_secs: u32,
+    /// Missed time after which anyone may end the lease as the supplier's fault.
+    pub fault_after_secs: u32,
+    /// Time of readiness that a renter pays for who never accepts.
+    pub hold_fee_secs: u32,
+    /// From `request_unbond` until the stake may leave.
+    pub unbond_cooldown_secs: u32,
+    /// Extra notice of a co-staker.
+    pub co_notice_secs: u32,
+    /// Notice before worse terms bind co-stakers.
+    pub terms_notice_secs: u32,
+    /// Delay before changed parameters or roles take effect.
+    pub timelock_secs: u32,
+    /// Window in which broken promises to be ready are counted.
+    pub promise_window_secs: u32,
+    /// After how much idle time anyone may close a cluster without open leases.
+    pub idle_close_secs: u32,
+    /// Outage after which tier 2, 3 and 4 are reached; tier 1 is counted in intervals.
+    pub tier_secs: [u32; TIERS - 1],
+    /// Oldest price that is accepted.
+    pub price_max_age_secs: u32,
+    /// How far a price may lie in the future.
+    pub price_future_secs: u32,
+    /// Without a valid price for this long, redemption uses the last rate.
+    pub last_rate_after_secs: u32,
+    /// Length of the minting and redeeming limiters' window.
+    pub limiter_window_secs: u32,
+    /// From an arbiter's case until it is decided for the staker.
+    pub appeal_secs: u32,
+    /// Upper bound of one slot's length in milliseconds (see `Lease::outage_secs`).
+    pub slot_ms: u32,
+    /// Parts of the required stake that the tiers take, cumulative within one outage.
+    pub tier_bps: [u16; TIERS],
+    /// What `quit_lease` takes.
+    pub quit_bps: u16,
+    /// What the last of too many broken promises takes.
+    pub promise_bps: u16,
+    /// Fee of the renter on what is paid.
+    pub renter_fee_bps: u16,
+    /// Fee of the supplier on what is paid.
+    pub supplier_fee_bps: u16,
+    /// Added to both in USDC clusters.
+    pub usdc_fee_bps: u16,
+    /// Part of the locked price of missed time that the renter gets at most.
+    pub renter_share_bps: u16,
+    /// Part of the owner's slash that the reporter gets.
+    pub reporter_bps: u16,
+    /// Bond of a dispute, in parts of the disputed amount.
+    pub dispute_bond_bps: u16,
+    /// Part of a fee in IOSD or IO that is burned; the rest goes to the fee vault.
+    pub burn_share_bps: u16,
+    /// Left in the backing by each mint and each redemption.
+    pub spread_bps: u16,
+    /// Widest accepted confidence interval of a price.
+    pub conf_max_bps: u16,
+    /// Largest part of the supply that can be minted in a window.
+    pub mint_limit_bps: u16,
+    /// Largest part of the supply that can be redeemed in a window.
+    pub redeem_limit_bps: u16,
+    /// Largest part of a node's stake, and of the network's, that cases can take in 30 days.
+    pub case_cap_bps: u16,
+    /// Intervals after its own end in which a proof is still accepted.
+    pub grace_intervals: u8,
+    /// Missing intervals in a row that reach tier 1.
+    pub tier1_intervals: u8,
+    /// The broken promise (counted in the window) that is slashed.
+    pub promise_limit: u8,
+    /// Co-stake as a part of the bonded pool, in percent, at most.
+    pub co_stake_max_percent: u8,
+    /// Window in which cases' caps count.
+    pub case_window_secs: u32,
+    /// IOSD that can be minted in a window however small the supply is, base units.
+    pub mint_floor: u64,
+    /// IOSD that can be redeemed in a window however small the supply is, base units.
+    pub redeem_floor: u64,
+    /// IO that all cases together can take in a window, base units.
+    pub case_network_cap: u64,
+    /// Room for parameters to come; zero.
+    pub _padding: [u8; 80],
+}
+
+impl Params {
+    /// The figures of the design.
+    pub fn mainnet() -> Self {
+        Self {
+            stake_per_processor: 200 * IO_UNIT,
+            reporter_cap: 500 * IO_UNIT,
+            interval_secs: 600,
+            ready_deadline_secs: 1_200,
+            accept_deadline_secs: 600,
+            dispute_window_secs: 3_600,
+            defend_window_secs: 86_400,
+            min_charge_secs: 3_600,
+            fault_after_secs: 3_600,
+            hold_fee_secs: 600,
+            unbond_cooldown_secs: 14 * 86_400,
+            co_notice_secs: 7 * 86_400,
+            terms_notice_secs: 21 * 86_400,
+            timelock_secs: 2 * 86_400,
+            promise_window_secs: 30 * 86_400,
+            idle_close_secs: 7 * 86_400,
+            tier_secs: [3_600, 48 * 3_600, 120 * 3_600],
+            price_max_age_secs: 60,
+            price_future_secs: 10,
+            last_rate_after_secs: 86_400,
+            limiter_window_secs: 3_600,
+            appeal_secs: 30 * 86_400,
+            slot_ms: 400,
+            tier_bps: [200, 400, 3_000, 5_000],
+            quit_bps: 200,
+            promise_bps: 50,
+            renter_fee_bps: 25,
+            supplier_fee_bps: 25,
+            usdc_fee_bps: 200,
+            renter_share_bps: 2_500,
+            reporter_bps: 500,
+            dispute_bond_bps: 100,
+            burn_share_bps: 10_000,
+            spread_bps: 50,
+            conf_max_bps: 100,
+            mint_limit_bps: 1_000,
+            redeem_limit_bps: 1_000,
+            case_cap_bps: 1_000,
+            grace_intervals: 1,
+            tier1_intervals: 2,
+            promise_limit: 3,
+            co_stake_max_percent: 50,
+            case_window_secs: 30 * 86_400,
+            mint_floor: 1_000_000 * USD_UNIT,
+            redeem_floor: 1_000_000 * USD_UNIT,
+            case_network_cap: 1_000_000 * IO_UNIT,
+            _padding: [0; 80],
+        }
+    }
+
+    /// The same rules in seconds, so that a demonstration lives through a whole lease.
+    pub fn local() -> Self {
+        Self {
+            interval_secs: 3,
+            ready_deadline_secs: 120,
+            accept_deadline_secs: 60,
+            dispute_window_secs: 6,
+            defend_window_secs: 10,
+            min_charge_secs: 6,
+            fault_after_secs: 15,
+            hold_fee_secs: 10,
+            unbond_cooldown_secs: 5,
+            co_notice_secs: 3,
+            terms_notice_secs: 5,
+            timelock_secs: 5,
+            promise_window_secs: 600,
+            idle_close_secs: 30,
+            tier_secs: [20, 120, 240],
+            last_rate_after_secs: 120,
+            limiter_window_secs: 60,
+            appeal_secs: 30,
+            case_window_secs: 600,
+            mint_floor: 100_000_000 * USD_UNIT,
+            redeem_floor: 100_000_000 * USD_UNIT,
+            ..Self::mainnet()
+        }
+    }
+
+    pub fn of_profile(profile: u8) -> Result<Self> {
+        let params = match profile {
+            PROFILE_MAINNET => Self::mainnet(),
+            PROFILE_LOCAL => Self::local(),
+            _ => return Err(IonetError::UnknownProfile.into()),
+        };
+        params.check_ring()?;
+        Ok(params)
+    }
+
+    /// Refuses figures that would lock anybody in, make breaking a promise cheaper than keeping it, or cannot work.
+    pub fn validate(&self, profile: u8) -> Result<()> {
+        self.check_ring()?;
+        let fine = self.waits_are_bounded(profile)
+            && self.tiers_rise()
+            && self.parts_are_parts()
+            && self.limits_let_something_through()
+            && self._padding == [0; 80];
+        require!(fine, IonetError::BadParams);
+        Ok(())
+    }
+
+    fn waits_are_bounded(&self, profile: u8) -> bool {
+        let shortest = if profile == PROFILE_MAINNET { MIN_TIMELOCK_SECS } else { 1 };
+        let open_intervals = u32::from(self.grace_intervals).saturating_add(1);
+        let waits = [
+            self.interval_secs.saturating_mul(open_intervals).saturating_add(self.dispute_window_secs),
+            self.ready_deadline_secs,
+            self.accept_deadline_secs,
+            self.defend_window_secs,
+            self.fault_after_secs,
+            self.unbond_cooldown_secs,
+            self.co_notice_secs,
+            self.terms_notice_secs,
+            self.timelock_secs,
+            self.promise_window_secs,
+            self.idle_close_secs,
+            self.last_rate_after_secs,
+            self.limiter_window_secs,
+            self.appeal_secs,
+            self.case_window_secs,
+        ];
+        waits.iter().all(|secs| *secs > 0 && *secs <= MAX_WAIT_SECS)
+            && self.hold_fee_secs <= MAX_WAIT_SECS
+            && self.min_charge_secs <= MAX_WAIT_SECS
+            && self.last_rate_after_secs <= MAX_LAST_RATE_SECS
+            && self.limiter_window_secs <= MAX_LIMITER_SECS
+            && self.timelock_secs >= shortest
+            && self.defend_window_secs >= self.dispute_window_secs
+            && (1..=MAX_PRICE_AGE_SECS).contains(&self.price_max_age_secs)
+            && self.price_future_secs <= MAX_PRICE_AGE_SECS
+            && (100..=1_000).contains(&self.slot_ms)
+    }
+
+    /// A longer outage costs more, and leaving with notice never more than the shortest one.
+    fn tiers_rise(&self) -> bool {
+        let first = self.interval_secs.saturating_mul(u32::from(self.tier1_intervals));
+        self.tier1_intervals > 0
+            && self.grace_intervals > 0
+            && self.tier_secs.iter().try_fold(first, |before, secs| (before < *secs).then_some(*secs)).is_some()
+            && self.tier_bps.iter().try_fold(0, |before, bps| (before < *bps).then_some(*bps)).is_some()
+            && self.tier_bps.first().is_some_and(|lowest| self.quit_bps <= *lowest)
+    }
+
+    fn parts_are_parts(&self) -> bool {
+        let parts = [
+            self.promise_bps,
+            self.renter_fee_bps.saturating_add(self.usdc_fee_bps),
+            self.supplier_fee_bps.saturating_add(self.usdc_fee_bps),
+            self.renter_share_bps,
+            self.reporter_bps,
+            self.dispute_bond_bps,
+            self.mint_limit_bps,
+            self.redeem_limit_bps,
+            self.case_cap_bps,
+        ];
+        parts.iter().chain(&self.tier_bps).all(|bps| u64::from(*bps) <= BPS)
+            && u64::from(self.burn_share_bps) == BPS
+            && self.spread_bps <= MAX_PRICE_BPS
+            && self.conf_max_bps <= MAX_PRICE_BPS
+            && self.co_stake_max_percent <= 50
+    }
+
+    fn limits_let_something_through(&self) -> bool {
+        let limits = [
+            self.stake_per_processor,
+            self.mint_floor,
+            self.redeem_floor,
+            u64::from(self.mint_limit_bps),
+            u64::from(self.conf_max_bps),
+            u64::from(self.promise_limit),
+        ];
+        limits.iter().all(|limit| *limit > 0) && self.redeem_limit_bps >= MIN_REDEEM_BPS
+    }
+
+    /// Intervals that can be open at once must fit the ring: the one running, the grace, and those in the window.
+    pub fn check_ring(&self) -> Result<()> {
+        let window = self.dispute_window_secs.div_ceil(self.interval_secs.max(1));
+        let open = u64::from(window).saturating_add(u64::from(self.grace_intervals)).saturating_add(1);
+        require!(self.interval_secs > 0 && open <= RING as u64, IonetError::RingTooSmall);
+        Ok(())
+    }
+}

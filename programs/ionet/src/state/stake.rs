@@ -1,0 +1,5 @@
+//! Stake behind nodes: share pools, stakers' positions, rewards.
+
+pub mod pool;
+pub mod position;
+pub mod rewards;
