@@ -8,8 +8,8 @@ import logging
 import asyncpg
 from ionet.errors import IonetError
 
-from ionet_launcher.cluster import Stepper
 from ionet_launcher.phases import Reason
+from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Move, Store, Work
 
 WORKERS = 8
@@ -18,10 +18,10 @@ _POLL_SECS = 1.0
 _IDLE_SECS = 0.1
 _RETRY_SECS = 1.0
 _FAULT_SECS = 15.0
-_log = logging.getLogger("ionet.launcher")
+_log = logging.getLogger(__name__)
 
 
-class Launcher:
+class Scheduler:
     """Works off lease_work until stopped. Any number of launchers may share a database."""
 
     def __init__(self, store: Store, stepper: Stepper, *, workers: int = WORKERS) -> None:
@@ -46,7 +46,7 @@ class Launcher:
                         await self._store.plan()
                         await _either(self._changed, stopping, _POLL_SECS)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                _log.warning("the database does not answer: %s", error)
+                _log.warning("the database does not answer: %s", error, extra={"action": "database_lost"})
                 await _either(stopping, stopping, _RETRY_SECS)
 
     async def _work(self, stopping: asyncio.Event) -> None:
@@ -55,7 +55,7 @@ class Launcher:
                 if not await self._once():
                     await _either(stopping, stopping, _IDLE_SECS)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                _log.warning("the database does not answer: %s", error)
+                _log.warning("the database does not answer: %s", error, extra={"action": "database_lost"})
                 await _either(stopping, stopping, _RETRY_SECS)
 
     async def _once(self) -> bool:
@@ -65,7 +65,8 @@ class Launcher:
                 return False
             move = await self._step(work)
             if move.phase is not work.row.phase or move.reason != work.row.reason:
-                _log.info("cluster %s: %s %s %s", work.row.cluster, move.phase, move.reason, move.detail)
+                text = "cluster %s: %s %s %s"
+                _log.info(text, work.row.cluster, move.phase, move.reason, move.detail, extra={"action": "moved"})
             await work.move(move)
             return True
 
@@ -78,12 +79,12 @@ class Launcher:
             raise
         except Exception as error:
             # A fault of ours that one cluster brings out must not keep the others from running.
-            _log.exception("cluster %s", work.row.cluster)
+            _log.exception("cluster %s", work.row.cluster, extra={"action": "crash"})
             return Move(work.row.phase, _FAULT_SECS, Reason.INTERNAL_ERROR, repr(error))
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event, within_secs: float) -> None:
-    """Wait until one of two events is set, or so many seconds."""
+    """Wait until one of two events is set, or `within_secs` have passed."""
     tasks = [asyncio.create_task(event.wait()) for event in {first, second}]
     try:
         await asyncio.wait(tasks, timeout=within_secs, return_when=asyncio.FIRST_COMPLETED)
