@@ -98,7 +98,7 @@ class Stepper:
         return Move(ClusterPhase.RUNNING if len(ready) == len(waiting) else ClusterPhase.JOINING)
 
     def _may_accept(self, view: ClusterView, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]) -> bool:
-        """All that wait are ready; or one has been ready so long that the others are left behind."""
+        """All that wait are ready; or one of them cannot wait any longer, and the others are left behind."""
         if waiting[0].is_head and waiting[0] not in ready:
             return False
         return len(ready) == len(waiting) or any(_last_call(lease, view.now) for lease in ready)
