@@ -64,7 +64,7 @@ def _pubkey(text: str) -> Pubkey:
     try:
         return Pubkey.from_string(text)
     except ValueError:
-        raise NotIdentified(f"no {KEY_HEADER} header with a key") from None
+        raise NotIdentified(f"a {KEY_HEADER} header with a key is missing") from None
 
 
 def _hex(text: str, length: int, name: str) -> bytes:
@@ -80,5 +80,5 @@ def _hex(text: str, length: int, name: str) -> bytes:
 def _seconds(text: str) -> int:
     # A fixed width keeps the number inside the eight bytes that are signed.
     if not (text.isascii() and text.isdecimal() and len(text) <= 12):
-        raise NotIdentified(f"no {EXPIRES_HEADER} header with unix seconds")
+        raise NotIdentified(f"an {EXPIRES_HEADER} header with unix seconds is missing")
     return int(text)

@@ -14,7 +14,7 @@ from ionet.cli.context import AsJson, print_fields, settings
 from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
 
-app = typer.Typer(help="The node agent: serves leases with Ray and proves it. One per machine.", no_args_is_help=True)
+app = typer.Typer(help="The node agent: serves leases with Ray and proves what it served.", no_args_is_help=True)
 
 
 @app.callback()

@@ -24,8 +24,8 @@ def run(
     session_key: SessionKey,
     dsn: Dsn,
     agents: Annotated[Path, typer.Option(help="JSON file: node address → URL of its agent.")],
-    devices: Annotated[bool, typer.Option(help="Accept only nodes whose system shows as many GPUs as booked.")] = False,
-    approve: Annotated[bool, typer.Option(help="Let intervals be paid at once whose challenge was answered.")] = False,
+    devices: Annotated[bool, typer.Option(help="Accept only nodes whose system shows all GPUs booked.")] = False,
+    approve: Annotated[bool, typer.Option(help="Approve intervals whose challenge was answered.")] = False,
     dispute: Annotated[
         bool, typer.Option("--dispute-unanswered", help="Dispute intervals whose challenge a node did not answer.")
     ] = False,

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Policy:
-    """What the launcher may do in the renter's name.
+    """What the launcher may do on the renter's behalf.
 
     approve: let intervals be paid at once whose published leaf 0 is the answer to their challenge. dispute: hold
     intervals in which the node did not answer: it published something else as leaf 0, or it was called and neither

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Works off lease_work until stopped. Any number of launchers may share a database."""
+    """Works through lease_work until stopped. Any number of launchers may share a database."""
 
     def __init__(self, store: Store, stepper: Stepper, *, workers: int = WORKERS) -> None:
         self._store, self._stepper, self._workers = store, stepper, workers

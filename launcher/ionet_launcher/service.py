@@ -33,7 +33,7 @@ class LauncherConfig:
 
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
     indexer's database. agents: JSON file, node → URL of its agent. devices: whether hardware checks count real GPUs.
-    policy: what it may do about proven intervals in the renter's name.
+    policy: what it may do about proven intervals on the renter's behalf.
     """
 
     url: str

@@ -36,7 +36,7 @@ class Stepper:
     """Does steps for the clusters that name `session` as their session key.
 
     agents: node → URL of its agent. devices: whether to count GPUs as the operating system shows them. policy: what it
-    may do about proven intervals in the renter's name.
+    may do about proven intervals on the renter's behalf.
     """
 
     def __init__(
