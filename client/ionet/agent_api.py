@@ -177,7 +177,7 @@ class AgentClient:
                 async for line in response.aiter_lines():
                     yield msgspec.json.decode(line, type=RunEvent)
         except httpx2.TransportError as error:
-            raise AgentUnreachable(f"node {self._node}: {error or type(error).__name__}") from error
+            raise AgentUnreachable(str(error) or type(error).__name__) from error
 
     async def _request(self, method: str, path: str, body: msgspec.Struct | None = None) -> bytes:
         content = msgspec.json.encode(body) if body is not None else b""
@@ -185,7 +185,7 @@ class AgentClient:
         try:
             response = await self._http.request(method, path, content=content, headers=headers)
         except httpx2.TransportError as error:
-            raise AgentUnreachable(f"node {self._node}: {error or type(error).__name__}") from error
+            raise AgentUnreachable(str(error) or type(error).__name__) from error
         if response.is_error:
             raise refusal_of(response.status_code, response.content)
         return response.content

@@ -39,7 +39,7 @@ class Members:
         """Raises AgentUnreachable for a node without an agent."""
         url = self._urls.get(node)
         if url is None:
-            raise AgentUnreachable(f"none is configured for node {node}")
+            raise AgentUnreachable("no URL is configured")
         if (node, url) not in self._clients:
             self._clients[node, url] = AgentClient(url, node, self._session)
         return self._clients[node, url]
@@ -58,7 +58,7 @@ class Members:
                 return await self.agent(lease.node).status()
             except AgentError as error:
                 if lease.is_head and lease.status != LeaseStatus.ACTIVE:
-                    raise trouble_with(error) from None
+                    raise trouble_with(lease.node, error) from None
                 _log.info("node %s: %s", lease.node, error, extra={"action": "no_status"})
                 return None
 
@@ -87,7 +87,7 @@ class Members:
             try:
                 await self.agent(lease.node).start(spec)
             except AgentError as error:
-                raise trouble_with(error) from None
+                raise trouble_with(lease.node, error) from None
 
         await _all([start(lease) for lease in leases])
 
@@ -134,9 +134,9 @@ def is_up(statuses: Mapping[Pubkey, Status], lease: LeaseView) -> bool:
     return status is not None and status.lease == str(lease.address) and status.phase is Phase.UP
 
 
-def trouble_with(error: AgentError) -> Trouble:
+def trouble_with(node: Pubkey, error: AgentError) -> Trouble:
     refused = isinstance(error, AgentRefused)
-    return Trouble(Reason.AGENT_REFUSED if refused else Reason.AGENT_UNREACHABLE, str(error))
+    return Trouble(Reason.AGENT_REFUSED if refused else Reason.AGENT_UNREACHABLE, f"node {node}: {error}")
 
 
 async def _all(calls: Sequence[Coroutine[None, None, T]]) -> list[T]:

@@ -140,7 +140,7 @@ class Stepper:
         except hardware.ProbeError as error:
             raise Trouble(Reason.HARDWARE_MISMATCH, str(error)) from None
         except AgentError as error:
-            raise trouble_with(error) from None
+            raise trouble_with(leases[0].node, error) from None
 
     async def _handle(self, work: Work, live: Sequence[LeaseView], trouble: Trouble) -> Move:
         """Wait and try again; fail when it lasts, but never while a meter runs."""
