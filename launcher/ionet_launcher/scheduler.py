@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 from ionet.errors import IonetError
@@ -18,6 +19,7 @@ _POLL_SECS = 1.0
 _IDLE_SECS = 0.1
 _RETRY_SECS = 1.0
 _FAULT_SECS = 15.0
+_DATABASE_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _log = logging.getLogger(__name__)
 
 
@@ -31,32 +33,35 @@ class Scheduler:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set, then let the steps that run end."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._plan(stopping))
+            group.create_task(self._keep(self._plan, stopping))
             for _ in range(self._workers):
-                group.create_task(self._work(stopping))
+                group.create_task(self._keep(self._work, stopping))
+
+    async def _keep(self, round_of: Callable[[asyncio.Event], Awaitable[None]], stopping: asyncio.Event) -> None:
+        """Do rounds until `stopping` is set, a little later again when one fails: the others go on meanwhile."""
+        while not stopping.is_set():
+            try:
+                await round_of(stopping)
+            except _DATABASE_LOST as error:
+                _log.warning("the database does not answer: %s", error, extra={"action": "database_lost"})
+            except Exception:
+                _log.exception("a round failed; trying again", extra={"action": "crash"})
+            else:
+                continue
+            await _either(stopping, stopping, _RETRY_SECS)
 
     async def _plan(self, stopping: asyncio.Event) -> None:
         """Keep the clusters in step with lease_work, at each notification and every second."""
-        while not stopping.is_set():
-            try:
-                lost = asyncio.Event()
-                async with self._store.listening(self._changed.set, lost.set):
-                    while not stopping.is_set() and not lost.is_set():
-                        self._changed.clear()
-                        await self._store.plan()
-                        await _either(self._changed, stopping, _POLL_SECS)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                _log.warning("the database does not answer: %s", error, extra={"action": "database_lost"})
-                await _either(stopping, stopping, _RETRY_SECS)
+        lost = asyncio.Event()
+        async with self._store.listening(self._changed.set, lost.set):
+            while not stopping.is_set() and not lost.is_set():
+                self._changed.clear()
+                await self._store.plan()
+                await _either(self._changed, stopping, _POLL_SECS)
 
     async def _work(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            try:
-                if not await self._once():
-                    await _either(stopping, stopping, _IDLE_SECS)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                _log.warning("the database does not answer: %s", error, extra={"action": "database_lost"})
-                await _either(stopping, stopping, _RETRY_SECS)
+        if not await self._once():
+            await _either(stopping, stopping, _IDLE_SECS)
 
     async def _once(self) -> bool:
         """One step of one cluster; False when none is due."""

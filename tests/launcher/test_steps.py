@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -176,3 +178,34 @@ async def test_thousands_of_leases_are_one_decision(pool: asyncpg.Pool) -> None:
     assert time.monotonic() - begun < 5
     [seen] = await store.overview()
     assert (seen.phase, seen.live) == (ClusterPhase.STARTING, 6_000)
+
+
+class Failing(Store):
+    """A store that fails in ways nobody thought of, then works."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.faults = 3
+
+    async def plan(self) -> int:
+        if self.faults:
+            self.faults -= 1
+            raise ZeroDivisionError("bug")
+        return await super().plan()
+
+
+async def test_a_fault_in_a_round_does_not_end_the_launcher(
+    pool: asyncpg.Pool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ionet_launcher.scheduler._RETRY_SECS", 0.01)
+    lease, store, stopping = lease_view(), Failing(pool, ME), asyncio.Event()
+    await work(pool, str(lease.address), str(lease.cluster), "booked", 1)
+    stepper = Stepper(Given(view(lease)), SESSION, {lease.node: "http://127.0.0.1:9"})
+    running = asyncio.create_task(Scheduler(store, stepper).run(stopping))
+    while not (seen := await store.overview()) or seen[0].phase == ClusterPhase.PLANNED:
+        await asyncio.sleep(0.02)
+        assert not running.done()
+    stopping.set()
+    await running
+    await stepper.aclose()
+    assert caplog.text.count("a round failed; trying again") == 3
