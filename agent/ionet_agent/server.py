@@ -14,7 +14,7 @@ from ionet.agent_errors import (
     BadRequest,
     BodyTooLarge,
     Conflict,
-    LeaseOver,
+    LeaseExpired,
     MeterRuns,
     NoMember,
     OtherLease,
@@ -83,7 +83,7 @@ class Api:
         if spec.cluster != str(lease.cluster) or spec.processors != lease.processors:
             raise Conflict("the lease is of another cluster or size")
         if not runs_at(lease, now):
-            raise LeaseOver
+            raise LeaseExpired
         return _json(await self._provider.start(spec))
 
     async def stop(self, request: Request) -> Response:

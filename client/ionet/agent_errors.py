@@ -83,7 +83,7 @@ class OtherLease(Conflict, code="other_lease"):
     """the node serves another lease"""
 
 
-class LeaseOver(Conflict, code="lease_over"):
+class LeaseExpired(Conflict, code="lease_expired"):
     """the lease is over"""
 
 

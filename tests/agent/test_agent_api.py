@@ -31,7 +31,7 @@ from ionet.agent_errors import (
     BadChallenge,
     ChainSilent,
     Conflict,
-    LeaseOver,
+    LeaseExpired,
     MeterRuns,
     NodeIdle,
     NoMember,
@@ -246,7 +246,7 @@ async def test_bad_messages_are_refused(node: Node) -> None:
 async def test_an_ended_lease_is_not_started(node: Node) -> None:
     node.chain.lease = lease_view(status=LeaseStatus.ENDED, started_at=5, ends_at=10)
     async with node.client() as client:
-        with pytest.raises(LeaseOver, match="the lease is over"):
+        with pytest.raises(LeaseExpired, match="the lease is over"):
             await client.start(node.spec())
 
 
