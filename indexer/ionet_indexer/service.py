@@ -88,13 +88,21 @@ async def run(
             group.create_task(_check(settings, codec))
             if listener is not None:
                 group.create_task(serve(settings.dsn, codec, listener))
-    except* (BadTransaction, FoldError) as errors:
-        raise IndexerError(str(errors.exceptions[0])) from errors
-    except* IonetError as errors:
-        raise errors.exceptions[0] from None
-    except* Exception as errors:
-        log.exception("the indexer fails", extra={"action": "crash"})
-        raise IndexerError(f"{type(errors.exceptions[0]).__name__}: {errors.exceptions[0]}") from errors
+    except ExceptionGroup as group:
+        # Not `except*`: up to Python 3.11.3 what is raised there arrives in a group again.
+        raise _reason(group) from None
+
+
+def _reason(group: ExceptionGroup[Exception]) -> IonetError:
+    """What to say of the tasks that failed: a failure that has a sentence of its own, before any other."""
+    for error in group.exceptions:
+        if isinstance(error, (BadTransaction, FoldError)):
+            return IndexerError(str(error))
+    for error in group.exceptions:
+        if isinstance(error, IonetError):
+            return error
+    log.error("the indexer fails", exc_info=group, extra={"action": "crash"})
+    return IndexerError(f"{type(group.exceptions[0]).__name__}: {group.exceptions[0]}")
 
 
 async def serve(dsn: str, codec: ProgramCodec, listener: socket.socket) -> None:

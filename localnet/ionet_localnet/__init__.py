@@ -6,6 +6,7 @@ from ionet_localnet.chain import LocalChain, Simulation
 from ionet_localnet.errors import (
     ForkError,
     GenesisError,
+    InvalidSettingError,
     JournalCorruptError,
     LedgerBusyError,
     LedgerMismatchError,
@@ -23,6 +24,7 @@ __all__ = [
     "ForkError",
     "Genesis",
     "GenesisError",
+    "InvalidSettingError",
     "JournalCorruptError",
     "LedgerBusyError",
     "LedgerMismatchError",

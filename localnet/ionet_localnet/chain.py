@@ -56,7 +56,7 @@ class Simulation:
 
 
 class Observer(Protocol):
-    """Told about everything that becomes visible at `processed`."""
+    """Notified of everything that becomes visible at `processed`."""
 
     def landed(self, record: TransactionRecord) -> None: ...
     def changed(self, accounts: Accounts) -> None: ...
@@ -67,13 +67,9 @@ class Observer(Protocol):
 class LocalChain:
     """A chain in this process. Not thread safe; nothing advances by itself.
 
-    Args:
-        genesis: programs and accounts of the first block.
-        unix_time: time of the first block, in seconds; now if None.
-        slot_ms: length of a slot, used by `advance` only.
-        history_limit: transactions kept for reading.
-        seed: 32 bytes from which blockhashes, the faucet and the validator's identity are derived.
-        journal: where every change is recorded; None keeps the chain in memory.
+    unix_time: time of the first block, in seconds; now if None. slot_ms: length of a slot, used by `advance` only.
+    history_limit: transactions kept for reading. seed: 32 bytes from which blockhashes, the faucet and the validator's
+    identity are derived. journal: where every change is recorded; None keeps the chain in memory.
     """
 
     def __init__(

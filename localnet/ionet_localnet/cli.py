@@ -1,16 +1,15 @@
-"""`ionet localnet`: run a local chain, ask one how it is."""
+"""`ionet localnet`: run a local chain, ask one for its status."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ionet.cli.context import AsJson, print_fields, pubkey, settings
-from ionet.errors import InvalidInput
 from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Processed
@@ -20,6 +19,7 @@ from solders.pubkey import Pubkey
 from ionet_localnet import (
     FaultConfig,
     Genesis,
+    InvalidSettingError,
     Localnet,
     LocalnetConfig,
     LocalnetError,
@@ -29,14 +29,34 @@ from ionet_localnet import (
 
 app = typer.Typer(help="A Solana chain on this machine, for development and tests.", no_args_is_help=True)
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 _STATUS_TIMEOUT_S = 5
+_DEFAULT_URL = "http://127.0.0.1:8899"
 
 
 def _assignment(text: str) -> tuple[Pubkey, Path]:
     address, equals, path = text.partition("=")
     if not equals:
-        raise InvalidInput(f"{text!r} is not of the form ADDRESS=FILE")
-    return pubkey(address), Path(path)
+        raise InvalidSettingError(f"{text!r} is not of the form ADDRESS=FILE")
+    return _pubkey(address), Path(path)
+
+
+def _pubkey(text: str) -> Pubkey:
+    try:
+        return Pubkey.from_string(text)
+    except ValueError:
+        raise InvalidSettingError(f"{text!r} is not a valid address") from None
+
+
+def _print_fields(fields: dict[str, Any], *, as_json: bool) -> None:
+    """JSON, or a line per field."""
+    if as_json:
+        typer.echo(json.dumps(fields, ensure_ascii=False))
+        return
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        typer.echo(f"{name.replace('_', ' '):{width}}  {value}")
 
 
 def _genesis(programs: list[str], accounts: list[str], authority: str | None) -> Genesis | None:
@@ -49,7 +69,7 @@ def _genesis(programs: list[str], accounts: list[str], authority: str | None) ->
         address, path = _assignment(text) if "=" in text else (None, Path(text))
         named, account = read_account(path)
         found[address or named] = account
-    return Genesis(elfs, found, pubkey(authority) if authority else None)
+    return Genesis(elfs, found, _pubkey(authority) if authority else None)
 
 
 @app.command()
@@ -58,17 +78,19 @@ def run(
     ws_port: Annotated[int | None, typer.Option(help="Websocket port; the one after --port if not given.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ledger: Annotated[Path | None, typer.Option(help="Folder of the ledger; in memory if not given.")] = None,
-    reset: Annotated[bool, typer.Option(help="Begin the ledger anew.")] = False,
+    reset: Annotated[bool, typer.Option(help="Start again with an empty ledger.")] = False,
     slot_ms: Annotated[int, typer.Option(help="Milliseconds between blocks.")] = 400,
     clock_factor: Annotated[float, typer.Option(help="Seconds of chain time in one second.")] = 1.0,
     program: Annotated[list[str] | None, typer.Option(help="ID=FILE.so to deploy at genesis; repeatable.")] = None,
     account: Annotated[
         list[str] | None, typer.Option(help="[ADDRESS=]FILE.json, an account at genesis; repeatable.")
     ] = None,
-    upgrade_authority: Annotated[str | None, typer.Option(help="May upgrade the programs; else nobody.")] = None,
+    upgrade_authority: Annotated[
+        str | None, typer.Option(help="May upgrade the programs; nobody may if not given.")
+    ] = None,
     cheats: Annotated[bool, typer.Option(help="Offer the localnet_ methods.")] = False,
     drop: Annotated[float, typer.Option(help="Fault: share of transactions lost.")] = 0.0,
-    delay: Annotated[float, typer.Option(help="Fault: share of transactions that come late.")] = 0.0,
+    delay: Annotated[float, typer.Option(help="Fault: share of transactions that arrive late.")] = 0.0,
     duplicate: Annotated[float, typer.Option(help="Fault: share of transactions delivered twice.")] = 0.0,
     drop_notification: Annotated[float, typer.Option(help="Fault: share of notifications lost.")] = 0.0,
     fault_seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
@@ -98,7 +120,7 @@ async def _serve(config: LocalnetConfig, as_json: bool) -> None:
         loop.add_signal_handler(number, stopped.set)
     async with Localnet(config) as net:
         about = {"rpc_url": net.rpc_url, "ws_url": net.ws_url, "genesis_hash": str(net.chain.genesis_hash)}
-        print_fields(about | {"slot": net.chain.slot}, as_json=as_json)
+        _print_fields(about | {"slot": net.chain.slot}, as_json=as_json)
         # Whoever started this reads the first line through a pipe and waits for it.
         sys.stdout.flush()
         failed, asked = asyncio.create_task(net.wait()), asyncio.create_task(stopped.wait())
@@ -111,12 +133,14 @@ async def _serve(config: LocalnetConfig, as_json: bool) -> None:
 
 @app.command()
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Say where the chain at the global --url stands."""
+    """Show version, slot and counts of the chain at the global --url."""
+    # The options of `ionet`, whose type is not known here.
+    url = str(getattr(ctx.obj, "url", _DEFAULT_URL))
 
     async def ask() -> dict[str, Any]:
-        async with AsyncClient(settings(ctx).url, Processed, timeout=_STATUS_TIMEOUT_S) as client:
+        async with AsyncClient(url, Processed, timeout=_STATUS_TIMEOUT_S) as client:
             return {
-                "url": settings(ctx).url,
+                "url": url,
                 "version": (await client.get_version()).value.solana_core,
                 "genesis_hash": str((await client.get_genesis_hash()).value),
                 "slot": (await client.get_slot()).value,
@@ -127,5 +151,5 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     try:
         about = asyncio.run(ask())
     except (SolanaRpcException, RPCException) as failure:
-        raise LocalnetError(f"no chain answers at {settings(ctx).url}") from failure
-    print_fields(about, as_json=as_json)
+        raise LocalnetError(f"no chain answers at {url}") from failure
+    _print_fields(about, as_json=as_json)

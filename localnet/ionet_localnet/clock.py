@@ -6,7 +6,7 @@ import time
 
 
 class WallClock:
-    """Unix seconds that begin at `start` and run `factor` times as fast as the wall clock."""
+    """Unix time in seconds, from `start` on, `factor` times as fast as the wall clock."""
 
     def __init__(self, start: int, factor: float = 1.0) -> None:
         self._base = float(start)

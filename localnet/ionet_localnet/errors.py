@@ -1,14 +1,32 @@
-"""Typed failures of the local chain."""
+"""Exceptions of the local chain. The first line of a class's docstring is its message.
+
+None of them knows the client. `ionet` prints whatever has an `exit_code` as one line, and exits with it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ionet.errors import IonetError
 
-
-class LocalnetError(IonetError):
+class LocalnetError(Exception):
     """the local chain could not do that"""
+
+    exit_code = 1
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail
+        super().__init__(detail)
+
+    @classmethod
+    def message(cls) -> str:
+        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
+    def __str__(self) -> str:
+        return f"{self.message()}: {self.detail}" if self.detail else self.message()
+
+
+class InvalidSettingError(LocalnetError):
+    """invalid input"""
 
 
 class JournalCorruptError(LocalnetError):

@@ -90,7 +90,7 @@ def writable_flags(message: VersionedMessage, key_count: int, loaded_writable: i
 
 
 def token_balances(accounts: Sequence[Account | None], read: Callable[[Pubkey], Account | None]) -> list[TokenBalance]:
-    """Holdings of the token accounts among `accounts`, which stand in the order of the transaction's keys."""
+    """Holdings of the token accounts among `accounts`, which are in the order of the transaction's keys."""
     found: list[TokenBalance] = []
     for index, account in enumerate(accounts):
         if account is None or account.owner not in TOKEN_PROGRAMS or not is_token_account(account):

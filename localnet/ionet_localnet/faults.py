@@ -5,34 +5,31 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ionet.errors import InvalidInput
+from ionet_localnet.errors import InvalidSettingError
 
 
 @dataclass(frozen=True)
 class FaultConfig:
-    """Probabilities, each from 0 to 1.
+    """What goes wrong on purpose. All but the last two are probabilities, each from 0 to 1."""
 
-    Args:
-        drop: a transaction is answered with its signature and never executed.
-        delay: it is executed 1 to `max_delay` blocks later.
-        duplicate: it is delivered twice, the second time 0 to `max_delay` blocks later.
-        drop_notification: a websocket notification is lost.
-        seed: of the random generator; the same calls in the same order meet the same faults.
-    """
-
+    # A transaction is answered with its signature and never executed.
     drop: float = 0.0
+    # A transaction is executed 1 to `max_delay` blocks later.
     delay: float = 0.0
+    # A transaction is delivered twice, the second time 0 to `max_delay` blocks later.
     duplicate: float = 0.0
+    # A websocket notification is lost.
     drop_notification: float = 0.0
     max_delay: int = 8
+    # The same calls in the same order meet the same faults.
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("drop", "delay", "duplicate", "drop_notification"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InvalidInput(f"{name} must be from 0 to 1")
+                raise InvalidSettingError(f"{name} must be from 0 to 1")
         if self.max_delay < 1:
-            raise InvalidInput("max_delay must be at least one block")
+            raise InvalidSettingError("max_delay must be at least one block")
 
 
 class FaultPlan:
@@ -44,7 +41,7 @@ class FaultPlan:
         self._notifications = random.Random(config.seed + 1)
 
     def deliveries(self) -> list[int]:
-        """For every time the next transaction is delivered, after how many blocks; empty = lost."""
+        """Delays, in blocks, of each delivery of the next transaction; an empty list means that it is lost."""
         draw, config = self._transactions, self._config
         if draw.random() < config.drop:
             return []

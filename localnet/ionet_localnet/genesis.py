@@ -60,16 +60,13 @@ def deployed_program(
 
 @dataclass(frozen=True)
 class Genesis:
-    """Programs and accounts of the first block.
+    """Programs and accounts of the first block."""
 
-    Args:
-        programs: program id -> ELF bytes.
-        accounts: address -> account, written after the programs.
-        upgrade_authority: may upgrade every program here; None makes them immutable.
-    """
-
+    # Program id to ELF bytes.
     programs: dict[Pubkey, bytes] = field(default_factory=dict)
+    # Written after the programs.
     accounts: dict[Pubkey, Account] = field(default_factory=dict)
+    # May upgrade every program here; None makes them immutable.
     upgrade_authority: Pubkey | None = None
 
     def entries(self) -> Iterator[tuple[Pubkey, Account]]:

@@ -78,7 +78,7 @@ class History:
 
     @property
     def first_slot(self) -> int:
-        """Slot of the oldest transaction kept; 0 while nothing has been forgotten."""
+        """Slot of the oldest transaction kept; 0 until one has been forgotten."""
         return self._records[0].slot if self._first and self._records else 0
 
     def get(self, signature: Signature) -> TransactionRecord | None:

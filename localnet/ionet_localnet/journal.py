@@ -104,7 +104,7 @@ class Journal:
         self.abandon()
 
     def abandon(self) -> None:
-        """Let go of the file as a crash would: nothing pending is written."""
+        """Release the file as a crash would: nothing pending is written."""
         os.close(self._file)
 
 

@@ -1,4 +1,4 @@
-"""A chain whose journal lies in a folder: made on first use, replayed to the same state afterwards."""
+"""A chain with its journal in a folder: created on first use, replayed to the same state afterwards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_chain(
     history_limit: int = HISTORY_LIMIT,
     fsync: bool = False,
 ) -> LocalChain:
-    """Open the chain in `folder`, creating both when absent. `reset` begins anew from `genesis`.
+    """Open the chain in `folder`, creating both when absent. `reset` starts again from `genesis`.
 
     An existing ledger is replayed to the block it was closed in. After a crash it goes on after the longest run of
     empty blocks that can have been lost, so that no slot that was ever shown to anybody is used twice.
@@ -57,7 +57,7 @@ def open_chain(
             raise JournalCorruptError(f"{journal.path} does not begin with a genesis record")
         header, accounts = _read_genesis(first[1])
         if genesis is not None and genesis.digest() != header.genesis:
-            raise LedgerMismatchError(f"{folder} was made from other programs or accounts; reset it to begin anew")
+            raise LedgerMismatchError(f"{folder} was made from other programs or accounts; reset it to start again")
         chain = LocalChain(
             Genesis(accounts=accounts),
             unix_time=header.unix_time,

@@ -1,4 +1,4 @@
-"""Websocket subscriptions: what is told to whom, and when its commitment is reached."""
+"""Websocket subscriptions: who is notified of which change once its commitment is reached."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Connection:
 
 @dataclass(slots=True)
 class Subscription:
-    """A wish to be told; `filter` and `show` depend on the kind."""
+    """One subscription; `filter` and `show` depend on its kind."""
 
     number: int
     kind: str

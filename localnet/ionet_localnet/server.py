@@ -13,7 +13,6 @@ from types import TracebackType
 
 import msgspec
 import uvicorn
-from ionet.errors import InvalidInput
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -24,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ionet_localnet.chain import HISTORY_LIMIT, SLOT_MS, LocalChain
 from ionet_localnet.clock import WallClock
-from ionet_localnet.errors import LocalnetError
+from ionet_localnet.errors import InvalidSettingError, LocalnetError
 from ionet_localnet.faults import FaultConfig, FaultPlan
 from ionet_localnet.genesis import Genesis
 from ionet_localnet.ledger import open_chain
@@ -33,54 +32,49 @@ from ionet_localnet.rpc.dispatch import failure, handle
 from ionet_localnet.rpc.node import Node
 from ionet_localnet.rpc.params import RpcError
 
-# Seconds the ticker may lag behind before it gives up making the missing blocks (a laptop that slept).
+# Seconds that block production may lag behind before the missing blocks are given up (a laptop that slept).
 _MAX_LAG = 5.0
 _PORT_TRIES = 50
-# Longer than the pools of clients keep a connection: they must be the ones to close it.
+# Longer than clients' connection pools keep one: the clients must be the ones to close it.
 _KEEP_ALIVE_S = 300
 
 
 @dataclass(frozen=True)
 class LocalnetConfig:
-    """How to run a local chain.
-
-    Args:
-        host: address to listen on.
-        port: of HTTP; 0 picks a free pair of ports.
-        ws_port: of the websocket; None is the port after `port`, where clients look for it.
-        ledger: folder of the journal; None keeps the chain in memory.
-        reset: begin the ledger anew.
-        genesis: programs and accounts of the first block; None takes an existing ledger as it is.
-        slot_ms: milliseconds between blocks.
-        clock_factor: how many seconds of chain time pass in one second.
-        cheats: offer the `localnet_` methods.
-        faults: what goes wrong on purpose.
-        history_limit: transactions kept for reading.
-        fsync: force every record of the journal to the disk.
-    """
+    """How to run a local chain."""
 
     host: str = "127.0.0.1"
+    # Port of HTTP; 0 picks a free pair of ports.
     port: int = 0
+    # Port of the websocket; None means the one after `port`, where clients look for it.
     ws_port: int | None = None
+    # Folder of the journal; None keeps the chain in memory.
     ledger: Path | None = None
+    # Start again with an empty ledger.
     reset: bool = False
+    # None takes an existing ledger as it is.
     genesis: Genesis | None = None
+    # Milliseconds between blocks.
     slot_ms: int = SLOT_MS
+    # How many seconds of chain time pass in one second.
     clock_factor: float = 1.0
+    # Offer the `localnet_` methods.
     cheats: bool = False
     faults: FaultConfig = field(default_factory=FaultConfig)
+    # Transactions kept for reading.
     history_limit: int = HISTORY_LIMIT
+    # Force every record of the journal to the disk.
     fsync: bool = False
 
     def __post_init__(self) -> None:
         if self.slot_ms < 1:
-            raise InvalidInput("a slot lasts at least one millisecond")
+            raise InvalidSettingError("a slot lasts at least one millisecond")
         if not self.clock_factor > 0:
-            raise InvalidInput("the clock must move forward")
+            raise InvalidSettingError("the clock must move forward")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs the chain decides when it ends."""
+    """uvicorn without its signal handlers: the process that runs the chain decides when it ends."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -159,7 +153,7 @@ class Localnet:
                 node.tick()
 
     async def wait(self) -> None:
-        """Run until a part of it fails, and raise that failure."""
+        """Run until any part of it fails, and raise that failure."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -190,7 +184,7 @@ class Localnet:
 
 def _open(config: LocalnetConfig) -> LocalChain:
     if config.ledger is None:
-        # A seed of its own, so that nobody takes this chain for one that was here before.
+        # A random seed, so that nobody mistakes this chain for an earlier one.
         seed = os.urandom(32)
         return LocalChain(config.genesis, slot_ms=config.slot_ms, history_limit=config.history_limit, seed=seed)
     return open_chain(

@@ -68,7 +68,7 @@ class Timeline:
             del self._valid_until[oldest]
 
     def rewind(self, depth: int) -> None:
-        """Forget the newest `depth` blocks; what follows belongs to another fork, with other hashes.
+        """Forget the newest `depth` blocks; those that follow belong to another fork, with other hashes.
 
         The block then at the end stays as it is; `begin` must follow.
         """

@@ -33,7 +33,7 @@ def pay(blockhash: Hash, payer: Keypair, to: Pubkey, lamports: int) -> Versioned
 
 
 def rich(chain: LocalChain, lamports: int = 1000 * SOL) -> Keypair:
-    """A new wallet with money."""
+    """A new wallet with lamports."""
     wallet = Keypair()
     assert chain.airdrop(wallet.pubkey(), lamports).error is None
     return wallet

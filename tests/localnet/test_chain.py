@@ -311,6 +311,6 @@ def test_simulation_has_no_effect(chain: LocalChain) -> None:
     unsigned = VersionedTransaction.populate(transaction.message, [type(transaction.signatures[0]).default()])
     assert chain.simulate(unsigned).error == "SignatureFailure"
     assert chain.simulate(unsigned, verify=False).error is None
-    # The check is back for what is sent.
+    # Transactions that are sent are checked again.
     with pytest.raises(TransactionRefusedError, match="signature verification"):
         chain.submit(unsigned)

@@ -1,4 +1,4 @@
-"""Forks of the chain itself: what vanishes, what moves, what is restored."""
+"""Forks of the chain itself: which transactions vanish or move, which state is restored."""
 
 from __future__ import annotations
 

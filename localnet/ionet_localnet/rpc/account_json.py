@@ -6,8 +6,8 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+import base58
 import zstandard
-from ionet import base58
 from solders.account import Account
 from solders.pubkey import Pubkey
 from solders.system_program import ID as SYSTEM_PROGRAM
@@ -76,7 +76,7 @@ def encode_data(data: bytes, encoding: str) -> Any:
                 f"Encoded binary (base 58) data should be less than {_BASE58_LIMIT} bytes, please use Base64 encoding."
             )
             raise RpcError(-32600, message)
-        text = base58.encode(data)
+        text = base58.b58encode(data).decode()
         return text if encoding == "binary" else [text, "base58"]
     if encoding == "base64+zstd":
         return [base64.b64encode(zstandard.ZstdCompressor(level=1).compress(data)).decode(), encoding]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ionet import base58
+import base58
 from solders.account import Account
 from solders.pubkey import Pubkey
 
@@ -100,7 +100,7 @@ def _memcmp_bytes(memcmp: dict[str, Any]) -> bytes:
         if isinstance(value, str) and encoding == "base64":
             return base64.b64decode(value, validate=True)
         if isinstance(value, str) and encoding in ("base58", "binary"):
-            return base58.decode(value)
+            return base58.b58decode(value)
     except (ValueError, TypeError, binascii.Error) as failure:
         raise invalid(f"memcmp bytes are not {encoding}") from failure
     raise invalid("memcmp needs bytes in base58, base64 or as an array")

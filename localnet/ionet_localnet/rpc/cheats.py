@@ -1,4 +1,4 @@
-"""Methods no cluster has, for tests: only on chains started with cheats."""
+"""Methods that no cluster has, for tests: only on chains started with cheats."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def set_clock(node: Node, params: Params) -> dict[str, Any]:
     """[unix seconds]: begin a block at that time; the clock goes on from there. It cannot go backwards."""
     unix_time = params.u64(0)
     if unix_time < node.chain.unix_time:
-        raise invalid(f"the clock stands at {node.chain.unix_time} and cannot go backwards")
+        raise invalid(f"the clock is at {node.chain.unix_time} and cannot go backwards")
     node.chain.begin_block(unix_time=unix_time)
     node.clock.set(unix_time)
     return _now(node)

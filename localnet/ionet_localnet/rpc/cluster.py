@@ -246,7 +246,7 @@ class BlockView:
 
 @method("getSupply")
 def get_supply(node: Node, params: Params) -> dict[str, Any]:
-    """All lamports; what the faucet still holds counts as not circulating."""
+    """All lamports; those still in the faucet count as not circulating."""
     commitment = node.commitment(params.config(0))
     chain = node.chain
     accounts = (chain.get_account(address, commitment) for address in chain.addresses)

@@ -1,4 +1,4 @@
-"""Parameters of a JSON-RPC call, checked and typed."""
+"""Parameters of a JSON-RPC call, validated and typed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMMITMENTS: dict[Any, Commitment] = {
 
 
 class RpcError(Exception):
-    """A failure as JSON-RPC reports it. `data` is any JSON value."""
+    """An error as JSON-RPC reports it. `data` is any JSON value."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         super().__init__(message)

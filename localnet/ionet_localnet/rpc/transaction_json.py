@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from ionet import base58
+import base58
 from solders.message import MessageV0, VersionedMessage
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
@@ -60,9 +60,9 @@ def _encode(record: TransactionRecord, encoding: str) -> Any:
     if encoding == "base64":
         return [base64.b64encode(raw).decode(), "base64"]
     if encoding == "base58":
-        return [base58.encode(raw), "base58"]
+        return [base58.b58encode(raw).decode(), "base58"]
     if encoding == "binary":
-        return base58.encode(raw)
+        return base58.b58encode(raw).decode()
     signatures = [str(signature) for signature in record.transaction.signatures]
     message = record.transaction.message
     shown = _parsed_message(record) if encoding == "jsonParsed" else _raw_message(message)
@@ -121,7 +121,7 @@ def _compiled(instruction: Any, stack_height: int | None) -> dict[str, Any]:
     return {
         "programIdIndex": instruction.program_id_index,
         "accounts": list(bytes(instruction.accounts)),
-        "data": base58.encode(instruction.data),
+        "data": base58.b58encode(instruction.data).decode(),
         "stackHeight": stack_height,
     }
 
@@ -131,7 +131,7 @@ def _decoded(instruction: Any, stack_height: int | None, keys: list[Pubkey]) -> 
     return {
         "programId": str(keys[instruction.program_id_index]),
         "accounts": [str(keys[index]) for index in bytes(instruction.accounts)],
-        "data": base58.encode(instruction.data),
+        "data": base58.b58encode(instruction.data).decode(),
         "stackHeight": stack_height,
     }
 

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import Any
 
-from ionet import base58
+import base58
 from solders.transaction import SanitizeError, VersionedTransaction
 
 from ionet_localnet.errors import TransactionRefusedError, describe
@@ -37,7 +37,7 @@ AIRDROP_LIMIT = 10_000_000 * 10**9
 
 def decode_transaction(text: str, encoding: str) -> VersionedTransaction:
     try:
-        raw = base64.b64decode(text, validate=True) if encoding == "base64" else base58.decode(text)
+        raw = base64.b64decode(text, validate=True) if encoding == "base64" else base58.b58decode(text)
     except (ValueError, binascii.Error) as failure:
         raise invalid(f"invalid {encoding} encoding") from failure
     if len(raw) > PACKET_SIZE:
