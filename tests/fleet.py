@@ -24,7 +24,7 @@ def devices(count: int) -> list[Keypair]:
 def register(
     chain: LocalChain, owner: Keypair, keys: Sequence[Keypair], *, model: int, terms: NodeTerms, stake: int
 ) -> list[Pubkey]:
-    """One node of one processor for each device key, with so much IO of stake (base units); their addresses."""
+    """One node of one processor for each device key, with `stake` IO base units behind it; returns their addresses."""
     nodes = []
     for key in keys:
         node = pdas.node(PROGRAM.id, key.pubkey())

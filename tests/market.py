@@ -94,7 +94,7 @@ class Market:
         await self.treasury.send([setup, move])
 
     async def mint_usdc(self, amount: int = 50 * USD) -> Pubkey:
-        """Exactly so much USDC for the renter, and an account for the supplier; returns the mint."""
+        """Exactly this much USDC for the renter, and an account for the supplier; returns the mint."""
         mint = (await self.admin.network.get()).usdc_mint
         owners = (self.admin.address, self.renter.address)
         accounts = [create_idempotent_associated_token_account(self.admin.address, owner, mint) for owner in owners]

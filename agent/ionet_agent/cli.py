@@ -14,7 +14,7 @@ from ionet.cli.context import AsJson, print_fields, settings
 from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
 
-app = typer.Typer(help="The node agent: serves leases with Ray and proves it. One per machine.", no_args_is_help=True)
+app = typer.Typer(help="The node agent: serves leases with Ray and proves what it served.", no_args_is_help=True)
 
 
 @app.callback()
@@ -37,12 +37,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
-    from ionet_agent import main
+    from ionet_agent import service
 
     logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     host, port = _address(listen)
-    config = main.AgentConfig(
+    config = service.AgentConfig(
         url=settings(ctx).url,
         device_key=device_key,
         base=base.absolute(),
@@ -59,7 +59,7 @@ def run(
     def announce(address: Pubkey, bound: int) -> None:
         print_fields({"node": str(address), "api": f"http://{host}:{bound}"}, as_json=as_json)
 
-    asyncio.run(main.run(config, announce))
+    asyncio.run(service.run(config, announce))
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -80,7 +80,7 @@ def _range(text: str) -> range:
     except ValueError:
         raise ConfigError(f"{text!r} is not FIRST-LAST") from None
     if not 1024 <= ports.start < ports.stop <= 65536:
-        raise ConfigError(f"{text!r} is no range of ports")
+        raise ConfigError(f"{text!r} is not a range of ports between 1024 and 65535")
     return ports
 
 
@@ -88,4 +88,4 @@ def _pubkey(text: str) -> Pubkey:
     try:
         return Pubkey.from_string(text)
     except ValueError:
-        raise ConfigError(f"{text!r} is no address") from None
+        raise ConfigError(f"{text!r} is not a valid address") from None

@@ -9,83 +9,96 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
-from ionet.defence import next_step
-from ionet.errors import InvalidInput
+from ionet.errors import ChainRefused, InvalidInput
 from ionet.generated.types import ProofEntry
+from ionet.lease_view import LeaseView
 from ionet.rules import merkle
-from ionet.rules.disputes import Dispute, Evidence, WrongChain, openings
-from ionet.rules.lease_time import LeaseStatus, LeaseView
+from ionet.rules.disputes import (
+    Dispute,
+    Evidence,
+    Step,
+    WrongChain,
+    can_defend,
+    dispute_of,
+    is_disputed,
+    next_step,
+    openings,
+)
+from ionet.rules.lease_time import LeaseStatus
 from solders.pubkey import Pubkey
 
-from ionet_agent.chain import Chain, RefusedError
 from ionet_agent.journal import Journal, Proof
+from ionet_agent.node_chain import NodeChain
 from ionet_agent.prover import GPU_MS, leaf_hashes, proven_leaves
 
 _RETRY_SECS = 5.0
-_log = logging.getLogger("ionet.agent.defender")
+_log = logging.getLogger(__name__)
 
 
 class Defender:
-    """Defends the leases of one node; `device` signs and pays."""
+    """Defends the leases of one node."""
 
-    def __init__(self, chain: Chain, journal: Journal, device: Pubkey) -> None:
-        self._chain, self._journal, self._device = chain, journal, device
+    def __init__(self, chain: NodeChain, journal: Journal) -> None:
+        self._chain, self._journal = chain, journal
         self._next_try: dict[Pubkey, float] = {}
         self._told: set[tuple[Pubkey, int]] = set()
 
     async def step(self, lease: LeaseView) -> None:
-        """Do the next step of an open dispute, if there is one. Raises ChainError."""
-        if not lease.is_disputed or time.monotonic() < self._next_try.get(lease.address, 0.0):
+        """Do the next step of an open dispute, if there is one. Raises IonetError when the chain does not answer."""
+        if not is_disputed(lease) or time.monotonic() < self._next_try.get(lease.address, 0.0):
             return
-        evidence = self.evidence(lease)
-        dispute = Dispute(
-            lease.address, lease.node, lease.cluster, lease.dispute_from, lease.dispute_to, lease.dispute_head
-        )
+        dispute = dispute_of(lease.address, lease)
         try:
-            proofs = await self._proofs(lease, dispute)
-            step = next_step(dispute, proofs, evidence, defender=self._device, key=lease.session_key)
+            proofs = await self._proofs(dispute)
+            step = next_step(dispute, proofs, self.evidence(lease), partial(self._chain.fits, dispute))
         except InvalidInput as error:
             self._tell(lease, f"cannot be defended: {error}")
             self._wait(lease)
             return
         if step is None:
-            self._tell(lease, "no challenge of its intervals was answered: nothing to show")
+            self._tell(lease, "none of its disputed intervals has an answered challenge: nothing to show")
             return
+        await self._send(lease, dispute, step)
+
+    async def _send(self, lease: LeaseView, dispute: Dispute, step: Step) -> None:
         try:
             await self._chain.send(await self._chain.sign_defence(dispute, step))
-        except RefusedError as error:
-            _log.warning("lease %s: a step of its defence was refused: %s", lease.address, error)
+        except ChainRefused as error:
+            text = "lease %s: a step of its defence was refused: %s"
+            _log.warning(text, lease.address, error, extra={"action": "defence_refused"})
             self._wait(lease)
             return
         if step.evidence is not None:
-            _log.info("lease %s: interval %d is defended", lease.address, step.entries[0].interval)
+            interval = step.entries[0].interval
+            _log.info("lease %s: interval %d is defended", lease.address, interval, extra={"action": "defended"})
 
     def evidence(self, lease: LeaseView) -> dict[int, Evidence]:
         """What opens each disputed interval that was challenged in time."""
         name, found = str(lease.address), {}
         for proof in self._journal.landed_proofs(name):
             signature = self._journal.challenge(name, proof.interval)
-            if signature is None or not lease.can_defend(proof.interval):
+            if signature is None or not can_defend(lease, proof.interval):
                 continue
             opens = _evidence(self._journal, lease.address, proof, signature)
             if opens is not None:
                 found[proof.interval] = opens
         return found
 
-    async def _proofs(self, lease: LeaseView, dispute: Dispute) -> Sequence[ProofEntry]:
+    async def _proofs(self, dispute: Dispute) -> Sequence[ProofEntry]:
         """The lease's proofs as the journal has them; from the chain's history where it does not have them all."""
-        landed = self._journal.landed_proofs(str(lease.address))
+        landed = self._journal.landed_proofs(str(dispute.lease))
         own = [ProofEntry(proof.interval, proof.served_secs, GPU_MS, proof.root) for proof in landed]
         try:
             openings(dispute, own, ())
         except WrongChain:
-            return await self._chain.proofs(lease.address)
+            return await self._chain.proofs(dispute.lease)
         return own
 
     def report_silence(self, lease: LeaseView, now: int) -> None:
         """Say in the log when no challenge came for so long that the owner may leave without a charge."""
-        if lease.status is not LeaseStatus.ACTIVE or now >= lease.ends_at:
+        if lease.status != LeaseStatus.ACTIVE or now >= lease.ends_at:
             return
         silent = self._journal.unchallenged(str(lease.address))
         if lease.tier1_intervals and silent >= lease.tier1_intervals:
@@ -101,7 +114,8 @@ class Defender:
         mark = (lease.address, lease.disputed_at if key < 0 else key)
         if mark not in self._told:
             self._told.add(mark)
-            _log.warning("lease %s: %s", lease.address, what)
+            action = "no_defence" if key < 0 else "unchallenged"
+            _log.warning("lease %s: %s", lease.address, what, extra={"action": action})
 
     def _wait(self, lease: LeaseView) -> None:
         self._next_try[lease.address] = time.monotonic() + _RETRY_SECS

@@ -38,7 +38,7 @@ def tagged(tag: str) -> list[int]:
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal():
             continue
-        with contextlib.suppress(OSError):  # gone meanwhile, or another user's: not ours
+        with contextlib.suppress(OSError):  # gone in the meantime, or another user's: not ours
             environment = Path(entry.path, "environ").read_bytes() + b"\0"
             if needle in environment or tag in os.readlink(Path(entry.path, "cwd")):
                 found.append((start_ticks(int(entry.name)), int(entry.name)))

@@ -11,29 +11,31 @@ import logging
 import time
 from pathlib import Path
 
+from ionet.errors import ChainRefused, TransactionExpired
 from ionet.generated.types import ProofEntry
-from ionet.rules import merkle
+from ionet.lease_view import LeaseView
+from ionet.rules import challenges, merkle
 from ionet.rules.disputes import next_head
-from ionet.rules.lease_time import LeaseView
+from ionet.rules.lease_time import interval_end, interval_start, intervals, proof_deadline
 from solders.pubkey import Pubkey
 
 from ionet_agent import spool
-from ionet_agent.chain import Chain, ExpiredError, RefusedError
 from ionet_agent.journal import Journal, Leaf, Proof
+from ionet_agent.node_chain import NodeChain
 
 # Utilisation is not measured: nothing on this path reads the device. It moves no money.
 GPU_MS = 0
-_log = logging.getLogger("ionet.agent.prover")
+_log = logging.getLogger(__name__)
 
 
 class Prover:
     """Proves the leases of one node. `folder` holds a spool file per lease."""
 
-    def __init__(self, chain: Chain, journal: Journal, folder: Path) -> None:
+    def __init__(self, chain: NodeChain, journal: Journal, folder: Path) -> None:
         self._chain, self._journal, self._folder = chain, journal, folder
 
     async def step(self, lease: LeaseView, now: int) -> None:
-        """Send what is due for a lease: at most one proof. Raises ChainError."""
+        """Send what is due for a lease: at most one proof. Raises IonetError when the chain does not answer."""
         if lease.started_at == 0:
             return
         pending = self._journal.open_proof(str(lease.address))
@@ -45,9 +47,8 @@ class Prover:
             return
         interval, final = due
         self._fold(lease, interval, now)
-        served = self._journal.up_secs(
-            str(lease.address), lease.interval_start(interval), min(now, lease.interval_end(interval))
-        )
+        until = min(now, interval_end(lease, interval))
+        served = self._journal.up_secs(str(lease.address), interval_start(lease, interval), until)
         leaves = interval_leaves(self._journal, lease.address, interval)
         root = merkle.root(leaf_hashes(lease.address, interval, leaves))
         last = self._journal.last_landed(str(lease.address))
@@ -61,18 +62,18 @@ class Prover:
         name = str(lease.address)
         last = self._journal.last_landed(name)
         interval = lease.ring_next if last is None else last.interval + last.final
-        while interval < lease.intervals() and now >= lease.interval_end(interval):
-            served = self._journal.up_secs(name, lease.interval_start(interval), lease.interval_end(interval))
-            if served > 0 and now < lease.proof_deadline(interval):
+        while interval < intervals(lease) and now >= interval_end(lease, interval):
+            served = self._journal.up_secs(name, interval_start(lease, interval), interval_end(lease, interval))
+            if served > 0 and now < proof_deadline(lease, interval):
                 return interval, True
             # Too late, or nothing was served: what no proof of this interval covers goes to the next.
             covered = last.leaves - 1 if last is not None and last.interval == interval else 0
             self._journal.move_leaves(name, interval, interval + 1, keep=covered)
             interval += 1
-        if interval >= lease.intervals() or (last is not None and last.interval == interval):
+        if interval >= intervals(lease) or (last is not None and last.interval == interval):
             return None
-        start = lease.interval_start(interval)
-        half_time = start + (lease.interval_end(interval) - start + 1) // 2
+        start = interval_start(lease, interval)
+        half_time = start + (interval_end(lease, interval) - start + 1) // 2
         if now >= half_time and self._journal.up_secs(name, start, now) > 0:
             return interval, False
         return None
@@ -80,7 +81,7 @@ class Prover:
     def _fold(self, lease: LeaseView, interval: int, now: int) -> None:
         name = str(lease.address)
         # The spool carries this machine's clock, intervals the chain's.
-        before = time.time_ns() - (now - min(now, lease.interval_end(interval))) * 1_000_000_000
+        before = time.time_ns() - (now - min(now, interval_end(lease, interval))) * 1_000_000_000
         offset = self._journal.spool_read(name)
         leaves, read = spool.read(self._folder / name, offset, before)
         if read > offset:
@@ -97,18 +98,20 @@ class Prover:
         if lease.proof_head != proof.head:
             try:
                 await self._chain.send(proof.signed)
-            except (ExpiredError, RefusedError) as error:
+            except (TransactionExpired, ChainRefused) as error:
                 after = (await self._chain.view([proof.lease])).find(proof.lease)
                 if after is None or after.proof_head != proof.head:
-                    _log.warning("proof of interval %d was not taken: %s", proof.interval, error)
+                    text = "proof of interval %d was not taken: %s"
+                    _log.warning(text, proof.interval, error, extra={"action": "proof_refused"})
                     self._journal.drop(proof)
                     return
         self._journal.landed(proof)
-        _log.info("interval %d: %d s proven with %d leaves", proof.interval, proof.served_secs, proof.leaves)
+        text = "interval %d: %d s proven with %d leaves"
+        _log.info(text, proof.interval, proof.served_secs, proof.leaves, extra={"action": "proven"})
 
 
 def _leaf_0(signature: bytes) -> Leaf:
-    return Leaf(merkle.CHALLENGE_TASK_ID, merkle.result_hash(signature))
+    return Leaf(challenges.TASK_ID, merkle.result_hash(signature))
 
 
 def interval_leaves(journal: Journal, lease: Pubkey, interval: int, count: int | None = None) -> list[Leaf]:

@@ -8,34 +8,44 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from ionet.agent_api import Challenge, RunEvent, Spec, Stop
-from ionet.rules import merkle
-from ionet.rules.lease_time import LeaseStatus, LeaseView
-from solders.signature import Signature
+from ionet.agent_errors import (
+    AgentRefused,
+    BadChallenge,
+    BadRequest,
+    BodyTooLarge,
+    Conflict,
+    LeaseExpired,
+    MeterRuns,
+    NoMember,
+    OtherLease,
+    Problem,
+    TooManyDrivers,
+    problem_of,
+)
+from ionet.lease_view import LeaseView
+from ionet.rules.challenges import is_signed_by
+from ionet.rules.lease_time import LeaseStatus, intervals, runs_at
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ionet_agent import processes
-from ionet_agent.auth import DeniedError, Gate
-from ionet_agent.chain import ChainError
+from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal
-from ionet_agent.providers.base import BusyError, ProviderError
-from ionet_agent.providers.local import LocalProvider
+from ionet_agent.providers.base import Driver, Provider
 from ionet_agent.report import Report
 
 MAX_BODY = 64 * 1024
 MAX_SCRIPT = 1024 * 1024
 MAX_DRIVERS = 4
-_TITLES = {401: "Unauthorized", 403: "Forbidden", 404: "Not found", 405: "Method not allowed", 409: "Conflict"}
-_TITLES |= {413: "Too large", 422: "Invalid", 429: "Too many", 503: "Unavailable"}
+SIGNATURE_LEN = 64
 
 
 class Api:
     """Handlers over one node's provider and journal."""
 
-    def __init__(self, gate: Gate, journal: Journal, provider: LocalProvider, report: Report) -> None:
+    def __init__(self, gate: Gate, journal: Journal, provider: Provider, report: Report) -> None:
         self._gate, self._journal, self._provider, self._report = gate, journal, provider, report
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
 
@@ -50,13 +60,10 @@ class Api:
             Route("/v1/run", self.run, methods=["POST"]),
         ]
         handlers = {
-            DeniedError: lambda _, error: problem(error.status, str(error)),
-            BusyError: lambda _, error: problem(409, str(error)),
-            ProviderError: lambda _, error: problem(409, str(error)),
-            ChainError: lambda _, error: problem(503, f"no answer from the chain: {error}"),
-            msgspec.DecodeError: lambda _, error: problem(422, str(error)),
-            ClientDisconnect: lambda *_: problem(400, "the request was not sent to its end"),
-            HTTPException: lambda _, error: problem(error.status_code, error.detail),
+            AgentRefused: lambda _, error: _problem(problem_of(error)),
+            msgspec.DecodeError: lambda _, error: _problem(problem_of(BadRequest(str(error)))),
+            ClientDisconnect: lambda *_: _problem(Problem(400, "the request was not sent to its end")),
+            HTTPException: lambda _, error: _problem(Problem(error.status_code, error.detail)),
         }
         return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -74,17 +81,17 @@ class Api:
         spec = msgspec.json.decode(body, type=Spec)
         _require_same(lease, spec.lease)
         if spec.cluster != str(lease.cluster) or spec.processors != lease.processors:
-            raise HTTPException(409, "the lease is of another cluster or size")
-        if not lease.runs_at(now):
-            raise HTTPException(409, "the lease is over")
+            raise Conflict("the lease is of another cluster or size")
+        if not runs_at(lease, now):
+            raise LeaseExpired
         return _json(await self._provider.start(spec))
 
     async def stop(self, request: Request) -> Response:
         lease, now, body = await self._authorize(request, MAX_BODY)
         _require_same(lease, msgspec.json.decode(body, type=Stop).lease)
-        if lease.status is LeaseStatus.ACTIVE and lease.runs_at(now):
+        if lease.status == LeaseStatus.ACTIVE and runs_at(lease, now):
             # Or a renter could make the node miss intervals and have it slashed for them.
-            raise HTTPException(409, "the meter runs: end the lease on the chain")
+            raise MeterRuns("end the lease on the chain")
         if lease.started_at:
             # The agent ends it at its next look, once it has noted the last seconds for their proof.
             return _json(await self._provider.status())
@@ -94,47 +101,42 @@ class Api:
         lease, _, body = await self._authorize(request, MAX_BODY)
         challenge = msgspec.json.decode(body, type=Challenge)
         _require_same(lease, challenge.lease)
-        if not 0 <= challenge.interval < lease.intervals():
-            raise HTTPException(422, "the lease has no such interval")
-        try:
-            signature = Signature.from_bytes(bytes.fromhex(challenge.signature))
-        except ValueError:
-            raise HTTPException(422, "a signature is 64 bytes in hex") from None
-        if not signature.verify(lease.session_key, merkle.challenge_message(bytes(lease.address), challenge.interval)):
-            raise HTTPException(422, "the session key did not sign this challenge")
-        self._journal.put_challenge(str(lease.address), challenge.interval, bytes(signature))
+        if not 0 <= challenge.interval < intervals(lease):
+            raise BadChallenge("the lease has no such interval")
+        signature = _signature(challenge.signature)
+        if not is_signed_by(lease.session_key, lease.address, challenge.interval, signature):
+            raise BadChallenge("the session key did not sign it")
+        self._journal.put_challenge(str(lease.address), challenge.interval, signature)
         return Response(status_code=204)
 
     async def credentials(self, request: Request) -> Response:
         lease, _, _ = await self._authorize(request, 0)
         spec = self._provider.spec
         if spec is None or spec.lease != str(lease.address):
-            raise HTTPException(404, "no member of this lease was started here")
+            raise NoMember
         return _json(spec)
 
     async def run(self, request: Request) -> Response:
         _, _, script = await self._authorize(request, MAX_SCRIPT)
         if self._drivers.locked():
-            raise HTTPException(429, f"{MAX_DRIVERS} drivers run already")
+            raise TooManyDrivers(f"at most {MAX_DRIVERS}")
         await self._drivers.acquire()
         try:
-            child = await self._provider.run_driver(script)
+            driver = await self._provider.run_driver(script)
         except BaseException:
             self._drivers.release()
             raise
-        return StreamingResponse(self._follow(child), media_type="application/x-ndjson")
+        return StreamingResponse(self._follow(driver), media_type="application/x-ndjson")
 
-    async def _follow(self, child: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
+    async def _follow(self, driver: Driver) -> AsyncIterator[bytes]:
         """Output of a driver as lines of RunEvent; when the reader goes away the driver ends."""
-        assert child.stdout is not None
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         try:
-            while part := await child.stdout.read(65536):
+            while part := await driver.read():
                 yield _line(RunEvent(output=decoder.decode(part)))
-            yield _line(RunEvent(exit_code=await child.wait()))
+            yield _line(RunEvent(exit_code=await driver.ended()))
         finally:
-            if child.returncode is None:
-                processes.end_group(child.pid)
+            driver.kill()
             self._drivers.release()
 
     async def _authorize(self, request: Request, limit: int) -> tuple[LeaseView, int, bytes]:
@@ -143,20 +145,28 @@ class Api:
         async for part in request.stream():
             body += part
             if len(body) > limit:
-                raise HTTPException(413, f"at most {limit} bytes")
+                raise BodyTooLarge(f"at most {limit} bytes")
         self._gate.check(request.headers, request.method, request.url.path, bytes(body))
         return lease, now, bytes(body)
 
 
-def problem(status: int, detail: str) -> Response:
-    """An error as RFC 9457 wants it."""
-    content = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "detail": detail}
-    return Response(msgspec.json.encode(content), status, media_type="application/problem+json")
+def _problem(problem: Problem) -> Response:
+    return Response(msgspec.json.encode(problem), problem.status, media_type="application/problem+json")
 
 
 def _require_same(lease: LeaseView, named: str) -> None:
     if named != str(lease.address):
-        raise HTTPException(409, "the node serves another lease")
+        raise OtherLease
+
+
+def _signature(text: str) -> bytes:
+    try:
+        signature = bytes.fromhex(text)
+    except ValueError:
+        signature = b""
+    if len(signature) != SIGNATURE_LEN:
+        raise BadChallenge(f"a signature is {SIGNATURE_LEN} bytes in hex")
+    return signature
 
 
 def _json(value: msgspec.Struct) -> Response:

@@ -17,7 +17,7 @@ from ionet_agent.journal import Leaf
 
 MAX_LEAVES = 100_000
 _CHUNK = 4 * 1024 * 1024
-_log = logging.getLogger("ionet.agent.spool")
+_log = logging.getLogger(__name__)
 
 
 def read(path: Path, offset: int, before_ns: int) -> tuple[list[Leaf], int]:
@@ -35,14 +35,14 @@ def read(path: Path, offset: int, before_ns: int) -> tuple[list[Leaf], int]:
     while len(leaves) < MAX_LEAVES:
         line, newline, text = text.partition(b"\n")
         if not newline:
-            # A writer sends a line in one piece: a long one without an end never gets one.
+            # Writers send a line in one piece, so a line longer than any entry is garbage that will never end: skip it.
             return leaves, offset + len(line) if len(line) > MAX_LINE else offset
         entry = _parse(line)
         if entry is not None and entry.ts >= before_ns:
             break
         offset += len(line) + 1
         if entry is None:
-            _log.warning("%s: skipped a line that is no result", path.name)
+            _log.warning("%s: skipped a line that is not a result", path.name, extra={"action": "spool_skip"})
         else:
             leaves.append(Leaf(bytes.fromhex(entry.task), bytes.fromhex(entry.sha256)))
     return leaves, offset

@@ -15,11 +15,11 @@ from ionet_agent.prover import proven_leaves
 
 _RETRY_SECS = 2.0
 _TIMEOUT_SECS = 10.0
-_log = logging.getLogger("ionet.agent.upload")
+_log = logging.getLogger(__name__)
 
 
 class LeafUploader:
-    """Uploads to the indexer at `url`, signing with the device key; tries again later when it does not take them."""
+    """Uploads to the indexer at `url`, signing with the device key; retries later when it does not take them."""
 
     def __init__(self, url: str, journal: Journal, device: Keypair) -> None:
         self._url, self._journal, self._device = url, journal, device
@@ -42,7 +42,7 @@ class LeafUploader:
                     self._http, self._url, sign_upload(self._device, lease, proof.interval, proof.root, pairs)
                 )
             except UploadError as error:
-                _log.info("interval %d: the indexer did not take the leaves yet: %s", proof.interval, error)
+                _log.info("interval %d, later: %s", proof.interval, error, extra={"action": "upload_later"})
                 self._next_try = time.monotonic() + _RETRY_SECS
                 return
             self._journal.uploaded(proof)

@@ -22,6 +22,8 @@ import msgspec
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from ionet.agent_errors import AgentUnreachable, refusal_of
+
 MAX_LIFETIME_SECS = 60
 NONCE_LEN = 16
 KEY_HEADER, NONCE_HEADER = "ionet-key", "ionet-nonce"
@@ -58,7 +60,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
 
     def same_member(self, other: Spec) -> bool:
-        """True when both mean the same member; certificates are issued anew each time and do not count."""
+        """True when both mean the same member; certificates differ each time and do not count."""
         blank = {"ca": "", "certificate": "", "key": ""}
         return msgspec.structs.replace(self, **blank) == msgspec.structs.replace(other, **blank)
 
@@ -99,18 +101,6 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     exit_code: int | None = None
 
 
-class AgentError(Exception):
-    """The agent refused a request. `status` is the HTTP status, the text says why."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-
-
-class AgentUnreachableError(Exception):
-    """No answer from the agent."""
-
-
 def signing_message(node: Pubkey, method: str, path: str, body: bytes, nonce: bytes, expires: int) -> bytes:
     """The bytes a request's signature covers. Every part has a fixed length."""
     target = sha256(f"{method} {path}".encode()).digest()
@@ -132,7 +122,7 @@ def sign_request(key: Keypair, node: Pubkey, method: str, path: str, body: bytes
 class AgentClient:
     """Talks to the agent of `node` at `url` (http://host:port), signing with `key`. An async context manager.
 
-    Every method raises AgentError when the agent refuses and AgentUnreachableError when it does not answer.
+    Every method raises AgentRefused, as the class that the agent names, or AgentUnreachable.
     """
 
     def __init__(self, url: str, node: Pubkey, key: Keypair) -> None:
@@ -183,11 +173,11 @@ class AgentClient:
             stream = self._http.stream("POST", "/v1/run", content=script, headers=headers, timeout=timeout)
             async with stream as response:
                 if response.is_error:
-                    raise _refusal(response.status_code, await response.aread())
+                    raise refusal_of(response.status_code, await response.aread())
                 async for line in response.aiter_lines():
                     yield msgspec.json.decode(line, type=RunEvent)
         except httpx2.TransportError as error:
-            raise AgentUnreachableError(f"{self._node}: {error or type(error).__name__}") from error
+            raise AgentUnreachable(str(error) or type(error).__name__) from error
 
     async def _request(self, method: str, path: str, body: msgspec.Struct | None = None) -> bytes:
         content = msgspec.json.encode(body) if body is not None else b""
@@ -195,9 +185,9 @@ class AgentClient:
         try:
             response = await self._http.request(method, path, content=content, headers=headers)
         except httpx2.TransportError as error:
-            raise AgentUnreachableError(f"{self._node}: {error or type(error).__name__}") from error
+            raise AgentUnreachable(str(error) or type(error).__name__) from error
         if response.is_error:
-            raise _refusal(response.status_code, response.content)
+            raise refusal_of(response.status_code, response.content)
         return response.content
 
 
@@ -205,10 +195,3 @@ class AgentClient:
 def _trusted() -> ssl.SSLContext:
     """Certificates of the system, read once: it takes 30 ms, and a launcher has a client for each of its nodes."""
     return httpx2.create_ssl_context()
-
-
-def _refusal(status: int, content: bytes) -> AgentError:
-    try:
-        return AgentError(status, msgspec.json.decode(content, type=dict[str, object])["detail"])  # type: ignore[arg-type]
-    except (msgspec.DecodeError, KeyError):
-        return AgentError(status, f"HTTP {status}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import msgspec
 from solders.account import Account
 from solders.pubkey import Pubkey
 
 from ionet.client import Client
 from ionet.errors import RpcError
 from ionet.generated.accounts import Cluster, Lease, Node
-from ionet.rules.lease_time import LeaseStatus, LeaseView
 
 CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 NONE = Pubkey.default()
@@ -21,44 +21,56 @@ MAX_KEYS = 99
 T = TypeVar("T")
 
 
+class LeaseView(Lease, frozen=True, kw_only=True):
+    """A lease as read at one slot, with its address and its cluster, which says who may do what.
+
+    `parent` is None where nobody but the node has to act on the lease any more.
+    """
+
+    address: Pubkey
+    parent: Cluster | None
+
+    @classmethod
+    def of(cls, address: Pubkey, lease: Lease, parent: Cluster | None) -> LeaseView:
+        fields = {name: getattr(lease, name) for name in Lease.__struct_fields__}
+        return cls(**fields, address=address, parent=parent)
+
+    @property
+    def is_head(self) -> bool:
+        return self.parent is not None and self.parent.head_lease == self.address
+
+    @property
+    def session_key(self) -> Pubkey:
+        """The key that challenges this lease; zero when nobody does."""
+        return NONE if self.parent is None else self.parent.session_key
+
+    def may_act(self, key: Pubkey, now: int) -> bool:
+        """Whether `key` speaks for the renter: their wallet, or the session key until it expires."""
+        if self.parent is None:
+            return False
+        return key == self.parent.renter or (key == self.parent.session_key and now < self.parent.session_expires_at)
+
+
+class NodeView(msgspec.Struct, frozen=True):
+    """A node at one slot: the chain's time, the lease that occupies it, if any, and others that were asked for."""
+
+    now: int
+    slot: int
+    lease: LeaseView | None
+    others: tuple[LeaseView, ...] = ()
+    """A node is free for the next lease as soon as one ends, but the ended one can still be proven and disputed."""
+
+    def find(self, address: Pubkey | str | None) -> LeaseView | None:
+        """The lease at an address, if it is on the chain."""
+        known = self.others if self.lease is None else (self.lease, *self.others)
+        return next((lease for lease in known if str(lease.address) == str(address)), None)
+
+
 def clock(account: Account | None) -> tuple[int, int]:
     """(unix seconds, slot) of the clock sysvar. Raises RpcError when the node does not have it."""
     if account is None or len(account.data) < 40:
         raise RpcError("the node has no clock")
     return int.from_bytes(account.data[32:40], "little", signed=True), int.from_bytes(account.data[:8], "little")
-
-
-def lease_view(address: Pubkey, lease: Lease, cluster: Cluster | None) -> LeaseView:
-    """The parts of a lease and its cluster that decide who does what when; without the cluster nobody may act."""
-    return LeaseView(
-        address=address,
-        node=lease.node,
-        cluster=lease.cluster,
-        renter=cluster.renter if cluster else NONE,
-        session_key=cluster.session_key if cluster else NONE,
-        session_expires_at=cluster.session_expires_at if cluster else 0,
-        head_lease=cluster.head_lease if cluster else NONE,
-        status=LeaseStatus(lease.status),
-        processors=lease.processors,
-        ready_by=lease.booked_at + lease.ready_deadline_secs,
-        accept_by=lease.ready_at + lease.accept_deadline_secs if lease.ready_at else 0,
-        started_at=lease.started_at,
-        ends_at=lease.ends_at,
-        interval_secs=lease.interval_secs,
-        grace_intervals=lease.grace_intervals,
-        ring_next=lease.ring_next,
-        proof_head=lease.proof_head,
-        ring=lease.ring,
-        ring_base=lease.ring_base,
-        approved_through=lease.approved_through,
-        dispute_window_secs=lease.dispute_window_secs,
-        dispute_from=lease.dispute_from,
-        dispute_to=lease.dispute_to,
-        dispute_head=lease.dispute_head,
-        disputed_at=lease.disputed_at,
-        unchallenged=lease.unchallenged,
-        tier1_intervals=lease.tier1_intervals,
-    )
 
 
 class Reader:

@@ -15,6 +15,8 @@ import msgspec
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from ionet.errors import IonetError
+
 PATH = "/v1/leaves"
 MAX_LEAVES = 100_000
 MAX_LIFETIME_SECS = 120
@@ -22,10 +24,15 @@ NONCE_LEN = 16
 _DOMAIN = b"ionet:leaves:v1\0"
 
 
-class UploadError(Exception):
-    """The indexer refused the leaves. `status` is the HTTP status, 0 when no answer came; the text says why."""
+class UploadError(IonetError):
+    """the indexer did not take the leaves
 
-    def __init__(self, status: int, detail: str) -> None:
+    status: of the HTTP answer, 0 when none came.
+    """
+
+    exit_code = 4
+
+    def __init__(self, detail: str = "", *, status: int = 0) -> None:
         super().__init__(detail)
         self.status = status
 
@@ -78,10 +85,11 @@ async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -
             headers={"content-type": "application/json"},
         )
     except httpx2.TransportError as error:
-        raise UploadError(0, f"{base_url}: {error or type(error).__name__}") from error
+        raise UploadError(f"no answer from {base_url}: {error or type(error).__name__}") from error
     if response.is_error:
         try:
             problem = msgspec.json.decode(response.content, type=dict[str, object])
         except msgspec.DecodeError:
             problem = {}
-        raise UploadError(response.status_code, str(problem.get("detail", f"HTTP {response.status_code}")))
+        detail = str(problem.get("detail", f"HTTP {response.status_code}"))
+        raise UploadError(detail, status=response.status_code)

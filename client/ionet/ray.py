@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
+from ionet.errors import InvalidInput
 from ionet.rules.merkle import HASH_LEN, result_hash
 
 SPOOL_VARIABLE = "IONET_SPOOL"
@@ -40,18 +41,21 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Unix time in nanoseconds at which the result was recorded."""
 
 
-class ResultTypeError(TypeError):
-    """A result has no bytes of its own: it is neither bytes nor a contiguous buffer (such as a numpy array)."""
+class NotBytes(InvalidInput):
+    """a result has no bytes of its own
+
+    It is neither bytes nor a contiguous buffer such as a numpy array.
+    """
 
 
 def result_bytes(value: object) -> bytes:
-    """The bytes by which `value` is hashed: itself, or the memory of a C-contiguous array. Raises ResultTypeError."""
+    """The bytes by which `value` is hashed: itself, or the memory of a C-contiguous array. Raises NotBytes."""
     try:
         view = memoryview(value)  # type: ignore[arg-type]
     except TypeError:
-        raise ResultTypeError(f"{type(value).__name__} has no bytes; return bytes or an array") from None
+        raise NotBytes(f"{type(value).__name__}; return bytes or an array") from None
     if not view.c_contiguous:
-        raise ResultTypeError("the array is not C-contiguous")
+        raise NotBytes("the array is not C-contiguous")
     return view.tobytes()
 
 
@@ -61,14 +65,14 @@ def task_id() -> bytes:
 
     name = ray.get_runtime_context().get_task_id()
     if name is None:
-        raise RuntimeError("not inside a Ray task: pass a task id")
+        raise InvalidInput("not inside a Ray task: pass a task id")
     return sha256(bytes.fromhex(name)).digest()
 
 
 def record(result: bytes, task: bytes | None = None) -> bytes:
     """Append sha256(`result`) to the node's spool under `task` (32 bytes, default: the calling task). Returns the hash.
 
-    Raises ValueError for a task id of another length and OSError when the spool cannot be written.
+    Raises InvalidInput for a task id of another length and OSError when the spool cannot be written.
     """
     hashed = result_hash(result)
     spool = os.environ.get(SPOOL_VARIABLE)
@@ -76,7 +80,7 @@ def record(result: bytes, task: bytes | None = None) -> bytes:
         return hashed
     task = task_id() if task is None else task
     if len(task) != HASH_LEN:
-        raise ValueError(f"a task id has {HASH_LEN} bytes, got {len(task)}")
+        raise InvalidInput(f"a task id has {HASH_LEN} bytes, got {len(task)}")
     line = msgspec.json.encode(Entry(task=task.hex(), sha256=hashed.hex(), ts=time.time_ns())) + b"\n"
     # One write to a file opened for appending: tasks of one node never cut into each other's lines.
     descriptor = os.open(spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -10,11 +10,11 @@ import msgspec
 from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
 
-_log = logging.getLogger("ionet.launcher")
+_log = logging.getLogger(__name__)
 
 
 class AgentsFile(Mapping[Pubkey, str]):
-    """Node → URL. Raises ConfigError when the file is wrong at the start; later the last good content stays."""
+    """Node → URL. Raises ConfigError when the file is wrong at the start; later the last good content is kept."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,7 +37,7 @@ class AgentsFile(Mapping[Pubkey, str]):
             try:
                 self._urls = read_agents(self._path)
             except ConfigError as error:
-                _log.warning("kept the agents known before: %s", error)
+                _log.warning("kept the agents known before: %s", error, extra={"action": "agents_kept"})
         return self._urls
 
 
@@ -49,10 +49,10 @@ def read_agents(path: Path) -> dict[Pubkey, str]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (msgspec.DecodeError, ValueError) as error:
-        raise ConfigError(f"{path} is no JSON object of node addresses and URLs: {error}") from None
+        raise ConfigError(f"{path} is not a JSON object of node addresses and URLs: {error}") from None
     for url in agents.values():
         if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{path}: {url!r} is no http address")
+            raise ConfigError(f"{path}: {url!r} is not an http or https URL")
     return agents
 
 

@@ -24,26 +24,26 @@ def run(
     session_key: SessionKey,
     dsn: Dsn,
     agents: Annotated[Path, typer.Option(help="JSON file: node address → URL of its agent.")],
-    devices: Annotated[bool, typer.Option(help="Accept only nodes whose system shows as many GPUs as booked.")] = False,
-    approve: Annotated[bool, typer.Option(help="Let intervals be paid at once whose challenge was answered.")] = False,
+    devices: Annotated[bool, typer.Option(help="Accept only nodes whose system shows all GPUs booked.")] = False,
+    approve: Annotated[bool, typer.Option(help="Approve intervals whose challenge was answered.")] = False,
     dispute: Annotated[
         bool, typer.Option("--dispute-unanswered", help="Dispute intervals whose challenge a node did not answer.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
-    from ionet_launcher import main
+    from ionet_launcher import service
     from ionet_launcher.review import Policy
 
     logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     policy = Policy(approve=approve, dispute=dispute)
-    config = main.LauncherConfig(settings(ctx).url, session_key, dsn, agents, devices=devices, policy=policy)
+    config = service.LauncherConfig(settings(ctx).url, session_key, dsn, agents, devices=devices, policy=policy)
 
     def announce(key: Pubkey) -> None:
         print_fields({"session_key": str(key)}, as_json=as_json)
 
-    asyncio.run(main.run(config, announce))
+    asyncio.run(service.run(config, announce))
 
 
 @app.command()
@@ -52,9 +52,9 @@ def status(session_key: SessionKey, dsn: Dsn, as_json: AsJson = False) -> None:
     import msgspec
     from ionet.wallet import read_keypair
 
-    from ionet_launcher import main
+    from ionet_launcher import service
 
-    found = asyncio.run(main.status(dsn, read_keypair(session_key).pubkey()))
+    found = asyncio.run(service.status(dsn, read_keypair(session_key).pubkey()))
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

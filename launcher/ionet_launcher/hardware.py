@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 from ionet.agent_api import AgentClient
-from ionet.rules.lease_time import LeaseView
+from ionet.errors import IonetError
+from ionet.lease_view import LeaseView
 from solders.pubkey import Pubkey
 
 _MARK = "ionet-hardware:"
@@ -53,8 +54,8 @@ class Problem(msgspec.Struct, frozen=True):
     absent: bool
 
 
-class ProbeError(Exception):
-    """The driver did not come to an answer."""
+class ProbeError(IonetError):
+    """the hardware check did not come to an answer"""
 
 
 async def check(
@@ -83,5 +84,5 @@ def _problem(lease: LeaseView, seen: Seen | None, devices: bool) -> Problem | No
         return Problem(f"no task ran on node {lease.node}", absent=True)
     if seen.processors != lease.processors or (devices and seen.devices < lease.processors):
         shown = f"{seen.processors} processors and {seen.devices} devices"
-        return Problem(f"node {lease.node} shows {shown}, booked are {lease.processors}", absent=False)
+        return Problem(f"node {lease.node} shows {shown}, not the {lease.processors} booked", absent=False)
     return None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from ionet.errors import IonetError
+
 
 class ClusterPhase(StrEnum):
     PLANNED = "planned"
@@ -46,6 +48,17 @@ class Reason(StrEnum):
     """The leases came to their end."""
     NEVER_STARTED = "never_started"
     """No meter ever ran: the leases were withdrawn, or too late to be ready or accepted."""
+
+
+class Trouble(IonetError):
+    """the cluster cannot go on
+
+    It fails when that lasts longer than its phase may.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 PATIENCE_SECS = 60.0

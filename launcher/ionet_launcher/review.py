@@ -1,7 +1,7 @@
 """What a renter's launcher thinks of proven intervals: approve, dispute, or leave to time.
 
 The only thing it judges is the challenge: the session key's signatures are the same whenever they are made, so the
-launcher knows what leaf 0 of every interval must be. Results are the renter's to judge; he disputes by himself.
+launcher knows what leaf 0 of every interval must be. Results are the renters' to judge; they dispute by themselves.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ionet.errors import IonetError
-from ionet.rules import merkle
-from ionet.rules.lease_time import LeaseView
+from ionet.lease_view import LeaseView
+from ionet.rules.challenges import challenge_answer
+from ionet.rules.disputes import closed_proofs, first_undecided, is_disputed, is_open
+from ionet.rules.lease_time import proof_deadline
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from ionet_launcher.chain import LauncherChain
+from ionet_launcher.session_chain import SessionChain
 from ionet_launcher.store import Work
 
-# A node counts as silent after so many calls without an answer in one interval.
+# Calls without an answer in one interval after which a node counts as silent.
 _MIN_CALLS = 2
-_log = logging.getLogger("ionet.launcher")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the launcher may do in the renter's name.
+    """What the launcher may do on the renter's behalf.
 
     approve: let intervals be paid at once whose published leaf 0 is the answer to their challenge. dispute: hold
     intervals in which the node did not answer: it published something else as leaf 0, or it was called and neither
@@ -94,11 +96,11 @@ def verdicts(lease: LeaseView, now: int, memory: Challenges, published: Mapping[
     Where nothing is published yet, a node gets half of the dispute window to do so.
     """
     found = {}
-    for interval in range(max(lease.ring_base, lease.approved_through), lease.closed_at(now)):
-        if not lease.is_open(interval):
+    for interval in range(first_undecided(lease), closed_proofs(lease, now)):
+        if not is_open(lease, interval):
             found[interval] = Verdict.DECIDED
             continue
-        patience = lease.proof_deadline(interval) + lease.dispute_window_secs // 2
+        patience = proof_deadline(lease, interval) + lease.dispute_window_secs // 2
         if interval in published or now >= patience:
             found[interval] = memory.verdict(lease.address, interval, published.get(interval))
     return found
@@ -106,16 +108,16 @@ def verdicts(lease: LeaseView, now: int, memory: Challenges, published: Mapping[
 
 def to_approve(lease: LeaseView, found: Mapping[int, Verdict]) -> int | None:
     """Through which interval to approve: all from the first open one on are answered, or decided already."""
-    through = start = max(lease.ring_base, lease.approved_through)
+    through = start = first_undecided(lease)
     while found.get(through) in (Verdict.ANSWERED, Verdict.DECIDED):
         through += 1
-    return through if through > start and not lease.is_disputed else None
+    return through if through > start and not is_disputed(lease) else None
 
 
 def to_dispute(lease: LeaseView, found: Mapping[int, Verdict]) -> tuple[int, int] | None:
     """The first silent intervals in a row, end excluded; None while another dispute is open."""
     silent = sorted(interval for interval, verdict in found.items() if verdict is Verdict.SILENT)
-    if not silent or lease.is_disputed:
+    if not silent or is_disputed(lease):
         return None
     end = silent[0] + 1
     while end in silent:
@@ -126,7 +128,7 @@ def to_dispute(lease: LeaseView, found: Mapping[int, Verdict]) -> tuple[int, int
 class Reviewer:
     """Acts on the verdicts about the leases of clusters that name `session`, as far as the policy goes."""
 
-    def __init__(self, chain: LauncherChain, session: Keypair, memory: Challenges, policy: Policy) -> None:
+    def __init__(self, chain: SessionChain, session: Keypair, memory: Challenges, policy: Policy) -> None:
         self._chain, self._session, self._memory, self._policy = chain, session, memory, policy
 
     async def review(self, work: Work, leases: Sequence[LeaseView], now: int) -> None:
@@ -136,27 +138,24 @@ class Reviewer:
             self._memory.forget(lease.address, lease.ring_base)
         if not (self._policy.approve or self._policy.dispute):
             return
-        wanted = [lease for lease in metered if lease.closed_at(now) > max(lease.ring_base, lease.approved_through)]
+        wanted = [lease for lease in metered if closed_proofs(lease, now) > first_undecided(lease)]
         published = await work.leaf_zeros([str(lease.address) for lease in wanted]) if wanted else {}
         for lease in wanted:
             shown = published.get(str(lease.address), {})
-            right = {interval: self._answer(lease.address, interval) in hashes for interval, hashes in shown.items()}
+            right = {at: challenge_answer(self._session, lease.address, at) in hashes for at, hashes in shown.items()}
             found = verdicts(lease, now, self._memory, right)
             try:
                 await self._act(lease, found)
             except IonetError as error:
-                _log.warning("lease %s: %s", lease.address, error)
+                _log.warning("lease %s: %s", lease.address, error, extra={"action": "not_reviewed"})
 
     async def _act(self, lease: LeaseView, found: Mapping[int, Verdict]) -> None:
         held = to_dispute(lease, found) if self._policy.dispute else None
         if held is not None:
             await self._chain.dispute(lease, *held)
-            _log.info("lease %s: disputed intervals %d to %d, not answered", lease.address, held[0], held[1] - 1)
+            text = "lease %s: disputed intervals %d to %d, not answered"
+            _log.info(text, lease.address, held[0], held[1] - 1, extra={"action": "disputed"})
             return
         through = to_approve(lease, found) if self._policy.approve else None
         if through is not None:
             await self._chain.approve(lease, through)
-
-    def _answer(self, lease: Pubkey, interval: int) -> bytes:
-        """What leaf 0 of an interval must hold."""
-        return merkle.result_hash(bytes(self._session.sign_message(merkle.challenge_message(bytes(lease), interval))))

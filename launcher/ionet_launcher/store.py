@@ -9,56 +9,13 @@ from importlib.resources import files
 
 import asyncpg
 import msgspec
+from ionet.sql import blocks
 
 from ionet_launcher.phases import ClusterPhase, Reason
 
 CHANNEL = "lease_work"
 _LOCK = 0x10E7_1001  # arbitrary, and none of the indexer's
-_SCHEMA = """
-CREATE SCHEMA IF NOT EXISTS launcher;
-CREATE TABLE IF NOT EXISTS launcher.migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())
-"""
-_LIVE = "'booked', 'ready', 'active'"
-
-# Clusters with live leases that are new, changed, or booked again after they stopped; all others stay as they are.
-_PLAN = f"""
-WITH work AS (
-    SELECT cluster, max(slot) AS seen, coalesce(max(slot) FILTER (WHERE status = 'booked'), 0) AS booked,
-        bool_or(status IN ({_LIVE})) AS live
-    FROM lease_work GROUP BY cluster
-)
-INSERT INTO launcher.cluster AS c (launcher, cluster, seen_slot, booked_slot)
-SELECT $1, cluster, seen, booked FROM work
-WHERE live OR EXISTS (
-    SELECT 1 FROM launcher.cluster k WHERE k.launcher = $1 AND k.cluster = work.cluster AND k.seen_slot < work.seen
-)
-ON CONFLICT (launcher, cluster) DO UPDATE SET
-    seen_slot = excluded.seen_slot,
-    booked_slot = excluded.booked_slot,
-    next_at = now(),
-    phase = CASE WHEN c.phase IN ('stopped', 'failed') THEN 'planned' ELSE c.phase END,
-    entered_at = CASE WHEN c.phase IN ('stopped', 'failed') THEN now() ELSE c.entered_at END,
-    planned_at = CASE WHEN c.phase IN ('stopped', 'failed') THEN now() ELSE c.planned_at END,
-    joined_at = CASE WHEN c.phase NOT IN ('stopped', 'failed') THEN c.joined_at END,
-    running_at = CASE WHEN c.phase NOT IN ('stopped', 'failed') THEN c.running_at END
-WHERE CASE WHEN c.phase IN ('stopped', 'failed') THEN c.booked_slot < excluded.booked_slot
-    ELSE c.seen_slot < excluded.seen_slot END
-"""
-_TAKE = """
-SELECT cluster, phase, reason, extract(epoch FROM now() - entered_at)::float8 AS age FROM launcher.cluster
-WHERE launcher = $1 AND phase NOT IN ('stopped', 'failed') AND next_at <= now()
-ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
-_MOVE = """
-UPDATE launcher.cluster SET
-    phase = $3, reason = $4, detail = $5, next_at = now() + make_interval(secs => $6),
-    live = coalesce($7, live),
-    entered_at = CASE WHEN phase = $3 THEN entered_at ELSE now() END,
-    decided_at = CASE WHEN $3 = 'starting' AND phase = 'planned' THEN now() ELSE decided_at END,
-    joined_at = CASE WHEN $3 IN ('ready', 'running') AND joined_at IS NULL THEN now() ELSE joined_at END,
-    running_at = CASE WHEN $3 = 'running' AND running_at IS NULL THEN now() ELSE running_at END
-WHERE launcher = $1 AND cluster = $2
-"""
+_SQL = blocks("ionet_launcher", "store.sql")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -106,16 +63,12 @@ class Work:
 
     async def leases(self) -> list[str]:
         """Addresses of the cluster's leases that are not closed, as the indexer has them."""
-        rows = await self._connection.fetch(
-            "SELECT lease FROM lease_work WHERE cluster = $1 AND status <> 'closed' ORDER BY lease", self.row.cluster
-        )
+        rows = await self._connection.fetch(_SQL["leases"], self.row.cluster)
         return [row["lease"] for row in rows]
 
     async def leaf_zeros(self, leases: Sequence[str]) -> dict[str, dict[int, set[bytes]]]:
         """lease → interval → result hashes that agents published as its leaf 0, under roots that the chain holds."""
-        rows = await self._connection.fetch(
-            "SELECT lease, interval, result_hash FROM leaves WHERE lease = ANY($1) AND index = 0", leases
-        )
+        rows = await self._connection.fetch(_SQL["leaf_zeros"], leases)
         found: dict[str, dict[int, set[bytes]]] = {}
         for row in rows:
             found.setdefault(row["lease"], {}).setdefault(row["interval"], set()).add(bytes(row["result_hash"]))
@@ -123,35 +76,22 @@ class Work:
 
     async def members(self) -> dict[str, str]:
         """lease → node of the members that were asked to start."""
-        rows = await self._connection.fetch(
-            "SELECT lease, node FROM launcher.member WHERE launcher = $1 AND cluster = $2",
-            self._launcher,
-            self.row.cluster,
-        )
+        rows = await self._connection.fetch(_SQL["members"], self._launcher, self.row.cluster)
         return {row["lease"]: row["node"] for row in rows}
 
     async def add_members(self, nodes: Mapping[str, str]) -> None:
         """Note that these members (lease → node) are asked to start."""
-        await self._connection.execute(
-            "INSERT INTO launcher.member (launcher, cluster, lease, node)"
-            " SELECT $1, $2, lease, node FROM unnest($3::text[], $4::text[]) AS m (lease, node) ON CONFLICT DO NOTHING",
-            self._launcher,
-            self.row.cluster,
-            list(nodes.keys()),
-            list(nodes.values()),
-        )
+        names, addresses = list(nodes.keys()), list(nodes.values())
+        await self._connection.execute(_SQL["add_members"], self._launcher, self.row.cluster, names, addresses)
 
     async def remove_members(self, leases: Sequence[str]) -> None:
         """Forget members that are known to have stopped."""
-        await self._connection.execute(
-            "DELETE FROM launcher.member WHERE launcher = $1 AND lease = ANY($2)", self._launcher, leases
-        )
+        await self._connection.execute(_SQL["remove_members"], self._launcher, leases)
 
     async def move(self, to: Move) -> None:
         """Record what the step decided, and for how many live leases."""
-        await self._connection.execute(
-            _MOVE, self._launcher, self.row.cluster, to.phase, to.reason, to.detail[:500], to.again_secs, self.live
-        )
+        decision = (to.phase, to.reason, to.detail[:500], to.again_secs)
+        await self._connection.execute(_SQL["move"], self._launcher, self.row.cluster, *decision, self.live)
 
 
 class Store:
@@ -162,7 +102,7 @@ class Store:
 
     async def plan(self) -> int:
         """Take up clusters that are new or changed in lease_work. Returns how many."""
-        return int((await self._pool.execute(_PLAN, self._launcher)).split()[-1])
+        return int((await self._pool.execute(_SQL["plan"], self._launcher)).split()[-1])
 
     @contextlib.asynccontextmanager
     async def take(self) -> AsyncIterator[Work | None]:
@@ -171,7 +111,7 @@ class Store:
         What the block writes is committed when it ends, rolled back when it raises.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(_TAKE, self._launcher)
+            row = await connection.fetchrow(_SQL["take"], self._launcher)
             if row is None:
                 yield None
             else:
@@ -179,12 +119,7 @@ class Store:
                 yield Work(connection, self._launcher, held)
 
     async def overview(self) -> list[Overview]:
-        rows = await self._pool.fetch(
-            "SELECT cluster, phase, reason, detail, live, entered_at, decided_at, joined_at, running_at,"
-            " (SELECT count(*) FROM launcher.member m WHERE (m.launcher, m.cluster) = (c.launcher, c.cluster))"
-            " AS members FROM launcher.cluster c WHERE launcher = $1 ORDER BY planned_at",
-            self._launcher,
-        )
+        rows = await self._pool.fetch(_SQL["overview"], self._launcher)
         return [Overview(**dict(row)) for row in rows]
 
     @contextlib.asynccontextmanager
@@ -209,10 +144,10 @@ async def migrate(connection: asyncpg.Connection) -> None:
     folder = files("ionet_launcher") / "migrations"
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        await connection.execute(_SCHEMA)
-        done = {row["name"] for row in await connection.fetch("SELECT name FROM launcher.migration")}
+        await connection.execute(_SQL["lock"], _LOCK)
+        await connection.execute(_SQL["schema"])
+        done = {row["name"] for row in await connection.fetch(_SQL["migrations"])}
         for name in names:
             if name not in done:
                 await connection.execute((folder / name).read_text())
-                await connection.execute("INSERT INTO launcher.migration (name) VALUES ($1)", name)
+                await connection.execute(_SQL["migrated"], name)

@@ -12,14 +12,13 @@ import httpx2
 import msgspec
 import pytest
 import pytest_asyncio
+from agent.memory_chain import MemoryChain
 from ionet.agent_api import (
     EXPIRES_HEADER,
     KEY_HEADER,
     NONCE_HEADER,
     SIGNATURE_HEADER,
     AgentClient,
-    AgentError,
-    AgentUnreachableError,
     Challenge,
     Phase,
     Role,
@@ -27,12 +26,26 @@ from ionet.agent_api import (
     sign_request,
     signing_message,
 )
-from ionet.rules import merkle
-from ionet.rules.lease_time import LeaseStatus, LeaseView
-from ionet_agent.agent import Agent
+from ionet.agent_errors import (
+    AgentUnreachable,
+    BadChallenge,
+    ChainSilent,
+    Conflict,
+    LeaseExpired,
+    MeterRuns,
+    NodeIdle,
+    NoMember,
+    NotEntitled,
+    OtherLease,
+)
+from ionet.errors import RpcUnreachable
+from ionet.lease_view import LeaseView
+from ionet.rules.challenges import sign_challenge
+from ionet.rules.lease_time import LeaseStatus
 from ionet_agent.auth import Gate
-from ionet_agent.chain import Signed
 from ionet_agent.journal import Journal, Proof
+from ionet_agent.loop import Loop
+from ionet_agent.node_chain import Signed
 from ionet_agent.processes import start_ticks
 from ionet_agent.providers.local import LocalProvider
 from ionet_agent.report import measure
@@ -40,8 +53,8 @@ from ionet_agent.serve import serving
 from ionet_agent.server import MAX_BODY, Api
 from ionet_launcher import hardware
 from ionet_launcher.certs import ClusterSecrets
-from launcher.memory_chain import RENTER, SESSION, MemoryChain, lease_view
 from launcher.ports import free_range
+from leases import RENTER, SESSION, lease_view
 from solders.keypair import Keypair
 
 GPUS = b"""
@@ -59,7 +72,7 @@ class Node:
     lease: LeaseView
     journal: Journal
     provider: LocalProvider
-    agent: Agent
+    agent: Loop
     url: str
 
     def client(self, key: Keypair = SESSION) -> AgentClient:
@@ -92,8 +105,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     assert chain.lease is not None
     journal = Journal(tmp_path / "journal")
     provider = LocalProvider(tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool")
-    spool, device = tmp_path / "spool", RENTER.pubkey()
-    agent = Agent(chain, journal, provider, spool, device=device, report_hash=bytes(32), poll_secs=0.2)
+    agent = Loop(chain, journal, provider, tmp_path / "spool", report_hash=bytes(32), poll_secs=0.2)
     api = Api(Gate(chain.lease.node, journal, agent.view), journal, provider, measure())
     async with serving(api.app(), "127.0.0.1", 0) as port:
         yield Node(chain, chain.lease, journal, provider, agent, f"http://127.0.0.1:{port}")
@@ -122,7 +134,7 @@ async def test_keys_of_the_lease_are_let_in(node: Node, key: Keypair) -> None:
 
 async def test_other_keys_are_refused(node: Node) -> None:
     async with node.client(STRANGER) as client:
-        with pytest.raises(AgentError, match="no right") as caught:
+        with pytest.raises(NotEntitled, match="no right") as caught:
             await client.start(node.spec())
     assert caught.value.status == 403
 
@@ -130,20 +142,20 @@ async def test_other_keys_are_refused(node: Node) -> None:
 async def test_an_expired_session_key_is_refused(node: Node) -> None:
     node.chain.lease = lease_view(session_expires_at=int(time.time()))
     async with node.client() as client:
-        with pytest.raises(AgentError, match="no right"):
+        with pytest.raises(NotEntitled, match="no right"):
             await client.status()
 
 
 async def test_a_node_without_lease_lets_nobody_in(node: Node) -> None:
     node.chain.lease = None
     async with node.client() as client:
-        with pytest.raises(AgentError, match="no right"):
+        with pytest.raises(NotEntitled, match="no right"):
             await client.status()
 
 
 async def test_a_rotated_key_is_seen_at_once(node: Node) -> None:
     async with node.client(STRANGER) as client:
-        with pytest.raises(AgentError):
+        with pytest.raises(NotEntitled):
             await client.status()
         node.chain.lease = lease_view(session_key=STRANGER.pubkey())
         node.agent._viewed_at = 0.0
@@ -213,17 +225,17 @@ async def test_a_large_body_is_refused(node: Node) -> None:
 async def test_bad_messages_are_refused(node: Node) -> None:
     async with node.client() as client:
         for changes in ({"lease": str(STRANGER.pubkey())}, {"processors": 8}, {"cluster": "other"}):
-            with pytest.raises(AgentError) as caught:
+            with pytest.raises(Conflict) as conflict:
                 await client.start(node.spec(**changes))
-            assert caught.value.status == 409
-        with pytest.raises(AgentError, match="another lease"):
+            assert conflict.value.status == 409
+        with pytest.raises(OtherLease, match="another lease"):
             await client.stop(str(STRANGER.pubkey()))
-        with pytest.raises(AgentError, match="no member") as caught:
+        with pytest.raises(NoMember, match="no member") as absent:
             await client.credentials()
-        assert caught.value.status == 404
-        with pytest.raises(AgentError, match="no Ray node") as caught:
+        assert absent.value.status == 404
+        with pytest.raises(NodeIdle, match="no Ray node") as idle:
             _ = [event async for event in client.run(b"print(1)")]
-        assert caught.value.status == 409
+        assert idle.value.status == 409
     body = b'{"lease": 5}'
     headers = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body)
     assert (await refused(node, "/v1/stop", body, headers))[0] == 422
@@ -234,7 +246,7 @@ async def test_bad_messages_are_refused(node: Node) -> None:
 async def test_an_ended_lease_is_not_started(node: Node) -> None:
     node.chain.lease = lease_view(status=LeaseStatus.ENDED, started_at=5, ends_at=10)
     async with node.client() as client:
-        with pytest.raises(AgentError, match="the lease is over"):
+        with pytest.raises(LeaseExpired, match="the lease is over"):
             await client.start(node.spec())
 
 
@@ -242,11 +254,11 @@ async def test_challenges_must_be_signed_by_the_session_key(node: Node) -> None:
     now = int(time.time())
     node.chain.lease = lease_view(status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + 20)
     name = str(node.lease.address)
-    good = bytes(SESSION.sign_message(merkle.challenge_message(bytes(node.lease.address), 1)))
+    good = sign_challenge(SESSION, node.lease.address, 1)
     async with node.client() as client:
         await client.challenge(Challenge(name, 1, good.hex()))
         for interval, signature in ((0, good.hex()), (2, good.hex()), (-1, good.hex()), (1, "zz"), (1, "00" * 64)):
-            with pytest.raises(AgentError) as caught:
+            with pytest.raises(BadChallenge) as caught:
                 await client.challenge(Challenge(name, interval, signature))
             assert caught.value.status == 422
     assert node.journal.challenge(name, 1) == good
@@ -270,13 +282,11 @@ async def test_a_chain_that_does_not_answer_is_said_so(node: Node) -> None:
     node.chain.lease = lease_view()
 
     async def fails(_others: object = ()) -> None:
-        from ionet_agent.chain import ChainError
-
-        raise ChainError("down")
+        raise RpcUnreachable("down")
 
     node.chain.view = fails  # type: ignore[assignment]
     async with node.client() as client:
-        with pytest.raises(AgentError, match="no answer from the chain: down") as caught:
+        with pytest.raises(ChainSilent, match=r"no answer from the chain: .*down") as caught:
             await client.status()
     assert caught.value.status == 503
 
@@ -284,7 +294,7 @@ async def test_a_chain_that_does_not_answer_is_said_so(node: Node) -> None:
 async def test_nobody_there() -> None:
     [port] = free_range(1)
     async with AgentClient(f"http://127.0.0.1:{port}", STRANGER.pubkey(), SESSION) as client:
-        with pytest.raises(AgentUnreachableError):
+        with pytest.raises(AgentUnreachable):
             await client.status()
 
 
@@ -312,7 +322,7 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         assert await renter.report() == msgspec.to_builtins(measure())
         node.chain.accept(60)
         node.agent._viewed_at = 0.0
-        with pytest.raises(AgentError, match="the meter runs"):
+        with pytest.raises(MeterRuns, match="the meter runs"):
             await client.stop(str(node.lease.address))
         started = node.chain.lease.started_at if node.chain.lease else 0
         while int(time.time()) < started + 3:

@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ionet.generated.errors import DefendTooLate
+from ionet.lease_view import LeaseView
 from ionet.rules import merkle
-from ionet.rules.lease_time import LeaseStatus, LeaseView
-from ionet_agent.chain import RefusedError, Signed
+from ionet.rules.challenges import sign_challenge
+from ionet.rules.disputes import is_disputed, may_be_disputed
+from ionet.rules.lease_time import LeaseStatus
 from ionet_agent.defender import Defender
 from ionet_agent.journal import Journal
+from ionet_agent.node_chain import Signed
 from ionet_agent.prover import Prover, leaf_hashes, proven_leaves
-from launcher.memory_chain import RENTER, SESSION, MemoryChain, lease_view
+from leases import SESSION, lease_view
 
 START, SECS, INTERVALS = 2_000, 10, 6
-DEVICE = RENTER.pubkey()
 
 
 class Killed(BaseException):
@@ -43,7 +47,7 @@ class Bench:
     def open(self) -> None:
         self.journal = Journal(self.folder / "journal")
         self.prover = Prover(self.chain, self.journal, self.folder)
-        self.defender = Defender(self.chain, self.journal, DEVICE)
+        self.defender = Defender(self.chain, self.journal)
 
     def restart(self) -> None:
         self.journal.close()
@@ -67,8 +71,7 @@ class Bench:
         self.defender.report_silence(lease, self.now)
 
     def challenge(self, interval: int) -> None:
-        message = merkle.challenge_message(bytes(self.address), interval)
-        self.journal.put_challenge(self.name, interval, bytes(SESSION.sign_message(message)))
+        self.journal.put_challenge(self.name, interval, sign_challenge(SESSION, self.address, interval))
 
     async def serve(self, challenged: set[int], first: int = 0, until: int = INTERVALS) -> None:
         """Serve and prove every second of some intervals, each proven at half time and at its end."""
@@ -94,7 +97,7 @@ async def test_defends_from_the_last_interval_to_the_first(bench: Bench) -> None
     for _ in range(6):
         await bench.step()
     assert bench.chain.defended == [(4, 10), (3, 10), (2, 10), (1, 10)]
-    assert not (await bench.lease()).is_disputed
+    assert not is_disputed(await bench.lease())
 
 
 async def test_passes_over_what_it_cannot_show(bench: Bench) -> None:
@@ -134,11 +137,11 @@ async def test_defends_after_its_lease_has_ended(bench: Bench) -> None:
     await bench.serve(set(range(INTERVALS)))
     bench.chain.end(START + INTERVALS * SECS)
     bench.now += SECS
-    assert (await bench.lease()).disputable_at(bench.now)
+    assert may_be_disputed(await bench.lease(), bench.now)
     bench.chain.dispute(5, 6)
     await bench.step()
     assert bench.chain.defended == [(5, 10)]
-    assert not (await bench.lease()).disputable_at(START + INTERVALS * SECS + SECS + 100)
+    assert not may_be_disputed(await bench.lease(), START + INTERVALS * SECS + SECS + 100)
 
 
 async def test_leaves_alone_what_the_supplier_said_was_not_challenged(bench: Bench) -> None:
@@ -171,7 +174,7 @@ async def test_waits_after_a_refusal(bench: Bench, caplog: pytest.LogCaptureFixt
 
     async def refuse(signed: Signed) -> None:
         asked.append(signed)
-        raise RefusedError("DefendTooLate")
+        raise DefendTooLate
 
     bench.chain.send = refuse  # type: ignore[method-assign]
     for _ in range(3):

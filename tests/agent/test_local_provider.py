@@ -17,10 +17,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 from ionet.agent_api import Phase, Role, Spec
+from ionet.agent_errors import NodeBusy
+from ionet.errors import ConfigError
 from ionet.ray import Entry
 from ionet.rules.merkle import result_hash
 from ionet_agent import processes
-from ionet_agent.providers.base import BusyError, ProviderError
 from ionet_agent.providers.local import LocalProvider
 from ionet_launcher.certs import ClusterSecrets
 from launcher.ports import free_range
@@ -98,8 +99,11 @@ async def settled(member: Member, within: float = 90) -> Phase:
 
 async def driver(member: Member, script: str) -> list[Any]:
     child = await member.provider.run_driver(script.encode())
-    output, _ = await asyncio.wait_for(child.communicate(), 60)
-    assert child.returncode == 0, output.decode()
+    output = b""
+    async with asyncio.timeout(60):
+        while part := await child.read():
+            output += part
+        assert await child.ended() == 0, output.decode()
     # Ray adds lines of its own, above and below.
     answer = json.loads(
         next(line.removeprefix("answer:") for line in output.decode().splitlines() if line.startswith("answer:"))
@@ -160,9 +164,9 @@ class TestCluster:
         assert cluster[1].tag() == before[0]
 
     async def test_another_lease_is_refused(self, cluster: list[Member]) -> None:
-        with pytest.raises(BusyError):
+        with pytest.raises(NodeBusy):
             await cluster[1].provider.start(cluster[2].spec)
-        with pytest.raises(BusyError):
+        with pytest.raises(NodeBusy):
             await cluster[1].provider.stop("another")
 
     async def test_a_new_owner_adopts_what_runs(self, cluster: list[Member]) -> None:
@@ -268,7 +272,7 @@ async def test_a_recycled_process_id_is_not_ours(member: Member) -> None:
 
 
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ProviderError, match="Ray replaces"):
+    with pytest.raises(ConfigError, match="Ray replaces"):
         LocalProvider(tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=tmp_path / "s")
-    with pytest.raises(ProviderError, match="at least 15 ports"):
+    with pytest.raises(ConfigError, match="at least 15 ports"):
         LocalProvider(tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=tmp_path / "s")

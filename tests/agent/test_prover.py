@@ -6,16 +6,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ionet import ray as ionet_ray
-from ionet.rules import merkle
+from ionet.rules import challenges, merkle
 from ionet.rules.lease_time import LeaseStatus
 from ionet_agent import spool
-from ionet_agent.chain import Signed
 from ionet_agent.journal import Journal, Leaf
+from ionet_agent.node_chain import Signed
 from ionet_agent.prover import Prover, interval_leaves, leaf_hashes
-from launcher.memory_chain import SESSION, MemoryChain, lease_view
+from leases import SESSION, lease_view
 
 START, SECS = 2_000, 10
 
@@ -75,12 +76,12 @@ async def test_prover_proves_every_second_of_every_interval(bench: Bench) -> Non
 
 async def test_prover_root_is_over_challenge_and_results(bench: Bench) -> None:
     await bench.at(START)
-    signature = bytes(SESSION.sign_message(merkle.challenge_message(bytes(bench.lease.address), 0)))
+    signature = challenges.sign_challenge(SESSION, bench.lease.address, 0)
     bench.journal.put_challenge(bench.name, 0, signature)
     bench.record(b"first", b"second")
     await bench.at(START + SECS)
     expected = [
-        merkle.leaf(bytes(bench.lease.address), 0, 0, merkle.CHALLENGE_TASK_ID, merkle.result_hash(signature)),
+        challenges.leaf_zero(bench.lease.address, 0, signature),
         merkle.leaf(bytes(bench.lease.address), 0, 1, bytes(32), merkle.result_hash(b"first")),
         merkle.leaf(bytes(bench.lease.address), 0, 2, bytes([1]) * 32, merkle.result_hash(b"second")),
     ]

@@ -91,7 +91,7 @@ class Network:
         return dict(json.loads(output))
 
     async def pass_time(self, secs: int) -> None:
-        """Let so much of the chain's time go by at once."""
+        """Let this much of the chain's time go by at once."""
         async with httpx2.AsyncClient(trust_env=False) as http:
             call = {"jsonrpc": "2.0", "id": 1, "method": "localnet_advance", "params": [secs]}
             answer = (await http.post(self.url, json=call)).json()

@@ -12,7 +12,7 @@ from ionet.generated import pdas
 from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
 from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
-from ionet.rules import merkle
+from ionet.rules import challenges, merkle
 from ionet.wallet import KeypairSigner
 from market import IO, MODEL, PRICE, Machine, Market, key, leaves
 from solders.pubkey import Pubkey
@@ -140,10 +140,9 @@ class Service:
         accounts = {"defender": self.market.admin.address, "cluster": self.clusters[lease], "lease": lease}
         accounts["node"] = self.machines[lease].address
         defence = PROGRAM.builder.build("defend_lease", accounts, arguments)
-        message = merkle.challenge_message(bytes(lease), first.interval)
-        evidence = (
-            [ed25519.verify_instruction(SESSION.pubkey(), message, _answer(lease, first.interval))] if opened else []
-        )
+        message = challenges.challenge_message(lease, first.interval)
+        signature = challenges.sign_challenge(SESSION, lease, first.interval)
+        evidence = [ed25519.verify_instruction(SESSION.pubkey(), message, signature)] if opened else []
         await self.market.admin.send([*evidence, defence])
 
     async def open_owed(self, owner: Pubkey) -> Pubkey:
@@ -234,9 +233,5 @@ def results_of(interval: int) -> list[bytes]:
 
 def leaves_of(lease: Pubkey, interval: int, *, challenged: bool = True) -> list[tuple[bytes, bytes]]:
     """(task id, result hash) of each leaf of an interval; the first is the answered challenge."""
-    answered = (merkle.CHALLENGE_TASK_ID, merkle.result_hash(_answer(lease, interval)))
+    answered = (challenges.TASK_ID, challenges.challenge_answer(SESSION, lease, interval))
     return [*([answered] if challenged else []), *leaves(results_of(interval))]
-
-
-def _answer(lease: Pubkey, interval: int) -> bytes:
-    return bytes(SESSION.sign_message(merkle.challenge_message(bytes(lease), interval)))

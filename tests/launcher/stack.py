@@ -145,20 +145,25 @@ class Stack:
 
 
 def ray_mains(base: Path) -> list[int]:
-    """Process ids of `ray start` whose tag or state lies below a node's folder, found without the state file."""
+    """Process ids of `ray start` whose tag or state lies below a node's folder, found without the state file.
+
+    A child that it has forked looks the same until it executes its own program, and is not counted.
+    """
     needle = f"IONET_SPOOL={base}/".encode()
-    found = []
+    parents: dict[int, int] = {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal():
             continue
         try:
             environment = Path(entry.path, "environ").read_bytes()
             command = Path(entry.path, "cmdline").read_bytes()
+            parent = int(Path(entry.path, "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
         if needle in environment and b"ray.scripts.scripts\0start" in command:
-            found.append(int(entry.name))
-    return [pid for pid in found if processes.start_ticks(pid) is not None]
+            parents[int(entry.name)] = parent
+    own = [pid for pid, parent in parents.items() if parent not in parents]
+    return [pid for pid in own if processes.start_ticks(pid) is not None]
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float, what: str) -> float:

@@ -9,14 +9,16 @@ import market
 import pytest
 from ionet.client import Client
 from ionet.generated.events import ClusterOpened, LeaseBooked
+from ionet.lease_view import LeaseView
 from ionet.rules import merkle
-from ionet.rules.lease_time import TAKEN, LeaseStatus, LeaseView
+from ionet.rules.challenges import TASK_ID, leaf_zero, sign_challenge
+from ionet.rules.lease_time import TAKEN, LeaseStatus
 from ionet.wallet import KeypairSigner
-from ionet_launcher.chain import LauncherChain
 from ionet_launcher.review import Challenges, Policy, Reviewer, Verdict, to_approve, to_dispute, verdicts
+from ionet_launcher.session_chain import SessionChain
 from ionet_launcher.store import Store, Work
-from launcher.memory_chain import SESSION, lease_view
 from launcher.test_store import ME, work
+from leases import SESSION, lease_view
 from solders.pubkey import Pubkey
 
 START = 2_000
@@ -87,9 +89,9 @@ async def proven(
     here: market.Market, machine: market.Machine, lease: Pubkey, interval: int, *, answered: bool
 ) -> tuple[bytes, bytes]:
     """Prove the interval that has just passed; returns root and what its leaf 0 holds."""
-    signature = bytes(SESSION.sign_message(merkle.challenge_message(bytes(lease), interval))) if answered else b""
+    signature = sign_challenge(SESSION, lease, interval) if answered else b""
     result = merkle.result_hash(signature)
-    root = merkle.leaf(bytes(lease), interval, 0, merkle.CHALLENGE_TASK_ID, result)
+    root = leaf_zero(lease, interval, signature)
     await here.admin.lease.append_proof(
         lease,
         KeypairSigner(machine.device),
@@ -110,7 +112,7 @@ async def publish(pool: asyncpg.Pool, lease: Pubkey, interval: int, root: bytes,
         str(lease),
         interval,
         root.hex(),
-        merkle.CHALLENGE_TASK_ID,
+        TASK_ID,
         result,
     )
 
@@ -158,7 +160,7 @@ async def reviewed(pool: asyncpg.Pool, policy: Policy, answered: tuple[bool, boo
             await publish(pool, address, interval, root, result)
         here.pass_time(3)
         await work(pool, str(address), str(cluster), "active", 1)
-        chain, store, views = LauncherChain(session), Store(pool, ME), []
+        chain, store, views = SessionChain(session), Store(pool, ME), []
         await store.plan()
         async with store.take() as held:
             assert isinstance(held, Work)

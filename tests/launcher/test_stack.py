@@ -78,7 +78,7 @@ async def proven(stack: Stack, lease: Pubkey) -> bool:
 
 
 async def end(stack: Stack, leases: list[Pubkey]) -> None:
-    """The renter has what he wanted, after at least a second of the slow clock."""
+    """The renter has what they wanted, after at least a second of the slow clock."""
     stack.market.pass_time(1)
     for lease in leases:
         await stack.market.renter.lease.end(lease)

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 from ionet.errors import RpcUnreachable
-from ionet.rules.lease_time import LeaseStatus, LeaseView
-from ionet_launcher.chain import ClusterView, LauncherChain
-from ionet_launcher.cluster import Stepper
-from ionet_launcher.launcher import Launcher
+from ionet.lease_view import LeaseView
+from ionet.rules.lease_time import LeaseStatus, interval_at, interval_end, intervals, proof_deadline, runs_at
 from ionet_launcher.phases import PATIENCE_SECS, ClusterPhase, Reason
+from ionet_launcher.scheduler import Scheduler
+from ionet_launcher.session_chain import ClusterView, SessionChain
+from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Move, Store
-from launcher.memory_chain import RENTER, SESSION, lease_view
 from launcher.ports import free_range
 from launcher.test_store import ME, work
+from leases import RENTER, SESSION, cluster, lease_view
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 NOW = 2_000
 
 
-class Given(LauncherChain):
+class Given(SessionChain):
     """A chain that shows what the test says."""
 
     def __init__(self, view: ClusterView | Exception | None) -> None:
@@ -37,7 +40,7 @@ class Given(LauncherChain):
 
 
 def view(*leases: LeaseView, session: Keypair = SESSION, expires: int = 2**40) -> ClusterView:
-    return ClusterView(NOW, session.pubkey(), expires, lease_view().head_lease, list(leases))
+    return ClusterView(NOW, cluster(session_key=session.pubkey(), session_expires_at=expires), list(leases))
 
 
 async def step(
@@ -62,7 +65,7 @@ async def step(
         assert held is not None
         if member:
             await held.add_members({str(lease.address): str(lease.node)})
-        move = await Launcher(store, stepper)._step(held)
+        move = await Scheduler(store, stepper)._step(held)
     await stepper.aclose()
     return move
 
@@ -113,8 +116,8 @@ async def test_workers_without_a_head_are_in_trouble(pool: asyncpg.Pool) -> None
     [
         (None, Reason.NEVER_STARTED),
         (view(), Reason.NEVER_STARTED),
-        (view(lease_view(ready_by=NOW)), Reason.NEVER_STARTED),
-        (view(lease_view(status=LeaseStatus.READY, accept_by=NOW)), Reason.NEVER_STARTED),
+        (view(lease_view(ready_deadline_secs=NOW)), Reason.NEVER_STARTED),
+        (view(lease_view(status=LeaseStatus.READY, ready_at=NOW - 5, accept_deadline_secs=5)), Reason.NEVER_STARTED),
         (view(lease_view(status=LeaseStatus.CANCELLED)), Reason.NEVER_STARTED),
         (view(lease_view(status=LeaseStatus.ACTIVE, started_at=NOW - 9, ends_at=NOW)), Reason.EXPIRED),
         (view(lease_view(status=LeaseStatus.ENDED, started_at=NOW - 9, ends_at=NOW - 3)), Reason.EXPIRED),
@@ -147,16 +150,16 @@ async def test_a_fault_with_one_cluster_does_not_end_the_launcher(pool: asyncpg.
 
 
 def test_a_lease_is_live_only_within_its_deadlines() -> None:
-    booked = lease_view(ready_by=NOW + 1)
-    ready = msgspec.structs.replace(booked, status=LeaseStatus.READY, accept_by=NOW + 3)
+    booked = lease_view(ready_deadline_secs=NOW + 1)
+    ready = msgspec.structs.replace(booked, status=LeaseStatus.READY, ready_at=NOW, accept_deadline_secs=3)
     active = msgspec.structs.replace(booked, status=LeaseStatus.ACTIVE, started_at=NOW, ends_at=NOW + 25)
-    assert [booked.runs_at(NOW), booked.runs_at(NOW + 1)] == [True, False]
-    assert [ready.runs_at(NOW + 2), ready.runs_at(NOW + 3)] == [True, False]
-    assert [active.runs_at(NOW + 24), active.runs_at(NOW + 25)] == [True, False]
-    assert active.intervals() == 3
-    assert [active.interval_at(NOW + t) for t in (-1, 0, 9, 10, 24, 25)] == [None, 0, 0, 1, 2, None]
-    assert [active.interval_end(i) for i in range(3)] == [NOW + 10, NOW + 20, NOW + 25]
-    assert active.proof_deadline(2) == NOW + 35
+    assert [runs_at(booked, NOW), runs_at(booked, NOW + 1)] == [True, False]
+    assert [runs_at(ready, NOW + 2), runs_at(ready, NOW + 3)] == [True, False]
+    assert [runs_at(active, NOW + 24), runs_at(active, NOW + 25)] == [True, False]
+    assert intervals(active) == 3
+    assert [interval_at(active, NOW + t) for t in (-1, 0, 9, 10, 24, 25)] == [None, 0, 0, 1, 2, None]
+    assert [interval_end(active, i) for i in range(3)] == [NOW + 10, NOW + 20, NOW + 25]
+    assert proof_deadline(active, 2) == NOW + 35
 
 
 async def test_thousands_of_leases_are_one_decision(pool: asyncpg.Pool) -> None:
@@ -171,7 +174,38 @@ async def test_thousands_of_leases_are_one_decision(pool: asyncpg.Pool) -> None:
     await work(pool, str(head.address), str(head.cluster), "booked", 1)
     await store.plan()
     begun = time.monotonic()
-    assert await Launcher(store, stepper)._once()
+    assert await Scheduler(store, stepper)._once()
     assert time.monotonic() - begun < 5
     [seen] = await store.overview()
     assert (seen.phase, seen.live) == (ClusterPhase.STARTING, 6_000)
+
+
+class Failing(Store):
+    """A store that fails in ways nobody thought of, then works."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.faults = 3
+
+    async def plan(self) -> int:
+        if self.faults:
+            self.faults -= 1
+            raise ZeroDivisionError("bug")
+        return await super().plan()
+
+
+async def test_a_fault_in_a_round_does_not_end_the_launcher(
+    pool: asyncpg.Pool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ionet_launcher.scheduler._RETRY_SECS", 0.01)
+    lease, store, stopping = lease_view(), Failing(pool, ME), asyncio.Event()
+    await work(pool, str(lease.address), str(lease.cluster), "booked", 1)
+    stepper = Stepper(Given(view(lease)), SESSION, {lease.node: "http://127.0.0.1:9"})
+    running = asyncio.create_task(Scheduler(store, stepper).run(stopping))
+    while not (seen := await store.overview()) or seen[0].phase == ClusterPhase.PLANNED:
+        await asyncio.sleep(0.02)
+        assert not running.done()
+    stopping.set()
+    await running
+    await stepper.aclose()
+    assert caplog.text.count("a round failed; trying again") == 3

@@ -10,7 +10,7 @@ from hashlib import sha256
 from ionet import ed25519
 from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
-from ionet.rules import merkle
+from ionet.rules import challenges, merkle
 from program import calls
 from program.calls import LeaseRef
 from program.chain import Call, Landed
@@ -76,7 +76,7 @@ def leave_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
 
 def challenge(lease: LeaseRef, interval: int, key: Keypair) -> bytes:
     """The signature that a session key sends in an interval."""
-    return bytes(key.sign_message(merkle.challenge_message(bytes(lease.key), interval)))
+    return challenges.sign_challenge(key, lease.key, interval)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Record:
     def prove(self, interval: int, secs: int, *, results: int = 2, signature: bytes | None = None) -> Landed:
         """Appends a proof of the challenge (`signature`; the present session key's by default) and some results."""
         signature = signature or challenge(self.lease, interval, self.key)
-        tasks = [merkle.CHALLENGE_TASK_ID, *(sha256(bytes([i])).digest() for i in range(results))]
+        tasks = [challenges.TASK_ID, *(sha256(bytes([i])).digest() for i in range(results))]
         hashes = [merkle.result_hash(signature), *tasks[1:]]
         lease = bytes(self.lease.key)
         leaves = tuple(
@@ -151,7 +151,7 @@ class Record:
     def evidence(self, at: int, key: Pubkey | None = None) -> Instruction:
         """The instruction that verifies the challenge answered in proof number `at`."""
         proof = self.proofs[at]
-        message = merkle.challenge_message(bytes(self.lease.key), proof.entry.interval)
+        message = challenges.challenge_message(self.lease.key, proof.entry.interval)
         return ed25519.verify_instruction(key or self.key.pubkey(), message, proof.signature)
 
     def defend(self, *ats: int) -> list[Landed]:

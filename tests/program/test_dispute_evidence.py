@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from ionet import ed25519
 from ionet.generated.events import DisputeResolved
-from ionet.rules import merkle
+from ionet.rules import challenges, merkle
 from program import calls, disputes
 from program.calls import NOBODY, LeaseRef
 from program.chain import Call, refused, who
@@ -33,7 +33,7 @@ def verified(key: Keypair, message: bytes) -> Instruction:
 
 
 def message_of(lease: LeaseRef, interval: int) -> bytes:
-    return merkle.challenge_message(bytes(lease.key), interval)
+    return challenges.challenge_message(lease.key, interval)
 
 
 def proven_with(record: Record, signature: bytes) -> Record:

@@ -7,22 +7,40 @@ from typing import Protocol
 from ionet.agent_api import Spec, Status
 
 
-class ProviderError(Exception):
-    """The provider cannot do what was asked."""
+class Driver(Protocol):
+    """A renter's Python program that runs beside a member."""
 
+    async def read(self) -> bytes:
+        """The next piece of what it prints; empty when there is no more."""
 
-class BusyError(ProviderError):
-    """Another lease, or the same lease with other parameters, holds the node."""
+    async def ended(self) -> int:
+        """Its exit code, once it has one."""
+
+    def kill(self) -> None:
+        """End it with everything it started; nothing happens when it has ended."""
 
 
 class Provider(Protocol):
     """Runs at most one Ray node. Every call may be repeated, also after a crash of the caller or of the provider."""
 
+    @property
+    def spec(self) -> Spec | None:
+        """What was last asked to run, until it is stopped."""
+
+    async def adopt(self) -> Status:
+        """After a crash of the caller: take over what runs, end what it left behind (drivers, half-started nodes)."""
+
     async def start(self, spec: Spec) -> Status:
-        """Start the member, or do nothing when it runs already. Raises BusyError."""
+        """Start the member, or do nothing when it runs already. Raises NodeBusy."""
+
+    async def restart(self) -> Status:
+        """Start the last member again, with the same parameters, when its process has ended."""
 
     async def status(self) -> Status:
         """What runs now."""
 
     async def stop(self, lease: str) -> Status:
-        """Stop the member of `lease` and remove its files; nothing happens when it does not run. Raises BusyError."""
+        """Stop the member of `lease` and remove its files; nothing happens when it does not run. Raises NodeBusy."""
+
+    async def run_driver(self, script: bytes) -> Driver:
+        """Start a Python driver beside the running member. Raises NodeIdle."""

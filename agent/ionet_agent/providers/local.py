@@ -6,8 +6,6 @@ Ray's own `ray stop` is never called: it ends every Ray process on the machine, 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -17,28 +15,17 @@ import time
 from pathlib import Path
 
 import msgspec
-from ionet.agent_api import Phase, Role, Spec, Status
-from ionet.ray import SPOOL_VARIABLE
+from ionet.agent_api import Phase, Spec, Status
+from ionet.agent_errors import NodeBusy, NodeIdle
+from ionet.errors import ConfigError
 
 from ionet_agent import processes
 from ionet_agent.files import write_private
-from ionet_agent.providers.base import BusyError, ProviderError
+from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
 
-OBJECT_STORE_BYTES = 80 * 1024 * 1024
 STOP_GRACE_SECS = 5.0
-_MODULE = "ray.scripts.scripts"
-_STARTED = b"Ray runtime started."
+_READ_BYTES = 65536
 _REPLACED_BY_RAY = ("127.0.0.1", "localhost", "::1")
-_NAMED_PORTS = (
-    "node-manager",
-    "object-manager",
-    "dashboard-agent-listen",
-    "dashboard-agent-grpc",
-    "runtime-env-agent",
-    "metrics-export",
-)
-_FIXED_PORTS = 1 + len(_NAMED_PORTS)
-_MIN_PORTS = _FIXED_PORTS + 8
 # Ray keeps unix sockets some 70 characters below its temporary folder, and a socket path ends at 107.
 _MAX_TEMP_LEN = 36
 
@@ -54,23 +41,41 @@ class Record(msgspec.Struct):
     start_ticks: int | None = None
 
 
+class LocalDriver:
+    """A driver as a child process in a session of its own."""
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout is not None
+        self._child, self._output = child, child.stdout
+
+    async def read(self) -> bytes:
+        return await self._output.read(_READ_BYTES)
+
+    async def ended(self) -> int:
+        return await self._child.wait()
+
+    def kill(self) -> None:
+        if self._child.returncode is None:
+            processes.end_group(self._child.pid)
+
+
 class LocalProvider:
-    """Runs one Ray node of this machine.
+    """Runs one Ray node of this machine; a `Provider`.
 
     `base` keeps its state file; tasks of a lease record results in the file of its name in the folder `spool`. `ip`
     and `ports` are the node's own; several nodes of one machine take different loopback addresses, but not 127.0.0.1,
     which Ray replaces by the address of the first interface. `num_cpus` is what Ray offers beside the processors.
+    Raises ConfigError for what cannot work.
     """
 
     def __init__(self, base: Path, *, node: str, ip: str, ports: range, spool: Path, num_cpus: int = 1) -> None:
         if ip in _REPLACED_BY_RAY:
-            raise ProviderError(f"Ray replaces {ip} by another address; use another of 127.0.0.0/8")
-        if len(ports) < _MIN_PORTS:
-            raise ProviderError(f"a Ray node needs at least {_MIN_PORTS} ports, got {len(ports)}")
+            raise ConfigError(f"Ray replaces {ip} by another address; use another of 127.0.0.0/8")
+        if len(ports) < MIN_PORTS:
+            raise ConfigError(f"a Ray node needs at least {MIN_PORTS} ports, got {len(ports)}")
         if len(tempfile.gettempdir()) > _MAX_TEMP_LEN - len("/ionet-") - 16:
-            raise ProviderError(f"the temporary folder {tempfile.gettempdir()} has too long a name for Ray's sockets")
-        self._base, self._ports, self._node, self._spool = base, ports, node, spool
-        self._ip, self._num_cpus = ip, num_cpus
+            raise ConfigError(f"the temporary folder {tempfile.gettempdir()} has too long a name for Ray's sockets")
+        self._ray = RayNode(node, ip, ports, spool, num_cpus)
         self._state = base / "ray.json"
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = asyncio.Lock()
@@ -80,7 +85,7 @@ class LocalProvider:
     @property
     def address(self) -> str:
         """host:port at which this node serves as a head."""
-        return f"{self._ip}:{self._ports[0]}"
+        return self._ray.address
 
     @property
     def spec(self) -> Spec | None:
@@ -97,7 +102,7 @@ class LocalProvider:
             await processes.stop(_driver_tag(record.tag), None, 0)
             if record.pid is None:
                 # The owner died between the start and the record. Others may have joined what runs: keep it.
-                record.pid = next((pid for pid in processes.tagged(record.tag) if processes.runs(pid, _MODULE)), None)
+                record.pid = next((pid for pid in processes.tagged(record.tag) if processes.runs(pid, MODULE)), None)
                 record.start_ticks = processes.start_ticks(record.pid) if record.pid is not None else None
                 self._save(record)
             if not self._running(record):
@@ -109,7 +114,7 @@ class LocalProvider:
             record = self._load()
             if record is not None:
                 if not record.spec.same_member(spec):
-                    raise BusyError(f"the node already serves lease {record.spec.lease}")
+                    raise NodeBusy(f"it serves lease {record.spec.lease}")
                 if self._running(record):
                     return self._status(record)
                 await self._clear(record)
@@ -118,7 +123,11 @@ class LocalProvider:
             self._save(record)
             folder = _prepare(_folder(record.tag), spec)
             self._child = processes.spawn(
-                self._command(spec, folder), self._environment(spec, folder), record.tag, folder / "ray.log", folder
+                self._ray.command(spec, folder),
+                self._ray.environment(spec, folder),
+                record.tag,
+                folder / "ray.log",
+                folder,
             )
             record.pid, record.start_ticks = self._child.pid, processes.start_ticks(self._child.pid)
             self._save(record)
@@ -139,7 +148,7 @@ class LocalProvider:
             if record is None:
                 return self._idle()
             if record.spec.lease != lease:
-                raise BusyError(f"the node serves lease {record.spec.lease}")
+                raise NodeBusy(f"it serves lease {record.spec.lease}")
             await self._clear(record)
             self._state.unlink(missing_ok=True)
             return self._idle()
@@ -160,16 +169,16 @@ class LocalProvider:
         return record.pid is not None and processes.start_ticks(record.pid) == record.start_ticks
 
     def _idle(self) -> Status:
-        return Status(Phase.IDLE, self.address, self._ip)
+        return Status(Phase.IDLE, self.address, self._ray.ip)
 
     def _status(self, record: Record) -> Status:
         lease, log = record.spec.lease, _folder(record.tag) / "ray.log"
         text = log.read_bytes() if log.exists() else b""
         if record.pid is None or not self._running(record):
             reason = _last_line(text) or "the Ray process never started"
-            return Status(Phase.FAILED, self.address, self._ip, lease, reason=reason)
-        phase = Phase.UP if _STARTED in text else Phase.STARTING
-        return Status(phase, self.address, self._ip, lease, since=record.since)
+            return Status(Phase.FAILED, self.address, self._ray.ip, lease, reason=reason)
+        phase = Phase.UP if STARTED in text else Phase.STARTING
+        return Status(phase, self.address, self._ray.ip, lease, since=record.since)
 
     def _load(self) -> Record | None:
         try:
@@ -180,74 +189,26 @@ class LocalProvider:
     def _save(self, record: Record) -> None:
         write_private(self._state, msgspec.json.encode(record))
 
-    def _command(self, spec: Spec, folder: Path) -> list[str]:
-        # `-m` and not the script on PATH: the same interpreter and packages as the agent, whatever PATH says.
-        command = [sys.executable, "-m", _MODULE, "start", "--block", "--disable-usage-stats"]
-        if spec.role is Role.HEAD:
-            command += ["--head", f"--port={self._ports[0]}", "--include-dashboard=false"]
-        else:
-            command += [f"--address={spec.address}"]
-        ports = dict(zip(_NAMED_PORTS, self._ports[1:], strict=False))
-        labels = {"ionet-node": self._node, "ionet-lease": spec.lease}
-        return [
-            *command,
-            *(f"--{name}-port={port}" for name, port in ports.items()),
-            f"--min-worker-port={self._ports[_FIXED_PORTS]}",
-            f"--max-worker-port={self._ports[-1]}",
-            f"--node-ip-address={self._ip}",
-            f"--temp-dir={folder}",
-            f"--num-cpus={self._num_cpus}",
-            f"--num-gpus={spec.processors}",
-            f"--object-store-memory={OBJECT_STORE_BYTES}",
-            "--include-log-monitor=false",
-            "--labels=" + ",".join(f"{key}={value}" for key, value in labels.items()),
-            f"--resources={json.dumps({f'ionet-{self._node}': 1})}",
-        ]
-
-    async def run_driver(self, script: bytes) -> asyncio.subprocess.Process:
-        """Start a Python driver beside the running member; its output is one pipe. Raises ProviderError when idle."""
+    async def run_driver(self, script: bytes) -> LocalDriver:
+        """Start a Python driver beside the running member; its output is one pipe. Raises NodeIdle."""
         record = self._load()
         if record is None or not self._running(record):
-            raise ProviderError("no Ray node runs here")
+            raise NodeIdle
         folder = _folder(record.tag)
         path = folder / "tmp" / f"driver-{secrets.token_hex(4)}.py"
         write_private(path, script)
-        environment = {**self._environment(record.spec, folder), processes.TAG_VARIABLE: _driver_tag(record.tag)}
-        return await asyncio.create_subprocess_exec(
+        environment = self._ray.environment(record.spec, folder)
+        child = await asyncio.create_subprocess_exec(
             sys.executable,
             str(path),
-            env=environment,
+            env={**environment, processes.TAG_VARIABLE: _driver_tag(record.tag)},
             cwd=folder / "home",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-    def _environment(self, spec: Spec, folder: Path) -> dict[str, str]:
-        return {**_environment(spec, folder), SPOOL_VARIABLE: str(self._spool / spec.lease), "IONET_NODE": self._node}
-
-
-def _environment(spec: Spec, folder: Path) -> dict[str, str]:
-    """The environment of a Ray process or driver of this member: nothing of the agent's own leaks into it."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "NVIDIA_VISIBLE_DEVICES") if name in os.environ}
-    return {
-        **kept,
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": str(folder / "home"),
-        "TMPDIR": str(folder / "tmp"),
-        "PYTHONUNBUFFERED": "1",
-        # Said explicitly: Ray otherwise decides by whether a token file lies in HOME.
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": spec.token,
-        "RAY_USE_TLS": "1",
-        "RAY_TLS_SERVER_CERT": str(folder / "node.pem"),
-        "RAY_TLS_SERVER_KEY": str(folder / "node.key"),
-        "RAY_TLS_CA_CERT": str(folder / "ca.pem"),
-        "RAY_ADDRESS": spec.address,
-        "IONET_LEASE": spec.lease,
-    }
+        return LocalDriver(child)
 
 
 def _folder(tag: str) -> Path:

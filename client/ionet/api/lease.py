@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from solders.instruction import Instruction
@@ -10,14 +11,14 @@ from solders.pubkey import Pubkey
 
 from ionet import addresses
 from ionet.api.base import RoleApi
-from ionet.defence import next_step, step_instructions
+from ionet.defence import fits, step_instructions
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.events import ProofAppended
 from ionet.generated.types import ProofEntry
 from ionet.plan import Plan
-from ionet.rules.disputes import Evidence, challenge_key, closed_intervals, dispute_of, proofs_before
+from ionet.rules.disputes import Evidence, challenge_key, closed_proofs, dispute_of, next_step, proofs_before
 from ionet.wallet import Signer
 
 
@@ -121,14 +122,15 @@ class LeaseApi(RoleApi):
         """
 
         async def build() -> list[Instruction]:
-            found = await self.get(lease)
+            found, defender = await self.get(lease), self._chain.address
             key = challenge_key(await self._chain.fetch(Cluster, found.cluster), found.disputed_at)
             dispute = dispute_of(lease, found)
             chain = await self.proofs(lease) if proofs is None else proofs
-            step = next_step(dispute, chain, {interval: evidence}, defender=self._chain.address, key=key)
+            fit = partial(fits, dispute, defender=defender, program=self._chain.program)
+            step = next_step(dispute, chain, {interval: evidence}, fit)
             if step is None:
                 raise InvalidInput(f"interval {interval} of {lease} is not in dispute, or was passed over")
-            return step_instructions(dispute, step, defender=self._chain.address, key=key)
+            return step_instructions(dispute, step, defender=defender, challenged_by=key, program=self._chain.program)
 
         return self._plan(build)
 
@@ -142,13 +144,13 @@ class LeaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
-            closed = closed_intervals(found, await self._chain.rpc.unix_time())
+            closed = closed_proofs(found, await self._chain.rpc.unix_time())
             return [
                 self._ix.approve_lease(
                     authority=authority.pubkey if authority else self._chain.address,
                     cluster=found.cluster,
                     lease=lease,
-                    through_interval=min(closed, found.ring_next) if through is None else through,
+                    through_interval=closed if through is None else through,
                     proof_head=found.proof_head,
                 )
             ]

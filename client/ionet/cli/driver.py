@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ionet.cli.context import AsJson, connect, print_fields, pubkey, settings
-from ionet.errors import InvalidInput, IonetError
+from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ionet.agent_api import AgentClient
 
-T = TypeVar("T")
 Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
 Agent = Annotated[str, typer.Option(help="URL of the agent of the head's node.", envvar="IONET_AGENT")]
-
-
-class AgentFailed(IonetError):
-    """the node's agent did not do it"""
-
-    exit_code = 4
 
 
 def run(
@@ -51,7 +43,7 @@ def run(
                     typer.echo(event.output or "", nl=False)
         return "".join(kept), code
 
-    output, code = _asked(follow())
+    output, code = asyncio.run(follow())
     if as_json:
         print_fields({"exit_code": code, "output": output}, as_json=True)
     raise typer.Exit(code)
@@ -81,7 +73,7 @@ def connect_to(
             "RAY_TLS_SERVER_KEY": str(to / "node.key"),
         }
 
-    environment = _asked(ask())
+    environment = asyncio.run(ask())
     if as_json:
         print_fields(environment, as_json=True)
         return
@@ -95,20 +87,11 @@ async def _head(ctx: typer.Context, cluster: str, url: str) -> AgentClient:
     from ionet.wallet import read_keypair
 
     if not url.startswith(("http://", "https://")):
-        raise InvalidInput(f"{url} is no http address")
+        raise InvalidInput(f"{url} is not an http or https URL")
     async with connect(ctx, wallet=False) as client:
         found = await client.cluster.get(pubkey(cluster))
         lease = await client.lease.get(found.head_lease)
     return AgentClient(url, lease.node, read_keypair(settings(ctx).keypair))
-
-
-def _asked(work: Coroutine[None, None, T]) -> T:
-    from ionet.agent_api import AgentError, AgentUnreachableError
-
-    try:
-        return asyncio.run(work)
-    except (AgentError, AgentUnreachableError) as error:
-        raise AgentFailed(str(error)) from None
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

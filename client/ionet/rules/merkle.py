@@ -14,8 +14,6 @@ from hashlib import sha256
 
 HASH_LEN = 32
 EMPTY_ROOT = bytes(HASH_LEN)
-CHALLENGE_TASK_ID = sha256(b"ionet:challenge").digest()
-"""Task id of leaf 0: its result is the session key's 64-byte signature over the interval's challenge."""
 
 
 class MerkleError(ValueError):
@@ -47,11 +45,6 @@ def leaf(lease: bytes, interval: int, index: int, task_id: bytes, result_sha256:
         + _hash_of_32("task id", task_id)
         + _hash_of_32("result hash", result_sha256)
     ).digest()
-
-
-def challenge_message(lease: bytes, interval: int) -> bytes:
-    """What the session key signs in every interval (u64) of a lease; the signature becomes leaf 0."""
-    return sha256(b"ionet:challenge" + _hash_of_32("lease", lease) + interval.to_bytes(8, "little")).digest()
 
 
 def inner(left: bytes, right: bytes) -> bytes:

@@ -1,5 +1,5 @@
--- The launcher's own memory. What should run is in lease_work (the indexer's) and on the chain; here is what this
--- launcher has done about it. Several launchers, also with different keys, may share one database.
+-- The launcher's own memory. What should run is in lease_work (the indexer's) and on the chain; this is what
+-- this launcher has done about it. Several launchers, also with different keys, may share one database.
 CREATE TABLE launcher.cluster (
     launcher text NOT NULL,                    -- session key it acts with
     cluster text NOT NULL,
@@ -16,6 +16,7 @@ CREATE TABLE launcher.cluster (
     joined_at timestamptz,                     -- when all members were up and seen by a driver
     running_at timestamptz,                    -- when every meter ran
     next_at timestamptz NOT NULL DEFAULT now(),
+    live integer NOT NULL DEFAULT 0,           -- leases that had to be up when it was last looked at
     PRIMARY KEY (launcher, cluster)
 );
 CREATE INDEX cluster_due ON launcher.cluster (launcher, next_at) WHERE phase NOT IN ('stopped', 'failed');

@@ -29,8 +29,9 @@ from ionet.generated.events import (
     NodeSlashed,
 )
 from ionet.generated.types import NodeTerms
-from ionet.rules.disputes import closed_intervals
-from ionet.rules.merkle import challenge_message, result_hash
+from ionet.rules.challenges import challenge_answer
+from ionet.rules.disputes import disputable
+from ionet.rules.lease_time import LeaseStatus, final_at
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -47,7 +48,6 @@ DURATION_SECS = 30
 IO_TO_BURN, BUDGET = 10 * IO_UNIT, 5 * USD_UNIT
 SESSION_SECS = 3_600
 ACTIVE_WITHIN_SECS, DEFENDED_WITHIN_SECS, POLL_SECS = 150.0, 30.0, 0.3
-BOOKED, READY, ACTIVE = 1, 2, 3
 
 Say = Callable[[str], None]
 
@@ -130,11 +130,11 @@ async def book(renter: Party, nodes: list[Pubkey], session: Keypair) -> tuple[Pu
 async def until_active(renter: Party, leases: list[Pubkey], say: Say) -> list[Lease]:
     """Wait until every meter runs: Ray is up, the launcher has checked the hardware and accepted."""
     deadline = time.monotonic() + ACTIVE_WITHIN_SECS
-    names = {BOOKED: "starting", READY: "ready", ACTIVE: "running"}
+    names = {LeaseStatus.BOOKED: "starting", LeaseStatus.READY: "ready", LeaseStatus.ACTIVE: "running"}
     while time.monotonic() < deadline:
         found = [lease for lease in await renter.client.fetch_many(Lease, leases) if lease is not None]
-        say(", ".join(names.get(lease.status, "over") for lease in found))
-        if len(found) == len(leases) and all(lease.status == ACTIVE for lease in found):
+        say(", ".join(names.get(LeaseStatus(lease.status), "over") for lease in found))
+        if len(found) == len(leases) and all(lease.status == LeaseStatus.ACTIVE for lease in found):
             return found
         await asyncio.sleep(POLL_SECS)
     raise DemoFailed(f"the cluster was not running after {ACTIVE_WITHIN_SECS:.0f} s")
@@ -177,11 +177,9 @@ async def _disputable(client: Client, session: Keypair, lease: Pubkey, api: str)
     deadline = time.monotonic() + DURATION_SECS
     while time.monotonic() < deadline:
         found, now = await client.lease.get(lease), await client.rpc.unix_time()
-        closed = min(closed_intervals(found, now), found.ring_next)
-        for interval in reversed(range(found.ring_base, closed)):
-            answer = session.sign_message(challenge_message(bytes(lease), interval))
+        for interval in reversed(disputable(found, now)):
             with contextlib.suppress(NotTraced):
-                await fetch_occurrences(api, result_hash(bytes(answer)))
+                await fetch_occurrences(api, challenge_answer(session, lease, interval))
                 return interval
         await asyncio.sleep(POLL_SECS)
     raise DemoFailed(f"no interval of lease {lease} was challenged and proven")
@@ -212,7 +210,7 @@ async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) ->
     Returns what the cluster came to, and the bonds that were paid to suppliers.
     """
     anyone = cast.stranger.client
-    final = max([await _final_at(anyone, lease) for lease in leases])
+    final = max([final_at(await anyone.lease.get(lease)) for lease in leases])
     while (left := final - await anyone.rpc.unix_time()) >= 0:
         say(f"{left + 1} s until the last proof can no longer be disputed")
         await asyncio.sleep(min(left + 1, 1))
@@ -229,12 +227,6 @@ async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) ->
         with contextlib.suppress(program_errors.ZeroAmount):
             await anyone.network.burn(mint)
     return closed, bonds
-
-
-async def _final_at(client: Client, lease: Pubkey) -> int:
-    """When nothing about a lease can change any more, unix seconds."""
-    found = await client.lease.get(lease)
-    return found.ends_at + found.grace_intervals * found.interval_secs + found.dispute_window_secs
 
 
 async def trace(anyone: Party, api: str, result: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from client.cli.test_commands import Town, only_event
 from ionet import addresses
 from ionet.client import Client
 from ionet.program import PROGRAM
-from ionet.rules import merkle
+from ionet.rules import challenges, merkle
 from ionet.wallet import KeypairSigner, read_keypair, write_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -245,11 +245,11 @@ def running_lease(village: Village, node: str, *, owner: str = "supplier", devic
 
 def prove(village: Village, lease: str, node: str, interval: int, *, device: str = "device") -> tuple[str, str]:
     """Let an interval pass and prove it. Returns the signature of its challenge and the path of leaf 0, in hex."""
-    key = bytes(Pubkey.from_string(lease))
-    signature = bytes(read_keypair(village.file("session")).sign_message(merkle.challenge_message(key, interval)))
+    key = Pubkey.from_string(lease)
+    signature = challenges.sign_challenge(read_keypair(village.file("session")), key, interval)
     leaves = [
-        merkle.leaf(key, interval, 0, merkle.CHALLENGE_TASK_ID, merkle.result_hash(signature)),
-        merkle.leaf(key, interval, 1, bytes(32), merkle.result_hash(b"result")),
+        challenges.leaf_zero(key, interval, signature),
+        merkle.leaf(bytes(key), interval, 1, bytes(32), merkle.result_hash(b"result")),
     ]
     village.pass_time(3)
     machine = KeypairSigner(read_keypair(village.file(device)))

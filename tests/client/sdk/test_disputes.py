@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 from client.sdk.conftest import SOL
 from client.sdk.patient import Patient, Running, running
 from ionet.client import Client
-from ionet.defence import next_step
+from ionet.defence import fits
 from ionet.errors import InvalidInput
 from ionet.generated.errors import DisputeOpen, NotRenterOrSession, NotServing, RangeNotDisputable
 from ionet.generated.events import (
@@ -22,8 +23,9 @@ from ionet.generated.events import (
     LeaseSettled,
 )
 from ionet.generated.types import ProofEntry
-from ionet.rules import merkle
-from ionet.rules.disputes import START, Dispute, Evidence, WrongChain, next_head, openings
+from ionet.program import PROGRAM
+from ionet.rules import challenges, merkle
+from ionet.rules.disputes import START, Dispute, Evidence, WrongChain, next_head, next_step, openings
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -49,10 +51,11 @@ async def wide(patient: Patient) -> AsyncIterator[Patient]:
 
 def evidence(here: Running, interval: int, results: int = 0) -> tuple[bytes, Evidence]:
     """Root of an interval that was challenged and had so many results, and what opens it."""
-    lease = bytes(here.lease)
-    signature = bytes(here.session.sign_message(merkle.challenge_message(lease, interval)))
-    leaves = [merkle.leaf(lease, interval, 0, merkle.CHALLENGE_TASK_ID, merkle.result_hash(signature))]
-    leaves += [merkle.leaf(lease, interval, 1 + i, bytes(32), merkle.result_hash(b"r%d" % i)) for i in range(results)]
+    lease = here.lease
+    signature = challenges.sign_challenge(here.session, lease, interval)
+    leaves = [challenges.leaf_zero(lease, interval, signature)]
+    hashes = [merkle.result_hash(b"r%d" % number) for number in range(results)]
+    leaves += [merkle.leaf(bytes(lease), interval, 1 + i, bytes(32), hashed) for i, hashed in enumerate(hashes)]
     return merkle.root(leaves), Evidence(signature, tuple(merkle.path(leaves, 0)))
 
 
@@ -181,7 +184,8 @@ async def test_steps_of_any_defence_lead_to_its_intervals() -> None:
         dispute, defended = Dispute(key, key, key, first, last + 1, head), []
         wanted = [interval for interval in sorted(opens, reverse=True) if interval >= first]
         assert [walked[0].interval for walked in openings(dispute, proofs, opens)] == wanted
-        while (step := next_step(dispute, proofs, opens, defender=key, key=key)) is not None:
+        fit = partial(fits, dispute, defender=key, program=PROGRAM)
+        while (step := next_step(dispute, proofs, opens, fit)) is not None:
             at = step.prev_head
             for entry in step.entries:
                 at = next_head(at, entry)

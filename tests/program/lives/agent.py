@@ -7,7 +7,7 @@ from hashlib import sha256
 from ionet import ed25519
 from ionet.generated.accounts import Cluster, Lease
 from ionet.generated.types import ProofEntry
-from ionet.rules import merkle
+from ionet.rules import challenges, merkle
 from program import calls
 from program.calls import LeaseRef
 from program.chain import Call
@@ -31,7 +31,7 @@ class Agent:
     def proof(self, interval: int, secs: int, device: Keypair, session: Keypair) -> tuple[Call, Proof]:
         """The call that proves an interval which the session key challenged, and what to keep if it goes through."""
         signature = challenge(self.lease, interval, session)
-        tasks = [merkle.CHALLENGE_TASK_ID, sha256(b"a task").digest()]
+        tasks = [challenges.TASK_ID, sha256(b"a task").digest()]
         hashes = [merkle.result_hash(signature), tasks[1]]
         key = bytes(self.lease.key)
         leaves = tuple(merkle.leaf(key, interval, i, *pair) for i, pair in enumerate(zip(tasks, hashes, strict=True)))
@@ -66,6 +66,6 @@ class Agent:
         entries = [kept.entry for kept in self.proofs[at:reached]]
         path = merkle.path(proof.leaves, 0)
         call = defend_lease(self.lease, self.head(at), entries, opened=True, path=path, by=by)
-        message = merkle.challenge_message(bytes(self.lease.key), proof.entry.interval)
+        message = challenges.challenge_message(self.lease.key, proof.entry.interval)
         verified = ed25519.verify_instruction(key, message, proof.signature)
         return Call(call.name, call.instruction, call.signers, (verified,))

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
-from ionet.rules.lease_time import LeaseStatus, NodeView
-from solders.pubkey import Pubkey
+from ionet.errors import IonetError
+from ionet.lease_view import NodeView
+from ionet.rules.disputes import may_be_disputed
+from ionet.rules.lease_time import LeaseStatus, runs_at
 
-from ionet_agent.chain import Chain, ChainError
 from ionet_agent.defender import Defender
 from ionet_agent.journal import Journal
+from ionet_agent.node_chain import NodeChain
 from ionet_agent.prover import Prover
-from ionet_agent.providers.local import LocalProvider
+from ionet_agent.providers.base import Provider
 
 _MIN_BACKOFF_SECS, _MAX_BACKOFF_SECS = 1.0, 5.0
-_log = logging.getLogger("ionet.agent")
+_log = logging.getLogger(__name__)
 
 
 class Uploader(Protocol):
@@ -29,24 +31,23 @@ class Uploader(Protocol):
         """Upload what nobody has yet. Never raises for an indexer that does not answer."""
 
 
-class Agent:
-    """One node: its view of the chain, its Ray process, its proofs."""
+class Loop:
+    """One node: its view of the chain, its Ray process, its proofs. `spools` holds a spool file per lease."""
 
     def __init__(
         self,
-        chain: Chain,
+        chain: NodeChain,
         journal: Journal,
-        provider: LocalProvider,
+        provider: Provider,
         spools: Path,
         *,
-        device: Pubkey,
         report_hash: bytes,
         uploader: Uploader | None = None,
         poll_secs: float = 0.5,
     ) -> None:
         self._chain, self._journal, self._provider, self._spools = chain, journal, provider, spools
         self._prover = Prover(chain, journal, spools)
-        self._defender = Defender(chain, journal, device)
+        self._defender = Defender(chain, journal)
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
         self._view: NodeView | None = None
         self._viewed_at = 0.0
@@ -68,7 +69,7 @@ class Agent:
             if loop.done():
                 loop.result()  # an error nobody expected: end, and leave Ray to the next agent
         finally:
-            # Wherever the loop is: being stopped is to it what being killed is.
+            # Cancelling is safe at any point, just as a kill is.
             for task in (loop, told):
                 task.cancel()
             await asyncio.wait([loop, told])
@@ -80,12 +81,12 @@ class Agent:
         while True:
             try:
                 await self.tick()
-            except ChainError as error:
-                _log.warning("the chain did not answer: %s", error)
+            except IonetError as error:
+                _log.warning("cannot go on yet: %s", error, extra={"action": "no_chain"})
             await asyncio.sleep(self._poll_secs)
 
     async def tick(self) -> None:
-        """One round. Raises ChainError."""
+        """One round. Raises IonetError when the chain gives no useful answer; then the next round may do better."""
         view = await self._chain.view(self._journal.leases())
         self._view, self._viewed_at = view, time.monotonic()
         status = await self._provider.status()
@@ -107,20 +108,20 @@ class Agent:
         lease = view.lease
         if status.lease is None:
             return
-        if lease is None or str(lease.address) != status.lease or not lease.runs_at(view.now):
-            _log.info("lease %s is over: stopping its member", status.lease)
+        if lease is None or str(lease.address) != status.lease or not runs_at(lease, view.now):
+            _log.info("lease %s is over: stopping its member", status.lease, extra={"action": "stop_member"})
             await self._provider.stop(status.lease)
         elif status.phase is Phase.FAILED:
             await self._restart(status)
         elif status.phase is Phase.UP:
             self._backoff = _MIN_BACKOFF_SECS
-            if lease.status is LeaseStatus.BOOKED:
+            if lease.status == LeaseStatus.BOOKED:
                 await self._chain.send(await self._chain.sign_ready(lease, self._report_hash))
 
     async def _restart(self, status: Status) -> None:
         if time.monotonic() < self._restart_at:
             return
-        _log.warning("Ray ended (%s); starting it again", status.reason)
+        _log.warning("Ray ended (%s); starting it again", status.reason, extra={"action": "restart_member"})
         self._restart_at = time.monotonic() + self._backoff
         self._backoff = min(self._backoff * 2, _MAX_BACKOFF_SECS)
         await self._provider.restart()
@@ -130,7 +131,7 @@ class Agent:
         waiting = {proof.lease for proof in self._journal.to_upload()} if self._uploader is not None else set()
         for name in self._journal.leases():
             lease = view.find(name)
-            if name not in waiting and (lease is None or not lease.disputable_at(view.now)):
+            if name not in waiting and (lease is None or not may_be_disputed(lease, view.now)):
                 self._journal.forget(name)
                 self._defender.forget(name)
                 (self._spools / name).unlink(missing_ok=True)

@@ -9,41 +9,19 @@ import json
 from collections.abc import Callable, Sequence
 
 import msgspec
-from ionet.defence import Step
+from ionet import defence
+from ionet.errors import ChainRefused, ProgramError, TransactionExpired
+from ionet.generated import errors
 from ionet.generated.types import ProofEntry
+from ionet.lease_view import LeaseView, NodeView
+from ionet.program import PROGRAM
 from ionet.rules import merkle
-from ionet.rules.disputes import Dispute, Evidence, next_head
-from ionet.rules.lease_time import LeaseStatus, LeaseView, NodeView
-from ionet_agent.chain import ExpiredError, RefusedError, Signed
-from solders.keypair import Keypair
+from ionet.rules.challenges import is_signed_by, leaf_zero
+from ionet.rules.disputes import Dispute, Evidence, Step, can_defend, chain_head, is_disputed, next_head
+from ionet.rules.lease_time import LeaseStatus, interval_end, interval_start, intervals, proof_deadline
+from ionet_agent.node_chain import Signed
+from leases import DEVICE, SESSION
 from solders.pubkey import Pubkey
-from solders.signature import Signature
-
-SESSION, RENTER = Keypair.from_seed(bytes([1] * 32)), Keypair.from_seed(bytes([2] * 32))
-
-
-def lease_view(**changes: object) -> LeaseView:
-    """A booked lease of a head with ten intervals of 10 s."""
-    lease = LeaseView(
-        address=Pubkey.from_bytes(bytes([3] * 32)),
-        node=Pubkey.from_bytes(bytes([4] * 32)),
-        cluster=Pubkey.from_bytes(bytes([5] * 32)),
-        renter=RENTER.pubkey(),
-        session_key=SESSION.pubkey(),
-        session_expires_at=2**40,
-        head_lease=Pubkey.from_bytes(bytes([3] * 32)),
-        status=LeaseStatus.BOOKED,
-        processors=2,
-        ready_by=2**40,
-        accept_by=0,
-        started_at=0,
-        ends_at=0,
-        interval_secs=10,
-        grace_intervals=1,
-        ring_next=0,
-        proof_head=bytes(32),
-    )
-    return msgspec.structs.replace(lease, **changes)
 
 
 class MemoryChain:
@@ -73,6 +51,9 @@ class MemoryChain:
             lease=str(lease.address), interval=interval, served=served_secs, root=root.hex(), gpu_ms=gpu_ms
         )
 
+    def fits(self, dispute: Dispute, step: Step) -> bool:
+        return defence.fits(dispute, step, defender=DEVICE.pubkey(), program=PROGRAM)
+
     async def sign_defence(self, dispute: Dispute, step: Step) -> Signed:
         self._steps[self._signed + 1] = step
         return self._sign(lease=str(dispute.lease), step=self._signed + 1)
@@ -84,7 +65,7 @@ class MemoryChain:
         """As `dispute_lease`, by whoever may."""
         lease = self.past or self.lease
         assert lease is not None
-        assert self.now() >= lease.proof_deadline(end - 1)
+        assert self.now() >= proof_deadline(lease, end - 1)
         self.put(
             lease,
             dispute_from=first,
@@ -95,11 +76,9 @@ class MemoryChain:
 
     def _defend(self, lease: LeaseView, step: Step) -> None:
         """As `defend_lease`: the chain, the signature, the path, the place."""
-        head, entry = step.prev_head, step.entries[0]
-        for each in step.entries:
-            head = next_head(head, each)
-        if not lease.is_disputed or head != lease.dispute_head:
-            raise RefusedError("WrongProofChain")
+        entry = step.entries[0]
+        if not is_disputed(lease) or chain_head(step.entries, step.prev_head) != lease.dispute_head:
+            raise errors.WrongProofChain
         if step.evidence is not None:
             self._check(lease, entry, step.evidence)
             self.defended.append((entry.interval, entry.served_secs))
@@ -107,15 +86,13 @@ class MemoryChain:
         self.put(lease, dispute_head=step.prev_head)
 
     def _check(self, lease: LeaseView, entry: ProofEntry, evidence: Evidence) -> None:
-        name, signature = bytes(lease.address), Signature.from_bytes(evidence.signature)
-        if not signature.verify(SESSION.pubkey(), merkle.challenge_message(name, entry.interval)):
-            raise RefusedError("the precompile refuses the signature")
-        task, result = merkle.CHALLENGE_TASK_ID, merkle.result_hash(evidence.signature)
-        node = merkle.leaf(name, entry.interval, 0, task, result)
+        if not is_signed_by(SESSION.pubkey(), lease.address, entry.interval, evidence.signature):
+            raise ChainRefused("the precompile refuses the signature")
+        node = leaf_zero(lease.address, entry.interval, evidence.signature)
         for sibling in evidence.path:
             node = merkle.inner(node, sibling)
-        if node != entry.root or not lease.can_defend(entry.interval):
-            raise RefusedError("WrongEvidence")
+        if node != entry.root or not can_defend(lease, entry.interval):
+            raise errors.WrongEvidence
 
     def put(self, lease: LeaseView, **changes: object) -> LeaseView:
         """Change a lease."""
@@ -134,11 +111,11 @@ class MemoryChain:
         if signed.raw in self.executed:
             return
         if self.now() > signed.last_valid_block_height:
-            raise ExpiredError("blockhash expired")
+            raise TransactionExpired("blockhash expired")
         what = json.loads(signed.raw)
         lease = (await self.view([what["lease"]])).find(what["lease"])
         if lease is None:
-            raise RefusedError("no such lease")
+            raise ChainRefused("no such lease")
         if "step" in what:
             self._defend(lease, self._steps[what["step"]])
         elif "ready" in what:
@@ -148,14 +125,14 @@ class MemoryChain:
         self.executed.append(signed.raw)
 
     def _mark_ready(self, lease: LeaseView, report_hash: bytes) -> None:
-        if lease.status is not LeaseStatus.BOOKED:
-            raise RefusedError("WrongLeaseState")
+        if lease.status != LeaseStatus.BOOKED:
+            raise errors.WrongLeaseState
         self.ready.append(report_hash)
-        self.lease = msgspec.structs.replace(lease, status=LeaseStatus.READY, accept_by=2**40)
+        self.put(lease, status=LeaseStatus.READY, ready_at=self.now(), accept_deadline_secs=2**31)
 
     def accept(self, duration: int) -> None:
         assert self.lease is not None
-        assert self.lease.status is LeaseStatus.READY
+        assert self.lease.status == LeaseStatus.READY
         now = self.now()
         self.lease = msgspec.structs.replace(
             self.lease, status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + duration
@@ -163,19 +140,19 @@ class MemoryChain:
 
     def _append(self, lease: LeaseView, interval: int, served: int, root: bytes, gpu_ms: int) -> None:
         now, before = self.now(), self.served.get(interval, 0)
-        checks = {
-            "WrongLeaseState": lease.status in (LeaseStatus.ACTIVE, LeaseStatus.ENDED),
-            "ZeroHash": root != bytes(32),
-            "ZeroAmount": served > 0,
-            "LeaseEnded": 0 <= interval < lease.intervals(),
-            "IntervalNotOpen": lease.interval_start(interval) <= now < lease.proof_deadline(interval),
-            "ServedTooLong": served <= min(now, lease.interval_end(interval)) - lease.interval_start(interval),
-            "ProofOutOfOrder": interval >= lease.ring_next or before > 0,
-            "ProofLowered": served >= before,
+        checks: dict[type[ProgramError], bool] = {
+            errors.WrongLeaseState: lease.status in (LeaseStatus.ACTIVE, LeaseStatus.ENDED),
+            errors.ZeroHash: root != bytes(32),
+            errors.ZeroAmount: served > 0,
+            errors.LeaseEnded: 0 <= interval < intervals(lease),
+            errors.IntervalNotOpen: interval_start(lease, interval) <= now < proof_deadline(lease, interval),
+            errors.ServedTooLong: served <= min(now, interval_end(lease, interval)) - interval_start(lease, interval),
+            errors.ProofOutOfOrder: interval >= lease.ring_next or before > 0,
+            errors.ProofLowered: served >= before,
         }
-        for name, holds in checks.items():
+        for refusal, holds in checks.items():
             if not holds:
-                raise RefusedError(name)
+                raise refusal
         self.served[interval], self.roots[interval] = served, root
         entry = ProofEntry(interval, served, gpu_ms, root)
         self.chain.append(entry)

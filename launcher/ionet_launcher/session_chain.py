@@ -1,4 +1,4 @@
-"""The launcher's side of the chain: reads a cluster, accepts readiness with the session key."""
+"""The launcher's side of the chain: reads clusters, and acts with the session key that they name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import msgspec
 from ionet.client import Client
 from ionet.errors import InstructionFailed
 from ionet.executor import Bulk, Stopped, Verdict
-from ionet.lease_view import MAX_KEYS, Reader, lease_view
-from ionet.rules.lease_time import LeaseView
+from ionet.generated.accounts import Cluster
+from ionet.lease_view import MAX_KEYS, LeaseView, Reader
+from ionet.rules.lease_time import runs_at
 from solders.pubkey import Pubkey
 
 _READS_AT_ONCE = 8
@@ -20,17 +21,20 @@ class ClusterView(msgspec.Struct, frozen=True):
     """A cluster at one slot. `leases`: those of the asked addresses that exist and belong to it."""
 
     now: int
-    session_key: Pubkey
-    session_expires_at: int
-    head_lease: Pubkey
+    cluster: Cluster
     leases: list[LeaseView]
+
+    def is_named(self, session: Pubkey) -> bool:
+        """Whether the cluster names this session key, and it has not expired."""
+        return self.cluster.session_key == session and self.now < self.cluster.session_expires_at
 
     def live(self) -> list[LeaseView]:
         """Leases whose node has to be up, the head first."""
-        return sorted((lease for lease in self.leases if lease.runs_at(self.now)), key=lambda lease: not lease.is_head)
+        running = (lease for lease in self.leases if runs_at(lease, self.now))
+        return sorted(running, key=lambda lease: not lease.is_head)
 
 
-class LauncherChain:
+class SessionChain:
     """Reads and acts through `client`, whose wallet is the session key. Everything raises IonetError."""
 
     def __init__(self, client: Client) -> None:
@@ -50,11 +54,11 @@ class LauncherChain:
                 return None
             decoded = [(key, self._reader.lease(accounts, key)) for key in chunk]
             views = [
-                lease_view(key, lease, cluster)
+                LeaseView.of(key, lease, cluster)
                 for key, lease in decoded
                 if lease is not None and lease.cluster == address
             ]
-            return ClusterView(now, cluster.session_key, cluster.session_expires_at, cluster.head_lease, views)
+            return ClusterView(now, cluster, views)
 
         parts = await asyncio.gather(*map(read, chunks))
         found = [part for part in parts if part is not None]

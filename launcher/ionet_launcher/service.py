@@ -17,10 +17,10 @@ from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.agents_file import AgentsFile
-from ionet_launcher.chain import LauncherChain
-from ionet_launcher.cluster import Stepper
-from ionet_launcher.launcher import WORKERS, Launcher
 from ionet_launcher.review import NEITHER, Policy
+from ionet_launcher.scheduler import WORKERS, Scheduler
+from ionet_launcher.session_chain import SessionChain
+from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Overview, Store, migrate
 
 _CONNECT_SECS = 10.0
@@ -33,7 +33,7 @@ class LauncherConfig:
 
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
     indexer's database. agents: JSON file, node → URL of its agent. devices: whether hardware checks count real GPUs.
-    policy: what it may do about proven intervals in the renter's name.
+    policy: what it may do about proven intervals on the renter's behalf.
     """
 
     url: str
@@ -56,11 +56,11 @@ async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> Non
         async with pool.acquire() as connection:
             await migrate(connection)
         stepper = Stepper(
-            LauncherChain(client), session, AgentsFile(config.agents), devices=config.devices, policy=config.policy
+            SessionChain(client), session, AgentsFile(config.agents), devices=config.devices, policy=config.policy
         )
         async with contextlib.aclosing(stepper):
             announce(session.pubkey())
-            await Launcher(Store(pool, str(session.pubkey())), stepper, workers=config.workers).run(stopping)
+            await Scheduler(Store(pool, str(session.pubkey())), stepper, workers=config.workers).run(stopping)
 
 
 async def status(dsn: str, launcher: Pubkey) -> list[Overview]:

@@ -16,13 +16,13 @@ from ionet.generated import pdas
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
-from ionet_agent.agent import Agent
 from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal
-from ionet_agent.providers.base import ProviderError
+from ionet_agent.loop import Loop
+from ionet_agent.providers.base import Provider
 from ionet_agent.providers.local import LocalProvider
 from ionet_agent.report import measure
-from ionet_agent.rpc_chain import RpcChain
+from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.serve import serving
 from ionet_agent.server import Api
 from ionet_agent.upload import LeafUploader
@@ -62,22 +62,18 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
         node = config.node or pdas.node(client.program.id, device.pubkey())
         journal = stack.enter_context(contextlib.closing(Journal(config.base / "journal.db")))
         spools = config.base / "spool"
-        try:
-            provider = LocalProvider(
-                config.base, node=str(node), ip=config.ip, ports=config.ports, spool=spools, num_cpus=config.num_cpus
-            )
-        except ProviderError as error:
-            raise ConfigError(str(error)) from None
+        provider: Provider = LocalProvider(
+            config.base, node=str(node), ip=config.ip, ports=config.ports, spool=spools, num_cpus=config.num_cpus
+        )
         report = measure()
         uploader = LeafUploader(config.indexer, journal, device) if config.indexer else None
         if uploader is not None:
             stack.push_async_callback(uploader.close)
-        agent = Agent(
-            RpcChain(client, node, device),
+        agent = Loop(
+            RpcNodeChain(client, node, device),
             journal,
             provider,
             spools,
-            device=device.pubkey(),
             report_hash=report.hash(),
             uploader=uploader,
             poll_secs=config.poll_secs,

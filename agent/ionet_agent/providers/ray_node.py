@@ -1,0 +1,91 @@
+"""How a Ray node is started on this machine: its command line, its ports and its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ionet.agent_api import Role, Spec
+from ionet.ray import SPOOL_VARIABLE
+
+MODULE = "ray.scripts.scripts"
+STARTED = b"Ray runtime started."
+"""What `ray start` prints once the node is part of its cluster."""
+OBJECT_STORE_BYTES = 80 * 1024 * 1024
+_NAMED_PORTS = (
+    "node-manager",
+    "object-manager",
+    "dashboard-agent-listen",
+    "dashboard-agent-grpc",
+    "runtime-env-agent",
+    "metrics-export",
+)
+_FIXED_PORTS = 1 + len(_NAMED_PORTS)
+MIN_PORTS = _FIXED_PORTS + 8
+
+
+@dataclass(frozen=True)
+class RayNode:
+    """What is the same for every member this machine runs. `spool`: folder of the files of results, one per lease."""
+
+    node: str
+    ip: str
+    ports: range
+    spool: Path
+    num_cpus: int
+
+    @property
+    def address(self) -> str:
+        """host:port at which this node serves as a head."""
+        return f"{self.ip}:{self.ports[0]}"
+
+    def command(self, spec: Spec, folder: Path) -> list[str]:
+        """`ray start` for a member whose files are in `folder`."""
+        # `-m` and not the script on PATH: the same interpreter and packages as the agent, whatever PATH says.
+        command = [sys.executable, "-m", MODULE, "start", "--block", "--disable-usage-stats"]
+        if spec.role is Role.HEAD:
+            command += ["--head", f"--port={self.ports[0]}", "--include-dashboard=false"]
+        else:
+            command += [f"--address={spec.address}"]
+        ports = dict(zip(_NAMED_PORTS, self.ports[1:], strict=False))
+        labels = {"ionet-node": self.node, "ionet-lease": spec.lease}
+        return [
+            *command,
+            *(f"--{name}-port={port}" for name, port in ports.items()),
+            f"--min-worker-port={self.ports[_FIXED_PORTS]}",
+            f"--max-worker-port={self.ports[-1]}",
+            f"--node-ip-address={self.ip}",
+            f"--temp-dir={folder}",
+            f"--num-cpus={self.num_cpus}",
+            f"--num-gpus={spec.processors}",
+            f"--object-store-memory={OBJECT_STORE_BYTES}",
+            "--include-log-monitor=false",
+            "--labels=" + ",".join(f"{key}={value}" for key, value in labels.items()),
+            f"--resources={json.dumps({f'ionet-{self.node}': 1})}",
+        ]
+
+    def environment(self, spec: Spec, folder: Path) -> dict[str, str]:
+        """The environment of a Ray process or driver of this member: nothing of the agent's own leaks into it."""
+        kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "NVIDIA_VISIBLE_DEVICES") if name in os.environ}
+        return {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(folder / "home"),
+            "TMPDIR": str(folder / "tmp"),
+            "PYTHONUNBUFFERED": "1",
+            # Said explicitly: Ray otherwise decides by whether there is a token file in HOME.
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": spec.token,
+            "RAY_USE_TLS": "1",
+            "RAY_TLS_SERVER_CERT": str(folder / "node.pem"),
+            "RAY_TLS_SERVER_KEY": str(folder / "node.key"),
+            "RAY_TLS_CA_CERT": str(folder / "ca.pem"),
+            "RAY_ADDRESS": spec.address,
+            "IONET_LEASE": spec.lease,
+            "IONET_NODE": self.node,
+            SPOOL_VARIABLE: str(self.spool / spec.lease),
+        }
