@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 from ionet.generated.accounts import Cluster, Lease
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import NONE, LeaseView
-from ionet.rules.lease_time import LeaseStatus
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 

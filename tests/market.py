@@ -12,6 +12,7 @@ from pathlib import Path
 from ionet import addresses
 from ionet.client import Client
 from ionet.generated import pdas
+from ionet.generated.enums import Currency
 from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
 from ionet.generated.types import NodeTerms
 from ionet.program import PROGRAM
@@ -117,7 +118,7 @@ class Market:
             payout=self.admin.address,
             fee_payer=self.admin.address,
             country=276,
-            currencies=1,
+            currencies=Currency.IOSD,
             region=0,
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ionet.errors import ChainRefused, InvalidInput
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import LeaseView
 from ionet.rules import merkle
@@ -26,7 +27,6 @@ from ionet.rules.disputes import (
     next_step,
     openings,
 )
-from ionet.rules.lease_time import LeaseStatus
 from solders.pubkey import Pubkey
 
 from ionet_agent.journal import Journal, Proof

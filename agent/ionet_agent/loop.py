@@ -10,9 +10,10 @@ from typing import Protocol
 
 from ionet.agent_api import Phase, Status
 from ionet.errors import IonetError
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import NodeView
 from ionet.rules.disputes import may_be_disputed
-from ionet.rules.lease_time import LeaseStatus, runs_at
+from ionet.rules.lease_time import runs_at
 
 from ionet_agent.defender import Defender
 from ionet_agent.journal import Journal

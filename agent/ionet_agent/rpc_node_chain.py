@@ -8,11 +8,11 @@ from ionet.client import Client
 from ionet.defence import fits, step_instructions
 from ionet.errors import RpcError
 from ionet.generated.accounts import Lease
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import NONE, LeaseView, NodeView, Reader
 from ionet.rpc import PreflightFailed
 from ionet.rules.disputes import Dispute, Step, challenge_key
-from ionet.rules.lease_time import LeaseStatus
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

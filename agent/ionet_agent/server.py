@@ -22,9 +22,10 @@ from ionet.agent_errors import (
     TooManyDrivers,
     problem_of,
 )
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.challenges import is_signed_by
-from ionet.rules.lease_time import LeaseStatus, intervals, runs_at
+from ionet.rules.lease_time import intervals, runs_at
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request

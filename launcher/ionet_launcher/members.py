@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from ionet.agent_api import AgentClient, Challenge, Phase, Role, Spec, Status
 from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, Conflict, NotEntitled
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.challenges import sign_challenge
-from ionet.rules.lease_time import LeaseStatus, interval_at
+from ionet.rules.lease_time import interval_at
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 

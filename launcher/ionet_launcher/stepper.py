@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from ionet.agent_api import Status
 from ionet.agent_errors import AgentError
 from ionet.errors import IonetError
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
-from ionet.rules.lease_time import LeaseStatus, accept_by
+from ionet.rules.lease_time import accept_by
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 

@@ -12,13 +12,14 @@ import msgspec
 from ionet import defence
 from ionet.errors import ChainRefused, ProgramError, TransactionExpired
 from ionet.generated import errors
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import LeaseView, NodeView
 from ionet.program import PROGRAM
 from ionet.rules import merkle
 from ionet.rules.challenges import is_signed_by, leaf_zero
 from ionet.rules.disputes import Dispute, Evidence, Step, can_defend, chain_head, is_disputed, next_head
-from ionet.rules.lease_time import LeaseStatus, interval_end, interval_start, intervals, proof_deadline
+from ionet.rules.lease_time import interval_end, interval_start, intervals, proof_deadline
 from ionet_agent.node_chain import Signed
 from leases import DEVICE, SESSION
 from solders.pubkey import Pubkey
@@ -144,7 +145,7 @@ class MemoryChain:
             errors.WrongLeaseState: lease.status in (LeaseStatus.ACTIVE, LeaseStatus.ENDED),
             errors.ZeroHash: root != bytes(32),
             errors.ZeroAmount: served > 0,
-            errors.LeaseEnded: 0 <= interval < intervals(lease),
+            errors.LeaseOver: 0 <= interval < intervals(lease),
             errors.IntervalNotOpen: interval_start(lease, interval) <= now < proof_deadline(lease, interval),
             errors.ServedTooLong: served <= min(now, interval_end(lease, interval)) - interval_start(lease, interval),
             errors.ProofOutOfOrder: interval >= lease.ring_next or before > 0,

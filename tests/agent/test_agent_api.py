@@ -39,9 +39,9 @@ from ionet.agent_errors import (
     OtherLease,
 )
 from ionet.errors import RpcUnreachable
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.challenges import sign_challenge
-from ionet.rules.lease_time import LeaseStatus
 from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal, Proof
 from ionet_agent.loop import Loop

@@ -9,12 +9,12 @@ import pytest
 from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import DefendTooLate
 from ionet.lease_view import LeaseView
 from ionet.rules import merkle
 from ionet.rules.challenges import sign_challenge
 from ionet.rules.disputes import is_disputed, may_be_disputed
-from ionet.rules.lease_time import LeaseStatus
 from ionet_agent.defender import Defender
 from ionet_agent.journal import Journal
 from ionet_agent.node_chain import Signed

@@ -10,8 +10,8 @@ from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ionet import ray as ionet_ray
+from ionet.generated.enums import LeaseStatus
 from ionet.rules import challenges, merkle
-from ionet.rules.lease_time import LeaseStatus
 from ionet_agent import spool
 from ionet_agent.journal import Journal, Leaf
 from ionet_agent.node_chain import Signed

@@ -24,9 +24,9 @@ from indexer.tables_of import tables_of
 from ionet.api.network import LOCAL_FEED_ID
 from ionet.errors import RpcUnreachable
 from ionet.generated.accounts import Lease
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import ClusterClosed, ClusterOpened, LeaseBooked
 from ionet.program import PROGRAM
-from ionet.rules.lease_time import LeaseStatus
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres

@@ -8,11 +8,11 @@ import asyncpg
 import market
 import pytest
 from ionet.client import Client
+from ionet.generated.enums import TAKEN, LeaseStatus
 from ionet.generated.events import ClusterOpened, LeaseBooked
 from ionet.lease_view import LeaseView
 from ionet.rules import merkle
 from ionet.rules.challenges import TASK_ID, leaf_zero, sign_challenge
-from ionet.rules.lease_time import TAKEN, LeaseStatus
 from ionet.wallet import KeypairSigner
 from ionet_launcher.review import Challenges, Policy, Reviewer, Verdict, to_approve, to_dispute, verdicts
 from ionet_launcher.session_chain import SessionChain

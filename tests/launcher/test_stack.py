@@ -13,8 +13,8 @@ import market
 import postgres
 import pytest
 import pytest_asyncio
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import DisputeDefended, LeaseSettled
-from ionet.rules.lease_time import LeaseStatus
 from ionet_agent import processes
 from ionet_agent.journal import Journal
 from ionet_indexer.postgres import EmbeddedPostgres

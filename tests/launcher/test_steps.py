@@ -11,8 +11,9 @@ import asyncpg
 import msgspec
 import pytest
 from ionet.errors import RpcUnreachable
+from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
-from ionet.rules.lease_time import LeaseStatus, interval_at, interval_end, intervals, proof_deadline, runs_at
+from ionet.rules.lease_time import interval_at, interval_end, intervals, proof_deadline, runs_at
 from ionet_launcher.phases import PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain

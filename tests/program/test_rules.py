@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from ionet.errors import ChainRefused
 from ionet.generated.accounts import Lease
+from ionet.generated.enums import TAKEN, LeaseStatus
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import LeaseView
 from ionet.rules import disputes as rules
 from ionet.rules import lease_time as time
-from ionet.rules.lease_time import TAKEN, LeaseStatus
 from program import calls, disputes
 from program.calls import LeaseRef
 from program.chain import Call, error_name
@@ -100,7 +100,7 @@ def test_a_proof_is_taken_between_start_and_deadline_of_its_interval(stage: tupl
             calls.append_proof(ref, interval, entry.served_secs, root=entry.root, gpu_ms=entry.gpu_ms),
         )
         if interval >= time.intervals(lease):
-            expected = {"LeaseEnded"}
+            expected = {"LeaseOver"}
         elif not time.interval_start(lease, interval) <= world.now < time.proof_deadline(lease, interval):
             expected = {"IntervalNotOpen"}
         elif served == 0:
@@ -109,7 +109,7 @@ def test_a_proof_is_taken_between_start_and_deadline_of_its_interval(stage: tupl
             expected = {"ok", "ProofOutOfOrder", "RingTooSmall"}
         assert said in expected, (lease, interval)
         told.add(said)
-    assert {"ok", "LeaseEnded", "IntervalNotOpen"} <= told
+    assert {"ok", "LeaseOver", "IntervalNotOpen"} <= told
 
 
 def test_a_proof_carries_the_chain_on(stage: tuple[World, LeaseRef]) -> None:

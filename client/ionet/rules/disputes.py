@@ -15,8 +15,9 @@ from solders.pubkey import Pubkey
 
 from ionet.errors import InvalidInput
 from ionet.generated.accounts import Cluster, Lease
+from ionet.generated.enums import TAKEN
 from ionet.generated.types import ProofEntry
-from ionet.rules.lease_time import TAKEN, closed_intervals, final_at, intervals, mature_intervals, provable_at
+from ionet.rules.lease_time import closed_intervals, final_at, intervals, mature_intervals, provable_at
 from ionet.rules.merkle import HASH_LEN
 
 START = bytes(HASH_LEN)

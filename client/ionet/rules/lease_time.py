@@ -5,20 +5,8 @@ Times are the chain's clock in unix seconds. All bounds are half-open: at the de
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from ionet.generated.accounts import Lease
-
-TAKEN = 2**32 - 1
-"""In the ring: a dispute has taken the interval's seconds out of it."""
-
-
-class LeaseStatus(IntEnum):
-    BOOKED = 1
-    READY = 2
-    ACTIVE = 3
-    ENDED = 4
-    CANCELLED = 5
+from ionet.generated.enums import LeaseStatus
 
 
 def interval_bounds(started_at: int, ends_at: int, interval_secs: int, interval: int) -> tuple[int, int]:

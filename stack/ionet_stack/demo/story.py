@@ -17,6 +17,7 @@ from ionet.client import Client
 from ionet.errors import IonetError
 from ionet.generated import errors as program_errors
 from ionet.generated.accounts import Lease
+from ionet.generated.enums import Currency, LeaseStatus
 from ionet.generated.events import (
     ClusterClosed,
     ClusterOpened,
@@ -31,7 +32,7 @@ from ionet.generated.events import (
 from ionet.generated.types import NodeTerms
 from ionet.rules.challenges import challenge_answer
 from ionet.rules.disputes import disputable
-from ionet.rules.lease_time import LeaseStatus, final_at
+from ionet.rules.lease_time import final_at
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -100,7 +101,7 @@ async def supply(cast: Cast, devices: list[Keypair], stake: int) -> list[Pubkey]
             payout=supplier.address,
             fee_payer=device.pubkey(),
             country=276,
-            currencies=1,
+            currencies=Currency.IOSD,
             region=0,
         )
         signer = KeypairSigner(device)
