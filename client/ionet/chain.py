@@ -134,6 +134,10 @@ class Chain:
         message, last_valid = await self._message(instructions, payer or self.address)
         return await unsigned(message, last_valid, signers)
 
+    async def compile(self, instructions: Sequence[Instruction], *, payer: Pubkey) -> tuple[MessageV0, int]:
+        """The message of one transaction that nobody has signed, and the last block height at which it can land."""
+        return await self._message(instructions, payer)
+
     async def submit(self, transaction: str) -> Receipt:
         """Send what another wallet has signed (base64) and confirm it. Raises as `send` does."""
         signed = read_signed(transaction)

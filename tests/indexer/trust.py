@@ -11,13 +11,11 @@ from indexer.serving import Service, dispute, leave, open_cluster, post_price, s
 from ionet import addresses
 from ionet.client import Client
 from ionet.generated import pdas
-from ionet.generated.accounts import Network
 from ionet.generated.events import CaseOpened
 from ionet.plan import Receipt
 from ionet.program import PROGRAM
 from ionet.wallet import KeypairSigner
 from market import IO, USD, Machine, Market, key
-from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -59,15 +57,7 @@ async def tell_of_trust(market: Market) -> TrustStory:
 
 
 async def _new_rules(market: Market) -> None:
-    """A network of the first version is brought up to date; then parameters, a role and a model change."""
-    chain, network = market.net.chain, pdas.network(PROGRAM.id)
-    account = chain.get_account(network)
-    assert account is not None
-    offset, first = PROGRAM.codec.field_match(Network, "version", 1)
-    data = account.data[:offset] + first + account.data[offset + 1 :]
-    chain.set_account(network, Account(account.lamports, data, account.owner, account.executable, account.rent_epoch))
-    await call(market.stranger, "migrate_network", {})
-
+    """Parameters, a role and a model change."""
     authority = {"authority": market.admin.address}
     params = msgspec.structs.replace((await market.admin.network.get()).params, hold_fee_secs=12)
     await call(market.admin, "propose_params", authority, params=params)

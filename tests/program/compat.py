@@ -165,7 +165,7 @@ class _Piece:
     def spare(self) -> bool:
         """Whether it only fills the layout, so that later versions may carve fields out of it."""
         bytes_only = isinstance(self.type, dict) and self.type.get("array", [None])[0] == "u8"
-        return bytes_only and self.name.startswith(("reserved", "_"))
+        return bytes_only and self.name.startswith("_")
 
     def __str__(self) -> str:
         return f"{self.name}: {_shown(self.type)}"
@@ -177,6 +177,12 @@ class _Layouts:
     def __init__(self, idl: Idl) -> None:
         self._idl = idl
         self._table = TypeTable(idl, {})
+
+    def varies(self, name: str) -> bool:
+        """Whether a struct has a list in it, as only arguments do."""
+        body = self._idl.type_def(name).type
+        assert isinstance(body, StructBody)
+        return any(self._table.layout(field.type).fixed is None for field in named_fields(body.fields))
 
     def pieces(self, name: str) -> list[_Piece]:
         body = self._idl.type_def(name).type
@@ -267,6 +273,9 @@ def _types(old: Idl, new: Idl, was: _Layouts, now: _Layouts) -> Iterator[str]:
         elif isinstance(before, EnumBody) and isinstance(after, EnumBody):
             if after.variants[: len(before.variants)] != before.variants:
                 yield f"{what}: its variants changed; append new ones at the end"
+        elif isinstance(before, StructBody) and was.varies(definition.name):
+            if before != after:
+                yield f"{what}: its fields changed; make it a new instruction"
         elif isinstance(before, StructBody):
             pieces, changed = was.pieces(definition.name), now.pieces(definition.name)
             yield from _kept(what, pieces, changed)

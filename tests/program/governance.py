@@ -51,10 +51,6 @@ def set_model(authority: Keypair, code: int, enabled: bool) -> Call:
     return Call("set_model", instruction, (authority,))
 
 
-def migrate_network() -> Call:
-    return Call("migrate_network", PROGRAM.ix.migrate_network())
-
-
 def open_case(case: CaseRef, arbiter: Keypair | None = None, reason: int = 1, evidence: bytes = EVIDENCE) -> Call:
     arbiter = arbiter or who("arbiter")
     instruction = PROGRAM.ix.open_case(

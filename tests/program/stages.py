@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ionet import addresses
 from ionet.generated import pdas
-from ionet.generated.accounts import Network
 from program import calls, currencies, disputes, governance, staking
 from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who
@@ -120,11 +119,6 @@ def _hand_over(world: World, _lease: LeaseRef) -> Call:
     world.do(governance.propose_role(world.authority, governance.AUTHORITY, bytes(heir.pubkey())))
     world.warp(world.params.timelock_secs)
     return governance.apply_pending(heir)
-
-
-def _migrate(world: World, _lease: LeaseRef) -> Call:
-    world.forge(Network, NETWORK, version=1)
-    return governance.migrate_network()
 
 
 def accused(world: World, pairs: Pairs) -> list[LeaseRef]:
@@ -245,7 +239,6 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "propose_role": (idle, lambda world, _: governance.propose_role(world.authority, governance.PAUSER, bytes(32))),
     "apply_pending": (idle, _hand_over),
     "set_model": (idle, lambda world, _: governance.set_model(world.authority, H100, False)),
-    "migrate_network": (idle, _migrate),
     "open_case": (idle, lambda _, lease: governance.open_case(CaseRef(lease.node, 0))),
     "appeal_case": (accused, lambda _, lease: governance.appeal_case(CaseRef(lease.node, 0))),
     "decide_case": (accused, _decide),

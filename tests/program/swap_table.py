@@ -19,7 +19,6 @@ SIBLINGS: dict[str, dict[str, str]] = {
     "propose_role": {"authority": "NotAuthority"},
     "apply_pending": {"caller": "NotPendingAuthority"},
     "set_model": {"authority": "NotAuthority"},
-    "migrate_network": {},
     "open_case": {"arbiter": "NotArbiter", "node": "InvalidSeeds", "case": "InvalidSeeds"},
     "appeal_case": {"owner": "NotNodeOwner", "node": "NotNodeOwner", "case": "WrongCase"},
     "decide_case": {

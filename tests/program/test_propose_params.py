@@ -184,13 +184,6 @@ def test_the_shortest_timelock_is_the_profiles(profile: int, shortest: int) -> N
         world.do(governance.propose_params(world.authority, changed(world, timelock_secs=shortest - 1)))
 
 
-def test_a_network_that_is_not_migrated_fails(world: World) -> None:
-    params = world.params
-    world.forge(Network, NETWORK, version=1)
-    with refused("UnknownVersion"):
-        world.do(governance.propose_params(world.authority, params))
-
-
 @pytest.mark.parametrize("name", ["pauser", "arbiter", "stranger"])
 def test_by_another_than_the_authority_fails(world: World, name: str) -> None:
     with refused("NotAuthority"):

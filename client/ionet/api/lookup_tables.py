@@ -12,7 +12,7 @@ from ionet import base58
 from ionet import lookup_tables as tables
 from ionet.api.base import RoleApi
 from ionet.errors import InstructionFailed, InvalidInput, RpcError
-from ionet.executor import Bulk, Progress, Stopped
+from ionet.executor import Bulk, Progress, Stopped, send_all
 from ionet.lookup_tables import COOLDOWN_BLOCKS, MAX_ADDRESSES, Table
 from ionet.planner import Packer
 
@@ -63,8 +63,8 @@ class TableApi(RoleApi):
         keys = [tables.address(owner, slot)[0] for slot in slots]
         packer = Packer(self._chain.program, owner, self._chain.max_priority_fee)
         filling = [item for key, part in zip(keys, parts, strict=True) for item in tables.extensions(packer, key, part)]
-        await executor.send_all(self._chain, [tables.create(owner, slot) for slot in slots])
-        await executor.send_all(self._chain, filling, progress=progress)
+        await send_all(self._chain, [tables.create(owner, slot) for slot in slots])
+        await send_all(self._chain, filling, progress=progress)
         await self.wait_usable(await self.get(keys))
         return keys
 

@@ -17,6 +17,7 @@ from solders.system_program import CreateAccountParams, create_account
 from ionet.api.base import RoleApi
 from ionet.currency import CURRENCIES
 from ionet.errors import InvalidInput
+from ionet.executor import send_all
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Network
 from ionet.generated.types import Params
@@ -205,5 +206,5 @@ class NetworkApi(RoleApi):
         receipts.append(await self._chain.batch(*[self.init_vaults(mint) for mint in mints]))
         chosen = known_models() if models is None else models
         plans = [self.register_model(model) for model in chosen]
-        receipts += await executor.send_all(self._chain, await self._chain.batch(*plans).instructions())
+        receipts += await send_all(self._chain, await self._chain.batch(*plans).instructions())
         return receipts

@@ -1,7 +1,7 @@
 """Enums and numbers from the IDL's constants.
 
-A constant called `LEASE_STATUS_READY` is the member `READY` of `LeaseStatus`: the prefix says the enum. Constants without
-such a prefix keep their name.
+A constant called `LEASE_STATUS_READY` is the member `READY` of `LeaseStatus`: the prefix says the enum. Constants
+without such a prefix keep their name.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ionet.program import PROGRAM
 from ionet.wallet import read_keypair, write_keypair
 from solders.keypair import Keypair
 
-ARTIFACTS = Path(pda.__file__).parent / "artifacts"
+ARTIFACTS = Path(addresses.__file__).parent / "artifacts"
 IONET = [sys.executable, "-m", "ionet"]
 
 

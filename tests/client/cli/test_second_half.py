@@ -116,7 +116,6 @@ def test_governance_ok(village: Village) -> None:
     assert village.json(None, "network", "show")["params"]["spread_bps"] == 40
     assert village.event(None, "network", "disable-model", T4)["enabled"] is False
     assert village.event(None, "network", "enable-model", T4)["enabled"] is True
-    assert "AlreadyMigrated" in village.refused(None, "network", "migrate")[1]
 
 
 def test_case_ok(village: Village, node: str, tmp_path: Path) -> None:

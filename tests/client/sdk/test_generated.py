@@ -15,7 +15,7 @@ from ionet.generated import CLASSES, pdas
 from ionet.generated import errors as program_errors
 from ionet.generated.types import NodeTerms, Params, ProofEntry
 from ionet.idl import bundled
-from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed
+from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed, Field, StructBody, named_fields
 from ionet.program import PROGRAM
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -58,6 +58,16 @@ def _argument(kind: Any, key: Pubkey) -> Any:
     return {"array": bytes(32), "pubkey": key, "bool": True}.get(name, 7)
 
 
+def _passed(argument: Field) -> tuple[Field, ...]:
+    """What the caller of a builder passes: the fields of an argument struct one by one."""
+    if argument.name != "args":
+        return (argument,)
+    assert isinstance(argument.type, dict)
+    body = IDL.type_def(argument.type["defined"]["name"]).type
+    assert isinstance(body, StructBody)
+    return named_fields(body.fields)
+
+
 def _call(name: str, key: Pubkey) -> Instruction:
     """Any instruction, every required account and argument given something that fits."""
     item = PROGRAM.codec.instruction(name)
@@ -67,8 +77,8 @@ def _call(name: str, key: Pubkey) -> Instruction:
         if slot.fixed_address is None and slot.pda is None and slot.name not in rules | {"program"}:
             wanted[slot.name] = key
     for field in item.args:
-        wanted[field.name] = _argument(field.type, key)
-    return getattr(instructions, name)(**wanted)  # type: ignore[no-any-return]
+        wanted.update({passed.name: _argument(passed.type, key) for passed in _passed(field)})
+    return getattr(PROGRAM.ix, name)(**wanted)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", [item.name for item in IDL.instructions])

@@ -9,7 +9,6 @@ from client.sdk.parties import IO, T4, hireable_node, open_cluster, party
 from client.sdk.patient import Patient
 from ionet.errors import InvalidInput
 from ionet.generated.errors import (
-    AlreadyMigrated,
     BadParams,
     ModelDisabled,
     NotAuthority,
@@ -19,13 +18,11 @@ from ionet.generated.errors import (
 )
 from ionet.generated.events import (
     ModelChanged,
-    NetworkMigrated,
     ParamsChanged,
     ParamsProposed,
     RoleChanged,
     RoleProposed,
 )
-from solders.account import Account
 from solders.keypair import Keypair
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -91,20 +88,3 @@ async def test_model_disabled_fails(patient: Patient) -> None:
         await renter.client.cluster.add_lease(cluster, machine.node, duration=3)
     assert (await network.set_model(T4, enabled=True)).event(ModelChanged).enabled
     await renter.client.cluster.add_lease(cluster, machine.node, duration=3)
-
-
-async def test_migration_ok(patient: Patient) -> None:
-    client = patient.client()
-    with pytest.raises(AlreadyMigrated):
-        await client.network.migrate()
-    now = await client.network.get()
-    fields = ("case_window_secs", "mint_floor", "redeem_floor", "case_network_cap")
-    old = msgspec.structs.replace(
-        now, version=1, params=msgspec.structs.replace(now.params, **dict.fromkeys(fields, 0))
-    )
-    account = await client.rpc.account(client.network.address)
-    assert account is not None
-    data = client.program.codec.encode_account(old)
-    patient.set_account(client.network.address, Account(account.lamports, data, account.owner, False, 0))
-    assert (await client.network.migrate()).event(NetworkMigrated).version == 2
-    assert msgspec.structs.replace(await client.network.get(), seq=now.seq) == now

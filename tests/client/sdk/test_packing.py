@@ -8,7 +8,6 @@ import pytest
 from ionet import addresses, budget
 from ionet.budget import MAX_UNITS, with_budget
 from ionet.generated import pdas
-from ionet.generated.instructions import add_lease
 from ionet.planner import MAX_TRACE, PACKET, Packer, Tables
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
@@ -30,7 +29,7 @@ def node(number: int) -> Pubkey:
 
 def booking(number: int) -> Instruction:
     key = node(number)
-    return add_lease(
+    return PROGRAM.ix.add_lease(
         renter=PAYER.pubkey(),
         cluster=CLUSTER,
         node=key,

@@ -84,9 +84,6 @@ class Base(RuleBasedStateMachine):
         self.everyone = {key.pubkey(): key for key in (*self.wallets, world.stranger)}
         self.remember()
         self.attempt(calls.init_vaults(world.stranger, world.usdc))
-        if intervals == 12:  # a network that an earlier version of the program left
-            world.forge(Network, NETWORK, version=1)
-            self.attempt(governance.migrate_network())
         for name, node in self.nodes.items():
             model, processors = MODELS[name]
             offer = calls.terms(node.owner, min_duration=1, price=1_234_567, currencies=7)

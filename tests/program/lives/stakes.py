@@ -183,10 +183,9 @@ class Stakes(Money):
 
     @rule(code=st.integers(100, 105), again=st.booleans())
     def enlarge(self, code: int, again: bool) -> None:
-        """Another device model, once; vaults and migration a second time."""
+        """Another device model, once; vaults a second time."""
         self.attempt(calls.register_model(self.role("authority"), code))
         if again:
-            assert not self.attempt(governance.migrate_network())
             assert not self.attempt(calls.init_vaults(self.world.stranger, self.mints[code % 3]))
 
     def retired(self, node: NodeRef) -> bool:
