@@ -162,9 +162,9 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "instructions": "NoChallengeSignature",
     },
     "leave_lease": {
-        "authority": "NotNodeOwner",
+        "owner": "NotNodeOwner",
         "cluster": "WrongCluster",
-        "node": "WrongNode",
+        "node": "NotNodeOwner",
         "lease": "WrongCluster",
     },
     "quit_lease": {

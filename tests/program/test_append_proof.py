@@ -149,7 +149,7 @@ def test_an_empty_root_fails(world: World, lease: LeaseRef) -> None:
 @pytest.mark.parametrize("interval", [12, 13, 2**32 - 1])
 def test_an_interval_beyond_the_end_fails(world: World, lease: LeaseRef, interval: int) -> None:
     world.warp(2 * HOUR)
-    with refused("LeaseEnded"):
+    with refused("LeaseOver"):
         world.do(calls.append_proof(lease, interval, 1))
 
 

@@ -105,7 +105,7 @@ def test_the_interval_that_is_cut_can_still_be_proven(world: World, lease: Lease
 
 def test_at_once(world: World, lease: LeaseRef) -> None:
     world.do(calls.end_lease(lease))
-    with refused("LeaseEnded"):
+    with refused("LeaseOver"):
         world.do(calls.append_proof(lease, 0, 1))
     assert finish(world, lease) == 16_000_000
     world.do(calls.close_lease(lease))
@@ -159,7 +159,7 @@ def test_only_before_the_end(world: World, lease: LeaseRef, late: int, allowed: 
     if allowed:
         world.do(calls.end_lease(lease))
     else:
-        with refused("LeaseEnded"):
+        with refused("LeaseOver"):
             world.do(calls.end_lease(lease))
 
 

@@ -97,7 +97,7 @@ def test_mainnet_ok(bare: World) -> None:
     )
     assert (network.pending_authority, network.pending_effective_at) == (calls.NOBODY, 0)
     assert (network.io_mint, network.iosd_mint, network.usdc_mint) == (IO, USD, bare.usdc)
-    assert (network.feed_id, network.seq, network.pause_bits, network.version) == (FEED, 1, 0, 2)
+    assert (network.feed_id, network.seq, network.pause_bits, network.version) == (FEED, 1, 0, 1)
     assert (network.io_genesis, network.io_emitted) == (500_000_000 * IO_UNIT, 0)
     books = bare.get(Iosd, IOSD)
     assert (books.minted, books.io_burned, books.io_other_burned, books.fee_burned, books.seq) == (0, 0, 0, 0, 0)

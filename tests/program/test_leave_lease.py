@@ -59,7 +59,7 @@ def test_in_the_middle_of_a_proven_interval_it_ends_now(world: World, record: Re
     found = world.of(record.lease)
     assert (found.ends_at, found.unchallenged, found.due_min_secs) == (world.now, 2, 0)
     record.prove(4, 150)
-    with refused("LeaseEnded"):
+    with refused("LeaseOver"):
         record.prove(5, 1)
 
 
@@ -183,5 +183,5 @@ def test_only_before_the_end(world: World, late: int) -> None:
     if late:
         world.do(leave_lease(record.lease))
         return
-    with refused("LeaseEnded"):
+    with refused("LeaseOver"):
         world.do(leave_lease(record.lease))

@@ -67,7 +67,7 @@ def test_payment_ends_at_the_last_proof(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 3)
     world.warp(INTERVAL)
     world.do(calls.quit_lease(lease))
-    with refused("LeaseEnded"):
+    with refused("LeaseOver"):
         world.do(calls.append_proof(lease, 3, INTERVAL))
     world.final(lease)
     world.do(calls.settle_lease(lease))
@@ -140,7 +140,7 @@ def test_a_renter_without_an_io_account_gets_nothing_and_all_is_burned(world: Wo
 @pytest.mark.parametrize("late", [0, 1])
 def test_after_the_end_fails(world: World, lease: LeaseRef, late: int) -> None:
     world.warp(2 * HOUR + late)
-    with refused("LeaseEnded"):
+    with refused("LeaseOver"):
         world.do(calls.quit_lease(lease))
 
 
