@@ -60,10 +60,18 @@ class Service:
         node = await market.admin.node.get(machine.address)
         interval = (await market.admin.network.get()).params.interval_secs
         lease = addresses.lease(PROGRAM.id, machine.address, node.next_lease_number)
-        accounts = {"renter": market.renter.address, "cluster": cluster, "node": machine.address, "lease": lease}
-        accounts |= {"model": pdas.model(PROGRAM.id, MODEL), "price_update": await post_price(market, 2 * 10**8)}
-        terms = {"duration": intervals * interval, "max_price": PRICE, "terms_seq": node.terms_seq}
-        receipt = await market.renter.send([PROGRAM.builder.build("add_lease", accounts, terms)])
+        booking = PROGRAM.ix.add_lease(
+            renter=market.renter.address,
+            cluster=cluster,
+            node=machine.address,
+            lease=lease,
+            model=pdas.model(PROGRAM.id, MODEL),
+            price_update=await post_price(market, 2 * 10**8),
+            duration=intervals * interval,
+            max_price=PRICE,
+            terms_seq=node.terms_seq,
+        )
+        receipt = await market.renter.send([booking])
         assert receipt.event(LeaseBooked).lease == lease
         await market.start(lease, machine)
         self.machines[lease], self.clusters[lease], self.chains[lease] = machine, cluster, []
@@ -128,18 +136,19 @@ class Service:
 
     async def _defend(self, lease: Pubkey, entries: list[Entry], *, opened: bool) -> None:
         first = entries[0]
-        arguments = {
-            "prev_head": first.head_before,
-            "open": opened,
-            "entries": [
+        defence = PROGRAM.ix.defend_lease(
+            defender=self.market.admin.address,
+            cluster=self.clusters[lease],
+            node=self.machines[lease].address,
+            lease=lease,
+            prev_head=first.head_before,
+            open=opened,
+            entries=tuple(
                 ProofEntry(interval=e.interval, served_secs=e.served_secs, gpu_ms=e.gpu_ms, root=e.root)
                 for e in entries
-            ],
-            "path": merkle.path(first.hashes, 0) if opened else [],
-        }
-        accounts = {"defender": self.market.admin.address, "cluster": self.clusters[lease], "lease": lease}
-        accounts["node"] = self.machines[lease].address
-        defence = PROGRAM.builder.build("defend_lease", accounts, arguments)
+            ),
+            path=tuple(merkle.path(first.hashes, 0)) if opened else (),
+        )
         message = challenges.challenge_message(lease, first.interval)
         signature = challenges.sign_challenge(SESSION, lease, first.interval)
         evidence = [ed25519.verify_instruction(SESSION.pubkey(), message, signature)] if opened else []
@@ -147,8 +156,7 @@ class Service:
 
     async def open_owed(self, owner: Pubkey) -> Pubkey:
         """An account for USDC that waits for its owner."""
-        accounts = {"payer": self.market.stranger.address, "mint": self.usdc, "owner": owner}
-        instruction = PROGRAM.builder.build("open_owed", accounts, {})
+        instruction = PROGRAM.ix.open_owed(payer=self.market.stranger.address, mint=self.usdc, owner=owner)
         await self.market.stranger.send([instruction])
         return PROGRAM.builder.accounts("open_owed", instruction)["owed"]
 
@@ -163,31 +171,33 @@ class Service:
     async def close(self, cluster: Pubkey, mint: Pubkey, owed: Pubkey | None = None) -> None:
         """The renter closes a cluster."""
         renter = self.market.renter.address
-        accounts = {
-            "renter": renter,
-            "renter_account": pdas.renter_account(PROGRAM.id, renter),
-            "cluster": cluster,
-            "refund_to": addresses.token_account(renter, mint),
-            "fee_vault": pdas.fee_vault(PROGRAM.id, mint),
-            "burn_vault": pdas.burn_vault(PROGRAM.id, mint),
-        } | ({"owed": owed} if owed else {})
-        instruction = PROGRAM.builder.build("close_cluster", accounts, {})
+        instruction = PROGRAM.ix.close_cluster(
+            renter=renter,
+            renter_account=pdas.renter_account(PROGRAM.id, renter),
+            cluster=cluster,
+            refund_to=addresses.token_account(renter, mint),
+            fee_vault=pdas.fee_vault(PROGRAM.id, mint),
+            burn_vault=pdas.burn_vault(PROGRAM.id, mint),
+            owed=owed,
+        )
         await self.market.renter.send([PROGRAM.builder.also_signs("close_cluster", instruction, "renter")])
 
 
 async def open_cluster(service: Service, mint: Pubkey, deposit: int) -> Pubkey:
     """A cluster paid in one of the three currencies."""
     market, renter = service.market, service.market.renter.address
-    accounts = {"renter": renter, "mint": mint, "from": addresses.token_account(renter, mint)}
-    arguments = {
-        "id": await market.renter.cluster.next_id(),
-        "kind": 0,
-        "deposit": deposit,
-        "session_key": SESSION.pubkey(),
-        "session_expires_at": market.net.chain.unix_time + 100_000,
-        "config_hash": bytes(32),
-    }
-    receipt = await market.renter.send([PROGRAM.builder.build("open_cluster", accounts, arguments)])
+    opening = PROGRAM.ix.open_cluster(
+        renter=renter,
+        mint=mint,
+        from_account=addresses.token_account(renter, mint),
+        id=await market.renter.cluster.next_id(),
+        kind=0,
+        deposit=deposit,
+        session_key=SESSION.pubkey(),
+        session_expires_at=market.net.chain.unix_time + 100_000,
+        config_hash=bytes(32),
+    )
+    receipt = await market.renter.send([opening])
     cluster = receipt.event(ClusterOpened).cluster
     service.mints[cluster] = mint
     return cluster
@@ -202,21 +212,21 @@ async def settle(service: Service, lease: Pubkey, owed: Pubkey | None = None) ->
     """Anyone pushes what is due; without an owed account the supplier gets a token account."""
     cluster, stranger = service.clusters[lease], service.market.stranger
     payout, mint = service.payouts[lease], service.mints[cluster]
-    accounts = {
-        "node": service.machines[lease].address,
-        "cluster": cluster,
-        "lease": lease,
-        "payout_account": addresses.token_account(payout, mint),
-    } | ({"owed": owed} if owed else {})
+    settling = PROGRAM.ix.settle_lease(
+        node=service.machines[lease].address,
+        cluster=cluster,
+        lease=lease,
+        payout_account=addresses.token_account(payout, mint),
+        owed=owed,
+    )
     make = [] if owed else [create_idempotent_associated_token_account(stranger.address, payout, mint)]
-    await stranger.send([*make, PROGRAM.builder.build("settle_lease", accounts, {})])
+    await stranger.send([*make, settling])
 
 
 async def leave(service: Service, lease: Pubkey) -> None:
     """The supplier leaves, because no challenge came."""
-    accounts = {"authority": service.market.admin.address, "cluster": service.clusters[lease], "lease": lease}
-    accounts["node"] = service.machines[lease].address
-    await service.market.admin.send([PROGRAM.builder.build("leave_lease", accounts, {})])
+    owner, node, cluster = service.market.admin, service.machines[lease].address, service.clusters[lease]
+    await owner.send([PROGRAM.ix.leave_lease(owner=owner.address, node=node, cluster=cluster, lease=lease)])
 
 
 async def post_price(market: Market, price: int, *, conf: int = 0) -> Pubkey:
