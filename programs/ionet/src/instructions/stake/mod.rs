@@ -4,6 +4,8 @@ pub mod fund_rewards;
 pub mod push_unbond;
 pub mod request_unbond;
 pub mod set_co_stake_terms;
+// The noun and one of its verbs are the same word.
+#[allow(clippy::module_inception)]
 pub mod stake;
 pub mod withdraw;
 
