@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -26,6 +26,8 @@ from ionet.idl.model import (
 
 # Generic parameters in force: a type or a number by name.
 Environment: TypeAlias = Mapping[str, TypeRef | int]
+# A generic type may contain a longer instance of itself without end.
+_MAX_DEPTH = 64
 
 
 def is_padding(field: Field) -> bool:
@@ -80,23 +82,19 @@ class TypeTable:
         raise IdlError(f"unknown type {ref!r}")
 
     def _array(self, body: list[Any], env: Environment) -> Layout:
-        item, length = body
-        if isinstance(length, dict):
-            bound = env.get(length["generic"])
-            if not isinstance(bound, int):
-                raise IdlError(f"array length {length['generic']!r} is not bound")
-            length = bound
-        item = _bound_type(item["generic"], env) if isinstance(item, dict) and "generic" in item else item
+        item, length = _closed_array(body, env)
         return byte_array(length) if item == "u8" else array(self.layout(item, env), length)
 
     def defined(self, name: str, generics: tuple[Any, ...] | list[Any], env: Environment) -> Layout:
         """The layout of a defined type with its generic arguments."""
         definition = self._idl.type_def(name)
         inner = _bind(definition, generics, env)
-        key = definition.name + "".join(f"_{_label(value)}" for value in inner.values())
+        key = instance(definition.name, inner.values())
         if key not in self._layouts:
             if key in self._open:
                 raise IdlError(f"type {key} contains itself")
+            if len(self._open) > _MAX_DEPTH:
+                raise IdlError(f"type {definition.name} is nested more than {_MAX_DEPTH} deep")
             self._open.add(key)
             self._layouts[key] = self._compile(key, definition, inner)
             self._open.discard(key)
@@ -166,19 +164,69 @@ def _bind(definition: TypeDef, generics: tuple[Any, ...] | list[Any], env: Envir
         raise IdlError(f"{definition.name} takes {len(definition.generics)} generic arguments, got {len(generics)}")
     bound: dict[str, TypeRef | int] = {}
     for parameter, argument in zip(definition.generics, generics, strict=True):
-        if isinstance(parameter, ConstGeneric):
-            value = argument["value"]
-            known = env.get(value)
-            bound[parameter.name] = known if isinstance(known, int) else int(value)
-        else:
-            kind = argument["type"]
-            is_generic = isinstance(kind, dict) and "generic" in kind
-            bound[parameter.name] = _bound_type(kind["generic"], env) if is_generic else kind
+        constant = isinstance(parameter, ConstGeneric)
+        bound[parameter.name] = _bound_number(argument, env) if constant else _closed(argument["type"], env)
     return bound
 
 
-def _label(value: TypeRef | int) -> str:
-    if isinstance(value, dict):
-        ((_, body),) = value.items()
-        return str(body["name"] if isinstance(body, dict) and "name" in body else body)
-    return str(value)
+def _bound_number(argument: dict[str, Any], env: Environment) -> int:
+    """The number that an argument gives. Anchor writes one that is passed on as if it were a type."""
+    kind = argument.get("type")
+    name = kind.get("generic") if isinstance(kind, dict) else argument.get("value")
+    known = env.get(str(name))
+    if isinstance(known, int):
+        return known
+    try:
+        return int(str(name))
+    except ValueError:
+        raise IdlError(f"generic number {name!r} is not bound") from None
+
+
+def _closed(ref: TypeRef, env: Environment) -> TypeRef:
+    """The type with every generic parameter in it replaced by what is bound to it."""
+    if isinstance(ref, str):
+        return ref
+    ((kind, body),) = ref.items()
+    if kind == "generic":
+        return _bound_type(body, env)
+    if kind in ("option", "vec"):
+        return {kind: _closed(body, env)}
+    if kind == "array":
+        return {kind: _closed_array(body, env)}
+    if kind == "defined" and isinstance(body, dict) and body.get("generics"):
+        return {kind: {**body, "generics": [_closed_argument(each, env) for each in body["generics"]]}}
+    return ref
+
+
+def _closed_array(body: list[Any], env: Environment) -> list[Any]:
+    item, length = body
+    if isinstance(length, dict):
+        length = env.get(name := length["generic"])
+        if not isinstance(length, int):
+            raise IdlError(f"array length {name!r} is not bound")
+    return [_closed(item, env), length]
+
+
+def _closed_argument(argument: dict[str, Any], env: Environment) -> dict[str, Any]:
+    kind = argument.get("type")
+    is_number = isinstance(kind, dict) and isinstance(env.get(str(kind.get("generic"))), int)
+    if kind is None or is_number:
+        return {"kind": "const", "value": str(_bound_number(argument, env))}
+    return {**argument, "type": _closed(kind, env)}
+
+
+def instance(name: str, arguments: Iterable[TypeRef | int]) -> str:
+    """A name of its own for each instance of a generic type, as it is written in Rust."""
+    written = ", ".join(_written(value) for value in arguments)
+    return f"{name}<{written}>" if written else name
+
+
+def _written(value: TypeRef | int) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    ((kind, body),) = value.items()
+    if kind == "array":
+        return f"[{_written(body[0])}; {body[1]}]"
+    if kind == "defined" and isinstance(body, dict):
+        return instance(body["name"], [each.get("type", each.get("value")) for each in body.get("generics", ())])
+    return f"{kind}<{_written(body)}>"

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any, cast
 
 from hypothesis import strategies as st
-from ionet.codec.types import TypeTable, is_padding
+from ionet.codec.types import TypeTable, instance, is_padding
 from ionet.idl.model import AliasBody, Idl, StructBody, named_fields
 from solders.pubkey import Pubkey
 
@@ -52,10 +52,10 @@ def values(idl: Idl, table: TypeTable, ref: Any, env: dict[str, Any] | None = No
 
 def defined(idl: Idl, table: TypeTable, body: dict[str, Any]) -> st.SearchStrategy[Any]:
     definition = idl.type_def(body["name"])
-    key, env = definition.name, {}
+    env: dict[str, Any] = {}
     for parameter, argument in zip(definition.generics, body.get("generics", ()), strict=True):
         env[parameter.name] = argument["type"] if argument["kind"] == "type" else int(argument["value"])
-        key += f"_{env[parameter.name]}"
+    key = instance(definition.name, env.values())
     shape = definition.type
     if isinstance(shape, AliasBody):
         return values(idl, table, shape.alias)
