@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from ionet.errors import IonetError
+
 _ALPHABET = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = bytes(max(_ALPHABET.find(letter), 0) for letter in range(256))
 # All numbers of two digits, written.
@@ -16,8 +18,8 @@ _PAIRS = [bytes((tens, ones)).decode() for tens in _ALPHABET for ones in _ALPHAB
 _BYTES, _LETTERS = 8, 11
 
 
-class Base58Error(ValueError):
-    """A character outside the base58 alphabet."""
+class Base58Error(IonetError):
+    """a character outside the base58 alphabet"""
 
 
 @cache

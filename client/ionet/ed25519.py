@@ -7,6 +7,8 @@ import struct
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
+from ionet.errors import InvalidInput
+
 PROGRAM = Pubkey.from_string("Ed25519SigVerify111111111111111111111111111")
 _SIGNATURE_LEN, _KEY_LEN = 64, 32
 # In the offsets: the data is in this very instruction.
@@ -18,10 +20,10 @@ _HEADER = struct.Struct("<BB7H")
 def verify_instruction(key: Pubkey, message: bytes, signature: bytes) -> Instruction:
     """Fails the transaction unless `signature` (64 bytes) is the key's over `message`; all three are in its data.
 
-    Raises ValueError for a signature of another length.
+    Raises InvalidInput for a signature of another length.
     """
     if len(signature) != _SIGNATURE_LEN:
-        raise ValueError(f"a signature is {_SIGNATURE_LEN} bytes, not {len(signature)}")
+        raise InvalidInput(f"a signature is {_SIGNATURE_LEN} bytes, not {len(signature)}")
     at_key = _HEADER.size
     at_signature = at_key + _KEY_LEN
     at_message = at_signature + _SIGNATURE_LEN

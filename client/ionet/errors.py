@@ -33,6 +33,10 @@ class NotFound(IonetError):
     """no such account on this chain"""
 
 
+class NotRecorded(IonetError):
+    """the transaction recorded no such event"""
+
+
 class WalletError(IonetError):
     """the wallet cannot be used"""
 

@@ -10,6 +10,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from ionet.errors import NotRecorded
 from ionet.events import EventRecord
 from ionet.wallet import Signer, Unsigned
 
@@ -28,11 +29,11 @@ class Receipt:
     logs: tuple[str, ...]
 
     def event(self, kind: type[T]) -> T:
-        """The first event of this class; LookupError when there is none."""
+        """The first event of this class. Raises NotRecorded when there is none."""
         for record in self.events:
             if isinstance(record.event, kind):
                 return record.event
-        raise LookupError(f"transaction {self.signature} recorded no {kind.__name__}")
+        raise NotRecorded(f"{kind.__name__} in transaction {self.signature}")
 
 
 class Sender(Protocol):

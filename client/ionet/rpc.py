@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+import httpx2
 from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
@@ -32,7 +33,8 @@ from solders.transaction_status import (
     TransactionStatus,
 )
 
-from ionet.errors import RpcError, RpcUnreachable, TransactionExpired
+from ionet.errors import IonetError, RpcError, RpcUnreachable, TransactionExpired
+from ionet.patient_http import PatientClient, status_line
 from ionet.statuses import Statuses, pause
 
 T = TypeVar("T")
@@ -40,17 +42,22 @@ _log = logging.getLogger("ionet.rpc")
 
 # Rising; solders' status converts to the position in this list.
 _COMMITMENTS = ["processed", "confirmed", "finalized"]
-# getMultipleAccounts takes at most so many keys.
+# Most keys of one getMultipleAccounts.
 ACCOUNTS_PER_CALL = 100
 SIGNATURES_PER_CALL = 1000
 # JSON-RPC's code for what cannot be taken at all; Agave's answer to a transaction whose lookup table it does not have.
 INVALID_PARAMS = -32602
 
 
-class PreflightFailed(Exception):
-    """The node simulated the transaction and it failed; nothing was sent."""
+class PreflightFailed(IonetError):
+    """the node simulated the transaction and it failed; nothing was sent
 
-    def __init__(self, error: TransactionErrorType, logs: Sequence[str]) -> None:
+    error: what it failed with. logs: of the programs.
+    """
+
+    exit_code = 3
+
+    def __init__(self, error: TransactionErrorType, logs: Sequence[str] = ()) -> None:
         super().__init__(str(error))
         self.error = error
         self.logs = tuple(logs)
@@ -90,12 +97,14 @@ class Rpc:
         patience: float = 30.0,
     ) -> None:
         if not url.startswith(("http://", "https://")):
-            raise RpcError(f"{url} is no http address")
+            raise RpcError(f"{url} is not an HTTP address")
         self.url = url
         self.commitment = commitment
         self.resend_every, self.patience = resend_every, patience
         self._statuses = Statuses(self._ask_statuses)
         self.client = AsyncClient(url, commitment=commitment, timeout=timeout, http2=False)
+        # The library takes no HTTP client of ours, and its own neither waits for a busy node nor skips a proxy.
+        self.client._provider.session = PatientClient(url, timeout=timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -297,9 +306,15 @@ class Rpc:
         except SolanaJsonRpcError as error:
             raise RpcError(error.message, code=error.code) from None
         except SolanaRpcException as error:
-            raise RpcUnreachable(f"{self.url} ({type(error.__cause__).__name__})") from None
+            raise RpcUnreachable(f"{self.url} ({_reason(error.__cause__)})") from None
         except SerdeJSONError:
             raise RpcError(f"{self.url} does not speak Solana's JSON-RPC") from None
+
+
+def _reason(cause: BaseException | None) -> str:
+    if isinstance(cause, httpx2.HTTPStatusError):
+        return status_line(cause.response.status_code)
+    return type(cause).__name__
 
 
 def _refusal(error: RPCException) -> Exception:

@@ -5,7 +5,7 @@ SELECT indexed_slot, finalized_slot FROM checkpoint
 SELECT c.indexed_slot, c.finalized_slot, s.node_slot, s.checked_at, s.problem FROM checkpoint c, status s
 
 -- name: network
-SELECT t.network, (t.position >> 30) AS slot, t.profile, t.version, t.authority, t.pauser, t.arbiter, t.io_mint,
+SELECT t.network, (t.position >> 30) AS slot, t.profile, t.authority, t.pauser, t.arbiter, t.io_mint,
        t.iosd_mint, t.usdc_mint, t.feed_id, t.pause_bits, t.io_genesis,
        t.pending_role, t.pending_role_value, t.pending_role_at, t.pending_params_at, t.pending_params,
        (SELECT params FROM current_parameters) AS params,

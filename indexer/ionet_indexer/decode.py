@@ -11,14 +11,15 @@ from typing import Any
 import msgspec
 from ionet import base58
 from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec
+from ionet.errors import IonetError
 
 # An event's place in the chain as one signed 64-bit number, so that order is a plain integer comparison.
 _TX_BITS, _IX_BITS = 16, 7
 MAX_SLOT = 1 << (63 - _TX_BITS - 2 * _IX_BITS)
 
 
-class BadTransaction(ValueError):
-    """A transaction whose events cannot be read; names the signature and the reason."""
+class BadTransaction(IonetError):
+    """the events of a transaction cannot be read"""
 
 
 class InnerInstruction(msgspec.Struct, rename="camel"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ionet.codec import ProgramCodec
+from ionet.errors import IonetError
 
 from ionet_indexer.decode import Event, Transaction, decode, slot_of
 from ionet_indexer.fold import View, apply, links, needs
@@ -21,10 +22,13 @@ CHANNEL_WORK = "lease_work"
 _REBUILD_BATCH = 2_000  # events
 
 
-class SeqHole(Exception):
-    """An entity's events do not follow each other: something was lost, or belongs to an abandoned fork."""
+class SeqHole(IonetError):
+    """an entity's events do not follow each other
 
-    def __init__(self, entity: str, expected: int, got: int, last_slot: int) -> None:
+    Something was lost, or belongs to an abandoned fork.
+    """
+
+    def __init__(self, entity: str, expected: int = 0, got: int = 0, last_slot: int = -1) -> None:
         super().__init__(f"{entity}: expected event {expected}, got {got}")
         self.entity = entity
         self.expected = expected

@@ -33,7 +33,7 @@ from ionet_indexer.source.base import AccountSource, SourceError
 
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 # Columns that are null while the events did not tell them.
-_NOT_ALWAYS_TOLD = {"version", "last_price", "last_high_price"}
+_NOT_ALWAYS_TOLD = {"last_price", "last_high_price"}
 _LEASE_STATUS = {1: "booked", 2: "ready", 3: "active", 4: "ended", 5: "cancelled"}
 
 
@@ -60,7 +60,6 @@ def _network(a: accounts.Network) -> dict[str, Any]:
         "io_genesis": a.io_genesis,
         "profile": word(PROFILES, a.profile),
         "pause_bits": a.pause_bits,
-        "version": a.version,
         "pending_params_at": a.pending_effective_at or None,
         "pending_role": word(NETWORK_ROLES, a.pending_role) if a.pending_role else None,
         "pending_role_at": a.pending_role_at or None,

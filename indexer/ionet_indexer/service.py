@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import uvicorn
-from ionet.codec import CodecError, ProgramCodec
+from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
 from ionet_indexer.api.app import create_app
@@ -95,12 +95,9 @@ async def run(
 
 def _reason(group: ExceptionGroup[Exception]) -> IonetError:
     """What to say of the tasks that failed: a failure that has a sentence of its own, before any other."""
-    for error in group.exceptions:
-        if isinstance(error, (BadTransaction, FoldError)):
-            return IndexerError(str(error))
-    for error in group.exceptions:
-        if isinstance(error, IonetError):
-            return error
+    foreseen = [error for error in group.exceptions if isinstance(error, IonetError)]
+    for error in sorted(foreseen, key=lambda error: not isinstance(error, (BadTransaction, FoldError))):
+        return error
     log.error("the indexer fails", exc_info=group, extra={"action": "crash"})
     return IndexerError(f"{type(group.exceptions[0]).__name__}: {group.exceptions[0]}")
 
@@ -194,7 +191,7 @@ async def _check(settings: Settings, codec: ProgramCodec) -> None:
                         async with reader.snapshot() as snapshot:
                             known = await snapshot.one(SQL["parameters"]) is not None
                         await asyncio.sleep(_RECONCILE_SECS if known else _RETRY_SECS)
-            except (SourceError, CodecError, IonetError, *CONNECTION_ERRORS) as error:
+            except (IonetError, *CONNECTION_ERRORS) as error:
                 if str(error) != told:
                     log.warning("cannot reconcile: %s", error, extra={"action": "no_reconcile"})
                 told = str(error)

@@ -27,7 +27,6 @@ class Network(State, kw_only=True):
     io_genesis: int
     profile: str
     pause_bits: int = 0
-    version: int | None = None
     params: dict[str, Any] | None = None
     pending_params: dict[str, Any] | None = None
     pending_params_at: int | None = None

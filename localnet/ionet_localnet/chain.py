@@ -24,7 +24,7 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
-from ionet_localnet.errors import ForkError, LocalnetError, TransactionRefusedError
+from ionet_localnet.errors import ForkError, LocalnetError, TransactionRefused
 from ionet_localnet.execution import names_current_nonce, new_svm, resolve_keys, token_balances, writable_flags
 from ionet_localnet.genesis import LAMPORTS_PER_SOL, UPGRADEABLE_LOADER, Genesis, deployed_program, wallet
 from ionet_localnet.history import History, TransactionRecord
@@ -233,7 +233,7 @@ class LocalChain:
     def submit(self, transaction: VersionedTransaction | Transaction, *, verify: bool = True) -> TransactionRecord:
         """Execute in the open block; a transaction that fails but pays its fee lands all the same (see `error`).
 
-        Raises TransactionRefusedError when it cannot land: replayed, expired, badly signed, payer without money.
+        Raises TransactionRefused when it cannot land: replayed, expired, badly signed, payer without money.
         `verify=False` skips the signature check of a transaction that was simulated with it.
         """
         if isinstance(transaction, Transaction):
@@ -250,12 +250,12 @@ class LocalChain:
 
     def _admit(self, transaction: VersionedTransaction) -> None:
         if not transaction.signatures:
-            raise TransactionRefusedError("SanitizeFailure")
+            raise TransactionRefused("SanitizeFailure")
         if self.history.get(transaction.signatures[0]) is not None:
-            raise TransactionRefusedError("AlreadyProcessed")
+            raise TransactionRefused("AlreadyProcessed")
         blockhash = transaction.message.recent_blockhash
         if not self.timeline.is_blockhash_valid(blockhash) and not names_current_nonce(transaction, self.get_account):
-            raise TransactionRefusedError("BlockhashNotFound")
+            raise TransactionRefused("BlockhashNotFound")
 
     def _execute(self, transaction: VersionedTransaction, verify: bool) -> tuple[TransactionRecord, Accounts]:
         self._sync()
@@ -282,7 +282,7 @@ class LocalChain:
             result = result.meta()
             # What LiteSVM refuses before execution it does not charge, and only then.
             if error is not None and post_balances[0] == balances[0]:
-                raise TransactionRefusedError(error, result.logs())
+                raise TransactionRefused(error, result.logs())
 
         slot, block = self.slot, self._blocks[-1]
         first_in_block = not self.history.count_in_slot(slot)
@@ -324,7 +324,7 @@ class LocalChain:
     ) -> Simulation:
         """Run without effect. `replace_blockhash` accepts any blockhash and a transaction that has landed before.
 
-        Raises TransactionRefusedError where `submit` would before executing.
+        Raises TransactionRefused where `submit` would before executing.
         """
         if not replace_blockhash:
             self._admit(transaction)
@@ -365,7 +365,7 @@ class LocalChain:
         self.begin_block(slot=next_slot, unix_time=unix_time)
         for record in dropped:
             if keep(record):
-                with contextlib.suppress(TransactionRefusedError):
+                with contextlib.suppress(TransactionRefused):
                     self.submit(record.transaction, verify=False)
         return dropped
 

@@ -19,7 +19,7 @@ from solders.pubkey import Pubkey
 from ionet_localnet import (
     FaultConfig,
     Genesis,
-    InvalidSettingError,
+    InvalidSetting,
     Localnet,
     LocalnetConfig,
     LocalnetError,
@@ -38,7 +38,7 @@ _DEFAULT_URL = "http://127.0.0.1:8899"
 def _assignment(text: str) -> tuple[Pubkey, Path]:
     address, equals, path = text.partition("=")
     if not equals:
-        raise InvalidSettingError(f"{text!r} is not of the form ADDRESS=FILE")
+        raise InvalidSetting(f"{text!r} is not of the form ADDRESS=FILE")
     return _pubkey(address), Path(path)
 
 
@@ -46,7 +46,7 @@ def _pubkey(text: str) -> Pubkey:
     try:
         return Pubkey.from_string(text)
     except ValueError:
-        raise InvalidSettingError(f"{text!r} is not a valid address") from None
+        raise InvalidSetting(f"{text!r} is not a valid address") from None
 
 
 def _print_fields(fields: dict[str, Any], *, as_json: bool) -> None:

@@ -25,19 +25,19 @@ class LocalnetError(Exception):
         return f"{self.message()}: {self.detail}" if self.detail else self.message()
 
 
-class InvalidSettingError(LocalnetError):
+class InvalidSetting(LocalnetError):
     """invalid input"""
 
 
-class JournalCorruptError(LocalnetError):
+class JournalCorrupt(LocalnetError):
     """the ledger's journal is damaged before its end and cannot be replayed"""
 
 
-class LedgerMismatchError(LocalnetError):
+class LedgerMismatch(LocalnetError):
     """the ledger does not belong to this chain"""
 
 
-class LedgerBusyError(LocalnetError):
+class LedgerBusy(LocalnetError):
     """another process has this ledger open"""
 
 
@@ -49,7 +49,7 @@ class ForkError(LocalnetError):
     """the chain cannot be rolled back that far"""
 
 
-class TransactionRefusedError(LocalnetError):
+class TransactionRefused(LocalnetError):
     """the transaction did not land
 
     Nothing was charged and nothing changed. `error` has the shape of `err` in Solana's JSON-RPC: a name, or an object

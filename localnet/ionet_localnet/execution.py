@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.transaction import VersionedTransaction
 
-from ionet_localnet.errors import TransactionRefusedError
+from ionet_localnet.errors import TransactionRefused
 from ionet_localnet.history import TokenBalance
 
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
@@ -65,15 +65,15 @@ def resolve_keys(message: VersionedMessage, read: Callable[[Pubkey], Account | N
     for lookup in getattr(message, "address_table_lookups", ()):
         table = read(lookup.account_key)
         if table is None:
-            raise TransactionRefusedError("AddressLookupTableNotFound")
+            raise TransactionRefused("AddressLookupTableNotFound")
         if table.owner != LOOKUP_TABLE_PROGRAM:
-            raise TransactionRefusedError("InvalidAddressLookupTableOwner")
+            raise TransactionRefused("InvalidAddressLookupTableOwner")
         data = table.data
         for indexes, target in ((lookup.writable_indexes, writable), (lookup.readonly_indexes, readonly)):
             for index in bytes(indexes):
                 start = _LOOKUP_TABLE_META + 32 * index
                 if start + 32 > len(data):
-                    raise TransactionRefusedError("InvalidAddressLookupTableIndex")
+                    raise TransactionRefused("InvalidAddressLookupTableIndex")
                 target.append(Pubkey.from_bytes(data[start : start + 32]))
     return keys + writable + readonly, len(writable), len(readonly)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ionet_localnet.errors import InvalidSettingError
+from ionet_localnet.errors import InvalidSetting
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class FaultConfig:
     def __post_init__(self) -> None:
         for name in ("drop", "delay", "duplicate", "drop_notification"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InvalidSettingError(f"{name} must be from 0 to 1")
+                raise InvalidSetting(f"{name} must be from 0 to 1")
         if self.max_delay < 1:
-            raise InvalidSettingError("max_delay must be at least one block")
+            raise InvalidSetting("max_delay must be at least one block")
 
 
 class FaultPlan:

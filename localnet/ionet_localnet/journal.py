@@ -3,7 +3,7 @@
 A record is `kind u8 · length u32 · crc32 u32 · payload`, little endian. Every record reaches the kernel by one write
 before the request that caused it is answered, so it survives the death of the process; it is forced to the disk when
 the journal is closed, and after every record with `fsync=True`. A last record cut short by a crash is removed when
-the file is opened; damage anywhere else raises JournalCorruptError.
+the file is opened; damage anywhere else raises JournalCorrupt.
 
 Blocks without transactions are stored as runs: a Blocks record covers consecutive slots of one unix time and is
 written when the time changes, when something else is recorded, or after RUN_LIMIT blocks.
@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ionet_localnet.errors import JournalCorruptError, LedgerBusyError
+from ionet_localnet.errors import JournalCorrupt, LedgerBusy
 
 _HEAD = struct.Struct("<BII")
 _BLOCKS = struct.Struct("<QIq")
@@ -48,7 +48,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as failure:
             os.close(self._file)
-            raise LedgerBusyError(f"{path} is open in another process") from failure
+            raise LedgerBusy(f"{path} is open in another process") from failure
 
     def read(self) -> Iterator[tuple[Kind, bytes]]:
         """Yield every record, then cut off a torn last one."""
@@ -64,7 +64,7 @@ class Journal:
                 # A power cut can leave the last record half written, or the end of the file as zeros.
                 if end + length == len(content) or not any(content[offset:]):
                     break
-                raise JournalCorruptError(f"{self.path}: bad record at byte {offset}")
+                raise JournalCorrupt(f"{self.path}: bad record at byte {offset}")
             yield Kind(kind), payload
             offset = end + length
         os.ftruncate(self._file, offset)

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from ionet_localnet.chain import HISTORY_LIMIT, SLOT_MS, LocalChain
-from ionet_localnet.errors import JournalCorruptError, LedgerMismatchError, TransactionRefusedError
+from ionet_localnet.errors import JournalCorrupt, LedgerMismatch, TransactionRefused
 from ionet_localnet.genesis import Genesis
 from ionet_localnet.journal import RUN_LIMIT, Journal, Kind, unpack_blocks
 
@@ -42,7 +42,7 @@ def open_chain(
 
     An existing ledger is replayed to the block it was closed in. After a crash it goes on after the longest run of
     empty blocks that can have been lost, so that no slot that was ever shown to anybody is used twice.
-    `genesis=None` accepts whatever the ledger holds; another one than it was made from raises LedgerMismatchError.
+    `genesis=None` accepts whatever the ledger holds; another one than it was made from raises LedgerMismatch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / JOURNAL_FILE, fsync=fsync)
@@ -54,10 +54,10 @@ def open_chain(
         if first is None:
             return _create(journal, genesis or Genesis(), slot_ms, history_limit)
         if first[0] != Kind.GENESIS:
-            raise JournalCorruptError(f"{journal.path} does not begin with a genesis record")
+            raise JournalCorrupt(f"{journal.path} does not begin with a genesis record")
         header, accounts = _read_genesis(first[1])
         if genesis is not None and genesis.digest() != header.genesis:
-            raise LedgerMismatchError(f"{folder} was made from other programs or accounts; reset it to start again")
+            raise LedgerMismatch(f"{folder} was made from other programs or accounts; reset it to start again")
         chain = LocalChain(
             Genesis(accounts=accounts),
             unix_time=header.unix_time,
@@ -96,9 +96,9 @@ def _read_genesis(payload: bytes) -> tuple[_Header, dict[Pubkey, Account]]:
     try:
         header, accounts = msgspec.msgpack.decode(payload, type=tuple[_Header, list[tuple[bytes, bytes]]])
     except msgspec.MsgspecError as failure:
-        raise JournalCorruptError(f"unreadable genesis record: {failure}") from failure
+        raise JournalCorrupt(f"unreadable genesis record: {failure}") from failure
     if header.version != _VERSION:
-        raise LedgerMismatchError(f"the ledger has format {header.version}, this program writes {_VERSION}")
+        raise LedgerMismatch(f"the ledger has format {header.version}, this program writes {_VERSION}")
     return header, {Pubkey.from_bytes(address): Account.from_bytes(account) for address, account in accounts}
 
 
@@ -113,7 +113,7 @@ def _replay(chain: LocalChain, kind: Kind, payload: bytes) -> None:
             transaction = VersionedTransaction.from_bytes(payload[1:])
             try:
                 record = chain.submit(transaction, verify=False)
-            except TransactionRefusedError as refusal:
+            except TransactionRefused as refusal:
                 raise _mismatch(transaction) from refusal
             if (record.error is None) != bool(payload[0]):
                 raise _mismatch(transaction)
@@ -122,13 +122,13 @@ def _replay(chain: LocalChain, kind: Kind, payload: bytes) -> None:
         case Kind.REWIND:
             chain.rewind(payload[0])
         case Kind.GENESIS:
-            raise JournalCorruptError("a second genesis record")
+            raise JournalCorrupt("a second genesis record")
         case Kind.CLOSED:
             pass
 
 
-def _mismatch(transaction: VersionedTransaction) -> LedgerMismatchError:
-    return LedgerMismatchError(
+def _mismatch(transaction: VersionedTransaction) -> LedgerMismatch:
+    return LedgerMismatch(
         f"transaction {transaction.signatures[0]} replays to another result than it had;"
         " the ledger was written by another version"
     )

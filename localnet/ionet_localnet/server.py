@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ionet_localnet.chain import HISTORY_LIMIT, SLOT_MS, LocalChain
 from ionet_localnet.clock import WallClock
-from ionet_localnet.errors import InvalidSettingError, LocalnetError
+from ionet_localnet.errors import InvalidSetting, LocalnetError
 from ionet_localnet.faults import FaultConfig, FaultPlan
 from ionet_localnet.genesis import Genesis
 from ionet_localnet.ledger import open_chain
@@ -68,9 +68,9 @@ class LocalnetConfig:
 
     def __post_init__(self) -> None:
         if self.slot_ms < 1:
-            raise InvalidSettingError("a slot lasts at least one millisecond")
+            raise InvalidSetting("a slot lasts at least one millisecond")
         if not self.clock_factor > 0:
-            raise InvalidSettingError("the clock must move forward")
+            raise InvalidSetting("the clock must move forward")
 
 
 class _Server(uvicorn.Server):

@@ -14,6 +14,8 @@ from typing import Literal
 
 from solders.hash import Hash
 
+from ionet_localnet.errors import LocalnetError
+
 Commitment = Literal["processed", "confirmed", "finalized"]
 
 # Agave's MAX_PROCESSING_AGE: a transaction may name any of this many latest blockhashes.
@@ -53,7 +55,7 @@ class Timeline:
     def begin(self, slot: int, unix_time: int) -> None:
         """Close the open block and begin the one of `slot`; its hash may be named by transactions from now on."""
         if slot <= self.slot:
-            raise ValueError(f"slot {slot} is not after {self.slot}")
+            raise LocalnetError(f"slot {slot} is not after {self.slot}")
         self._valid_until[self.blockhash(self.height)] = self.height + BLOCKHASH_AGE
         self._slot_hashes.appendleft((self.slot, self.bank_hash(self.height)))
         self._slots.append(slot)

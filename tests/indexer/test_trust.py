@@ -67,7 +67,6 @@ async def test_between_the_two_stories_every_table_has_rows(recording: Recording
         ("models", "enabled", "NOT enabled"),
         ("networks", "pauser", "arbiter"),
         ("networks", "pending_role", "'arbiter'"),
-        ("networks", "version", "2"),
     ],
 )
 async def test_a_wrong_row_is_found(

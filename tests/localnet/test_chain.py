@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ionet_localnet import Genesis, GenesisError, LocalChain, LocalnetError, TransactionRefusedError
+from ionet_localnet import Genesis, GenesisError, LocalChain, LocalnetError, TransactionRefused
 from ionet_localnet.execution import LOOKUP_TABLE_PROGRAM, MINT_SIZE, TOKEN_ACCOUNT_SIZE, TOKEN_PROGRAM
 from ionet_localnet.genesis import UPGRADEABLE_LOADER, program_data_address, rent_exempt
 from ionet_localnet.timeline import BLOCKHASH_AGE, FINALIZED_LAG
@@ -71,7 +71,7 @@ def test_failed_transaction_lands_and_pays_its_fee(chain: LocalChain) -> None:
 
 def test_payer_without_money_is_refused_and_leaves_no_trace(chain: LocalChain) -> None:
     transaction = pay(chain.latest_blockhash(), Keypair(), Keypair().pubkey(), 1)
-    with pytest.raises(TransactionRefusedError) as refusal:
+    with pytest.raises(TransactionRefused) as refusal:
         chain.submit(transaction)
     assert refusal.value.error == "AccountNotFound"
     assert chain.history.get(transaction.signatures[0]) is None
@@ -80,7 +80,7 @@ def test_payer_without_money_is_refused_and_leaves_no_trace(chain: LocalChain) -
 def test_bad_signature_is_refused(chain: LocalChain) -> None:
     good = pay(chain.latest_blockhash(), rich(chain), Keypair().pubkey(), SOL)
     forged = VersionedTransaction.populate(good.message, [Keypair().sign_message(b"something else")])
-    with pytest.raises(TransactionRefusedError) as refusal:
+    with pytest.raises(TransactionRefused) as refusal:
         chain.submit(forged)
     assert refusal.value.error == "SignatureFailure"
 
@@ -93,7 +93,7 @@ def test_replay_is_refused_while_its_blockhash_lives(chain: LocalChain) -> None:
     for lamports in range(SOL, SOL + 100):
         chain.submit(pay(chain.latest_blockhash(), payer, Keypair().pubkey(), lamports))
         chain.begin_block()
-    with pytest.raises(TransactionRefusedError) as refusal:
+    with pytest.raises(TransactionRefused) as refusal:
         chain.submit(transaction)
     assert refusal.value.error == "AlreadyProcessed"
 
@@ -105,7 +105,7 @@ def test_history_limit_never_forgets_what_could_be_replayed() -> None:
     transactions = [pay(blockhash, payer, Keypair().pubkey(), SOL // 100 + i) for i in range(1200)]
     for transaction in transactions:
         chain.submit(transaction)
-    with pytest.raises(TransactionRefusedError, match="already been processed"):
+    with pytest.raises(TransactionRefused, match="already been processed"):
         chain.submit(transactions[0])
     chain.begin_blocks(BLOCKHASH_AGE + 1)
     chain.submit(pay(chain.latest_blockhash(), payer, Keypair().pubkey(), SOL))
@@ -122,7 +122,7 @@ def test_blockhash_lives_exactly_150_blocks(chain: LocalChain) -> None:
     assert chain.timeline.height == last_height
     chain.submit(first)
     chain.begin_block()
-    with pytest.raises(TransactionRefusedError) as refusal:
+    with pytest.raises(TransactionRefused) as refusal:
         chain.submit(second)
     assert refusal.value.error == "BlockhashNotFound"
 
@@ -243,7 +243,7 @@ def test_missing_lookup_table_is_refused(chain: LocalChain) -> None:
     move = transfer(TransferParams(from_pubkey=payer.pubkey(), to_pubkey=to, lamports=SOL))
     lookup = AddressLookupTableAccount(Keypair().pubkey(), [to])
     message = MessageV0.try_compile(payer.pubkey(), [move], [lookup], chain.latest_blockhash())
-    with pytest.raises(TransactionRefusedError) as refusal:
+    with pytest.raises(TransactionRefused) as refusal:
         chain.submit(VersionedTransaction(message, [payer]))
     assert refusal.value.error == "AddressLookupTableNotFound"
 
@@ -265,7 +265,7 @@ def test_durable_nonce_outlives_blockhashes_and_works_once(chain: LocalChain) ->
     again = signed(
         stored, [payer], [advance, transfer(TransferParams(from_pubkey=payer.pubkey(), to_pubkey=to, lamports=2 * SOL))]
     )
-    with pytest.raises(TransactionRefusedError) as refusal:
+    with pytest.raises(TransactionRefused) as refusal:
         chain.submit(again)
     assert refusal.value.error == "BlockhashNotFound"
 
@@ -312,5 +312,5 @@ def test_simulation_has_no_effect(chain: LocalChain) -> None:
     assert chain.simulate(unsigned).error == "SignatureFailure"
     assert chain.simulate(unsigned, verify=False).error is None
     # Transactions that are sent are checked again.
-    with pytest.raises(TransactionRefusedError, match="signature verification"):
+    with pytest.raises(TransactionRefused, match="signature verification"):
         chain.submit(unsigned)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ionet_localnet import FaultConfig, InvalidSettingError, Localnet, LocalnetConfig
+from ionet_localnet import FaultConfig, InvalidSetting, Localnet, LocalnetConfig
 from localnet.helpers import SOL, pay, rich
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Processed
@@ -82,5 +82,5 @@ async def test_notifications_are_lost() -> None:
 
 @pytest.mark.parametrize("values", [{"drop": 1.5}, {"delay": -0.1}, {"max_delay": 0}])
 def test_impossible_faults_are_refused(values: dict[str, float]) -> None:
-    with pytest.raises(InvalidSettingError, match="must be"):
+    with pytest.raises(InvalidSetting, match="must be"):
         FaultConfig(**values)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import contextlib
 import random
 
 import pytest
-from ionet_localnet import ForkError, LocalChain, TransactionRefusedError
+from ionet_localnet import ForkError, LocalChain, TransactionRefused
 from ionet_localnet.chain import FAUCET_LAMPORTS
 from ionet_localnet.execution import TOKEN_PROGRAM, new_svm
 from ionet_localnet.genesis import program_data_address
@@ -89,7 +89,7 @@ def test_state_after_forks_is_that_of_the_surviving_transactions_alone(seed: int
         balance = chain.get_account(payer.pubkey())
         assert balance is not None
         lamports = draw.choice([SOL + step, balance.lamports - SIGNATURE_FEE, 100 * SOL + step])
-        with contextlib.suppress(TransactionRefusedError):
+        with contextlib.suppress(TransactionRefused):
             chain.submit(pay(chain.latest_blockhash(), payer, to, lamports))
         chain.begin_blocks(draw.choice([0, 0, 1, 3]))
         if draw.random() < 0.1:

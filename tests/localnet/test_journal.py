@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from ionet_localnet import (
     Genesis,
-    JournalCorruptError,
-    LedgerBusyError,
-    LedgerMismatchError,
+    JournalCorrupt,
+    LedgerBusy,
+    LedgerMismatch,
     LocalChain,
     open_chain,
 )
@@ -134,14 +134,14 @@ def test_damage_in_the_middle_is_reported(tmp_path: Path) -> None:
     content = bytearray((tmp_path / JOURNAL_FILE).read_bytes())
     content[len(content) // 2] ^= 0xFF
     (tmp_path / JOURNAL_FILE).write_bytes(content)
-    with pytest.raises(JournalCorruptError):
+    with pytest.raises(JournalCorrupt):
         open_chain(tmp_path)
 
 
 def test_another_genesis_needs_a_reset(tmp_path: Path) -> None:
     close(open_chain(tmp_path))
     other = Genesis(accounts={Keypair().pubkey(): Account(SOL, b"", Keypair().pubkey(), False, 0)})
-    with pytest.raises(LedgerMismatchError):
+    with pytest.raises(LedgerMismatch):
         open_chain(tmp_path, other)
     chain = open_chain(tmp_path, other, reset=True)
     assert chain.get_account(next(iter(other.accounts))) is not None
@@ -150,7 +150,7 @@ def test_another_genesis_needs_a_reset(tmp_path: Path) -> None:
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     chain = open_chain(tmp_path)
-    with pytest.raises(LedgerBusyError):
+    with pytest.raises(LedgerBusy):
         open_chain(tmp_path)
     close(chain)
     close(open_chain(tmp_path))
@@ -175,7 +175,7 @@ def test_transaction_that_replays_differently_is_reported(tmp_path: Path) -> Non
     list(journal.read())
     journal.append(Kind.TRANSACTION, b"\x00" + bytes(transaction))
     journal.abandon()
-    with pytest.raises(LedgerMismatchError):
+    with pytest.raises(LedgerMismatch):
         open_chain(tmp_path)
 
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+from ionet.errors import IonetError
+
 HASH_LEN = 32
 EMPTY_ROOT = bytes(HASH_LEN)
 
 
-class MerkleError(ValueError):
-    """A hash has the wrong length, or a number is out of range."""
+class MerkleError(IonetError):
+    """not a tree of hashes like the program's"""
 
 
 def _hash_of_32(name: str, value: bytes) -> bytes:

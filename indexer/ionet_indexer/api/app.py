@@ -21,7 +21,7 @@ from ionet_indexer import metrics
 from ionet_indexer.api import history, ops, trace
 from ionet_indexer.api.leaves import upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
-from ionet_indexer.api.problems import on_crash, on_database_error, on_http_error
+from ionet_indexer.api.problems import ApiError, on_api_error, on_crash, on_database_error, on_http_error
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.stream import Changes, events, stream
 from ionet_indexer.reader import Reader
@@ -57,6 +57,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         before_send=[count_requests],
         exception_handlers={
             HTTPException: on_http_error,
+            ApiError: on_api_error,
             **dict.fromkeys(CONNECTION_ERRORS, on_database_error),
             Exception: on_crash,
         },

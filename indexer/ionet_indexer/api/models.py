@@ -29,7 +29,6 @@ class Network(msgspec.Struct):
     network: str
     slot: int
     profile: str
-    version: int | None
     authority: str
     pauser: str
     arbiter: str

@@ -55,9 +55,9 @@ def decode_cursor(kind: str, cursor: str | None, types: Sequence[str]) -> list[s
     """
     if cursor is None:
         return None
+    if len(cursor) > _CURSOR_MAX:
+        raise BadCursor
     try:
-        if len(cursor) > _CURSOR_MAX:
-            raise ValueError
         padded = cursor + "=" * (-len(cursor) % 4)
         values = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str])
     except (ValueError, binascii.Error, msgspec.DecodeError):

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import msgspec
+from ionet.errors import IonetError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, TooManyRequestsException
 
@@ -25,17 +26,20 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str = ""
 
 
-class ApiError(HTTPException):
-    """An error the API answers on purpose; `kind` becomes the problem's type."""
+class ApiError(IonetError):
+    """The request cannot be answered.
 
-    status_code = 400
+    `kind` becomes the problem's type; without a detail the problem says the sentence of the class.
+    """
+
+    status = 400
     kind = "bad-request"
 
 
 class NotFound(ApiError):
     """There is no such thing (at the slot this answer is true at)."""
 
-    status_code = 404
+    status = 404
     kind = "not-found"
 
 
@@ -54,14 +58,14 @@ class BadValue(ApiError):
 class Refused(ApiError):
     """The request is well formed, but what it claims does not hold."""
 
-    status_code = 422
+    status = 422
     kind = "refused"
 
 
 class Unauthorized(ApiError):
     """The signature is missing, wrong, expired or used before."""
 
-    status_code = 401
+    status = 401
     kind = "unauthorized"
 
 
@@ -70,14 +74,19 @@ def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response
     return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Response[bytes]:
+    """What this API refuses."""
+    title = http.HTTPStatus(error.status).phrase
+    return _answer(Problem(error.kind, title, error.status, error.detail or error.message()))
+
+
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Litestar's own refusals (validation, unknown path, method, size, rate) and ours, in one form."""
+    """Litestar's own refusals (validation, unknown path, method, size, rate), in the same form."""
     title = http.HTTPStatus(error.status_code).phrase
-    kind = error.kind if isinstance(error, ApiError) else title.lower().replace(" ", "-")
+    kind = title.lower().replace(" ", "-")
     if error.status_code >= 500:
         return _answer(Problem(kind, title, error.status_code))
-    # Without words of its own an error says what its class says.
-    detail = (type(error).__doc__ or title) if isinstance(error, ApiError) and error.detail == title else error.detail
+    detail = error.detail
     if isinstance(error.extra, list):
         named = (f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra if isinstance(item, dict))
         detail = "; ".join((detail, *named))

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from ionet.codec import ProgramCodec
+from ionet.errors import IonetError
 from ionet.generated import pdas
 from solders.pubkey import Pubkey
 
@@ -14,8 +15,8 @@ from ionet_indexer.rows import Fact, State
 S = TypeVar("S", bound=State)
 
 
-class FoldError(ValueError):
-    """An event that cannot follow what is already recorded: the program and this code disagree."""
+class FoldError(IonetError):
+    """an event cannot follow what is recorded: the program and this indexer disagree"""
 
 
 class View:

@@ -7,7 +7,6 @@ UPDATE checkpoint SET refold = true;
 -- states -------------------------------------------------------------------------------------------------------------
 
 ALTER TABLE networks
-    ADD COLUMN version integer,                        -- of the account; null until an event says it
     ADD COLUMN params json,                            -- null until they were first changed
     ADD COLUMN pending_params json,
     ADD COLUMN pending_params_at bigint,               -- when they may be applied

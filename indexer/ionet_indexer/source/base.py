@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from ionet.errors import IonetError
+
 from ionet_indexer.decode import Transaction
 
 
-class SourceError(Exception):
-    """The source cannot answer now; the same question may be asked again."""
+class SourceError(IonetError):
+    """the node cannot answer now
+
+    The same question may be asked again.
+    """
+
+    exit_code = 4
 
 
 class Heads(NamedTuple):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Literal
 
 import msgspec
+from ionet.patient_http import is_loopback
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
@@ -48,7 +50,8 @@ class Wakeups:
     async def _listen(self) -> None:
         decoder = msgspec.json.Decoder(_Notification)
         mentions = [{"mentions": [self._program]}, {"commitment": "confirmed"}]
-        async with connect(self._ws_url, open_timeout=self._silence, max_size=1 << 24) as socket:
+        proxy: Literal[True] | None = None if is_loopback(self._ws_url) else True
+        async with connect(self._ws_url, proxy=proxy, open_timeout=self._silence, max_size=1 << 24) as socket:
             for number, (method, params) in enumerate((("logsSubscribe", mentions), ("slotSubscribe", []))):
                 request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
                 await socket.send(msgspec.json.encode(request).decode())

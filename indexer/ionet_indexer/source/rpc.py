@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import httpx2
 import msgspec
+from ionet.patient_http import is_loopback
 
 from ionet_indexer.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen, SourceError
@@ -71,7 +72,7 @@ _REPLY_TYPES: dict[str, Any] = {
 
 
 class _NoBlock(SourceError):
-    pass
+    """the node does not have this block"""
 
 
 class RpcSource:
@@ -82,7 +83,7 @@ class RpcSource:
         self._url = url
         self._batch = batch
         self._gate = asyncio.Semaphore(parallel)
-        self._http = httpx2.AsyncClient(timeout=timeout)
+        self._http = httpx2.AsyncClient(timeout=timeout, trust_env=not is_loopback(url))
         self._decoders = {method: msgspec.json.Decoder(reply) for method, reply in _REPLY_TYPES.items()}
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from solders.transaction import VersionedTransaction
 
 from ionet_localnet.chain import LocalChain
 from ionet_localnet.clock import WallClock
-from ionet_localnet.errors import TransactionRefusedError
+from ionet_localnet.errors import TransactionRefused
 from ionet_localnet.faults import FaultPlan
 from ionet_localnet.history import TransactionRecord
 from ionet_localnet.rpc.params import Config, Params, RpcError
@@ -78,7 +78,7 @@ class Node:
     def _submit(self, transaction: VersionedTransaction, *, verify: bool = True) -> None:
         try:
             self.chain.submit(transaction, verify=verify)
-        except TransactionRefusedError:
+        except TransactionRefused:
             # As on a cluster, a transaction that cannot land is dropped without a word.
             return
 

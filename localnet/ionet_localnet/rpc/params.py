@@ -8,6 +8,7 @@ from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from ionet_localnet.errors import LocalnetError
 from ionet_localnet.timeline import Commitment
 
 INVALID_PARAMS = -32602
@@ -24,17 +25,19 @@ _COMMITMENTS: dict[Any, Commitment] = {
 }
 
 
-class RpcError(Exception):
-    """An error as JSON-RPC reports it. `data` is any JSON value."""
+class RpcError(LocalnetError):
+    """the request cannot be answered
 
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
-        super().__init__(message)
+    code and detail as JSON-RPC reports them; `data` is any JSON value.
+    """
+
+    def __init__(self, code: int, detail: str, data: Any = None) -> None:
+        super().__init__(detail)
         self.code = code
-        self.message = message
         self.data = data
 
     def to_json(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        body: dict[str, Any] = {"code": self.code, "message": self.detail}
         return body if self.data is None else {**body, "data": self.data}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import base58
 from solders.transaction import SanitizeError, VersionedTransaction
 
-from ionet_localnet.errors import TransactionRefusedError, describe
+from ionet_localnet.errors import TransactionRefused, describe
 from ionet_localnet.history import TransactionRecord
 from ionet_localnet.rpc.account_json import AccountView
 from ionet_localnet.rpc.accounts import reader
@@ -55,7 +55,7 @@ def _taken(node: Node, params: Params, config: Config) -> VersionedTransaction:
     transaction = decode_transaction(params.string(0), config.choice("encoding", ("base58", "base64"), "base58"))
     try:
         node.chain.keys_of(transaction.message)
-    except TransactionRefusedError as refusal:
+    except TransactionRefused as refusal:
         raise RpcError(INVALID_PARAMS, f"invalid transaction: {describe(refusal.error)}") from refusal
     return transaction
 
@@ -75,7 +75,7 @@ def _preflight(node: Node, transaction: VersionedTransaction) -> None:
     try:
         simulation = node.chain.simulate(transaction)
         error, logs, meta = simulation.error, simulation.meta.logs(), simulation.meta
-    except TransactionRefusedError as refusal:
+    except TransactionRefused as refusal:
         error, logs, meta = refusal.error, refusal.logs, None
     if error == "SignatureFailure":
         raise RpcError(SIGNATURE_FAILURE, "Transaction signature verification failure")
@@ -107,7 +107,7 @@ def simulate_transaction(node: Node, params: Params) -> dict[str, Any]:
         value["replacementBlockhash"] = {"blockhash": str(blockhash), "lastValidBlockHeight": last_valid}
     try:
         simulation = node.chain.simulate(transaction, verify=verify, replace_blockhash=replace)
-    except TransactionRefusedError as refusal:
+    except TransactionRefused as refusal:
         refused = {"err": refusal.error, "logs": refusal.logs, "returnData": None, "unitsConsumed": 0}
         return node.context("processed", value | refused)
     if simulation.error == "SignatureFailure":
@@ -146,7 +146,7 @@ def request_airdrop(node: Node, params: Params) -> str:
         raise invalid(f"an airdrop is from 1 to {AIRDROP_LIMIT} lamports")
     try:
         return str(node.chain.airdrop(params.pubkey(0), lamports).signature)
-    except TransactionRefusedError as refusal:
+    except TransactionRefused as refusal:
         raise RpcError(-32603, f"airdrop failed: {refusal}") from refusal
 
 
