@@ -14,11 +14,11 @@ from solders.pubkey import Pubkey
 from ionet import addresses
 from ionet.api.oracle import OracleApi
 from ionet.chain import Chain
-from ionet.currency import CURRENCIES
 from ionet.errors import InstructionFailed, IonetError, NotFound, ProgramError
 from ionet.executor import Bulk, Delivery, Progress, Stopped, Verdict
 from ionet.generated import pdas
 from ionet.generated.accounts import Network, Node
+from ionet.generated.enums import Currency
 from ionet.generated.errors import (
     CoverageTooLow,
     CurrencyRefused,
@@ -87,14 +87,14 @@ class Wish:
     cluster: Pubkey
     duration: int
     max_price: int | None = None
-    currency: int = CURRENCIES["IOSD"]
+    currency: int = Currency.IOSD
     price_update: Pubkey | None = None
     """Price account for nodes whose booking needs one."""
 
     def needs_price(self, node: Node) -> bool:
         """Whether IO has to be valued: to pay in it, or for a node that insists on IOSD's coverage."""
-        covered = self.currency == CURRENCIES["IOSD"] and node.min_coverage_bps > 0
-        return covered or self.currency == CURRENCIES["IO"]
+        covered = self.currency == Currency.IOSD and node.min_coverage_bps > 0
+        return covered or self.currency == Currency.IO
 
 
 async def priced(chain: Chain, wish: Wish, nodes: Iterable[Node | None]) -> Wish:

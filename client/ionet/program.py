@@ -13,7 +13,7 @@ from ionet.build import Builder
 from ionet.codec import ProgramCodec
 from ionet.errors import ChainRefused, ProgramError
 from ionet.failure import explain
-from ionet.generated import CLASSES
+from ionet.generated.classes import CLASSES
 from ionet.generated.errors import BY_CODE
 from ionet.generated.instructions import Instructions
 from ionet.idl import Idl, bundled

@@ -14,19 +14,12 @@ from typing import Any
 import msgspec
 from ionet.codec import ProgramCodec
 from ionet.generated import accounts, pdas
+from ionet.generated.enums import CaseReason, ClusterKind, Currency, LeaseRole, LeaseStatus, NetworkRole, Profile
+from ionet.words import word
 
 from ionet_indexer import metrics, tables
 from ionet_indexer.decode import slot_of
-from ionet_indexer.fold.names import (
-    CASE_REASONS,
-    CLUSTER_KINDS,
-    CURRENCIES,
-    NETWORK_ROLES,
-    PROFILES,
-    ROLES,
-    key_or_none,
-    word,
-)
+from ionet_indexer.fold.names import key_or_none
 from ionet_indexer.reader import SQL, Reader
 from ionet_indexer.rows import State
 from ionet_indexer.source.base import AccountSource, SourceError
@@ -34,7 +27,6 @@ from ionet_indexer.source.base import AccountSource, SourceError
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 # Columns that are null while the events did not tell them.
 _NOT_ALWAYS_TOLD = {"last_price", "last_high_price"}
-_LEASE_STATUS = {1: "booked", 2: "ready", 3: "active", 4: "ended", 5: "cancelled"}
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -58,10 +50,10 @@ def _network(a: accounts.Network) -> dict[str, Any]:
         "usdc_mint": str(a.usdc_mint),
         "feed_id": a.feed_id.hex(),
         "io_genesis": a.io_genesis,
-        "profile": word(PROFILES, a.profile),
+        "profile": word(Profile, a.profile),
         "pause_bits": a.pause_bits,
         "pending_params_at": a.pending_effective_at or None,
-        "pending_role": word(NETWORK_ROLES, a.pending_role) if a.pending_role else None,
+        "pending_role": word(NetworkRole, a.pending_role) if a.pending_role else None,
         "pending_role_at": a.pending_role_at or None,
     }
 
@@ -116,7 +108,7 @@ def _case(a: accounts.Case) -> dict[str, Any]:
         **{name: getattr(a, name) for name in ("number", "opened_at", "decide_from", "decide_by")},
         "node": str(a.node),
         "arbiter": str(a.arbiter),
-        "reason": word(CASE_REASONS, a.reason),
+        "reason": word(CaseReason, a.reason),
         "evidence_hash": a.evidence_hash.hex(),
         "appeal_hash": a.appeal_hash.hex() if any(a.appeal_hash) else None,
     }
@@ -133,8 +125,8 @@ def _cluster(a: accounts.Cluster) -> dict[str, Any]:
         **{name: getattr(a, name) for name in _CLUSTER_COLUMNS},
         "renter": str(a.renter),
         "mint": str(a.mint),
-        "kind": word(CLUSTER_KINDS, a.kind),
-        "currency": word(CURRENCIES, a.currency),
+        "kind": word(ClusterKind, a.kind),
+        "currency": word(Currency, a.currency),
         "session_key": key_or_none(a.session_key),
         "config_hash": a.config_hash.hex(),
         # The account forgets its head when that lease is over; the row keeps when the last one started.
@@ -158,8 +150,8 @@ def _lease(a: accounts.Lease) -> dict[str, Any]:
         "dispute_to": a.dispute_to or None,
         "node": str(a.node),
         "cluster": str(a.cluster),
-        "role": word(ROLES, a.role),
-        "status": word(_LEASE_STATUS, a.status),
+        "role": word(LeaseRole, a.role),
+        "status": word(LeaseStatus, a.status),
         "proof_head": a.proof_head.hex() if a.proof_count else None,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.figures import Figures, count
 from ionet import budget
 from ionet.booking import common_accounts
-from ionet.generated import CLASSES
+from ionet.generated.classes import CLASSES
 from ionet.planner import Packer
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message

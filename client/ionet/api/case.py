@@ -9,11 +9,11 @@ from solders.pubkey import Pubkey
 
 from ionet import addresses
 from ionet.api.base import RoleApi
-from ionet.errors import InvalidInput
 from ionet.generated.accounts import Case, Node
+from ionet.generated.enums import CaseReason
 from ionet.plan import Plan
+from ionet.words import parse
 
-REASONS = {"false-hardware": 1, "false-proofs": 2, "data-theft": 3, "other": 4}
 FLAG_BLOCKED = 4
 
 
@@ -33,8 +33,7 @@ class CaseApi(RoleApi):
 
         The case's address is in the receipt's CaseOpened event.
         """
-        if reason not in REASONS:
-            raise InvalidInput(f"reason {reason!r}; known are {', '.join(REASONS)}")
+        accusation = parse(CaseReason, reason, "reason")
 
         async def build() -> list[Instruction]:
             found = await self._chain.fetch(Node, node)
@@ -43,7 +42,7 @@ class CaseApi(RoleApi):
                     arbiter=self._chain.address,
                     node=node,
                     case=self.address(node, found.next_case),
-                    reason=REASONS[reason],
+                    reason=accusation,
                     evidence_hash=evidence_hash,
                 )
             ]

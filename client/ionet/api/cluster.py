@@ -13,14 +13,14 @@ from ionet.api.base import RoleApi
 from ionet.api.lookup_tables import TableApi
 from ionet.api.network import NetworkApi
 from ionet.booking import Booking, Wish
-from ionet.errors import InvalidInput, NotFound, RpcError, RpcUnreachable
+from ionet.errors import NotFound, RpcError, RpcUnreachable
 from ionet.executor import Progress
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Renter
+from ionet.generated.enums import ClusterKind
 from ionet.lookup_tables import Table
 from ionet.plan import Plan
-
-KINDS = {"ray": 0, "mega-ray": 1, "kubernetes": 2, "container": 3}
+from ionet.words import parse
 
 
 class ClusterApi(RoleApi):
@@ -53,8 +53,7 @@ class ClusterApi(RoleApi):
 
         session_key: may accept readiness until session_expires_at. config_hash: sha256 of the wanted configuration.
         """
-        if kind not in KINDS:
-            raise InvalidInput(f"cluster kind {kind!r}; known are {', '.join(KINDS)}")
+        wanted = parse(ClusterKind, kind, "cluster kind")
 
         async def build() -> list[Instruction]:
             return [
@@ -62,7 +61,7 @@ class ClusterApi(RoleApi):
                     renter=self._chain.address,
                     mint=await NetworkApi(self._chain).mint(currency),
                     id=await self.next_id(),
-                    kind=KINDS[kind],
+                    kind=wanted,
                     deposit=deposit,
                     session_key=session_key or Pubkey.default(),
                     session_expires_at=session_expires_at,

@@ -15,24 +15,23 @@ from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
 
 from ionet.api.base import RoleApi
-from ionet.currency import CURRENCIES
 from ionet.errors import InvalidInput
 from ionet.executor import send_all
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Network
+from ionet.generated.enums import Currency, NetworkRole, Profile
 from ionet.generated.types import Params
 from ionet.plan import Plan, Receipt
 from ionet.wallet import KeypairSigner
+from ionet.words import parse
 
-PROFILES = {"mainnet": 0, "local": 1}
-ROLES = {"authority": 1, "pauser": 2, "arbiter": 3, "feed": 4}
 USDC_DECIMALS = 6
 # Feed that local chains post IO prices under; a real network names Pyth's.
 LOCAL_FEED_ID = hashlib.sha256(b"IO/USD on a local chain").digest()
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A device model. multiplier is × 100; kind 0 GPU, 1 CPU; pool 0 enterprise, 1 community."""
+    """A device model. multiplier is × 100; kind: a `DeviceKind`. pool: a `DevicePool`."""
 
     code: int
     name: str
@@ -60,10 +59,9 @@ class NetworkApi(RoleApi):
 
     async def mint(self, currency: str) -> Pubkey:
         """The mint of IO, IOSD or USDC. Raises InvalidInput for another name."""
-        if currency not in CURRENCIES:
-            raise InvalidInput(f"currency {currency}; known are {', '.join(CURRENCIES)}")
-        own = {"IO": pdas.io_mint, "IOSD": pdas.iosd_mint}
-        return own[currency](self._id) if currency in own else (await self.get()).usdc_mint
+        own = {Currency.IO: pdas.io_mint, Currency.IOSD: pdas.iosd_mint}
+        wanted = parse(Currency, currency, "currency")
+        return own[wanted](self._id) if wanted in own else (await self.get()).usdc_mint
 
     async def models(self) -> list[tuple[Pubkey, DeviceModel]]:
         """Every device model with its address, by code."""
@@ -84,8 +82,7 @@ class NetworkApi(RoleApi):
 
         genesis_owner: wallet that gets the first IO, not the authority itself. pauser, arbiter: by default the wallet.
         """
-        if profile not in PROFILES:
-            raise InvalidInput(f"profile {profile!r}; known are {', '.join(PROFILES)}")
+        chosen = parse(Profile, profile, "profile")
 
         def build() -> Instruction:
             wallet = self._chain.address
@@ -93,7 +90,7 @@ class NetworkApi(RoleApi):
                 authority=wallet,
                 usdc_mint=usdc_mint,
                 genesis_owner=genesis_owner,
-                profile=PROFILES[profile],
+                profile=chosen,
                 pauser=pauser or wallet,
                 arbiter=arbiter or wallet,
                 feed_id=feed_id,
@@ -149,16 +146,15 @@ class NetworkApi(RoleApi):
 
     def propose_role(self, role: str, value: bytes) -> Plan:
         """Name a new `authority`, `pauser`, `arbiter` (address) or oracle `feed` (id), 32 bytes; network authority."""
-        if role not in ROLES:
-            raise InvalidInput(f"role {role!r}; known are {', '.join(ROLES)}")
-        return self._single(lambda: self._ix.propose_role(authority=self._chain.address, role=ROLES[role], value=value))
+        number = parse(NetworkRole, role, "role")
+        return self._single(lambda: self._ix.propose_role(authority=self._chain.address, role=number, value=value))
 
     def apply_pending(self) -> Plan:
         """Put what is due into effect; anyone, a new authority only by itself."""
         return self._single(lambda: self._ix.apply_pending(caller=self._chain.address))
 
     def set_pause(self, bits: int) -> Plan:
-        """Pause entries: 1 register_node, 2 open_cluster, 4 add_lease, 8 extend_lease, 16 mint_iosd."""
+        """Set which entries are paused: a set of `Pause`."""
         return self._single(lambda: self._ix.set_pause(pauser=self._chain.address, bits=bits))
 
     def burn(self, mint: Pubkey) -> Plan:

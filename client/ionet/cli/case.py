@@ -18,6 +18,8 @@ from ionet.cli.context import (
     submit,
 )
 from ionet.errors import InvalidInput
+from ionet.generated.enums import CaseReason
+from ionet.words import word
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -104,7 +106,4 @@ def dismiss(ctx: typer.Context, case: Case, as_json: AsJson = False, unsigned: A
 
 
 def _fields(client: Client, key: Any, case: Any) -> dict[str, Any]:
-    from ionet.api.case import REASONS
-
-    names = {number: name for name, number in REASONS.items()}
-    return {**account_fields(client, key, case), "accusation": names.get(case.reason, str(case.reason))}
+    return {**account_fields(client, key, case), "accusation": word(CaseReason, case.reason)}

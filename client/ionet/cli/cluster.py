@@ -27,8 +27,9 @@ from ionet.cli.context import (
     run,
     submit,
 )
-from ionet.currency import currency_bit, currency_name
 from ionet.errors import InvalidInput
+from ionet.generated.enums import Currency
+from ionet.words import parse, word
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -96,7 +97,7 @@ def open_cluster(
     """Open a cluster with a budget."""
     session = pubkey(session_key) if session_key else None
     config_hash = _file_hash(config) if config else bytes(32)
-    currency_bit(currency)
+    parse(Currency, currency, "currency")
     submit(
         ctx,
         lambda client: client.cluster.open(
@@ -194,7 +195,7 @@ def withdraw(
     key = pubkey(cluster)
 
     async def unit(client: Client) -> str:
-        return currency_name((await client.cluster.get(key)).currency)
+        return word(Currency, (await client.cluster.get(key)).currency)
 
     units = amount(quantity, run(ctx, unit, wallet=False))
     submit(ctx, lambda client: client.cluster.withdraw_budget(key, units), as_json=as_json, unsigned=unsigned)
@@ -207,7 +208,7 @@ def close(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False, unsigne
 
 
 def _fields(client: Client, key: Pubkey, cluster: Any) -> dict[str, Any]:
-    return {**account_fields(client, key, cluster), "money": currency_name(cluster.currency)}
+    return {**account_fields(client, key, cluster), "money": word(Currency, cluster.currency)}
 
 
 def _booking(cluster: Pubkey, nodes: list[Pubkey], duration: int, max_price: int | None, client: Client) -> Plan:

@@ -20,7 +20,8 @@ from ionet.cli.context import (
     tokens,
     waiting,
 )
-from ionet.currency import CURRENCIES, currency_bit
+from ionet.generated.enums import Currency
+from ionet.words import parse, words
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -150,7 +151,7 @@ def open_owed(
 
 def _mint(ctx: typer.Context, token: str) -> Pubkey:
     """The mint of a currency on the chain. Raises InvalidInput for an unknown name."""
-    currency_bit(token)
+    parse(Currency, token, "currency")
     return run(ctx, lambda client: client.network.mint(token), wallet=False)
 
 
@@ -159,6 +160,6 @@ async def _mints(client: Client) -> dict[str, Pubkey]:
     from ionet.errors import NotFound
 
     try:
-        return {name: await client.network.mint(name) for name in CURRENCIES}
+        return {name: await client.network.mint(name) for name in words(Currency)}
     except NotFound:
         return {}

@@ -20,14 +20,14 @@ from ionet.cli.context import (
     waiting,
 )
 from ionet.errors import InvalidInput
+from ionet.generated.enums import LeaseStatus
+from ionet.words import word
 
 if TYPE_CHECKING:
     from ionet.client import Client
     from ionet.plan import Receipt
 
 app = typer.Typer(help="One node leased by one cluster.", no_args_is_help=True)
-
-STATUS = {1: "booked", 2: "ready", 3: "active", 4: "ended", 5: "cancelled"}
 
 Lease = Annotated[str, typer.Argument(help="Address of the lease.")]
 
@@ -222,4 +222,4 @@ def close(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: A
 
 
 def _fields(client: Client, key: Any, lease: Any) -> dict[str, Any]:
-    return {**account_fields(client, key, lease), "state": STATUS.get(lease.status, str(lease.status))}
+    return {**account_fields(client, key, lease), "state": word(LeaseStatus, lease.status)}

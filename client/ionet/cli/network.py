@@ -20,6 +20,8 @@ from ionet.cli.context import (
     waiting,
 )
 from ionet.errors import InvalidInput
+from ionet.generated.enums import NetworkRole, Pause
+from ionet.words import words
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Parameters, roles, device models, pause bits.", no_args_is_help=True)
 
 Code = Annotated[int, typer.Argument(help="Number of the model.")]
-
-PAUSABLE = {"register_node": 1, "open_cluster": 2, "add_lease": 4, "extend_lease": 8, "mint_iosd": 16}
 
 
 @app.command()
@@ -147,7 +147,6 @@ def propose_role(
 @app.command()
 def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What was proposed, and from when on it can be applied (unix seconds)."""
-    from ionet.api.network import ROLES
 
     async def work(client: Client) -> list[dict[str, Any]]:
         network = await client.network.get()
@@ -158,7 +157,7 @@ def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
             names = [name for name in now if now[name] != then[name]]
             due = network.pending_effective_at
             rows += [{"what": name, "now": now[name], "proposed": then[name], "due": str(due)} for name in names]
-        for role, number in ROLES.items():
+        for role, number in words(NetworkRole).items():
             if number == network.pending_role:
                 held = network.feed_id.hex() if role == "feed" else str(getattr(network, role))
                 rows.append(
@@ -183,10 +182,11 @@ def pause(
     unsigned: AsUnsigned = False,
 ) -> None:
     """Set which entries are paused; pauser or authority. Exits cannot be paused."""
-    unknown = [entry for entry in entries or () if entry not in PAUSABLE]
+    pausable = words(Pause)
+    unknown = [entry for entry in entries or () if entry not in pausable]
     if unknown:
-        raise InvalidInput(f"{', '.join(unknown)} cannot be paused; pausable are {', '.join(PAUSABLE)}")
-    bits = sum(PAUSABLE[entry] for entry in set(entries or ()))
+        raise InvalidInput(f"{', '.join(unknown)} cannot be paused; pausable are {', '.join(pausable)}")
+    bits = sum(pausable[entry] for entry in set(entries or ()))
     submit(ctx, lambda client: client.network.set_pause(bits), as_json=as_json, unsigned=unsigned)
 
 

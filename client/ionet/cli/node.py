@@ -18,7 +18,8 @@ from ionet.cli.context import (
     submit,
     tokens,
 )
-from ionet.currency import currency_bit
+from ionet.generated.enums import Currency
+from ionet.words import parse
 
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
@@ -36,7 +37,7 @@ MinDuration = Annotated[int, typer.Option(help="Shortest lease, seconds.")]
 MaxDuration = Annotated[int, typer.Option(help="Longest lease, seconds.")]
 Country = Annotated[int, typer.Option(help="ISO 3166-1 numeric code.")]
 Region = Annotated[int, typer.Option(help="Region number.")]
-Currency = Annotated[list[str] | None, typer.Option(help="Accepted currency, repeatable; default IOSD.")]
+Accepted = Annotated[list[str] | None, typer.Option(help="Accepted currency, repeatable; default IOSD.")]
 Payout = Annotated[str | None, typer.Option(help="Wallet that is paid; default yours.")]
 FeePayer = Annotated[str | None, typer.Option(help="Wallet that pays the agent's transaction fees; default yours.")]
 Coverage = Annotated[int, typer.Option(help="IO backing per IOSD insisted on, basis points; 0 none.")]
@@ -96,7 +97,7 @@ def register(
     min_duration: MinDuration = 3600,
     max_duration: MaxDuration = 30 * 86400,
     region: Region = 0,
-    currency: Currency = None,
+    currency: Accepted = None,
     payout: Payout = None,
     fee_payer: FeePayer = None,
     min_coverage_bps: Coverage = 0,
@@ -125,7 +126,7 @@ def update(
     min_duration: MinDuration = 3600,
     max_duration: MaxDuration = 30 * 86400,
     region: Region = 0,
-    currency: Currency = None,
+    currency: Accepted = None,
     payout: Payout = None,
     fee_payer: FeePayer = None,
     min_coverage_bps: Coverage = 0,
@@ -203,6 +204,6 @@ def _terms(
         payout=pubkey(payout) if payout else wallet,
         fee_payer=pubkey(fee_payer) if fee_payer else wallet,
         country=country,
-        currencies=sum(currency_bit(name) for name in set(names)),
+        currencies=sum(parse(Currency, name, "currency") for name in set(names)),
         region=region,
     )

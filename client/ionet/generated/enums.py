@@ -68,7 +68,7 @@ class SlashReason(IntEnum):
 
     MISSED = 1
     QUIT = 2
-    BROKEN_PROMISE = 3
+    PROMISE = 3
     CASE = 4
 
 

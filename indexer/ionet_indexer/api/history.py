@@ -13,9 +13,7 @@ from ionet_indexer.api.paging import Page
 from ionet_indexer.api.routes import Currency, Cursor, Limit, OptionalKey, page_of
 from ionet_indexer.reader import Reader
 
-_KINDS = Literal[
-    "params-proposed", "params-changed", "role-proposed", "role-changed", "model-changed", "paused", "migrated"
-]
+_KINDS = Literal["params-proposed", "params-changed", "role-proposed", "role-changed", "model-changed", "paused"]
 ChangeKind = Annotated[_KINDS | None, QueryParameter(description="What happened.")]
 
 

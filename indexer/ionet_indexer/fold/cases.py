@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ionet.generated import events
+from ionet.generated.enums import CaseReason, NodeFlag
+from ionet.words import word
 
 from ionet_indexer.decode import Event
-from ionet_indexer.fold.names import CASE_REASONS, FLAG_BLOCKED, word
 from ionet_indexer.fold.nodes import node_at
 from ionet_indexer.fold.view import View
 from ionet_indexer.tables import Case
@@ -30,7 +31,7 @@ def _opened(view: View, event: Event, e: events.CaseOpened) -> None:
             node=node.node,
             number=e.number,
             arbiter=str(e.arbiter),
-            reason=word(CASE_REASONS, e.reason),
+            reason=word(CaseReason, e.reason),
             evidence_hash=e.evidence_hash.hex(),
             opened_at=e.at,
             decide_from=e.decide_from,
@@ -53,7 +54,7 @@ def _decided(view: View, event: Event, e: events.CaseDecided) -> None:
     # Whoever ends a case that ran out of time dismisses it; its slash, if there is one, is the event after this.
     row.status = "dismissed" if e.at >= row.decide_by else "decided"
     row.decided_at, row.decided_by, row.bps = e.at, str(e.by), e.bps
-    row.blocked = bool(e.flags_after & FLAG_BLOCKED)
+    row.blocked = bool(e.flags_after & NodeFlag.BLOCKED)
 
 
 HANDLERS: dict[str, Any] = {"CaseOpened": _opened, "CaseAppealed": _appealed, "CaseDecided": _decided}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ionet.generated import events
+from ionet.generated.enums import ClusterKind, Currency
+from ionet.words import word
 
 from ionet_indexer.decode import Event
-from ionet_indexer.fold.names import CLUSTER_KINDS, CURRENCIES, key_or_none, word
+from ionet_indexer.fold.names import key_or_none
 from ionet_indexer.fold.owed import owe
 from ionet_indexer.fold.view import View
 from ionet_indexer.tables import Cluster
@@ -28,8 +30,8 @@ def _opened(view: View, event: Event, e: events.ClusterOpened) -> None:
             seq=e.seq,
             renter=str(e.renter),
             id=e.id,
-            kind=word(CLUSTER_KINDS, e.kind),
-            currency=word(CURRENCIES, e.currency),
+            kind=word(ClusterKind, e.kind),
+            currency=word(Currency, e.currency),
             mint=str(e.mint),
             session_key=key_or_none(e.session_key),
             session_expires_at=e.session_expires_at,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ionet.generated import events
+from ionet.generated.enums import EndReason, LeaseRole
+from ionet.words import word
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Payment, Proof
 from ionet_indexer.fold.clusters import cluster_at
-from ionet_indexer.fold.names import END_REASONS, ROLES, word
 from ionet_indexer.fold.nodes import node_at
 from ionet_indexer.fold.owed import owe
 from ionet_indexer.fold.view import View
@@ -37,7 +38,7 @@ def _vacate(node: Node, lease: str) -> None:
 
 
 def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
-    key, role = str(e.lease), word(ROLES, e.role)
+    key, role = str(e.lease), word(LeaseRole, e.role)
     node = node_at(view, event, str(e.node), e.node_seq)
     node.current_lease = key
     node.leases_booked += 1
@@ -172,7 +173,7 @@ def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
 
 def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.end_reason, row.ends_at = "ended", word(END_REASONS, e.reason), e.ends_at
+    row.status, row.end_reason, row.ends_at = "ended", word(EndReason, e.reason), e.ends_at
     row.due_min_secs = e.due_min_secs
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     show_work(view, event, row, e.at)
@@ -180,7 +181,7 @@ def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
 
 def _cancelled(view: View, event: Event, e: events.LeaseCancelled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.end_reason = "cancelled", word(END_REASONS, e.reason)
+    row.status, row.end_reason = "cancelled", word(EndReason, e.reason)
     row.released, row.locked = e.released, 0
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ionet.generated import events
+from ionet.generated.enums import DeviceKind, DevicePool, NetworkRole, Profile
+from ionet.words import word
 from solders.pubkey import Pubkey
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import NetworkChange
-from ionet_indexer.fold.names import DEVICE_KINDS, NETWORK_ROLES, POOLS, PROFILES, role_value, word
+from ionet_indexer.fold.names import role_value
 from ionet_indexer.fold.view import View
 from ionet_indexer.tables import Model, Network
 
@@ -32,7 +34,7 @@ def _initialized(view: View, event: Event, e: events.NetworkInitialized) -> None
             usdc_mint=str(e.usdc_mint),
             feed_id=e.feed_id.hex(),
             io_genesis=e.genesis_amount,
-            profile=word(PROFILES, e.profile),
+            profile=word(Profile, e.profile),
         )
     )
 
@@ -69,14 +71,14 @@ def _params_changed(view: View, event: Event, e: events.ParamsChanged) -> None:
 
 def _role_proposed(view: View, event: Event, e: events.RoleProposed) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
-    role, value = word(NETWORK_ROLES, e.role), role_value(e.role, e.value)
+    role, value = word(NetworkRole, e.role), role_value(e.role, e.value)
     row.pending_role, row.pending_role_value, row.pending_role_at = role, value, e.effective_at
     _note(view, event, "role-proposed", e.at, role, after=value, effective_at=e.effective_at)
 
 
 def _role_changed(view: View, event: Event, e: events.RoleChanged) -> None:
     row = _network_at(view, event, str(e.network), e.seq)
-    role, value = word(NETWORK_ROLES, e.role), role_value(e.role, e.after)
+    role, value = word(NetworkRole, e.role), role_value(e.role, e.after)
     setattr(row, _HOLDERS[role], value or _NOBODY)
     row.pending_role = row.pending_role_value = row.pending_role_at = None
     _note(view, event, "role-changed", e.at, role, before=role_value(e.role, e.before), after=value)
@@ -90,8 +92,8 @@ def _model_registered(view: View, event: Event, e: events.ModelRegistered) -> No
             seq=e.seq,
             code=e.code,
             name=e.name.rstrip(b"\0").decode(errors="replace"),
-            kind=word(DEVICE_KINDS, e.kind),
-            pool=word(POOLS, e.pool),
+            kind=word(DeviceKind, e.kind),
+            pool=word(DevicePool, e.pool),
             multiplier=e.multiplier,
             throughput=e.throughput,
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ionet.generated import events
+from ionet.generated.enums import SlashReason
+from ionet.words import word
 
 from ionet_indexer.decode import Event
 from ionet_indexer.facts import Slash
-from ionet_indexer.fold.names import SLASH_REASONS, key_or_none, word
+from ionet_indexer.fold.names import key_or_none
 from ionet_indexer.fold.view import View
 from ionet_indexer.tables import Node
 
@@ -79,7 +81,7 @@ def _slashed(view: View, event: Event, e: events.NodeSlashed) -> None:
             node=str(e.node),
             lease=key_or_none(e.lease),
             at=e.at,
-            reason=word(SLASH_REASONS, e.reason),
+            reason=word(SlashReason, e.reason),
             bps=e.bps,
             missed_secs=e.missed_secs,
             amount=e.amount,

@@ -15,7 +15,7 @@ pub const SLASH_REASON_MISSED: u8 = 1;
 #[constant]
 pub const SLASH_REASON_QUIT: u8 = 2;
 #[constant]
-pub const SLASH_REASON_BROKEN_PROMISE: u8 = 3;
+pub const SLASH_REASON_PROMISE: u8 = 3;
 #[constant]
 pub const SLASH_REASON_CASE: u8 = 4;
 

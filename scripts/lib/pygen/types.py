@@ -24,7 +24,8 @@ def type_modules(idl: Idl) -> dict[str, str]:
         for name, (title, items) in groups.items()
     }
     texts["scalars.py"] = _scalars()
-    texts["__init__.py"] = _package({name: items for name, (_, items) in groups.items()})
+    texts["__init__.py"] = head("Everything the program says, as Python.", "").rstrip() + "\n"
+    texts["classes.py"] = _package({name: items for name, (_, items) in groups.items()})
     return texts
 
 

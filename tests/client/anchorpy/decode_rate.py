@@ -14,7 +14,7 @@ from typing import Any
 
 from client.anchorpy.environment import ask
 from ionet import idl
-from ionet.generated import CLASSES
+from ionet.generated.classes import CLASSES
 from ionet.program import PROGRAM
 from solders.pubkey import Pubkey
 

@@ -166,7 +166,7 @@ def test_iosd_ok(village: Village) -> None:
 
 
 def test_currencies_ok(village: Village, node: str) -> None:
-    assert "currency EUR" in village.refused("renter", "cluster", "open", "1", "--currency", "EUR")[1]
+    assert "currency 'EUR'" in village.refused("renter", "cluster", "open", "1", "--currency", "EUR")[1]
     village.json("renter", "iosd", "post-price", "2.5")
     cluster = village.event("renter", "cluster", "open", "10.5", "--currency", "IO")["cluster"]
     shown = village.json(None, "cluster", "show", cluster)
@@ -224,7 +224,7 @@ def test_approve_and_leave_ok(village: Village) -> None:
 
 def test_owed_ok(village: Village) -> None:
     code, message = village.refused("guest", "keys", "claim", "EUR")
-    assert (code, "currency EUR" in message) == (1, True)
+    assert (code, "currency 'EUR'" in message) == (1, True)
     village.json("renter", "keys", "open-owed", "IO", village.address("guest"))
     assert village.json("guest", "keys", "balance")["owed_units"] == {}
     claimed = village.event("guest", "keys", "claim", "IO")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec
 from ionet.codec.types import fixed_size
-from ionet.generated import CLASSES
+from ionet.generated.classes import CLASSES
 from ionet.idl import bundled
 
 CODECS = {name: ProgramCodec(bundled(name), CLASSES) for name in ("ionet", "price_poster")}

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ionet.addresses import RULES
-from ionet.generated import CLASSES, pdas
 from ionet.generated import errors as program_errors
+from ionet.generated import pdas
+from ionet.generated.classes import CLASSES
 from ionet.generated.types import NodeTerms, Params, ProofEntry
 from ionet.idl import bundled
 from ionet.idl.model import AccountSeed, ArgSeed, ConstSeed, Field, StructBody, named_fields

@@ -3,7 +3,7 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::{LeaseCancelled, NodeFlagsChanged};
-use crate::slashing::{self, Cause, Division, Payees, Slash, SLASH_REASON_BROKEN_PROMISE};
+use crate::slashing::{self, Cause, Division, Payees, Slash, SLASH_REASON_PROMISE};
 use crate::state::{
     Cluster, Lease, Network, Node, END_REASON_NOT_ACCEPTED, END_REASON_NOT_READY, LEASE_STATUS_BOOKED,
     LEASE_STATUS_CANCELLED, LEASE_STATUS_READY, NODE_FLAG_PAUSED,
@@ -95,7 +95,7 @@ pub fn handler(ctx: &mut Context<CancelLease>) -> Result<()> {
     if slashed.amount > 0 {
         let cause = Cause {
             lease: lease_key,
-            reason: SLASH_REASON_BROKEN_PROMISE,
+            reason: SLASH_REASON_PROMISE,
             bps: ctx.accounts.lease.promise_bps,
             missed_secs: 0,
             reporter: Address::default(),

@@ -1,0 +1,38 @@
+"""The words that people write and read for the program's small numbers."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+from ionet.errors import InvalidInput
+from ionet.generated.enums import Currency, Pause
+
+E = TypeVar("E", bound=Enum)
+
+
+def words(kind: type[E]) -> dict[str, E]:
+    """Every member of an enum by its word: `FALSE_HARDWARE` is `false-hardware`.
+
+    Currencies are written as everywhere (`IOSD`), entries that can be paused like their instructions (`add_lease`).
+    """
+    return {_spelled(kind, str(member.name)): member for member in kind}
+
+
+def word(kind: type[E], number: int) -> str:
+    """The word for a number; a number that this version does not know stays readable."""
+    return next((text for text, member in words(kind).items() if member.value == number), f"unknown-{number}")
+
+
+def parse(kind: type[E], text: str, what: str) -> E:
+    """The member that a word names. Raises InvalidInput, which calls it `what` and lists the known words."""
+    known = words(kind)
+    if text not in known:
+        raise InvalidInput(f"{what} {text!r}; known are {', '.join(known)}")
+    return known[text]
+
+
+def _spelled(kind: type[E], name: str) -> str:
+    if issubclass(kind, Currency):
+        return name
+    return name.lower() if issubclass(kind, Pause) else name.lower().replace("_", "-")
