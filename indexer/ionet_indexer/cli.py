@@ -129,8 +129,9 @@ def rebuild(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None
     """Empty the derived tables and make them again from the stored events."""
     from ionet.program import PROGRAM
 
+    from ionet_indexer.core.connection import StoreError
     from ionet_indexer.pipeline import Pipeline
-    from ionet_indexer.store import StoreError, Writer
+    from ionet_indexer.store import Writer
 
     async def work(database: str) -> int:
         async with Writer.open(database) as writer:
@@ -147,7 +148,7 @@ def check(ctx: typer.Context, dsn: Dsn = None, data: Data = None, as_json: AsJso
     """Compare the tables with the accounts on chain; exit code 1 when they differ."""
     from ionet.program import PROGRAM
 
-    from ionet_indexer.reader import Reader
+    from ionet_indexer.core.reader import Reader
     from ionet_indexer.reconcile import reconcile
     from ionet_indexer.source.rpc import RpcSource
 

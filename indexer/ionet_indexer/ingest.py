@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ionet_indexer import metrics
-from ionet_indexer.decode import Event, Transaction
+from ionet_indexer.core.decode import Event, Transaction
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source.base import Heads, Seen, Source, SourceError
 from ionet_indexer.store import Checkpoint, Writer

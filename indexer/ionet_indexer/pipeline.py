@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
-from ionet_indexer.decode import Event, Transaction, decode, slot_of
-from ionet_indexer.fold import View, apply, links, needs
-from ionet_indexer.rows import State
+from ionet_indexer.core.decode import Event, Transaction, decode, slot_of
+from ionet_indexer.core.rows import State
+from ionet_indexer.core.view import View
 from ionet_indexer.store import Checkpoint, Link, Writer
-from ionet_indexer.tables import LeaseWork
+from ionet_indexer.topics.fold import apply, links, needs
+from ionet_indexer.topics.leases import LeaseWork
 
 CHANNEL_EVENTS = "ionet_events"
 CHANNEL_WORK = "lease_work"

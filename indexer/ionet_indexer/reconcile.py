@@ -17,12 +17,19 @@ from ionet.generated import accounts, pdas
 from ionet.generated.enums import CaseReason, ClusterKind, Currency, LeaseRole, LeaseStatus, NetworkRole, Profile
 from ionet.words import word
 
-from ionet_indexer import metrics, tables
-from ionet_indexer.decode import slot_of
-from ionet_indexer.fold.names import key_or_none
-from ionet_indexer.reader import SQL, Reader
-from ionet_indexer.rows import State
+from ionet_indexer import metrics
+from ionet_indexer.core.decode import slot_of
+from ionet_indexer.core.keys import key_or_none
+from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.rows import State
 from ionet_indexer.source.base import AccountSource, SourceError
+from ionet_indexer.topics.cases import Case
+from ionet_indexer.topics.clusters import Cluster
+from ionet_indexer.topics.iosd import Iosd
+from ionet_indexer.topics.leases import Lease
+from ionet_indexer.topics.network import Model, Network
+from ionet_indexer.topics.nodes import Node
+from ionet_indexer.topics.stakes import Position
 
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 # Columns that are null while the events did not tell them.
@@ -166,14 +173,14 @@ def _iosd(a: accounts.Iosd) -> dict[str, Any]:
 
 
 _CHECKS: dict[type[State], tuple[Callable[[Any], dict[str, Any]], str]] = {
-    tables.Network: (_network, "true"),
-    tables.Model: (_model, "true"),
-    tables.Node: (_node, "true"),
-    tables.Position: (_position, "NOT closed"),
-    tables.Case: (_case, "decided_at IS NULL"),
-    tables.Cluster: (_cluster, "status = 'open'"),
-    tables.Lease: (_lease, "status <> 'closed'"),
-    tables.Iosd: (_iosd, "true"),
+    Network: (_network, "true"),
+    Model: (_model, "true"),
+    Node: (_node, "true"),
+    Position: (_position, "NOT closed"),
+    Case: (_case, "decided_at IS NULL"),
+    Cluster: (_cluster, "status = 'open'"),
+    Lease: (_lease, "status <> 'closed'"),
+    Iosd: (_iosd, "true"),
 }
 
 
@@ -184,9 +191,9 @@ def compare(row: State, account: Any | None) -> list[Drift]:
         return [Drift(row.table, key, row.key, key, None)]
     expected = _CHECKS[type(row)][0](account)
     found = {name: getattr(row, name) for name in expected}
-    if isinstance(row, tables.Position):
+    if isinstance(row, Position):
         found["tickets"] = [(item.ticket, item.shares, item.era, item.matures_at) for item in row.tickets]
-    if isinstance(row, tables.Iosd):
+    if isinstance(row, Iosd):
         found["burned"] = sorted(row.burned.values())
     unknown = {name for name in _NOT_ALWAYS_TOLD & found.keys() if found[name] is None}
     return [

@@ -14,17 +14,18 @@ from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
 from ionet_indexer.api.app import create_app
-from ionet_indexer.decode import BadTransaction
-from ionet_indexer.fold import FoldError
+from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, lost
+from ionet_indexer.core.decode import BadTransaction
+from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.view import FoldError
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_indexer.reader import SQL, Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.source.base import SourceError
 from ionet_indexer.source.live import Wakeups
 from ionet_indexer.source.rpc import RpcSource
-from ionet_indexer.store import CONNECTION_ERRORS, NoDatabase, Writer, lost
+from ionet_indexer.store import Writer
 
 log = logging.getLogger(__name__)
 _RETRY_SECS = 1.0

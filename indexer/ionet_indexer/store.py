@@ -10,42 +10,18 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 import msgspec
 from ionet.codec import ProgramCodec
-from ionet.errors import IonetError
 
-from ionet_indexer import queries, rows
-from ionet_indexer.decode import Event, first_position, slot_of
-from ionet_indexer.facts import FACTS
-from ionet_indexer.fold import View
+from ionet_indexer.core import queries, rows
+from ionet_indexer.core.connection import NoDatabase, StoreError
+from ionet_indexer.core.decode import Event, first_position, slot_of
+from ionet_indexer.core.rows import State
+from ionet_indexer.core.view import View
 from ionet_indexer.migrate import migrate
-from ionet_indexer.rows import State
-from ionet_indexer.tables import STATES
+from ionet_indexer.topics import FACTS, STATES
 
 S = TypeVar("S", bound=State)
 WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; whoever holds it is the one writer of this database
 SQL = queries.load()
-
-
-# What a lost or refusing server raises; the same work may be tried again with a new connection.
-CONNECTION_ERRORS = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a server that ends while an answer is under way can leave the protocol in no state
-    asyncpg.OperatorInterventionError,
-)
-
-
-def lost(error: Exception) -> bool:
-    """Whether one of CONNECTION_ERRORS is about the connection; asyncpg files wrong arguments under the same class."""
-    return not isinstance(error, ValueError)
-
-
-class StoreError(IonetError):
-    """the database cannot be used"""
-
-
-class NoDatabase(StoreError):
-    """cannot connect to the database"""
 
 
 class WrongChain(StoreError):

@@ -15,7 +15,7 @@ from bench.database import durable_server
 from bench.figures import Figures, timed
 from bench.history import History, record
 from ionet.program import PROGRAM
-from ionet_indexer.decode import Transaction
+from ionet_indexer.core.decode import Transaction
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.source.base import Heads, Seen

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from indexer.recording import PROGRAM_ID, Played
 from ionet.program import PROGRAM
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
-from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.service import listen, serve
 from ionet_indexer.source.base import AccountSource

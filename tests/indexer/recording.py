@@ -10,7 +10,7 @@ import msgspec
 from indexer.story import Story, tell
 from indexer.trust import TrustStory, tell_of_trust
 from ionet.program import PROGRAM
-from ionet_indexer.decode import Transaction
+from ionet_indexer.core.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen
 from ionet_indexer.source.rpc import RpcSource
 from market import Market, market

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import asyncpg
-from ionet_indexer import facts, tables
+from ionet_indexer import topics
 
 CHAIN = ("transactions", "events", "event_entities")
-STATES = tuple(kind.table for kind in tables.STATES)
-FACTS = tuple(kind.table for kind in facts.FACTS)
+STATES = tuple(kind.table for kind in topics.STATES)
+FACTS = tuple(kind.table for kind in topics.FACTS)
 
 
 async def tables_of(dsn: str, names: tuple[str, ...] = (*CHAIN, *STATES, *FACTS)) -> dict[str, list[Any]]:

@@ -13,9 +13,9 @@ from client.sdk.parties import IO, IOSD, Party, book, hireable_node, open_cluste
 from indexer.tables_of import tables_of
 from ionet.generated.events import ClusterClosed, LeaseStarted
 from ionet.program import PROGRAM
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
-from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import Drift, reconcile
 from ionet_indexer.source.live import Wakeups
 from ionet_indexer.source.rpc import RpcSource

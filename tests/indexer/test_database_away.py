@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from ionet.program import PROGRAM
 from ionet_indexer import service
+from ionet_indexer.core.connection import NoDatabase
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_indexer.store import NoDatabase, Writer
+from ionet_indexer.store import Writer
 
 NO_CHAIN = "127.0.0.1:9"
 

@@ -8,8 +8,8 @@ from indexer.recording import PROGRAM_ID, Recording, TrustRecording
 from ionet import base58
 from ionet.codec import EVENT_TAG
 from ionet.program import PROGRAM
-from ionet_indexer.decode import BadTransaction, InnerInstruction, Loaded, Transaction, decode, position, slot_of
-from ionet_indexer.fold import links
+from ionet_indexer.core.decode import BadTransaction, InnerInstruction, Loaded, Transaction, decode, position, slot_of
+from ionet_indexer.topics.fold import links
 
 
 def booked(recording: Recording) -> Transaction:

@@ -6,7 +6,7 @@ import httpx2
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.limits import Buckets
-from ionet_indexer.reader import Reader
+from ionet_indexer.core.reader import Reader
 
 
 def test_a_bucket_fills_at_its_rate() -> None:

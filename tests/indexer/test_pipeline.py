@@ -8,8 +8,8 @@ import pytest
 from indexer.recording import Played, Recording, TrustRecording
 from indexer.tables_of import CHAIN, tables_of
 from ionet.program import PROGRAM
-from ionet_indexer.decode import Transaction
-from ionet_indexer.fold import FoldError
+from ionet_indexer.core.decode import Transaction
+from ionet_indexer.core.view import FoldError
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.store import Checkpoint, Writer
 

@@ -8,8 +8,8 @@ import pytest_asyncio
 from indexer.api_server import RecordedAccounts
 from indexer.recording import Recording
 from ionet.program import PROGRAM
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
-from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.store import Checkpoint, Writer
 

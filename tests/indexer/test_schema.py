@@ -5,12 +5,11 @@ import msgspec
 import pytest
 from ionet.program import PROGRAM
 from ionet_indexer import migrate as migrations
-from ionet_indexer.facts import FACTS
-from ionet_indexer.fold.apply import HANDLERS
+from ionet_indexer.core.connection import StoreError
+from ionet_indexer.core.rows import Row
 from ionet_indexer.migrate import MigrationError, migrate
-from ionet_indexer.rows import Row
-from ionet_indexer.store import Checkpoint, StoreError, Writer, WrongChain
-from ionet_indexer.tables import STATES
+from ionet_indexer.store import Checkpoint, Writer, WrongChain
+from ionet_indexer.topics import FACTS, HANDLERS, STATES
 
 
 @pytest.mark.parametrize("kind", [*STATES, *FACTS], ids=lambda kind: kind.table)

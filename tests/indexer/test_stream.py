@@ -13,7 +13,7 @@ import pytest_asyncio
 from indexer.api_server import served
 from indexer.recording import Recording
 from ionet.program import PROGRAM
-from ionet_indexer.decode import slot_of
+from ionet_indexer.core.decode import slot_of
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
 

@@ -13,11 +13,11 @@ from indexer.recording import Recording, TrustRecording
 from indexer.tables_of import FACTS, STATES, tables_of
 from ionet.generated.accounts import Cluster, Iosd, Lease, Node
 from ionet.program import PROGRAM
-from ionet_indexer.api.listings import COUNTED_STAKE
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
-from ionet_indexer.reader import Reader
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.store import Checkpoint, Writer
+from ionet_indexer.topics.nodes import COUNTED_STAKE
 
 
 @pytest_asyncio.fixture

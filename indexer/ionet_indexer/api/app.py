@@ -18,14 +18,15 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
 from ionet_indexer import metrics
-from ionet_indexer.api import history, ops, trace
+from ionet_indexer.api import network, ops, trace
 from ionet_indexer.api.leaves import upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
-from ionet_indexer.api.problems import ApiError, on_api_error, on_crash, on_database_error, on_http_error
+from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.stream import Changes, events, stream
-from ionet_indexer.reader import Reader
-from ionet_indexer.store import CONNECTION_ERRORS
+from ionet_indexer.core.connection import CONNECTION_ERRORS
+from ionet_indexer.core.reader import Reader
+from ionet_indexer.core.refusals import ApiError
 
 MAX_BODY = 16 << 20  # bytes; 100,000 leaves are 14 MB of JSON
 RATE, BURST = 50.0, 200  # requests per second and address, and at once
@@ -45,7 +46,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             await asyncio.gather(task, return_exceptions=True)
 
     return Litestar(
-        route_handlers=[ROUTER, history.ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
+        route_handlers=[network.network, ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
         dependencies={
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),

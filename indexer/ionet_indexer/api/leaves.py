@@ -14,8 +14,8 @@ from litestar.params import JSONBody
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from ionet_indexer.api.problems import BadValue, NotFound, Refused, Unauthorized
-from ionet_indexer.reader import SQL, Reader
+from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.refusals import BadValue, NotFound, Refused, Unauthorized
 
 
 class Stored(msgspec.Struct):

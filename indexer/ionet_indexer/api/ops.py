@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ionet_indexer.reader import SQL, Reader
+from ionet_indexer.core.reader import SQL, Reader
 
 _STALE_SECS = 15.0
 

@@ -7,11 +7,11 @@ import logging
 from typing import Any
 
 import msgspec
-from ionet.errors import IonetError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, TooManyRequestsException
 
-from ionet_indexer.store import lost
+from ionet_indexer.core.connection import lost
+from ionet_indexer.core.refusals import ApiError
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -24,49 +24,6 @@ class Problem(msgspec.Struct, omit_defaults=True):
     title: str
     status: int
     detail: str = ""
-
-
-class ApiError(IonetError):
-    """The request cannot be answered.
-
-    `kind` becomes the problem's type; without a detail the problem says the sentence of the class.
-    """
-
-    status = 400
-    kind = "bad-request"
-
-
-class NotFound(ApiError):
-    """There is no such thing (at the slot this answer is true at)."""
-
-    status = 404
-    kind = "not-found"
-
-
-class BadCursor(ApiError):
-    """The cursor was not made by this list."""
-
-    kind = "bad-cursor"
-
-
-class BadValue(ApiError):
-    """A parameter has the wrong form or range."""
-
-    kind = "bad-value"
-
-
-class Refused(ApiError):
-    """The request is well formed, but what it claims does not hold."""
-
-    status = 422
-    kind = "refused"
-
-
-class Unauthorized(ApiError):
-    """The signature is missing, wrong, expired or used before."""
-
-    status = 401
-    kind = "unauthorized"
 
 
 def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:

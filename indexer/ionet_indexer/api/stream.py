@@ -14,19 +14,31 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from ionet_indexer.api.models import Event
-from ionet_indexer.api.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.api.problems import BadCursor
 from ionet_indexer.api.routes import Cursor, Limit, OptionalKey
-from ionet_indexer.decode import first_position, slot_of
+from ionet_indexer.core.connection import CONNECTION_ERRORS
+from ionet_indexer.core.decode import first_position, slot_of
+from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
+from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.refusals import BadCursor
 from ionet_indexer.pipeline import CHANNEL_EVENTS
-from ionet_indexer.reader import SQL, Reader
-from ionet_indexer.store import CONNECTION_ERRORS
 
 log = logging.getLogger(__name__)
 _BATCH = 500
 _HEARTBEAT = 15.0  # seconds without events after which a comment keeps the connection alive
 _END = (1 << 63) - 1
+
+
+class Event(msgspec.Struct):
+    """An event as the program recorded it; numbers of 64 bits and more are strings."""
+
+    id: str
+    slot: int
+    signature: str
+    outer_ix: int
+    inner_ix: int
+    block_time: int
+    name: str
+    data: dict[str, object]
 
 
 class Changes:

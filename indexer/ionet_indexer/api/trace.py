@@ -12,11 +12,11 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from solders.pubkey import Pubkey
 
-from ionet_indexer.api.paging import decode_cursor, encode_cursor
-from ionet_indexer.api.problems import NotFound
 from ionet_indexer.api.routes import Cursor
-from ionet_indexer.decode import slot_of
-from ionet_indexer.reader import SQL, Reader, Snapshot
+from ionet_indexer.core.decode import slot_of
+from ionet_indexer.core.paging import decode_cursor, encode_cursor
+from ionet_indexer.core.reader import SQL, Reader, Snapshot
+from ionet_indexer.core.refusals import NotFound
 
 MAX_OCCURRENCES = 20
 _SECS_PER_HOUR = 3600

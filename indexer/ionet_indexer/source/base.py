@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from ionet.errors import IonetError
 
-from ionet_indexer.decode import Transaction
+from ionet_indexer.core.decode import Transaction
 
 
 class SourceError(IonetError):

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 from ionet.patient_http import is_loopback
 
-from ionet_indexer.decode import Transaction
+from ionet_indexer.core.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen, SourceError
 
 T = TypeVar("T")

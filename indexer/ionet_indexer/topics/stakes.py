@@ -1,20 +1,109 @@
-"""Folds of the stake behind nodes, and of the rewards on it. Shares follow the program's rules (state/pool.rs)."""
+"""The stake behind nodes, and the rewards on it. Shares follow the program's rules (state/stake)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 from ionet.generated import events
+from ionet.generated.enums import REWARD_SCALE
 
-from ionet_indexer.decode import Event
-from ionet_indexer.facts import CoStakeTerms, Reward, StakeMove
-from ionet_indexer.fold.names import key_or_none
-from ionet_indexer.fold.nodes import node_at
-from ionet_indexer.fold.owed import owe
-from ionet_indexer.fold.view import FoldError, View
-from ionet_indexer.tables import Node, Position, Ticket
+from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.keys import key_or_none
+from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, either, facts
+from ionet_indexer.core.rows import Fact, State
+from ionet_indexer.core.view import FoldError, View
+from ionet_indexer.topics.nodes import Node, node_at, worth
+from ionet_indexer.topics.owed import owe
 
-_REWARD_SCALE = 1 << 64
+# -- rows
+
+
+class StoredTicket(msgspec.Struct):
+    """Stake on its way out: `shares` of the node's unbonding pool in `era`."""
+
+    ticket: int
+    amount: int
+    shares: int
+    era: int
+    matures_at: int
+
+
+class Position(State, kw_only=True):
+    """One staker's position at one node. `bonded` is what the shares are worth now, `rewards` what can be claimed; both
+    rounded down.
+    """
+
+    table: ClassVar[str] = "positions"
+    key: ClassVar[str] = "staker_position"
+    entity: ClassVar[str] = "node"
+
+    staker_position: str
+    position: Amount
+    node: str
+    staker: str
+    shares: Amount = 0
+    era: int = 0
+    staked: Amount = 0
+    withdrawn: Amount = 0
+    tickets: list[StoredTicket] = msgspec.field(default_factory=list)
+    closed: bool = False
+    reward_debt: int = 0
+    rewards: Amount = 0
+    rewards_claimed: Amount = 0
+
+
+class StakeMove(Fact, kw_only=True):
+    """Stake put in, asked out or taken out; a refill was put in while the node was frozen. `owed`: it went to the
+    staker's owed account.
+    """
+
+    table: ClassVar[str] = "stake_moves"
+
+    position: Amount
+    kind: str
+    node: str
+    staker_position: str | None
+    staker: str
+    at: int
+    amount: Amount
+    matures_at: int | None = None
+    owed: bool = False
+
+
+class CoStakeTerms(Fact, kw_only=True):
+    """The part of their pro-rata rewards that co-stakers get, in basis points; a worse one binds at `pending_at`."""
+
+    table: ClassVar[str] = "co_stake_terms"
+
+    position: int
+    node: str
+    at: int
+    share_before: int
+    share: int
+    pending_share: int
+    pending_at: int | None
+
+
+class Reward(Fact, kw_only=True):
+    """IO given to a node's stakers (`wallet` gave it), or claimed by one (`wallet` is his)."""
+
+    table: ClassVar[str] = "rewards"
+
+    position: Amount
+    kind: str
+    node: str
+    wallet: str
+    at: int
+    amount: Amount
+    staker_position: str | None = None
+    to_owner: Amount | None = None
+    to_co_stakers: Amount | None = None
+    owed: bool = False
+
+
+# -- folds
 
 
 def _move(
@@ -41,7 +130,7 @@ def _settle(node: Node, row: Position) -> None:
     if row.staker == node.owner:
         return
     held = row.shares if row.era == node.bonded_era else 0
-    earned = held * (node.reward_per_share - row.reward_debt) // _REWARD_SCALE
+    earned = held * (node.reward_per_share - row.reward_debt) // REWARD_SCALE
     row.reward_debt = node.reward_per_share
     row.rewards += earned
     node.co_settled += earned
@@ -100,7 +189,7 @@ def _place(row: Position, e: events.UnbondRequested) -> int:
     others = [ticket for ticket in row.tickets if ticket.ticket != e.ticket]
     kept = sum(ticket.shares for ticket in row.tickets if ticket.ticket == e.ticket and ticket.era == e.ticket_era)
     before = sum(ticket.amount for ticket in row.tickets if ticket.ticket == e.ticket and ticket.era == e.ticket_era)
-    ticket = Ticket(
+    ticket = StoredTicket(
         ticket=e.ticket,
         amount=before + e.amount,
         shares=e.ticket_shares,
@@ -226,3 +315,57 @@ HANDLERS: dict[str, Any] = {
     "RewardsClaimed": _rewards_claimed,
     "StakeVaultClosed": _vault_closed,
 }
+
+
+# -- lists
+
+
+class Ticket(msgspec.Struct):
+    """Stake on its way out."""
+
+    ticket: int
+    amount: str
+    matures_at: int
+
+
+_IS_OWNER = "(t.staker = n.owner)"
+STAKES = Listing(
+    name="stakes",
+    docs="Stake positions. `owner`: the nodes' owners (true) or their co-stakers (false).",
+    out=answer_of(
+        Position,
+        name="Stake",
+        without=("era", "reward_debt"),
+        renamed={"staker_position": "position"},
+        more={"slot": int, "bonded": str, "owner": bool, "tickets": list[Ticket]},
+    ),
+    source="positions t JOIN nodes n ON n.node = t.node",
+    order=(Order("position", "t.staker_position", "text"),),
+    key="t.staker_position",
+    filters={**addresses("node", "staker"), "owner": either(_IS_OWNER)},
+    computed={
+        "position": "t.staker_position",
+        "slot": SLOT,
+        "bonded": f"CASE WHEN t.era = n.bonded_era THEN {worth('t.shares', 'n.bonded_shares', 'n.bonded')} ELSE 0 END",
+        "owner": _IS_OWNER,
+        "rewards": f"""CASE WHEN {_IS_OWNER} THEN n.owner_rewards ELSE t.rewards + CASE WHEN t.era = n.bonded_era
+            THEN div(t.shares * (n.reward_per_share - t.reward_debt), {REWARD_SCALE}) ELSE 0 END END""",
+        "tickets": """(SELECT coalesce(json_agg(json_build_object('ticket', x.ticket, 'amount', x.amount::text,
+            'matures_at', x.matures_at) ORDER BY x.ticket), '[]')
+            FROM json_to_recordset(t.tickets) AS x(ticket integer, amount numeric, matures_at bigint))""",
+    },
+    json={"tickets": list[Ticket]},
+)
+STAKE_MOVES = facts(
+    StakeMove,
+    "Stake put in, asked out and taken out, newest first.",
+    {**addresses("node", "staker"), "kind": choice("t.kind", "stake", "refill", "unbond", "withdraw")},
+    renamed={"staker_position": "position"},
+)
+CO_STAKE_TERMS = facts(CoStakeTerms, "Terms for co-stakers, newest first.", addresses("node"))
+REWARDS = facts(
+    Reward,
+    "Rewards given and claimed, newest first.",
+    {**addresses("node", "wallet"), "kind": choice("t.kind", "added", "claimed")},
+    renamed={"staker_position": "position"},
+)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from ionet_indexer import queries, rows
-from ionet_indexer.rows import State
-from ionet_indexer.store import NoDatabase
+from ionet_indexer.core import queries, rows
+from ionet_indexer.core.connection import NoDatabase
+from ionet_indexer.core.rows import State
 
 S = TypeVar("S", bound=State)
 SQL = queries.load("api.sql")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ionet_indexer.decode import Event
-from ionet_indexer.fold import cases, clusters, disputes, iosd, leases, network, nodes, owed, stakes
-from ionet_indexer.fold.view import FoldError, View
-from ionet_indexer.rows import State
-from ionet_indexer.tables import Case, Cluster, Iosd, Lease, LeaseWork, Model, Network, Node, Position
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.rows import State
+from ionet_indexer.core.view import FoldError, View
+from ionet_indexer.topics import HANDLERS
+from ionet_indexer.topics.cases import Case
+from ionet_indexer.topics.clusters import Cluster
+from ionet_indexer.topics.iosd import Iosd
+from ionet_indexer.topics.leases import Lease, LeaseWork
+from ionet_indexer.topics.network import Model, Network
+from ionet_indexer.topics.nodes import Node
+from ionet_indexer.topics.stakes import Position
 
-Handler = Callable[[View, Event, Any], None]
-_FOLDS = (network, iosd, nodes, stakes, cases, clusters, leases, disputes, owed)
-HANDLERS: dict[str, Handler] = {name: handler for fold in _FOLDS for name, handler in fold.HANDLERS.items()}
 _ROWS_OF: dict[str, tuple[type[State], ...]] = {
     "network": (Network,),
     "model": (Model,),

@@ -1,16 +1,89 @@
-"""Folds of approvals and disputes. A lease has one dispute at a time; its row shows what is still open."""
+"""Approvals and disputes. A lease has one dispute at a time; its row shows what is still open."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ionet.generated import events
 
-from ionet_indexer.decode import Event
-from ionet_indexer.facts import Approval, Defence, Dispute, DisputeEnd
-from ionet_indexer.fold.clusters import cluster_at
-from ionet_indexer.fold.leases import lease_at, show_work
-from ionet_indexer.fold.view import View
+from ionet_indexer.core.answers import Amount
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.lists import addresses, choice, currency, facts
+from ionet_indexer.core.rows import Fact
+from ionet_indexer.core.view import View
+from ionet_indexer.topics.clusters import cluster_at
+from ionet_indexer.topics.leases import WITH_CLUSTER, lease_at, show_work
+
+# -- rows
+
+
+class Approval(Fact, kw_only=True):
+    """Intervals before `through_interval` are paid without waiting."""
+
+    table: ClassVar[str] = "approvals"
+
+    position: int
+    lease: str
+    node: str
+    cluster: str
+    at: int
+    through_interval: int
+    proof_head: str
+    signer: str
+
+
+class Dispute(Fact, kw_only=True):
+    """Intervals whose payment was held. `outcome`: open, defended (all of it), or refunded (what was not defended).
+
+    `undefended_to` is where the defence has got to: it goes from the last interval to the first. `bond` was locked by
+    the renter, of which the supplier won `bond_lost`.
+    """
+
+    table: ClassVar[str] = "disputes"
+
+    position: int
+    lease: str
+    node: str
+    cluster: str
+    at: int
+    from_interval: int
+    to_interval: int
+    served_secs: int
+    bond: Amount
+    defend_by: int
+    signer: str
+
+
+class Defence(Fact, kw_only=True):
+    """A step of a defence: an interval opened, or (`defended` false) only the proof chain walked back."""
+
+    table: ClassVar[str] = "defences"
+
+    position: int
+    lease: str
+    at: int
+    interval: int
+    defended: bool
+    served_secs: int
+    bond_part: Amount
+    dispute_to: int
+    signer: str
+
+
+class DisputeEnd(Fact, kw_only=True):
+    """What a dispute came to."""
+
+    table: ClassVar[str] = "dispute_ends"
+
+    position: int
+    lease: str
+    at: int
+    refunded_secs: int
+    bond_returned: int
+    bond_due: int
+
+
+# -- folds
 
 
 def _approved(view: View, event: Event, e: events.LeaseApproved) -> None:
@@ -103,3 +176,34 @@ HANDLERS: dict[str, Any] = {
     "DisputeDefended": _defended,
     "DisputeResolved": _resolved,
 }
+
+
+# -- lists
+
+APPROVALS = facts(
+    Approval, "Intervals that the renter let be paid at once, newest first.", addresses("lease", "node", "cluster")
+)
+DISPUTES = facts(
+    Dispute,
+    "Disputes and what came of them, newest first.",
+    {
+        **addresses("lease", "node", "cluster"),
+        "outcome": choice("t.outcome", "open", "defended", "refunded"),
+        "currency": currency("c.currency"),
+    },
+    path="/disputes",
+    source="dispute_outcomes",
+    more={
+        "currency": (str, "c.currency"),
+        "outcome": (str, "t.outcome"),
+        "undefended_to": (int, "t.undefended_to"),
+        "defended_intervals": (int, "t.defended_intervals"),
+        "defended_secs": (int, "t.defended_secs"),
+        "bond_lost": (str, "t.bond_lost"),
+        "ended_at": (int | None, "t.ended_at"),
+        "refunded_secs": (int | None, "t.refunded_secs"),
+        "bond_returned": (str | None, "t.bond_returned"),
+    },
+    join=WITH_CLUSTER,
+)
+DEFENCES = facts(Defence, "Steps of defences, newest first.", addresses("lease"))

@@ -1,15 +1,110 @@
-"""Folds of the IOSD books: minted, redeemed, burned, bought back, and every price that the program used."""
+"""The books of IOSD: minted, redeemed, burned, bought back, and every price that the program used."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 from ionet.generated import events
 
-from ionet_indexer.decode import Event
-from ionet_indexer.facts import Burn, Buyback, Mint, Price, Redemption
-from ionet_indexer.fold.view import View
-from ionet_indexer.tables import Iosd
+from ionet_indexer.core.answers import Amount
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.lists import addresses, choice, facts
+from ionet_indexer.core.rows import Fact, State
+from ionet_indexer.core.view import View
+
+# -- rows
+
+
+class Iosd(State, kw_only=True):
+    """The books of IOSD."""
+
+    table: ClassVar[str] = "iosd"
+    key: ClassVar[str] = "iosd"
+    entity: ClassVar[str] = "iosd"
+
+    iosd: str
+    position: int
+    seq: int
+    minted: int = 0
+    io_burned: int = 0
+    burned: dict[str, int] = msgspec.field(default_factory=dict)
+    last_price: int | None = None
+    last_high_price: int | None = None
+    last_publish_time: int = 0
+    redeemed: int = 0
+    io_redeemed: int = 0
+
+
+class Mint(Fact, kw_only=True):
+    """IOSD minted by burning IO; `price` is micro-dollars per IO."""
+
+    table: ClassVar[str] = "mints"
+
+    position: int
+    at: int
+    wallet: str
+    io_burned: Amount
+    iosd_minted: Amount
+    price: Amount
+    publish_time: int
+
+
+class Burn(Fact, kw_only=True):
+    """Tokens burned from a burn vault."""
+
+    table: ClassVar[str] = "burns"
+
+    position: int
+    at: int
+    mint: str
+    amount: Amount
+    burned_after: Amount
+
+
+class Redemption(Fact, kw_only=True):
+    """IO minted for burned IOSD; `price` is micro-dollars per IO, the last one known when `last_rate`."""
+
+    table: ClassVar[str] = "redemptions"
+
+    position: int
+    at: int
+    wallet: str
+    iosd_burned: Amount
+    io_minted: Amount
+    price: Amount
+    publish_time: int
+    last_rate: bool
+
+
+class Buyback(Fact, kw_only=True):
+    """IO bought with fees in USDC and burned; `price` is micro-dollars per IO."""
+
+    table: ClassVar[str] = "buybacks"
+
+    position: int
+    at: int
+    seller: str
+    io_burned: Amount
+    usdc_paid: Amount
+    price: Amount
+    publish_time: int
+
+
+class Price(Fact, kw_only=True):
+    """A price that the program used, micro-dollars per IO: the end for IO that comes in, that for IO that goes out."""
+
+    table: ClassVar[str] = "prices"
+
+    position: int
+    kind: str
+    at: int
+    publish_time: int
+    low_price: Amount | None = None
+    high_price: Amount | None = None
+
+
+# -- folds
 
 
 def _books(view: View, event: Event, key: str, seq: int) -> Iosd:
@@ -118,3 +213,16 @@ HANDLERS: dict[str, Any] = {
     "IoBoughtBack": _bought_back,
     "TokensBurned": _burned,
 }
+
+
+# -- lists
+
+MINTS = facts(Mint, "IOSD minted by burning IO, newest first.", addresses("wallet"))
+BURNS = facts(Burn, "Tokens burned from the burn vaults, newest first.", addresses("mint"))
+REDEMPTIONS = facts(Redemption, "IOSD redeemed for IO, newest first.", addresses("wallet"))
+BUYBACKS = facts(Buyback, "IO bought with USDC fees and burned, newest first.", addresses("seller"))
+PRICES = facts(
+    Price,
+    "Every price of IO that the program used, newest first.",
+    {"kind": choice("t.kind", "mint", "redeem", "refresh", "buyback")},
+)

@@ -1,18 +1,57 @@
-"""Folds of clusters: the renter's budget, and what the leases paid from it did to it."""
+"""Clusters: a renter's budget, and what its leases did to it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ionet.generated import events
 from ionet.generated.enums import ClusterKind, Currency
 from ionet.words import word
 
-from ionet_indexer.decode import Event
-from ionet_indexer.fold.names import key_or_none
-from ionet_indexer.fold.owed import owe
-from ionet_indexer.fold.view import View
-from ionet_indexer.tables import Cluster
+from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.keys import key_or_none
+from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency
+from ionet_indexer.core.rows import State
+from ionet_indexer.core.view import View
+from ionet_indexer.topics.owed import owe
+
+# -- rows
+
+
+class Cluster(State, kw_only=True):
+    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `locked` is set aside for leases."""
+
+    table: ClassVar[str] = "clusters"
+    key: ClassVar[str] = "cluster"
+    entity: ClassVar[str] = "cluster"
+
+    cluster: str
+    position: int
+    seq: int
+    renter: str
+    id: Amount
+    kind: str
+    currency: str
+    mint: str
+    session_key: str | None
+    session_expires_at: int
+    config_hash: str
+    opened_at: int
+    session_changed_at: int
+    deposit: Amount
+    status: str = "open"
+    closed_at: int | None = None
+    head_started_at: int | None = None
+    locked: Amount = 0
+    paid: Amount = 0
+    fees: Amount = 0
+    refunded: Amount = 0
+    leases_booked: int = 0
+    leases_open: int = 0
+
+
+# -- folds
 
 
 def cluster_at(view: View, event: Event, key: str, seq: int) -> Cluster:
@@ -67,3 +106,19 @@ HANDLERS: dict[str, Any] = {
     "SessionKeyChanged": _session_key_changed,
     "ClusterClosed": _closed,
 }
+
+
+# -- lists
+
+CLUSTERS = Listing(
+    name="clusters",
+    docs="Clusters, newest first.",
+    item="One cluster.",
+    out=answer_of(Cluster, more={"slot": int, "escrow": str}),
+    source="clusters t",
+    order=(Order("opened_at", "t.opened_at", "bigint"), Order("cluster", "t.cluster", "text")),
+    key="t.cluster",
+    filters={**addresses("renter"), "status": choice("t.status", "open", "closed"), "currency": currency()},
+    computed={"slot": SLOT, "escrow": "t.deposit - t.paid - t.fees - t.refunded"},
+    newest_first=True,
+)

@@ -10,7 +10,7 @@ from ionet.errors import IonetError
 from ionet.generated import pdas
 from solders.pubkey import Pubkey
 
-from ionet_indexer.rows import Fact, State
+from ionet_indexer.core.rows import Fact, State
 
 S = TypeVar("S", bound=State)
 

@@ -1,20 +1,111 @@
-"""Folds of leases, and with them of the node and the cluster that a lease's events also belong to."""
+"""Leases from booking to close, and with them their node and cluster."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ionet.generated import events
-from ionet.generated.enums import EndReason, LeaseRole
-from ionet.words import word
+from ionet.generated.enums import EndReason, LeaseRole, LeaseStatus
+from ionet.words import word, words
 
-from ionet_indexer.decode import Event
-from ionet_indexer.facts import Payment, Proof
-from ionet_indexer.fold.clusters import cluster_at
-from ionet_indexer.fold.nodes import node_at
-from ionet_indexer.fold.owed import owe
-from ionet_indexer.fold.view import View
-from ionet_indexer.tables import Cluster, Lease, LeaseWork, Node
+from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency, either
+from ionet_indexer.core.rows import State
+from ionet_indexer.core.view import View
+from ionet_indexer.topics.clusters import Cluster, cluster_at
+from ionet_indexer.topics.nodes import Node, node_at
+
+# -- rows
+
+
+class Lease(State, kw_only=True):
+    """One node leased by one cluster. `price` is units of `currency` per processor-hour.
+
+    `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null without one; `disputed_secs`
+    are held meanwhile, `refunded_secs` were not defended and are never paid.
+    """
+
+    table: ClassVar[str] = "leases"
+    key: ClassVar[str] = "lease"
+    entity: ClassVar[str] = "lease"
+
+    lease: str
+    position: int
+    seq: int
+    node: str
+    cluster: str
+    number: Amount
+    role: str
+    processors: int
+    price: Amount
+    duration: int
+    max_duration: int
+    interval_secs: int
+    required_stake: Amount
+    io_price: Amount
+    booked_at: int
+    ready_by: int
+    locked: Amount
+    status: str = "booked"
+    end_reason: str | None = None
+    ready_at: int | None = None
+    report_hash: str | None = None
+    accept_by: int | None = None
+    started_at: int | None = None
+    ends_at: int | None = None
+    closed_at: int | None = None
+    due_min_secs: int = 0
+    proof_count: int = 0
+    proof_head: str | None = None
+    last_interval: int | None = None
+    paid: Amount = 0
+    supplier_fee: Amount = 0
+    renter_fee: Amount = 0
+    payable_secs: Amount = 0
+    served_secs: Amount | None = None
+    missed_secs: Amount = 0
+    released: Amount = 0
+    approved_through: int = 0
+    disputes: int = 0
+    dispute_from: int | None = None
+    dispute_to: int | None = None
+    disputed_secs: int = 0
+    dispute_bond: Amount = 0
+    defend_by: int | None = None
+    bond_due: Amount = 0
+    bond_paid: Amount = 0
+    refunded_secs: int = 0
+
+
+class LeaseWork(State, kw_only=True):
+    """What a launcher sees of a lease: where it stands, until when, and whether that is final."""
+
+    table: ClassVar[str] = "lease_work"
+    key: ClassVar[str] = "lease"
+    entity: ClassVar[str] = "lease"
+
+    lease: str
+    node: str
+    cluster: str
+    cluster_id: int
+    lease_number: int
+    role: str
+    processors: int
+    status: str
+    ready_by: int
+    accept_by: int | None
+    ends_at: int | None
+    interval_secs: int
+    slot: int
+    updated_at: int
+    dispute_from: int | None = None
+    dispute_to: int | None = None
+    defend_by: int | None = None
+    finalized: bool = False
+
+
+# -- folds
 
 
 def lease_at(view: View, event: Event, key: str, seq: int) -> Lease:
@@ -103,26 +194,6 @@ def _started(view: View, event: Event, e: events.LeaseStarted) -> None:
     show_work(view, event, row, e.at)
 
 
-def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
-    row = lease_at(view, event, str(e.lease), e.seq)
-    row.proof_count, row.proof_head, row.last_interval = e.proof_count, e.proof_head.hex(), e.interval
-    view.facts.append(
-        Proof(
-            position=event.position,
-            lease=row.lease,
-            node=row.node,
-            at=e.at,
-            interval=e.interval,
-            served_before=e.served_before,
-            served_secs=e.served_secs,
-            gpu_ms=e.gpu_ms,
-            root=e.root.hex(),
-            proof_head=row.proof_head,
-            proof_count=e.proof_count,
-        )
-    )
-
-
 def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.duration, row.ends_at = e.duration, e.ends_at
@@ -130,45 +201,6 @@ def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
     node_at(view, event, row.node, e.node_seq)
     cluster_at(view, event, row.cluster, e.cluster_seq).locked = e.cluster_locked_after
     show_work(view, event, row, e.at)
-
-
-def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
-    row = lease_at(view, event, str(e.lease), e.seq)
-    view.facts.append(_payment(event, row, e))
-    row.paid = e.paid
-    row.supplier_fee += e.supplier_fee
-    row.renter_fee += e.renter_fee
-    row.locked -= e.paid - e.paid_before + e.renter_fee
-    row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
-    row.bond_paid += e.bond_paid
-    row.bond_due -= e.bond_paid
-    cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
-    cluster.paid, cluster.fees, cluster.locked = (
-        e.cluster_paid_after,
-        e.cluster_fees_after,
-        e.cluster_locked_after,
-    )
-    if e.owed:
-        amount = e.supplier_amount + e.bond_paid
-        owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
-
-
-def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
-    return Payment(
-        position=event.position,
-        lease=row.lease,
-        node=row.node,
-        cluster=row.cluster,
-        at=e.at,
-        payable_secs=e.payable_secs,
-        amount=e.paid - e.paid_before,
-        supplier_amount=e.supplier_amount,
-        supplier_fee=e.supplier_fee,
-        renter_fee=e.renter_fee,
-        payout=str(e.payout),
-        bond=e.bond_paid,
-        owed=e.owed,
-    )
 
 
 def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
@@ -220,10 +252,30 @@ HANDLERS: dict[str, Any] = {
     "LeaseBooked": _booked,
     "LeaseReady": _ready,
     "LeaseStarted": _started,
-    "ProofAppended": _proof_appended,
     "LeaseExtended": _extended,
-    "LeaseSettled": _settled,
     "LeaseEnded": _ended,
     "LeaseCancelled": _cancelled,
     "LeaseClosed": _closed,
 }
+
+
+# -- lists
+
+WITH_CLUSTER = "JOIN clusters c ON c.cluster = t.cluster"
+LEASES = Listing(
+    name="leases",
+    docs="Leases, newest booking first. `disputed`: whether a dispute is open.",
+    item="One lease.",
+    out=answer_of(Lease, without=("due_min_secs",), more={"slot": int, "currency": str}),
+    source=f"leases t {WITH_CLUSTER}",
+    order=(Order("booked_at", "t.booked_at", "bigint"), Order("lease", "t.lease", "text")),
+    key="t.lease",
+    filters={
+        **addresses("node", "cluster"),
+        "status": choice("t.status", *words(LeaseStatus), "closed"),
+        "currency": currency("c.currency"),
+        "disputed": either("(t.dispute_to IS NOT NULL)"),
+    },
+    computed={"slot": SLOT, "currency": "c.currency"},
+    newest_first=True,
+)

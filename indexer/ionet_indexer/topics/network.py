@@ -1,19 +1,90 @@
-"""Folds of the network, its roles and parameters, and its device models."""
+"""The network, its roles and parameters, and its device models."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ionet.generated import events
 from ionet.generated.enums import DeviceKind, DevicePool, NetworkRole, Profile
-from ionet.words import word
+from ionet.words import word, words
 from solders.pubkey import Pubkey
 
-from ionet_indexer.decode import Event
-from ionet_indexer.facts import NetworkChange
-from ionet_indexer.fold.names import role_value
-from ionet_indexer.fold.view import View
-from ionet_indexer.tables import Model, Network
+from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.keys import role_value
+from ionet_indexer.core.lists import Listing, Order, choice, facts
+from ionet_indexer.core.rows import Fact, State
+from ionet_indexer.core.view import View
+
+# -- rows
+
+
+class Network(State, kw_only=True):
+    """The network's roles and rules. `params` are null until they were first changed."""
+
+    table: ClassVar[str] = "networks"
+    key: ClassVar[str] = "network"
+    entity: ClassVar[str] = "network"
+
+    network: str
+    position: int
+    seq: int
+    authority: str
+    pauser: str
+    arbiter: str
+    io_mint: str
+    iosd_mint: str
+    usdc_mint: str
+    feed_id: str
+    io_genesis: int
+    profile: str
+    pause_bits: int = 0
+    params: dict[str, Any] | None = None
+    pending_params: dict[str, Any] | None = None
+    pending_params_at: int | None = None
+    pending_role: str | None = None
+    pending_role_value: str | None = None
+    pending_role_at: int | None = None
+
+
+class Model(State, kw_only=True):
+    """A kind of processor. `multiplier` is × 100."""
+
+    table: ClassVar[str] = "models"
+    key: ClassVar[str] = "model"
+    entity: ClassVar[str] = "model"
+
+    model: str
+    position: int
+    seq: int
+    code: int
+    name: str
+    kind: str
+    pool: str
+    multiplier: int
+    throughput: Amount
+    enabled: bool = True
+
+
+class NetworkChange(Fact, kw_only=True):
+    """A proposal or change of parameters or a role, a device model switched, a pause, a migration.
+
+    `subject` is the role, the device model or the network; a proposal may be applied at `effective_at`.
+    """
+
+    table: ClassVar[str] = "network_changes"
+
+    position: int
+    kind: str
+    at: int
+    subject: str
+    before: str | None = None
+    after: str | None = None
+    effective_at: int | None = None
+    params: dict[str, Any] | None = None
+
+
+# -- folds
 
 _HOLDERS = {"authority": "authority", "pauser": "pauser", "arbiter": "arbiter", "feed": "feed_id"}
 _NOBODY = str(Pubkey.default())
@@ -117,3 +188,23 @@ HANDLERS: dict[str, Any] = {
     "ModelRegistered": _model_registered,
     "ModelChanged": _model_changed,
 }
+
+
+# -- lists
+
+MODELS = Listing(
+    name="models",
+    docs="Kinds of processors, by code.",
+    out=answer_of(Model, without=("seq",), more={"nodes": int}),
+    source="models t",
+    order=(Order("code", "t.code", "bigint"),),
+    key="t.model",
+    filters={"kind": choice("t.kind", *words(DeviceKind)), "pool": choice("t.pool", *words(DevicePool))},
+    computed={"nodes": "(SELECT count(*) FROM nodes n WHERE n.model = t.code)"},
+)
+_KINDS = ("params-proposed", "params-changed", "role-proposed", "role-changed", "model-changed", "paused")
+NETWORK_CHANGES = facts(
+    NetworkChange,
+    "Proposals and changes of parameters and roles, models, pauses, newest first.",
+    {"kind": choice("t.kind", *_KINDS, description="What happened.")},
+)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ionet_indexer.api.problems import BadCursor
+from ionet_indexer.core.refusals import BadCursor
 
 T = TypeVar("T")
 MAX_LIMIT = 200

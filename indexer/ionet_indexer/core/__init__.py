@@ -1,0 +1,1 @@
+"""What every topic is made of: events, rows, views, answers and lists. Knows no topic."""

@@ -1,0 +1,284 @@
+"""Nodes: terms, keys, flags and slashes."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Annotated, Any, ClassVar
+
+from ionet.generated import events
+from ionet.generated.enums import (
+    MAX_PROCESSORS,
+    MAX_SHARES_PER_UNIT,
+    PERCENT,
+    VIRTUAL_ASSETS,
+    VIRTUAL_SHARES,
+    Currency,
+    NodeFlag,
+    SlashReason,
+)
+from ionet.words import word, words
+from litestar.params import QueryParameter
+
+from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.keys import key_or_none
+from ionet_indexer.core.lists import SLOT, Filter, Listing, Order, addresses, choice, either, facts, number
+from ionet_indexer.core.rows import Fact, State
+from ionet_indexer.core.view import View
+
+# -- rows
+
+
+class Node(State, kw_only=True):
+    """A machine that can be rented. `price` is micro-dollars per processor-hour; durations are seconds.
+
+    `hireable` says whether `add_lease` would take it now; null until the network's parameters have been read.
+    `counted_stake` is what counts for it: the owner's stake, and co-stake up to its part. `earned` is micro-dollars in
+    IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO.
+    """
+
+    table: ClassVar[str] = "nodes"
+    key: ClassVar[str] = "node"
+    entity: ClassVar[str] = "node"
+
+    node: str
+    position: int
+    seq: int
+    registered_at: int
+    owner: str
+    device_key: str
+    model: int
+    processors: int
+    payout: str
+    fee_payer: str
+    price: Amount
+    min_duration: int
+    max_duration: int
+    min_coverage_bps: int
+    country: int
+    region: int
+    currencies: int
+    terms_seq: int
+    tier: int = 0
+    flags: int = 0
+    current_lease: str | None = None
+    bonded: Amount = 0
+    bonded_shares: int = 0
+    bonded_era: int = 0
+    unbonding: Amount = 0
+    unbonding_shares: int = 0
+    unbonding_era: int = 0
+    slashed: Amount = 0
+    leases_booked: int = 0
+    leases_closed: int = 0
+    served_secs: Amount = 0
+    missed_secs: Amount = 0
+    earned: Amount = 0
+    earned_usdc: Amount = 0
+    earned_io: Amount = 0
+    owner_bonded_shares: int = 0
+    owner_unbonding_shares: int = 0
+    refill: Amount = 0
+    co_share_bps: int = 0
+    pending_co_share_bps: int = 0
+    pending_co_share_at: int | None = None
+    reward_per_share: int = 0
+    owner_rewards: Amount = 0
+    co_rewards: Amount = 0
+    co_settled: int = 0
+    cases: int = 0
+    open_case: str | None = None
+    vault_closed: bool = False
+
+
+class Slash(Fact, kw_only=True):
+    """A slash and where it went. `bps` is of the required stake; of a case, which has no lease, of the stake."""
+
+    table: ClassVar[str] = "slashes"
+
+    position: int
+    node: str
+    lease: str | None
+    at: int
+    reason: str
+    bps: int
+    missed_secs: Amount
+    amount: Amount
+    from_bonded: Amount
+    from_unbonding: Amount
+    to_renter: Amount
+    to_reporter: Amount
+    burned: Amount
+    reporter: str
+
+
+# -- folds
+
+
+def node_at(view: View, event: Event, key: str, seq: int) -> Node:
+    """The node's row, stamped with this event."""
+    row = view.get(Node, key)
+    row.position, row.seq = event.position, seq
+    return row
+
+
+def _registered(view: View, event: Event, e: events.NodeRegistered) -> None:
+    view.put(
+        Node(
+            node=str(e.node),
+            position=event.position,
+            seq=e.seq,
+            registered_at=e.at,
+            owner=str(e.owner),
+            device_key=str(e.device_key),
+            model=e.model,
+            processors=e.processors,
+            payout=str(e.payout),
+            fee_payer=str(e.fee_payer),
+            price=e.price,
+            min_duration=e.min_duration,
+            max_duration=e.max_duration,
+            min_coverage_bps=e.min_coverage_bps,
+            country=e.country,
+            region=e.region,
+            currencies=e.currencies,
+            terms_seq=e.terms_seq,
+        )
+    )
+
+
+def _updated(view: View, event: Event, e: events.NodeUpdated) -> None:
+    row = node_at(view, event, str(e.node), e.seq)
+    row.payout, row.fee_payer = str(e.payout), str(e.fee_payer)
+    row.price, row.min_coverage_bps = e.price, e.min_coverage_bps
+    row.min_duration, row.max_duration = e.min_duration, e.max_duration
+    row.country, row.region, row.currencies = e.country, e.region, e.currencies
+    row.terms_seq = e.terms_seq
+
+
+def _key_rotated(view: View, event: Event, e: events.DeviceKeyRotated) -> None:
+    node_at(view, event, str(e.node), e.seq).device_key = str(e.after)
+
+
+def _flags_changed(view: View, event: Event, e: events.NodeFlagsChanged) -> None:
+    node_at(view, event, str(e.node), e.seq).flags = e.after
+
+
+def _slashed(view: View, event: Event, e: events.NodeSlashed) -> None:
+    row = node_at(view, event, str(e.node), e.seq)
+    row.slashed += e.amount
+    row.bonded, row.unbonding = e.bonded_after, e.unbonding_after
+    # A pool of which a slash leaves nothing worth a share starts a new era; shares of the old one are void.
+    if e.amount and row.bonded_shares > row.bonded * MAX_SHARES_PER_UNIT:
+        row.bonded_shares, row.owner_bonded_shares, row.bonded_era = 0, 0, row.bonded_era + 1
+    if e.amount and row.unbonding_shares > row.unbonding * MAX_SHARES_PER_UNIT:
+        row.unbonding_shares, row.owner_unbonding_shares, row.unbonding_era = 0, 0, row.unbonding_era + 1
+    view.facts.append(
+        Slash(
+            position=event.position,
+            node=str(e.node),
+            lease=key_or_none(e.lease),
+            at=e.at,
+            reason=word(SlashReason, e.reason),
+            bps=e.bps,
+            missed_secs=e.missed_secs,
+            amount=e.amount,
+            from_bonded=e.from_bonded,
+            from_unbonding=e.from_unbonding,
+            to_renter=e.to_renter,
+            to_reporter=e.to_reporter,
+            burned=e.burned,
+            reporter=str(e.reporter),
+        )
+    )
+
+
+HANDLERS: dict[str, Any] = {
+    "NodeRegistered": _registered,
+    "NodeUpdated": _updated,
+    "DeviceKeyRotated": _key_rotated,
+    "NodeFlagsChanged": _flags_changed,
+    "NodeSlashed": _slashed,
+}
+
+
+# -- lists
+
+
+def worth(shares: str, pool_shares: str, pool: str) -> str:
+    """SQL for what shares of a pool are worth (state/stake/pool.rs): virtual shares and assets, rounded down."""
+    return f"least(div({shares} * ({pool} + {VIRTUAL_ASSETS}), {pool_shares} + {VIRTUAL_SHARES}), {pool})"
+
+
+def _words(column: str, kind: type[IntFlag]) -> str:
+    """SQL for the words of a set of bits."""
+    cases = ", ".join(f"CASE WHEN {column} & {int(bit)} <> 0 THEN '{name}' END" for name, bit in words(kind).items())
+    return f"array_remove(ARRAY[{cases}], NULL)"
+
+
+# Processors of less than multiplier 1.00 need the stake of 1.00 (state/network/device_model.rs).
+REQUIRED_STAKE = f"ceil(p.stake_per_processor * greatest(m.multiplier, {PERCENT}) * t.processors / {PERCENT})"
+# The owner who holds every share holds the whole pool (state/stake/rewards.rs).
+_OWNER_BONDED = f"""(CASE WHEN t.owner_bonded_shares > 0 AND t.owner_bonded_shares = t.bonded_shares THEN t.bonded
+    ELSE {worth("t.owner_bonded_shares", "t.bonded_shares", "t.bonded")} END)"""
+# Co-stake counts up to its part of the whole (state/stake/rewards.rs).
+COUNTED_STAKE = f"""({_OWNER_BONDED} + least(t.bonded - {_OWNER_BONDED},
+    div({_OWNER_BONDED} * p.co_stake_max_percent, {PERCENT} - p.co_stake_max_percent)))"""
+HIREABLE = f"(t.flags = 0 AND t.current_lease IS NULL AND m.enabled AND {COUNTED_STAKE} >= {REQUIRED_STAKE})"
+SOURCE = "nodes t LEFT JOIN models m ON m.code = t.model LEFT JOIN current_parameters p ON true"
+_SHARES = ("bonded_shares", "bonded_era", "unbonding_shares", "unbonding_era")
+_BOOKS = ("owner_bonded_shares", "owner_unbonding_shares", "reward_per_share", "co_settled")
+NODES = Listing(
+    name="nodes",
+    docs="Machines, cheapest first. `max_price` is micro-dollars per processor-hour.",
+    item="One machine.",
+    out=answer_of(
+        Node,
+        without=(*_SHARES, *_BOOKS),
+        more={
+            "slot": int,
+            "model_name": str | None,
+            "currencies": list[str],
+            "flags": list[str],
+            "hireable": bool | None,
+            "owner_bonded": str,
+            "counted_stake": str | None,
+            "required_stake": str | None,
+            "pending_co_share_bps": int | None,
+        },
+    ),
+    source=SOURCE,
+    order=(Order("price", "t.price", "numeric"), Order("node", "t.node", "text")),
+    key="t.node",
+    filters={
+        "model": Filter(
+            Annotated[str | None, QueryParameter(max_length=32, description="Code or name of a device model.")],
+            "(m.code::text = {0} OR lower(m.name) = lower({0}))",
+        ),
+        "country": number("t.country = {0}", ge=1, le=999, description="ISO 3166-1 numeric."),
+        "tier": number("t.tier = {0}", ge=0, le=4),
+        "max_price": Filter(
+            Annotated[
+                str | None, QueryParameter(pattern=r"^[0-9]{1,20}$", description="Base units, a decimal string.")
+            ],
+            "t.price <= {0}",
+        ),
+        "min_processors": number("t.processors >= {0}", ge=1, le=MAX_PROCESSORS),
+        "hireable": either(f"coalesce({HIREABLE}, false)"),
+        **addresses("owner"),
+    },
+    computed={
+        "slot": SLOT,
+        "model_name": "m.name",
+        "currencies": _words("t.currencies", Currency),
+        "flags": _words("t.flags", NodeFlag),
+        "required_stake": REQUIRED_STAKE,
+        "hireable": HIREABLE,
+        "owner_bonded": _OWNER_BONDED,
+        "counted_stake": COUNTED_STAKE,
+        "pending_co_share_bps": "CASE WHEN t.pending_co_share_at IS NOT NULL THEN t.pending_co_share_bps END",
+    },
+)
+SLASHES = facts(
+    Slash, "Slashes, newest first.", {**addresses("node", "lease"), "reason": choice("t.reason", *words(SlashReason))}
+)

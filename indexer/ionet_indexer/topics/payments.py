@@ -1,0 +1,141 @@
+"""Proofs of intervals, and what was paid for them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ionet.generated import events
+
+from ionet_indexer.core.answers import Amount
+from ionet_indexer.core.decode import Event
+from ionet_indexer.core.lists import addresses, currency, facts, number
+from ionet_indexer.core.rows import Fact
+from ionet_indexer.core.view import View
+from ionet_indexer.topics.clusters import cluster_at
+from ionet_indexer.topics.leases import WITH_CLUSTER, Lease, lease_at
+from ionet_indexer.topics.owed import owe
+
+# -- rows
+
+
+class Proof(Fact, kw_only=True):
+    """A proof of an interval; a later one of the same interval replaces it. `leaves` counts the uploaded leaves."""
+
+    table: ClassVar[str] = "proofs"
+
+    position: int
+    lease: str
+    node: str
+    at: int
+    interval: int
+    served_before: int
+    served_secs: int
+    gpu_ms: Amount
+    root: str
+    proof_head: str
+    proof_count: int
+
+
+class Payment(Fact, kw_only=True):
+    """A settlement: `amount` was earned by it; the supplier got `supplier_amount`, which is that less his fee, and
+    `bond` for disputes he won. `owed`: it went to his owed account.
+    """
+
+    table: ClassVar[str] = "payments"
+
+    position: int
+    lease: str
+    node: str
+    cluster: str
+    at: int
+    payable_secs: Amount
+    amount: Amount
+    supplier_amount: Amount
+    supplier_fee: Amount
+    renter_fee: Amount
+    payout: str
+    bond: Amount
+    owed: bool
+
+
+# -- folds
+
+
+def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
+    row = lease_at(view, event, str(e.lease), e.seq)
+    row.proof_count, row.proof_head, row.last_interval = e.proof_count, e.proof_head.hex(), e.interval
+    view.facts.append(
+        Proof(
+            position=event.position,
+            lease=row.lease,
+            node=row.node,
+            at=e.at,
+            interval=e.interval,
+            served_before=e.served_before,
+            served_secs=e.served_secs,
+            gpu_ms=e.gpu_ms,
+            root=e.root.hex(),
+            proof_head=row.proof_head,
+            proof_count=e.proof_count,
+        )
+    )
+
+
+def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
+    row = lease_at(view, event, str(e.lease), e.seq)
+    view.facts.append(_payment(event, row, e))
+    row.paid = e.paid
+    row.supplier_fee += e.supplier_fee
+    row.renter_fee += e.renter_fee
+    row.locked -= e.paid - e.paid_before + e.renter_fee
+    row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
+    row.bond_paid += e.bond_paid
+    row.bond_due -= e.bond_paid
+    cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
+    cluster.paid, cluster.fees, cluster.locked = (
+        e.cluster_paid_after,
+        e.cluster_fees_after,
+        e.cluster_locked_after,
+    )
+    if e.owed:
+        amount = e.supplier_amount + e.bond_paid
+        owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
+
+
+def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
+    return Payment(
+        position=event.position,
+        lease=row.lease,
+        node=row.node,
+        cluster=row.cluster,
+        at=e.at,
+        payable_secs=e.payable_secs,
+        amount=e.paid - e.paid_before,
+        supplier_amount=e.supplier_amount,
+        supplier_fee=e.supplier_fee,
+        renter_fee=e.renter_fee,
+        payout=str(e.payout),
+        bond=e.bond_paid,
+        owed=e.owed,
+    )
+
+
+HANDLERS: dict[str, Any] = {"ProofAppended": _proof_appended, "LeaseSettled": _settled}
+
+
+# -- lists
+
+PROOFS = facts(
+    Proof,
+    "Proofs, newest first.",
+    {**addresses("lease", "node"), "interval": number("t.interval = {0}", ge=0, lt=1 << 32)},
+    more={"leaves": (int | None, "s.leaves")},
+    join="LEFT JOIN leaf_sets s ON s.lease = t.lease AND s.interval = t.interval AND s.root = t.root",
+)
+PAYMENTS = facts(
+    Payment,
+    "Settlements, newest first.",
+    {**addresses("lease", "node", "cluster"), "currency": currency("c.currency")},
+    more={"currency": (str, "c.currency")},
+    join=WITH_CLUSTER,
+)
