@@ -13,6 +13,7 @@ from indexer.recording import Recording, TrustRecording
 from indexer.tables_of import FACTS, STATES, tables_of
 from ionet.generated.accounts import Cluster, Iosd, Lease, Node
 from ionet.program import PROGRAM
+from ionet.rules.pool import Pool, counted_stake
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.reconcile import reconcile
@@ -155,7 +156,7 @@ async def test_tables_older_than_the_schema_are_folded_again(
 
 
 async def test_stake_is_counted_as_the_program_counts_it(dsn: str) -> None:
-    """The rule of state/rewards.rs in SQL and here, over pools of every shape."""
+    """The rule of state/stake/rewards.rs in SQL and in `ionet.rules`, over pools of every shape."""
     draw = random.Random(4)
     sizes = (0, 1, 999, 10**6, 10**11, 10**15)
     cases = [(7, 7_000, 3_500, 50), (100, 100_000, 30_000, 50), (100, 100_000, 100_000, 0), (5, 0, 0, 50)]
@@ -178,5 +179,4 @@ async def test_stake_is_counted_as_the_program_counts_it(dsn: str) -> None:
 
 
 def counted(bonded: int, shares: int, owned: int, most: int) -> int:
-    owner = bonded if owned == shares > 0 else min(owned * (bonded + 1) // (shares + 1_000), bonded)
-    return owner + min(bonded - owner, owner * most // (100 - most))
+    return counted_stake(Pool(bonded, shares), owned, most)

@@ -1,9 +1,8 @@
-"""The rules of money, written once more in Python from the design, against the program on random values."""
+"""The rules of money, as `ionet.rules` has them, against the program on random values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import pytest
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 from ionet.generated import pdas, types
 from ionet.generated.accounts import Lease, Node, StakePosition
 from ionet.generated.events import LeaseBooked, LeaseSettled, NodeSlashed, Staked, UnbondRequested
+from ionet.rules.pool import Pool, required_stake
+from ionet.rules.pricing import earned
 from program import calls, governance
 from program.calls import ID, IO, LeaseRef, NodeRef, terms
 from program.world import H100, IO_UNIT, World
@@ -27,41 +28,8 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-# -- the rules
-
-
-def earned(price: int, processors: int, secs: int) -> int:
-    return price * processors * secs // HOUR
-
-
 def fee(amount: int, bps: int = 25) -> int:
     return ceil_div(amount * bps, BPS)
-
-
-@dataclass
-class Pool:
-    """A pool of stake with one virtual unit and a thousand virtual shares."""
-
-    amount: int
-    shares: int
-
-    def deposit(self, amount: int) -> int:
-        made = amount * (self.shares + 1_000) // (self.amount + 1)
-        self.amount, self.shares = self.amount + amount, self.shares + made
-        return made
-
-    def worth(self, shares: int) -> int:
-        return min(self.amount, shares * (self.amount + 1) // (self.shares + 1_000))
-
-    def redeem(self, shares: int) -> int:
-        worth = self.worth(shares)
-        self.amount, self.shares = self.amount - worth, self.shares - shares
-        return worth
-
-    def shares_for(self, amount: int, held: int) -> int:
-        return (
-            held if amount >= self.worth(held) else min(held, ceil_div(amount * (self.shares + 1_000), self.amount + 1))
-        )
 
 
 # -- payments
@@ -279,7 +247,7 @@ def test_the_required_stake(world: World, multiplier: int, processors: int) -> N
     world.do(calls.register_model(world.authority, code, multiplier=multiplier))
     node = world.node(model=code, processors=processors)
     world.do(calls.stake(node, 1))
-    required = ceil_div(200 * IO_UNIT * max(100, multiplier) * processors, 100)
+    required = required_stake(200 * IO_UNIT, multiplier, processors)
     set_pool(world, node, Pool(required, 1_000 * required))
     lease = LeaseRef(node, world.cluster(), 0)
     assert world.do(calls.add_lease(lease, code, HOUR)).event(LeaseBooked).required_stake == required

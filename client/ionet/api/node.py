@@ -13,6 +13,7 @@ from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Node
 from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
+from ionet.rules import pool
 from ionet.wallet import Signer
 
 
@@ -31,8 +32,7 @@ class NodeApi(RoleApi):
         """IO base units that a node must have bonded to be hired."""
         network = await NetworkApi(self._chain).get()
         model = await self._chain.fetch(DeviceModel, pdas.model(self._id, model_code))
-        # multiplier is × 100, and never counts below 1.
-        return -(-network.params.stake_per_processor * max(model.multiplier, 100) * processors // 100)
+        return pool.required_stake(network.params.stake_per_processor, model.multiplier, processors)
 
     def register(self, device: Signer, *, model_code: int, processors: int, terms: NodeTerms) -> Plan:
         """Register a machine: the wallet owns it, `device` is the machine's own key and signs too."""

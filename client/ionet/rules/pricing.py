@@ -1,4 +1,4 @@
-"""What IO is worth on its way in and out, by the program's own arithmetic. Pure.
+"""What time costs, and what IO is worth on its way in and out, by the program's own arithmetic. Pure.
 
 IO that comes in is valued at the low end of the price, IO that goes out at the high end; mint and redemption each leave
 the spread in the backing. Amounts are base units, prices mantissas of 10^exponent dollars per IO.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from solders.pubkey import Pubkey
 
-BPS = 10_000
+from ionet.generated.enums import BPS, SECS_PER_HOUR
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -37,6 +37,11 @@ class Price(msgspec.Struct, frozen=True):
     def scale(self) -> int:
         """IO has two decimals more than dollars."""
         return int(10 ** (2 - self.exponent))
+
+
+def earned(price: int, processors: int, secs: int) -> int:
+    """Base units for so many served seconds; cumulative, rounded down once. price: per processor-hour."""
+    return price * processors * secs // SECS_PER_HOUR
 
 
 def value_in(io_amount: int, price: Price) -> int:

@@ -6,7 +6,8 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from ionet.rules import merkle
+from ionet.rules import merkle, pricing
+from ionet.rules.lease_time import interval_bounds
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
@@ -19,7 +20,6 @@ from ionet_indexer.core.reader import SQL, Reader, Snapshot
 from ionet_indexer.core.refusals import NotFound
 
 MAX_OCCURRENCES = 20
-_SECS_PER_HOUR = 3600
 
 
 class Leaf(msgspec.Struct):
@@ -127,13 +127,15 @@ async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occur
     assert served is not None  # an aggregate has one row
     amount = _earned(row, int(served["through"])) - _earned(row, int(served["before"]))
     paid = await _payment(snapshot, lease, interval, served)
-    start = row["started_at"] + interval * row["interval_secs"] if row["started_at"] is not None else None
+    bounds: tuple[int, int] | tuple[None, None] = (None, None)
+    if row["started_at"] is not None:
+        bounds = interval_bounds(row["started_at"], row["ends_at"], row["interval_secs"], interval)
     return Occurrence(
         lease=lease,
         lease_number=row["number"],
         interval=interval,
-        interval_start=start,
-        interval_end=None if start is None else min(start + row["interval_secs"], row["ends_at"]),
+        interval_start=bounds[0],
+        interval_end=bounds[1],
         node=row["node"],
         owner=row["owner"],
         device_key=row["device_key"],
@@ -172,9 +174,7 @@ async def _payment(snapshot: Snapshot, lease: str, interval: int, served: Any) -
 
 
 def _earned(row: Any, secs: int) -> int:
-    """The program's rule: cumulative, rounded down once."""
-    processors: int = row["processors"]
-    return int(row["price"]) * processors * secs // _SECS_PER_HOUR
+    return pricing.earned(int(row["price"]), row["processors"], secs)
 
 
 def _leaf(row: Any, pairs: list[tuple[bytes, bytes]], result_hash: bytes) -> Leaf:

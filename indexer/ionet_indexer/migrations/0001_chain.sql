@@ -1,4 +1,4 @@
--- What was read from the chain. Every table of 0002 can be computed again from these.
+-- What was read from the chain. Every table of the topics can be computed again from these.
 
 CREATE TABLE checkpoint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -6,6 +6,7 @@ CREATE TABLE checkpoint (
     program text NOT NULL,
     indexed_slot bigint NOT NULL,              -- every event of a confirmed slot up to here is in
     finalized_slot bigint NOT NULL,            -- nothing up to here can be undone any more
+    refold boolean NOT NULL DEFAULT false,     -- derived tables are older than the schema
     CHECK (finalized_slot <= indexed_slot)
 );
 

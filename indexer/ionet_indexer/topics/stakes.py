@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 from ionet.generated import events
 from ionet.generated.enums import REWARD_SCALE
+from ionet.rules.pool import settled_rewards
 
 from ionet_indexer.core.answers import Amount, answer_of
 from ionet_indexer.core.decode import Event
@@ -130,7 +131,7 @@ def _settle(node: Node, row: Position) -> None:
     if row.staker == node.owner:
         return
     held = row.shares if row.era == node.bonded_era else 0
-    earned = held * (node.reward_per_share - row.reward_debt) // REWARD_SCALE
+    earned = settled_rewards(held, node.reward_per_share, row.reward_debt)
     row.reward_debt = node.reward_per_share
     row.rewards += earned
     node.co_settled += earned

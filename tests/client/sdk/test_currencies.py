@@ -102,7 +102,7 @@ async def test_currency_refused_fails(patient: Patient) -> None:
     supplier, renter = await party(patient, 1_000 * IO), await party(patient, 100 * IO)
     machine = await hireable_node(supplier)
     await patient.post_price()
-    with pytest.raises(InvalidInput, match="currency EUR; known are IOSD, USDC, IO"):
+    with pytest.raises(InvalidInput, match="currency 'EUR'; known are IOSD, USDC, IO"):
         await renter.client.cluster.open(1, currency="EUR")
     cluster = (await renter.client.cluster.open(IO, currency="IO")).event(ClusterOpened).cluster
     with pytest.raises(CurrencyRefused):

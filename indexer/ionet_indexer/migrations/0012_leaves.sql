@@ -29,10 +29,3 @@ CREATE TABLE upload_nonces (
     PRIMARY KEY (device_key, nonce)
 );
 CREATE INDEX upload_nonces_expiry ON upload_nonces (expires_at);
-
--- Parameters of the network account that no event carries, as reconcile last read them.
-CREATE TABLE parameters (
-    network text PRIMARY KEY,
-    slot bigint NOT NULL,
-    stake_per_processor numeric(20) NOT NULL
-);

@@ -1,0 +1,75 @@
+-- Nodes and their slashes.
+-- Derived from events; `ionet indexer rebuild` empties and refills it. Keys are base58, hashes hex, times unix seconds,
+-- amounts base units of their mint. In a table of states `position` is that of the last event in the row.
+
+CREATE TABLE nodes (
+    node text PRIMARY KEY,
+    position bigint NOT NULL,
+    seq bigint NOT NULL,
+    registered_at bigint NOT NULL,
+    owner text NOT NULL,
+    device_key text NOT NULL,
+    model integer NOT NULL,
+    processors integer NOT NULL,
+    payout text NOT NULL,
+    fee_payer text NOT NULL,
+    price numeric(20) NOT NULL,                -- micro-dollars per processor-hour
+    min_duration bigint NOT NULL,              -- seconds
+    max_duration bigint NOT NULL,
+    min_coverage_bps bigint NOT NULL,
+    country integer NOT NULL,                  -- ISO 3166-1 numeric
+    region integer NOT NULL,
+    tier integer NOT NULL,                     -- connectivity as measured; 0 = unknown
+    currencies integer NOT NULL,               -- bits of `Currency`
+    terms_seq bigint NOT NULL,
+    flags integer NOT NULL,                    -- bits of `NodeFlag`
+    current_lease text,
+    bonded numeric(20) NOT NULL,
+    bonded_shares numeric(39) NOT NULL,
+    bonded_era bigint NOT NULL,
+    unbonding numeric(20) NOT NULL,
+    unbonding_shares numeric(39) NOT NULL,
+    unbonding_era bigint NOT NULL,
+    slashed numeric(20) NOT NULL,
+    leases_booked bigint NOT NULL,
+    leases_closed bigint NOT NULL,
+    served_secs numeric(20) NOT NULL,
+    missed_secs numeric(20) NOT NULL,
+    earned numeric(20) NOT NULL,
+    earned_usdc numeric(20) NOT NULL,          -- the part of `earned` (IOSD and USDC) that was USDC
+    earned_io numeric(20) NOT NULL,
+    owner_bonded_shares numeric(39) NOT NULL,
+    owner_unbonding_shares numeric(39) NOT NULL,
+    refill numeric(20) NOT NULL,               -- put in while frozen, outside the shares
+    co_share_bps integer NOT NULL,
+    pending_co_share_bps integer NOT NULL,
+    pending_co_share_at bigint,
+    reward_per_share numeric(39) NOT NULL,     -- × 2^64
+    owner_rewards numeric(20) NOT NULL,
+    co_rewards numeric(20) NOT NULL,
+    co_settled numeric(20) NOT NULL,           -- of co_rewards, settled by positions and not claimed
+    cases bigint NOT NULL,                     -- opened so far
+    open_case text,
+    vault_closed boolean NOT NULL
+);
+CREATE INDEX nodes_offer ON nodes (model, price, node);
+CREATE INDEX nodes_price ON nodes (price, node);
+CREATE INDEX nodes_owner ON nodes (owner);
+
+CREATE TABLE slashes (
+    position bigint PRIMARY KEY,
+    node text NOT NULL,
+    lease text,                                -- null: of a case
+    at bigint NOT NULL,
+    reason text NOT NULL,                      -- missed, quit, promise
+    bps integer NOT NULL,
+    missed_secs numeric(20) NOT NULL,
+    amount numeric(20) NOT NULL,
+    from_bonded numeric(20) NOT NULL,
+    from_unbonding numeric(20) NOT NULL,
+    to_renter numeric(20) NOT NULL,
+    to_reporter numeric(20) NOT NULL,
+    burned numeric(20) NOT NULL,
+    reporter text NOT NULL
+);
+CREATE INDEX slashes_node ON slashes (node, position);
