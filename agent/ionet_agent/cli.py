@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ionet.cli.context import AsJson, print_fields, settings
+from ionet.cli.printing import AsJson, print_fields
+from ionet.cli.session import settings
 from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
 
@@ -37,6 +38,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
+    import msgspec
+    from ionet.ready import AgentReady
+
     from ionet_agent import service
 
     logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
@@ -57,7 +61,8 @@ def run(
     )
 
     def announce(address: Pubkey, bound: int) -> None:
-        print_fields({"node": str(address), "api": f"http://{host}:{bound}"}, as_json=as_json)
+        ready = AgentReady(node=str(address), api=f"http://{host}:{bound}")
+        print_fields(msgspec.to_builtins(ready), as_json=as_json)
 
     asyncio.run(service.run(config, announce))
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from ionet.cli.context import AsJson, print_fields, print_json, settings
+from ionet.cli.printing import AsJson, print_fields, print_json
+from ionet.cli.session import settings
 
 if TYPE_CHECKING:
     from ionet_indexer.postgres import EmbeddedPostgres
@@ -79,7 +80,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Follow the chain until interrupted."""
+    import msgspec
     from ionet.program import PROGRAM
+    from ionet.ready import IndexerReady
 
     from ionet_indexer import service
 
@@ -90,7 +93,8 @@ def run(
         listener = stack.enter_context(service.listen(host, port)) if api else None
         database, server = stack.enter_context(_database(dsn, data))
         address = f"http://{host}:{listener.getsockname()[1]}" if listener else None
-        print_fields({"api": address, "database": database, "chain": url}, as_json=as_json)
+        ready = IndexerReady(api=address, database=database, chain=url)
+        print_fields(msgspec.to_builtins(ready), as_json=as_json)
         config = service.Settings(database, url, ws_url or websocket_of(url), poll=poll)
         _until_told(service.run(config, PROGRAM.codec, listener, server))
 

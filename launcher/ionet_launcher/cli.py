@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ionet.cli.context import AsJson, print_fields, print_json, settings
+from ionet.cli.printing import AsJson, print_fields, print_json
+from ionet.cli.session import settings
 from solders.pubkey import Pubkey
 
 app = typer.Typer(help="Starts the Ray clusters of leases that name its key.", no_args_is_help=True)
@@ -32,6 +33,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
+    import msgspec
+    from ionet.ready import LauncherReady
+
     from ionet_launcher import service
     from ionet_launcher.review import Policy
 
@@ -41,7 +45,7 @@ def run(
     config = service.LauncherConfig(settings(ctx).url, session_key, dsn, agents, devices=devices, policy=policy)
 
     def announce(key: Pubkey) -> None:
-        print_fields({"session_key": str(key)}, as_json=as_json)
+        print_fields(msgspec.to_builtins(LauncherReady(str(key))), as_json=as_json)
 
     asyncio.run(service.run(config, announce))
 

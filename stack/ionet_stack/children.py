@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
+import msgspec
 from ionet.errors import IonetError
+from ionet.ready import Ready, read_ready
 
 # Seconds that a child has to become ready, and to end after SIGTERM before it is killed.
 READY_TIMEOUT, STOP_TIMEOUT = 90.0, 20.0
@@ -48,20 +48,20 @@ class Child:
             )
         return cls(name, process, log)
 
-    async def ready(self) -> dict[str, Any]:
-        """The fields of its first line. Raises ChildFailed when it ends first or takes too long."""
+    async def ready(self, kind: type[Ready]) -> Ready:
+        """What its first line says. Raises ChildFailed when it ends first, says anything else or takes too long."""
         assert self._process.stdout is not None
         try:
             line = await asyncio.wait_for(self._process.stdout.readline(), READY_TIMEOUT)
         except TimeoutError:
             raise ChildFailed(f"{self.name} is not ready after {READY_TIMEOUT:.0f} s; see {self.log}") from None
         try:
-            fields = json.loads(line)
-        except ValueError:
-            await self._process.wait()
+            said = read_ready(kind, line)
+        except msgspec.MsgspecError:
+            await self.stop()
             raise ChildFailed(f"{self.name}; see {self.log}") from None
         self._copying = asyncio.create_task(self._copy())
-        return dict(fields)
+        return said
 
     async def _copy(self) -> None:
         """Move further output into the log, so that the child never blocks on a full pipe."""

@@ -9,6 +9,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ionet.ready import ChainReady, IndexerReady, LauncherReady
+
 from ionet_stack.children import Child
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Stack:
             options += ["--program", f"{PROGRAM.id}={program}", "--program", f"{addresses.PYTH_RECEIVER}={poster}"]
             options += ["--upgrade-authority", str(authority.pubkey()), "--json", *(["--reset"] if reset else [])]
             chain = await self.child("localnet", "localnet", "run", *options)
-            return str((await chain.ready())["rpc_url"])
+            return (await chain.ready(ChainReady)).rpc_url
 
     def _database_folder(self, *, reset: bool) -> Path:
         """A database belongs to one chain; a chain begun anew gets a new one, although its genesis is the same."""
@@ -67,12 +69,11 @@ class Stack:
             marker.write_text(f"postgres-{time.time_ns()}")
         return self.folder / marker.read_text()
 
-    async def start_indexer(self, url: str, *, reset: bool) -> dict[str, str]:
+    async def start_indexer(self, url: str, *, reset: bool) -> IndexerReady:
         data = self._database_folder(reset=reset)
         options = ["--data", str(data), "--port", str(self._api_port), "--json"]
         indexer = await self.child("indexer", "--url", url, "indexer", "run", *options)
-        ready = await indexer.ready()
-        return {"api": str(ready["api"]), "database": str(ready["database"])}
+        return await indexer.ready(IndexerReady)
 
     async def start_launcher(self, url: str, database: str) -> str:
         agents = self.folder / "agents.json"
@@ -81,7 +82,7 @@ class Stack:
         options = ["--session-key", str(self.folder / "session.json"), "--agents", str(agents), "--json"]
         environment = {"IONET_DATABASE": database}
         launcher = await self.child("launcher", "--url", url, "launcher", "run", *options, environment=environment)
-        return str((await launcher.ready())["session_key"])
+        return (await launcher.ready(LauncherReady)).session_key
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from ionet.cli.context import AsJson, print_fields, waiting
+from ionet.cli.printing import AsJson, print_fields, waiting
 from ionet.errors import IonetError
 
 from ionet_stack.children import ChildFailed
@@ -80,9 +80,10 @@ async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
     fields = {"chain": url, "wallet with IO": str(stack.folder / "treasury.json")}
     installed = {point.name for point in entry_points(group="ionet.cli")}
     if "indexer" in installed:
-        fields |= await stack.start_indexer(url, reset=reset)
+        indexer = await stack.start_indexer(url, reset=reset)
+        fields |= {"api": str(indexer.api), "database": indexer.database}
         if "launcher" in installed:
-            fields["session key"] = await stack.start_launcher(url, fields["database"])
+            fields["session key"] = await stack.start_launcher(url, indexer.database)
     return client, fields | {"logs": str(stack.logs)}
 
 

@@ -12,10 +12,9 @@ from ionet.api.oracle import OracleApi
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Network
+from ionet.generated.enums import IO_UNIT
 from ionet.plan import Plan
 from ionet.rules.pricing import Price, io_to_mint, less_spread, minted_for, redeemed_for, value_in
-
-_IO_UNIT = 10**8
 
 
 class IosdApi(RoleApi):
@@ -52,7 +51,7 @@ class IosdApi(RoleApi):
         supply, backing = books.minted - books.redeemed - books.fee_burned, books.io_burned - books.io_redeemed
         if last_rate:
             network = await NetworkApi(self._chain).get()
-            worth = iosd_amount * _IO_UNIT // books.last_high_price if books.last_high_price else 0
+            worth = iosd_amount * IO_UNIT // books.last_high_price if books.last_high_price else 0
             return less_spread(worth, iosd_amount, network.params.spread_bps, backing, supply)
         network, price = await self._price()
         return redeemed_for(iosd_amount, price, network.params.spread_bps, backing=backing, supply=supply)

@@ -114,7 +114,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    from ionet.cli.context import Settings
+    from ionet.cli.session import Settings
 
     ctx.obj = Settings(url=url, keypair=keypair, idl=idl, signer=signer)
 

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
-    AsJson,
-    AsUnsigned,
-    account_fields,
-    hash_of,
-    print_fields,
-    print_rows,
-    pubkey,
-    run,
-    submit,
-)
+from ionet.cli.parsing import hash_of, pubkey
+from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
+from ionet.cli.session import AsUnsigned, run, submit
 from ionet.errors import InvalidInput
-from ionet.generated.enums import CaseReason
+from ionet.generated.enums import BPS, CaseReason
 from ionet.words import word
 
 if TYPE_CHECKING:
@@ -92,7 +84,7 @@ def decide(
     unsigned: AsUnsigned = False,
 ) -> None:
     """Decide a case; arbiter."""
-    if not 0 <= bps <= 10_000:
+    if not 0 <= bps <= BPS:
         raise InvalidInput(f"{bps} is no number of basis points")
     submit(
         ctx, lambda client: client.case.decide(pubkey(case), bps=bps, blocked=block), as_json=as_json, unsigned=unsigned

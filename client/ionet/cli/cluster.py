@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from enum import StrEnum
@@ -12,21 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
+from ionet.cli.parsing import amount, file_hash, pubkey
+from ionet.cli.printing import (
     AsJson,
-    AsUnsigned,
     account_fields,
-    amount,
     counting,
     print_fields,
     print_json,
     print_receipts,
     print_rows,
-    pubkey,
     receipt_fields,
-    run,
-    submit,
 )
+from ionet.cli.session import AsUnsigned, run, submit
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency
 from ionet.words import parse, word
@@ -96,7 +92,7 @@ def open_cluster(
 ) -> None:
     """Open a cluster with a budget."""
     session = pubkey(session_key) if session_key else None
-    config_hash = _file_hash(config) if config else bytes(32)
+    config_hash = file_hash(config) if config else bytes(32)
     parse(Currency, currency, "currency")
     submit(
         ctx,
@@ -246,10 +242,3 @@ def _lines(path: Path | None) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"cannot read {path}: {error}") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _file_hash(path: Path) -> bytes:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import typer
 
-from ionet.cli.context import AsJson, Settings, print_rows, run, settings
+from ionet.cli.printing import AsJson, print_rows
+from ionet.cli.session import Settings, run, settings
 from ionet.errors import IonetError
 
 app = typer.Typer(help="Check this installation and the chain.")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ionet.cli.context import AsJson, connect, print_fields, pubkey, settings
+from ionet.cli.parsing import pubkey
+from ionet.cli.printing import AsJson, print_fields
+from ionet.cli.session import connect, settings
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:

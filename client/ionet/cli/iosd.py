@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
-    AsJson,
-    AsUnsigned,
-    account_fields,
-    amount,
-    print_fields,
-    pubkey,
-    run,
-    submit,
-    tokens,
-)
+from ionet.cli.parsing import amount, pubkey, tokens
+from ionet.cli.printing import AsJson, account_fields, print_fields
+from ionet.cli.session import AsUnsigned, run, submit
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
-    AsJson,
-    AsUnsigned,
-    amount,
-    print_fields,
-    print_receipts,
-    pubkey,
-    run,
-    settings,
-    submit,
-    tokens,
-    waiting,
-)
+from ionet.cli.parsing import amount, pubkey, tokens
+from ionet.cli.printing import AsJson, print_fields, print_receipts, waiting
+from ionet.cli.session import AsUnsigned, run, settings, submit
 from ionet.generated.enums import Currency
 from ionet.words import parse, words
 

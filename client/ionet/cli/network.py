@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
-    AsJson,
-    AsUnsigned,
-    account_fields,
-    hash32,
-    print_fields,
-    print_receipts,
-    print_rows,
-    pubkey,
-    run,
-    submit,
-    waiting,
-)
+from ionet.cli.parsing import hash32, pubkey
+from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
+from ionet.cli.session import AsUnsigned, run, submit
 from ionet.errors import InvalidInput
 from ionet.generated.enums import NetworkRole, Pause
 from ionet.words import words

@@ -6,18 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
-    AsJson,
-    AsUnsigned,
-    account_fields,
-    amount,
-    print_fields,
-    print_rows,
-    pubkey,
-    run,
-    submit,
-    tokens,
-)
+from ionet.cli.parsing import amount, pubkey, tokens
+from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
+from ionet.cli.session import AsUnsigned, run, submit
 from ionet.generated.enums import Currency
 from ionet.words import parse
 

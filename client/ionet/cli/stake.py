@@ -6,18 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import (
-    AsJson,
-    AsUnsigned,
-    account_fields,
-    amount,
-    print_fields,
-    print_rows,
-    pubkey,
-    run,
-    submit,
-)
+from ionet.cli.parsing import amount, pubkey
+from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
+from ionet.cli.session import AsUnsigned, run, submit
 from ionet.errors import InvalidInput
+from ionet.generated.enums import BPS
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -114,7 +107,7 @@ def terms(
     unsigned: AsUnsigned = False,
 ) -> None:
     """Set what co-stakers get; node owner. A smaller part binds after a notice only."""
-    if not 0 <= share <= 10_000:
+    if not 0 <= share <= BPS:
         raise InvalidInput(f"{share} is no number of basis points")
     submit(ctx, lambda client: client.stake.set_terms(pubkey(node), share), as_json=as_json, unsigned=unsigned)
 

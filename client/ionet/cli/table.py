@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.context import AsJson, print_json, print_rows, pubkey, run, waiting
+from ionet.cli.parsing import pubkey
+from ionet.cli.printing import AsJson, print_json, print_rows, waiting
+from ionet.cli.session import run
 
 if TYPE_CHECKING:
     from ionet.client import Client

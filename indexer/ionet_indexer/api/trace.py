@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-import msgspec
 from ionet.rules import merkle, pricing
 from ionet.rules.lease_time import interval_bounds
+from ionet.trace import Leaf, Occurrence, Settlement, Trace, TracedProof
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
@@ -20,78 +20,6 @@ from ionet_indexer.core.reader import SQL, Reader, Snapshot
 from ionet_indexer.core.refusals import NotFound
 
 MAX_OCCURRENCES = 20
-
-
-class Leaf(msgspec.Struct):
-    """The leaf and its path: siblings from the bottom up, hex. `verified` says that they lead to `root`."""
-
-    index: int
-    count: int
-    task_id: str
-    hash: str
-    path: list[str]
-    root: str
-    verified: bool
-
-
-class TracedProof(msgspec.Struct):
-    """The event that put the root on the chain."""
-
-    signature: str
-    slot: int
-    outer_ix: int
-    inner_ix: int
-    at: int
-    served_secs: int
-    gpu_ms: str
-    proof_head: str
-
-
-class Settlement(msgspec.Struct):
-    """The settlement that paid for the interval."""
-
-    signature: str
-    at: int
-
-
-class Occurrence(msgspec.Struct):
-    """One place where a result was proven. `amount` is what the interval's time costs at the locked price, in base
-    units of `currency`, before fees: the served time, less what nobody defended in a dispute. `dispute` is null, `open`
-    (the amount is held), `defended` or `refunded` (never paid). `settlement` is null while it is not paid; `paid` is
-    the part of the amount that was.
-    """
-
-    lease: str
-    lease_number: str
-    interval: int
-    interval_start: int | None
-    interval_end: int | None
-    node: str
-    owner: str
-    device_key: str
-    model: int
-    country: int
-    cluster: str
-    renter: str
-    processors: int
-    price: str
-    currency: str
-    amount: str
-    paid: str
-    dispute: str | None
-    settlement: Settlement | None
-    proof: TracedProof
-    leaf: Leaf
-
-
-class Trace(msgspec.Struct):
-    """Every occurrence of a result among the uploaded leaves whose root the chain holds."""
-
-    slot: int
-    finalized_slot: int
-    result_hash: str
-    items: list[Occurrence]
-    next: str | None
 
 
 @get("/v1/trace/{result_hash:str}")

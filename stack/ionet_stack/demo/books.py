@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ionet.cli.context import tokens
+from ionet.cli.parsing import tokens
 from ionet.client import Client
 from ionet.errors import NotFound
 from ionet.generated import pdas

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from ionet.cli.context import AsJson, print_json, tokens
+from ionet.cli.parsing import tokens
+from ionet.cli.printing import AsJson, print_json
 from ionet.errors import InvalidInput
+from ionet.trace import Occurrence
 from rich.console import Console
 
 from ionet_stack.stack import Stack
@@ -154,8 +156,8 @@ async def _story(
 
     with show.step("network, mints, device models, wallets; database, indexer and API beside them") as say:
         indexer, stake = await asyncio.gather(stack.start_indexer(url, reset=True), story.fund(cast, devices, session))
-        say(f"API {indexer['api']}")
-    api = indexer["api"]
+        say(f"API {indexer.api}")
+    api = str(indexer.api)
     before = await cast.holdings()
     with show.step("three suppliers register a node each and stake to it") as say:
         nodes = await story.supply(cast, devices, stake)
@@ -163,7 +165,7 @@ async def _story(
     with show.step("an agent per node, the renter's launcher"):
         agents, urls = await fleet.start_agents(stack, url, api, devices)
         fleet.write_agents(stack, urls)
-        await stack.start_launcher(url, indexer["database"])
+        await stack.start_launcher(url, indexer.database)
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
         minted = await story.mint(cast.renter)
         cluster, booked = await story.book(cast.renter, nodes, session)
@@ -187,7 +189,7 @@ async def _story(
     fleet.thaw(agents[nodes[-1]])
     with show.step("a result traced from its hash to the chain") as say:
         traced = await _first_traced(cast, api, blocks, nodes[-1])
-        say(f"{traced[0][:16]}… → interval {traced[1]['interval']} of lease {traced[1]['lease']}")
+        say(f"{traced[0][:16]}… → interval {traced[1].interval} of lease {traced[1].lease}")
     with show.step("a supplier redeems half of what he earned") as say:
         redeemed = await story.redeem(cast, cast.suppliers[1])
         say(f"{tokens(redeemed.iosd_burned, 'IOSD')} IOSD → {tokens(redeemed.io_minted, 'IO')} IO")
@@ -210,7 +212,7 @@ async def _story(
     return found, traced[0], api
 
 
-async def _first_traced(cast: Cast, api: str, blocks: list[Any], silent: Pubkey) -> tuple[str, dict[str, Any]]:
+async def _first_traced(cast: Cast, api: str, blocks: list[Any], silent: Pubkey) -> tuple[str, Occurrence]:
     """Trace a block of a node that kept proving; the silent one may never have put its results on the chain."""
     from ionet_stack.demo import story
 

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
+from ionet.ready import AgentReady
 from ionet.wallet import write_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -42,8 +43,8 @@ async def start_agents(
             *("--base", str(stack.folder / f"node-{number}"), "--ip", f"127.0.1.{number}", "--indexer", api),
             *("--ports", f"{first}-{first + _PORTS - 1}", "--poll-secs", "0.25", "--json"),
         )
-        ready = await child.ready()
-        return Pubkey.from_string(ready["node"]), child, str(ready["api"])
+        ready = await child.ready(AgentReady)
+        return Pubkey.from_string(ready.node), child, ready.api
 
     started = await asyncio.gather(*(start(number, device) for number, device in enumerate(devices, 1)))
     return {node: child for node, child, _ in started}, {node: address for node, _, address in started}

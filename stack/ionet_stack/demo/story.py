@@ -11,13 +11,12 @@ from importlib.resources import files
 import msgspec
 from ionet.agent_api import AgentClient
 from ionet.api.network import LOCAL_FEED_ID
-from ionet.cli.context import tokens
-from ionet.cli.trace import NotTraced, fetch_occurrences, verify
+from ionet.cli.parsing import tokens
 from ionet.client import Client
 from ionet.errors import IonetError
 from ionet.generated import errors as program_errors
 from ionet.generated.accounts import Lease
-from ionet.generated.enums import Currency, LeaseStatus
+from ionet.generated.enums import IO_UNIT, USD_UNIT, Currency, LeaseStatus
 from ionet.generated.events import (
     ClusterClosed,
     ClusterOpened,
@@ -33,13 +32,13 @@ from ionet.generated.types import NodeTerms
 from ionet.rules.challenges import challenge_answer
 from ionet.rules.disputes import disputable
 from ionet.rules.lease_time import final_at
+from ionet.trace import NotTraced, Occurrence, fetch, verify
 from ionet.wallet import KeypairSigner
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_stack.demo.cast import IO, IOSD, Cast, Party
 
-IO_UNIT, USD_UNIT = 10**8, 10**6
 # $3 per IO, and a confidence interval of three tenths of a percent.
 PRICE, CONF = 3 * 10**8, 9 * 10**5
 MODEL_NAME, PROCESSORS = "H100", 1
@@ -180,7 +179,7 @@ async def _disputable(client: Client, session: Keypair, lease: Pubkey, api: str)
         found, now = await client.lease.get(lease), await client.rpc.unix_time()
         for interval in reversed(disputable(found, now)):
             with contextlib.suppress(NotTraced):
-                await fetch_occurrences(api, challenge_answer(session, lease, interval))
+                await fetch(api, challenge_answer(session, lease, interval))
                 return interval
         await asyncio.sleep(POLL_SECS)
     raise DemoFailed(f"no interval of lease {lease} was challenged and proven")
@@ -230,10 +229,10 @@ async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) ->
     return closed, bonds
 
 
-async def trace(anyone: Party, api: str, result: str) -> dict[str, object]:
+async def trace(anyone: Party, api: str, result: str) -> Occurrence:
     """From a result's hash to its proof on the chain, every step checked."""
     wanted = bytes.fromhex(result)
-    items = await fetch_occurrences(api, wanted)
+    items = await fetch(api, wanted)
     if not items:
         raise DemoFailed(f"the indexer does not know result {result}")
     for item in items:

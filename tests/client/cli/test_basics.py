@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from client.cli.conftest import IONET, Shell
 from ionet.cli import COMMANDS
-from ionet.cli.context import amount, tokens
+from ionet.cli.parsing import amount, tokens
 from ionet.errors import InvalidInput
 
 NOWHERE = Shell("http://127.0.0.1:1", Path("/nonexistent/id.json"))

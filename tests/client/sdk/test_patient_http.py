@@ -6,57 +6,20 @@ import asyncio
 import json
 import os
 import sys
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
+from client.sdk.http_node import answered, node
 from ionet.errors import RpcUnreachable
 from ionet.patient_http import ATTEMPTS, is_loopback
 from ionet.rpc import Rpc
 from ionet_localnet import Localnet, LocalnetConfig
 
 
-@dataclass
-class Node:
-    """A node that answers in the given order, the last answer for ever."""
-
-    answers: list[bytes]
-    url: str = ""
-    asked: list[float] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            lines = head.lower().split(b"\r\n")
-            (length,) = [int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")]
-            await reader.readexactly(length)
-            writer.write(self.answers[min(len(self.asked), len(self.answers) - 1)])
-            self.asked.append(time.monotonic())
-            await writer.drain()
-        finally:
-            writer.close()
-
-
-def answer(status: str, body: str, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", *headers, f"content-length: {len(body)}", "connection: close", "", body]
-    return "\r\n".join(lines).encode()
-
-
 def busy(status: str, *headers: str) -> bytes:
-    return answer(status, "<html>Too Many Requests</html>", "content-type: text/html", *headers)
+    return answered(status, "<html>Too Many Requests</html>", "content-type: text/html", *headers)
 
 
-SLOT = answer("200 OK", json.dumps({"jsonrpc": "2.0", "id": 0, "result": 100}), "content-type: application/json")
-
-
-@asynccontextmanager
-async def node(*answers: bytes) -> AsyncIterator[Node]:
-    made = Node(list(answers))
-    async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
-        made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield made
+SLOT = answered("200 OK", json.dumps({"jsonrpc": "2.0", "id": 0, "result": 100}), "content-type: application/json")
 
 
 async def test_a_read_waits_for_as_long_as_a_busy_node_asks() -> None:
