@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from ionet.cli.printing import AsJson, print_fields, print_json
+from ionet.cli.printing import AsJson, print_fields, print_json, say
 from ionet.cli.session import settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def only_api(
     from ionet_indexer import service
 
     with service.listen(host, port) as listener:
-        typer.echo(f"http://{host}:{listener.getsockname()[1]}")
+        say(f"http://{host}:{listener.getsockname()[1]}")
         _until_told(service.serve(dsn, PROGRAM.codec, listener))
 
 
@@ -170,7 +170,7 @@ def check(ctx: typer.Context, dsn: Dsn = None, data: Data = None, as_json: AsJso
     if as_json:
         print_json({"drift": shown})
     else:
-        typer.echo("\n".join(json.dumps(fields) for fields in shown) or "the tables agree with the accounts")
+        say("\n".join(json.dumps(fields) for fields in shown) or "the tables agree with the accounts")
     raise typer.Exit(1 if drifts else 0)
 
 

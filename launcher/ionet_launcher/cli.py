@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ionet.cli.printing import AsJson, print_fields, print_json
+from ionet.cli.printing import AsJson, print_fields, print_json, say
 from ionet.cli.session import settings
 from solders.pubkey import Pubkey
 
@@ -64,4 +64,4 @@ def status(session_key: SessionKey, dsn: Dsn, as_json: AsJson = False) -> None:
         return
     for item in found:
         counts = f"{item.live} leases  {item.members} members"
-        typer.echo(f"{item.cluster}  {item.phase:9} {counts}  {item.reason} {item.detail}".rstrip())
+        say(f"{item.cluster}  {item.phase:9} {counts}  {item.reason} {item.detail}".rstrip())

@@ -52,11 +52,11 @@ def _pubkey(text: str) -> Pubkey:
 def _print_fields(fields: dict[str, Any], *, as_json: bool) -> None:
     """JSON, or a line per field."""
     if as_json:
-        typer.echo(json.dumps(fields, ensure_ascii=False))
+        typer.echo(json.dumps(fields, ensure_ascii=False), file=sys.stdout)
         return
     width = max(map(len, fields))
     for name, value in fields.items():
-        typer.echo(f"{name.replace('_', ' '):{width}}  {value}")
+        typer.echo(f"{name.replace('_', ' '):{width}}  {value}", file=sys.stdout)
 
 
 def _genesis(programs: list[str], accounts: list[str], authority: str | None) -> Genesis | None:

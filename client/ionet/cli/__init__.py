@@ -6,6 +6,8 @@ existing one (`node.run`), each pointing at a Typer app or a function.
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 import traceback
@@ -16,12 +18,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ionet.cli.printing import say
 from ionet.errors import ConfigError, IonetError
 
 HELP = "An open network for renting GPUs on Solana."
 GROUP = "ionet.cli"
 # Exit codes, see docs/client.md. A class of IonetError may name another one.
 INTERNAL_ERROR, INTERRUPTED = 70, 130
+
+SPELLINGS = {"…": "...", "→": "->", "–": "-", "×": "x", "≤": "<=", "−": "-"}
 
 COMMANDS = {
     "demo": ("", "The whole network on this machine, once through, with a real Ray job."),
@@ -93,7 +98,7 @@ app = typer.Typer(cls=LazyGroup, help=HELP, no_args_is_help=True, add_completion
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ionet {version('ionet')}")
+        say(f"ionet {version('ionet')}")
         raise typer.Exit
 
 
@@ -121,6 +126,7 @@ def root(
 
 def main() -> None:
     """Run the command line. Expected failures are one line on stderr and an exit code of their own."""
+    _spell_out_what_the_terminal_lacks()
     try:
         app()
     except IonetError as error:
@@ -143,6 +149,20 @@ def main() -> None:
         _fail(text, INTERNAL_ERROR)
 
 
+def _spell_out_what_the_terminal_lacks() -> None:
+    """A character that the terminal's encoding does not have is written as its ASCII spelling, or as `?`."""
+    codecs.register_error("ionet.spelled", lambda error: (_spelled(error), error.end))  # type: ignore[attr-defined]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="ionet.spelled")
+
+
+def _spelled(error: UnicodeError) -> str:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(SPELLINGS.get(letter, "?") for letter in error.object[error.start : error.end])
+
+
 def _missing_extra(error: ModuleNotFoundError) -> str | None:
     """The extra that brings what a package beside the client imports; None when the import itself is wrong."""
     if error.name is None or error.name.startswith("ionet"):
@@ -153,5 +173,5 @@ def _missing_extra(error: ModuleNotFoundError) -> str | None:
 
 
 def _fail(message: str, code: int) -> None:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    say(f"error: {' '.join(message.split())}", err=True)
     sys.exit(code)

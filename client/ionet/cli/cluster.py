@@ -21,6 +21,7 @@ from ionet.cli.printing import (
     print_receipts,
     print_rows,
     receipt_fields,
+    say,
 )
 from ionet.cli.session import AsUnsigned, run, submit
 from ionet.errors import InvalidInput
@@ -226,11 +227,9 @@ def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> None:
     if receipts:
         print_receipts(client, receipts, as_json=False)
     units, fees = sum(receipt.compute_units for receipt in receipts), sum(receipt.fee for receipt in receipts)
-    typer.echo(
-        f"{len(booking.leases)} nodes booked by {len(receipts)} transactions, {units} compute units, {fees} lamports"
-    )
+    say(f"{len(booking.leases)} nodes booked by {len(receipts)} transactions, {units} compute units, {fees} lamports")
     for node, why in booking.left_out.items():
-        typer.echo(f"left out  {node}  {why}", err=True)
+        say(f"left out  {node}  {why}", err=True)
 
 
 def _lines(path: Path | None) -> list[str]:

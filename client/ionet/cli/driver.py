@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionet.cli.parsing import pubkey
-from ionet.cli.printing import AsJson, print_fields
+from ionet.cli.printing import AsJson, print_fields, say
 from ionet.cli.session import connect, settings
 from ionet.errors import InvalidInput
 
@@ -42,7 +42,7 @@ def run(
                 if as_json:
                     kept.append(event.output or "")
                 else:
-                    typer.echo(event.output or "", nl=False)
+                    say(event.output or "", end="")
         return "".join(kept), code
 
     output, code = asyncio.run(follow())
@@ -80,7 +80,7 @@ def connect_to(
         print_fields(environment, as_json=True)
         return
     for name, value in environment.items():
-        typer.echo(f"export {name}={value}")
+        say(f"export {name}={value}")
 
 
 async def _head(ctx: typer.Context, cluster: str, url: str) -> AgentClient:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def say(text: str = "", *, err: bool = False, end: str = "\n") -> None:
+    """Text on stdout or stderr, in the terminal's own encoding: Click writes UTF-8 where that is ASCII."""
+    typer.echo(text + end, file=sys.stderr if err else sys.stdout, nl=False)
+
+
 def print_receipts(client: Client, receipts: Sequence[Receipt], *, as_json: bool) -> None:
     """Signature, cost and events of transactions."""
     if as_json:
@@ -26,12 +31,10 @@ def print_receipts(client: Client, receipts: Sequence[Receipt], *, as_json: bool
         print_json(shown[0] if len(shown) == 1 else shown)
         return
     for receipt in receipts:
-        typer.echo(f"{receipt.signature}  slot {receipt.slot}  fee {receipt.fee} lamports")
+        say(f"{receipt.signature}  slot {receipt.slot}  fee {receipt.fee} lamports")
         for record in receipt.events:
             fields = client.program.codec.show(record.event)
-            typer.echo(
-                f"  {type(record.event).__name__}  " + "  ".join(f"{key}={value}" for key, value in fields.items())
-            )
+            say(f"  {type(record.event).__name__}  " + "  ".join(f"{key}={value}" for key, value in fields.items()))
 
 
 def receipt_fields(client: Client, receipt: Receipt) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def account_fields(client: Client, address: Pubkey, account: Any) -> dict[str, A
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    say(json.dumps(value, ensure_ascii=False))
 
 
 def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
@@ -64,7 +67,7 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
-        typer.echo(f"{name.replace('_', ' '):{width}}  {_plain(value)}")
+        say(f"{name.replace('_', ' '):{width}}  {_plain(value)}")
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -73,7 +76,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
         print_json(list(rows))
         return
     if not rows:
-        typer.echo("none")
+        say("none")
         return
     from rich.console import Console
     from rich.table import Table

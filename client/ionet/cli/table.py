@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionet.cli.parsing import pubkey
-from ionet.cli.printing import AsJson, print_json, print_rows, waiting
+from ionet.cli.printing import AsJson, print_json, print_rows, say, waiting
 from ionet.cli.session import run
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def close(
             print_json({"closed": closed, "cooling": {str(key): slots for key, slots in step.cooling.items()}})
             return
         for key in closed:
-            typer.echo(f"closed   {key}")
+            say(f"closed   {key}")
         for table, slots in step.cooling.items():
-            typer.echo(f"cooling  {table}  closes after {slots} slots")
+            say(f"cooling  {table}  closes after {slots} slots")
 
     run(ctx, work)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionet.cli.parsing import DECIMALS, file_hash, hash32, tokens
-from ionet.cli.printing import AsJson, print_fields, print_json, waiting
+from ionet.cli.printing import AsJson, print_fields, print_json, say, waiting
 from ionet.cli.session import run
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def trace(
         return
     for item in items:
         print_fields(_summary(item), as_json=False)
-        typer.echo("")
-    typer.echo(f"{len(items)} occurrence{'' if len(items) == 1 else 's'}, each verified against the chain")
+        say("")
+    say(f"{len(items)} occurrence{'' if len(items) == 1 else 's'}, each verified against the chain")
 
 
 def _summary(item: Occurrence) -> dict[str, Any]:
