@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import amount, file_hash, pubkey
 from ionet.cli.printing import (
@@ -23,7 +24,7 @@ from ionet.cli.printing import (
     receipt_fields,
     say,
 )
-from ionet.cli.session import AsUnsigned, run, submit
+from ionet.cli.session import AsUnsigned, Sending, run, submit, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency
 from ionet.words import parse, word
@@ -46,18 +47,18 @@ class Tables(StrEnum):
     NONE = "none"
 
 
-Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
+Cluster = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the cluster.")]
 Amount = Annotated[str, typer.Argument(help="Amount in the cluster's currency.")]
 
 
 @app.command(name="list")
 def list_clusters(
     ctx: typer.Context,
-    renter: Annotated[str | None, typer.Option(help="Only this renter's.")] = None,
+    renter: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only this renter's.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open clusters, straight from the chain."""
-    wanted = {"renter": pubkey(renter)} if renter else {}
+    wanted = {"renter": renter} if renter else {}
 
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
@@ -71,7 +72,7 @@ def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
     """One cluster with its money and its leases."""
 
     async def work(client: Client) -> dict[str, Any]:
-        key = pubkey(cluster)
+        key = cluster
         fields = _fields(client, key, await client.cluster.get(key))
         leases = await client.lease.all(cluster=key)
         return {**fields, "leases": [str(lease) for lease, _ in leases]}
@@ -79,34 +80,28 @@ def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
     print_fields(run(ctx, work, wallet=False), as_json=as_json)
 
 
-@app.command(name="open")
+@transaction(app, name="open")
 def open_cluster(
-    ctx: typer.Context,
     deposit: Amount,
     currency: Annotated[str, typer.Option(help="IOSD, USDC or IO.")] = "IOSD",
     kind: Annotated[str, typer.Option(help="ray, mega-ray, kubernetes or container.")] = "ray",
-    session_key: Annotated[str | None, typer.Option(help="May accept readiness for you until it expires.")] = None,
+    session_key: Annotated[
+        Pubkey | None, typer.Option(parser=pubkey, help="May accept readiness for you until it expires.")
+    ] = None,
     session_hours: Annotated[int, typer.Option(help="How long the session key holds.")] = 24,
     config: Annotated[Path | None, typer.Option(help="File whose sha256 is recorded as the wanted setup.")] = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Open a cluster with a budget."""
-    session = pubkey(session_key) if session_key else None
+    session = session_key
     config_hash = file_hash(config) if config else bytes(32)
     parse(Currency, currency, "currency")
-    submit(
-        ctx,
-        lambda client: client.cluster.open(
-            amount(deposit, currency),
-            currency=currency,
-            kind=kind,
-            session_key=session,
-            session_expires_at=int(time.time()) + session_hours * 3600 if session else 0,
-            config_hash=config_hash,
-        ),
-        as_json=as_json,
-        unsigned=unsigned,
+    return lambda client: client.cluster.open(
+        amount(deposit, currency),
+        currency=currency,
+        kind=kind,
+        session_key=session,
+        session_expires_at=int(time.time()) + session_hours * 3600 if session else 0,
+        config_hash=config_hash,
     )
 
 
@@ -131,7 +126,7 @@ def add(
         raise InvalidInput("no node to book")
     limit = amount(max_price, "IOSD") if max_price else None
     if unsigned:
-        plan = partial(_booking, pubkey(cluster), keys, duration, limit)
+        plan = partial(_booking, cluster, keys, duration, limit)
         submit(ctx, plan, as_json=as_json, unsigned=True)
         return
 
@@ -142,17 +137,11 @@ def add(
         if tables is not Tables.NONE and len(keys) > 1:
             with counting("lookup tables") as progress:
                 make = tables is Tables.MAKE
-                found = await client.cluster.tables_for(pubkey(cluster), keys, make=make, progress=progress)
+                found = await client.cluster.tables_for(cluster, keys, make=make, progress=progress)
         try:
             with counting(f"booking {len(keys)} nodes") as progress:
                 booked = await client.cluster.add_leases(
-                    pubkey(cluster),
-                    keys,
-                    duration=duration,
-                    max_price=limit,
-                    tables=found,
-                    at_once=at_once,
-                    progress=progress,
+                    cluster, keys, duration=duration, max_price=limit, tables=found, at_once=at_once, progress=progress
                 )
         except BookingStopped as stopped:
             _print_booking(client, stopped.booking, as_json=as_json)
@@ -164,44 +153,36 @@ def add(
     run(ctx, work)
 
 
-@app.command()
+@transaction(app)
 def session_key(
-    ctx: typer.Context,
     cluster: Cluster,
-    key: Annotated[str | None, typer.Argument(help="New session key; left out it is revoked.")] = None,
+    key: Annotated[
+        Pubkey | None, typer.Argument(parser=pubkey, help="New session key; left out it is revoked.")
+    ] = None,
     hours: Annotated[int, typer.Option(help="How long it holds.")] = 24,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Rotate or revoke the session key."""
-    session = pubkey(key) if key else None
+    session = key
     expires = int(time.time()) + hours * 3600 if session else 0
-    submit(
-        ctx,
-        lambda client: client.cluster.set_session_key(pubkey(cluster), session, expires),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.cluster.set_session_key(cluster, session, expires)
 
 
-@app.command()
-def withdraw(
-    ctx: typer.Context, cluster: Cluster, quantity: Amount, as_json: AsJson = False, unsigned: AsUnsigned = False
-) -> None:
+@transaction(app)
+def withdraw(ctx: typer.Context, cluster: Cluster, quantity: Amount) -> Sending:
     """Take back budget that no lease has locked."""
-    key = pubkey(cluster)
+    key = cluster
 
     async def unit(client: Client) -> str:
         return word(Currency, (await client.cluster.get(key)).currency)
 
     units = amount(quantity, run(ctx, unit, wallet=False))
-    submit(ctx, lambda client: client.cluster.withdraw_budget(key, units), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.cluster.withdraw_budget(key, units)
 
 
-@app.command()
-def close(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def close(cluster: Cluster) -> Sending:
     """Close a cluster without open leases and take the rest of the budget back."""
-    submit(ctx, lambda client: client.cluster.close(pubkey(cluster)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.cluster.close(cluster)
 
 
 def _fields(client: Client, key: Pubkey, cluster: Any) -> dict[str, Any]:

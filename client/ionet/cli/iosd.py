@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields
-from ionet.cli.session import AsUnsigned, run, submit
+from ionet.cli.session import Sending, run, transaction
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -66,46 +67,30 @@ def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
     print_fields(run(ctx, work, wallet=False), as_json=as_json)
 
 
-@app.command()
+@transaction(app)
 def mint(
-    ctx: typer.Context,
     io: Io,
     minimum: Annotated[str | None, typer.Option(help="Refuse less IOSD; default the quote less 1 %.")] = None,
     price_update: PriceUpdate = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Burn IO and get what it is worth in IOSD."""
     units = amount(io, "IO")
     least = amount(minimum, "IOSD") if minimum else None
     account = _given(price_update)
-    submit(
-        ctx,
-        lambda client: client.iosd.mint(units, min_iosd=least, price_update=account),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.iosd.mint(units, min_iosd=least, price_update=account)
 
 
-@app.command()
+@transaction(app)
 def mint_exact(
-    ctx: typer.Context,
     iosd: Iosd,
     maximum: Annotated[str | None, typer.Option(help="Refuse to burn more IO; default the quote and 1 %.")] = None,
     price_update: PriceUpdate = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Get exactly this much IOSD for as much IO as that takes."""
     units = amount(iosd, "IOSD")
     most = amount(maximum, "IO") if maximum else None
     account = _given(price_update)
-    submit(
-        ctx,
-        lambda client: client.iosd.mint_exact(units, max_io=most, price_update=account),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.iosd.mint_exact(units, max_io=most, price_update=account)
 
 
 @app.command()
@@ -119,71 +104,50 @@ def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> Non
     print_fields(run(ctx, work, wallet=False), as_json=as_json)
 
 
-@app.command()
+@transaction(app)
 def redeem(
-    ctx: typer.Context,
     iosd: Iosd,
     minimum: Annotated[str | None, typer.Option(help="Refuse less IO; default the quote less 1 %.")] = None,
     price_update: PriceUpdate = None,
     last_rate: Annotated[bool, typer.Option(help="At the last price seen, once there was none for a day.")] = False,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Burn IOSD for the IO it is worth, at most its part of the backing."""
     units = amount(iosd, "IOSD")
     least = amount(minimum, "IO") if minimum else None
     account = _given(price_update)
-    submit(
-        ctx,
-        lambda client: client.iosd.redeem(units, min_io=least, price_update=account, last_rate=last_rate),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.iosd.redeem(units, min_io=least, price_update=account, last_rate=last_rate)
 
 
-@app.command()
-def refresh(
-    ctx: typer.Context, price_update: PriceUpdate = None, as_json: AsJson = False, unsigned: AsUnsigned = False
-) -> None:
+@transaction(app)
+def refresh(price_update: PriceUpdate = None) -> Sending:
     """Show the program the price; anyone may."""
     account = _given(price_update)
-    submit(ctx, lambda client: client.iosd.refresh(price_update=account), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.iosd.refresh(price_update=account)
 
 
-@app.command()
+@transaction(app)
 def buyback(
-    ctx: typer.Context,
     io: Io,
     minimum: Annotated[str | None, typer.Option(help="Refuse less USDC; default the quote less 1 %.")] = None,
     price_update: PriceUpdate = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Sell IO for the USDC that fees brought in; the IO is burned."""
     units = amount(io, "IO")
     least = amount(minimum, "USDC") if minimum else None
     account = _given(price_update)
-    submit(
-        ctx,
-        lambda client: client.iosd.buyback(units, min_usdc=least, price_update=account),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.iosd.buyback(units, min_usdc=least, price_update=account)
 
 
-@app.command()
+@transaction(app)
 def post_price(
-    ctx: typer.Context,
     dollars: Annotated[str, typer.Argument(help="Dollars per IO.")],
     confidence: Annotated[str, typer.Option(help="Half width of the confidence interval, dollars.")] = "0",
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Post a price of IO; on local chains only, where a small program stands in for Pyth's."""
     from ionet.api.network import LOCAL_FEED_ID
 
-    value, conf = _mantissa(dollars), _mantissa(confidence)
-    submit(ctx, lambda client: client.oracle.post(LOCAL_FEED_ID, value, conf=conf), as_json=as_json, unsigned=unsigned)
+    value, conf = (_mantissa(dollars), _mantissa(confidence))
+    return lambda client: client.oracle.post(LOCAL_FEED_ID, value, conf=conf)
 
 
 def _given(account: str | None) -> Pubkey | None:

@@ -6,10 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, print_fields, print_receipts, waiting
-from ionet.cli.session import AsUnsigned, run, settings, submit
+from ionet.cli.session import Sending, run, settings, transaction
 from ionet.generated.enums import Currency
 from ionet.words import parse, words
 
@@ -47,12 +48,12 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def balance(
-    ctx: typer.Context, address: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False
+    ctx: typer.Context, address: Annotated[Pubkey | None, typer.Argument(parser=pubkey)] = None, as_json: AsJson = False
 ) -> None:
     """SOL, IO, IOSD and USDC of an address, by default your own, and what is owed to it."""
 
     async def work(client: Client) -> dict[str, Any]:
-        owner = pubkey(address) if address else client.address
+        owner = address or client.address
         units = {"SOL": await client.rpc.balance(owner)}
         owed = {}
         for name, mint in (await _mints(client)).items():
@@ -82,18 +83,16 @@ def airdrop(
     print_fields(run(ctx, work), as_json=as_json)
 
 
-@app.command()
+@transaction(app)
 def send(
     ctx: typer.Context,
-    to: Annotated[str, typer.Argument(help="Wallet that receives.")],
+    to: Annotated[Pubkey, typer.Argument(parser=pubkey, help="Wallet that receives.")],
     quantity: Annotated[str, typer.Argument(help="Amount in tokens.")],
     token: Annotated[str, typer.Option(help="IO, IOSD or USDC.")] = "IO",
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Send tokens to another wallet; its token account is created if need be."""
-    mint, target, units = _mint(ctx, token), pubkey(to), amount(quantity, token)
-    submit(ctx, lambda client: client.tokens.transfer(mint, target, units), as_json=as_json, unsigned=unsigned)
+    mint, target, units = (_mint(ctx, token), to, amount(quantity, token))
+    return lambda client: client.tokens.transfer(mint, target, units)
 
 
 @app.command(name="submit")
@@ -113,30 +112,30 @@ def submit_signed(
     run(ctx, work, wallet=False)
 
 
-@app.command()
+@transaction(app)
 def claim(
     ctx: typer.Context,
     token: Token,
-    to: Annotated[str | None, typer.Option(help="Token account that receives; default your own.")] = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+    to: Annotated[
+        Pubkey | None, typer.Option(parser=pubkey, help="Token account that receives; default your own.")
+    ] = None,
+) -> Sending:
     """Take what you were owed because your token account could not receive it."""
-    mint, account = _mint(ctx, token), pubkey(to) if to else None
-    submit(ctx, lambda client: client.owed.claim(mint, account), as_json=as_json, unsigned=unsigned)
+    mint, account = (_mint(ctx, token), to)
+    return lambda client: client.owed.claim(mint, account)
 
 
-@app.command()
+@transaction(app)
 def open_owed(
     ctx: typer.Context,
     token: Token,
-    owner: Annotated[str | None, typer.Argument(help="Wallet whose payments it will keep; default yours.")] = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+    owner: Annotated[
+        Pubkey | None, typer.Argument(parser=pubkey, help="Wallet whose payments it will keep; default yours.")
+    ] = None,
+) -> Sending:
     """Create the account that keeps what a wallet cannot receive; settling does it by itself where it must."""
-    mint, wallet = _mint(ctx, token), pubkey(owner) if owner else None
-    submit(ctx, lambda client: client.owed.open(mint, wallet), as_json=as_json, unsigned=unsigned)
+    mint, wallet = (_mint(ctx, token), owner)
+    return lambda client: client.owed.open(mint, wallet)
 
 
 def _mint(ctx: typer.Context, token: str) -> Pubkey:

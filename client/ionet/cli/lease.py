@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
-from ionet.cli.session import AsUnsigned, run, submit
+from ionet.cli.session import Sending, run, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.enums import LeaseStatus
 from ionet.words import word
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="One node leased by one cluster.", no_args_is_help=True)
 
-Lease = Annotated[str, typer.Argument(help="Address of the lease.")]
+Lease = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the lease.")]
 
 
 @app.command(name="list")
 def list_leases(
     ctx: typer.Context,
-    cluster: Annotated[str | None, typer.Option(help="Only of this cluster.")] = None,
-    node: Annotated[str | None, typer.Option(help="Only of this node.")] = None,
+    cluster: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only of this cluster.")] = None,
+    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only of this node.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open leases, straight from the chain."""
-    wanted = {"cluster": pubkey(cluster)} if cluster else {}
+    wanted = {"cluster": cluster} if cluster else {}
     if node:
-        wanted["node"] = pubkey(node)
+        wanted["node"] = node
 
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, lease) for key, lease in await client.lease.all(**wanted)]
@@ -46,63 +47,49 @@ def show(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
     """One lease with its copied parameters and its proofs so far."""
 
     async def work(client: Client) -> dict[str, Any]:
-        return _fields(client, pubkey(lease), await client.lease.get(pubkey(lease)))
+        return _fields(client, lease, await client.lease.get(lease))
 
     print_fields(run(ctx, work, wallet=False), as_json=as_json)
 
 
-@app.command()
+@transaction(app)
 def ready(
-    ctx: typer.Context,
     lease: Lease,
     device: Annotated[str, typer.Option(help="Keypair file of the machine's own key.")],
     report: Annotated[str, typer.Option(help="Hash of the machine's report, 32 bytes in hex.")] = "00" * 32,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Say that the node runs; what its agent does by itself."""
     from ionet.wallet import KeypairSigner, read_keypair
 
     signer = KeypairSigner(read_keypair(device))
-    submit(
-        ctx,
-        lambda client: client.lease.mark_ready(pubkey(lease), signer, hash32(report)),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.lease.mark_ready(lease, signer, hash32(report))
 
 
-@app.command()
-def accept(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def accept(lease: Lease) -> Sending:
     """Start the meter of a ready lease; renter or session key."""
-    submit(ctx, lambda client: client.lease.accept_ready(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.accept_ready(lease)
 
 
-@app.command()
+@transaction(app)
 def approve(
-    ctx: typer.Context,
     lease: Lease,
     through: Annotated[
         int | None, typer.Option(help="First interval that is not approved; default all that are closed and proven.")
     ] = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Let intervals be paid without waiting for the dispute window; renter or session key."""
-    submit(ctx, lambda client: client.lease.approve(pubkey(lease), through), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.approve(lease, through)
 
 
-@app.command()
+@transaction(app)
 def dispute(
-    ctx: typer.Context,
     lease: Lease,
     first: Annotated[int, typer.Argument(help="First interval that is disputed.")],
     end: Annotated[int, typer.Argument(help="First interval after it that is not.")],
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Hold the payment of intervals until they are defended; renter or session key. Locks a bond."""
-    submit(ctx, lambda client: client.lease.dispute(pubkey(lease), first, end), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.dispute(lease, first, end)
 
 
 @app.command()
@@ -117,7 +104,7 @@ def proofs(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
                 "gpu_ms": str(proof.gpu_ms),
                 "root": proof.root.hex(),
             }
-            for proof in await client.lease.proofs(pubkey(lease))
+            for proof in await client.lease.proofs(lease)
         ]
 
     print_rows(run(ctx, work, wallet=False), ["interval", "served_secs", "gpu_ms", "root"], as_json=as_json)
@@ -151,64 +138,58 @@ def defend(
         receipts: list[Receipt] = []
         with waiting("waiting for the chain"):
             while not receipts or not receipts[-1].event(DisputeDefended).defended:
-                receipts.append(await client.lease.defend(pubkey(lease), interval, Evidence(signed, siblings)))
+                receipts.append(await client.lease.defend(lease, interval, Evidence(signed, siblings)))
         print_receipts(client, receipts, as_json=as_json)
 
     run(ctx, work)
 
 
-@app.command()
-def leave(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def leave(lease: Lease) -> Sending:
     """Leave a running lease without a charge because no challenge came for two intervals; node owner."""
-    submit(ctx, lambda client: client.lease.leave(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.leave(lease)
 
 
-@app.command()
-def extend(
-    ctx: typer.Context,
-    lease: Lease,
-    seconds: Annotated[int, typer.Argument(help="Seconds to add.")],
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+@transaction(app)
+def extend(lease: Lease, seconds: Annotated[int, typer.Argument(help="Seconds to add.")]) -> Sending:
     """Add time at the locked price."""
-    submit(ctx, lambda client: client.lease.extend(pubkey(lease), seconds), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.extend(lease, seconds)
 
 
-@app.command()
-def end(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def end(lease: Lease) -> Sending:
     """End a running lease early."""
-    submit(ctx, lambda client: client.lease.end(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.end(lease)
 
 
-@app.command(name="quit")
-def quit_lease(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app, name="quit")
+def quit_lease(lease: Lease) -> Sending:
     """Leave a running lease for a charge; node owner."""
-    submit(ctx, lambda client: client.lease.quit(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.quit(lease)
 
 
-@app.command()
-def settle(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def settle(lease: Lease) -> Sending:
     """Pay what is proven and past dispute; anyone may."""
-    submit(ctx, lambda client: client.lease.settle(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.settle(lease)
 
 
-@app.command()
-def cancel(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def cancel(lease: Lease) -> Sending:
     """Cancel a lease that was not ready, or not accepted, in time; anyone may."""
-    submit(ctx, lambda client: client.lease.cancel(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.cancel(lease)
 
 
-@app.command()
-def report_missed(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def report_missed(lease: Lease) -> Sending:
     """Charge the node for missed time; anyone may, a stranger is rewarded."""
-    submit(ctx, lambda client: client.lease.report_missed(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.report_missed(lease)
 
 
-@app.command()
-def close(ctx: typer.Context, lease: Lease, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def close(lease: Lease) -> Sending:
     """Close a lease about which nothing can change any more; anyone may."""
-    submit(ctx, lambda client: client.lease.close(pubkey(lease)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.lease.close(lease)
 
 
 def _fields(client: Client, key: Any, lease: Any) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
-from ionet.cli.session import AsUnsigned, run, submit
+from ionet.cli.session import Sending, run, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.enums import NetworkRole, Pause
 from ionet.words import words
@@ -35,9 +36,13 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def init(
     ctx: typer.Context,
-    genesis_owner: Annotated[str, typer.Option(help="Wallet that gets the first IO; not the authority itself.")],
+    genesis_owner: Annotated[
+        Pubkey, typer.Option(parser=pubkey, help="Wallet that gets the first IO; not the authority itself.")
+    ],
     profile: Annotated[str, typer.Option(help="local or mainnet.")] = "local",
-    usdc_mint: Annotated[str | None, typer.Option(help="USDC mint; a stand-in is created if not given.")] = None,
+    usdc_mint: Annotated[
+        Pubkey | None, typer.Option(parser=pubkey, help="USDC mint; a stand-in is created if not given.")
+    ] = None,
     feed_id: Annotated[str | None, typer.Option(help="Pyth feed of IO/USD, 32 bytes in hex.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,10 +55,10 @@ def init(
     async def work(client: Client) -> None:
         with waiting("creating the network"):
             receipts = await client.network.bootstrap(
-                genesis_owner=pubkey(genesis_owner),
+                genesis_owner=genesis_owner,
                 profile=profile,
                 feed_id=hash32(feed_id) if feed_id else LOCAL_FEED_ID,
-                usdc_mint=pubkey(usdc_mint) if usdc_mint else None,
+                usdc_mint=usdc_mint,
             )
         print_receipts(client, receipts, as_json=as_json)
 
@@ -78,60 +83,51 @@ def models(ctx: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
+@transaction(app)
 def add_model(
-    ctx: typer.Context,
     code: Annotated[int, typer.Argument(help="Number of the model, up to 65535.")],
     name: Annotated[str, typer.Argument(help="At most 32 bytes.")],
     multiplier: Annotated[int, typer.Option(help="Earning multiplier times 100.")],
     kind: Annotated[int, typer.Option(help="0 GPU, 1 CPU.")] = 0,
     pool: Annotated[int, typer.Option(help="0 enterprise, 1 community.")] = 1,
     throughput: Annotated[int, typer.Option(help="Work units per second; 0 if unknown.")] = 0,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Add a device model; network authority."""
     from ionet.api.network import Model
 
     model = Model(code, name, kind, pool, multiplier, throughput)
-    submit(ctx, lambda client: client.network.register_model(model), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.register_model(model)
 
 
-@app.command()
-def enable_model(ctx: typer.Context, code: Code, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def enable_model(code: Code) -> Sending:
     """Allow new leases of a device model again; network authority."""
-    submit(ctx, lambda client: client.network.set_model(code, enabled=True), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.set_model(code, enabled=True)
 
 
-@app.command()
-def disable_model(ctx: typer.Context, code: Code, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def disable_model(code: Code) -> Sending:
     """Stop new leases and extensions of a device model; network authority. Running leases are not touched."""
-    submit(ctx, lambda client: client.network.set_model(code, enabled=False), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.set_model(code, enabled=False)
 
 
-@app.command()
+@transaction(app)
 def propose(
-    ctx: typer.Context,
     changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Change parameters after the timelock, for new leases only; network authority. Overwrites an earlier proposal."""
     wanted = dict(_change(text) for text in changes)
-    submit(ctx, lambda client: client.network.propose_params(**wanted), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.propose_params(**wanted)
 
 
-@app.command()
+@transaction(app)
 def propose_role(
-    ctx: typer.Context,
     role: Annotated[str, typer.Argument(help="authority, pauser, arbiter or feed.")],
     holder: Annotated[str, typer.Argument(help="Address of the new holder; for the feed 32 bytes in hex.")],
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Name a new holder of a role, or a new price feed, after the timelock; network authority."""
     value = hash32(holder) if role == "feed" else bytes(pubkey(holder))
-    submit(ctx, lambda client: client.network.propose_role(role, value), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.propose_role(role, value)
 
 
 @app.command()
@@ -158,42 +154,34 @@ def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
     print_rows(run(ctx, work, wallet=False), ["what", "now", "proposed", "due"], as_json=as_json)
 
 
-@app.command()
-def apply(ctx: typer.Context, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def apply() -> Sending:
     """Put what is due into effect; anyone may, a new authority only by itself."""
-    submit(ctx, lambda client: client.network.apply_pending(), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.apply_pending()
 
 
-@app.command()
+@transaction(app)
 def pause(
-    ctx: typer.Context,
     entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; none resumes everything.")] = None,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Set which entries are paused; pauser or authority. Exits cannot be paused."""
     pausable = words(Pause)
     unknown = [entry for entry in entries or () if entry not in pausable]
     if unknown:
         raise InvalidInput(f"{', '.join(unknown)} cannot be paused; pausable are {', '.join(pausable)}")
     bits = sum(pausable[entry] for entry in set(entries or ()))
-    submit(ctx, lambda client: client.network.set_pause(bits), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.set_pause(bits)
 
 
-@app.command()
-def burn(
-    ctx: typer.Context,
-    token: Annotated[str, typer.Argument(help="IO or IOSD.")],
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+@transaction(app)
+def burn(token: Annotated[str, typer.Argument(help="IO or IOSD.")]) -> Sending:
     """Burn what waits in a burn vault; anyone may."""
     from ionet.generated import pdas
 
     mints = {"IO": pdas.io_mint, "IOSD": pdas.iosd_mint}
     if token not in mints:
         raise InvalidInput(f"token {token!r}; known are IO, IOSD")
-    submit(ctx, lambda client: client.network.burn(mints[token](client.program.id)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.network.burn(mints[token](client.program.id))
 
 
 def _change(text: str) -> tuple[str, Any]:

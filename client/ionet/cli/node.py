@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import AsUnsigned, run, submit
+from ionet.cli.session import Sending, run, transaction
 from ionet.generated.enums import Currency
 from ionet.words import parse
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Machines that can be rented.", no_args_is_help=True)
 
-Node = Annotated[str, typer.Argument(help="Address of the node.")]
+Node = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the node.")]
 Device = Annotated[str, typer.Option(help="Keypair file of the machine's own key.")]
 Price = Annotated[str, typer.Option(help="Dollars per processor-hour.")]
 MinDuration = Annotated[int, typer.Option(help="Shortest lease, seconds.")]
@@ -37,12 +38,12 @@ Coverage = Annotated[int, typer.Option(help="IO backing per IOSD insisted on, ba
 @app.command(name="list")
 def list_nodes(
     ctx: typer.Context,
-    owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None,
+    owner: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only this owner's.")] = None,
     model: Annotated[int | None, typer.Option(help="Only this device model.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Registered nodes, straight from the chain."""
-    wanted: dict[str, Any] = {} if owner is None else {"owner": pubkey(owner)}
+    wanted: dict[str, Any] = {} if owner is None else {"owner": owner}
     if model is not None:
         wanted["model"] = model
 
@@ -58,9 +59,9 @@ def show(ctx: typer.Context, node: Node, as_json: AsJson = False) -> None:
     """One node with its terms and stake."""
 
     async def work(client: Client) -> dict[str, Any]:
-        found = await client.node.get(pubkey(node))
+        found = await client.node.get(node)
         needed = await client.node.required_stake(found.model, found.processors)
-        fields = account_fields(client, pubkey(node), found)
+        fields = account_fields(client, node, found)
         return {**fields, "required_stake": str(needed), "staked_enough": found.bonded.amount >= needed}
 
     print_fields(run(ctx, work, wallet=False), as_json=as_json)
@@ -77,9 +78,8 @@ def required_stake(ctx: typer.Context, model: int, processors: int, as_json: AsJ
     print_fields(run(ctx, work, wallet=False), as_json=as_json)
 
 
-@app.command()
+@transaction(app)
 def register(
-    ctx: typer.Context,
     device: Device,
     model: Annotated[int, typer.Option(help="Code of the device model.")],
     processors: Annotated[int, typer.Option(help="1 to 8.")],
@@ -92,25 +92,17 @@ def register(
     payout: Payout = None,
     fee_payer: FeePayer = None,
     min_coverage_bps: Coverage = 0,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Register a machine under its own key."""
     signer = _device(device)
     options = (price, country, min_duration, max_duration, region, currency, payout, fee_payer, min_coverage_bps)
-    submit(
-        ctx,
-        lambda client: client.node.register(
-            signer, model_code=model, processors=processors, terms=_terms(client.address, *options)
-        ),
-        as_json=as_json,
-        unsigned=unsigned,
+    return lambda client: client.node.register(
+        signer, model_code=model, processors=processors, terms=_terms(client.address, *options)
     )
 
 
-@app.command()
+@transaction(app)
 def update(
-    ctx: typer.Context,
     node: Node,
     price: Price,
     country: Country,
@@ -121,49 +113,35 @@ def update(
     payout: Payout = None,
     fee_payer: FeePayer = None,
     min_coverage_bps: Coverage = 0,
-    as_json: AsJson = False,
-    unsigned: AsUnsigned = False,
-) -> None:
+) -> Sending:
     """Replace a node's terms; running leases keep theirs."""
     options = (price, country, min_duration, max_duration, region, currency, payout, fee_payer, min_coverage_bps)
-    submit(
-        ctx,
-        lambda client: client.node.update(pubkey(node), _terms(client.address, *options)),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.node.update(node, _terms(client.address, *options))
 
 
-@app.command()
-def pause(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def pause(node: Node) -> Sending:
     """Take no new leases; a running one is not touched."""
-    submit(ctx, lambda client: client.node.pause(pubkey(node)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.node.pause(node)
 
 
-@app.command()
-def resume(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def resume(node: Node) -> Sending:
     """Take new leases again."""
-    submit(ctx, lambda client: client.node.pause(pubkey(node), paused=False), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.node.pause(node, paused=False)
 
 
-@app.command()
-def rotate_key(
-    ctx: typer.Context, node: Node, device: Device, as_json: AsJson = False, unsigned: AsUnsigned = False
-) -> None:
+@transaction(app)
+def rotate_key(node: Node, device: Device) -> Sending:
     """Replace the key that signs readiness and proofs."""
     signer = _device(device)
-    submit(
-        ctx,
-        lambda client: client.node.rotate_device_key(pubkey(node), signer),
-        as_json=as_json,
-        unsigned=unsigned,
-    )
+    return lambda client: client.node.rotate_device_key(node, signer)
 
 
-@app.command()
-def retire(ctx: typer.Context, node: Node, as_json: AsJson = False, unsigned: AsUnsigned = False) -> None:
+@transaction(app)
+def retire(node: Node) -> Sending:
     """Leave the market for good; your stake starts to unbond."""
-    submit(ctx, lambda client: client.node.retire(pubkey(node)), as_json=as_json, unsigned=unsigned)
+    return lambda client: client.node.retire(node)
 
 
 def _device(file: str) -> KeypairSigner:

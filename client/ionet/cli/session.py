@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from ionet.cli.parsing import pubkey
-from ionet.cli.printing import print_fields, print_receipts, waiting
+from ionet.cli.printing import AsJson, print_fields, print_receipts, waiting
 from ionet.errors import WalletError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ionet.plan import Plan
 
 T = TypeVar("T")
+Sending = Callable[["Client"], "Plan"]
+"""What a command that changes the chain returns: the plan to send, made with the session's client."""
+Command = TypeVar("Command", bound=Callable[..., Sending])
 
 AsUnsigned = Annotated[bool, typer.Option("--unsigned", help="Print the unsigned transaction instead of sending it.")]
 
@@ -78,6 +82,33 @@ def run(ctx: typer.Context, work: Callable[[Client], Awaitable[T]], *, wallet: b
             return await work(client)
 
     return asyncio.run(session())
+
+
+def transaction(
+    app: typer.Typer, name: str | None = None
+) -> Callable[[Callable[..., Sending]], Callable[..., Sending]]:
+    """Make a command of a function that says what to send: it gets `--json` and `--unsigned`, and the plan is sent."""
+
+    def register(command: Command) -> Command:
+        given = inspect.signature(command, eval_str=True)
+
+        def send(ctx: typer.Context, as_json: bool, unsigned: bool, **arguments: Any) -> None:
+            if "ctx" in given.parameters:
+                arguments["ctx"] = ctx
+            submit(ctx, command(**arguments), as_json=as_json, unsigned=unsigned)
+
+        kind = inspect.Parameter.KEYWORD_ONLY
+        added = [inspect.Parameter("ctx", kind, annotation=typer.Context)]
+        added += [parameter.replace(kind=kind) for parameter in given.parameters.values() if parameter.name != "ctx"]
+        added.append(inspect.Parameter("as_json", kind, annotation=AsJson, default=False))
+        added.append(inspect.Parameter("unsigned", kind, annotation=AsUnsigned, default=False))
+        send.__signature__ = inspect.Signature(added)  # type: ignore[attr-defined]
+        send.__annotations__ = {parameter.name: parameter.annotation for parameter in added}
+        send.__name__, send.__doc__ = command.__name__, command.__doc__
+        app.command(name=name)(send)
+        return command
+
+    return register
 
 
 def submit(ctx: typer.Context, plan: Callable[[Client], Plan], *, as_json: bool, unsigned: bool = False) -> None:
