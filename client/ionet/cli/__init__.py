@@ -37,10 +37,10 @@ COMMANDS = {
     "network": ("ionet.cli.network", "Parameters, roles, device models, pause bits."),
     "node": ("ionet.cli.node", "Machines that can be rented."),
     "stake": ("ionet.cli.stake", "Stake behind nodes."),
-    "case": ("ionet.cli.case", "Accusations of nodes, which freeze their stake."),
+    "case": ("ionet.cli.case", "Accusations against nodes, which freeze their stake."),
     "iosd": ("ionet.cli.iosd", "Mint IOSD by burning IO, redeem it; prices."),
     "cluster": ("ionet.cli.cluster", "Budgets, and the leases paid from them."),
-    "table": ("ionet.cli.table", "Lookup tables that let more nodes into one booking."),
+    "table": ("ionet.cli.table", "Lookup tables, which fit more nodes into one booking."),
     "lease": ("ionet.cli.lease", "One node leased by one cluster."),
     "trace": ("ionet.cli.trace", "From a result's hash to node, time, price and proof."),
     "indexer": ("", "History of the chain in Postgres, and its API."),
@@ -111,7 +111,7 @@ def root(
     keypair: Annotated[
         str, typer.Option(envvar="IONET_KEYPAIR", help="Keypair file that pays and signs.")
     ] = "~/.config/solana/id.json",
-    idl: Annotated[str | None, typer.Option(help="IDL file, when not the one shipped here.")] = None,
+    idl: Annotated[str | None, typer.Option(help="IDL file to use instead of the bundled one.")] = None,
     signer: Annotated[
         str | None, typer.Option(help="Address of a wallet elsewhere, to print unsigned transactions for.")
     ] = None,

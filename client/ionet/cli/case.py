@@ -17,7 +17,7 @@ from ionet.words import word
 if TYPE_CHECKING:
     from ionet.client import Client
 
-app = typer.Typer(help="Accusations of nodes, which freeze their stake until they are decided.", no_args_is_help=True)
+app = typer.Typer(help="Accusations against nodes; each freezes the stake until it is decided.", no_args_is_help=True)
 
 Case = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the case.")]
 
@@ -25,7 +25,7 @@ Case = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the case
 @app.command(name="list")
 def list_cases(
     ctx: typer.Context,
-    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only against this node.")] = None,
+    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those against this node.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open cases, straight from the chain."""
@@ -71,12 +71,12 @@ def appeal(
 @transaction(app)
 def decide(
     case: Case,
-    bps: Annotated[int, typer.Option(help="Part of the node's stake that is burned, basis points; 0 acquits.")],
+    bps: Annotated[int, typer.Option(help="Share of the node's stake to burn, in basis points; 0 acquits.")],
     block: Annotated[bool, typer.Option("--block/--no-block", help="Whether the node may take new leases.")] = False,
 ) -> Sending:
     """Decide a case; arbiter."""
     if not 0 <= bps <= BPS:
-        raise InvalidInput(f"{bps} is no number of basis points")
+        raise InvalidInput(f"{bps} is not a number of basis points from 0 to 10,000")
     return lambda client: client.case.decide(case, bps=bps, blocked=block)
 
 

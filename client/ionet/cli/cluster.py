@@ -54,7 +54,7 @@ Amount = Annotated[str, typer.Argument(help="Amount in the cluster's currency.")
 @app.command(name="list")
 def list_clusters(
     ctx: typer.Context,
-    renter: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only this renter's.")] = None,
+    renter: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this renter.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open clusters, straight from the chain."""
@@ -86,10 +86,10 @@ def open_cluster(
     currency: Annotated[str, typer.Option(help="IOSD, USDC or IO.")] = "IOSD",
     kind: Annotated[str, typer.Option(help="ray, mega-ray, kubernetes or container.")] = "ray",
     session_key: Annotated[
-        Pubkey | None, typer.Option(parser=pubkey, help="May accept readiness for you until it expires.")
+        Pubkey | None, typer.Option(parser=pubkey, help="Key that may accept readiness for you until it expires.")
     ] = None,
-    session_hours: Annotated[int, typer.Option(help="How long the session key holds.")] = 24,
-    config: Annotated[Path | None, typer.Option(help="File whose sha256 is recorded as the wanted setup.")] = None,
+    session_hours: Annotated[int, typer.Option(help="Hours until the session key expires.")] = 24,
+    config: Annotated[Path | None, typer.Option(help="File whose sha256 is recorded as the configuration you want.")] = None,
 ) -> Sending:
     """Open a cluster with a budget."""
     session = session_key
@@ -109,13 +109,13 @@ def open_cluster(
 def add(
     ctx: typer.Context,
     cluster: Cluster,
-    duration: Annotated[int, typer.Option(help="Seconds.")],
+    duration: Annotated[int, typer.Option(help="Duration in seconds.")],
     nodes: Annotated[
         list[str] | None, typer.Argument(help="Nodes to book; the first of a cluster becomes its head.")
     ] = None,
-    nodes_from: Annotated[Path | None, typer.Option(help="File with more nodes, one a line; - for stdin.")] = None,
+    nodes_from: Annotated[Path | None, typer.Option(help="File with more nodes, one per line; - for stdin.")] = None,
     max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
-    tables: Annotated[Tables, typer.Option(help="Lookup tables: your own ones, new ones too, or none.")] = Tables.OWN,
+    tables: Annotated[Tables, typer.Option(help="Lookup tables to use: your own, new ones too, or none.")] = Tables.OWN,
     at_once: Annotated[int, typer.Option(min=1, help="Transactions under way at the same time.")] = 32,
     as_json: AsJson = False,
     unsigned: AsUnsigned = False,
@@ -157,9 +157,9 @@ def add(
 def session_key(
     cluster: Cluster,
     key: Annotated[
-        Pubkey | None, typer.Argument(parser=pubkey, help="New session key; left out it is revoked.")
+        Pubkey | None, typer.Argument(parser=pubkey, help="New session key; without one, the present key is revoked.")
     ] = None,
-    hours: Annotated[int, typer.Option(help="How long it holds.")] = 24,
+    hours: Annotated[int, typer.Option(help="Hours until it expires.")] = 24,
 ) -> Sending:
     """Rotate or revoke the session key."""
     session = key

@@ -24,7 +24,7 @@ Agent = Annotated[str, typer.Option(help="URL of the agent of the head's node.",
 def run(
     ctx: typer.Context,
     cluster: Cluster,
-    script: Annotated[Path, typer.Argument(help="Python driver; it runs beside the cluster's head.")],
+    script: Annotated[Path, typer.Argument(help="Python script to run beside the cluster's head.")],
     agent: Agent,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +55,7 @@ def connect_to(
     ctx: typer.Context,
     cluster: Cluster,
     agent: Agent,
-    to: Annotated[Path, typer.Option(help="Folder for certificates and token; created, for its owner only.")],
+    to: Annotated[Path, typer.Option(help="Folder for certificates and token; only its owner will be able to read it.")],
     as_json: AsJson = False,
 ) -> None:
     """Fetch address, token and certificates of the cluster; prints the environment a Ray driver needs."""

@@ -22,7 +22,7 @@ app = typer.Typer(help="Mint IOSD by burning IO, redeem it; prices.", no_args_is
 
 Io = Annotated[str, typer.Argument(help="Amount of IO.")]
 Iosd = Annotated[str, typer.Argument(help="Amount of IOSD.")]
-PriceUpdate = Annotated[str | None, typer.Option(help="Pyth price account; default the newest.")]
+PriceUpdate = Annotated[str | None, typer.Option(help="Pyth price account; by default the newest.")]
 
 
 @app.command()
@@ -70,7 +70,7 @@ def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
 @transaction(app)
 def mint(
     io: Io,
-    minimum: Annotated[str | None, typer.Option(help="Refuse less IOSD; default the quote less 1 %.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="Least IOSD to accept; by default 1 % less than the quote.")] = None,
     price_update: PriceUpdate = None,
 ) -> Sending:
     """Burn IO and get what it is worth in IOSD."""
@@ -83,7 +83,7 @@ def mint(
 @transaction(app)
 def mint_exact(
     iosd: Iosd,
-    maximum: Annotated[str | None, typer.Option(help="Refuse to burn more IO; default the quote and 1 %.")] = None,
+    maximum: Annotated[str | None, typer.Option(help="Most IO to burn; by default 1 % more than the quote.")] = None,
     price_update: PriceUpdate = None,
 ) -> Sending:
     """Get exactly this much IOSD for as much IO as that takes."""
@@ -107,9 +107,9 @@ def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> Non
 @transaction(app)
 def redeem(
     iosd: Iosd,
-    minimum: Annotated[str | None, typer.Option(help="Refuse less IO; default the quote less 1 %.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="Least IO to accept; by default 1 % less than the quote.")] = None,
     price_update: PriceUpdate = None,
-    last_rate: Annotated[bool, typer.Option(help="At the last price seen, once there was none for a day.")] = False,
+    last_rate: Annotated[bool, typer.Option(help="Use the last price seen, if there has been none for a day.")] = False,
 ) -> Sending:
     """Burn IOSD for the IO it is worth, at most its part of the backing."""
     units = amount(iosd, "IOSD")
@@ -120,7 +120,7 @@ def redeem(
 
 @transaction(app)
 def refresh(price_update: PriceUpdate = None) -> Sending:
-    """Show the program the price; anyone may."""
+    """Report the present price to the program; anyone may."""
     account = _given(price_update)
     return lambda client: client.iosd.refresh(price_update=account)
 
@@ -128,7 +128,7 @@ def refresh(price_update: PriceUpdate = None) -> Sending:
 @transaction(app)
 def buyback(
     io: Io,
-    minimum: Annotated[str | None, typer.Option(help="Refuse less USDC; default the quote less 1 %.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="Least USDC to accept; by default 1 % less than the quote.")] = None,
     price_update: PriceUpdate = None,
 ) -> Sending:
     """Sell IO for the USDC that fees brought in; the IO is burned."""
@@ -141,7 +141,7 @@ def buyback(
 @transaction(app)
 def post_price(
     dollars: Annotated[str, typer.Argument(help="Dollars per IO.")],
-    confidence: Annotated[str, typer.Option(help="Half width of the confidence interval, dollars.")] = "0",
+    confidence: Annotated[str, typer.Option(help="Half width of the confidence interval, in dollars.")] = "0",
 ) -> Sending:
     """Post a price of IO; on local chains only, where a small program stands in for Pyth's."""
     from ionet.api.network import LOCAL_FEED_ID
@@ -159,7 +159,7 @@ def _mantissa(text: str) -> int:
     try:
         return amount(text, "IO")
     except InvalidInput:
-        raise InvalidInput(f"{text!r} is no price in dollars with at most eight decimals") from None
+        raise InvalidInput(f"{text!r} is not a price in dollars with at most eight decimals") from None
 
 
 def _dollars(mantissa: int, exponent: int) -> str:

@@ -86,11 +86,11 @@ def airdrop(
 @transaction(app)
 def send(
     ctx: typer.Context,
-    to: Annotated[Pubkey, typer.Argument(parser=pubkey, help="Wallet that receives.")],
+    to: Annotated[Pubkey, typer.Argument(parser=pubkey, help="Wallet to send to.")],
     quantity: Annotated[str, typer.Argument(help="Amount in tokens.")],
     token: Annotated[str, typer.Option(help="IO, IOSD or USDC.")] = "IO",
 ) -> Sending:
-    """Send tokens to another wallet; its token account is created if need be."""
+    """Send tokens to another wallet; its token account is created if it has none."""
     mint, target, units = (_mint(ctx, token), to, amount(quantity, token))
     return lambda client: client.tokens.transfer(mint, target, units)
 
@@ -117,7 +117,7 @@ def claim(
     ctx: typer.Context,
     token: Token,
     to: Annotated[
-        Pubkey | None, typer.Option(parser=pubkey, help="Token account that receives; default your own.")
+        Pubkey | None, typer.Option(parser=pubkey, help="Token account to receive it; by default your own.")
     ] = None,
 ) -> Sending:
     """Take what you were owed because your token account could not receive it."""
@@ -130,10 +130,10 @@ def open_owed(
     ctx: typer.Context,
     token: Token,
     owner: Annotated[
-        Pubkey | None, typer.Argument(parser=pubkey, help="Wallet whose payments it will keep; default yours.")
+        Pubkey | None, typer.Argument(parser=pubkey, help="Wallet whose payments it will hold; by default yours.")
     ] = None,
 ) -> Sending:
-    """Create the account that keeps what a wallet cannot receive; settling does it by itself where it must."""
+    """Create the account that holds what a wallet cannot receive; settling creates it when needed."""
     mint, wallet = (_mint(ctx, token), owner)
     return lambda client: client.owed.open(mint, wallet)
 

@@ -26,8 +26,8 @@ Lease = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the lea
 @app.command(name="list")
 def list_leases(
     ctx: typer.Context,
-    cluster: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only of this cluster.")] = None,
-    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only of this node.")] = None,
+    cluster: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this cluster.")] = None,
+    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this node.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open leases, straight from the chain."""
@@ -58,7 +58,7 @@ def ready(
     device: Annotated[str, typer.Option(help="Keypair file of the machine's own key.")],
     report: Annotated[str, typer.Option(help="Hash of the machine's report, 32 bytes in hex.")] = "00" * 32,
 ) -> Sending:
-    """Say that the node runs; what its agent does by itself."""
+    """Report that the node is ready. Its agent does this by itself."""
     from ionet.wallet import KeypairSigner, read_keypair
 
     signer = KeypairSigner(read_keypair(device))
@@ -75,7 +75,7 @@ def accept(lease: Lease) -> Sending:
 def approve(
     lease: Lease,
     through: Annotated[
-        int | None, typer.Option(help="First interval that is not approved; default all that are closed and proven.")
+        int | None, typer.Option(help="First interval not to approve; by default all closed and proven ones are approved.")
     ] = None,
 ) -> Sending:
     """Let intervals be paid without waiting for the dispute window; renter or session key."""
@@ -86,7 +86,7 @@ def approve(
 def dispute(
     lease: Lease,
     first: Annotated[int, typer.Argument(help="First interval that is disputed.")],
-    end: Annotated[int, typer.Argument(help="First interval after it that is not.")],
+    end: Annotated[int, typer.Argument(help="First interval after those that is not disputed.")],
 ) -> Sending:
     """Hold the payment of intervals until they are defended; renter or session key. Locks a bond."""
     return lambda client: client.lease.dispute(lease, first, end)
@@ -114,14 +114,14 @@ def proofs(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
 def defend(
     ctx: typer.Context,
     lease: Lease,
-    interval: Annotated[int, typer.Argument(help="Disputed interval; later ones not defended before are given up.")],
+    interval: Annotated[int, typer.Argument(help="Disputed interval; later ones that are not defended yet are given up.")],
     signature: Annotated[str, typer.Option(help="The session key's signature over its challenge, 64 bytes in hex.")],
-    path: Annotated[list[str] | None, typer.Option(help="Hash on the path of leaf 0, repeatable, from below.")] = None,
+    path: Annotated[list[str] | None, typer.Option(help="Hash on the path from leaf 0 to the root, bottom up; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Defend an interval by its challenge, in as many transactions as it takes; node owner or device key.
 
-    What its agent does by itself.
+    Its agent does this by itself.
     """
     try:
         signed = bytes.fromhex(signature)
@@ -152,7 +152,7 @@ def leave(lease: Lease) -> Sending:
 
 @transaction(app)
 def extend(lease: Lease, seconds: Annotated[int, typer.Argument(help="Seconds to add.")]) -> Sending:
-    """Add time at the locked price."""
+    """Extend a lease at its locked price."""
     return lambda client: client.lease.extend(lease, seconds)
 
 
@@ -182,13 +182,13 @@ def cancel(lease: Lease) -> Sending:
 
 @transaction(app)
 def report_missed(lease: Lease) -> Sending:
-    """Charge the node for missed time; anyone may, a stranger is rewarded."""
+    """Charge the node for missed time; anyone may, and a stranger is rewarded."""
     return lambda client: client.lease.report_missed(lease)
 
 
 @transaction(app)
 def close(lease: Lease) -> Sending:
-    """Close a lease about which nothing can change any more; anyone may."""
+    """Close a lease that is final; anyone may."""
     return lambda client: client.lease.close(lease)
 
 

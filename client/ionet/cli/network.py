@@ -37,7 +37,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 def init(
     ctx: typer.Context,
     genesis_owner: Annotated[
-        Pubkey, typer.Option(parser=pubkey, help="Wallet that gets the first IO; not the authority itself.")
+        Pubkey, typer.Option(parser=pubkey, help="Wallet that receives the genesis IO; not the authority's own.")
     ],
     profile: Annotated[str, typer.Option(help="local or mainnet.")] = "local",
     usdc_mint: Annotated[
@@ -107,7 +107,7 @@ def enable_model(code: Code) -> Sending:
 
 @transaction(app)
 def disable_model(code: Code) -> Sending:
-    """Stop new leases and extensions of a device model; network authority. Running leases are not touched."""
+    """Stop new leases and extensions of a device model; network authority. Running leases are not affected."""
     return lambda client: client.network.set_model(code, enabled=False)
 
 
@@ -132,7 +132,7 @@ def propose_role(
 
 @app.command()
 def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What was proposed, and from when on it can be applied (unix seconds)."""
+    """Pending proposals, and when they can be applied (unix seconds)."""
 
     async def work(client: Client) -> list[dict[str, Any]]:
         network = await client.network.get()
@@ -156,13 +156,13 @@ def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @transaction(app)
 def apply() -> Sending:
-    """Put what is due into effect; anyone may, a new authority only by itself."""
+    """Apply what is due; anyone may, but a new authority must do so itself."""
     return lambda client: client.network.apply_pending()
 
 
 @transaction(app)
 def pause(
-    entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; none resumes everything.")] = None,
+    entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; without any, everything is resumed.")] = None,
 ) -> Sending:
     """Set which entries are paused; pauser or authority. Exits cannot be paused."""
     pausable = words(Pause)

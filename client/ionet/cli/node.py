@@ -29,17 +29,17 @@ MinDuration = Annotated[int, typer.Option(help="Shortest lease, seconds.")]
 MaxDuration = Annotated[int, typer.Option(help="Longest lease, seconds.")]
 Country = Annotated[int, typer.Option(help="ISO 3166-1 numeric code.")]
 Region = Annotated[int, typer.Option(help="Region number.")]
-Accepted = Annotated[list[str] | None, typer.Option(help="Accepted currency, repeatable; default IOSD.")]
-Payout = Annotated[str | None, typer.Option(help="Wallet that is paid; default yours.")]
-FeePayer = Annotated[str | None, typer.Option(help="Wallet that pays the agent's transaction fees; default yours.")]
-Coverage = Annotated[int, typer.Option(help="IO backing per IOSD insisted on, basis points; 0 none.")]
+Accepted = Annotated[list[str] | None, typer.Option(help="Accepted currency; repeatable; by default IOSD.")]
+Payout = Annotated[str | None, typer.Option(help="Wallet to be paid; by default yours.")]
+FeePayer = Annotated[str | None, typer.Option(help="Wallet that pays the agent's transaction fees; by default yours.")]
+Coverage = Annotated[int, typer.Option(help="IO backing per IOSD that you insist on, in basis points; 0 for none.")]
 
 
 @app.command(name="list")
 def list_nodes(
     ctx: typer.Context,
-    owner: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only this owner's.")] = None,
-    model: Annotated[int | None, typer.Option(help="Only this device model.")] = None,
+    owner: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this owner.")] = None,
+    model: Annotated[int | None, typer.Option(help="Only those of this device model.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Registered nodes, straight from the chain."""
@@ -121,7 +121,7 @@ def update(
 
 @transaction(app)
 def pause(node: Node) -> Sending:
-    """Take no new leases; a running one is not touched."""
+    """Take no new leases; a running one is not affected."""
     return lambda client: client.node.pause(node)
 
 

@@ -19,7 +19,7 @@ def pubkey(text: str) -> Pubkey:
     try:
         return Pubkey.from_string(text)
     except ValueError:
-        raise InvalidInput(f"{text!r} is no address") from None
+        raise InvalidInput(f"{text!r} is not a valid address") from None
 
 
 def hash32(text: str) -> bytes:
@@ -57,9 +57,9 @@ def amount(text: str, token: str) -> int:
     try:
         units = Decimal(text).scaleb(decimals)
     except InvalidOperation:
-        raise InvalidInput(f"{text!r} is no amount of {token}") from None
+        raise InvalidInput(f"{text!r} is not a valid amount of {token}") from None
     if not units.is_finite() or units < 0 or units >= 2**64:
-        raise InvalidInput(f"{text!r} is no amount of {token}")
+        raise InvalidInput(f"{text!r} is not a valid amount of {token}")
     if units != units.to_integral_value():
         raise InvalidInput(f"{token} has {decimals} decimals, {text} has more")
     return int(units)

@@ -20,14 +20,14 @@ app = typer.Typer(help="Stake behind nodes.", no_args_is_help=True)
 
 Node = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the node.")]
 Io = Annotated[str, typer.Argument(help="Amount of IO.")]
-Staker = Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Wallet of the staker; default yours.")]
+Staker = Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Wallet of the staker; by default yours.")]
 
 
 @app.command(name="list")
 def list_positions(
     ctx: typer.Context,
-    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only of this node.")] = None,
-    staker: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only of this wallet.")] = None,
+    node: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this node.")] = None,
+    staker: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this wallet.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Stake positions, straight from the chain."""
@@ -55,7 +55,7 @@ def show(ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson 
 
 @transaction(app)
 def add(node: Node, io: Io) -> Sending:
-    """Bond IO to a node: your own, or one whose owner shares rewards. While a case runs, yours is kept as a refill."""
+    """Bond IO to a node: your own, or one whose owner shares rewards. During a case, yours is kept as a refill."""
     units = amount(io, "IO")
     return lambda client: client.stake.add(node, units)
 
@@ -76,7 +76,7 @@ def withdraw(node: Node, staker: Staker = None) -> Sending:
 
 @transaction(app)
 def refill(node: Node) -> Sending:
-    """Turn what you added while a case had your node frozen into stake."""
+    """Turn what you added while a case froze your node into stake."""
     return lambda client: client.stake.add(node, 0)
 
 
@@ -91,11 +91,11 @@ def push_unbond(
 @transaction(app)
 def terms(
     node: Node,
-    share: Annotated[int, typer.Argument(help="Co-stakers' part of their rewards, basis points; 0 admits none.")],
+    share: Annotated[int, typer.Argument(help="Co-stakers' share of the rewards on their stake, in basis points; 0 admits none.")],
 ) -> Sending:
-    """Set what co-stakers get; node owner. A smaller part binds after a notice only."""
+    """Set co-stakers' share of rewards; node owner. A smaller share takes effect only after a notice."""
     if not 0 <= share <= BPS:
-        raise InvalidInput(f"{share} is no number of basis points")
+        raise InvalidInput(f"{share} is not a number of basis points from 0 to 10,000")
     return lambda client: client.stake.set_terms(node, share)
 
 
@@ -115,5 +115,5 @@ def claim(node: Node, staker: Staker = None) -> Sending:
 
 @transaction(app)
 def close_vault(node: Node) -> Sending:
-    """Close the vault of a retired node to which nobody has a claim any more; anyone may."""
+    """Close a retired node's vault once nobody has a claim on it; anyone may."""
     return lambda client: client.stake.close_vault(node)

@@ -14,7 +14,7 @@ from ionet.cli.session import run
 if TYPE_CHECKING:
     from ionet.client import Client
 
-app = typer.Typer(help="Lookup tables that let more nodes into one booking.", no_args_is_help=True)
+app = typer.Typer(help="Lookup tables, which fit more nodes into one booking.", no_args_is_help=True)
 # Seconds of a slot on a cluster, and between two looks while tables cool, at most.
 _SLOT_SECS, _LOOK_SECS = 0.4, 2.0
 
@@ -34,9 +34,9 @@ def list_tables(ctx: typer.Context, as_json: AsJson = False) -> None:
 def close(
     ctx: typer.Context,
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Tables to close; all of the wallet's when left out.")
+        list[str] | None, typer.Argument(help="Tables to close; by default all of the wallet's.")
     ] = None,
-    wait: Annotated[bool, typer.Option(help="Stay until they are closed, about four minutes.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until they are closed, about four minutes.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Close tables and get their rent back: deactivates them first; 513 slots later call it again, or use --wait."""

@@ -24,7 +24,7 @@ def trace(
     api: Annotated[
         str, typer.Option(envvar="IONET_API", help="Address of an indexer's API.")
     ] = "http://127.0.0.1:8080",
-    file: Annotated[bool, typer.Option("--file", help="RESULT is a file; its hash is traced.")] = False,
+    file: Annotated[bool, typer.Option("--file", help="Take RESULT as a file and trace its hash.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Where a result was computed, what it cost, and whether the chain holds the proof. Nothing is taken on trust."""

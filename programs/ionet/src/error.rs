@@ -18,7 +18,7 @@ pub enum IonetError {
     Paused,
     #[msg("The mint is not the one the network admits here.")]
     WrongMint,
-    #[msg("The mint must have six decimals and no freeze authority of another kind than USDC's.")]
+    #[msg("The mint must have six decimals and no freeze authority, except for USDC's own.")]
     BadMint,
     #[msg("The token account does not hold the expected mint.")]
     WrongTokenMint,
@@ -26,8 +26,6 @@ pub enum IonetError {
     WrongTokenOwner,
     #[msg("The token account is not the associated token account of its recipient.")]
     NotAssociatedAccount,
-    #[msg("The vault is not the one of this account.")]
-    WrongVault,
     #[msg("An amount of zero does nothing.")]
     ZeroAmount,
     #[msg("An amount does not fit its integer type.")]
@@ -42,7 +40,7 @@ pub enum IonetError {
     BadProcessors,
     #[msg("The price must be positive and at most one million dollars per processor-hour.")]
     BadPrice,
-    #[msg("The minimum duration must be positive and not above the maximum, and the maximum at most a year.")]
+    #[msg("The minimum duration must be positive and at most the maximum, which must be at most a year.")]
     BadDuration,
     #[msg("The currencies must be a non-empty set of IOSD, USDC and IO.")]
     BadCurrencies,
@@ -66,12 +64,10 @@ pub enum IonetError {
     StakeTooLow,
     #[msg("The node's terms changed since they were read.")]
     TermsChanged,
-    #[msg("The node asks more than the stated maximum price.")]
+    #[msg("The node asks for more than the stated maximum price.")]
     PriceTooHigh,
     #[msg("The node does not accept the cluster's currency.")]
     CurrencyRefused,
-    #[msg("Only the node's owner may do this with its stake.")]
-    OnlyOwnerStakes,
     #[msg("The position does not belong to this node and staker.")]
     WrongPosition,
     #[msg("The position has no shares in the current era.")]
@@ -124,7 +120,7 @@ pub enum IonetError {
     ProofLowered,
     #[msg("The lease has ended.")]
     LeaseOver,
-    #[msg("The supplier has not missed enough to be ended by somebody else.")]
+    #[msg("The supplier has not missed enough for somebody else to end the lease.")]
     NotSupplierFault,
     #[msg("No missed time is left to charge.")]
     NothingMissed,
@@ -146,7 +142,7 @@ pub enum IonetError {
     OracleBadExponent,
     #[msg("The price is too old.")]
     OracleStale,
-    #[msg("The price comes from the future.")]
+    #[msg("The price's publish time is in the future.")]
     OracleFuture,
     #[msg("The price is older than the last one used.")]
     OracleReplayed,
@@ -154,7 +150,7 @@ pub enum IonetError {
     OracleNotPositive,
     #[msg("The price is too uncertain.")]
     OracleUncertain,
-    #[msg("The price is too uncertain to be worth anything after its bounds.")]
+    #[msg("The price is too uncertain: within its bounds IO may be worth nothing.")]
     OracleWorthless,
     #[msg("The result is below the stated minimum.")]
     SlippageExceeded,
@@ -162,7 +158,7 @@ pub enum IonetError {
     WrongRenterAccount,
     #[msg("The hash must not be zero.")]
     ZeroHash,
-    #[msg("Only the named successor may take the authority over.")]
+    #[msg("Only the named successor may take over the authority.")]
     NotPendingAuthority,
     #[msg("No change is pending.")]
     NothingPending,
@@ -182,7 +178,7 @@ pub enum IonetError {
     CoverageTooLow,
     #[msg("The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it.")]
     NotOpenToCoStake,
-    #[msg("Co-stakers may hold at most their part of the bonded stake.")]
+    #[msg("Co-stake may not exceed its share of the bonded stake.")]
     CoStakeTooHigh,
     #[msg("The node's stake is frozen by an open case.")]
     NodeFrozen,
@@ -228,9 +224,9 @@ pub enum IonetError {
     CaseCapReached,
     #[msg("The case does not belong to this node.")]
     WrongCase,
-    #[msg("The recipient cannot receive tokens; pass his owed account.")]
+    #[msg("The recipient cannot receive tokens; pass their owed account.")]
     RecipientCannotReceive,
-    #[msg("The account is not the recipient's owed account of this mint.")]
+    #[msg("The account is not the recipient's owed account for this mint.")]
     WrongOwedAccount,
     #[msg("The node is not retired.")]
     NodeNotRetired,
@@ -240,6 +236,6 @@ pub enum IonetError {
     FeesTooSmall,
     #[msg("Only the node's owner or its device key may do this.")]
     NotSupplier,
-    #[msg("The node's last case ended too recently for another one.")]
+    #[msg("The node's last case ended too recently to open another.")]
     CaseTooSoon,
 }
