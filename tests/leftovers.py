@@ -26,7 +26,7 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def left_after(folder: Path, within_secs: float) -> dict[int, str]:
-    """The same, once what is ending has had time to: whoever was told to stop may need a moment for its children."""
+    """The same, once what is ending has had time to: a process told to stop may need a moment for its children."""
     deadline = time.monotonic() + within_secs
     while (left := processes_of(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)

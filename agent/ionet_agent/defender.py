@@ -97,7 +97,7 @@ class Defender:
         return own
 
     def report_silence(self, lease: LeaseView, now: int) -> None:
-        """Say in the log when no challenge came for so long that the owner may leave without a charge."""
+        """Say in the log when no challenge has come for so long that the owner may leave without a charge."""
         if lease.status != LeaseStatus.ACTIVE or now >= lease.ends_at:
             return
         silent = self._journal.unchallenged(str(lease.address))

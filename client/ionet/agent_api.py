@@ -1,6 +1,6 @@
 """The node agent's HTTP API: its messages, how a request is signed, and a client.
 
-Whoever asks signs with a key the chain knows for the node's current lease: the cluster's session key (launcher) or the
+A caller signs with a key the chain knows for the node's current lease: the cluster's session key (launcher) or the
 renter's wallet. A signature covers the node, the method and path, the body, a nonce and an expiry, so that it is good
 for one request to one node, once. The API has no shared secrets and takes no identity on trust.
 """

@@ -26,7 +26,7 @@ from ionet.planner import PACKET, Packer
 
 PROGRAM = ID
 MAX_ADDRESSES = 256
-# Bytes before the addresses, and where in them the authority stands.
+# Bytes before the addresses, and where in them the authority is.
 META_SIZE, AUTHORITY_OFFSET = 56, 22
 # Blocks after its deactivation at which a table can be closed: until then it is in the SlotHashes sysvar.
 COOLDOWN_BLOCKS = 513

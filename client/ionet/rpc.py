@@ -294,7 +294,7 @@ class Rpc:
         try:
             await self._call(self.client.send_raw_transaction(raw, options))
         except RpcError as error:
-            # A repeated send of bytes that already landed is no failure.
+            # Sending bytes again that already landed is not a failure.
             if not (skip_preflight and not isinstance(error, RpcUnreachable)):
                 raise
 

@@ -10,7 +10,7 @@ from solders.transaction_status import TransactionStatus
 
 # Most signatures of one getSignatureStatuses.
 _MOST = 256
-# Whoever asks within so many seconds of the first travels with him.
+# Requests made within this many seconds of the first share one call.
 _GATHER_SECS = 0.002
 # Seconds between two looks at a transaction: often at first, then less.
 _PAUSES = (0.02, 0.02, 0.04, 0.04, 0.08, 0.08, 0.16, 0.16, 0.32)
@@ -44,6 +44,6 @@ class Statuses:
 
 
 async def pause(looks: int) -> None:
-    """Wait after so many looks at a transaction; all that wait equally long wake at the same moments."""
+    """Wait after this many looks at a transaction; all that wait equally long wake at the same moments."""
     secs = _PAUSES[min(looks, len(_PAUSES) - 1)]
     await asyncio.sleep(secs - asyncio.get_running_loop().time() % secs)

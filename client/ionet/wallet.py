@@ -65,13 +65,13 @@ def read_keypair(path: str | Path) -> Keypair:
     except OSError as error:
         raise WalletError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:
-        raise WalletError(f"{path} is no keypair file: not JSON") from None
+        raise WalletError(f"{path} is not a keypair file: not JSON") from None
     if not (isinstance(numbers, list) and len(numbers) == 64 and all(_is_byte(number) for number in numbers)):
-        raise WalletError(f"{path} is no keypair file: 64 numbers from 0 to 255 are expected")
+        raise WalletError(f"{path} is not a keypair file: 64 numbers from 0 to 255 are expected")
     try:
         return Keypair.from_bytes(bytes(numbers))
     except ValueError:
-        raise WalletError(f"{path} is no keypair file: the public half does not fit the secret half") from None
+        raise WalletError(f"{path} is not a keypair file: the public half does not fit the secret half") from None
 
 
 def _is_byte(value: object) -> bool:
@@ -121,7 +121,7 @@ def read_signed(text: str) -> VersionedTransaction:
     try:
         transaction = VersionedTransaction.from_bytes(b64decode(text, validate=True))
     except ValueError:
-        raise WalletError("this is no base64 of a transaction") from None
+        raise WalletError("this is not a transaction in base64") from None
     keys = transaction.message.account_keys
     for key, good in zip(keys, transaction.verify_with_results(), strict=False):
         if not good:

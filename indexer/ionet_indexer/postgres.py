@@ -221,7 +221,7 @@ class EmbeddedPostgres:
     async def keep(self) -> None:
         """Until cancelled, start the server again whenever it has ended by itself. For the main thread's loop.
 
-        The loop stands still while the server recovers: without it there is nothing to do.
+        The loop is stopped while the server recovers: without it there is nothing to do.
         """
         while True:
             await asyncio.sleep(_WATCH_SECS)

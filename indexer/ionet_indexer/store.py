@@ -20,7 +20,7 @@ from ionet_indexer.migrate import migrate
 from ionet_indexer.topics import FACTS, STATES
 
 S = TypeVar("S", bound=State)
-WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; whoever holds it is the one writer of this database
+WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; its holder is the one writer of this database
 SQL = queries.load()
 
 

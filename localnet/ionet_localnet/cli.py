@@ -121,7 +121,7 @@ async def _serve(config: LocalnetConfig, as_json: bool) -> None:
     async with Localnet(config) as net:
         about = {"rpc_url": net.rpc_url, "ws_url": net.ws_url, "genesis_hash": str(net.chain.genesis_hash)}
         _print_fields(about | {"slot": net.chain.slot}, as_json=as_json)
-        # Whoever started this reads the first line through a pipe and waits for it.
+        # The process that started this waits for the first line on a pipe.
         sys.stdout.flush()
         failed, asked = asyncio.create_task(net.wait()), asyncio.create_task(stopped.wait())
         done, _ = await asyncio.wait([failed, asked], return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""What one who sees the true price gains from an oracle that lags, and what keeping him out costs everybody else."""
+"""What one who sees the true price gains from an oracle that lags, and what keeping them out costs everybody else."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ PROTECTIONS = {
 class Edge(NamedTuple):
     """Gains in dollars per dollar of IOSD that passes a limiter once an hour, at the best moment of each hour.
 
-    sold: he mints and sells at a dollar, or buys at a dollar and redeems. round_trip: he must mint and redeem himself,
-    one of the two at a moment without lag. Each is the sum over all hours of a week; hours: how many have a gain.
+    sold: they mint and sell at a dollar, or buy at a dollar and redeem. round_trip: they must mint and redeem
+    themselves, one of the two at a moment without lag. Each is the sum over all hours of a week; hours: how many have a
+    gain.
     """
 
     sold: float

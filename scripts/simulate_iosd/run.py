@@ -42,7 +42,7 @@ def queue(name: str, rules: Rules, coverage_bps: int) -> Queue:
 
 
 def queues(coverage_bps: int) -> list[Queue]:
-    """A dollar to whoever comes first, beside the program's rule."""
+    """A dollar to those who come first, beside the program's rule."""
     free = Rules(limit_bps=None)
     return [
         queue("a dollar each until it is gone", free._replace(bounded=False), coverage_bps),
@@ -64,8 +64,8 @@ def left_over_time(supply: int, hours: int, rules: Rules) -> list[int]:
 class Wrong(NamedTuple):
     """True coverage, in percent, after an hour in which the oracle's price was wrong by a factor.
 
-    taken: million dollars that whoever used it gained, his IOSD at what they are worth afterwards; limited by the money
-    he has, where nothing else limits him.
+    taken: million dollars that its user gained, their IOSD at what they are worth afterwards; limited by the money
+    they have, where nothing else limits them.
     """
 
     factor: str
@@ -77,7 +77,7 @@ CAPITAL = 50_000_000 * USD_UNIT
 
 
 def wrong_for_an_hour(times: int, over: int, rules: Rules, supply: int) -> Wrong:
-    """The oracle shows `times / over` of the true price. Where that is too much he mints, else he redeems.
+    """The oracle shows `times / over` of the true price. Where that is too much they mint, else they redeem.
 
     The backing is worth 100 % before a price that is too high, 200 % before one that is too low.
     """
@@ -95,7 +95,7 @@ def wrong_for_an_hour(times: int, over: int, rules: Rules, supply: int) -> Wrong
                 spent += formulas.value_of(books.mint_exact(iosd, shown, now), PRICE)
                 minted += iosd
         else:
-            # He holds half of all IOSD.
+            # They hold half of all IOSD.
             iosd = min(supply // 2 - books.redeemed, books.supply if room is None else room)
             if iosd > 0:
                 got += formulas.value_of(books.redeem(iosd, shown, now), PRICE)

@@ -140,10 +140,10 @@ class World:
     # -- the arbitrageur
 
     def _arbitrage(self, quote: Quote, price: int, now: int) -> None:
-        """He knows the true price, has any amount of money, and buys and sells IOSD at what it is worth for nothing.
+        """They know the true price, has any amount of money, and buys and sells IOSD at what it is worth for nothing.
 
-        While the oracle lags he burns IO that is worth less than the IOSD it mints, or redeems for IO that is worth
-        more. All he gains is the backing's loss.
+        While the oracle lags they burn IO that is worth less than the IOSD it mints, or redeem for IO that is worth
+        more. All they gain is the backing's loss.
         """
         low, high = (quote.low, quote.high) if self.rules.two_prices else (quote.price, quote.price)
         kept = BPS - self.rules.spread_bps

@@ -63,7 +63,7 @@ class Stack:
             return (await chain.ready(ChainReady)).rpc_url
 
     def _database_folder(self, *, reset: bool) -> Path:
-        """A database belongs to one chain; a chain begun anew gets a new one, although its genesis is the same."""
+        """A database belongs to one chain; a chain started over gets a new one, although its genesis is the same."""
         marker = self.folder / "database"
         if reset or not marker.exists():
             marker.write_text(f"postgres-{time.time_ns()}")

@@ -41,7 +41,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the chain; its websocket takes the next one.")] = 8899,
     api_port: Annotated[int, typer.Option(help="Port of the indexer's API.")] = 8080,
     slot_ms: Annotated[int, typer.Option(help="Milliseconds between blocks.")] = 400,
-    reset: Annotated[bool, typer.Option(help="Begin the chain and the database anew; keys are kept.")] = False,
+    reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a whole network for development: chain with the program on it, price feed, indexer, launcher."""

@@ -63,7 +63,7 @@ class MemoryChain:
         return self.chain
 
     def dispute(self, first: int, end: int) -> None:
-        """As `dispute_lease`, by whoever may."""
+        """As `dispute_lease`, by a key that may."""
         lease = self.past or self.lease
         assert lease is not None
         assert self.now() >= proof_deadline(lease, end - 1)

@@ -25,7 +25,7 @@ START, SECS, INTERVALS = 2_000, 10, 6
 
 
 class Killed(BaseException):
-    """Stands for kill -9 at one point: nothing after it runs."""
+    """The same as kill -9 at one point: nothing after it runs."""
 
 
 class Bench:

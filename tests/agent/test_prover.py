@@ -22,7 +22,7 @@ START, SECS = 2_000, 10
 
 
 class Killed(BaseException):
-    """Stands for kill -9 at one point: nothing after it runs."""
+    """The same as kill -9 at one point: nothing after it runs."""
 
 
 class Bench:

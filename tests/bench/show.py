@@ -89,5 +89,5 @@ def _target(figure: Figure) -> str:
 
 
 def number(value: float) -> str:
-    """Thousands apart; three digits after the point where it is no whole number."""
+    """Thousands apart; three digits after the point where it is not a whole number."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"

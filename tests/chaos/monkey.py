@@ -1,4 +1,4 @@
-"""Whoever kills: every part in turn, in an order and at moments that a seed decides."""
+"""What kills: every part in turn, in an order and at moments that a seed decides."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_demo_ok(temporary: Path) -> None:
     assert suppliers[0]["iosd"] > suppliers[2]["iosd"] > 0, "the third one went silent"
     assert suppliers[0]["io"] - suppliers[2]["io"] >= int(told["slashed"]) > 0
     assert suppliers[1]["io"] - suppliers[0]["io"] == int(told["io_redeemed"]) > 0
-    assert abs(suppliers[1]["iosd"] - int(told["iosd_redeemed"])) <= 1, "half of what he earned"
+    assert abs(suppliers[1]["iosd"] - int(told["iosd_redeemed"])) <= 1, "half of what they earned"
     assert int(told["bond"]) > 0
     assert all(each["io"] > 0 for name, each in held.items() if name != "network")
     assert len(bytes.fromhex(told["traced"])) == 32

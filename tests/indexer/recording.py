@@ -29,7 +29,7 @@ class Played:
 
     @property
     def transactions(self) -> list[Transaction]:
-        """Decoded anew each time, so that no test can change another's."""
+        """Decoded again each time, so that no test can change another's."""
         return [msgspec.json.decode(item, type=Transaction) for item in self.raw]
 
     @property

@@ -161,7 +161,7 @@ class Service:
         return PROGRAM.builder.accounts("open_owed", instruction)["owed"]
 
     async def lose_account(self, mint: Pubkey) -> None:
-        """The renter closes his empty token account."""
+        """The renter closes their empty token account."""
         renter = self.market.renter.address
         params = CloseAccountParams(
             account=addresses.token_account(renter, mint), dest=renter, owner=renter, program_id=TOKEN_PROGRAM_ID

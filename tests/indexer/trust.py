@@ -212,7 +212,7 @@ async def _iosd(market: Market, usdc: Pubkey) -> None:
 
 
 async def _retire(market: Market, shared: Machine) -> None:
-    """A node leaves for good: everybody is paid out, by whoever pushes, and its vault is closed."""
+    """A node leaves for good: everybody is paid out, whoever pushes, and its vault is closed."""
     node, stranger, owner = {"node": shared.address}, market.stranger.address, market.admin.address
     held = {name: pdas.position(PROGRAM.id, shared.address, wallet) for name, wallet in _wallets(market)}
     await call(market.admin, "retire_node", {**node, "owner": owner, "position": held["owner"]})

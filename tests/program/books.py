@@ -67,7 +67,7 @@ class Books:
 
     @_move.register
     def _(self, event: events.Staked) -> None:
-        # The owner's stake takes his refill along, which is in the vault already; its own event follows.
+        # The owner's stake takes their refill along, which is in the vault already; its own event follows.
         there = self.refills[event.node] if event.staker == self.owners[event.node] else 0
         self.transfer(ata(event.staker, IO), pdas.stake_vault(ID, event.node), event.amount - there)
         self.stakes[event.node] = (event.bonded_after, self.stakes[event.node][1])

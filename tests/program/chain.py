@@ -63,7 +63,7 @@ def runtime(features: str) -> LiteSVM:
 
 @dataclass(frozen=True)
 class Call:
-    """One instruction, who must sign it, and what stands before it in its transaction."""
+    """One instruction, who must sign it, and what comes before it in its transaction."""
 
     name: str
     instruction: Instruction

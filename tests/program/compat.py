@@ -126,7 +126,7 @@ def _slots(what: str, old: Idl, new: Idl, before: Sequence[Account], after: Sequ
             yield f"{what}: account {slot.name} was {_flags(slot)}, now {_flags(after[at])}"
         was, now = _address(slot, old), _address(after[at], new)
         if was is not None and now is not None and was != now:
-            yield f"{what}: account {slot.name} stands at another address"
+            yield f"{what}: account {slot.name} is at another address"
     for slot in after[len(before) :]:
         if not slot.optional:
             yield f"{what}: new account {slot.name} is not optional"
@@ -138,7 +138,7 @@ def _flags(slot: Account) -> str:
 
 
 def _address(slot: Account, idl: Idl) -> object:
-    """Where an account stands: an address, or the seeds that lead to it; None where the IDL does not say."""
+    """Where an account is: an address, or the seeds that lead to it; None where the IDL does not say."""
     if slot.fixed_address is not None:
         return slot.fixed_address
     if slot.pda is None:
@@ -257,7 +257,7 @@ def _events(old: Idl, new: Idl, was: _Layouts, now: _Layouts) -> Iterator[str]:
 
 
 def _types(old: Idl, new: Idl, was: _Layouts, now: _Layouts) -> Iterator[str]:
-    """Types inside arguments, accounts and events. Their size is part of what they stand in, so it cannot change."""
+    """Types inside arguments, accounts and events. Their size is part of what contains them, so it cannot change."""
     alone = {item.name for idl in (old, new) for item in (*idl.accounts, *idl.events)}
     bodies = {definition.name: definition.type for definition in new.types}
     for definition in old.types:
@@ -269,7 +269,7 @@ def _types(old: Idl, new: Idl, was: _Layouts, now: _Layouts) -> Iterator[str]:
         elif type(before) is not type(after):
             yield f"{what}: is another kind of type"
         elif isinstance(before, AliasBody) and before != after:
-            yield f"{what}: stands for another type"
+            yield f"{what}: is an alias of another type"
         elif isinstance(before, EnumBody) and isinstance(after, EnumBody):
             if after.variants[: len(before.variants)] != before.variants:
                 yield f"{what}: its variants changed; append new ones at the end"

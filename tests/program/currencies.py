@@ -64,7 +64,7 @@ def buyback(world: World, seller: Keypair, oracle: Keypair, io_amount: int, min_
 
 
 def paid_in(mint: Pubkey, call: Call, wallet: Keypair) -> Call:
-    """The same call where the cluster is paid in `mint`: whose token accounts stand in it, and the mint's vaults."""
+    """The same call where the cluster is paid in `mint`: whose token accounts are in it, and the mint's vaults."""
     mine = ata(wallet, mint)
     if call.name == "open_cluster":
         return call.swapped(**{"mint": mint, "from": mine})

@@ -129,7 +129,7 @@ class Record:
             self.prove(interval, end - start)
 
     def head(self, proofs: int | None = None) -> bytes:
-        """Head of the chain after so many proofs; after all of them by default."""
+        """Head of the chain after this many proofs; after all of them by default."""
         count = len(self.proofs) if proofs is None else proofs
         return self.proofs[count - 1].head if count else bytes(32)
 
@@ -166,7 +166,7 @@ def link(head: bytes, entry: ProofEntry) -> bytes:
 
 
 def served(world: World, intervals: int, name: str = "a", duration: int = 7_200) -> Record:
-    """A running lease of which so many intervals were challenged and proven."""
+    """A running lease of which this many intervals were challenged and proven."""
     record = Record(world, world.running(name, duration))
     record.serve(intervals)
     return record

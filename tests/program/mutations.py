@@ -1,5 +1,5 @@
 """What fuzzing does to a valid call: to its bytes, to its list of accounts, and to the accounts themselves. Generic
-over the IDL: nothing here names an instruction. An attacker's powers are respected: who he has no key of cannot sign,
+over the IDL: nothing here names an instruction. An attacker's powers are respected: they cannot sign for others,
 and the data of the program's own accounts is only the program's to write."""
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def flip_bits(rng: random.Random, draft: Draft, _target: Target) -> None:
 
 
 def boundary(rng: random.Random, draft: Draft, _target: Target) -> None:
-    """A number at its limits, or next to what it was, wherever one may stand."""
+    """A number at its limits, or next to what it was, wherever one may be."""
     size = rng.choice((1, 2, 4, 8, 16, 32))
     top = 1 << (8 * size)
     if len(draft.data) >= 8 + size:
@@ -144,7 +144,7 @@ def vector_items(rng: random.Random, draft: Draft, target: Target) -> None:
 
 
 def vectors(target: Target) -> list[int]:
-    """Where in the data the length of each vector stands."""
+    """Where in the data the length of each vector is."""
     call = target.stage.call
     whole = bytes(call.instruction.data)
     args = PROGRAM.codec.decode_args(whole).args
@@ -286,7 +286,7 @@ def rewrite(rng: random.Random, draft: Draft, target: Target, wrong: str, change
 
 
 def existing(rng: random.Random, draft: Draft, target: Target) -> tuple[int, Account] | None:
-    """A slot with an account as it is on the chain that holds data and is no program or sysvar."""
+    """A slot with an account as it is on the chain that holds data and is not a program or sysvar."""
     world = target.stage.world
     found = []
     for at, meta in enumerate(draft.metas):
@@ -297,7 +297,7 @@ def existing(rng: random.Random, draft: Draft, target: Target) -> tuple[int, Acc
 
 
 def bare(_rng: random.Random, draft: Draft, _target: Target) -> None:
-    """Without the instructions that should stand before it."""
+    """Without the instructions that should come before it."""
     draft.before = []
 
 

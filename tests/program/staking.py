@@ -1,4 +1,4 @@
-"""Calls and states of co-staking, rewards and owed accounts. A co-staker's stake is a `NodeRef` whose owner he is."""
+"""Calls and states of co-staking, rewards and owed accounts. A co-staker's stake is a `NodeRef` they own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY = 86_400
 
 
 def held_by(node: NodeRef, staker: Keypair) -> NodeRef:
-    """The node as one of its co-stakers sees it: his position, his tickets."""
+    """The node as one of its co-stakers sees it: their position, their tickets."""
     return NodeRef(staker, node.device)
 
 
@@ -56,7 +56,7 @@ def claim_owed(owner: Keypair, mint: Pubkey, to: Pubkey) -> Call:
 
 
 def with_owed(call: Call, owner: Pubkey, mint: Pubkey) -> Call:
-    """The same call with the recipient's owed account beside his associated one."""
+    """The same call with the recipient's owed account beside their associated one."""
     key = pdas.owed(ID, mint, owner)
     at = list(PROGRAM.builder.accounts(call.name, call.instruction)).index("owed")
     metas = list(call.instruction.accounts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What the same slot of the second supplier or renter is refused with; for a slot that `init` creates, his existing one.
+# What the same slot of the second supplier or renter is refused with; where `init` creates it, their existing one.
 SIBLINGS: dict[str, dict[str, str]] = {
     "init_network": {
         "authority": "NotUpgradeAuthority",
@@ -227,16 +227,16 @@ PROGRAMS = {
     "associated_token_program": "IncorrectProgramId",
     "program": "MissingAccount",  # the runtime does not find the program that records the event
 }
-# Slots that anybody may fill with himself.
+# Slots that anybody may fill with themselves.
 FREE = {
-    ("init_network", "genesis_owner"): "any wallet, chosen by the authority; the account beside it must be his",
+    ("init_network", "genesis_owner"): "any wallet, chosen by the authority; the account beside it must be theirs",
     ("init_vaults", "payer"): "anyone pays",
     ("set_model", "model"): "the authority stops any model",
-    ("register_node", "owner"): "whoever holds the device key may register it to any owner who signs",
+    ("register_node", "owner"): "the holder of the device key may register it to any owner who signs",
     ("rotate_device_key", "new_device_key"): "any key that signs",
-    ("fund_rewards", "payer"): "anyone gives; the account beside it must be his",
+    ("fund_rewards", "payer"): "anyone gives; the account beside it must be theirs",
     ("open_owed", "payer"): "anyone pays",
-    ("report_missed", "reporter"): "anyone reports; the account beside it must be his",
+    ("report_missed", "reporter"): "anyone reports; the account beside it must be theirs",
 }
 # Slots that are not typed, because the account may be missing: their address is what counts.
 UNTYPED = {

@@ -1,5 +1,5 @@
-"""Nobody can block the end of a lease, a cluster or a stake by not being able to receive: he is paid into his owed
-account, which anyone may open, and claims it when he can."""
+"""Nobody can block the end of a lease, a cluster or a stake by not being able to receive: they are paid into their owed
+account, which anyone may open, and claim it when they can."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_supplier_cannot_block_the_end_of_a_lease_in_usdc(world: World, state:
     paid = pay_owed(world, settled(lease, world.usdc), owner, world.usdc).event(LeaseSettled)
     assert paid.owed
     assert paid.supplier_amount > 0
-    # Nothing is left to pay: the account that cannot receive is no obstacle any more.
+    # Nothing is left to pay: the account that cannot receive is no longer in the way.
     world.do(settled(lease, world.usdc), calls.close_lease(lease))
     assert claim(world, owner, world.usdc) == paid.supplier_amount
 

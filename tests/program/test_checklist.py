@@ -58,7 +58,7 @@ def types_of(name: str) -> list[Pubkey]:
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)
 def test_type_cosplay(name: str) -> None:
-    """An account of every other type in every slot: refused with a typed error, or one that may stand there."""
+    """An account of every other type in every slot: refused with a typed error, or one that may be there."""
     for slot in slots(name):
         for key in types_of(name):
             outcome = with_account(Cell(name, slot.name), key)
@@ -200,7 +200,7 @@ def test_arbitrary_cpi(cell: Cell) -> None:
 
 @each([cell for cell in cells("address") if cell.slot == "program"] or [Cell("burn", "program")])
 def test_arbitrary_program_of_events(cell: Cell) -> None:
-    """Events are sent to this program whatever stands in the slot; it only has to be in the list."""
+    """Events are sent to this program whatever is in the slot; it only has to be in the list."""
     for key in (TOKEN_2022, OTHER_PROGRAM, SYSTEM):
         assert with_account(cell, key).name == "MissingAccount"
 

@@ -58,7 +58,7 @@ def test_reinitialisation(cell: Cell) -> None:
 
 
 def test_only_counters_are_made_where_they_are_missing() -> None:
-    """`init_if_needed` stands only where the handler adds to what is there: a position's shares, a renter's counter."""
+    """`init_if_needed` is only where the handler adds to what is there: a position's shares, a renter's counter."""
     assert in_sources("init_if_needed") == [Cell("open_cluster", "renter_account"), Cell("stake", "position")]
 
 

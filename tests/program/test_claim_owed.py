@@ -12,7 +12,7 @@ OWN = 16_000 * IO_UNIT
 
 
 def owed_to_owner(world: World) -> NodeRef:
-    """A node whose owner gave his IO account away and was paid into his owed account."""
+    """A node whose owner gave their IO account away and was paid into their owed account."""
     node = open_node(world)
     owner = node.owner.pubkey()
     world.do(calls.request_unbond(node, OWN), staking.open_owed(world.stranger, owner, IO))

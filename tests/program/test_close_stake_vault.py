@@ -118,7 +118,7 @@ def test_what_belongs_to_nobody_is_burned(world: World) -> None:
     held = co_stake(world, node, "co", OWN)
     fund(world, node, 2_000)
     world.move(world.treasury, node.vault, IO, 5)
-    # A slash wiped both pools but for crumbs: the co-staker's unsettled rewards are void with his shares.
+    # A slash wiped both pools but for crumbs: the co-staker's unsettled rewards are void with their shares.
     crumb = Pool(amount=3, era=1, shares=0)
     world.forge(Node, node.key, bonded=crumb, unbonding=crumb, owner_bonded_shares=0)
     world.do(calls.retire_node(node), staking.claim_rewards(node))

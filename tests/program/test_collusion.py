@@ -93,7 +93,7 @@ class Table:
         return True
 
     def dispute(self, length: int) -> None:
-        """By the renter or his session key: the last intervals that can no longer be proven."""
+        """By the renter or their session key: the last intervals that can no longer be proven."""
         found = self.world.of(self.lease)
         end = min(found.ring_next, max(0, (self.world.now - found.started_at) // SECS - 1))
         self.attempt(disputes.dispute_lease(self.lease, max(0, end - length), end, by=self.cluster.renter))
@@ -169,7 +169,7 @@ deeds = st.lists(st.tuples(st.sampled_from(ALONE), st.sampled_from([1, 2, 7, 300
 @lives
 @given(begin=st.sampled_from(["run", "not ready", "not accepted"]), intervals=st.sampled_from([3, 12, 60]), deeds=deeds)
 def test_one_person_on_all_sides_gains_nothing(begin: str, intervals: int, deeds: list[tuple[str, int]]) -> None:
-    """Disputes, missed time, broken promises and cancelled leases with himself: he is never richer in any currency,
+    """Disputes, missed time, broken promises and cancelled leases with oneself: nobody is ever richer in any currency,
     though a co-staker's stake lies in the same vault."""
     table = Table(me := who("me"), me)
     world = table.world
@@ -193,7 +193,7 @@ def test_one_person_on_all_sides_gains_nothing(begin: str, intervals: int, deeds
 
 
 def act_against(table: Table, deed: str, number: int) -> None:
-    """What the renter, his session key, and any stranger may do to a supplier."""
+    """What the renter, their session key, and any stranger may do to a supplier."""
     world, lease, cluster = table.world, table.lease, table.cluster
     if deed == "dispute":
         table.dispute(number)
@@ -221,8 +221,8 @@ attacks = st.lists(st.tuples(st.sampled_from(AGAINST), st.integers(1, 5)), min_s
 @lives
 @given(attacks=attacks)
 def test_an_honest_supplier_is_paid_and_never_slashed(attacks: list[tuple[str, int]]) -> None:
-    """He proves every interval, answers every challenge, defends every dispute at once, and leaves when no challenge
-    comes: whatever everybody else does, his stake stays whole, and two intervals' pay is all that he can lose."""
+    """They prove every interval, answers every challenge, defends every dispute at once, and leaves when no challenge
+    comes: whatever everybody else does, their stake stays whole, and two intervals' pay is all that they can lose."""
     table = Table(who("honest"), who("renter"))
     world, lease = table.world, table.lease
     stake = world.of_node(table.node).bonded.amount

@@ -8,11 +8,6 @@ from pathlib import Path
 from ionet.program import PROGRAM
 
 TESTS = Path(__file__).parent
-# Refusals that no call can reach in this version.
-UNREACHABLE = {
-    "OnlyOwnerStakes": "until there was co-staking only owners staked; the code is kept",
-    "WrongVault": "kept for vaults that are not PDAs; today's are checked by their seeds",
-}
 
 
 def sources() -> str:
@@ -27,9 +22,8 @@ def test_every_instruction_has_a_file_of_its_name() -> None:
 def test_every_refusal_is_met() -> None:
     text = sources()
     met = set(re.findall(r'"([A-Z]\w+)"', text))
-    missing = [item.name for item in PROGRAM.codec.idl.errors if item.name not in met | UNREACHABLE.keys()]
+    missing = [item.name for item in PROGRAM.codec.idl.errors if item.name not in met]
     assert missing == []
-    assert not met & UNREACHABLE.keys()
 
 
 def test_every_event_is_compared_in_full() -> None:

@@ -280,7 +280,7 @@ def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) 
 
 
 def test_fees_of_usdc_clusters_buy_io(world: World) -> None:
-    """The way of a fee: the cluster closes, whoever has IO sells it for the fee, and the IO is gone."""
+    """The way of a fee: the cluster closes, someone sells IO for the fee, and the IO is gone."""
     world.do(calls.init_vaults(world.stranger, world.usdc))
     node, cluster = world.staked_node(currencies=2), cluster_in(world, world.usdc, "c")
     lease = active_in(world, world.usdc, node, cluster, HOUR)

@@ -1,4 +1,4 @@
-"""What is no evidence: the signature of another thing, key or place, or one that nothing just before has verified."""
+"""What is not evidence: the signature of another thing, key or place, or one that nothing just before has verified."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_key_of_another_cluster_fails(world: World, record: Record) -> None:
 
 @pytest.mark.parametrize("signer", ["owner", "device", "renter"])
 def test_a_challenge_that_another_signed_fails(world: World, signer: str) -> None:
-    """The supplier cannot challenge himself, and the renter's wallet is not the session key."""
+    """The supplier cannot challenge themselves, and the renter's wallet is not the session key."""
     lease = world.running()
     key = {"owner": lease.node.owner, "device": lease.node.device, "renter": lease.cluster.renter}[signer]
     record = proven_with(Record(world, lease), challenge(lease, 0, key))
@@ -188,7 +188,7 @@ def test_a_key_that_is_revoked_during_the_dispute_still_counts(world: World, rec
     assert world.of(record.lease).matured_secs == 2 * INTERVAL
 
 
-# -- where the signature stands
+# -- where the signature is
 
 
 def place(record: Record, *before: Instruction) -> Call:

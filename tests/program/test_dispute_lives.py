@@ -95,7 +95,7 @@ class Life:
         return found.paid, found.matured_secs, found.refunded_secs
 
 
-# When an hour of silence makes it the supplier's fault, what he served before has matured.
+# When an hour of silence makes it the supplier's fault, what they served before has matured.
 PHASES = [(when, how) for when in ("before", "after") for how in ENDS if (when, how) != ("after", "fault")]
 
 

@@ -78,7 +78,7 @@ def test_no_minimum_after_a_miss(world: World, lease: LeaseRef) -> None:
 
 
 def test_no_minimum_when_the_last_interval_turns_out_to_be_missed(world: World, lease: LeaseRef) -> None:
-    # When he ends it the interval is still open for a proof; none comes.
+    # When they end it the interval is still open for a proof; none comes.
     world.serve(lease, 1)
     world.warp(INTERVAL)
     world.do(calls.end_lease(lease))
@@ -181,7 +181,7 @@ def test_another_head_follows(world: World, lease: LeaseRef) -> None:
 
 @pytest.mark.parametrize(("defended", "paid"), [(True, 16_000_000), (False, 16_000_000 // 6)])
 def test_a_dispute_alone_does_not_save_the_minimum_charge(world: World, defended: bool, paid: int) -> None:
-    """Its outcome does: a renter could otherwise buy himself out of an hour for a hundredth of ten minutes."""
+    """Its outcome does: a renter could otherwise buy themselves out of an hour for a hundredth of ten minutes."""
     record = disputes.served(world, 2)
     lease = record.lease
     world.do(disputes.dispute_lease(lease, 0, 1))

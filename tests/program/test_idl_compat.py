@@ -123,7 +123,7 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
     ),
     "account elsewhere": (
         lambda d: slots(d, "burn")[at(slots(d, "burn"), "network")]["pda"]["seeds"][0].update(value=[1, 2]),
-        ["instruction burn: account network stands at another address"],
+        ["instruction burn: account network is at another address"],
     ),
     "events elsewhere": (
         lambda d: swap(slots(d, "burn"), -1, -2),

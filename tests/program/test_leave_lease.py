@@ -64,7 +64,7 @@ def test_in_the_middle_of_a_proven_interval_it_ends_now(world: World, record: Re
 
 
 def test_the_last_two_cannot_be_defended(world: World, record: Record) -> None:
-    """Who leaves although he was challenged loses the pay of what he says had no challenge."""
+    """Who leaves although they were challenged loses the pay of what they say had no challenge."""
     lease = record.lease
     world.do(leave_lease(lease))
     world.warp(GRACE)
@@ -130,7 +130,7 @@ def test_with_a_closed_interval_that_is_not_proven_fails(
 
 
 def test_with_missed_time_not_yet_charged_fails(world: World) -> None:
-    """Leaving is no way around a slash: first the gap is charged."""
+    """Leaving is not a way around a slash: first the gap is charged."""
     record = disputes.served(world, 2)
     world.warp(3 * INTERVAL)
     record.serve(2, first=5)

@@ -206,7 +206,7 @@ def test_missed_time_of_every_tier(world: World, silence: int, bps: int) -> None
     world.serve(life.lease, 6)
     world.warp(silence)
     assert life.report().bps == bps
-    # He comes back for a last interval, so that the outage is over, and the renter ends it.
+    # They come back for a last interval, so that the outage is over, and the renter ends it.
     back = (world.now - world.of(life.lease).started_at) // INTERVAL - 1
     world.do(calls.append_proof(life.lease, back, INTERVAL))
     missed = (back - 6) * INTERVAL
@@ -294,7 +294,7 @@ def test_a_thousand_settlements_pay_what_one_pays(world: World) -> None:
 
 @pytest.mark.parametrize("how", ["served", "missed", "quit", "fault", "not ready", "not accepted", "ended at once"])
 def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, how: str) -> None:
-    """One person behind every key: nothing that he does to himself makes his IO or IOSD more."""
+    """One person behind every key: nothing that they do to themselves makes their IO or IOSD more."""
     alone, friend = world.supplier("alone"), who("friend")
     world.give_iosd(alone, 5_000 * IO_UNIT)
     world.open_ata(friend, IO)

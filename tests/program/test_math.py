@@ -82,7 +82,7 @@ def test_a_lease_costs_and_pays_what_the_rules_say(
 
 
 def prove(world: World, lease: LeaseRef, duration: int, parts: list[int]) -> Iterator[int]:
-    """Appends a proof of at most so many seconds per interval; gives what was accepted."""
+    """Appends a proof of at most this many seconds per interval; gives what was accepted."""
     start = world.now
     for interval, part in enumerate(parts[: ceil_div(duration, 600)]):
         end = min(600 * (interval + 1), duration)

@@ -86,7 +86,7 @@ def test_whichever_is_less_of_the_price_and_the_backing(world: World, wallet: Ke
 
 
 def test_everything_can_be_redeemed_in_any_order_and_the_backing_lasts(world: World, wallet: Keypair) -> None:
-    """After the price has halved everybody gets his part; nobody is better off for being first."""
+    """After the price has halved everybody gets their part; nobody is better off for being first."""
     other = who("other")
     world.give_io(other, 1)
     world.open_ata(other, USD)

@@ -49,7 +49,7 @@ def test_the_tests_that_are_named_exist(name: str) -> None:
         else:
             assert test in names_in(file), f"{file}::{test}"
     named = re.findall(r"`([^`]+)`", proof)
-    assert len(named) == len(TEST.findall(proof)), "something in code style is no test"
+    assert len(named) == len(TEST.findall(proof)), "something in code style is not a test"
 
 
 @pytest.mark.parametrize("file", ["test_checklist.py", "test_checklist_lives.py"])

@@ -52,7 +52,7 @@ def test_no_redemption_lowers_the_backing_of_the_rest(quote: Quote, supply: int,
 
 @given(quotes(), st.integers(1, 10**15))
 def test_the_way_in_and_out_costs_both_spreads(quote: Quote, io: int) -> None:
-    """At one and the same quote nobody gets out what he put in, however much backing there is."""
+    """At one and the same quote nobody gets out what they put in, however much backing there is."""
     try:
         iosd = formulas.mint_out(io, quote, RULES)
     except Refused:
@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_life_and_another_one_does_not() -> None:
 
 
 def test_an_arbitrageur_gains_what_the_backing_loses() -> None:
-    """Nothing else happens in this world; it is measured at the moment of his only trades."""
+    """Nothing else happens in this world; it is measured at the moment of their only trades."""
     path = lag.path_of(3, stormy=True, days=1)
     lived = world.World(Scenario("quiet", demand=((0, 0.0),)), path, Rules(spread_bps=0, two_prices=False), 60)
     for index, price in enumerate(path.prices):

@@ -79,7 +79,7 @@ def test_a_random_life_of_the_books_is_the_programs(world: World, seed: int) -> 
 def step(
     kind: int, world: World, wallet: Keypair, books: Books, quote: Quote, amount: int
 ) -> tuple[Call, Callable[[], object]]:
-    """One instruction and the same on the simulated books. Nobody redeems more than he has."""
+    """One instruction and the same on the simulated books. Nobody redeems more than they have."""
     now, held = world.now, world.tokens(calls.ata(wallet, USD))
     if kind == 0:
         return calls.mint_iosd(wallet, world.oracle, amount * 50), lambda: books.mint(amount * 50, quote, now)

@@ -29,7 +29,7 @@ SLASHES = {"NodeSlashed1", "NodeSlashed2", "NodeSlashed3", "NodeSlashed4"}
 
 
 def live(start: int, steps: int) -> None:
-    """Lives of so many steps, or a few less; a failure is shrunk to the fewest steps that still fail."""
+    """Lives of this many steps, or a few less; a failure is shrunk to the fewest steps that still fail."""
     chosen = settings(
         max_examples=-(-steps // LIFE),
         stateful_step_count=LIFE,

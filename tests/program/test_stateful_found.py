@@ -28,7 +28,7 @@ FOUND: dict[str, Steps] = {
         ("accuse", {"pick": 12, "bps": 0, "amount": 777, "early": False}),
         ("accuse", {"pick": 12, "bps": 0, "amount": 5_000_000, "early": True}),
     ],
-    "a reporter without an account of his own still charges an outage": [
+    "a reporter without an account of their own still charges an outage": [
         ("start", {"profile": 0, "intervals": 900}),
         ("block", {"how": "give away", "mint": 0, "pick": 7}),
         ("wait", {"intervals": 350, "stalled": 1}),

@@ -59,10 +59,10 @@ class RoleApi:
         return [create_idempotent_associated_token_account(self._chain.address, owner, mint)]
 
     async def _payee(self, owner: Pubkey, mint: Pubkey) -> tuple[list[Instruction], Pubkey | None]:
-        """What must come first so that `owner` can be paid in `mint`, and his owed account if he is paid there.
+        """What must come first so that `owner` can be paid in `mint`, and their owed account if they are paid there.
 
-        Where his associated account is missing it is created; where it is frozen or given away, what he gets is kept in
-        his owed account, until he claims it (`client.owed`).
+        Where their associated account is missing it is created; where it is frozen or given away, what they get is
+        kept in their owed account until they claim it (`client.owed`).
         """
         owed = pdas.owed(self._id, mint, owner)
         account, kept = await self._chain.rpc.accounts([addresses.token_account(owner, mint), owed])

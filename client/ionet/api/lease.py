@@ -252,7 +252,7 @@ class LeaseApi(RoleApi):
             found = await self.get(lease)
             cluster = await self._chain.fetch(Cluster, found.cluster)
             own_io = addresses.token_account(self._chain.address, pdas.io_mint(self._id))
-            # The renter's account may not be given twice, and he gets no reward for reporting anyway.
+            # The renter's account may not be given twice, and they get no reward for reporting anyway.
             stranger = self._chain.address != cluster.renter
             rewarded = stranger and await self._chain.rpc.account(own_io) is not None
             return [

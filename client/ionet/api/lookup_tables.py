@@ -19,7 +19,7 @@ from ionet.planner import Packer
 # Newest finalized slots looked at for blocks that a table's address can be made of; of 512 that would do.
 _RECENT_SLOTS = 400
 _LOOK_EVERY_SECS = 0.1
-# A table is usable a slot after it was written; a chain that makes no block for so long is not waited for.
+# A table is usable a slot after it was written; a chain that makes no block for this long is not waited for.
 _PATIENCE_SECS = 30.0
 
 
@@ -69,7 +69,7 @@ class TableApi(RoleApi):
         return keys
 
     async def _recent_slots(self, count: int) -> list[int]:
-        """Slots of so many finalized blocks that no table of the wallet was made with; waits for more blocks."""
+        """Slots of this many finalized blocks that no table of the wallet was made with; waits for more blocks."""
         rpc = self._chain.rpc
         async with asyncio.timeout(_PATIENCE_SECS + count):
             while True:

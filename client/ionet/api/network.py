@@ -132,7 +132,7 @@ class NetworkApi(RoleApi):
     def propose_params(self, **changes: Any) -> Plan:
         """Change some parameters after the timelock; network authority. They bind new leases only.
 
-        A new proposal overwrites an earlier one. Raises InvalidInput for a name that is no parameter.
+        A new proposal overwrites an earlier one. Raises InvalidInput for a name that is not a parameter.
         """
         unknown = changes.keys() - set(Params.__struct_fields__)
         if unknown or not changes:

@@ -26,7 +26,7 @@ class StakeApi(RoleApi):
     def add(self, node: Pubkey, amount: int) -> Plan:
         """Bond IO: to one's own node, or to one whose owner shares rewards.
 
-        While a case has the node frozen its owner's IO is kept aside, as a refill; his next stake afterwards, also of
+        While a case has the node frozen its owner's IO is kept aside, as a refill; their next stake afterwards, also of
         nothing, turns the refill into stake.
         """
         return self._single(lambda: self._ix.stake(staker=self._chain.address, node=node, amount=amount))
@@ -62,13 +62,13 @@ class StakeApi(RoleApi):
         return self._single(lambda: self._ix.fund_rewards(payer=self._chain.address, node=node, amount=amount))
 
     def claim_rewards(self, node: Pubkey, staker: Pubkey | None = None) -> Plan:
-        """Pay a staker (by default the wallet) his rewards; anyone may push it."""
+        """Pay a staker (by default the wallet) their rewards; anyone may push it."""
 
         async def build() -> list[Instruction]:
             owner = staker or self._chain.address
             found = await self._chain.fetch(Node, node)
             first, owed = await self._payee(owner, pdas.io_mint(self._id))
-            # The owner's rewards stand in the node; he may have no position any more.
+            # The owner's rewards are in the node; they may have no position any more.
             position = None if owner == found.owner else self.address(node, owner)
             claim = self._ix.claim_rewards(node=node, staker=owner, position=position, owed=owed)
             return [*first, claim]

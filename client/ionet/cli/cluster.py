@@ -89,7 +89,9 @@ def open_cluster(
         Pubkey | None, typer.Option(parser=pubkey, help="Key that may accept readiness for you until it expires.")
     ] = None,
     session_hours: Annotated[int, typer.Option(help="Hours until the session key expires.")] = 24,
-    config: Annotated[Path | None, typer.Option(help="File whose sha256 is recorded as the configuration you want.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="File whose sha256 is recorded as the wanted configuration.")
+    ] = None,
 ) -> Sending:
     """Open a cluster with a budget."""
     session = session_key

@@ -55,7 +55,7 @@ def connect_to(
     ctx: typer.Context,
     cluster: Cluster,
     agent: Agent,
-    to: Annotated[Path, typer.Option(help="Folder for certificates and token; only its owner will be able to read it.")],
+    to: Annotated[Path, typer.Option(help="Folder for certificates and token; readable by its owner only.")],
     as_json: AsJson = False,
 ) -> None:
     """Fetch address, token and certificates of the cluster; prints the environment a Ray driver needs."""

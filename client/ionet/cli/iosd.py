@@ -70,7 +70,7 @@ def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
 @transaction(app)
 def mint(
     io: Io,
-    minimum: Annotated[str | None, typer.Option(help="Least IOSD to accept; by default 1 % less than the quote.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="Least IOSD to accept; by default the quote less 1 %.")] = None,
     price_update: PriceUpdate = None,
 ) -> Sending:
     """Burn IO and get what it is worth in IOSD."""
@@ -83,7 +83,7 @@ def mint(
 @transaction(app)
 def mint_exact(
     iosd: Iosd,
-    maximum: Annotated[str | None, typer.Option(help="Most IO to burn; by default 1 % more than the quote.")] = None,
+    maximum: Annotated[str | None, typer.Option(help="Most IO to burn; by default the quote plus 1 %.")] = None,
     price_update: PriceUpdate = None,
 ) -> Sending:
     """Get exactly this much IOSD for as much IO as that takes."""
@@ -107,7 +107,7 @@ def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> Non
 @transaction(app)
 def redeem(
     iosd: Iosd,
-    minimum: Annotated[str | None, typer.Option(help="Least IO to accept; by default 1 % less than the quote.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="Least IO to accept; by default the quote less 1 %.")] = None,
     price_update: PriceUpdate = None,
     last_rate: Annotated[bool, typer.Option(help="Use the last price seen, if there has been none for a day.")] = False,
 ) -> Sending:
@@ -128,7 +128,7 @@ def refresh(price_update: PriceUpdate = None) -> Sending:
 @transaction(app)
 def buyback(
     io: Io,
-    minimum: Annotated[str | None, typer.Option(help="Least USDC to accept; by default 1 % less than the quote.")] = None,
+    minimum: Annotated[str | None, typer.Option(help="Least USDC to accept; by default the quote less 1 %.")] = None,
     price_update: PriceUpdate = None,
 ) -> Sending:
     """Sell IO for the USDC that fees brought in; the IO is burned."""

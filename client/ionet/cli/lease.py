@@ -75,7 +75,7 @@ def accept(lease: Lease) -> Sending:
 def approve(
     lease: Lease,
     through: Annotated[
-        int | None, typer.Option(help="First interval not to approve; by default all closed and proven ones are approved.")
+        int | None, typer.Option(help="First interval not to approve; by default all closed, proven ones are approved.")
     ] = None,
 ) -> Sending:
     """Let intervals be paid without waiting for the dispute window; renter or session key."""
@@ -114,9 +114,9 @@ def proofs(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
 def defend(
     ctx: typer.Context,
     lease: Lease,
-    interval: Annotated[int, typer.Argument(help="Disputed interval; later ones that are not defended yet are given up.")],
+    interval: Annotated[int, typer.Argument(help="Disputed interval; later ones not yet defended are given up.")],
     signature: Annotated[str, typer.Option(help="The session key's signature over its challenge, 64 bytes in hex.")],
-    path: Annotated[list[str] | None, typer.Option(help="Hash on the path from leaf 0 to the root, bottom up; repeatable.")] = None,
+    path: Annotated[list[str] | None, typer.Option(help="Hash on the path of leaf 0, bottom up; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Defend an interval by its challenge, in as many transactions as it takes; node owner or device key.

@@ -162,7 +162,7 @@ def apply() -> Sending:
 
 @transaction(app)
 def pause(
-    entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; without any, everything is resumed.")] = None,
+    entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; none resumes everything.")] = None,
 ) -> Sending:
     """Set which entries are paused; pauser or authority. Exits cannot be paused."""
     pausable = words(Pause)

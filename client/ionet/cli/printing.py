@@ -100,7 +100,7 @@ def _plain(value: Any) -> str:
 
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
-    """A spinner on stderr while something takes its time; nothing when stderr is no terminal."""
+    """A spinner on stderr while something takes its time; nothing when stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -112,7 +112,7 @@ def waiting(text: str) -> Iterator[None]:
 
 @contextmanager
 def counting(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, moved by (done, total); nothing when stderr is no terminal."""
+    """A progress bar on stderr, moved by (done, total); nothing when stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

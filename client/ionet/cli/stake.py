@@ -91,7 +91,9 @@ def push_unbond(
 @transaction(app)
 def terms(
     node: Node,
-    share: Annotated[int, typer.Argument(help="Co-stakers' share of the rewards on their stake, in basis points; 0 admits none.")],
+    share: Annotated[
+        int, typer.Argument(help="Co-stakers' share of their stake's rewards, in basis points; 0 admits none.")
+    ],
 ) -> Sending:
     """Set co-stakers' share of rewards; node owner. A smaller share takes effect only after a notice."""
     if not 0 <= share <= BPS:

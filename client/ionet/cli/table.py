@@ -33,9 +33,7 @@ def list_tables(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def close(
     ctx: typer.Context,
-    tables: Annotated[
-        list[str] | None, typer.Argument(help="Tables to close; by default all of the wallet's.")
-    ] = None,
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables to close; by default all of the wallet's.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until they are closed, about four minutes.")] = False,
     as_json: AsJson = False,
 ) -> None:

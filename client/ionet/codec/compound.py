@@ -12,7 +12,7 @@ from ionet.codec.layout import Buffer, DecodeError, EncodeError, Fixed, Layout, 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One field. Padding has no name: it takes bytes and is no attribute."""
+    """One field. Padding has no name: it takes bytes and is not an attribute."""
 
     name: str | None
     layout: Layout
@@ -88,11 +88,11 @@ def plain_enum_layout(make: type[Any]) -> Layout:
         try:
             return members[raw[at]]
         except KeyError:
-            raise DecodeError(f"{raw[at]} is no {make.__name__}") from None
+            raise DecodeError(f"{raw[at]} is not a {make.__name__}") from None
 
     def flat(value: Any, out: list[Any]) -> None:
         if int(value) not in members:
-            raise EncodeError(f"{value!r} is no {make.__name__}")
+            raise EncodeError(f"{value!r} is not a {make.__name__}")
         out.append(int(value))
 
     return from_fixed(Fixed("B", 1, build, flat), lambda value: value.name)
@@ -105,13 +105,13 @@ def data_enum_layout(name: str, variants: Mapping[int, tuple[type[Any], Layout]]
     def read(buffer: Buffer, offset: int) -> tuple[Any, int]:
         tag = buffer[offset]
         if tag not in variants:
-            raise DecodeError(f"{tag} is no variant of {name}")
+            raise DecodeError(f"{tag} is not a variant of {name}")
         return variants[tag][1].read(buffer, offset + 1)
 
     def write(value: Any, out: bytearray) -> None:
         tag = tags.get(type(value))
         if tag is None:
-            raise EncodeError(f"{value!r} is no variant of {name}")
+            raise EncodeError(f"{value!r} is not a variant of {name}")
         out.append(tag)
         variants[tag][1].write(value, out)
 

@@ -97,19 +97,19 @@ def _big_integer(size: int, *, signed: bool) -> Layout:
 
 def _build_bool(raw: Raw, at: int) -> bool:
     if raw[at] > 1:
-        raise DecodeError(f"{raw[at]} is no boolean")
+        raise DecodeError(f"{raw[at]} is not a boolean")
     return bool(raw[at])
 
 
 def _flat_bool(value: bool, out: list[Any]) -> None:
     if not isinstance(value, bool):
-        raise EncodeError(f"{value!r} is no boolean")
+        raise EncodeError(f"{value!r} is not a boolean")
     out.append(int(value))
 
 
 def _flat_pubkey(value: Pubkey, out: list[Any]) -> None:
     if not isinstance(value, Pubkey):
-        raise EncodeError(f"{value!r} is no Pubkey")
+        raise EncodeError(f"{value!r} is not a Pubkey")
     out.append(bytes(value))
 
 
@@ -142,7 +142,7 @@ def _read_string(buffer: Buffer, offset: int) -> tuple[str, int]:
 
 def _write_string(value: Any, out: bytearray) -> None:
     if not isinstance(value, str):
-        raise EncodeError(f"{value!r} is no string")
+        raise EncodeError(f"{value!r} is not a string")
     _write_bytes(value.encode(), out)
 
 
@@ -169,7 +169,7 @@ PRIMITIVES: dict[str, Layout] = {
 
 
 def padding(size: int) -> Fixed:
-    """Bytes that are skipped when read and zero when written; they are no field of the value."""
+    """Bytes that are skipped when read and zero when written; they are not a field of the value."""
 
     def flat(_value: Any, _out: list[Any]) -> None:
         """Packing "x" takes no item."""
@@ -185,7 +185,7 @@ def option(inner: Layout) -> Layout:
         if tag == 0:
             return None, offset + 1
         if tag != 1:
-            raise DecodeError(f"{tag} is no option tag")
+            raise DecodeError(f"{tag} is not an option tag")
         return inner.read(buffer, offset + 1)
 
     def write(value: Any, out: bytearray) -> None:

@@ -143,7 +143,7 @@ class ProgramCodec:
         entry = self._account_entry(make)
         tag = entry.discriminator
         if bytes(data[: len(tag)]) != tag:
-            raise DecodeError(f"this account is no {entry.name}")
+            raise DecodeError(f"this account is not a {entry.name}")
         value: T = _read(entry, data)[0]
         return value
 
@@ -162,7 +162,7 @@ class ProgramCodec:
         try:
             return self._account_by_class[make]
         except KeyError:
-            raise IdlError(f"{make.__name__} is no account type of {self.idl.metadata.name}") from None
+            raise IdlError(f"{make.__name__} is not an account type of {self.idl.metadata.name}") from None
 
     # -- events
 
@@ -193,7 +193,7 @@ class ProgramCodec:
         """Discriminator and payload of an event."""
         entry = self._event_by_class.get(type(value))
         if entry is None:
-            raise IdlError(f"{type(value).__name__} is no event of {self.idl.metadata.name}")
+            raise IdlError(f"{type(value).__name__} is not an event of {self.idl.metadata.name}")
         return _write(entry, value)
 
     # -- anything
@@ -202,7 +202,7 @@ class ProgramCodec:
         """An account or event as JSON-able fields: 64 bits and more as strings, keys base58, bytes hex."""
         entry = self._account_by_class.get(type(value)) or self._event_by_class.get(type(value))
         if entry is None:
-            raise IdlError(f"{type(value).__name__} is no account or event of {self.idl.metadata.name}")
+            raise IdlError(f"{type(value).__name__} is not an account or event of {self.idl.metadata.name}")
         shown: dict[str, Any] = entry.layout.show(value)
         return shown
 

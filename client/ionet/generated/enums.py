@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 
 class LeaseStatus(IntEnum):
-    """Where a lease stands."""
+    """The phase of a lease."""
 
     BOOKED = 1
     READY = 2

@@ -37,7 +37,7 @@ class WrongMint(ProgramError, code=6006):
 
 
 class BadMint(ProgramError, code=6007):
-    """The mint must have six decimals and no freeze authority of another kind than USDC's."""
+    """The mint must have six decimals and no freeze authority, except for USDC's own."""
 
 
 class WrongTokenMint(ProgramError, code=6008):
@@ -52,436 +52,428 @@ class NotAssociatedAccount(ProgramError, code=6010):
     """The token account is not the associated token account of its recipient."""
 
 
-class WrongVault(ProgramError, code=6011):
-    """The vault is not the one of this account."""
-
-
-class ZeroAmount(ProgramError, code=6012):
+class ZeroAmount(ProgramError, code=6011):
     """An amount of zero does nothing."""
 
 
-class Overflow(ProgramError, code=6013):
+class Overflow(ProgramError, code=6012):
     """An amount does not fit its integer type."""
 
 
-class WrongModel(ProgramError, code=6014):
+class WrongModel(ProgramError, code=6013):
     """The device model does not match its code."""
 
 
-class ModelDisabled(ProgramError, code=6015):
+class ModelDisabled(ProgramError, code=6014):
     """The device model is disabled."""
 
 
-class BadModel(ProgramError, code=6016):
+class BadModel(ProgramError, code=6015):
     """The model needs a name, a kind, a pool and a multiplier within bounds."""
 
 
-class BadProcessors(ProgramError, code=6017):
+class BadProcessors(ProgramError, code=6016):
     """A node has between one and eight processors."""
 
 
-class BadPrice(ProgramError, code=6018):
+class BadPrice(ProgramError, code=6017):
     """The price must be positive and at most one million dollars per processor-hour."""
 
 
-class BadDuration(ProgramError, code=6019):
-    """The minimum duration must be positive and not above the maximum, and the maximum at most a year."""
+class BadDuration(ProgramError, code=6018):
+    """The minimum duration must be positive and at most the maximum, which must be at most a year."""
 
 
-class BadCurrencies(ProgramError, code=6020):
+class BadCurrencies(ProgramError, code=6019):
     """The currencies must be a non-empty set of IOSD, USDC and IO."""
 
 
-class BadCountry(ProgramError, code=6021):
+class BadCountry(ProgramError, code=6020):
     """The country must be an ISO 3166-1 numeric code."""
 
 
-class BadPayout(ProgramError, code=6022):
+class BadPayout(ProgramError, code=6021):
     """The payout and fee payer addresses must not be empty."""
 
 
-class NotNodeOwner(ProgramError, code=6023):
+class NotNodeOwner(ProgramError, code=6022):
     """Only the node's owner may do this."""
 
 
-class NotDeviceKey(ProgramError, code=6024):
+class NotDeviceKey(ProgramError, code=6023):
     """Only the node's device key may do this."""
 
 
-class NodePaused(ProgramError, code=6025):
+class NodePaused(ProgramError, code=6024):
     """The node is paused."""
 
 
-class NodeRetired(ProgramError, code=6026):
+class NodeRetired(ProgramError, code=6025):
     """The node is retired."""
 
 
-class NodeBlocked(ProgramError, code=6027):
+class NodeBlocked(ProgramError, code=6026):
     """The node is blocked."""
 
 
-class NodeBusy(ProgramError, code=6028):
+class NodeBusy(ProgramError, code=6027):
     """The node is on another lease."""
 
 
-class StakeTooLow(ProgramError, code=6029):
+class StakeTooLow(ProgramError, code=6028):
     """The node's bonded stake is below its requirement."""
 
 
-class TermsChanged(ProgramError, code=6030):
+class TermsChanged(ProgramError, code=6029):
     """The node's terms changed since they were read."""
 
 
-class PriceTooHigh(ProgramError, code=6031):
-    """The node asks more than the stated maximum price."""
+class PriceTooHigh(ProgramError, code=6030):
+    """The node asks for more than the stated maximum price."""
 
 
-class CurrencyRefused(ProgramError, code=6032):
+class CurrencyRefused(ProgramError, code=6031):
     """The node does not accept the cluster's currency."""
 
 
-class OnlyOwnerStakes(ProgramError, code=6033):
-    """Only the node's owner may do this with its stake."""
-
-
-class WrongPosition(ProgramError, code=6034):
+class WrongPosition(ProgramError, code=6032):
     """The position does not belong to this node and staker."""
 
 
-class NothingBonded(ProgramError, code=6035):
+class NothingBonded(ProgramError, code=6033):
     """The position has no shares in the current era."""
 
 
-class TooManyTickets(ProgramError, code=6036):
+class TooManyTickets(ProgramError, code=6034):
     """Eight unbonding tickets are open; withdraw one first."""
 
 
-class NothingMatured(ProgramError, code=6037):
+class NothingMatured(ProgramError, code=6035):
     """No unbonding ticket has matured yet."""
 
 
-class DepositTooSmall(ProgramError, code=6038):
+class DepositTooSmall(ProgramError, code=6036):
     """The deposit is too small to be worth a share."""
 
 
-class CurrencyNotSupported(ProgramError, code=6039):
+class CurrencyNotSupported(ProgramError, code=6037):
     """Only IOSD clusters can be opened in this version."""
 
 
-class UnknownClusterKind(ProgramError, code=6040):
+class UnknownClusterKind(ProgramError, code=6038):
     """The cluster kind is unknown."""
 
 
-class BadSessionKey(ProgramError, code=6041):
+class BadSessionKey(ProgramError, code=6039):
     """The session key must be set and expire in the future."""
 
 
-class NotRenter(ProgramError, code=6042):
+class NotRenter(ProgramError, code=6040):
     """Only the cluster's renter may do this."""
 
 
-class NotRenterOrSession(ProgramError, code=6043):
+class NotRenterOrSession(ProgramError, code=6041):
     """Only the renter or a session key that has not expired may do this."""
 
 
-class BudgetTooSmall(ProgramError, code=6044):
+class BudgetTooSmall(ProgramError, code=6042):
     """The cluster's free budget does not cover this."""
 
 
-class LeasesOpen(ProgramError, code=6045):
+class LeasesOpen(ProgramError, code=6043):
     """The cluster still has open leases."""
 
 
-class ClusterNotIdle(ProgramError, code=6046):
+class ClusterNotIdle(ProgramError, code=6044):
     """Until the cluster has been idle long enough only its renter may close it."""
 
 
-class WrongNode(ProgramError, code=6047):
+class WrongNode(ProgramError, code=6045):
     """The lease does not belong to this node."""
 
 
-class WrongCluster(ProgramError, code=6048):
+class WrongCluster(ProgramError, code=6046):
     """The lease does not belong to this cluster."""
 
 
-class DurationRefused(ProgramError, code=6049):
+class DurationRefused(ProgramError, code=6047):
     """The duration is outside what the node offers."""
 
 
-class RingTooSmall(ProgramError, code=6050):
+class RingTooSmall(ProgramError, code=6048):
     """The parameters do not fit the ring of open intervals."""
 
 
-class WrongLeaseState(ProgramError, code=6051):
+class WrongLeaseState(ProgramError, code=6049):
     """The lease is not in the state this instruction needs."""
 
 
-class TooLate(ProgramError, code=6052):
+class TooLate(ProgramError, code=6050):
     """The deadline has passed."""
 
 
-class TooEarly(ProgramError, code=6053):
+class TooEarly(ProgramError, code=6051):
     """The deadline has not passed yet."""
 
 
-class HeadNotRunning(ProgramError, code=6054):
+class HeadNotRunning(ProgramError, code=6052):
     """The cluster's head must be running before a worker's meter starts."""
 
 
-class ProofOutOfOrder(ProgramError, code=6055):
+class ProofOutOfOrder(ProgramError, code=6053):
     """Proofs must be appended in order; this interval was skipped or is already closed."""
 
 
-class IntervalNotOpen(ProgramError, code=6056):
+class IntervalNotOpen(ProgramError, code=6054):
     """The interval is not open for a proof now."""
 
 
-class ServedTooLong(ProgramError, code=6057):
+class ServedTooLong(ProgramError, code=6055):
     """More seconds are claimed than have passed in the interval."""
 
 
-class ProofLowered(ProgramError, code=6058):
+class ProofLowered(ProgramError, code=6056):
     """A proof may be raised, never lowered."""
 
 
-class LeaseOver(ProgramError, code=6059):
+class LeaseOver(ProgramError, code=6057):
     """The lease has ended."""
 
 
-class NotSupplierFault(ProgramError, code=6060):
-    """The supplier has not missed enough to be ended by somebody else."""
+class NotSupplierFault(ProgramError, code=6058):
+    """The supplier has not missed enough for somebody else to end the lease."""
 
 
-class NothingMissed(ProgramError, code=6061):
+class NothingMissed(ProgramError, code=6059):
     """No missed time is left to charge."""
 
 
-class MissedNotCharged(ProgramError, code=6062):
+class MissedNotCharged(ProgramError, code=6060):
     """Missed time must be charged before the lease closes."""
 
 
-class NotSettled(ProgramError, code=6063):
+class NotSettled(ProgramError, code=6061):
     """The lease must be settled in full before it closes."""
 
 
-class WrongRentPayer(ProgramError, code=6064):
+class WrongRentPayer(ProgramError, code=6062):
     """The rent goes back to the account that paid it."""
 
 
-class OracleWrongOwner(ProgramError, code=6065):
+class OracleWrongOwner(ProgramError, code=6063):
     """The price account does not belong to the oracle program."""
 
 
-class OracleBadAccount(ProgramError, code=6066):
+class OracleBadAccount(ProgramError, code=6064):
     """The price account is not a price update."""
 
 
-class OracleNotVerified(ProgramError, code=6067):
+class OracleNotVerified(ProgramError, code=6065):
     """The price update is not fully verified."""
 
 
-class OracleWrongFeed(ProgramError, code=6068):
+class OracleWrongFeed(ProgramError, code=6066):
     """The price update is for another feed."""
 
 
-class OracleBadExponent(ProgramError, code=6069):
+class OracleBadExponent(ProgramError, code=6067):
     """The price's exponent is out of range."""
 
 
-class OracleStale(ProgramError, code=6070):
+class OracleStale(ProgramError, code=6068):
     """The price is too old."""
 
 
-class OracleFuture(ProgramError, code=6071):
-    """The price comes from the future."""
+class OracleFuture(ProgramError, code=6069):
+    """The price's publish time is in the future."""
 
 
-class OracleReplayed(ProgramError, code=6072):
+class OracleReplayed(ProgramError, code=6070):
     """The price is older than the last one used."""
 
 
-class OracleNotPositive(ProgramError, code=6073):
+class OracleNotPositive(ProgramError, code=6071):
     """The price and its average must be positive."""
 
 
-class OracleUncertain(ProgramError, code=6074):
+class OracleUncertain(ProgramError, code=6072):
     """The price is too uncertain."""
 
 
-class OracleWorthless(ProgramError, code=6075):
-    """The price is too uncertain to be worth anything after its bounds."""
+class OracleWorthless(ProgramError, code=6073):
+    """The price is too uncertain: within its bounds IO may be worth nothing."""
 
 
-class SlippageExceeded(ProgramError, code=6076):
+class SlippageExceeded(ProgramError, code=6074):
     """The result is below the stated minimum."""
 
 
-class WrongRenterAccount(ProgramError, code=6077):
+class WrongRenterAccount(ProgramError, code=6075):
     """The renter account does not belong to this wallet."""
 
 
-class ZeroHash(ProgramError, code=6078):
+class ZeroHash(ProgramError, code=6076):
     """The hash must not be zero."""
 
 
-class NotPendingAuthority(ProgramError, code=6079):
-    """Only the named successor may take the authority over."""
+class NotPendingAuthority(ProgramError, code=6077):
+    """Only the named successor may take over the authority."""
 
 
-class NothingPending(ProgramError, code=6080):
+class NothingPending(ProgramError, code=6078):
     """No change is pending."""
 
 
-class TimelockRunning(ProgramError, code=6081):
+class TimelockRunning(ProgramError, code=6079):
     """The change cannot take effect before its timelock has passed."""
 
 
-class BadParams(ProgramError, code=6082):
+class BadParams(ProgramError, code=6080):
     """A parameter is outside its bounds."""
 
 
-class UnknownRole(ProgramError, code=6083):
+class UnknownRole(ProgramError, code=6081):
     """The role is unknown."""
 
 
-class WindowFull(ProgramError, code=6084):
+class WindowFull(ProgramError, code=6082):
     """The limit of this window is used up; take less or try later."""
 
 
-class PriceRequired(ProgramError, code=6085):
+class PriceRequired(ProgramError, code=6083):
     """This needs a price account."""
 
 
-class PriceStillFresh(ProgramError, code=6086):
+class PriceStillFresh(ProgramError, code=6084):
     """Redemption at the last rate opens only after a day without a price."""
 
 
-class CoverageTooLow(ProgramError, code=6087):
+class CoverageTooLow(ProgramError, code=6085):
     """The backing of IOSD is below what the node insists on."""
 
 
-class NotOpenToCoStake(ProgramError, code=6088):
+class NotOpenToCoStake(ProgramError, code=6086):
     """The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it."""
 
 
-class CoStakeTooHigh(ProgramError, code=6089):
-    """Co-stakers may hold at most their part of the bonded stake."""
+class CoStakeTooHigh(ProgramError, code=6087):
+    """Co-stake may not exceed its share of the bonded stake."""
 
 
-class NodeFrozen(ProgramError, code=6090):
+class NodeFrozen(ProgramError, code=6088):
     """The node's stake is frozen by an open case."""
 
 
-class NothingToClaim(ProgramError, code=6091):
+class NothingToClaim(ProgramError, code=6089):
     """There is nothing to claim."""
 
 
-class NobodyToReward(ProgramError, code=6092):
+class NobodyToReward(ProgramError, code=6090):
     """The node has no bonded stake to reward."""
 
 
-class DisputeOpen(ProgramError, code=6093):
+class DisputeOpen(ProgramError, code=6091):
     """A dispute is open on this lease."""
 
 
-class NoDispute(ProgramError, code=6094):
+class NoDispute(ProgramError, code=6092):
     """No dispute is open on this lease."""
 
 
-class RangeNotDisputable(ProgramError, code=6095):
+class RangeNotDisputable(ProgramError, code=6093):
     """Only proven, closed intervals that were neither approved nor paid can be disputed."""
 
 
-class RangeNotApprovable(ProgramError, code=6096):
+class RangeNotApprovable(ProgramError, code=6094):
     """Only proven, closed intervals can be approved."""
 
 
-class ApprovalMismatch(ProgramError, code=6097):
+class ApprovalMismatch(ProgramError, code=6095):
     """The lease's proofs are not the ones this approval was made for."""
 
 
-class NoChallengeKey(ProgramError, code=6098):
+class NoChallengeKey(ProgramError, code=6096):
     """Intervals that began without the present session key cannot be disputed."""
 
 
-class DefendTooLate(ProgramError, code=6099):
+class DefendTooLate(ProgramError, code=6097):
     """The dispute can no longer be defended."""
 
 
-class WrongProofChain(ProgramError, code=6100):
+class WrongProofChain(ProgramError, code=6098):
     """The entries do not hash to the disputed proof chain."""
 
 
-class NoChallengeSignature(ProgramError, code=6101):
+class NoChallengeSignature(ProgramError, code=6099):
     """The instruction before this one must verify the session key's signature over the interval's challenge."""
 
 
-class WrongEvidence(ProgramError, code=6102):
+class WrongEvidence(ProgramError, code=6100):
     """The evidence does not open leaf 0 of the interval's root."""
 
 
-class IntervalUnchallenged(ProgramError, code=6103):
+class IntervalUnchallenged(ProgramError, code=6101):
     """The supplier said that this interval had no challenge."""
 
 
-class NotServing(ProgramError, code=6104):
+class NotServing(ProgramError, code=6102):
     """The last intervals must be proven before the lease can be left without a charge."""
 
 
-class NotArbiter(ProgramError, code=6105):
+class NotArbiter(ProgramError, code=6103):
     """Only the arbiter may do this."""
 
 
-class CaseOpen(ProgramError, code=6106):
+class CaseOpen(ProgramError, code=6104):
     """A case is already open on this node."""
 
 
-class UnknownReason(ProgramError, code=6107):
+class UnknownReason(ProgramError, code=6105):
     """The reason of a case is unknown."""
 
 
-class AlreadyAppealed(ProgramError, code=6108):
+class AlreadyAppealed(ProgramError, code=6106):
     """The owner has already answered this case."""
 
 
-class CaseNotDecidable(ProgramError, code=6109):
+class CaseNotDecidable(ProgramError, code=6107):
     """The case cannot be decided now."""
 
 
-class CaseCapReached(ProgramError, code=6110):
+class CaseCapReached(ProgramError, code=6108):
     """The case takes more than the caps allow in this window."""
 
 
-class WrongCase(ProgramError, code=6111):
+class WrongCase(ProgramError, code=6109):
     """The case does not belong to this node."""
 
 
-class RecipientCannotReceive(ProgramError, code=6112):
-    """The recipient cannot receive tokens; pass his owed account."""
+class RecipientCannotReceive(ProgramError, code=6110):
+    """The recipient cannot receive tokens; pass their owed account."""
 
 
-class WrongOwedAccount(ProgramError, code=6113):
-    """The account is not the recipient's owed account of this mint."""
+class WrongOwedAccount(ProgramError, code=6111):
+    """The account is not the recipient's owed account for this mint."""
 
 
-class NodeNotRetired(ProgramError, code=6114):
+class NodeNotRetired(ProgramError, code=6112):
     """The node is not retired."""
 
 
-class VaultInUse(ProgramError, code=6115):
+class VaultInUse(ProgramError, code=6113):
     """The vault is still in use: stake, rewards or leases are left."""
 
 
-class FeesTooSmall(ProgramError, code=6116):
+class FeesTooSmall(ProgramError, code=6114):
     """The fee vault holds less than this would pay."""
 
 
-class NotSupplier(ProgramError, code=6117):
+class NotSupplier(ProgramError, code=6115):
     """Only the node's owner or its device key may do this."""
 
 
-class CaseTooSoon(ProgramError, code=6118):
-    """The node's last case ended too recently for another one."""
+class CaseTooSoon(ProgramError, code=6116):
+    """The node's last case ended too recently to open another."""
 
 
 BY_CODE = {kind.code: kind for kind in ProgramError.__subclasses__()}

@@ -430,7 +430,7 @@ class NodeSlashed(msgspec.Struct, frozen=True, gc=False):
     # 1 = missed time, 2 = quit, 3 = broken promise, 4 = decided case.
     reason: u8
     bps: u16
-    # Seconds that this slash stands for.
+    # Seconds that this slash is for.
     missed_secs: u64
     amount: u64
     from_bonded: u64
@@ -461,7 +461,7 @@ class NodeUpdated(msgspec.Struct, frozen=True, gc=False):
 
 
 class OwedClaimed(msgspec.Struct, frozen=True, gc=False):
-    """A recipient who could not be paid fetched what he was owed."""
+    """A recipient who could not be paid fetched what they were owed."""
 
     owner: Pubkey
     mint: Pubkey

@@ -130,7 +130,7 @@ class Instructions:
         from_account: Pubkey | None = None,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
-        """Buys IO with fees in USDC from whoever offers it and burns it."""
+        """Buys IO with fees in USDC from anyone who offers it and burns it."""
         accounts: dict[str, Pubkey | None] = {
             "seller": seller,
             "io_mint": io_mint,
@@ -179,7 +179,7 @@ class Instructions:
         owed: Pubkey | None = None,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
-        """Pays a staker his rewards. Anyone."""
+        """Pays a staker their rewards. Anyone."""
         accounts: dict[str, Pubkey | None] = {
             "node": node,
             "position": position,

@@ -12,7 +12,7 @@ from ionet.idl.model import SPEC, Idl, IdlError
 
 
 def load(data: bytes | str) -> Idl:
-    """Parse IDL JSON. Raises IdlError when it is no IDL or another specification."""
+    """Parse IDL JSON. Raises IdlError when it is not an IDL, or of another specification."""
     try:
         idl = msgspec.json.decode(data, type=Idl)
     except msgspec.DecodeError as error:

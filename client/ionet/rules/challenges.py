@@ -1,6 +1,6 @@
 """The challenge of an interval: what the session key signs, and the leaf 0 with which a node answers it. Pure.
 
-ed25519 signatures are the same whenever they are made, so whoever holds the session key knows every answer in advance.
+ed25519 signatures are the same whenever they are made, so the holder of the session key knows every answer in advance.
 """
 
 from __future__ import annotations

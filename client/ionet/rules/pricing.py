@@ -40,7 +40,7 @@ class Price(msgspec.Struct, frozen=True):
 
 
 def earned(price: int, processors: int, secs: int) -> int:
-    """Base units for so many served seconds; cumulative, rounded down once. price: per processor-hour."""
+    """Base units for this many served seconds; cumulative, rounded down once. price: per processor-hour."""
     return price * processors * secs // SECS_PER_HOUR
 
 

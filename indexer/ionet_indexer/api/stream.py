@@ -116,7 +116,7 @@ async def stream(
 ) -> ServerSentEvent:
     """Server-sent events: one message per event, in order, from `after` (or Last-Event-ID) on, else from now on.
 
-    When the chain takes another fork, a message `undo` names the last slot that stands; what came after it is sent
+    When the chain takes another fork, a message `undo` names the last slot that still holds; what came after it is sent
     again as it is now. With `finalized` only events that can no longer be undone are sent.
     """
     last = request.headers.get("last-event-id", after)

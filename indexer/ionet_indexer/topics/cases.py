@@ -84,7 +84,7 @@ def _decided(view: View, event: Event, e: events.CaseDecided) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.flags, node.open_case = e.flags_after, None
     row = _case_at(view, event, str(e.case))
-    # Whoever ends a case that ran out of time dismisses it; its slash, if there is one, is the event after this.
+    # Ending a case that ran out of time dismisses it; its slash, if there is one, is the event after this.
     row.status = "dismissed" if e.at >= row.decide_by else "decided"
     row.decided_at, row.decided_by, row.bps = e.at, str(e.by), e.bps
     row.blocked = bool(e.flags_after & NodeFlag.BLOCKED)

@@ -79,7 +79,7 @@ class Lease(State, kw_only=True):
 
 
 class LeaseWork(State, kw_only=True):
-    """What a launcher sees of a lease: where it stands, until when, and whether that is final."""
+    """What a launcher sees of a lease: its status, until when, and whether that is final."""
 
     table: ClassVar[str] = "lease_work"
     key: ClassVar[str] = "lease"

@@ -17,7 +17,7 @@ from ionet_indexer.core.view import View
 
 
 class Owed(Fact, kw_only=True):
-    """A payment that its owner could not receive, or his claim of all that waited in that currency.
+    """A payment that its owner could not receive, or their claim of all that waited in that currency.
 
     `source` is the lease, cluster or node it came from, `reason` payment, refund, stake or rewards.
     """

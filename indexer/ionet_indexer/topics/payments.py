@@ -37,8 +37,8 @@ class Proof(Fact, kw_only=True):
 
 
 class Payment(Fact, kw_only=True):
-    """A settlement: `amount` was earned by it; the supplier got `supplier_amount`, which is that less his fee, and
-    `bond` for disputes he won. `owed`: it went to his owed account.
+    """A settlement: `amount` was earned by it; the supplier got `supplier_amount`, which is that less their fee, and
+    `bond` for disputes they won. `owed`: it went to their owed account.
     """
 
     table: ClassVar[str] = "payments"

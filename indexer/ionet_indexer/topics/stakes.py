@@ -88,7 +88,7 @@ class CoStakeTerms(Fact, kw_only=True):
 
 
 class Reward(Fact, kw_only=True):
-    """IO given to a node's stakers (`wallet` gave it), or claimed by one (`wallet` is his)."""
+    """IO given to a node's stakers (`wallet` gave it), or claimed by one (`wallet` is theirs)."""
 
     table: ClassVar[str] = "rewards"
 
@@ -127,7 +127,7 @@ def _move(
 
 
 def _settle(node: Node, row: Position) -> None:
-    """Bring a co-staker's rewards up to date, as the program does before his shares change (state/rewards.rs)."""
+    """Bring a co-staker's rewards up to date, as the program does before their shares change (state/rewards.rs)."""
     if row.staker == node.owner:
         return
     held = row.shares if row.era == node.bonded_era else 0
@@ -276,7 +276,7 @@ def _rewards_added(view: View, event: Event, e: events.RewardsAdded) -> None:
 def _rewards_claimed(view: View, event: Event, e: events.RewardsClaimed) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
-    row = view.find(Position, str(e.position))  # the owner, whose rewards stand in the node, may have none
+    row = view.find(Position, str(e.position))  # the owner, whose rewards are in the node, may have none
     if row is not None:
         _settle(node, row)
         row.position = event.position

@@ -48,8 +48,8 @@ pub const TIERS: usize = 4;
 pub const VIRTUAL_SHARES: u128 = 1_000;
 #[constant]
 pub const VIRTUAL_ASSETS: u128 = 1;
-/// Shares per unit, at most, that a slash may leave (at first there are a thousand). Beyond it the pool counts as wiped:
-/// less than one part in 2^40 was left, and shares must stay far below 128 bits whatever is staked anew.
+/// Shares per unit, at most, that a slash may leave (at first there are a thousand). Beyond it the pool counts as
+/// wiped: less than one part in 2^40 was left, and shares must stay far below 128 bits whatever is staked again.
 #[constant]
 pub const MAX_SHARES_PER_UNIT: u128 = VIRTUAL_SHARES << 40;
 /// Shares per unit, at most, at which a stranger may join a pool: it can then lose all but one part in 2^20 before it

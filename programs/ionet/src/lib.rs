@@ -142,7 +142,7 @@ pub mod ionet {
         fund_rewards::handler(ctx, amount)
     }
 
-    /// Pays a staker his rewards. Anyone.
+    /// Pays a staker their rewards. Anyone.
     pub fn claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
         claim_rewards::handler(ctx)
     }
@@ -274,7 +274,7 @@ pub mod ionet {
         refresh_price::handler(ctx)
     }
 
-    /// Buys IO with fees in USDC from whoever offers it and burns it.
+    /// Buys IO with fees in USDC from anyone who offers it and burns it.
     pub fn buyback(ctx: &mut Context<Buyback>, io_amount: u64, min_usdc: u64) -> Result<()> {
         buyback::handler(ctx, io_amount, min_usdc)
     }

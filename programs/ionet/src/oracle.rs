@@ -1,5 +1,5 @@
-//! Reads Pyth's `PriceUpdateV2` and values IO with it. What comes in is valued at the low end of the price, what goes out
-//! at the high end.
+//! Reads Pyth's `PriceUpdateV2` and values IO with it. What comes in is valued at the low end of the price, what goes
+//! out at the high end.
 //!
 //! Layout (Borsh, Pyth receiver): discriminator 8, write authority 32, verification level 1 (1 = full; partial has a
 //! second byte and is refused), feed id 32, price i64, conf u64, exponent i32, publish time i64, previous publish

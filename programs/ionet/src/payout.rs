@@ -1,5 +1,5 @@
-//! Where a payment goes: to the recipient's associated account, and where that is missing, given away or frozen, to his
-//! owed account, from which he claims it. So no recipient can block the end of a lease, a cluster or a stake.
+//! Where a payment goes: to the recipient's associated account, and where that is missing, given away or frozen, to
+//! their owed account, from which they claim it. So no recipient can block the end of a lease, a cluster or a stake.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::TokenAccount;

@@ -76,8 +76,8 @@ pub struct Division {
     pub burned: u64,
 }
 
-/// Divides a slash: the renter gets at most his share of the locked price of `missed_secs`, valued at the price of IO
-/// when the lease was booked; the reporter his part, capped.
+/// Divides a slash: the renter gets at most their share of the locked price of `missed_secs`, valued at the price of IO
+/// when the lease was booked; the reporter their part, capped.
 #[inline(never)]
 pub fn divide(
     slash: &Slash,

@@ -111,7 +111,7 @@ proptest! {
         }
     }
 
-    /// Nobody takes out more than he put in, whoever comes, goes and is slashed between; nothing is made of nothing.
+    /// Nobody takes out more than they put in, whoever comes, goes and is slashed between; nothing is made of nothing.
     #[test]
     fn no_holder_of_a_pool_ever_gains(moves in moves()) {
         let mut pool = Pool::zeroed();

@@ -53,8 +53,8 @@ pub fn transfer<'a>(
     }
 }
 
-/// Proof that tokens were burned in this instruction. Only [`burn`] makes one, and nothing but the genesis supply can be
-/// minted without one.
+/// Proof that tokens were burned in this instruction. Only [`burn`] makes one, and nothing but the genesis supply can
+/// be minted without one.
 pub struct Burned(());
 
 /// Mints against what was just burned.
@@ -128,15 +128,15 @@ pub fn check_token_account(account: &Account<TokenAccount>, owner: &Address, min
 }
 
 /// Refuses everything but the associated token account of `owner`, so that nobody who pushes a payment can scatter it.
-/// Its present owner is not asked: who gives his account away still cannot block the end of a lease or a cluster.
+/// Its present owner is not asked: who gives their account away still cannot block the end of a lease or a cluster.
 #[inline(never)]
 pub fn check_associated(account: &Account<TokenAccount>, owner: &Address, mint: &Address) -> Result<()> {
     require!(*account.address() == get_associated_token_address(owner, mint), IonetError::NotAssociatedAccount);
     Ok(())
 }
 
-/// Whether `account`, which must be the associated account of `owner`, can receive tokens: it exists, is his and is not
-/// frozen.
+/// Whether `account`, which must be the associated account of `owner`, can receive tokens: it exists, is theirs and is
+/// not frozen.
 #[inline(never)]
 pub fn check_recipient(account: &UncheckedAccount, owner: &Address, mint: &Address) -> Result<bool> {
     const OWNER: core::ops::Range<usize> = 32..64;

@@ -11,7 +11,7 @@ from lib.pygen.text import head, identifier
 
 # Prefix of the constants, name of the enum, whether its values are bits that can be combined, and what it says.
 ENUMS = (
-    ("LEASE_STATUS", "LeaseStatus", False, "Where a lease stands."),
+    ("LEASE_STATUS", "LeaseStatus", False, "The phase of a lease."),
     ("END_REASON", "EndReason", False, "Why a lease ended or was cancelled."),
     ("LEASE_ROLE", "LeaseRole", False, "What a lease's node does in its cluster."),
     ("CURRENCY", "Currency", True, "What a cluster pays in; a node accepts a set of them."),
@@ -43,7 +43,7 @@ def enums_module(idl: Idl) -> str:
 
 def _enum(prefix: str, name: str, flags: bool, docs: str, members: list[Const]) -> str:
     ordered = sorted(members, key=lambda item: int(item.value))
-    # A union of bits is no member of its own: `PAUSE_ALL`.
+    # A union of bits is not a member of its own: `PAUSE_ALL`.
     single = [item for item in ordered if not flags or int(item.value).bit_count() == 1]
     union = [item for item in ordered if item not in single]
     lines = [f"    {identifier(item.name.removeprefix(prefix + '_'))} = {item.value}\n" for item in [*single, *union]]

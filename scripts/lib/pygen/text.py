@@ -63,7 +63,7 @@ def docstring(docs: Iterable[str], indent: int) -> str:
 
 
 def filled(docs: Iterable[str], width: int) -> list[str]:
-    """Comment lines wrapped anew; an empty line stays a paragraph break."""
+    """Comment lines wrapped again; an empty line stays a paragraph break."""
     paragraphs = "\n".join(line.strip() for line in docs).strip().split("\n\n")
     wrapped = [textwrap.wrap(paragraph, width) for paragraph in paragraphs if paragraph.strip()]
     return [line for at, lines in enumerate(wrapped) for line in (["", *lines] if at else lines)]

@@ -190,7 +190,7 @@ async def _story(
     with show.step("a result traced from its hash to the chain") as say:
         traced = await _first_traced(cast, api, blocks, nodes[-1])
         say(f"{traced[0][:16]}… → interval {traced[1].interval} of lease {traced[1].lease}")
-    with show.step("a supplier redeems half of what he earned") as say:
+    with show.step("a supplier redeems half of what they earned") as say:
         redeemed = await story.redeem(cast, cast.suppliers[1])
         say(f"{tokens(redeemed.iosd_burned, 'IOSD')} IOSD → {tokens(redeemed.io_minted, 'IO')} IO")
     with show.step("suppliers retire and take their stake home"):

@@ -73,7 +73,7 @@ async def fund(cast: Cast, devices: list[Keypair], session: Keypair) -> int:
     for supplier in cast.suppliers:
         await cast.give_io(supplier, 2 * stake)
     await cast.give_io(cast.renter, 2 * IO_TO_BURN)
-    # The reporter's reward goes to his IO account, which must exist.
+    # The reporter's reward goes to their IO account, which must exist.
     await cast.give_io(cast.stranger, IO_UNIT)
     return stake
 
@@ -186,7 +186,7 @@ async def _disputable(client: Client, session: Keypair, lease: Pubkey, api: str)
 
 
 async def redeem(cast: Cast, supplier: Party) -> IosdRedeemed:
-    """A supplier takes half of what he earned in IO: burned IOSD brings back the IO that was burned for it."""
+    """A supplier takes half of what they earned in IO: burned IOSD brings back the IO that was burned for it."""
     await cast.authority.client.oracle.post(LOCAL_FEED_ID, PRICE, conf=CONF)
     earned = await supplier.client.iosd.balance()
     return (await supplier.client.iosd.redeem(earned // 2)).event(IosdRedeemed)

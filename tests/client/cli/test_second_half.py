@@ -120,7 +120,7 @@ def test_governance_ok(village: Village) -> None:
 
 def test_case_ok(village: Village, node: str, tmp_path: Path) -> None:
     evidence = tmp_path / "evidence.txt"
-    evidence.write_text("it is no T4")
+    evidence.write_text("it is not a T4")
     digest = hashlib.sha256(evidence.read_bytes()).hexdigest()
     assert (
         "neither a file nor" in village.refused(None, "case", "open", node, "--reason", "other", "--evidence", "x")[1]

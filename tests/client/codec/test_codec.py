@@ -116,7 +116,7 @@ def test_wrong_account_type_fails() -> None:
         ({"id": 2**64, "note": None}, "argument id"),
         ({"id": -1, "note": None}, "argument id"),
         ({"id": "1", "note": None}, "argument id"),
-        ({"id": 1, "note": 5}, "argument note: data and layout do not fit|5 is no string"),
+        ({"id": 1, "note": 5}, "argument note: data and layout do not fit|5 is not a string"),
         ({"id": 1}, "takes id, note, terms, got id, terms"),
         ({"id": 1, "note": None, "more": 1}, "got id, more, note, terms"),
     ],
@@ -135,7 +135,7 @@ def test_bad_struct_argument_fails(terms: Any) -> None:
 
 def test_bad_tags_fail() -> None:
     head = bytes([1, 2, 3])
-    for data, message in [(b"\x07", "7 is no variant of Kind"), (b"\x02" + bytes(8) + b"\xff" * 4, "announced")]:
+    for data, message in [(b"\x07", "7 is not a variant of Kind"), (b"\x02" + bytes(8) + b"\xff" * 4, "announced")]:
         with pytest.raises(DecodeError, match=message):
             CODEC.decode_any_account(head + data)
 

@@ -37,7 +37,7 @@ def terms(owner: Pubkey, price: int = PRICE) -> NodeTerms:
 
 @dataclass
 class Party:
-    """Somebody with a wallet and a client of his own."""
+    """Somebody with a wallet and a client of their own."""
 
     client: Client
     keypair: Keypair

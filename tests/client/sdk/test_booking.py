@@ -40,7 +40,7 @@ async def town() -> AsyncIterator[Market]:
 
 
 def nodes_of(town: Market, many: int, price: int = PRICE) -> list[Pubkey]:
-    """So many hireable nodes that no other test uses."""
+    """As many hireable nodes that no other test uses."""
     keys = [key(f"booking device {next(_numbers)}") for _ in range(many)]
     made = fleet.register(town.net.chain, key("admin"), keys, model=T4, terms=town.terms(price), stake=STAKE)
     town.net.chain.begin_blocks(2)  # confirmed
@@ -73,7 +73,7 @@ async def test_many_nodes_ok(town: Market) -> None:
 
 
 async def test_lookup_tables_ok(town: Market) -> None:
-    """Fewer transactions, and whoever reads one finds every account of it."""
+    """Fewer transactions, and a reader of one finds every account of it."""
     nodes, cluster = nodes_of(town, 30), await cluster_of(town)
     tables = await town.renter.cluster.tables_for(cluster, nodes, make=True)
     assert [table.authority for table in tables] == [town.renter.address]

@@ -91,7 +91,7 @@ async def test_co_staker_from_terms_to_the_empty_vault_ok(patient: Patient) -> N
     await guest.stake.add(node, STAKE // 4)
 
     added = (await anyone.client.stake.fund_rewards(node, 100 * IO)).event(RewardsAdded)
-    # A fifth of the stake is the guest's, and he gets 80 % of its part.
+    # A fifth of the stake is the guest's, and they get 80 % of its part.
     assert added.amount == 100 * IO
     claimed = (await anyone.client.stake.claim_rewards(node, guest.address)).event(RewardsClaimed)
     assert claimed.staker == guest.address
@@ -140,7 +140,7 @@ async def test_who_cannot_receive_is_owed_and_claims_ok(patient: Patient) -> Non
 async def test_lease_is_settled_though_its_payee_cannot_receive_ok(patient: Patient) -> None:
     here = await running(patient, duration=6)
     supplier, iosd = here.supplier, pdas.iosd_mint(here.supplier.client.program.id)
-    # His account exists, and is not his any more.
+    # Their account exists, and is not theirs any more.
     await here.renter.client.tokens.transfer(iosd, supplier.client.address, 1)
     await give_away(supplier, iosd, Keypair().pubkey())
     for interval in range(2):

@@ -50,7 +50,7 @@ async def wide(patient: Patient) -> AsyncIterator[Patient]:
 
 
 def evidence(here: Running, interval: int, results: int = 0) -> tuple[bytes, Evidence]:
-    """Root of an interval that was challenged and had so many results, and what opens it."""
+    """Root of an interval that was challenged and had this many results, and what opens it."""
     lease = here.lease
     signature = challenges.sign_challenge(here.session, lease, interval)
     leaves = [challenges.leaf_zero(lease, interval, signature)]

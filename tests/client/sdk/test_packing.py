@@ -101,7 +101,7 @@ def test_other_limits_ok(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sum_of(count: int) -> int:
-    """Compute units that so many bookings ask for, not cut at the limit."""
+    """Compute units that this many bookings ask for, not cut at the limit."""
     each = budget.measured()["add_lease"] * budget.MARGIN_PERCENT // 100 + budget.MARGIN_UNITS
     return count * each + budget.OVERHEAD
 

@@ -25,7 +25,7 @@ class Agent:
         self.keys: list[Pubkey] = []
 
     def head(self, count: int) -> bytes:
-        """Head of the chain after so many proofs."""
+        """Head of the chain after this many proofs."""
         return self.proofs[count - 1].head if count else bytes(32)
 
     def proof(self, interval: int, secs: int, device: Keypair, session: Keypair) -> tuple[Call, Proof]:

@@ -18,7 +18,7 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-# Beyond what `test_swaps` lists: whoever signs may also name another account of his choice here.
+# Beyond what `test_swaps` lists: whoever signs may also name another account of their choice here.
 CHOSEN = {
     ("mint_iosd", "to"),
     ("mint_iosd_exact", "to"),
@@ -66,7 +66,7 @@ class Attack:
         metas = dict(zip(names, call.instruction.accounts, strict=False))
         free = {slot for name, slot in (*FREE, *CHOSEN) if name == call.name}
         # An optional account that is absent has the program's own id in its place. So has the last slot, for the
-        # runtime alone: events go to that id whatever stands there.
+        # runtime alone: events go to that id whatever is there.
         slots = [slot for slot in names if slot not in free and metas[slot].pubkey != ID]
         slot = slots[self.slot % len(slots)]
         meta = metas[slot]
@@ -90,7 +90,7 @@ def others(world: World, key: Pubkey) -> list[Pubkey]:
 
 
 def belong_together(account: Account, other: Account) -> bool:
-    """Whether both are of one person, so that he may well name the other one; other types are always foreign."""
+    """Whether both are of one person, so that they may well name the other one; other types are always foreign."""
     if account.owner == TOKEN_PROGRAM:
         return len(account.data) == 165 and account.data[:64] == other.data[:64]
     kinds: dict[type[Any], str] = {Cluster: "renter", Node: "owner", Lease: "cluster", StakePosition: "staker"}

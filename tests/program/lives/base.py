@@ -138,7 +138,7 @@ class Base(RuleBasedStateMachine):
         REACHED.update(f"{type(event).__name__}{getattr(event, 'reason', '')}" for event in landed.events)
 
     def payable(self, call: Call, wallet: Pubkey, mint: Pubkey, prepared: bool = True) -> Call:
-        """The call with the recipient's owed account, opened by a stranger, where he cannot receive otherwise."""
+        """The call with the recipient's owed account, opened by a stranger, where they cannot receive otherwise."""
         if self.can_receive(wallet, mint) or not prepared:
             return call
         if not self.world.exists(pdas.owed(ID, mint, wallet)):

@@ -19,7 +19,7 @@ CRUMB = 2**17
 
 @dataclass
 class Vault:
-    """One node's stake or one cluster's budget. net: what each person got out of it less what he put in."""
+    """One node's stake or one cluster's budget. net: what each person got out of it less what they put in."""
 
     head: Pubkey
     net: Counter[Pubkey] = field(default_factory=Counter)
@@ -30,8 +30,8 @@ class Vault:
 
 @dataclass
 class Flows:
-    """A vault's head is the node's owner or the cluster's renter. A set without him takes part as a stranger: it may be
-    paid for what it served, rewarded for what it reported, compensated for what it missed."""
+    """A vault's head is the node's owner or the cluster's renter. A set without them takes part as a stranger: it may
+    be paid for what it served, rewarded for what it reported, compensated for what it missed."""
 
     vaults: dict[Pubkey, Vault] = field(default_factory=dict)
     clusters_of: dict[Pubkey, Pubkey] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Flows:
         return sum(vault.net[person] for person in people) - gifts
 
     def check(self) -> None:
-        """When everything is unwound: no set with the head in it gained from his vault. Fees never come back."""
+        """When everything is unwound: no set with the head in it gained from their vault. Fees never come back."""
         heads: dict[Pubkey, list[Pubkey]] = defaultdict(list)
         for key, vault in self.vaults.items():
             heads[vault.head].append(key)

@@ -131,7 +131,7 @@ class Money(Leases):
             self.claim_owed(wallet, key)
 
     def claim_owed(self, wallet: Keypair, mint: Pubkey) -> bool:
-        """To the wallet's associated account, or to another one of his when that cannot receive."""
+        """To the wallet's associated account, or to another one of theirs when that cannot receive."""
         to = ata(wallet, mint)
         if not self.can_receive(wallet.pubkey(), mint):
             name = f"spare {wallet.pubkey()} {mint}"
@@ -155,7 +155,7 @@ class Money(Leases):
 
     @rule(pick=picks)
     def other_feed(self, pick: int) -> None:
-        """A price that is not of the network's feed is no price, whoever shows it."""
+        """A price that is not of the network's feed is not a price, whoever shows it."""
         instruction = calls.post_price(self.thief, self.world.now, IO_UNIT * 10**4, feed_id=bytes(32))
         self.world.send([instruction], [self.world.payer, self.thief])
         key = instruction.accounts[1].pubkey

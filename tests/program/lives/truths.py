@@ -142,7 +142,7 @@ class Truths(Stakes):
         assert self.attempt(calls.close_lease(lease))
 
     def empty(self, node: NodeRef) -> None:
-        """Strangers take everything out once the owner has retired the node and taken his refill along."""
+        """Strangers take everything out once the owner has retired the node and taken their refill along."""
         world = self.world
         found = world.of_node(node)
         if found.flags & FROZEN:
@@ -172,14 +172,14 @@ class Truths(Stakes):
         assert not world.exists(node.vault)
 
     def fetch(self) -> None:
-        """Everybody takes what he was owed, even if that is nothing."""
+        """Everybody takes what they were owed, even if that is nothing."""
         for wallet in self.everyone.values():
             for mint in self.mints:
                 if self.world.exists(pdas.owed(ID, mint, wallet.pubkey())):
                     assert self.claim_owed(wallet, mint)
 
     def redeem(self) -> None:
-        """Everybody redeems his IOSD, as fast as the limiter lets him; less than a unit of IO is nobody's loss."""
+        """Everybody redeems their IOSD, as fast as the limiter lets them; less than a unit of IO is nobody's loss."""
         world = self.world
         for wallet in self.everyone.values():
             if not self.can_receive(wallet.pubkey(), USD):

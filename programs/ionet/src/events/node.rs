@@ -70,7 +70,7 @@ pub struct NodeSlashed {
     /// 1 = missed time, 2 = quit, 3 = broken promise, 4 = decided case.
     pub reason: u8,
     pub bps: u16,
-    /// Seconds that this slash stands for.
+    /// Seconds that this slash is for.
     pub missed_secs: u64,
     pub amount: u64,
     pub from_bonded: u64,

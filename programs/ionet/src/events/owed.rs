@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-/// A recipient who could not be paid fetched what he was owed.
+/// A recipient who could not be paid fetched what they were owed.
 #[event]
 pub struct OwedClaimed {
     pub owner: Address,

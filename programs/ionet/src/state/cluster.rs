@@ -158,7 +158,7 @@ impl Cluster {
         }
     }
 
-    /// What the escrow holds for the renter and his leases.
+    /// What the escrow holds for the renter and their leases.
     pub fn escrow(&self) -> Result<u64> {
         math::sub(math::sub(math::sub(self.deposit, self.paid)?, self.fees)?, self.refunded)
     }

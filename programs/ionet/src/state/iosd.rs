@@ -54,7 +54,7 @@ impl Iosd {
         Self { bump, version: Self::VERSION, ..Self::zeroed() }
     }
 
-    /// IO that stands behind the IOSD in circulation: what was burned for it less what redemptions minted.
+    /// IO that backs the IOSD in circulation: what was burned for it less what redemptions minted.
     pub fn backing(&self) -> Result<u64> {
         math::sub(self.io_burned, self.io_redeemed)
     }

@@ -62,8 +62,8 @@ proptest! {
         prop_assert!(price.mint_in(iosd, spread_bps).unwrap() <= io);
     }
 
-    /// While the price stays, minting and then redeeming it, at once or in parts, returns less IO than it took, whatever
-    /// the books were and whoever redeemed between.
+    /// While the price stays, minting and then redeeming it, at once or in parts, returns less IO than it took,
+    /// whatever the books were, and whoever redeemed in between.
     #[test]
     fn there_and_back_never_pays(
         price in prices(),

@@ -161,7 +161,7 @@ proptest! {
         }
     }
 
-    /// Everybody gets his share of what falls on his stake; nobody gets a part of what was funded before he came.
+    /// Everybody gets their share of what falls on their stake; nobody gets a part of what was funded before they came.
     #[test]
     fn rewards_follow_the_stake(share_bps in 0..=10_000u16, owner in 1..=MOST, co in 1..=MOST, amount in 1..=MOST) {
         let mut pot = Pot::new(share_bps);
@@ -176,7 +176,7 @@ proptest! {
         prop_assert!(got <= exact && exact - got <= 2, "{got} of {exact}");
     }
 
-    /// Co-stake counts up to its part and no more; the owner's leaving is never worth a stake to him.
+    /// Co-stake counts up to its part and no more; the owner's leaving is never worth a stake to them.
     #[test]
     fn the_stake_that_counts(owner in 0..=MOST, co in 0..=MOST, percent in 0..=50u8, leave in 1..=MOST) {
         let mut pot = Pot::new(10_000);
@@ -198,7 +198,7 @@ proptest! {
         prop_assert!(pot.node.counted_stake(percent).unwrap() <= counted);
     }
 
-    /// A pool that a stranger may join can be slashed to a millionth before his shares are voided.
+    /// A pool that a stranger may join can be slashed to a millionth before their shares are voided.
     #[test]
     fn no_slash_voids_shares_that_are_worth_something(
         owner in 1..=MOST, slashes in prop::collection::vec(0..=10_000u16, 0..12), co in 1..=MOST, last in 0..=10_000u16,

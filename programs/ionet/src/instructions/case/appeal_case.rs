@@ -18,7 +18,7 @@ pub struct AppealCase {
     pub case: Box<Account<Case>>,
 }
 
-/// Answers a case. Node owner, once. The answer is heard, so the arbiter need not wait any longer; until when he must
+/// Answers a case. Node owner, once. The answer is heard, so the arbiter need not wait any longer; until when they must
 /// decide does not change. `appeal_hash` is the sha256 of what the owner published.
 pub fn handler(ctx: &mut Context<AppealCase>, appeal_hash: [u8; 32]) -> Result<()> {
     require!(appeal_hash != [0; 32], IonetError::ZeroHash);

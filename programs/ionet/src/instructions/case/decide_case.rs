@@ -34,9 +34,9 @@ pub struct DecideCase {
     pub token_program: Program<Token>,
 }
 
-/// Decides a case and unfreezes the stake. The arbiter takes `bps` of the node's stake, within the caps, and says whether
-/// the node is `blocked`; all of it is burned. Once his time has run out, anyone dismisses the case: nothing is taken and
-/// a block stays as it was.
+/// Decides a case and unfreezes the stake. The arbiter takes `bps` of the node's stake, within the caps, and says
+/// whether the node is `blocked`; all of it is burned. Once their time has run out, anyone dismisses the case: nothing
+/// is taken and a block stays as it was.
 pub fn handler(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result<()> {
     let now = clock::now()?;
     let by = *ctx.accounts.authority.address();
@@ -85,7 +85,7 @@ pub fn handler(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result
     Ok(())
 }
 
-/// The arbiter may acquit at once; against the node he decides only when its owner has answered or had the time to.
+/// The arbiter may acquit at once; against the node they decide only when its owner has answered or had the time to.
 fn check_decidable(accounts: &DecideCase, bps: u16, blocked: bool, now: i64) -> Result<()> {
     let was_blocked = accounts.node.flags & NODE_FLAG_BLOCKED != 0;
     if now >= accounts.case.decide_by {

@@ -13,7 +13,7 @@ pub struct CloseCluster {
     /// Roles and parameters.
     #[account(seeds = [b"network"], bump)]
     pub network: Box<Account<Network>>,
-    /// CHECK: the renter, who gets the rent; when he signs, the cluster need not have been idle.
+    /// CHECK: the renter, who gets the rent; when they sign, the cluster need not have been idle.
     #[account(mut, address = cluster.renter @ IonetError::WrongRentPayer)]
     pub renter: UncheckedAccount,
     /// Counts the renter's clusters.
@@ -36,7 +36,7 @@ pub struct CloseCluster {
     pub burn_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,
-    /// The payer's owed account; only when his associated account cannot receive.
+    /// The payer's owed account; only when their associated account cannot receive.
     #[account(mut)]
     pub owed: Option<Box<Account<TokenAccount>>>,
 }

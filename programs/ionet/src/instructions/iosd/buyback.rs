@@ -36,8 +36,8 @@ pub struct Buyback {
     pub token_program: Program<Token>,
 }
 
-/// Buys IO with fees in USDC, at the low end of the price, from whoever offers it, and burns it at once. Refused when the
-/// seller would get less than `min_usdc`.
+/// Buys IO with fees in USDC, at the low end of the price, from anyone who offers it, and burns it at once. Refused
+/// when the seller would get less than `min_usdc`.
 pub fn handler(ctx: &mut Context<Buyback>, io_amount: u64, min_usdc: u64) -> Result<()> {
     let now = clock::now()?;
     let seller = *ctx.accounts.seller.address();

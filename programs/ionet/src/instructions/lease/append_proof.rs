@@ -19,8 +19,8 @@ pub struct AppendProof {
     pub lease: Box<Account<Lease>>,
 }
 
-/// Accepted inside the interval and its grace; until then it may be raised. `gpu_ms` is what the device measured and moves
-/// no money.
+/// Accepted inside the interval and its grace; until then it may be raised. `gpu_ms` is what the device measured and
+/// moves no money.
 pub fn handler(ctx: &mut Context<AppendProof>, proof: ProofEntry) -> Result<()> {
     require!(proof.root != [0; 32], IonetError::ZeroHash);
     let (now, slot) = clock::now_and_slot()?;

@@ -125,7 +125,7 @@ fn hold_fee(lease: &Lease) -> Result<u64> {
     Ok(math::add(booking_fee, held)?.min(lease.locked))
 }
 
-/// Pauses the node and counts the broken promise; the one that reaches the limit is slashed and the count starts anew.
+/// Pauses the node and counts the broken promise; the one that reaches the limit is slashed and the count restarts.
 fn break_promise(node: &mut Node, lease: &Lease, node_key: Address, now: i64) -> Result<(NodeFlagsChanged, Slash)> {
     let before = node.flags;
     node.flags |= NODE_FLAG_PAUSED;

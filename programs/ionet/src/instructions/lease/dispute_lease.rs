@@ -7,7 +7,7 @@ use crate::state::{Cluster, Lease};
 use crate::{clock, emit_event, math};
 
 /// Holds the payment of intervals `from..to` until each is defended with the challenge its node was sent, or refunded.
-/// Renter or session key; a bond is locked in the cluster's budget, which the supplier wins for what he defends.
+/// Renter or session key; a bond is locked in the cluster's budget, which the supplier wins for what they defend.
 pub fn handler(ctx: &mut Context<SessionAction>, from: u32, to: u32) -> Result<()> {
     let (now, slot) = clock::now_and_slot()?;
     let by = *ctx.accounts.authority.address();
@@ -42,8 +42,8 @@ pub fn handler(ctx: &mut Context<SessionAction>, from: u32, to: u32) -> Result<(
     Ok(())
 }
 
-/// The present session key must have been able to send a challenge in each interval; otherwise there is nothing that the
-/// supplier could show.
+/// The present session key must have been able to send a challenge in each interval; otherwise there is nothing that
+/// the supplier could show.
 fn check_challenged(cluster: &Cluster, lease: &Lease, from: u32, to: u32) -> Result<()> {
     let challenged = cluster.session_key != Address::default()
         && lease.interval_start(from) >= cluster.session_changed_at

@@ -27,7 +27,7 @@ pub struct EndLease {
 
 /// Ends a running lease. After `fault_after_secs` of missed time anyone may, as the supplier's fault; before that only
 /// the renter, who then pays the minimum charge if nothing was missed and, once disputes are decided, nothing refunded:
-/// an open dispute alone saves him nothing (`Lease::payable_secs`).
+/// an open dispute alone saves them nothing (`Lease::payable_secs`).
 pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
     let now = clock::now()?;
     let by = *ctx.accounts.authority.address();

@@ -25,8 +25,8 @@ pub struct LeaveLease {
     pub lease: Box<Account<Lease>>,
 }
 
-/// The supplier must have proven the intervals without a challenge. They stay disputable and cannot be defended, so saying
-/// this falsely loses their pay.
+/// The supplier must have proven the intervals without a challenge. They stay disputable and cannot be defended, so
+/// saying this falsely loses their pay.
 pub fn handler(ctx: &mut Context<LeaveLease>) -> Result<()> {
     let (now, slot) = clock::now_and_slot()?;
     let by = *ctx.accounts.owner.address();

@@ -29,7 +29,7 @@ pub struct ReportMissed {
     /// Burn vault of IO.
     #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
     pub burn_vault: Box<Account<TokenAccount>>,
-    /// CHECK: the associated IO account of the cluster's payer; where it does not exist his part is burned.
+    /// CHECK: the associated IO account of the cluster's payer; where it does not exist their part is burned.
     #[account(mut)]
     pub renter_io: UncheckedAccount,
     /// The reporter's IO account; absent = no reward wanted.

@@ -37,8 +37,9 @@ pub struct SettleLease {
     pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
-/// Pays what is proven and can no longer be disputed, ends a dispute that nobody defended in time, and a lease whose time
-/// is over. Anyone. Amounts are cumulative, so calling it often or once pays the same; with nothing to do it does nothing.
+/// Pays what is proven and can no longer be disputed, ends a dispute that nobody defended in time, and a lease whose
+/// time is over. Anyone. Amounts are cumulative, so calling it often or once pays the same; with nothing to do it does
+/// nothing.
 pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
     let (now, slot) = clock::now_and_slot()?;
     require!(ctx.accounts.lease.has_run(), IonetError::WrongLeaseState);

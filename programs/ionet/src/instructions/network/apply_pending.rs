@@ -18,8 +18,8 @@ pub struct ApplyPending {
     pub network: Box<Account<Network>>,
 }
 
-/// Puts everything that is due into effect. Anyone; a new authority only by itself, so that it cannot be handed to a key
-/// that nobody holds.
+/// Puts everything that is due into effect. Anyone; a new authority only by itself, so that it cannot be handed to a
+/// key that nobody holds.
 pub fn handler(ctx: &mut Context<ApplyPending>) -> Result<()> {
     let now = clock::now()?;
     let caller = *ctx.accounts.caller.address();

@@ -18,7 +18,7 @@ pub struct RetireNode {
     /// The node.
     #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
     pub node: Box<Account<Node>>,
-    /// The owner's stake; absent when he has none.
+    /// The owner's stake; absent when they have none.
     #[account(
         mut,
         constraint((position.node == *node.address() && position.staker == *owner.address()) @ IonetError::WrongPosition),

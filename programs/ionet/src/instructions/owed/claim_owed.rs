@@ -27,8 +27,8 @@ pub struct ClaimOwed {
     pub token_program: Program<Token>,
 }
 
-/// Pays out what was kept for a wallet that could not receive, to an account of its choice, and closes the owed account;
-/// its rent goes to the owner. Owner.
+/// Pays out what was kept for a wallet that could not receive, to an account of its choice, and closes the owed
+/// account; its rent goes to the owner. Owner.
 pub fn handler(ctx: &mut Context<ClaimOwed>) -> Result<()> {
     let at = clock::now()?;
     let accounts = &mut ctx.accounts;

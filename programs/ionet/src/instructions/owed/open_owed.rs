@@ -15,7 +15,7 @@ pub struct OpenOwed {
     /// The mint.
     #[account(constraint(network.admits(mint.address()) @ IonetError::WrongMint))]
     pub mint: Box<Account<Mint>>,
-    /// CHECK: any wallet; whose payments this account receives while he cannot.
+    /// CHECK: any wallet; whose payments this account receives while they cannot.
     pub owner: UncheckedAccount,
     /// The wallet's owed account.
     #[account(init, payer = payer, seeds = [b"owed", mint.address().as_ref(), owner.address().as_ref()], bump, token::mint = mint, token::authority = network)]

@@ -16,7 +16,7 @@ pub struct ClaimRewards {
     /// The node.
     #[account(mut)]
     pub node: Box<Account<Node>>,
-    /// The staker's; the owner, whose rewards stand in the node, needs none.
+    /// The staker's; the owner, whose rewards are in the node, needs none.
     #[account(mut, constraint(position.node == *node.address() @ IonetError::WrongPosition))]
     pub position: Option<Box<Account<StakePosition>>>,
     /// CHECK: the position's staker; without a position the node's owner.
@@ -29,12 +29,12 @@ pub struct ClaimRewards {
     pub to: UncheckedAccount,
     /// Moves tokens.
     pub token_program: Program<Token>,
-    /// The staker's owed account; only when his associated account cannot receive.
+    /// The staker's owed account; only when their associated account cannot receive.
     #[account(mut)]
     pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
-/// Pays a staker his rewards. Anyone may push it, also on a frozen or retired node.
+/// Pays a staker their rewards. Anyone may push it, also on a frozen or retired node.
 pub fn handler(ctx: &mut Context<ClaimRewards>) -> Result<()> {
     let now = clock::now()?;
     let accounts = &mut ctx.accounts;

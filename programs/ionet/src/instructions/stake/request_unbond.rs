@@ -25,7 +25,8 @@ pub struct RequestUnbond {
 }
 
 /// Moves stake to the unbonding pool: it stops counting for new leases at once and stays slashable until it matures.
-/// Staker; never refused while a ticket is free; a co-staker gives notice first. `amount` in base units of IO; more than is bonded means all of it.
+/// Staker; never refused while a ticket is free; a co-staker gives notice first. `amount` in base units of IO; more
+/// than is bonded means all of it.
 pub fn handler(ctx: &mut Context<RequestUnbond>, amount: u64) -> Result<()> {
     require!(amount > 0, IonetError::ZeroAmount);
     let now = clock::now()?;

@@ -39,7 +39,7 @@ pub struct Stake {
 }
 
 /// Bonds IO to a node: its owner's, or a co-staker's while the owner shares rewards. `amount` in base units of IO.
-/// While a case has the node frozen only the owner may put IO in, as a refill outside the shares; afterwards his next
+/// While a case has the node frozen only the owner may put IO in, as a refill outside the shares; afterwards their next
 /// stake, also of nothing and also on a retired node, turns the refill into shares.
 pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let staker = *ctx.accounts.staker.address();

@@ -30,7 +30,7 @@ pub struct Withdraw {
     pub to: UncheckedAccount,
     /// Moves tokens.
     pub token_program: Program<Token>,
-    /// The staker's owed account; only when his associated account cannot receive.
+    /// The staker's owed account; only when their associated account cannot receive.
     #[account(mut)]
     pub owed: Option<Box<Account<TokenAccount>>>,
 }

@@ -48,8 +48,8 @@ impl Lease {
         self.disputed_for(now, slot) >= u64::from(self.defend_window_secs)
     }
 
-    /// Counts an opened interval as served and gives the supplier his part of the bond. Later intervals that were passed
-    /// over stay undefended.
+    /// Counts an opened interval as served and gives the supplier their part of the bond. Later intervals that were
+    /// passed over stay undefended.
     #[inline(never)]
     pub fn defend(&mut self, interval: u32, served_secs: u32) -> Result<u64> {
         require!(interval >= self.dispute_from && interval < self.dispute_to, IonetError::WrongEvidence);

@@ -7,7 +7,7 @@ use crate::constants::RING;
 use crate::error::IonetError;
 use crate::math::{add, add_time, secs_between};
 
-/// Stands in the ring for an interval whose seconds a dispute has taken out of it.
+/// In the ring, an interval whose seconds a dispute has taken out of it.
 #[constant]
 pub const TAKEN: u32 = u32::MAX;
 

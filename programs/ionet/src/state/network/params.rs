@@ -17,10 +17,11 @@ pub const PROFILE_LOCAL: u8 = 1;
 pub const MAX_WAIT_SECS: u32 = 90 * 86_400;
 /// Shortest timelock of the mainnet profile.
 const MIN_TIMELOCK_SECS: u32 = 86_400;
-/// What a price may be off at most, and what a mint or redemption may leave in the backing, whatever the parameters say.
+/// What a price may be off at most, and what a mint or redemption may leave in the backing, whatever the parameters
+/// say.
 const MAX_PRICE_BPS: u16 = 500;
-/// Longest window of the limiters, least part of the supply that can be redeemed in it, and longest wait for redemption at
-/// the last rate: IOSD must stay redeemable whatever the parameters say.
+/// Longest window of the limiters, least part of the supply that can be redeemed in it, and longest wait for redemption
+/// at the last rate: IOSD must stay redeemable whatever the parameters say.
 const MAX_LIMITER_SECS: u32 = 86_400;
 const MIN_REDEEM_BPS: u16 = 100;
 const MAX_LAST_RATE_SECS: u32 = 7 * 86_400;

@@ -27,8 +27,8 @@ impl Pool {
         Ok(shares)
     }
 
-    /// Like `deposit`, for stake on its way out, which must not be refused: an amount too small for a share stays in the
-    /// pool for nothing.
+    /// Like `deposit`, for stake on its way out, which must not be refused: an amount too small for a share stays in
+    /// the pool for nothing.
     #[inline(never)]
     pub fn absorb(&mut self, amount: u64) -> Result<u128> {
         let (numerator, denominator) = self.rate()?;
@@ -60,8 +60,8 @@ impl Pool {
         Ok(math::mul_div_ceil(u128::from(amount), numerator, denominator)?.min(held))
     }
 
-    /// Takes `amount` from everyone alike. A pool of which nothing worth a share is left starts a new era; the crumb, if
-    /// any, stays in the pool and belongs to whoever stakes next.
+    /// Takes `amount` from everyone alike. A pool of which nothing worth a share is left starts a new era; the crumb,
+    /// if any, stays in the pool and belongs to the next staker.
     pub fn slash(&mut self, amount: u64) -> Result<()> {
         self.amount = math::sub(self.amount, amount)?;
         let most = u128::from(self.amount).saturating_mul(MAX_SHARES_PER_UNIT);

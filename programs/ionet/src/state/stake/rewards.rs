@@ -1,6 +1,6 @@
 //! What a node's stakers share besides the stake itself: how much co-stakers may hold, and rewards. The co-stakers'
 //! rewards run through an accumulator per share, so funding costs the same for one co-staker or thousands; a position
-//! settles whenever its shares change. The owner's part stands in the node.
+//! settles whenever its shares change. The owner's part is in the node.
 //!
 //! `co_rewards` is what the vault holds for co-stakers, `co_settled` the part of it that positions have settled and not
 //! claimed. The rest belongs to shares that have not settled yet, so without co-stakers' shares it belongs to nobody:
