@@ -9,7 +9,7 @@ from typing import Any
 
 import postgres
 from bench.figures import Figures, count
-from indexer.recording import Played, record, record_trust
+from indexer.recording import Played, record, record_conflicts
 from indexer.tables_of import tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.pipeline import Pipeline
@@ -21,7 +21,7 @@ def measure() -> Figures:
 
 
 async def _measure() -> Figures:
-    stories: list[Played] = [await record(), await record_trust()]  # between them every event of the program happens
+    stories: list[Played] = [await record(), await record_conflicts()]  # between them every event of the program happens
     drift, batch = 0, list[str]()
     with postgres.server() as server:
         for number, played in enumerate(stories):

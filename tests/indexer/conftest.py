@@ -8,7 +8,7 @@ import postgres
 import pytest
 import pytest_asyncio
 from indexer.api_server import RecordedAccounts, fill, served
-from indexer.recording import Recording, TrustRecording, record, record_trust
+from indexer.recording import ConflictRecording, Recording, record, record_conflicts
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.store import Writer
 
@@ -56,9 +56,9 @@ def recording() -> Recording:
 
 
 @pytest.fixture(scope="session")
-def trust() -> TrustRecording:
-    """The story of money and trust, likewise."""
-    return asyncio.run(record_trust())
+def conflicts() -> ConflictRecording:
+    """The story of money and conflicts, likewise."""
+    return asyncio.run(record_conflicts())
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from indexer.conflicts import ConflictStory, tell_of_conflicts
 from indexer.story import Story, tell
-from indexer.trust import TrustStory, tell_of_trust
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen
@@ -45,10 +45,10 @@ class Recording(Played):
 
 
 @dataclass(frozen=True)
-class TrustRecording(Played):
+class ConflictRecording(Played):
     """A market with its disputes, cases, co-stakers, currencies and changes of rules."""
 
-    story: TrustStory
+    story: ConflictStory
 
 
 class RecordedSource:
@@ -82,10 +82,10 @@ async def record() -> Recording:
     return Recording(played.raw, played.heads, played.accounts, story)
 
 
-async def record_trust() -> TrustRecording:
-    """Play the story of money and trust."""
-    played, story = await _play(tell_of_trust)
-    return TrustRecording(played.raw, played.heads, played.accounts, story)
+async def record_conflicts() -> ConflictRecording:
+    """Play the story of money and conflicts."""
+    played, story = await _play(tell_of_conflicts)
+    return ConflictRecording(played.raw, played.heads, played.accounts, story)
 
 
 async def _play(play: Callable[[Market], Awaitable[T]]) -> tuple[Played, T]:

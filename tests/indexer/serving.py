@@ -1,4 +1,4 @@
-"""Leases whose time is challenged, proven, disputed and defended, step by step; for the story of trust."""
+"""Leases whose time is challenged, proven, disputed and defended, step by step; for the story of conflicts."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexer.recording import PROGRAM_ID, Recording, TrustRecording
+from indexer.recording import PROGRAM_ID, ConflictRecording, Recording
 from ionet import base58
 from ionet.codec import EVENT_TAG
 from ionet.program import PROGRAM
@@ -18,13 +18,13 @@ def booked(recording: Recording) -> Transaction:
     return recording.transactions[names.index(["LeaseBooked", "LeaseBooked"])]
 
 
-def test_every_event_of_the_program_happens_in_a_recording(recording: Recording, trust: TrustRecording) -> None:
-    transactions = [*recording.transactions, *trust.transactions]
+def test_every_event_of_the_program_happens_in_a_recording(recording: Recording, conflicts: ConflictRecording) -> None:
+    transactions = [*recording.transactions, *conflicts.transactions]
     seen = {type(event.value).__name__ for item in transactions for event in decode(item, PROGRAM.codec)}
     assert seen == {item.name for item in PROGRAM.codec.idl.events}
 
 
-@pytest.mark.parametrize("story", ["recording", "trust"])
+@pytest.mark.parametrize("story", ["recording", "conflicts"])
 def test_every_entity_is_numbered_without_holes(story: str, request: pytest.FixtureRequest) -> None:
     last: dict[str, int] = {}
     for item in request.getfixturevalue(story).transactions:

@@ -9,9 +9,9 @@ import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
+from indexer.conflicts import call
 from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
-from indexer.trust import call
 from ionet import addresses
 from ionet.generated import pdas
 from ionet.program import PROGRAM

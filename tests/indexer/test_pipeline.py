@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from indexer.recording import Played, Recording, TrustRecording
+from indexer.recording import ConflictRecording, Played, Recording
 from indexer.tables_of import CHAIN, tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
@@ -27,14 +27,14 @@ def pipeline(writer: Writer) -> Pipeline:
 
 
 @pytest.fixture(params=["market"])
-def played(request: pytest.FixtureRequest, recording: Recording, trust: TrustRecording) -> Played:
+def played(request: pytest.FixtureRequest, recording: Recording, conflicts: ConflictRecording) -> Played:
     """One of the recorded histories."""
-    return {"market": recording, "trust": trust}[request.param]
+    return {"market": recording, "conflicts": conflicts}[request.param]
 
 
 def both(*seeds: int) -> pytest.MarkDecorator:
-    """The ordinary days with every seed, the story of trust with the first two."""
-    cases = [("market", seed) for seed in seeds] + [("trust", seed) for seed in seeds[:2]]
+    """The ordinary days with every seed, the story of conflicts with the first two."""
+    cases = [("market", seed) for seed in seeds] + [("conflicts", seed) for seed in seeds[:2]]
     return pytest.mark.parametrize(("played", "seed"), cases, indirect=["played"])
 
 
@@ -131,7 +131,7 @@ async def test_undone_slots_leave_no_trace(
     assert await tables_of(dsn) == expected
 
 
-@pytest.mark.parametrize("played", ["market", "trust"], indirect=True)
+@pytest.mark.parametrize("played", ["market", "conflicts"], indirect=True)
 async def test_rebuild_gives_identical_rows(
     played: Played, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
 ) -> None:

@@ -83,7 +83,7 @@ def test_node_commands_ok(shell: Shell, town: Town, node: str) -> None:
     assert positions[0]["staker"] == town.address("supplier")
     assert node in shell.run("node", "list").stdout
     code, message = shell.refused("node", "pause", node, keypair=town.file("renter"))
-    assert (code, message) == (3, "error: Only the node's owner may do this. (NotNodeOwner, 6023)\n")
+    assert (code, message) == (3, "error: Only the node's owner may do this. (NotNodeOwner, 6022)\n")
 
 
 def test_unsigned_ok(shell: Shell, town: Town, node: str) -> None:

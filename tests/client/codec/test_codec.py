@@ -102,7 +102,7 @@ def test_spare_account_bytes_ok_but_not_in_events() -> None:
 
 
 def test_wrong_account_type_fails() -> None:
-    with pytest.raises(DecodeError, match="no Lease"):
+    with pytest.raises(DecodeError, match="not a Lease"):
         CODEC.decode_account(bytes(500), CODEC.account_class("Lease"))
     with pytest.raises(DecodeError, match="Lease: unpack_from requires"):
         CODEC.decode_any_account(CODEC.account_discriminator(CODEC.account_class("Lease")) + bytes(50))

@@ -100,8 +100,8 @@ async def test_program_error_is_typed_fails(network: Chain) -> None:
     machine = await hireable_node(supplier)
     with pytest.raises(NotNodeOwner) as refused:
         await other.client.node.pause(machine.node)
-    assert refused.value.code == 6023
-    assert str(refused.value) == "Only the node's owner may do this. (NotNodeOwner, 6023)"
+    assert refused.value.code == 6022
+    assert str(refused.value) == "Only the node's owner may do this. (NotNodeOwner, 6022)"
     assert refused.value.program == str(network.client().program.id)
     assert refused.value.index == 1  # behind the compute budget
 

@@ -117,5 +117,5 @@ async def test_signatures_at_hand_are_filled_in_ok() -> None:
 
 @pytest.mark.parametrize("text", ["", "####", "aGVsbG8="])
 def test_no_transaction_fails(text: str) -> None:
-    with pytest.raises(WalletError, match="no base64 of a transaction"):
+    with pytest.raises(WalletError, match="not a transaction in base64"):
         read_signed(text)

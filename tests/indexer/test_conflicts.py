@@ -1,4 +1,4 @@
-"""The story of money and trust in the tables: what the events say is what the accounts hold."""
+"""The story of money and conflicts in the tables: what the events say is what the accounts hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from indexer.api_server import RecordedAccounts
-from indexer.recording import Recording, TrustRecording
+from indexer.recording import ConflictRecording, Recording
 from indexer.tables_of import FACTS, STATES, tables_of
 from ionet.generated.accounts import Cluster, Iosd, Lease, Node
 from ionet.program import PROGRAM
@@ -22,17 +22,17 @@ from ionet_indexer.topics.nodes import COUNTED_STAKE
 
 
 @pytest_asyncio.fixture
-async def reader(trust: TrustRecording, writer: Writer, dsn: str) -> AsyncIterator[Reader]:
+async def reader(conflicts: ConflictRecording, writer: Writer, dsn: str) -> AsyncIterator[Reader]:
     await writer.start("chain", "program")
     pipeline = Pipeline(writer, PROGRAM.codec)
-    transactions = trust.transactions
-    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(trust.heads.confirmed, -1))
+    transactions = conflicts.transactions
+    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(conflicts.heads.confirmed, -1))
     async with Reader.open(dsn) as opened:
         yield opened
 
 
-async def test_every_row_agrees_with_its_account(trust: TrustRecording, reader: Reader) -> None:
-    assert await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec) == []
+async def test_every_row_agrees_with_its_account(conflicts: ConflictRecording, reader: Reader) -> None:
+    assert await reconcile(reader, RecordedAccounts(conflicts), PROGRAM.codec) == []
 
 
 @pytest.mark.usefixtures("reader")
@@ -71,11 +71,11 @@ async def test_between_the_two_stories_every_table_has_rows(recording: Recording
     ],
 )
 async def test_a_wrong_row_is_found(
-    table: str, column: str, value: str, trust: TrustRecording, reader: Reader, dsn: str
+    table: str, column: str, value: str, conflicts: ConflictRecording, reader: Reader, dsn: str
 ) -> None:
     chosen = {
-        "nodes": f"node = '{trust.story.shared.address}'",
-        "leases": f"lease = '{trust.story.disputed}'",
+        "nodes": f"node = '{conflicts.story.shared.address}'",
+        "leases": f"lease = '{conflicts.story.disputed}'",
         "clusters": "status = 'open' AND currency = 'IO'",
         "models": "code = 2",
     }
@@ -85,13 +85,13 @@ async def test_a_wrong_row_is_found(
         assert await connection.execute(sql) == "UPDATE 1"
     finally:
         await connection.close()
-    drifts = await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec)
+    drifts = await reconcile(reader, RecordedAccounts(conflicts), PROGRAM.codec)
     assert [(drift.table, drift.column) for drift in drifts] == [(table, column)]
 
 
-async def test_the_facts_add_up_to_what_the_accounts_hold(trust: TrustRecording, reader: Reader) -> None:
+async def test_the_facts_add_up_to_what_the_accounts_hold(conflicts: ConflictRecording, reader: Reader) -> None:
     """Books from events: sums of single facts against the accounts, not against folded rows."""
-    accounts = {key: PROGRAM.codec.decode_any_account(data) for key, data in trust.accounts.items() if data}
+    accounts = {key: PROGRAM.codec.decode_any_account(data) for key, data in conflicts.accounts.items() if data}
     (iosd,) = (each for each in accounts.values() if isinstance(each, Iosd))
     async with reader.snapshot() as snapshot:
 
@@ -115,7 +115,7 @@ async def test_the_facts_add_up_to_what_the_accounts_hold(trust: TrustRecording,
             slashed = await total("amount", "slashes", mine)
             # Closing the vault burns what belongs to nobody: roundings, and no unit more than there are claims.
             crumbs = staked - withdrawn - slashed - node.bonded.amount - node.unbonding.amount
-            assert 0 <= crumbs <= (key == str(trust.story.shared.address)) * 5
+            assert 0 <= crumbs <= (key == str(conflicts.story.shared.address)) * 5
             assert 0 <= added - claimed - node.owner_rewards - node.co_rewards <= 5
         for key, cluster in ((key, each) for key, each in accounts.items() if isinstance(each, Cluster)):
             assert await total("supplier_amount + bond", "payments", f"cluster = '{key}'") == cluster.paid
@@ -125,8 +125,8 @@ async def test_the_facts_add_up_to_what_the_accounts_hold(trust: TrustRecording,
             assert defended - await total("bond", "payments", f"lease = '{key}'") == lease.bond_due
 
 
-async def test_the_launcher_sees_what_is_in_dispute(trust: TrustRecording, reader: Reader) -> None:
-    story = trust.story
+async def test_the_launcher_sees_what_is_in_dispute(conflicts: ConflictRecording, reader: Reader) -> None:
+    story = conflicts.story
     async with reader.snapshot() as snapshot:
         rows = await snapshot.fetch("SELECT lease, dispute_from, dispute_to, defend_by FROM lease_work")
         ends = await snapshot.one("SELECT defend_by FROM disputes WHERE lease = $1", str(story.disputed))
@@ -137,7 +137,7 @@ async def test_the_launcher_sees_what_is_in_dispute(trust: TrustRecording, reade
 
 
 async def test_tables_older_than_the_schema_are_folded_again(
-    trust: TrustRecording, writer: Writer, reader: Reader, dsn: str
+    conflicts: ConflictRecording, writer: Writer, reader: Reader, dsn: str
 ) -> None:
     """What a database looks like after the migration: the old columns filled, the new ones at their defaults."""
     right = await tables_of(dsn)
@@ -152,7 +152,7 @@ async def test_tables_older_than_the_schema_are_folded_again(
     await Pipeline(writer, PROGRAM.codec).rebuild()
     assert not await writer.refold_due()
     assert await tables_of(dsn) == right
-    assert await reconcile(reader, RecordedAccounts(trust), PROGRAM.codec) == []
+    assert await reconcile(reader, RecordedAccounts(conflicts), PROGRAM.codec) == []
 
 
 async def test_stake_is_counted_as_the_program_counts_it(dsn: str) -> None:

@@ -132,7 +132,7 @@ def test_case_ok(village: Village, node: str, tmp_path: Path) -> None:
     assert village.event("supplier", "stake", "add", node, "7")["event"] == "StakeRefilled"
     assert village.event("supplier", "case", "appeal", case, "--answer", "ab" * 32)["appeal_hash"] == "ab" * 32
     code, message = village.refused(None, "case", "decide", case, "--bps", "10001")
-    assert (code, "no number of basis points" in message) == (1, True)
+    assert (code, "not a number of basis points" in message) == (1, True)
     assert "NotArbiter" in village.refused("guest", "case", "dismiss", case)[1]
     events = village.json(None, "case", "decide", case, "--bps", "100")["events"]
     assert [event["event"] for event in events] == ["CaseDecided", "NodeSlashed"]
@@ -141,7 +141,7 @@ def test_case_ok(village: Village, node: str, tmp_path: Path) -> None:
 
 
 def test_co_staking_ok(village: Village, node: str) -> None:
-    assert "no number of basis points" in village.refused("supplier", "stake", "terms", node, "10001")[1]
+    assert "not a number of basis points" in village.refused("supplier", "stake", "terms", node, "10001")[1]
     assert village.event("supplier", "stake", "terms", node, "5000")["share"] == 5000
     village.json("guest", "stake", "add", node, "100")
     assert village.event("guest", "stake", "fund", node, "10")["amount"] == "1000000000"

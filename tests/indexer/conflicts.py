@@ -24,7 +24,7 @@ POOR = key("a wallet without token accounts")
 
 
 @dataclass
-class TrustStory:
+class ConflictStory:
     """What happened, for tests to look up."""
 
     shared: Machine  # co-staked, accused twice, retired
@@ -41,7 +41,7 @@ async def call(client: Client, name: str, accounts: dict[str, Pubkey], *signers:
     return await client.send([instruction], signers=[KeypairSigner(each) for each in signers])
 
 
-async def tell_of_trust(market: Market) -> TrustStory:
+async def tell_of_conflicts(market: Market) -> ConflictStory:
     """Play the history."""
     await _new_rules(market)
     shared = await _co_stake(market)
@@ -53,7 +53,7 @@ async def tell_of_trust(market: Market) -> TrustStory:
     await _iosd(market, service.usdc)
     await _retire(market, shared)
     disputed = await _disputed(service)
-    return TrustStory(shared, paid_in_io, refunded, left, disputed, market.renter.address)
+    return ConflictStory(shared, paid_in_io, refunded, left, disputed, market.renter.address)
 
 
 async def _new_rules(market: Market) -> None:

@@ -1,4 +1,4 @@
-"""The API over the story of money and trust."""
+"""The API over the story of money and conflicts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from indexer.api_server import RecordedAccounts, fill, served
-from indexer.recording import TrustRecording
+from indexer.recording import ConflictRecording
 from indexer.serving import leaves_of, results_of
 from ionet.leaves import send_upload, sign_upload
 from ionet.rules import merkle
@@ -25,10 +25,10 @@ LISTS = (
 
 
 @pytest.fixture(scope="module")
-def api(server: EmbeddedPostgres, trust: TrustRecording) -> Iterator[httpx2.Client]:
+def api(server: EmbeddedPostgres, conflicts: ConflictRecording) -> Iterator[httpx2.Client]:
     async def prepare() -> str:
-        found = await create(server, "trust", "migrated")
-        await fill(found, trust, RecordedAccounts(trust))
+        found = await create(server, "conflicts", "migrated")
+        await fill(found, conflicts, RecordedAccounts(conflicts))
         return found
 
     with served(asyncio.run(prepare())) as address, httpx2.Client(base_url=address, timeout=60) as client:
@@ -80,8 +80,8 @@ def test_every_new_path_is_described(api: httpx2.Client) -> None:
     assert all(paths[f"/v1/{name}"]["get"]["description"] for name in LISTS)
 
 
-def test_disputes_say_what_came_of_them(api: httpx2.Client, trust: TrustRecording) -> None:
-    story = trust.story
+def test_disputes_say_what_came_of_them(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    story = conflicts.story
     defended, half = items(api, "disputes", lease=str(story.paid_in_io))
     assert (defended["outcome"], defended["defended_secs"], defended["refunded_secs"]) == ("defended", 6, 0)
     assert (half["outcome"], half["defended_secs"], half["refunded_secs"]) == ("refunded", 3, 3)
@@ -106,8 +106,8 @@ def test_disputes_say_what_came_of_them(api: httpx2.Client, trust: TrustRecordin
     assert (left["end_reason"], left["currency"]) == ("unchallenged", "IOSD")
 
 
-def test_an_interval_is_traced_to_what_was_really_paid_for_it(api: httpx2.Client, trust: TrustRecording) -> None:
-    lease = trust.story.paid_in_io
+def test_an_interval_is_traced_to_what_was_really_paid_for_it(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    lease = conflicts.story.paid_in_io
     traced = [trace(api, "device io", lease, interval) for interval in range(6)]
     assert [each["dispute"] for each in traced] == [None, "defended", "refunded", "defended", "defended", None]
     assert {each["currency"] for each in traced} == {"IO"}
@@ -122,8 +122,8 @@ def test_an_interval_is_traced_to_what_was_really_paid_for_it(api: httpx2.Client
     assert settled == [0, 1, None, 3, 2, 3]
 
 
-def test_what_is_in_dispute_is_not_paid(api: httpx2.Client, trust: TrustRecording) -> None:
-    lease = trust.story.disputed
+def test_what_is_in_dispute_is_not_paid(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    lease = conflicts.story.disputed
     traced = [trace(api, "device last", lease, interval) for interval in range(1, 4)]
     assert [each["dispute"] for each in traced] == ["open", "defended", None]
     assert [each["paid"] for each in traced] == ["0", "0", "0"]
@@ -175,21 +175,21 @@ def test_currencies_are_never_added_up(api: httpx2.Client) -> None:
     assert sum(int(node["earned"]) for node in nodes) == usdc + iosd
 
 
-def test_what_could_not_be_received_waits(api: httpx2.Client, trust: TrustRecording) -> None:
-    (paid,) = items(api, "payments", lease=str(trust.story.refunded))
+def test_what_could_not_be_received_waits(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    (paid,) = items(api, "payments", lease=str(conflicts.story.refunded))
     assert paid["owed"] is True
     claimed, owed = items(api, "owed", owner=paid["payout"])
-    assert (owed["reason"], owed["source"], owed["currency"]) == ("payment", str(trust.story.refunded), "USDC")
+    assert (owed["reason"], owed["source"], owed["currency"]) == ("payment", str(conflicts.story.refunded), "USDC")
     assert (claimed["kind"], claimed["amount"]) == ("claimed", owed["amount"]) == ("claimed", paid["supplier_amount"])
     (waiting,) = items(api, "owed-balances")
-    assert (waiting["owner"], waiting["currency"]) == (str(trust.story.waiting), "USDC")
+    assert (waiting["owner"], waiting["currency"]) == (str(conflicts.story.waiting), "USDC")
     assert get(api, "network")["item"]["currencies"][2]["owed"] == waiting["amount"]
     (refund,) = items(api, "owed", owner=waiting["owner"])
     assert refund["reason"] == "refund"
 
 
-def test_co_stakers_share_what_the_terms_say(api: httpx2.Client, trust: TrustRecording) -> None:
-    node = str(trust.story.shared.address)
+def test_co_stakers_share_what_the_terms_say(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    node = str(conflicts.story.shared.address)
     worse, better = items(api, "co-stake-terms", node=node)
     assert (better["share_before"], better["share"], better["pending_at"]) == (0, 5_000, None)
     assert (worse["share"], worse["pending_share"]) == (5_000, 1_000)
@@ -209,8 +209,8 @@ def test_co_stakers_share_what_the_terms_say(api: httpx2.Client, trust: TrustRec
     assert (item["flags"], item["vault_closed"], item["co_share_bps"]) == (["retired"], True, 1_000)
 
 
-def test_cases_and_their_slash(api: httpx2.Client, trust: TrustRecording) -> None:
-    cases = items(api, "cases", node=str(trust.story.shared.address))
+def test_cases_and_their_slash(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    cases = items(api, "cases", node=str(conflicts.story.shared.address))
     decided, dismissed = sorted(cases, key=lambda case: int(case["number"]))
     assert (decided["status"], decided["reason"], decided["bps"]) == ("decided", "false-proofs", 500)
     (slash,) = items(api, "slashes", reason="case")
