@@ -56,6 +56,21 @@ def lines_with(pattern: str) -> list[str]:
     ]
 
 
+# The faults of docs/development.md ("English") that a pattern can tell.
+FAULTS = [
+    r"\bso many\b",
+    r"\banew\b",
+    r"\b(he|his|him|himself)\b",
+    r"(?<!here )\bis no (valid|address|number|file|terminal|transaction|account|event|boolean|string|parameter|key)\b",
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_texts_are_free_of_the_listed_faults(fault: str) -> None:
+    naming = ("docs/development.md:", "tests/test_project.py:")
+    assert [line for line in lines_with(fault) if not line.startswith(naming)] == []
+
+
 @pytest.mark.parametrize("name", ["README.md", "LICENSE", "SECURITY.md", "CHANGELOG.md", "Anchor.toml", ".ci/run"])
 def test_the_project_has(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0

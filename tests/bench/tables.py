@@ -21,7 +21,10 @@ def measure() -> Figures:
 
 
 async def _measure() -> Figures:
-    stories: list[Played] = [await record(), await record_conflicts()]  # between them every event of the program happens
+    stories: list[Played] = [
+        await record(),
+        await record_conflicts(),
+    ]  # between them every event happens
     drift, batch = 0, list[str]()
     with postgres.server() as server:
         for number, played in enumerate(stories):
