@@ -1,7 +1,8 @@
 //! Account types by noun; seeds and rules are beside the type.
 //!
-//! Seeds are named here for signing and written out once more in `seeds = [b"…"]`: Anchor's IDL cannot resolve a path
-//! there, and clients derive addresses from the IDL. `tests/program/test_seeds.py` compares both.
+//! The seeds of singletons (the network, the books of IOSD, both mints) are written out in `seeds = [b"…"]`: from a
+//! literal Anchor computes the address when it compiles, which saves some 390 compute units wherever it is checked.
+//! `tests/program/test_seeds.py` compares these literals with the constants that sign.
 
 mod case;
 mod cluster;

@@ -104,6 +104,10 @@ pub struct Network {
 
 impl Network {
     pub const SEED: &'static [u8] = b"network";
+    /// Fee vault of a mint.
+    pub const FEES_SEED: &'static [u8] = b"fees";
+    /// Burn vault of a mint.
+    pub const BURN_SEED: &'static [u8] = b"burn";
     pub const VERSION: u8 = 1;
 
     /// A network with the parameters of its profile.

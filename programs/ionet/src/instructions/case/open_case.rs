@@ -23,7 +23,7 @@ pub struct OpenCase {
     #[account(
         init,
         payer = arbiter,
-        seeds = [b"case", node.address().as_ref(), &node.next_case.to_le_bytes()],
+        seeds = [Case::SEED, node.address().as_ref(), &node.next_case.to_le_bytes()],
         bump,
     )]
     pub case: Box<Account<Case>>,

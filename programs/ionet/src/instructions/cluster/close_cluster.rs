@@ -23,16 +23,16 @@ pub struct CloseCluster {
     #[account(mut)]
     pub cluster: Box<Account<Cluster>>,
     /// The cluster's escrow.
-    #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
+    #[account(mut, seeds = [Cluster::ESCROW_SEED, cluster.address().as_ref()], bump = cluster.escrow_bump)]
     pub escrow: Box<Account<TokenAccount>>,
     /// CHECK: at the address of the payer's associated account; need not exist.
     #[account(mut)]
     pub refund_to: UncheckedAccount,
     /// Fee vault of the mint.
-    #[account(mut, seeds = [b"fees", cluster.mint.as_ref()], bump)]
+    #[account(mut, seeds = [Network::FEES_SEED, cluster.mint.as_ref()], bump)]
     pub fee_vault: Box<Account<TokenAccount>>,
     /// Burn vault of the mint.
-    #[account(mut, seeds = [b"burn", cluster.mint.as_ref()], bump)]
+    #[account(mut, seeds = [Network::BURN_SEED, cluster.mint.as_ref()], bump)]
     pub burn_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,

@@ -19,13 +19,13 @@ pub struct OpenCluster {
     #[account(seeds = [b"network"], bump)]
     pub network: Box<Account<Network>>,
     /// Counts the renter's clusters.
-    #[account(init_if_needed, payer = renter, seeds = [b"renter", renter.address().as_ref()], bump)]
+    #[account(init_if_needed, payer = renter, seeds = [Renter::SEED, renter.address().as_ref()], bump)]
     pub renter_account: Box<Account<Renter>>,
     /// The cluster to be created.
     #[account(
         init,
         payer = renter,
-        seeds = [b"cluster", renter.address().as_ref(), &id.to_le_bytes()],
+        seeds = [Cluster::SEED, renter.address().as_ref(), &id.to_le_bytes()],
         bump,
     )]
     pub cluster: Box<Account<Cluster>>,
@@ -33,7 +33,7 @@ pub struct OpenCluster {
     #[account(constraint(network.admits(mint.address()) @ IonetError::CurrencyNotSupported))]
     pub mint: Box<Account<Mint>>,
     /// Its escrow, created with it.
-    #[account(init, payer = renter, seeds = [b"escrow", cluster.address().as_ref()], bump, token::mint = mint, token::authority = cluster)]
+    #[account(init, payer = renter, seeds = [Cluster::ESCROW_SEED, cluster.address().as_ref()], bump, token::mint = mint, token::authority = cluster)]
     pub escrow: Box<Account<TokenAccount>>,
     /// The renter's tokens.
     #[account(mut)]

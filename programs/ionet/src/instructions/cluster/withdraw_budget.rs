@@ -15,7 +15,7 @@ pub struct WithdrawBudget {
     #[account(mut, constraint(cluster.renter == *renter.address() @ IonetError::NotRenter))]
     pub cluster: Box<Account<Cluster>>,
     /// The cluster's escrow.
-    #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
+    #[account(mut, seeds = [Cluster::ESCROW_SEED, cluster.address().as_ref()], bump = cluster.escrow_bump)]
     pub escrow: Box<Account<TokenAccount>>,
     /// The payer's associated account.
     #[account(mut)]

@@ -22,7 +22,7 @@ pub struct Burn {
     )]
     pub mint: Box<Account<Mint>>,
     /// Burn vault of the mint.
-    #[account(mut, seeds = [b"burn", mint.address().as_ref()], bump)]
+    #[account(mut, seeds = [Network::BURN_SEED, mint.address().as_ref()], bump)]
     pub burn_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,

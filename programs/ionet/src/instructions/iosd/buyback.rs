@@ -28,7 +28,7 @@ pub struct Buyback {
     #[account(mut, constraint(*to.mint() == network.usdc_mint @ IonetError::WrongTokenMint))]
     pub to: Box<Account<TokenAccount>>,
     /// Fee vault of the mint.
-    #[account(mut, seeds = [b"fees", network.usdc_mint.as_ref()], bump)]
+    #[account(mut, seeds = [Network::FEES_SEED, network.usdc_mint.as_ref()], bump)]
     pub fee_vault: Box<Account<TokenAccount>>,
     /// CHECK: a Pyth price update; the oracle module checks it.
     pub price_update: UncheckedAccount,

@@ -34,7 +34,7 @@ pub struct AddLease {
     #[account(
         init,
         payer = renter,
-        seeds = [b"lease", node.address().as_ref(), &node.next_lease_number.to_le_bytes()],
+        seeds = [Lease::SEED, node.address().as_ref(), &node.next_lease_number.to_le_bytes()],
         bump,
     )]
     pub lease: Box<Account<Lease>>,

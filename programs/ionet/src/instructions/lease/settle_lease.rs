@@ -25,7 +25,7 @@ pub struct SettleLease {
     )]
     pub lease: Box<Account<Lease>>,
     /// The cluster's escrow.
-    #[account(mut, seeds = [b"escrow", cluster.address().as_ref()], bump = cluster.escrow_bump)]
+    #[account(mut, seeds = [Cluster::ESCROW_SEED, cluster.address().as_ref()], bump = cluster.escrow_bump)]
     pub escrow: Box<Account<TokenAccount>>,
     /// CHECK: the associated account of the node's payout wallet; it need not exist.
     #[account(mut)]

@@ -16,10 +16,10 @@ pub struct InitVaults {
     #[account(constraint(network.admits(mint.address()) @ IonetError::WrongMint))]
     pub mint: Box<Account<Mint>>,
     /// Fee vault of the mint.
-    #[account(init, payer = payer, seeds = [b"fees", mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
+    #[account(init, payer = payer, seeds = [Network::FEES_SEED, mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
     pub fee_vault: Box<Account<TokenAccount>>,
     /// Burn vault of the mint.
-    #[account(init, payer = payer, seeds = [b"burn", mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
+    #[account(init, payer = payer, seeds = [Network::BURN_SEED, mint.address().as_ref()], bump, token::mint = mint, token::authority = network)]
     pub burn_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,

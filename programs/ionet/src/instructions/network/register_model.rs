@@ -18,7 +18,7 @@ pub struct RegisterModel {
     #[account(seeds = [b"network"], bump, constraint(network.authority == *authority.address() @ IonetError::NotAuthority))]
     pub network: Box<Account<Network>>,
     /// The model to be created.
-    #[account(init, payer = authority, seeds = [b"model", &code.to_le_bytes()], bump)]
+    #[account(init, payer = authority, seeds = [DeviceModel::SEED, &code.to_le_bytes()], bump)]
     pub model: Box<Account<DeviceModel>>,
     /// Creates accounts.
     pub system_program: Program<System>,

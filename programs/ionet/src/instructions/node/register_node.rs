@@ -22,16 +22,16 @@ pub struct RegisterNode {
     #[account(seeds = [b"network"], bump)]
     pub network: Box<Account<Network>>,
     /// The device model.
-    #[account(seeds = [b"model", &model_code.to_le_bytes()], bump = model.bump)]
+    #[account(seeds = [DeviceModel::SEED, &model_code.to_le_bytes()], bump = model.bump)]
     pub model: Box<Account<DeviceModel>>,
     /// The node to be created.
-    #[account(init, payer = owner, seeds = [b"node", device_key.address().as_ref()], bump)]
+    #[account(init, payer = owner, seeds = [Node::SEED, device_key.address().as_ref()], bump)]
     pub node: Box<Account<Node>>,
     /// IO.
     #[account(address = network.io_mint @ IonetError::WrongMint)]
     pub io_mint: Box<Account<Mint>>,
     /// Its stake vault, created with it.
-    #[account(init, payer = owner, seeds = [b"stake", node.address().as_ref()], bump, token::mint = io_mint, token::authority = node)]
+    #[account(init, payer = owner, seeds = [Node::STAKE_SEED, node.address().as_ref()], bump, token::mint = io_mint, token::authority = node)]
     pub stake_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,

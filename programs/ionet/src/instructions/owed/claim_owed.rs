@@ -3,6 +3,7 @@ use anchor_spl::token::{Mint, Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::OwedClaimed;
+use crate::payout::OWED_SEED;
 use crate::state::Network;
 use crate::{clock, emit_event, token};
 
@@ -18,7 +19,7 @@ pub struct ClaimOwed {
     /// The mint.
     pub mint: Box<Account<Mint>>,
     /// The wallet's owed account.
-    #[account(mut, seeds = [b"owed", mint.address().as_ref(), owner.address().as_ref()], bump)]
+    #[account(mut, seeds = [OWED_SEED, mint.address().as_ref(), owner.address().as_ref()], bump)]
     pub owed: Box<Account<TokenAccount>>,
     /// Any account of the mint, chosen by the owner.
     #[account(mut, constraint(to.mint() == mint.address() @ IonetError::WrongTokenMint))]

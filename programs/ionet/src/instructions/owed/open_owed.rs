@@ -2,6 +2,7 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{self, Mint, Token, TokenAccount};
 
 use crate::error::IonetError;
+use crate::payout::OWED_SEED;
 use crate::state::Network;
 
 #[derive(Accounts)]
@@ -18,7 +19,7 @@ pub struct OpenOwed {
     /// CHECK: any wallet; whose payments this account receives while they cannot.
     pub owner: UncheckedAccount,
     /// The wallet's owed account.
-    #[account(init, payer = payer, seeds = [b"owed", mint.address().as_ref(), owner.address().as_ref()], bump, token::mint = mint, token::authority = network)]
+    #[account(init, payer = payer, seeds = [OWED_SEED, mint.address().as_ref(), owner.address().as_ref()], bump, token::mint = mint, token::authority = network)]
     pub owed: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,

@@ -22,7 +22,7 @@ pub struct ClaimRewards {
     /// CHECK: the position's staker; without a position the node's owner.
     pub staker: UncheckedAccount,
     /// The node's stake vault.
-    #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
+    #[account(mut, seeds = [Node::STAKE_SEED, node.address().as_ref()], bump = node.stake_vault_bump)]
     pub stake_vault: Box<Account<TokenAccount>>,
     /// CHECK: at the address of the staker's associated IO account; need not exist.
     #[account(mut)]

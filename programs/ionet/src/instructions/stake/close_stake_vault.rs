@@ -19,10 +19,10 @@ pub struct CloseStakeVault {
     #[account(mut, address = node.owner @ IonetError::WrongRentPayer)]
     pub owner: UncheckedAccount,
     /// The node's stake vault.
-    #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
+    #[account(mut, seeds = [Node::STAKE_SEED, node.address().as_ref()], bump = node.stake_vault_bump)]
     pub stake_vault: Box<Account<TokenAccount>>,
     /// Burn vault of IO.
-    #[account(mut, seeds = [b"burn", network.io_mint.as_ref()], bump)]
+    #[account(mut, seeds = [Network::BURN_SEED, network.io_mint.as_ref()], bump)]
     pub burn_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,

@@ -18,7 +18,7 @@ pub struct FundRewards {
     #[account(mut)]
     pub node: Box<Account<Node>>,
     /// The node's stake vault.
-    #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
+    #[account(mut, seeds = [Node::STAKE_SEED, node.address().as_ref()], bump = node.stake_vault_bump)]
     pub stake_vault: Box<Account<TokenAccount>>,
     /// The payer's IO.
     #[account(mut)]

@@ -22,12 +22,12 @@ pub struct Stake {
     #[account(
         init_if_needed,
         payer = staker,
-        seeds = [b"position", node.address().as_ref(), staker.address().as_ref()],
+        seeds = [StakePosition::SEED, node.address().as_ref(), staker.address().as_ref()],
         bump,
     )]
     pub position: Box<Account<StakePosition>>,
     /// The node's stake vault.
-    #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
+    #[account(mut, seeds = [Node::STAKE_SEED, node.address().as_ref()], bump = node.stake_vault_bump)]
     pub stake_vault: Box<Account<TokenAccount>>,
     /// The staker's IO.
     #[account(mut)]

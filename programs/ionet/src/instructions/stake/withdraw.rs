@@ -23,7 +23,7 @@ pub struct Withdraw {
     #[account(mut, address = position.staker @ IonetError::WrongPosition)]
     pub staker: UncheckedAccount,
     /// CHECK: the node's vault; it may be closed when only the position's rent is left to return.
-    #[account(mut, seeds = [b"stake", node.address().as_ref()], bump = node.stake_vault_bump)]
+    #[account(mut, seeds = [Node::STAKE_SEED, node.address().as_ref()], bump = node.stake_vault_bump)]
     pub stake_vault: UncheckedAccount,
     /// CHECK: at the address of the staker's associated IO account; need not exist.
     #[account(mut)]
