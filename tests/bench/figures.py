@@ -19,6 +19,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: a count is the same on every machine and is compared; a time is reported. command: what measures it.
     target: None where none was set. runs: the single values that `value` is the median of. note: under what conditions.
+    speed: of a time, how fast the machine was just before, against the reference of `bench.machine`.
     """
 
     value: float
@@ -29,6 +30,15 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     better: Literal["lower", "higher"] = "lower"
     runs: tuple[float, ...] = ()
     note: str = ""
+    speed: float | None = None
+
+    @property
+    def at_reference(self) -> float | None:
+        """What the value would be on the reference machine if all of it scaled; None without a speed."""
+        if self.speed is None:
+            return None
+        value = self.value * self.speed if self.better == "lower" else self.value / self.speed
+        return round(value, 0 if value >= 1_000 else 3)
 
     @property
     def met(self) -> bool | None:

@@ -16,17 +16,19 @@ BEGIN, END = "<!-- written by scripts/bench --update -->\n", "<!-- end -->"
 
 
 def terminal(found: Figures) -> Table:
-    """figure, measured, target, others'."""
+    """figure, measured, the machine's speed and what the figure would be at speed 1, target, others'."""
     table = Table(box=None, pad_edge=False)
     table.add_column("figure", no_wrap=True)
     table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("speed", justify="right", no_wrap=True)
+    table.add_column("at speed 1", justify="right", no_wrap=True)
     table.add_column("target", justify="right", no_wrap=True)
     table.add_column("others")
     others_of = {name: peer.theirs for peer in PEERS for name in peer.ours}
     for name, figure in found.items():
         style = {True: "green", False: "red", None: ""}[figure.met]
         measured = f"{number(figure.value)} {figure.unit}"
-        table.add_row(name, measured, _target(figure), others_of.get(name, ""), style=style)
+        table.add_row(name, measured, *_machine(figure), _target(figure), others_of.get(name, ""), style=style)
     return table
 
 
@@ -34,7 +36,7 @@ def document(found: Figures) -> str:
     """The Markdown tables of docs/benchmarks.md."""
     counts = {name: figure for name, figure in found.items() if figure.kind == "count"}
     times = {name: figure for name, figure in found.items() if figure.kind == "time"}
-    parts = ["## Counts\n", *_rows(counts), "\n## Times\n", *_rows(times)]
+    parts = ["## Counts\n", *_rows(counts), "\n## Times\n", *_rows(times, machine=True)]
     return "\n".join(parts) + "\n"
 
 
@@ -67,14 +69,21 @@ def write(found: Figures) -> None:
         path.write_text(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
 
 
-def _rows(found: Figures) -> list[str]:
-    lines = ["| figure | measured | target | met | conditions |", "|---|---|---|---|---|"]
+def _rows(found: Figures, *, machine: bool = False) -> list[str]:
+    names = ["figure", "measured", *(["speed", "at speed 1"] if machine else []), "target", "met", "conditions"]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for name, figure in found.items():
         met = {True: "yes", False: "**no**", None: ""}[figure.met]
-        lines.append(
-            f"| {name} | {number(figure.value)} {figure.unit} | {_target(figure)} | {met} | {_conditions(figure)} |"
-        )
+        cells = [name, f"{number(figure.value)} {figure.unit}", *(_machine(figure) if machine else [])]
+        lines.append("| " + " | ".join([*cells, _target(figure), met, _conditions(figure)]) + " |")
     return lines
+
+
+def _machine(figure: Figure) -> list[str]:
+    """The machine's speed, and the figure as it would be at speed 1; a dash where it was not measured."""
+    if figure.speed is None or figure.at_reference is None:
+        return ["–", "–"] if figure.kind == "time" else ["", ""]
+    return [f"{figure.speed:.2f}", f"{number(figure.at_reference)} {figure.unit}"]
 
 
 def _conditions(figure: Figure) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from bench import __main__ as command
-from bench import compute, figures, peers, show, sizes, topics
+from bench import compute, figures, machine, peers, show, sizes, topics
 from bench.figures import Figure, Figures, count, percentile, timed, worsened
 from ionet import budget
 
@@ -114,3 +114,21 @@ def test_wrong_options_are_refused() -> None:
         with pytest.raises(SystemExit) as ended:
             command.main(wrong)
         assert ended.value.code == 2
+
+
+def test_a_time_is_stated_against_the_machine() -> None:
+    """On a machine twice as fast as the reference a second counts for two, and a rate for half."""
+    quick, slow = (msgspec.structs.replace(timed("demo", [10.0], "s"), speed=speed) for speed in (2.0, 0.5))
+    assert (quick.at_reference, slow.at_reference) == (20.0, 5.0)
+    rate = msgspec.structs.replace(timed("replay", [15_326.0], "events/s", higher=True), speed=2.0)
+    assert rate.at_reference == 7_663.0
+    assert count("sizes", 1, "bytes").at_reference is None
+    assert "| quick | 10 s | 2.00 | 20 s |" in show.document({"quick": quick})
+    assert "| rate | 10 s | – | – |" in show.document({"rate": timed("demo", [10.0], "s")})
+
+
+def test_the_machine_is_measured_and_the_reference_is_one() -> None:
+    assert machine.REFERENCE.relative == 1.0
+    half = machine.Speed(*(part / 2 for part in msgspec.structs.astuple(machine.REFERENCE)))
+    assert half.relative == pytest.approx(0.5)
+    assert min(msgspec.structs.astuple(machine.measure())) > 0

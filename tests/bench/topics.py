@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import msgspec
-from bench import big, codec, compute, demo, journal, lag, launch, replay, sizes, tables
+from bench import big, codec, compute, demo, journal, lag, launch, machine, replay, sizes, tables
 from bench.figures import Figure, Figures
 
 COUNTS: dict[str, Callable[[], Figures]] = {
@@ -32,13 +32,15 @@ def measure(topics: Sequence[str], say: Callable[[str], None]) -> Figures:
     for topic in topics:
         say(topic)
         load = f"load before {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+        speed = round(machine.measure().relative, 3) if topic in TIMES else None
         figures = TOPICS[topic]()
-        found |= {name: _with_load(figure, load) for name, figure in figures.items()}
+        found |= {name: _with_machine(figure, load, speed) for name, figure in figures.items()}
     return found
 
 
-def _with_load(figure: Figure, load: str) -> Figure:
-    """A time says how busy the machine was with other work."""
+def _with_machine(figure: Figure, load: str, speed: float | None) -> Figure:
+    """A time says how busy the machine was with other work, and how fast it was."""
     if figure.kind == "count":
         return figure
-    return msgspec.structs.replace(figure, note=f"{figure.note}; {load}" if figure.note else load)
+    note = f"{figure.note}; {load}" if figure.note else load
+    return msgspec.structs.replace(figure, note=note, speed=speed)
