@@ -1,6 +1,6 @@
 """How fast this machine is right now, by a fixed piece of work; times are stated against it.
 
-One commit replayed 15,326 and 7,279 events per second on two idle machines of the same kind, so a time alone says little.
+One commit replayed 15,326 and 7,279 events per second on two idle machines of one kind, so a time alone says little.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Speed(msgspec.Struct, frozen=True):
     def relative(self) -> float:
         """The geometric mean of the four, each against `REFERENCE`; 1 is as fast as that machine."""
         parts = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(REFERENCE), strict=True)
-        return math.prod(here / there for here, there in parts) ** (1 / 4)
+        return float(math.prod(here / there for here, there in parts) ** (1 / 4))
 
 
 # The machine on which the committed table was first measured with its speed, idle.
