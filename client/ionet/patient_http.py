@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-_log = logging.getLogger("ionet.http")
+_log = logging.getLogger(__name__)
 
 # What a server or the proxy before it answers when the same request may succeed a moment later.
 BUSY = frozenset({429, 502, 503, 504})

@@ -38,7 +38,7 @@ from ionet.patient_http import PatientClient, status_line
 from ionet.statuses import Statuses, pause
 
 T = TypeVar("T")
-_log = logging.getLogger("ionet.rpc")
+_log = logging.getLogger(__name__)
 
 # Rising; solders' status converts to the position in this list.
 _COMMITMENTS = ["processed", "confirmed", "finalized"]

@@ -11,6 +11,7 @@ from indexer.serving import Service, dispute, leave, open_cluster, post_price, s
 from ionet import addresses
 from ionet.client import Client
 from ionet.generated import pdas
+from ionet.generated.enums import NetworkRole
 from ionet.generated.events import CaseOpened
 from ionet.plan import Receipt
 from ionet.program import PROGRAM
@@ -61,10 +62,10 @@ async def _new_rules(market: Market) -> None:
     authority = {"authority": market.admin.address}
     params = msgspec.structs.replace((await market.admin.network.get()).params, hold_fee_secs=12)
     await call(market.admin, "propose_params", authority, params=params)
-    await call(market.admin, "propose_role", authority, role=2, value=bytes(market.stranger.address))
+    await call(market.admin, "propose_role", authority, role=NetworkRole.PAUSER, value=bytes(market.stranger.address))
     market.pass_time(params.timelock_secs)
     await call(market.stranger, "apply_pending", {"caller": market.stranger.address})
-    await call(market.admin, "propose_role", authority, role=4, value=sha256(b"another feed").digest())
+    await call(market.admin, "propose_role", authority, role=NetworkRole.FEED, value=sha256(b"another feed").digest())
     model = {**authority, "model": pdas.model(PROGRAM.id, 2)}
     await call(market.admin, "set_model", model, enabled=False)
     await call(market.admin, "set_model", model, enabled=True)

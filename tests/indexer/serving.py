@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from ionet import addresses, ed25519
 from ionet.generated import pdas
+from ionet.generated.enums import ClusterKind, Currency
 from ionet.generated.events import ClusterOpened, LeaseBooked, NodeRegistered
 from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
@@ -22,7 +23,7 @@ from spl.token.models import CloseAccountParams
 
 SESSION = key("session")
 RESULTS = [b"one result", b"another result"]
-ALL_CURRENCIES = 7
+ALL_CURRENCIES = Currency.IOSD | Currency.USDC | Currency.IO
 
 
 @dataclass
@@ -191,7 +192,7 @@ async def open_cluster(service: Service, mint: Pubkey, deposit: int) -> Pubkey:
         mint=mint,
         from_account=addresses.token_account(renter, mint),
         id=await market.renter.cluster.next_id(),
-        kind=0,
+        kind=ClusterKind.RAY,
         deposit=deposit,
         session_key=SESSION.pubkey(),
         session_expires_at=market.net.chain.unix_time + 100_000,

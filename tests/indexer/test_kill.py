@@ -14,6 +14,7 @@ from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
 from ionet import addresses
 from ionet.generated import pdas
+from ionet.generated.enums import LeaseStatus
 from ionet.program import PROGRAM
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
@@ -48,7 +49,7 @@ async def busy(played: Market) -> AsyncIterator[None]:
             if number % 10 == 9:
                 played.pass_time(200)
                 for key, lease in await played.admin.lease.all():
-                    if lease.status == 1:
+                    if lease.status == LeaseStatus.BOOKED:
                         await played.stranger.lease.cancel(key)
                         await played.stranger.lease.close(key)
                         await played.admin.node.pause(lease.node, paused=False)

@@ -8,6 +8,7 @@ from typing import Any
 from ionet import addresses
 from ionet.api.oracle import EXPONENT, poster
 from ionet.generated import pdas
+from ionet.generated.enums import Currency, Profile
 from ionet.generated.types import NodeTerms, Pool
 from ionet.program import PROGRAM
 from program.chain import Call, who
@@ -21,7 +22,8 @@ NETWORK, IOSD = pdas.network(ID), pdas.iosd(ID)
 IO, USD = pdas.io_mint(ID), pdas.iosd_mint(ID)
 FEED = bytes(range(1, 33))
 NOBODY = Pubkey.default()
-MAINNET, LOCAL = 0, 1
+MAINNET, LOCAL = Profile
+EVERY_CURRENCY = Currency.IOSD | Currency.USDC | Currency.IO
 EMPTY_POOL = Pool(amount=0, era=0, shares=0)
 
 

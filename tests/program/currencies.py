@@ -5,6 +5,7 @@ from __future__ import annotations
 from ionet import addresses
 from ionet.generated import pdas
 from ionet.generated.accounts import Renter
+from ionet.generated.enums import Currency
 from ionet.program import PROGRAM
 from program import calls
 from program.calls import FEED, ID, IO, USD, ClusterRef, LeaseRef, NodeRef, ata
@@ -13,7 +14,7 @@ from program.world import IO_UNIT, USD_UNIT, World
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-IOSD_CODE, USDC_CODE, IO_CODE = 1, 2, 4
+IOSD_CODE, USDC_CODE, IO_CODE = Currency
 DOLLAR = 100_000_000  # mantissa of a price with exponent -8
 U64 = 2**64 - 1
 

@@ -9,6 +9,7 @@ import msgspec
 from ionet import addresses
 from ionet.generated import pdas
 from ionet.generated.accounts import Case, Network, Node
+from ionet.generated.enums import NetworkRole, NodeFlag
 from ionet.generated.types import Params
 from ionet.program import PROGRAM
 from program.calls import ID, NETWORK, NodeRef
@@ -17,8 +18,8 @@ from program.world import World
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-AUTHORITY, PAUSER, ARBITER, FEED = 1, 2, 3, 4
-PAUSED, RETIRED, BLOCKED, FROZEN = 1, 2, 4, 8
+AUTHORITY, PAUSER, ARBITER, FEED = NetworkRole
+PAUSED, RETIRED, BLOCKED, FROZEN = NodeFlag
 EVIDENCE, ANSWER = b"\x07" * 32, b"\x08" * 32
 
 

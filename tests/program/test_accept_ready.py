@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from ionet.generated.enums import LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseStarted
 from program import calls
 from program.calls import LeaseRef
@@ -33,7 +34,7 @@ def test_by_renter_and_session_key_ok(world: World, lease: LeaseRef, side: str) 
         ),
     )
     found = world.of(lease)
-    assert (found.status, found.started_at, found.ends_at) == (3, world.now, world.now + 2 * HOUR)
+    assert (found.status, found.started_at, found.ends_at) == (LeaseStatus.ACTIVE, world.now, world.now + 2 * HOUR)
     assert (found.last_proof_at, found.last_proof_slot) == (world.now, world.slot)
     assert world.of_cluster(lease.cluster).head_started_at == world.now
 
@@ -61,7 +62,7 @@ def test_a_worker_after_its_head_ok(world: World, lease: LeaseRef) -> None:
         world.do(calls.accept_ready(worker))
     world.do(calls.accept_ready(lease))
     world.do(calls.accept_ready(worker))
-    assert (world.of(lease).role, world.of(worker).role) == (0, 1)
+    assert (world.of(lease).role, world.of(worker).role) == (LeaseRole.HEAD, LeaseRole.WORKER)
 
 
 def test_a_worker_whose_head_ended_waits_for_the_next_head(world: World, lease: LeaseRef) -> None:
@@ -71,7 +72,7 @@ def test_a_worker_whose_head_ended_waits_for_the_next_head(world: World, lease: 
     with refused("HeadNotRunning"):
         world.do(calls.accept_ready(worker))
     head = world.ready(world.staked_node("c"), lease.cluster)
-    assert world.of(head).role == 0
+    assert world.of(head).role == LeaseRole.HEAD
     world.do(calls.accept_ready(head))
     world.do(calls.accept_ready(worker))
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, DeviceModel, Iosd, Node
+from ionet.generated.enums import Currency, LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseBooked
 from program import calls
 from program.calls import ID, IOSD, NOBODY, LeaseRef
@@ -34,7 +35,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             cluster=lease.cluster.key,
             cluster_seq=2,
             number=0,
-            role=0,
+            role=LeaseRole.HEAD,
             processors=8,
             price=2_000_000,
             duration=2 * HOUR,
@@ -48,7 +49,12 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
         ),
     )
     found, cluster, node = world.of(lease), world.of_cluster(lease.cluster), world.of_node(lease.node)
-    assert (found.status, found.role, found.number, found.currency) == (1, 0, 0, 1)
+    assert (found.status, found.role, found.number, found.currency) == (
+        LeaseStatus.BOOKED,
+        LeaseRole.HEAD,
+        0,
+        Currency.IOSD,
+    )
     assert (found.booked_at, found.booked_slot, found.locked) == (world.now, world.slot, PRICE + FEE)
     assert (found.proof_head, found.ring, found.ring_next) == (bytes(32), (0,) * 16, 0)
     assert (cluster.locked, cluster.leases_booked, cluster.leases_open) == (PRICE + FEE, 1, 1)
@@ -141,7 +147,7 @@ def test_a_node_on_another_lease_fails(world: World, lease: LeaseRef) -> None:
 
 
 def test_a_node_that_does_not_take_the_currency_fails(world: World) -> None:
-    lease = LeaseRef(world.staked_node(currencies=6), world.cluster(), 0)
+    lease = LeaseRef(world.staked_node(currencies=Currency.USDC | Currency.IO), world.cluster(), 0)
     with refused("CurrencyRefused"):
         world.do(calls.add_lease(lease, H100, HOUR))
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import pytest
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import ProofAppended
 from program import calls
 from program.calls import LeaseRef
@@ -166,7 +167,7 @@ def test_the_last_proof_after_the_end(world: World, lease: LeaseRef, late: int, 
     world.serve(lease, 11)
     world.warp_to(world.of(lease).ends_at + INTERVAL + late)
     world.do(calls.settle_lease(lease))
-    assert world.of(lease).status == 4
+    assert world.of(lease).status == LeaseStatus.ENDED
     if open_:
         world.do(calls.append_proof(lease, 11, INTERVAL))
     else:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from ionet.generated.accounts import Network
+from ionet.generated.enums import NetworkRole
 from ionet.generated.events import LeaseSettled, NodeSlashed, ParamsChanged, RoleChanged
 from program import calls, governance
 from program.calls import FEED as FEED_ID
@@ -38,7 +39,7 @@ def test_parameters_at_their_time_and_not_a_second_before(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", [PAUSER, ARBITER, FEED])
-def test_a_role_at_its_time_and_not_a_second_before(world: World, role: int) -> None:
+def test_a_role_at_its_time_and_not_a_second_before(world: World, role: NetworkRole) -> None:
     world.do(governance.propose_role(world.authority, role, VALUE))
     world.warp(TIMELOCK - 1)
     with refused("TimelockRunning"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
+from ionet.generated.enums import Currency
 from ionet.generated.events import ClusterClosed, LeaseSettled, OwedClaimed, StakeWithdrawn
 from program import calls, staking
 from program.calls import ID, IO, USD, ClusterRef, LeaseRef, ata
@@ -81,7 +82,7 @@ def usdc_lease(world: World) -> LeaseRef:
     cluster = ClusterRef(renter, 0, who("session a 0"))
     opened = calls.open_cluster(cluster, 1_000 * USD_UNIT, world.now + 10 * 365 * DAY)
     world.do(opened.swapped(mint=world.usdc, **{"from": ata(renter, world.usdc)}))
-    node = world.staked_node(currencies=3)
+    node = world.staked_node(currencies=Currency.IOSD | Currency.USDC)
     world.open_ata(node.owner, world.usdc)
     lease = world.active(node, cluster, 2 * HOUR)
     world.serve(lease, 12)

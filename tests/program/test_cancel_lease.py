@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Node
+from ionet.generated.enums import EndReason, LeaseStatus, SlashReason
 from ionet.generated.events import LeaseCancelled, NodeFlagsChanged, NodeSlashed
 from program import calls
 from program.calls import ID, IO, NOBODY, LeaseRef
@@ -32,7 +33,7 @@ def test_not_ready_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
             node_seq=4,
             cluster=lease.cluster.key,
             cluster_seq=3,
-            reason=5,
+            reason=EndReason.NOT_READY,
             fee=0,
             released=PRICE + FEE,
             cluster_fees_after=0,
@@ -41,7 +42,7 @@ def test_not_ready_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
         NodeFlagsChanged(node=lease.node.key, seq=5, at=world.now, before=0, after=1),
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (found.status, found.end_reason, found.locked) == (5, 5, 0)
+    assert (found.status, found.end_reason, found.locked) == (LeaseStatus.CANCELLED, EndReason.NOT_READY, 0)
     assert (node.current_lease, node.flags, node.promises_broken) == (NOBODY, 1, 1)
     assert node.busy_until == world.now + 4_200
     assert (cluster.head_lease, cluster.fees, cluster.locked) == (NOBODY, 0, 0)
@@ -61,7 +62,7 @@ def test_not_accepted_in_time_all_fields_ok(world: World, lease: LeaseRef) -> No
             node_seq=4,
             cluster=lease.cluster.key,
             cluster_seq=3,
-            reason=6,
+            reason=EndReason.NOT_ACCEPTED,
             fee=FEE + HOLD,
             released=PRICE - HOLD,
             cluster_fees_after=FEE + HOLD,
@@ -124,7 +125,7 @@ def test_the_third_broken_promise_is_slashed_ok(world: World, lease: LeaseRef) -
             seq=world.of_node(lease.node).seq,
             at=world.now,
             lease=LeaseRef(lease.node, lease.cluster, 2).key,
-            reason=3,
+            reason=SlashReason.PROMISE,
             bps=50,
             missed_secs=0,
             amount=charge,

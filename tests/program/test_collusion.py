@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ionet.errors import ChainRefused
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import DisputeDefended, NodeSlashed
 from program import calls, disputes, staking
 from program.calls import IO, USD, ClusterRef, LeaseRef, NodeRef, ata
@@ -230,13 +231,13 @@ def test_an_honest_supplier_is_paid_and_never_slashed(attacks: list[tuple[str, i
     silent = False
     for interval in range(12):
         found = world.of(lease)
-        if found.status != 3 or world.now >= found.ends_at:
+        if found.status != LeaseStatus.ACTIVE or world.now >= found.ends_at:
             break
         for deed, number in attacks[2 * interval : 2 * interval + 2]:
             act_against(table, deed, number)
             silent |= deed == "silence"
             table.defend()
-        if world.of(lease).status != 3:
+        if world.of(lease).status != LeaseStatus.ACTIVE:
             break
         world.warp_to(found.started_at + (interval + 1) * SECS)
         assert table.prove(session=who("nobody") if silent else None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Iosd
+from ionet.generated.enums import Currency
 from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
-from program.calls import ID, IO, IOSD, USD, ata
+from program.calls import EVERY_CURRENCY, ID, IO, IOSD, USD, ata
 from program.chain import refused, who
 from program.currencies import DOLLAR, active_in, booking, cluster_in, paid_in, priced
 from program.disputes import Record
@@ -60,7 +61,7 @@ def test_a_node_names_the_currencies_it_takes(world: World) -> None:
 
 
 def test_in_io_the_price_is_converted_once_all_fields_ok(world: World) -> None:
-    node, cluster = world.staked_node(currencies=4), cluster_in(world, IO, "c", 100 * IO_UNIT)
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
     world.post_price(3 * DOLLAR, ema_price=4 * DOLLAR, conf=1_000_000)
     low = 3 * DOLLAR - 2_000_000
     lease, call = booking(world, node, cluster, HOUR)
@@ -76,7 +77,10 @@ def test_in_io_the_price_is_converted_once_all_fields_ok(world: World) -> None:
 @pytest.mark.parametrize("price", [1, 7, 999_983, 2_000_000])
 @pytest.mark.parametrize("io_price", [1_234_567, 3 * DOLLAR, 77_777_777_777])
 def test_in_io_a_price_is_rounded_up(world: World, price: int, io_price: int) -> None:
-    node, cluster = world.staked_node(currencies=4, price=price), cluster_in(world, IO, "c", 100_000 * IO_UNIT)
+    node, cluster = (
+        world.staked_node(currencies=Currency.IO, price=price),
+        cluster_in(world, IO, "c", 100_000 * IO_UNIT),
+    )
     world.post_price(io_price)
     booked = world.do(priced(booking(world, node, cluster, HOUR)[1], world.oracle)).event(LeaseBooked)
     assert booked.price == -(-price * 10**10 // io_price)
@@ -84,7 +88,7 @@ def test_in_io_a_price_is_rounded_up(world: World, price: int, io_price: int) ->
 
 
 def test_in_io_without_a_price_fails(world: World) -> None:
-    node, cluster = world.staked_node(currencies=4), cluster_in(world, IO, "c", 100 * IO_UNIT)
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
     call = booking(world, node, cluster, HOUR)[1]
     with refused("PriceRequired"):
         world.do(call)
@@ -94,7 +98,7 @@ def test_in_io_without_a_price_fails(world: World) -> None:
 
 
 def test_in_io_the_most_that_is_paid_stays_in_dollars(world: World) -> None:
-    node, cluster = world.staked_node(currencies=4), cluster_in(world, IO, "c", 100 * IO_UNIT)
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
     world.post_price(3 * DOLLAR)
     lease, _ = booking(world, node, cluster, HOUR)
     for most, error in ((1_999_999, "PriceTooHigh"), (2_000_000, "")):
@@ -107,7 +111,7 @@ def test_in_io_the_most_that_is_paid_stays_in_dollars(world: World) -> None:
 
 
 def test_in_io_an_extension_costs_the_locked_price(world: World) -> None:
-    node, cluster = world.staked_node(currencies=4), cluster_in(world, IO, "c", 1_000 * IO_UNIT)
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 1_000 * IO_UNIT)
     lease = active_in(world, IO, node, cluster, HOUR)
     before = world.of(lease)
     world.warp(600)
@@ -120,14 +124,14 @@ def test_in_io_an_extension_costs_the_locked_price(world: World) -> None:
 
 
 def test_in_io_an_extension_beyond_the_budget_fails(world: World) -> None:
-    node, cluster = world.staked_node(currencies=4), cluster_in(world, IO, "c", 6 * IO_UNIT)
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 6 * IO_UNIT)
     lease = active_in(world, IO, node, cluster, HOUR)
     with refused("BudgetTooSmall"):
         world.do(calls.extend_lease(lease, H100, HOUR))
 
 
 def test_in_usdc_both_fees_are_two_percent_higher(world: World) -> None:
-    node, cluster = world.staked_node(currencies=2), cluster_in(world, world.usdc, "c")
+    node, cluster = world.staked_node(currencies=Currency.USDC), cluster_in(world, world.usdc, "c")
     booked = world.do(booking(world, node, cluster, HOUR)[1]).event(LeaseBooked)
     assert (booked.price, booked.locked) == (2_000_000, HOURLY + HOURLY * 225 // 10_000)
     lease = calls.LeaseRef(node, cluster, 0)
@@ -173,10 +177,10 @@ def test_coverage_counts_what_was_redeemed(world: World, short: int) -> None:
 
 
 def test_coverage_is_asked_of_iosd_alone(world: World) -> None:
-    node = world.staked_node(min_coverage_bps=2**32 - 1, currencies=7)
+    node = world.staked_node(min_coverage_bps=2**32 - 1, currencies=EVERY_CURRENCY)
     cluster = cluster_in(world, world.usdc, "c")
     world.do(booking(world, node, cluster, HOUR)[1])
-    other = world.staked_node("b", min_coverage_bps=2**32 - 1, currencies=7)
+    other = world.staked_node("b", min_coverage_bps=2**32 - 1, currencies=EVERY_CURRENCY)
     in_io = cluster_in(world, IO, "d", 100 * IO_UNIT)
     world.post_price(3 * DOLLAR)
     world.do(priced(booking(world, other, in_io, HOUR)[1], world.oracle))
@@ -200,7 +204,7 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     """Opened, booked, extended, served, disputed in part, settled, closed: what left the renter is where it belongs."""
     mint, deposit = mint_of(world, currency), 1_000 * IO_UNIT
     world.do(calls.init_vaults(world.stranger, world.usdc))
-    node = world.staked_node(currencies=7)
+    node = world.staked_node(currencies=EVERY_CURRENCY)
     world.open_ata(node.owner, mint)
     before = world.tokens(ata(node.owner, mint))
     cluster = cluster_in(world, mint, "c", deposit)
@@ -236,7 +240,7 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
 
 def test_compensation_in_io_is_a_part_of_the_price_in_io(world: World) -> None:
     """A quarter of the locked price of what was missed, whatever IO costs by then."""
-    node, cluster = world.staked_node(currencies=4), cluster_in(world, IO, "c", 1_000 * IO_UNIT)
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 1_000 * IO_UNIT)
     lease = active_in(world, IO, node, cluster, 2 * HOUR)
     world.warp(HOUR)
     world.post_price(DOLLAR // 100)
@@ -251,7 +255,10 @@ def test_compensation_in_io_is_a_part_of_the_price_in_io(world: World) -> None:
 def test_a_cancelled_booking_pays_its_hold_fee_in_its_currency(world: World, currency: str) -> None:
     mint = mint_of(world, currency)
     world.do(calls.init_vaults(world.stranger, world.usdc))
-    node, cluster = world.staked_node(currencies=7), cluster_in(world, mint, "c", 100 * IO_UNIT)
+    node, cluster = (
+        world.staked_node(currencies=EVERY_CURRENCY),
+        cluster_in(world, mint, "c", 100 * IO_UNIT),
+    )
     lease, call = booking(world, node, cluster, HOUR)
     world.post_price(3 * DOLLAR)
     world.do(priced(call, world.oracle))
@@ -266,7 +273,7 @@ def test_a_cancelled_booking_pays_its_hold_fee_in_its_currency(world: World, cur
 
 
 def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) -> None:
-    node, cluster = world.staked_node(currencies=2), cluster_in(world, world.usdc, "c")
+    node, cluster = world.staked_node(currencies=Currency.USDC), cluster_in(world, world.usdc, "c")
     lease = active_in(world, world.usdc, node, cluster, HOUR)
     world.close_ata(node.owner, world.usdc)
     world.serve(lease, 6)
@@ -282,7 +289,7 @@ def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) 
 def test_fees_of_usdc_clusters_buy_io(world: World) -> None:
     """The way of a fee: the cluster closes, someone sells IO for the fee, and the IO is gone."""
     world.do(calls.init_vaults(world.stranger, world.usdc))
-    node, cluster = world.staked_node(currencies=2), cluster_in(world, world.usdc, "c")
+    node, cluster = world.staked_node(currencies=Currency.USDC), cluster_in(world, world.usdc, "c")
     lease = active_in(world, world.usdc, node, cluster, HOUR)
     world.serve(lease, 6)
     world.final(lease)

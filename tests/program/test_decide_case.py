@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
+from ionet.generated.enums import SlashReason
 from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
 from program.calls import ID, IO, NOBODY, LeaseRef, NodeRef, ata
@@ -46,7 +47,7 @@ def test_guilty_all_fields_ok(world: World) -> None:
             seq=7,
             at=world.now,
             lease=NOBODY,
-            reason=4,
+            reason=SlashReason.CASE,
             bps=1_000,
             missed_secs=0,
             amount=amount,

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from ionet.errors import ChainRefused
 from ionet.generated import pdas
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import NothingMissed
 from program import calls, disputes
 from program.calls import ID, IO, USD, ClusterRef, NodeRef, ata
@@ -142,7 +143,7 @@ def test_random_lives(seed: int) -> None:
     source, world = random.Random(seed), World.started()
     life = Life(world, source.choice([HOUR, 2 * HOUR, 5 * HOUR]))
     key_changes = 0
-    while world.now < world.of(life.lease).ends_at and world.of(life.lease).status == 3:
+    while world.now < world.of(life.lease).ends_at and world.of(life.lease).status == LeaseStatus.ACTIVE:
         world.warp(source.choice([30, 200, INTERVAL, INTERVAL, 2 * INTERVAL]))
         for _ in range(source.randrange(1, 4)):
             with suppress(ChainRefused):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated.accounts import Lease
+from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import LeaseEnded
 from program import calls, disputes
 from program.calls import NOBODY, USD, LeaseRef, ata
@@ -35,7 +36,7 @@ def test_by_the_renter_all_fields_ok(world: World, lease: LeaseRef) -> None:
             node=lease.node.key,
             node_seq=4,
             cluster=lease.cluster.key,
-            reason=2,
+            reason=EndReason.RENTER,
             ends_at_before=ends_at,
             ends_at=world.now,
             due_min_secs=HOUR,
@@ -43,7 +44,12 @@ def test_by_the_renter_all_fields_ok(world: World, lease: LeaseRef) -> None:
         ),
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (found.status, found.end_reason, found.ends_at, found.due_min_secs) == (4, 2, world.now, HOUR)
+    assert (found.status, found.end_reason, found.ends_at, found.due_min_secs) == (
+        LeaseStatus.ENDED,
+        EndReason.RENTER,
+        world.now,
+        HOUR,
+    )
     assert (node.current_lease, node.busy_until) == (NOBODY, world.now + INTERVAL + 3_600)
     assert (cluster.head_lease, cluster.head_started_at, cluster.last_activity_at) == (NOBODY, 0, world.now)
 
@@ -137,7 +143,7 @@ def test_missed_seconds_add_up_to_the_fault(world: World, lease: LeaseRef) -> No
 
 def test_by_the_renter_it_is_the_suppliers_fault_too(world: World, lease: LeaseRef) -> None:
     world.warp(8 * INTERVAL)
-    assert world.do(calls.end_lease(lease)).event(LeaseEnded).reason == 3
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).reason == EndReason.SUPPLIER_FAULT
 
 
 @pytest.mark.parametrize("who", ["session", "owner", "device", "stranger"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import DisputeResolved, LeaseEnded
 from program import calls, disputes
 from program.calls import NOBODY
@@ -28,7 +29,7 @@ def test_all_fields_ok(world: World, record: Record) -> None:
             node=lease.node.key,
             node_seq=4,
             cluster=lease.cluster.key,
-            reason=7,
+            reason=EndReason.UNCHALLENGED,
             ends_at_before=before.ends_at,
             ends_at=until,
             due_min_secs=0,
@@ -36,7 +37,12 @@ def test_all_fields_ok(world: World, record: Record) -> None:
         ),
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (found.status, found.end_reason, found.ends_at, found.unchallenged) == (4, 7, until, 2)
+    assert (found.status, found.end_reason, found.ends_at, found.unchallenged) == (
+        LeaseStatus.ENDED,
+        EndReason.UNCHALLENGED,
+        until,
+        2,
+    )
     assert (node.current_lease, node.bonded, node.slashed) == (NOBODY, bonded, 0)
     assert (cluster.head_lease, cluster.head_started_at) == (NOBODY, 0)
 
@@ -74,7 +80,7 @@ def test_the_last_two_cannot_be_defended(world: World, record: Record) -> None:
             world.do(record.defence(at))
     record.defend(1, 0)
     found = world.of(lease)
-    assert (found.matured_secs, found.refunded_secs, found.status) == (2 * INTERVAL, 2 * INTERVAL, 4)
+    assert (found.matured_secs, found.refunded_secs, found.status) == (2 * INTERVAL, 2 * INTERVAL, LeaseStatus.ENDED)
     world.final(lease)
     world.do(calls.settle_lease(lease))
     world.do(calls.close_lease(lease))

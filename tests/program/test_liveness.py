@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 from ionet.generated import pdas
+from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.errors import NothingMissed
 from ionet.generated.events import LeaseCancelled, LeaseEnded, NodeSlashed
 from program import calls
@@ -55,7 +56,7 @@ class Life:
         """Strangers close everything and the owner's stake comes back; returns what everybody gained, IO and IOSD."""
         world, lease = self.world, self.lease
         if world.exists(lease.key):
-            if world.of(lease).status in (3, 4):
+            if world.of(lease).status in (LeaseStatus.ACTIVE, LeaseStatus.ENDED):
                 world.final(lease)
                 world.do(calls.settle_lease(lease))
             world.do(calls.close_lease(lease))
@@ -152,7 +153,7 @@ def test_ended_by_a_stranger_as_the_suppliers_fault(world: World) -> None:
     world.serve(life.lease, 2)
     world.warp(8 * INTERVAL)
     ended = world.do(calls.end_lease(life.lease, world.stranger)).event(LeaseEnded)
-    assert ended.reason == 3
+    assert ended.reason == EndReason.SUPPLIER_FAULT
     world.final(life.lease)
     life.report()
     assert life.finish() == slashed(HOURLY * 2 * INTERVAL // HOUR, 400, 8 * INTERVAL)
@@ -190,7 +191,7 @@ def test_never_ready_for_the_third_time(world: World) -> None:
             world.booked(lease.node, lease.cluster)
         world.warp(1_200)
         landed = world.do(calls.cancel_lease(lease))
-        assert landed.event(LeaseCancelled).reason == 5
+        assert landed.event(LeaseCancelled).reason == EndReason.NOT_READY
         taken += sum(event.amount for event in landed.events if isinstance(event, NodeSlashed))
         world.do(calls.close_lease(lease))
     assert taken == STAKE * 50 // 10_000
@@ -306,7 +307,7 @@ def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, ho
     world.do(calls.open_cluster(cluster, 1_000 * USD_UNIT, world.now + DAY))
     lease = world.booked(node, cluster)
     _live(world, lease, how)
-    if world.of(lease).status != 5:
+    if world.of(lease).status != LeaseStatus.CANCELLED:
         world.final(lease)
         world.do(calls.settle_lease(lease))
         with suppress(NothingMissed):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import LeaseReady
 from program import calls
 from program.calls import LeaseRef
@@ -25,7 +26,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
         ),
     )
     found = world.of(lease)
-    assert (found.status, found.ready_at, found.ready_slot, found.seq) == (2, world.now, world.slot, 2)
+    assert (found.status, found.ready_at, found.ready_slot, found.seq) == (LeaseStatus.READY, world.now, world.slot, 2)
     assert (found.started_at, found.ends_at) == (0, 0)
 
 

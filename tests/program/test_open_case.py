@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated.accounts import Case
+from ionet.generated.enums import CaseReason
 from ionet.generated.events import CaseOpened
 from program import calls, governance
 from program.calls import LeaseRef
@@ -12,7 +13,7 @@ from program.world import H100, HOUR, IO_UNIT, World, required_stake
 DAY = 86_400
 
 
-@pytest.mark.parametrize("reason", [1, 2, 3, 4])
+@pytest.mark.parametrize("reason", list(CaseReason.__members__.values()))
 def test_all_fields_ok(world: World, reason: int) -> None:
     node = world.staked_node()
     case = CaseRef(node, 0)

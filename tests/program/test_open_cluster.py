@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Renter
+from ionet.generated.enums import ClusterKind, Currency
 from ionet.generated.events import ClusterOpened
 from program import calls
 from program.calls import ID, IO, NOBODY, USD, ClusterRef, ata
@@ -22,7 +23,9 @@ def renter(world: World) -> Keypair:
 def test_all_fields_ok(world: World, renter: Keypair) -> None:
     cluster = ClusterRef(renter, 0, SESSION)
     before, lamports = world.tokens(ata(renter, USD)), world.lamports(renter.pubkey())
-    landed = world.do(calls.open_cluster(cluster, 7 * USD_UNIT, world.now + 1, kind=3, config=CONFIG))
+    landed = world.do(
+        calls.open_cluster(cluster, 7 * USD_UNIT, world.now + 1, kind=ClusterKind.CONTAINER, config=CONFIG)
+    )
     assert landed.events == (
         ClusterOpened(
             cluster=cluster.key,
@@ -30,8 +33,8 @@ def test_all_fields_ok(world: World, renter: Keypair) -> None:
             at=world.now,
             renter=renter.pubkey(),
             id=0,
-            kind=3,
-            currency=1,
+            kind=ClusterKind.CONTAINER,
+            currency=Currency.IOSD,
             mint=USD,
             deposit=7 * USD_UNIT,
             session_key=SESSION.pubkey(),

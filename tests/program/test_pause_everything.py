@@ -8,7 +8,7 @@ from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Node
 from ionet.program import PROGRAM
 from program import calls, governance, staking
-from program.calls import FEED, ID, IO, IOSD, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import EVERY_CURRENCY, FEED, ID, IO, IOSD, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, refused, who
 from program.governance import CaseRef
 from program.staking import DAY
@@ -46,7 +46,7 @@ class Life:
         cluster = ClusterRef(renter, 0, who(f"session {name} 0"))
         opened = calls.open_cluster(cluster, 900 * (IO_UNIT if mint == IO else USD_UNIT), world.now + 365 * DAY)
         world.do(opened.swapped(mint=mint, **{"from": ata(renter, mint)}))
-        lease = LeaseRef(world.staked_node(name, currencies=7), cluster, 0)
+        lease = LeaseRef(world.staked_node(name, currencies=EVERY_CURRENCY), cluster, 0)
         world.open_ata(lease.node.owner, mint)
         booked = calls.add_lease(lease, H100, 2 * HOUR)
         world.do(booked.swapped(price_update=addresses.price_update(world.oracle.pubkey(), FEED)))

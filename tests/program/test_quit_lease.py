@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
+from ionet.generated.enums import EndReason, SlashReason
 from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls
 from program.calls import ID, IO, NOBODY, LeaseRef, ata
@@ -32,7 +33,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             node=lease.node.key,
             node_seq=4,
             cluster=lease.cluster.key,
-            reason=4,
+            reason=EndReason.QUIT,
             ends_at_before=before.ends_at,
             ends_at=before.started_at + 3 * INTERVAL,
             due_min_secs=0,
@@ -43,7 +44,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             seq=5,
             at=world.now,
             lease=lease.key,
-            reason=2,
+            reason=SlashReason.QUIT,
             bps=200,
             missed_secs=0,
             amount=charge,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
+from ionet.generated.enums import DeviceKind, DevicePool
 from ionet.generated.events import ModelRegistered
 from program import calls
 from program.calls import ID
@@ -15,7 +16,15 @@ NAME = b"H200".ljust(32, b"\0")
 
 
 def test_all_fields_ok(world: World) -> None:
-    call = calls.register_model(world.authority, 2, name=NAME, kind=1, pool=1, multiplier=100_000, throughput=2**64 - 1)
+    call = calls.register_model(
+        world.authority,
+        2,
+        name=NAME,
+        kind=DeviceKind.CPU,
+        pool=DevicePool.COMMUNITY,
+        multiplier=100_000,
+        throughput=2**64 - 1,
+    )
     landed = world.do(call)
     key = pdas.model(ID, 2)
     assert landed.events == (
@@ -25,8 +34,8 @@ def test_all_fields_ok(world: World) -> None:
             at=world.now,
             code=2,
             name=NAME,
-            kind=1,
-            pool=1,
+            kind=DeviceKind.CPU,
+            pool=DevicePool.COMMUNITY,
             multiplier=100_000,
             throughput=2**64 - 1,
         ),

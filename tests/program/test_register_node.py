@@ -8,7 +8,7 @@ from ionet.generated.accounts import DeviceModel, Node
 from ionet.generated.events import NodeRegistered
 from ionet.generated.types import Pool
 from program import calls
-from program.calls import ID, NOBODY, NodeRef
+from program.calls import EVERY_CURRENCY, ID, NOBODY, NodeRef
 from program.chain import TOKEN_PROGRAM, refused, who
 from program.world import H100, World
 
@@ -32,7 +32,7 @@ def test_all_fields_ok(world: World, new: NodeRef) -> None:
         payout=who("payout").pubkey(),
         fee_payer=who("fees").pubkey(),
         country=999,
-        currencies=7,
+        currencies=EVERY_CURRENCY,
         region=9,
     )
     before = world.lamports(new.owner.pubkey())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Lease, Node
+from ionet.generated.enums import SlashReason
 from ionet.generated.events import NodeSlashed
 from program import calls
 from program.calls import ID, IO, LeaseRef, ata
@@ -44,7 +45,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef, reporter: Keypair) -> None
             seq=4,
             at=world.now,
             lease=lease.key,
-            reason=1,
+            reason=SlashReason.MISSED,
             bps=200,
             missed_secs=2 * INTERVAL,
             amount=amount,

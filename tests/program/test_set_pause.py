@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated.accounts import Network
+from ionet.generated.enums import Pause
 from ionet.generated.events import PauseChanged
 from program import calls
 from program.calls import NETWORK, NodeRef, ata
 from program.chain import Call, refused, who
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World
 
-REGISTER_NODE, OPEN_CLUSTER, ADD_LEASE, EXTEND_LEASE, MINT_IOSD = 1, 2, 4, 8, 16
+REGISTER_NODE, OPEN_CLUSTER, ADD_LEASE, EXTEND_LEASE, MINT_IOSD = Pause
 ALL = 31
 
 

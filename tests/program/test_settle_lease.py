@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import LeaseEnded, LeaseSettled
 from program import calls
 from program.calls import IO, NOBODY, USD, LeaseRef, ata
@@ -50,7 +51,12 @@ def test_what_has_matured_all_fields_ok(world: World, lease: LeaseRef) -> None:
     assert world.tokens(lease.cluster.escrow) == world.of_cluster(lease.cluster).deposit - (gross - fee)
     found, cluster = world.of(lease), world.of_cluster(lease.cluster)
     assert (found.paid, found.supplier_fee, found.renter_fee) == (gross, fee, fee)
-    assert (found.matured_secs, found.missed_secs, found.ring_base, found.status) == (1_200, 0, 2, 3)
+    assert (found.matured_secs, found.missed_secs, found.ring_base, found.status) == (
+        1_200,
+        0,
+        2,
+        LeaseStatus.ACTIVE,
+    )
     assert (cluster.paid, cluster.fees, cluster.refunded) == (gross - fee, 2 * fee, 0)
 
 
@@ -81,7 +87,7 @@ def test_after_the_end_it_ends_the_lease_all_fields_ok(world: World, lease: Leas
         node=lease.node.key,
         node_seq=4,
         cluster=lease.cluster.key,
-        reason=1,
+        reason=EndReason.EXPIRED,
         ends_at_before=ends_at,
         ends_at=ends_at,
         due_min_secs=0,
@@ -98,7 +104,7 @@ def test_at_its_end_the_node_is_free_for_the_next_lease(world: World, lease: Lea
     with refused("NodeBusy"):
         world.do(calls.add_lease(LeaseRef(lease.node, lease.cluster, 1), H100, HOUR))
     world.warp(1)
-    assert world.do(calls.settle_lease(lease)).event(LeaseEnded).reason == 1
+    assert world.do(calls.settle_lease(lease)).event(LeaseEnded).reason == EndReason.EXPIRED
     world.do(calls.add_lease(LeaseRef(lease.node, lease.cluster, 1), H100, HOUR))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ionet.generated.enums import Currency
 from ionet.generated.events import NodeUpdated
 from program import calls
 from program.chain import refused, who
@@ -21,7 +22,7 @@ def test_all_fields_ok(world: World) -> None:
         payout=who("payout").pubkey(),
         fee_payer=who("fees").pubkey(),
         country=4,
-        currencies=2,
+        currencies=Currency.USDC,
         region=5,
     )
     landed = world.do(calls.update_node(node, offer))

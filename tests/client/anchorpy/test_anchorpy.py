@@ -9,6 +9,7 @@ from client.anchorpy.decode_rate import LEGACY, measure
 from client.anchorpy.environment import ask
 from client.sdk.conftest import Chain
 from client.sdk.parties import IO, PRICE, PROCESSORS, STAKE, hireable_node, party
+from ionet.generated.enums import NodeFlag
 
 
 @pytest.mark.asyncio(loop_scope="session")
@@ -35,7 +36,7 @@ async def test_fetch_send_and_events_ok(network: Chain) -> None:
     (event,) = answer["events"]
     assert (event["name"], event["node"]) == ("NodeFlagsChanged", str(machine.node))
     assert (event["before"], event["after"]) == (0, 1)
-    assert (await client.node.get(machine.node)).flags == 1
+    assert (await client.node.get(machine.node)).flags == NodeFlag.PAUSED
 
 
 def test_our_codec_is_faster() -> None:

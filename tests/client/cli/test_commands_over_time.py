@@ -19,6 +19,7 @@ from client.cli.conftest import ARTIFACTS, IONET, Shell
 from client.cli.test_commands import Town, only_event
 from ionet import addresses
 from ionet.client import Client
+from ionet.generated.enums import EndReason
 from ionet.program import PROGRAM
 from ionet.rules import challenges, merkle
 from ionet.wallet import KeypairSigner, read_keypair, write_keypair
@@ -219,7 +220,7 @@ def test_approve_and_leave_ok(village: Village) -> None:
     approved = village.event("session", "lease", "approve", lease, "--through", "1")
     assert approved["through_interval"] == 1
     ended = village.event("guest", "lease", "leave", lease)
-    assert (ended["event"], ended["reason"]) == ("LeaseEnded", 7)
+    assert (ended["event"], ended["reason"]) == ("LeaseEnded", EndReason.UNCHALLENGED)
 
 
 def test_owed_ok(village: Village) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from client.sdk.conftest import SOL, Chain
 from ionet.client import Client
 from ionet.generated import pdas
+from ionet.generated.enums import Currency
 from ionet.generated.events import ClusterOpened, LeaseBooked, LeaseStarted, NodeRegistered, Staked
 from ionet.generated.types import NodeTerms
 from ionet.wallet import KeypairSigner
@@ -30,7 +31,7 @@ def terms(owner: Pubkey, price: int = PRICE) -> NodeTerms:
         payout=owner,
         fee_payer=owner,
         country=276,
-        currencies=1,
+        currencies=Currency.IOSD,
         region=1,
     )
 

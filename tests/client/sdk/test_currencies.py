@@ -9,6 +9,7 @@ from client.sdk.patient import DOLLARS, Patient
 from ionet.client import Client
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
+from ionet.generated.enums import Currency
 from ionet.generated.errors import CoverageTooLow, CurrencyRefused, FeesTooSmall, PriceStillFresh, SlippageExceeded
 from ionet.generated.events import (
     BudgetWithdrawn,
@@ -44,7 +45,7 @@ async def whole_life(
     patient: Patient, supplier: Party, renter: Client, currency: str, deposit: int
 ) -> tuple[LeaseBooked, LeaseSettled, ClusterClosed]:
     """A cluster of one node, proven to its end and closed."""
-    machine = await machine_for(supplier, currencies=7)
+    machine = await machine_for(supplier, currencies=Currency.IOSD | Currency.USDC | Currency.IO)
     await patient.post_price()
     opened = (await renter.cluster.open(deposit, currency=currency)).event(ClusterOpened)
     booking = await renter.cluster.add_leases(opened.cluster, [machine.node], duration=DURATION)

@@ -22,6 +22,7 @@ from client.sdk.parties import (
 )
 from ionet.generated import pdas
 from ionet.generated.accounts import StakePosition
+from ionet.generated.enums import EndReason, NodeFlag
 from ionet.generated.errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
 from ionet.generated.events import (
     BudgetWithdrawn,
@@ -62,7 +63,7 @@ async def test_supplier_changes_ok(network: Chain) -> None:
         await renter.client.node.pause(node)
 
     flags = (await client.node.pause(node)).event(NodeFlagsChanged)
-    assert (flags.before, flags.after) == (0, 1)
+    assert (flags.before, flags.after) == (0, NodeFlag.PAUSED)
     with pytest.raises(NodePaused):
         await renter.client.cluster.add_lease(cluster, node, duration=3)
     assert (await client.node.pause(node, paused=False)).event(NodeFlagsChanged).after == 0
@@ -127,7 +128,7 @@ async def test_quit_ok(network: Chain) -> None:
     machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
     started = await running_lease(supplier, renter, cluster, machine, 30)
     receipt = await supplier.client.lease.quit(started.lease)
-    assert receipt.event(LeaseEnded).reason == 4
+    assert receipt.event(LeaseEnded).reason == EndReason.QUIT
     slashed = receipt.event(NodeSlashed)
     assert (slashed.reason, slashed.amount, slashed.bonded_after) == (2, STAKE * 2 // 100, STAKE * 98 // 100)
     assert slashed.amount == slashed.to_renter + slashed.to_reporter + slashed.burned
@@ -162,7 +163,7 @@ async def test_cancel_ok(network: Chain) -> None:
     cancelled = (await cancel_when_due(renter, booked.lease)).event(LeaseCancelled)
     assert (cancelled.reason, cancelled.fee, cancelled.released) == (5, 0, booked.locked)
     assert (await renter.client.lease.close(booked.lease)).event(LeaseClosed).paid == 0
-    assert (await renter.client.node.get(machine.node)).flags == 1
+    assert (await renter.client.node.get(machine.node)).flags == NodeFlag.PAUSED
 
 
 async def cancel_when_due(renter: Party, lease: Pubkey) -> Receipt:

@@ -12,6 +12,7 @@ from client.sdk.conftest import Chain
 from client.sdk.parties import IO, hireable_node, party
 from ionet.client import Client
 from ionet.errors import InstructionFailed, RpcError, RpcUnreachable, TransactionExpired, WalletError
+from ionet.generated.enums import NodeFlag
 from ionet.generated.errors import NotNodeOwner
 from ionet.idl import bundled
 from ionet.program import load_program
@@ -154,4 +155,4 @@ async def test_unknown_event_does_not_hide_that_it_landed_ok(network: Chain, cap
         receipt = await client.node.pause(machine.node)
     assert receipt.events == ()
     assert "cannot read" in caplog.text
-    assert (await supplier.client.node.get(machine.node)).flags == 1
+    assert (await supplier.client.node.get(machine.node)).flags == NodeFlag.PAUSED

@@ -10,9 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 from ionet.errors import ChainRefused, ProgramError
 from ionet.generated import pdas
 from ionet.generated.accounts import Lease, Network
+from ionet.generated.enums import LeaseStatus
 from program import calls, currencies, governance, staking
 from program.books import Books
-from program.calls import ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import EVERY_CURRENCY, ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, Landed, error_name, who
 from program.lives.agent import Agent
 from program.lives.attacker import Attack
@@ -36,7 +37,7 @@ OTHER_REFUSALS = {
     "ConstraintDuplicateMutableAccount",
 }
 MODELS = {"a": (H100, 8), "b": (T4, 2), "both": (H100, 1)}
-BOOKED, READY, ACTIVE, ENDED, CANCELLED = 1, 2, 3, 4, 5
+BOOKED, READY, ACTIVE, ENDED, CANCELLED = LeaseStatus
 MOST_NODES, MOST_CLUSTERS = 6, 12
 
 picks = st.integers(0, 1_000)
@@ -86,7 +87,7 @@ class Base(RuleBasedStateMachine):
         self.attempt(calls.init_vaults(world.stranger, world.usdc))
         for name, node in self.nodes.items():
             model, processors = MODELS[name]
-            offer = calls.terms(node.owner, min_duration=1, price=1_234_567, currencies=7)
+            offer = calls.terms(node.owner, min_duration=1, price=1_234_567, currencies=EVERY_CURRENCY)
             self.attempt(calls.register_node(node, model, processors, offer), calls.stake(node, self.required(name)))
         for mint, renter in zip((USD, IO, world.usdc), self.renters, strict=True):
             self.attempt(calls.mint_iosd(renter, world.oracle, 5_000 * IO_UNIT))

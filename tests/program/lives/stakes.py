@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
+from ionet.generated.enums import NetworkRole
 from program import calls, governance, staking
-from program.calls import NodeRef
+from program.calls import EVERY_CURRENCY, NodeRef
 from program.chain import who
 from program.governance import ARBITER, AUTHORITY, FROZEN, PAUSER, RETIRED, CaseRef
 from program.lives.base import MODELS, MOST_NODES, amounts, picks
@@ -47,7 +48,13 @@ class Stakes(Money):
             self.attempt(staking.set_co_stake_terms(node, pick * 10))
         elif name == "update":
             payout = (node.owner, *self.wallets)[pick % 8].pubkey()
-            offer = calls.terms(node.owner, min_duration=1, price=1 + amount % 10**7, currencies=7, payout=payout)
+            offer = calls.terms(
+                node.owner,
+                min_duration=1,
+                price=1 + amount % 10**7,
+                currencies=EVERY_CURRENCY,
+                payout=payout,
+            )
             self.attempt(calls.update_node(node, msgspec.structs.replace(offer, min_coverage_bps=pick % 2 * 5_000)))
         elif name == "rotate":
             self.attempt(calls.rotate_device_key(node, (node.device, *self.devices(node))[pick % 3]))
@@ -63,7 +70,7 @@ class Stakes(Money):
         owner = self.node(pick).owner
         name = f"node {len(self.nodes)}"
         node = NodeRef(owner, who(f"device {name}"))
-        offer = calls.terms(owner, min_duration=1, price=7_654_321, currencies=7)
+        offer = calls.terms(owner, min_duration=1, price=7_654_321, currencies=EVERY_CURRENCY)
         made = calls.register_node(node, T4, 2, offer), calls.stake(node, self.required("b"))
         if len(self.nodes) < MOST_NODES and self.attempt(*made):
             self.nodes[name] = node
@@ -162,7 +169,7 @@ class Stakes(Money):
         self.apply(apply)
 
     @rule(role=st.sampled_from([AUTHORITY, PAUSER, ARBITER]), heir=st.booleans(), apply=st.booleans())
-    def hand_over(self, role: int, heir: bool, apply: bool) -> None:
+    def hand_over(self, role: NetworkRole, heir: bool, apply: bool) -> None:
         name = {AUTHORITY: "authority", PAUSER: "pauser", ARBITER: "arbiter"}[role]
         key = self.heir(name) if heir else getattr(self.world, name)
         self.world.fund(key.pubkey())

@@ -8,6 +8,7 @@ from typing import TypeVar
 from hypothesis.stateful import invariant
 from ionet.generated import pdas
 from ionet.generated.accounts import Case, Cluster, Iosd, Lease, StakePosition
+from ionet.generated.enums import EndReason
 from ionet.program import PROGRAM
 from program import calls, currencies, staking
 from program.calls import ID, IO, IOSD, USD, LeaseRef, NodeRef, ata
@@ -82,7 +83,7 @@ class Truths(Stakes):
             past = self.length_of(found, 0, found.ring_base)
             for interval in range(found.ring_base, found.ring_next):
                 past += self.length_of(found, interval, interval + 1) if found.ring[interval % 16] == TAKEN else 0
-            assert booked == past or (booked > past and found.end_reason in (4, 7))
+            assert booked == past or (booked > past and found.end_reason in (EndReason.QUIT, EndReason.UNCHALLENGED))
             assert found.paid <= found.price * found.processors * found.duration // 3_600
         assert disputes == {key: self.world.get(Cluster, key).disputes_open for key in disputes}
 
