@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import os
 import re
 import tomllib
@@ -69,6 +70,31 @@ FAULTS = [
 def test_texts_are_free_of_the_listed_faults(fault: str) -> None:
     naming = ("docs/development.md:", "tests/test_project.py:")
     assert [line for line in lines_with(fault) if not line.startswith(naming)] == []
+
+
+def test_every_module_and_name_in_the_docs_exists() -> None:
+    """`ionet.rules.pricing` or `ionet_indexer.core.decode.decode` in code style leads to something."""
+    named = set()
+    for path, text in texts().items():
+        if path.suffix == ".md" and path.parts[0] in ("docs", "README.md") and "decisions" not in path.parts:
+            named |= set(re.findall(r"`(ionet(?:_\w+)?(?:\.(?!so\b|json\b|legacy\b)\w+)+)", text))
+    assert len(named) > 15
+    assert [name for name in sorted(named) if not _exists(name)] == []
+
+
+def _exists(name: str) -> bool:
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
 
 
 @pytest.mark.parametrize("name", ["README.md", "LICENSE", "SECURITY.md", "CHANGELOG.md", "Anchor.toml", ".ci/run"])

@@ -44,7 +44,7 @@ def beside(found: Figures) -> str:
     """The Markdown tables of docs/peers.md."""
     parts = []
     for title, peers in (("Compute units", COMPUTE), ("Sizes and rent", SIZES), ("Indexer and launch", OPERATION)):
-        parts += [f"## {title}\n", "| here | others | source | to mind |", "|---|---|---|---|"]
+        parts += [f"## {title}\n", "| here | others | source | note |", "|---|---|---|---|"]
         parts += [f"| {_ours(peer, found)} | {peer.theirs} | {peer.source} | {peer.note} |" for peer in peers]
         parts.append("")
     return "\n".join(parts)

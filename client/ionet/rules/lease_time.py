@@ -1,4 +1,4 @@
-"""A lease's time, cut into intervals: the program's own rules (`state/ring.rs`, `state/lease.rs`). Pure.
+"""A lease's time, cut into intervals: the program's own rules (`state/lease/ring.rs`, `state/lease.rs`). Pure.
 
 Times are the chain's clock in unix seconds. All bounds are half-open: at the deadline is too late.
 """

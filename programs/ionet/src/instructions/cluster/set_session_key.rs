@@ -15,7 +15,7 @@ pub struct SetSessionKey {
     pub cluster: Box<Account<Cluster>>,
 }
 
-/// Rotates the session key, or revokes it when given zero. Renter; once while a dispute is open.
+/// Renter; once while a dispute is open.
 pub fn handler(ctx: &mut Context<SetSessionKey>, session_key: Address, expires_at: i64) -> Result<()> {
     let now = clock::now()?;
     let cluster = &mut ctx.accounts.cluster;

@@ -24,7 +24,7 @@ pub struct WithdrawBudget {
     pub token_program: Program<Token>,
 }
 
-/// Takes budget back that no lease has locked. Renter; at any time.
+/// Renter; at any time.
 pub fn handler(ctx: &mut Context<WithdrawBudget>, amount: u64) -> Result<()> {
     require!(amount > 0, IonetError::ZeroAmount);
     let now = clock::now()?;

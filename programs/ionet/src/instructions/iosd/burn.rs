@@ -28,8 +28,7 @@ pub struct Burn {
     pub token_program: Program<Token>,
 }
 
-/// Burns everything in a burn vault. Anyone. Slashes and fees collect there so that their instructions need not touch
-/// the mint.
+/// Slashes and fees collect there so that their instructions need not touch the mint.
 pub fn handler(ctx: &mut Context<Burn>) -> Result<()> {
     let now = clock::now()?;
     let amount = ctx.accounts.burn_vault.amount();

@@ -18,7 +18,7 @@ pub struct RefreshPrice {
     pub price_update: UncheckedAccount,
 }
 
-/// Shows the program a valid price. Anyone: as long as one exists, nobody can redeem IOSD at an older rate.
+/// Anyone: as long as one exists, nobody can redeem IOSD at an older rate.
 pub fn handler(ctx: &mut Context<RefreshPrice>) -> Result<()> {
     let now = clock::now()?;
     let (network, iosd) = (&ctx.accounts.network, &mut ctx.accounts.iosd);

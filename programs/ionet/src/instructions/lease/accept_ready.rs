@@ -6,8 +6,7 @@ use crate::events::LeaseStarted;
 use crate::state::{LEASE_ROLE_HEAD, LEASE_STATUS_ACTIVE, LEASE_STATUS_READY};
 use crate::{clock, emit_event, math};
 
-/// Starts the meter after the renter's side has checked the hardware. Renter or session key, before the deadline; a
-/// worker's meter never starts before its head's.
+/// Renter or session key, before the deadline; a worker's meter never starts before its head's.
 pub fn handler(ctx: &mut Context<SessionAction>) -> Result<()> {
     let (now, slot) = clock::now_and_slot()?;
     let accepted_by = *ctx.accounts.authority.address();

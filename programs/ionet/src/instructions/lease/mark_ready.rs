@@ -18,8 +18,7 @@ pub struct MarkReady {
     pub lease: Box<Account<Lease>>,
 }
 
-/// Says that the node runs and may be checked. Device key, before the deadline. `report_hash` = sha256 of the agent's
-/// hardware report.
+/// `report_hash` = sha256 of the agent's hardware report.
 pub fn handler(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
     let (now, slot) = clock::now_and_slot()?;
     let lease = &mut ctx.accounts.lease;

@@ -27,7 +27,6 @@ pub struct InitVaults {
     pub system_program: Program<System>,
 }
 
-/// Creates the fee vault and the burn vault of one admitted mint. Anyone; once per mint.
 pub fn handler(_ctx: &mut Context<InitVaults>) -> Result<()> {
     Ok(())
 }

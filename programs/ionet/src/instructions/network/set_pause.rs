@@ -20,7 +20,7 @@ pub struct SetPause {
     pub network: Box<Account<Network>>,
 }
 
-/// Sets which entries are paused. Pauser or network authority. Exits have no bit: they cannot be paused.
+/// Exits have no bit: they cannot be paused.
 pub fn handler(ctx: &mut Context<SetPause>, bits: u64) -> Result<()> {
     require!(bits & !PAUSE_ALL == 0, IonetError::NotPauser);
     let now = clock::now()?;

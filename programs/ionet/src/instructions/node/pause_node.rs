@@ -15,7 +15,7 @@ pub struct PauseNode {
     pub node: Box<Account<Node>>,
 }
 
-/// Pauses the node or lets it take leases again. Owner. A running lease is not touched.
+/// A running lease is not touched.
 pub fn handler(ctx: &mut Context<PauseNode>, paused: bool) -> Result<()> {
     let now = clock::now()?;
     let node = &mut ctx.accounts.node;

@@ -39,7 +39,7 @@ pub struct RegisterNode {
     pub system_program: Program<System>,
 }
 
-/// Registers a machine under its own key. Owner and device key sign; the owner pays the rent.
+/// Owner and device key sign; the owner pays the rent.
 pub fn handler(ctx: &mut Context<RegisterNode>, model_code: u16, processors: u8, terms: NodeTerms) -> Result<()> {
     ctx.accounts.network.check_not_paused(PAUSE_REGISTER_NODE)?;
     require!(ctx.accounts.model.enabled == 1, IonetError::ModelDisabled);

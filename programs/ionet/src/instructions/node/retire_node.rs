@@ -26,8 +26,7 @@ pub struct RetireNode {
     pub position: Option<Box<Account<StakePosition>>>,
 }
 
-/// Takes the node out of the market for good and unbonds its owner. Owner. A running lease is finished; after the
-/// cooldown anyone may push the withdrawal.
+/// A running lease is finished; after the cooldown anyone may push the withdrawal.
 pub fn handler(ctx: &mut Context<RetireNode>) -> Result<()> {
     let now = clock::now()?;
     let cooldown = ctx.accounts.network.params.unbond_cooldown_secs;

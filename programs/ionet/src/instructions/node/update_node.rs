@@ -15,7 +15,6 @@ pub struct UpdateNode {
     pub node: Box<Account<Node>>,
 }
 
-/// Replaces the node's terms. Owner; running leases keep what they locked.
 pub fn handler(ctx: &mut Context<UpdateNode>, terms: NodeTerms) -> Result<()> {
     let now = clock::now()?;
     let node = &mut ctx.accounts.node;

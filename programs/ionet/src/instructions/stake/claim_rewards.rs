@@ -34,7 +34,7 @@ pub struct ClaimRewards {
     pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
-/// Pays a staker their rewards. Anyone may push it, also on a frozen or retired node.
+/// Anyone may push it, also on a frozen or retired node.
 pub fn handler(ctx: &mut Context<ClaimRewards>) -> Result<()> {
     let now = clock::now()?;
     let accounts = &mut ctx.accounts;

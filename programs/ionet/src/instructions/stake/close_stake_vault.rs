@@ -28,8 +28,8 @@ pub struct CloseStakeVault {
     pub token_program: Program<Token>,
 }
 
-/// Closes the vault of a retired node to which nobody has a claim any more. Anyone. What is left in it (crumbs of wiped
-/// pools, roundings of rewards, tokens that somebody sent) goes to the burn vault, the rent to the owner.
+/// What is left in it (crumbs of wiped pools, roundings of rewards, tokens that somebody sent) goes to the burn vault,
+/// the rent to the owner.
 pub fn handler(ctx: &mut Context<CloseStakeVault>) -> Result<()> {
     let now = clock::now()?;
     let accounts = &mut ctx.accounts;

@@ -20,7 +20,7 @@ pub struct PushUnbond {
     pub position: Box<Account<StakePosition>>,
 }
 
-/// Unbonds everything that a staker has on a retired node. Anyone, so that its vault can be emptied without them.
+/// Anyone, so that its vault can be emptied without them.
 pub fn handler(ctx: &mut Context<PushUnbond>) -> Result<()> {
     let now = clock::now()?;
     let node_key = *ctx.accounts.node.address();
