@@ -35,15 +35,15 @@ def routes_of(listing: Listing) -> list[HTTPRouteHandler]:
 
     page_of: Any = Page
     one_of: Any = One
-    name = listing.path.strip("/").replace("-", "_")
+    name = listing.route.strip("/").replace("-", "_")
     filters = {name: (chosen.type, None) for name, chosen in listing.filters.items()}
     _declare(
         page, name, listing.docs, {**filters, "cursor": (Cursor, None), "limit": (Limit, 50)}, page_of[listing.out]
     )
-    made = [get(listing.path)(page)]
+    made = [get(listing.route)(page)]
     if listing.item:
         _declare(one, listing.out.__name__.lower(), listing.item, {"key": (Key, ...)}, one_of[listing.out])
-        made.append(get(f"{listing.path}/{{key:str}}")(one))
+        made.append(get(f"{listing.route}/{{key:str}}")(one))
     return made
 
 

@@ -89,12 +89,14 @@ class Listing:
     """Field that is a JSON column → its type."""
     newest_first: bool = False
     path: str = ""
-    """Below /v1; the name by default."""
+    """Below /v1, where it is not the name."""
     item: str = ""
     """What a single item is, for its readers, where one can be asked for by its key."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", self.path or "/" + self.name.replace("_", "-"))
+    @property
+    def route(self) -> str:
+        """Where it is served, below /v1."""
+        return self.path or "/" + self.name.replace("_", "-")
 
     @lru_cache(maxsize=256)  # noqa: B019 - the few listings live as long as the process
     def sql(self, given: tuple[str, ...], after: bool) -> str:
