@@ -27,7 +27,7 @@ Dsn = Annotated[
     typer.Option(envvar="IONET_DATABASE", help="PostgreSQL to use; without it an embedded one in --data."),
 ]
 Data = Annotated[Path | None, typer.Option(envvar="IONET_INDEXER_DATA", help="Folder of the embedded PostgreSQL.")]
-WsUrl = Annotated[str | None, typer.Option(help="Websocket of the node; default: its port plus one.")]
+WsUrl = Annotated[str | None, typer.Option(help="Websocket of the node; by default its port plus one.")]
 Host = Annotated[str, typer.Option(help="Address the API listens on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")]
 

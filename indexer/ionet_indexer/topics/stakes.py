@@ -127,7 +127,7 @@ def _move(
 
 
 def _settle(node: Node, row: Position) -> None:
-    """Bring a co-staker's rewards up to date, as the program does before their shares change (state/stake/rewards.rs)."""
+    """Bring a co-staker's rewards up to date, as the program does before their shares change (stake/rewards.rs)."""
     if row.staker == node.owner:
         return
     held = row.shares if row.era == node.bonded_era else 0

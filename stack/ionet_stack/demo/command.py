@@ -38,10 +38,10 @@ SLOT_MS = 100
 def demo(
     keep: Annotated[bool, typer.Option(help="Leave everything running until interrupted.")] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="Where keys, ledger, database and logs go; default: temporary.")
+        Path | None, typer.Option(help="Where keys, ledger, database and logs go; by default temporary.")
     ] = None,
     chain: Annotated[
-        str | None, typer.Option(help="A fresh chain with both programs, e.g. a test validator; default: its own.")
+        str | None, typer.Option(help="A fresh chain with both programs, e.g. a test validator; by default its own.")
     ] = None,
     authority: Annotated[
         Path | None, typer.Option(help="Keypair file of the programs' upgrade authority on --chain.")
