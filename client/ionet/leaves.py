@@ -27,14 +27,42 @@ _DOMAIN = b"ionet:leaves:v1\0"
 class UploadError(IonetError):
     """the indexer did not take the leaves
 
-    status: of the HTTP answer, 0 when none came.
+    status: of the HTTP answer, 0 when none came. kind: the answer's problem type that a class stands for.
     """
 
     exit_code = 4
+    kind: str = ""
+
+    def __init_subclass__(cls, kind: str = "", **more: object) -> None:
+        super().__init_subclass__(**more)
+        cls.kind = kind
 
     def __init__(self, detail: str = "", *, status: int = 0) -> None:
         super().__init__(detail)
         self.status = status
+
+
+class IndexerUnreachable(UploadError):
+    """the indexer does not answer"""
+
+
+class UploadUnauthorized(UploadError, kind="unauthorized"):
+    """the indexer does not accept the upload's signature"""
+
+
+class UploadTooEarly(UploadError, kind="not-found"):
+    """the indexer does not know the lease yet"""
+
+
+class LeavesRefused(UploadError, kind="refused"):
+    """the leaves are not those of a proven root"""
+
+
+class BadUpload(UploadError, kind="bad-value"):
+    """the upload is malformed"""
+
+
+_BY_KIND = {kind.kind: kind for kind in UploadError.__subclasses__() if kind.kind}
 
 
 class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +105,10 @@ def sign_upload(
 
 
 async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -> None:
-    """Hand an upload to the indexer at `base_url`; sending it again does no harm. Raises UploadError."""
+    """Hand an upload to the indexer at `base_url`; sending it again does no harm.
+
+    Raises the UploadError that the answer's problem type names.
+    """
     try:
         response = await http.post(
             base_url.rstrip("/") + PATH,
@@ -85,11 +116,11 @@ async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -
             headers={"content-type": "application/json"},
         )
     except httpx2.TransportError as error:
-        raise UploadError(f"no answer from {base_url}: {error or type(error).__name__}") from error
+        raise IndexerUnreachable(f"{base_url}: {error or type(error).__name__}") from error
     if response.is_error:
         try:
             problem = msgspec.json.decode(response.content, type=dict[str, object])
         except msgspec.DecodeError:
             problem = {}
         detail = str(problem.get("detail", f"HTTP {response.status_code}"))
-        raise UploadError(detail, status=response.status_code)
+        raise _BY_KIND.get(str(problem.get("type")), UploadError)(detail, status=response.status_code)

@@ -12,7 +12,18 @@ import msgspec
 import pytest
 from indexer.recording import Recording
 from indexer.story import INTERVAL, RESULTS
-from ionet.leaves import MAX_LIFETIME_SECS, PATH, Upload, UploadError, send_upload, sign_upload, signing_message
+from ionet.leaves import (
+    MAX_LIFETIME_SECS,
+    PATH,
+    BadUpload,
+    IndexerUnreachable,
+    Upload,
+    UploadTooEarly,
+    UploadUnauthorized,
+    send_upload,
+    sign_upload,
+    signing_message,
+)
 from ionet.rules import merkle
 from market import PRICE, key, leaf_hashes, leaves
 from solders.keypair import Keypair
@@ -164,10 +175,15 @@ def test_a_body_beyond_the_limit_is_refused(api: httpx2.Client) -> None:
 
 async def test_the_client_function_says_why(api: httpx2.Client, recording: Recording) -> None:
     async with httpx2.AsyncClient() as http:
-        with pytest.raises(UploadError, match="device key") as refused:
+        with pytest.raises(UploadUnauthorized, match="device key") as refused:
             await send_upload(http, str(api.base_url), upload_of(recording, 1, signer=key("stranger")))
         assert refused.value.status == 401
-        with pytest.raises(UploadError) as absent:
+        unknown = msgspec.structs.replace(upload_of(recording, 1), lease=str(key("nowhere").pubkey()))
+        with pytest.raises(UploadTooEarly, match="is not known at slot"):
+            await send_upload(http, str(api.base_url), unknown)
+        with pytest.raises(BadUpload, match="root: not 32 bytes"):
+            await send_upload(http, str(api.base_url), msgspec.structs.replace(upload_of(recording, 1), root="00"))
+        with pytest.raises(IndexerUnreachable) as absent:
             await send_upload(http, "http://127.0.0.1:1", upload_of(recording, 1))
         assert absent.value.status == 0
 
