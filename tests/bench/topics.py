@@ -43,4 +43,5 @@ def _with_machine(figure: Figure, load: str, speed: float | None) -> Figure:
     if figure.kind == "count":
         return figure
     note = f"{figure.note}; {load}" if figure.note else load
-    return msgspec.structs.replace(figure, note=note, speed=speed)
+    is_ratio = figure.unit.startswith("times")  # of two times of the same machine
+    return msgspec.structs.replace(figure, note=note, speed=None if is_ratio else speed)
