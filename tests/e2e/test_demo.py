@@ -35,7 +35,7 @@ def only_the_logs_left(temporary: Path, errors: list[str]) -> None:
     assert f"logs: {folder / 'logs'}\n" in errors
 
 
-def test_demo_ok(temporary: Path) -> None:
+def test_the_demonstration_adds_up(temporary: Path) -> None:
     with ionet(temporary, "demo", *given_chain(), "--json") as run:
         run.until(RAY_UP, 240)
         assert any("raylet" in command for command in processes_of(temporary).values())

@@ -17,7 +17,7 @@ def lease(world: World) -> LeaseRef:
 
 
 @pytest.mark.parametrize("side", ["renter", "session"])
-def test_by_renter_and_session_key_ok(world: World, lease: LeaseRef, side: str) -> None:
+def test_by_renter_and_session_key(world: World, lease: LeaseRef, side: str) -> None:
     signer = getattr(lease.cluster, side)
     world.warp(7)
     landed = world.do(calls.accept_ready(lease, signer))
@@ -39,7 +39,7 @@ def test_by_renter_and_session_key_ok(world: World, lease: LeaseRef, side: str) 
     assert world.of_cluster(lease.cluster).head_started_at == world.now
 
 
-def test_one_second_before_the_deadline_ok(world: World, lease: LeaseRef) -> None:
+def test_one_second_before_the_deadline(world: World, lease: LeaseRef) -> None:
     world.warp(DEADLINE - 1)
     world.do(calls.accept_ready(lease))
 
@@ -51,12 +51,12 @@ def test_at_the_deadline_fails(world: World, lease: LeaseRef, late: int) -> None
         world.do(calls.accept_ready(lease))
 
 
-def test_a_clock_that_jumped_while_the_chain_stood_still_is_no_delay_ok(world: World, lease: LeaseRef) -> None:
+def test_a_clock_that_jumped_while_the_chain_stood_still_is_no_delay(world: World, lease: LeaseRef) -> None:
     world.warp(10 * DEADLINE, slots=DEADLINE * 5 // 2 - 1)
     world.do(calls.accept_ready(lease))
 
 
-def test_a_worker_after_its_head_ok(world: World, lease: LeaseRef) -> None:
+def test_a_worker_after_its_head(world: World, lease: LeaseRef) -> None:
     worker = world.ready(world.staked_node("b"), lease.cluster)
     with refused("HeadNotRunning"):
         world.do(calls.accept_ready(worker))

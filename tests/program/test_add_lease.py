@@ -64,7 +64,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
     assert lamports - world.lamports(lease.cluster.renter.pubkey()) == world.lamports(lease.key)
 
 
-def test_every_parameter_is_copied_ok(world: World, lease: LeaseRef) -> None:
+def test_every_parameter_is_copied(world: World, lease: LeaseRef) -> None:
     world.do(calls.add_lease(lease, H100, HOUR))
     found, params = world.of(lease), world.params
     copied = [name for name in params.__struct_fields__ if name in found.__struct_fields__]
@@ -75,7 +75,7 @@ def test_every_parameter_is_copied_ok(world: World, lease: LeaseRef) -> None:
 @pytest.mark.parametrize(
     ("price", "processors", "duration"), [(1, 1, 600), (1, 1, 3_601), (999_999, 7, 601), (3_333_333, 3, 12_345)]
 )
-def test_price_rounded_down_and_fee_rounded_up_ok(world: World, price: int, processors: int, duration: int) -> None:
+def test_price_rounded_down_and_fee_rounded_up(world: World, price: int, processors: int, duration: int) -> None:
     node = world.staked_node(processors=processors, price=price)
     lease = LeaseRef(node, world.cluster(), 0)
     landed = world.do(calls.add_lease(lease, H100, duration, price))
@@ -83,7 +83,7 @@ def test_price_rounded_down_and_fee_rounded_up_ok(world: World, price: int, proc
     assert landed.event(LeaseBooked).locked == cost + -(-cost * 25 // 10_000)
 
 
-def test_the_first_is_head_and_the_others_are_workers_ok(world: World, lease: LeaseRef) -> None:
+def test_the_first_is_head_and_the_others_are_workers(world: World, lease: LeaseRef) -> None:
     world.do(calls.add_lease(lease, H100, HOUR))
     second = LeaseRef(world.staked_node("b", T4, 1), lease.cluster, 0)
     landed = world.do(calls.add_lease(second, T4, HOUR))
@@ -93,7 +93,7 @@ def test_the_first_is_head_and_the_others_are_workers_ok(world: World, lease: Le
     assert world.of_cluster(lease.cluster).head_lease == lease.key
 
 
-def test_five_nodes_in_one_transaction_ok(world: World) -> None:
+def test_five_nodes_in_one_transaction(world: World) -> None:
     cluster = world.cluster()
     leases = [LeaseRef(world.staked_node(name, T4, 1), cluster, 0) for name in "abcde"]
     world.do(*(calls.add_lease(lease, T4, HOUR) for lease in leases))
@@ -107,12 +107,12 @@ def test_the_whole_budget_and_not_a_unit_more(world: World) -> None:
     world.do(calls.add_lease(lease, H100, 2 * HOUR))
 
 
-def test_an_address_that_holds_lamports_is_no_obstacle_ok(world: World, lease: LeaseRef) -> None:
+def test_an_address_that_holds_lamports_is_no_obstacle(world: World, lease: LeaseRef) -> None:
     world.fund(lease.key, 1_000_000)
     world.do(calls.add_lease(lease, H100, HOUR))
 
 
-def test_no_price_of_io_known_yet_ok(world: World, lease: LeaseRef) -> None:
+def test_no_price_of_io_known_yet(world: World, lease: LeaseRef) -> None:
     world.forge(Iosd, IOSD, last_price=0)
     assert world.do(calls.add_lease(lease, H100, HOUR)).event(LeaseBooked).io_price == 0
 
@@ -136,7 +136,7 @@ def test_a_duration_that_is_not_offered_fails(world: World, lease: LeaseRef, dur
 
 
 @pytest.mark.parametrize("duration", [600, 30 * DAY])
-def test_a_duration_at_the_bounds_ok(world: World, lease: LeaseRef, duration: int) -> None:
+def test_a_duration_at_the_bounds(world: World, lease: LeaseRef, duration: int) -> None:
     world.do(calls.add_lease(lease, H100, duration))
 
 

@@ -23,7 +23,7 @@ def test_all_fields_ok(world: World) -> None:
     assert world.of_node(case.node).flags == governance.FROZEN
 
 
-def test_the_arbiter_need_not_wait_any_longer_ok(world: World) -> None:
+def test_the_arbiter_need_not_wait_any_longer(world: World) -> None:
     case = governance.accused(world, world.staked_node())
     with refused("CaseNotDecidable"):
         world.do(governance.decide_case(case, 1))

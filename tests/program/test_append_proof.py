@@ -36,7 +36,7 @@ class Proof:
         return hashlib.sha256(head + b"".join(parts) + self.root).digest()
 
 
-def test_all_fields_and_the_hash_chain_ok(world: World, lease: LeaseRef) -> None:
+def test_all_fields_and_the_hash_chain(world: World, lease: LeaseRef) -> None:
     head, before = bytes(32), 0
     proofs = [Proof(0, 100, 0, ROOT), Proof(0, 600, 2**64 - 1, b"\x02" * 32), Proof(1, 1, 7, b"\x03" * 32)]
     for count, (proof, at) in enumerate(zip(proofs, (100, 600, 601), strict=True), start=1):
@@ -76,7 +76,7 @@ def test_it_writes_nothing_but_the_lease(world: World, lease: LeaseRef) -> None:
 
 
 @pytest.mark.parametrize("at", [INTERVAL, 2 * INTERVAL - 1])
-def test_inside_the_interval_and_its_grace_ok(world: World, lease: LeaseRef, at: int) -> None:
+def test_inside_the_interval_and_its_grace(world: World, lease: LeaseRef, at: int) -> None:
     world.warp(at)
     world.do(calls.append_proof(lease, 0, INTERVAL))
 
@@ -121,7 +121,7 @@ def test_raised_but_never_lowered(world: World, lease: LeaseRef) -> None:
     assert world.of(lease).ring[0] == 301
 
 
-def test_raised_after_the_next_one_was_proven_ok(world: World, lease: LeaseRef) -> None:
+def test_raised_after_the_next_one_was_proven(world: World, lease: LeaseRef) -> None:
     world.warp(INTERVAL + 100)
     world.do(calls.append_proof(lease, 0, 300), calls.append_proof(lease, 1, 100))
     world.do(calls.append_proof(lease, 0, 600))
@@ -154,7 +154,7 @@ def test_an_interval_beyond_the_end_fails(world: World, lease: LeaseRef, interva
         world.do(calls.append_proof(lease, interval, 1))
 
 
-def test_the_last_interval_may_be_shorter_ok(world: World) -> None:
+def test_the_last_interval_may_be_shorter(world: World) -> None:
     lease = world.running("b", duration=INTERVAL + 7)
     world.warp(INTERVAL + 7)
     with refused("ServedTooLong"):

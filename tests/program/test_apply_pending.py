@@ -88,7 +88,7 @@ def test_what_is_due_is_applied_and_what_is_not_stays(world: World) -> None:
     assert governance.network(world).pauser == HEIR.pubkey()
 
 
-def test_both_at_once_and_parameters_without_the_successor_ok(world: World) -> None:
+def test_both_at_once_and_parameters_without_the_successor(world: World) -> None:
     world.do(governance.propose_params(world.authority, changed(world, spread_bps=60)))
     world.do(governance.propose_role(world.authority, AUTHORITY, VALUE))
     world.warp(TIMELOCK)

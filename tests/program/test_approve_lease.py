@@ -46,7 +46,7 @@ def test_what_is_approved_is_paid_at_once_and_the_rest_in_its_time(world: World,
     assert world.do(calls.settle_lease(lease)).event(LeaseSettled).payable_secs == 4 * INTERVAL
 
 
-def test_by_the_renter_ok(world: World, record: Record) -> None:
+def test_by_the_renter(world: World, record: Record) -> None:
     renter = record.lease.cluster.renter
     assert world.do(approve_lease(world, record.lease, 1, by=renter)).event(LeaseApproved).by == renter.pubkey()
 
@@ -112,7 +112,7 @@ def test_a_skipped_interval_between_is_missed_not_paid(world: World) -> None:
     assert (found.matured_secs, found.missed_secs, found.ring_base) == (3 * INTERVAL, INTERVAL, 4)
 
 
-def test_after_the_end_ok(world: World, record: Record) -> None:
+def test_after_the_end(world: World, record: Record) -> None:
     world.do(calls.end_lease(record.lease))
     world.warp(GRACE)
     world.do(approve_lease(world, record.lease, 6))

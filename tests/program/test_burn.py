@@ -15,7 +15,7 @@ from solders.pubkey import Pubkey
 ISSUED = 29_850_000  # 10 IO at $3 less the spread
 
 
-def test_both_mints_all_fields_ok(world: World) -> None:
+def test_both_mints_all_fields(world: World) -> None:
     renter = world.renter("renter", 10 * IO_UNIT)
     world.move(renter, pdas.burn_vault(ID, USD), USD, 7)
     world.move(world.treasury, pdas.burn_vault(ID, IO), IO, 9)

@@ -88,7 +88,7 @@ def test_more_than_the_seller_has_fails(world: World, seller: Keypair) -> None:
         world.do(buyback(world, seller, world.oracle, 1_000 * IO_UNIT + 1))
 
 
-def test_while_everything_is_paused_ok(world: World, seller: Keypair) -> None:
+def test_while_everything_is_paused(world: World, seller: Keypair) -> None:
     world.do(calls.set_pause(world.pauser, 31))
     world.do(buyback(world, seller, world.oracle, IO_UNIT))
 

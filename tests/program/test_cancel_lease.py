@@ -21,7 +21,7 @@ def lease(world: World) -> LeaseRef:
     return world.booked(world.staked_node(), world.cluster(deposit=100 * USD_UNIT))
 
 
-def test_not_ready_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
+def test_not_ready_in_time_all_fields(world: World, lease: LeaseRef) -> None:
     world.warp(1_200)
     landed = world.do(calls.cancel_lease(lease))
     assert landed.events == (
@@ -49,7 +49,7 @@ def test_not_ready_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
     world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT))
 
 
-def test_not_accepted_in_time_all_fields_ok(world: World, lease: LeaseRef) -> None:
+def test_not_accepted_in_time_all_fields(world: World, lease: LeaseRef) -> None:
     world.do(calls.mark_ready(lease))
     world.warp(600)
     landed = world.do(calls.cancel_lease(lease))
@@ -112,7 +112,7 @@ def break_promise(world: World, lease: LeaseRef, number: int) -> list[object]:
     return list(world.do(calls.cancel_lease(again)).events)
 
 
-def test_the_third_broken_promise_is_slashed_ok(world: World, lease: LeaseRef) -> None:
+def test_the_third_broken_promise_is_slashed(world: World, lease: LeaseRef) -> None:
     world.do(calls.stake(lease.node, STAKE))
     world.warp(1_200)
     world.do(calls.cancel_lease(lease))

@@ -22,7 +22,7 @@ def owed_to_owner(world: World) -> NodeRef:
     return node
 
 
-def test_to_any_account_of_the_mint_ok(world: World) -> None:
+def test_to_any_account_of_the_mint(world: World) -> None:
     owner = owed_to_owner(world).owner
     owed = pdas.owed(ID, IO, owner.pubkey())
     to = world.token_account("new", owner.pubkey(), IO)
@@ -34,14 +34,14 @@ def test_to_any_account_of_the_mint_ok(world: World) -> None:
     assert world.lamports(owner.pubkey()) - lamports == rent
 
 
-def test_to_somebody_else_he_names_ok(world: World) -> None:
+def test_to_somebody_else_he_names(world: World) -> None:
     owner = owed_to_owner(world).owner
     before = io_of(world, world.treasury)
     world.do(staking.claim_owed(owner, IO, ata(world.treasury, IO)))
     assert io_of(world, world.treasury) - before == OWN
 
 
-def test_an_empty_one_is_closed_and_can_be_opened_again_ok(world: World) -> None:
+def test_an_empty_one_is_closed_and_can_be_opened_again(world: World) -> None:
     owner = world.supplier("supplier")
     for _ in range(2):
         world.do(staking.open_owed(world.stranger, owner.pubkey(), IO))

@@ -13,7 +13,7 @@ from program.world import IO_UNIT, World
 OWN = 16_000 * IO_UNIT
 
 
-def test_a_co_staker_by_a_stranger_ok(world: World) -> None:
+def test_a_co_staker_by_a_stranger(world: World) -> None:
     node = open_node(world, share_bps=5_000)
     held = co_stake(world, node, "co", OWN)
     fund(world, node, 1_000_000)
@@ -39,7 +39,7 @@ def test_a_co_staker_by_a_stranger_ok(world: World) -> None:
         world.do(staking.claim_rewards(held))
 
 
-def test_the_owner_with_and_without_his_position_ok(world: World) -> None:
+def test_the_owner_with_and_without_his_position(world: World) -> None:
     node = open_node(world)
     for position in (True, False):
         fund(world, node, 10)
@@ -102,7 +102,7 @@ def test_staking_more_does_not_touch_what_was_earned(world: World) -> None:
     assert world.do(staking.claim_rewards(held)).event(RewardsClaimed).amount in (1_998, 1_999, 2_000)
 
 
-def test_a_frozen_and_a_retired_node_ok(world: World) -> None:
+def test_a_frozen_and_a_retired_node(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", OWN)
     fund(world, node, 1_000)

@@ -49,7 +49,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
     assert (cluster.leases_open, cluster.locked, cluster.last_activity_at) == (0, 0, world.now)
 
 
-def test_a_cancelled_lease_ok(world: World) -> None:
+def test_a_cancelled_lease(world: World) -> None:
     lease = world.booked(world.staked_node("b"), world.cluster("b"))
     world.warp(1_200)
     world.do(calls.cancel_lease(lease))
@@ -57,7 +57,7 @@ def test_a_cancelled_lease_ok(world: World) -> None:
     assert (closed.paid, closed.served_secs, closed.missed_secs, closed.released) == (0, 0, 0, 0)
 
 
-def test_settled_and_closed_in_one_transaction_ok(world: World, lease: LeaseRef) -> None:
+def test_settled_and_closed_in_one_transaction(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 12)
     world.final(lease)
     world.do(calls.settle_lease(lease), calls.close_lease(lease), calls.close_cluster(lease.cluster))

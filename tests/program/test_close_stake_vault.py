@@ -36,7 +36,7 @@ def leave(world: World, node: NodeRef, *held: NodeRef) -> None:
             world.do(calls.withdraw(one))
 
 
-def test_an_owner_alone_ok(world: World) -> None:
+def test_an_owner_alone(world: World) -> None:
     node = world.staked_node()
     leave(world, node)
     rent, lamports = world.lamports(node.vault), world.lamports(node.owner.pubkey())
@@ -132,7 +132,7 @@ def test_what_belongs_to_nobody_is_burned(world: World) -> None:
         assert world.lamports(one.owner.pubkey()) - lamports == rent
 
 
-def test_a_node_that_never_had_stake_ok(world: World) -> None:
+def test_a_node_that_never_had_stake(world: World) -> None:
     node = world.node()
     world.do(calls.retire_node(node, staked=False), staking.close_stake_vault(node))
     assert not world.exists(node.vault)

@@ -16,7 +16,7 @@ STAKE = required_stake(H100, 8)
 HALF = STAKE // 2
 
 
-def test_a_stranger_stakes_ok(world: World) -> None:
+def test_a_stranger_stakes(world: World) -> None:
     node = open_node(world, own=HALF)
     co = world.supplier("co")
     landed = world.do(calls.stake(node, HALF, co))
@@ -104,7 +104,7 @@ def test_co_stake_beyond_its_part_does_not_count_and_the_owner_always_leaves(wor
     assert world.of_node(node).owner_bonded_shares == 0
 
 
-def test_a_co_staker_gives_notice_ok(world: World) -> None:
+def test_a_co_staker_gives_notice(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", IO_UNIT)
     moved = world.do(calls.request_unbond(held, IO_UNIT)).event(UnbondRequested)
@@ -175,7 +175,7 @@ def test_a_refill_leaves_a_node_that_retired_meanwhile(world: World) -> None:
     assert booked(world, node) == world.tokens(node.vault) == 0
 
 
-def test_a_refill_without_a_position_ok(world: World) -> None:
+def test_a_refill_without_a_position(world: World) -> None:
     node = world.node()
     case = governance.accused(world, node)
     world.do(calls.stake(node, 5))

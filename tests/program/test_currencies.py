@@ -60,7 +60,7 @@ def test_a_node_names_the_currencies_it_takes(world: World) -> None:
 # -- booking
 
 
-def test_in_io_the_price_is_converted_once_all_fields_ok(world: World) -> None:
+def test_in_io_the_price_is_converted_once_all_fields(world: World) -> None:
     node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
     world.post_price(3 * DOLLAR, ema_price=4 * DOLLAR, conf=1_000_000)
     low = 3 * DOLLAR - 2_000_000

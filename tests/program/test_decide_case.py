@@ -23,7 +23,7 @@ def answered(world: World, node: NodeRef) -> CaseRef:
     return case
 
 
-def test_guilty_all_fields_ok(world: World) -> None:
+def test_guilty_all_fields(world: World) -> None:
     node = world.staked_node()
     world.do(calls.request_unbond(node, STAKE // 4))
     case = answered(world, node)
@@ -70,7 +70,7 @@ def test_guilty_all_fields_ok(world: World) -> None:
     assert world.lamports(world.arbiter.pubkey()) == before + rent
 
 
-def test_a_blocked_node_is_not_hired_but_everything_of_it_leaves_ok(world: World) -> None:
+def test_a_blocked_node_is_not_hired_but_everything_of_it_leaves(world: World) -> None:
     case = answered(world, world.staked_node())
     world.do(governance.decide_case(case, 100, True))
     node = case.node
@@ -85,7 +85,7 @@ def test_a_blocked_node_is_not_hired_but_everything_of_it_leaves_ok(world: World
 
 
 @pytest.mark.parametrize("secs", [0, 59 * DAY])
-def test_the_arbiter_acquits_at_once_and_lifts_a_block_ok(world: World, secs: int) -> None:
+def test_the_arbiter_acquits_at_once_and_lifts_a_block(world: World, secs: int) -> None:
     node = world.staked_node()
     world.do(governance.decide_case(answered(world, node), 0, True))
     assert world.of_node(node).flags == BLOCKED
@@ -132,7 +132,7 @@ def test_undecided_it_is_dismissed_by_anyone_and_a_block_stays_as_it_was(world: 
     assert world.tokens(node.vault) == STAKE
 
 
-def test_a_case_of_the_earlier_arbiter_is_decided_by_the_present_one_ok(world: World) -> None:
+def test_a_case_of_the_earlier_arbiter_is_decided_by_the_present_one(world: World) -> None:
     case = answered(world, world.staked_node())
     rent, before = world.lamports(case.key), world.lamports(world.arbiter.pubkey())
     governance.set_role(world, ARBITER, bytes(who("new arbiter").pubkey()))
@@ -186,7 +186,7 @@ def test_the_cap_of_the_network_to_the_unit_and_until_the_window_ends(world: Wor
     assert governance.network(world).case_window_amount == STAKE // 10
 
 
-def test_a_node_without_stake_can_be_blocked_ok(world: World) -> None:
+def test_a_node_without_stake_can_be_blocked(world: World) -> None:
     case = answered(world, world.node())
     (decided,) = world.do(governance.decide_case(case, 1_000, True)).events
     assert decided.flags_after == BLOCKED

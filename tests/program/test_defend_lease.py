@@ -51,7 +51,7 @@ def test_all_fields_ok(world: World, record: Record) -> None:
     assert settled(world, lease).payable_secs == INTERVAL
 
 
-def test_the_last_one_decides_all_fields_ok(world: World, record: Record) -> None:
+def test_the_last_one_decides_all_fields(world: World, record: Record) -> None:
     lease = record.lease
     reserved = world.of_cluster(lease.cluster).locked
     record.defend(3, 2)
@@ -90,7 +90,7 @@ def test_the_bond_is_paid_on_top_and_bears_no_fee(world: World, record: Record) 
     assert world.do(calls.settle_lease(lease)).events == ()
 
 
-def test_by_the_owner_ok(world: World, record: Record) -> None:
+def test_by_the_owner(world: World, record: Record) -> None:
     landed = world.do(record.defence(3, by=record.lease.node.owner))
     assert landed.event(DisputeDefended).by == record.lease.node.owner.pubkey()
 
@@ -269,7 +269,7 @@ def test_a_path_of_another_place_fails(world: World, record: Record) -> None:
 
 
 @pytest.mark.parametrize("results", [0, 1, 2, 3, 7, 8, 30])
-def test_trees_of_every_size_ok(world: World, results: int) -> None:
+def test_trees_of_every_size(world: World, results: int) -> None:
     record = Record(world, world.running())
     world.warp(INTERVAL)
     record.prove(0, INTERVAL, results=results)

@@ -221,7 +221,7 @@ def test_one_signature_for_two_defences_in_a_transaction_fails(world: World, rec
         world.do(record.defence(1), _first(record))
 
 
-def test_two_defences_with_a_signature_each_in_a_transaction_ok(world: World, record: Record) -> None:
+def test_two_defences_with_a_signature_each_in_a_transaction(world: World, record: Record) -> None:
     world.do(record.defence(1), replace(_first(record), before=(record.evidence(0),)))
     assert world.of(record.lease).matured_secs == 2 * INTERVAL
 
@@ -284,7 +284,7 @@ def test_a_longer_or_shorter_message_fails(world: World, record: Record, extra: 
         world.do(place(record, verified(record.key, other)))
 
 
-def test_a_block_elsewhere_in_its_own_data_ok(world: World, record: Record) -> None:
+def test_a_block_elsewhere_in_its_own_data(world: World, record: Record) -> None:
     data = bytes([1, 0]) + header(16 + 5) + bytes(5) + block(record.key, message_of(record.lease, 1))
     world.do(place(record, raw(data)))
     assert world.of(record.lease).matured_secs == INTERVAL

@@ -72,7 +72,7 @@ def test_unserved_seconds_of_a_disputed_interval_are_missed_once(world: World) -
     assert world.of(record.lease).matured_secs == 1_200
 
 
-def test_by_the_renter_ok(world: World, record: Record) -> None:
+def test_by_the_renter(world: World, record: Record) -> None:
     renter = record.lease.cluster.renter
     assert world.do(dispute_lease(record.lease, 0, 1, renter)).event(LeaseDisputed).by == renter.pubkey()
 
@@ -221,7 +221,7 @@ def test_the_bond_comes_out_of_the_free_budget(world: World) -> None:
         world.do(calls.withdraw_budget(cluster, 1))
 
 
-def test_after_the_end_ok(world: World, record: Record) -> None:
+def test_after_the_end(world: World, record: Record) -> None:
     world.do(calls.end_lease(record.lease))
     world.warp(GRACE)
     world.do(dispute_lease(record.lease, 5, 6))

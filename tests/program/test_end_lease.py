@@ -24,7 +24,7 @@ def finish(world: World, lease: LeaseRef) -> int:
     return world.of(lease).paid
 
 
-def test_by_the_renter_all_fields_ok(world: World, lease: LeaseRef) -> None:
+def test_by_the_renter_all_fields(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 1)
     ends_at = world.of(lease).ends_at
     landed = world.do(calls.end_lease(lease))

@@ -57,7 +57,7 @@ def test_it_raises_no_share_and_cannot_be_slashed(world: World) -> None:
     assert (found.bonded.amount, found.owner_rewards) == (OWN * 9 // 10, 10_000)
 
 
-def test_a_retired_node_whose_stake_is_not_all_unbonded_ok(world: World) -> None:
+def test_a_retired_node_whose_stake_is_not_all_unbonded(world: World) -> None:
     node = open_node(world)
     co_stake(world, node, "co", IO_UNIT)
     world.do(calls.retire_node(node))

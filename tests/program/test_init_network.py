@@ -69,7 +69,7 @@ def bare() -> World:
     return World()
 
 
-def test_mainnet_ok(bare: World) -> None:
+def test_the_mainnet_profile_and_every_field(bare: World) -> None:
     landed = bare.do(calls.init_network(bare.authority, bare.usdc, bare.treasury))
     assert landed.events == (
         NetworkInitialized(
@@ -104,7 +104,7 @@ def test_mainnet_ok(bare: World) -> None:
 
 
 @pytest.mark.parametrize(("mint", "decimals", "supply"), [(IO, 8, 500_000_000 * IO_UNIT), (USD, 6, 0)])
-def test_mints_belong_to_the_network_and_cannot_be_frozen_ok(
+def test_mints_belong_to_the_network_and_cannot_be_frozen(
     world: World, mint: Pubkey, decimals: int, supply: int
 ) -> None:
     data = world.raw(mint).data
@@ -113,11 +113,11 @@ def test_mints_belong_to_the_network_and_cannot_be_frozen_ok(
     assert world.supply(mint) == supply
 
 
-def test_genesis_supply_goes_to_the_named_account_ok(world: World) -> None:
+def test_genesis_supply_goes_to_the_named_account(world: World) -> None:
     assert world.tokens(ata(world.treasury, IO)) == world.supply(IO) == 500_000_000 * IO_UNIT
 
 
-def test_local_profile_ok(bare: World) -> None:
+def test_the_local_profile_is_fast(bare: World) -> None:
     bare.do(calls.init_network(bare.authority, bare.usdc, bare.treasury, LOCAL))
     found = bare.params
     assert (found.interval_secs, found.dispute_window_secs, found.ready_deadline_secs) == (3, 6, 120)
@@ -126,7 +126,7 @@ def test_local_profile_ok(bare: World) -> None:
     assert found.stake_per_processor == MAINNET_PARAMS.stake_per_processor
 
 
-def test_an_address_that_holds_lamports_is_no_obstacle_ok(bare: World) -> None:
+def test_an_address_that_holds_lamports_is_no_obstacle(bare: World) -> None:
     for key in (NETWORK, IOSD, IO, USD):
         bare.fund(key, 1_000_000)
     bare.do(calls.init_network(bare.authority, bare.usdc, bare.treasury))

@@ -10,14 +10,14 @@ from solders.pubkey import Pubkey
 
 
 @pytest.mark.parametrize("mint", [IO, USD], ids=["io", "iosd"])
-def test_both_vaults_belong_to_the_network_ok(world: World, mint: Pubkey) -> None:
+def test_both_vaults_belong_to_the_network(world: World, mint: Pubkey) -> None:
     for vault in (pdas.fee_vault(ID, mint), pdas.burn_vault(ID, mint)):
         account = world.raw(vault)
         assert account.owner == TOKEN_PROGRAM
         assert account.data[:72] == bytes(mint) + bytes(NETWORK) + bytes(8)
 
 
-def test_usdc_and_who_pays_ok(world: World) -> None:
+def test_usdc_and_who_pays(world: World) -> None:
     before = world.lamports(world.stranger.pubkey())
     landed = world.do(calls.init_vaults(world.stranger, world.usdc))
     vaults = [pdas.fee_vault(ID, world.usdc), pdas.burn_vault(ID, world.usdc)]

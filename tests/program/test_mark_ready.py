@@ -30,7 +30,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
     assert (found.started_at, found.ends_at) == (0, 0)
 
 
-def test_one_second_before_the_deadline_ok(world: World, lease: LeaseRef) -> None:
+def test_one_second_before_the_deadline(world: World, lease: LeaseRef) -> None:
     world.warp(DEADLINE - 1)
     world.do(calls.mark_ready(lease))
 
@@ -42,12 +42,12 @@ def test_at_the_deadline_fails(world: World, lease: LeaseRef, late: int) -> None
         world.do(calls.mark_ready(lease))
 
 
-def test_a_clock_that_jumped_while_the_chain_stood_still_is_no_delay_ok(world: World, lease: LeaseRef) -> None:
+def test_a_clock_that_jumped_while_the_chain_stood_still_is_no_delay(world: World, lease: LeaseRef) -> None:
     world.warp(10 * DEADLINE, slots=DEADLINE * 5 // 2 - 1)
     world.do(calls.mark_ready(lease))
 
 
-def test_slots_alone_are_no_delay_ok(world: World, lease: LeaseRef) -> None:
+def test_slots_alone_are_no_delay(world: World, lease: LeaseRef) -> None:
     world.warp(DEADLINE - 1, slots=10 * DEADLINE)
     world.do(calls.mark_ready(lease))
 

@@ -67,7 +67,7 @@ def test_all_fields_ok(world: World, wallet: Keypair) -> None:
     ],
 )
 @pytest.mark.parametrize("io", [1_000_000, 123_456_789, 999 * IO_UNIT])
-def test_the_low_end_of_the_price_less_the_spread_ok(
+def test_the_low_end_of_the_price_less_the_spread(
     world: World, wallet: Keypair, io: int, price: int, ema: int, conf: int, ema_conf: int
 ) -> None:
     value, minted = worth(io, price, ema, conf, ema_conf)
@@ -82,7 +82,7 @@ def test_the_low_end_of_the_price_less_the_spread_ok(
 
 
 @pytest.mark.parametrize(("exponent", "price"), [(0, 3), (-1, 30), (-5, 300_000), (-12, 3 * 10**12)])
-def test_exponents_ok(world: World, wallet: Keypair, exponent: int, price: int) -> None:
+def test_any_exponent_gives_the_same_value(world: World, wallet: Keypair, exponent: int, price: int) -> None:
     world.post_price(price, exponent=exponent)
     landed = world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
     assert landed.event(IosdMinted).iosd_minted == 2_985_000
@@ -232,7 +232,7 @@ def test_more_than_the_wallet_holds_fails(world: World, wallet: Keypair) -> None
         world.do(calls.mint_iosd(wallet, world.oracle, 1_001 * IO_UNIT))
 
 
-def test_to_any_account_of_the_mint_ok(world: World, wallet: Keypair) -> None:
+def test_to_any_account_of_the_mint(world: World, wallet: Keypair) -> None:
     friend = world.open_ata(who("friend"), USD)
     world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT).swapped(to=friend))
     assert world.tokens(friend) == 2_985_000

@@ -53,7 +53,7 @@ def test_all_fields_ok(world: World, reason: int) -> None:
     assert lamports - world.lamports(arbiter) == world.lamports(case.key)
 
 
-def test_the_stake_stays_and_is_frozen_but_the_lease_goes_on_ok(world: World) -> None:
+def test_the_stake_stays_and_is_frozen_but_the_lease_goes_on(world: World) -> None:
     lease = world.running()
     node = lease.node
     world.do(calls.request_unbond(node, IO_UNIT))
@@ -81,7 +81,7 @@ def test_flags_that_the_node_had_are_kept(world: World) -> None:
     assert world.of_node(node).flags == PAUSED | RETIRED | FROZEN
 
 
-def test_the_next_case_has_the_next_number_ok(world: World) -> None:
+def test_the_next_case_has_the_next_number(world: World) -> None:
     first = governance.accused(world, world.staked_node())
     world.do(governance.decide_case(first, blocked=False))
     ready = world.of_node(first.node).no_case_before

@@ -69,14 +69,14 @@ def test_ids_count_up_and_never_repeat(world: World, renter: Keypair) -> None:
     assert (counter.next_cluster_id, counter.open_clusters) == (2, 1)
 
 
-def test_addresses_that_hold_lamports_are_no_obstacle_ok(world: World, renter: Keypair) -> None:
+def test_addresses_that_hold_lamports_are_no_obstacle(world: World, renter: Keypair) -> None:
     cluster = ClusterRef(renter, 0, SESSION)
     for key in (cluster.key, cluster.escrow, pdas.renter_account(ID, renter.pubkey())):
         world.fund(key, 1_000_000)
     world.do(calls.open_cluster(cluster, 1, world.now + 1))
 
 
-def test_without_a_session_key_ok(world: World, renter: Keypair) -> None:
+def test_without_a_session_key(world: World, renter: Keypair) -> None:
     cluster = ClusterRef(renter, 0, SESSION)
     world.do(calls.open_cluster(cluster, 1, 0, session_key=NOBODY))
     assert (world.of_cluster(cluster).session_key, world.of_cluster(cluster).session_expires_at) == (NOBODY, 0)

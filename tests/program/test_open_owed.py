@@ -9,7 +9,7 @@ from program.world import World
 
 
 @pytest.mark.parametrize("currency", ["io", "iosd", "usdc"])
-def test_it_is_the_networks_and_anyone_pays_for_it_ok(world: World, currency: str) -> None:
+def test_it_is_the_networks_and_anyone_pays_for_it(world: World, currency: str) -> None:
     mint = {"io": IO, "iosd": USD, "usdc": world.usdc}[currency]
     owner = who("somebody without an account").pubkey()
     before = world.lamports(world.stranger.pubkey())
@@ -34,7 +34,7 @@ def test_a_mint_that_is_not_the_networks_fails(world: World) -> None:
         world.do(staking.open_owed(world.stranger, world.treasury.pubkey(), other))
 
 
-def test_an_address_that_holds_lamports_is_no_obstacle_ok(world: World) -> None:
+def test_an_address_that_holds_lamports_is_no_obstacle(world: World) -> None:
     owner = world.treasury.pubkey()
     world.fund(pdas.owed(ID, IO, owner), 1_000_000)
     world.do(staking.open_owed(world.stranger, owner, IO))

@@ -7,7 +7,7 @@ from program.chain import refused
 from program.world import H100, HOUR, World
 
 
-def test_pause_and_resume_ok(world: World) -> None:
+def test_pause_and_resume(world: World) -> None:
     node, cluster = world.staked_node(), world.cluster()
     paused = world.do(calls.pause_node(node, True))
     assert paused.events == (NodeFlagsChanged(node=node.key, seq=3, at=world.now, before=0, after=1),)
@@ -18,7 +18,7 @@ def test_pause_and_resume_ok(world: World) -> None:
     world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
 
 
-def test_a_running_lease_goes_on_but_is_not_extended_ok(world: World) -> None:
+def test_a_running_lease_goes_on_but_is_not_extended(world: World) -> None:
     lease = world.running()
     world.do(calls.pause_node(lease.node, True))
     world.serve(lease, 1)

@@ -130,7 +130,7 @@ def test_all_fields_ok(world: World) -> None:
     )
 
 
-def test_a_second_proposal_takes_the_first_ones_place_and_waits_anew_ok(world: World) -> None:
+def test_a_second_proposal_takes_the_first_ones_place_and_waits_anew(world: World) -> None:
     world.do(governance.propose_params(world.authority, changed(world, spread_bps=60)))
     world.warp(2 * DAY - 1)
     world.do(governance.propose_params(world.authority, changed(world, spread_bps=70)))
@@ -151,7 +151,7 @@ def test_a_shorter_timelock_waits_for_the_longer_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("changes", GOOD, ids=str)
-def test_up_to_its_bounds_ok(world: World, changes: dict[str, Any]) -> None:
+def test_up_to_its_bounds(world: World, changes: dict[str, Any]) -> None:
     world.do(governance.propose_params(world.authority, changed(world, **changes)))
 
 

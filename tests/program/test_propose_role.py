@@ -17,7 +17,7 @@ VALUE = bytes(HEIR.pubkey())
 
 
 @pytest.mark.parametrize("role", [AUTHORITY, PAUSER, ARBITER, FEED])
-def test_each_role_ok(world: World, role: int) -> None:
+def test_each_role_can_be_proposed(world: World, role: int) -> None:
     before = governance.network(world)
     landed = world.do(governance.propose_role(world.authority, role, VALUE))
     effective_at = world.now + 2 * DAY
@@ -35,7 +35,7 @@ def test_each_role_ok(world: World, role: int) -> None:
     )
 
 
-def test_a_second_proposal_takes_the_first_ones_place_and_waits_anew_ok(world: World) -> None:
+def test_a_second_proposal_takes_the_first_ones_place_and_waits_anew(world: World) -> None:
     world.do(governance.propose_role(world.authority, AUTHORITY, VALUE))
     world.warp(2 * DAY - 1)
     world.do(governance.propose_role(world.authority, PAUSER, VALUE))
@@ -50,7 +50,7 @@ def test_a_second_proposal_takes_the_first_ones_place_and_waits_anew_ok(world: W
 
 
 @pytest.mark.parametrize("role", [PAUSER, ARBITER])
-def test_nobody_may_pause_or_accuse_ok(world: World, role: int) -> None:
+def test_nobody_may_pause_or_accuse(world: World, role: int) -> None:
     governance.set_role(world, role, bytes(32))
     found = governance.network(world)
     assert (found.pauser if role == PAUSER else found.arbiter) == Pubkey.default()

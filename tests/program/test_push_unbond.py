@@ -12,7 +12,7 @@ from program.world import IO_UNIT, World
 OWN = 16_000 * IO_UNIT
 
 
-def test_a_co_staker_of_a_retired_node_owes_no_notice_ok(world: World) -> None:
+def test_a_co_staker_of_a_retired_node_owes_no_notice(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", OWN)
     world.do(calls.retire_node(node))
@@ -54,7 +54,7 @@ def test_rewards_are_settled_first(world: World) -> None:
     assert world.get(StakePosition, held.position).rewards in (999, 1_000)
 
 
-def test_with_eight_open_tickets_the_last_one_is_merged_ok(world: World) -> None:
+def test_with_eight_open_tickets_the_last_one_is_merged(world: World) -> None:
     node = open_node(world)
     held = co_stake(world, node, "co", OWN)
     for _ in range(8):

@@ -12,7 +12,7 @@ from program.currencies import DOLLAR, refresh_price
 from program.world import World
 
 
-def test_all_fields_ok(world: World) -> None:
+def test_the_event_has_every_field(world: World) -> None:
     world.post_price(300_000_001, ema_price=310_000_000, conf=7, ema_conf=1)
     landed = world.do(refresh_price(world.oracle))
     assert landed.events == (
@@ -30,7 +30,7 @@ def test_all_fields_ok(world: World) -> None:
     assert (books.minted, books.io_burned, books.mint_window_amount) == (0, 0, 0)
 
 
-def test_the_same_price_again_ok(world: World) -> None:
+def test_the_same_price_again(world: World) -> None:
     for seq in (1, 2):
         assert world.do(refresh_price(world.oracle)).event(PriceRefreshed).seq == seq
 

@@ -67,14 +67,14 @@ def test_all_fields_ok(world: World, new: NodeRef) -> None:
     assert before - world.lamports(new.owner.pubkey()) == rent
 
 
-def test_addresses_that_hold_lamports_are_no_obstacle_ok(world: World, new: NodeRef) -> None:
+def test_addresses_that_hold_lamports_are_no_obstacle(world: World, new: NodeRef) -> None:
     world.fund(new.key, 1_000_000)
     world.fund(new.vault, 1_000_000)
     world.do(calls.register_node(new, H100, 1))
 
 
 @pytest.mark.parametrize("processors", [1, 8])
-def test_processors_at_the_bounds_ok(world: World, new: NodeRef, processors: int) -> None:
+def test_processors_at_the_bounds(world: World, new: NodeRef, processors: int) -> None:
     world.do(calls.register_node(new, H100, processors))
     assert world.of_node(new).processors == processors
 

@@ -13,7 +13,7 @@ DAY = 86_400
 STAKE = required_stake(H100, 8)
 
 
-def test_a_part_ok(world: World) -> None:
+def test_a_part_of_the_stake_starts_its_cooldown(world: World) -> None:
     node = world.staked_node()
     world.warp(9)
     landed = world.do(calls.request_unbond(node, 300))
@@ -45,7 +45,7 @@ def test_a_part_ok(world: World) -> None:
 
 
 @pytest.mark.parametrize("amount", [STAKE, STAKE + 1, 2**64 - 1])
-def test_all_of_it_ok(world: World, amount: int) -> None:
+def test_all_of_it(world: World, amount: int) -> None:
     node = world.staked_node()
     landed = world.do(calls.request_unbond(node, amount))
     moved = landed.event(UnbondRequested)

@@ -11,7 +11,7 @@ DAY = 86_400
 STAKE = required_stake(H100, 8)
 
 
-def test_with_stake_ok(world: World) -> None:
+def test_retiring_unbonds_the_owners_stake(world: World) -> None:
     node = world.staked_node()
     landed = world.do(calls.retire_node(node))
     assert landed.events == (
@@ -40,13 +40,13 @@ def test_with_stake_ok(world: World) -> None:
     assert world.exists(node.key)
 
 
-def test_without_stake_ok(world: World) -> None:
+def test_a_node_without_stake_retires(world: World) -> None:
     node = world.node()
     landed = world.do(calls.retire_node(node, staked=False))
     assert landed.events == (NodeFlagsChanged(node=node.key, seq=2, at=world.now, before=0, after=2),)
 
 
-def test_with_eight_open_tickets_the_last_one_is_merged_ok(world: World) -> None:
+def test_with_eight_open_tickets_the_last_one_is_merged(world: World) -> None:
     node = world.staked_node()
     for _ in range(8):
         world.do(calls.request_unbond(node, IO_UNIT))
@@ -62,7 +62,7 @@ def test_with_eight_open_tickets_the_last_one_is_merged_ok(world: World) -> None
     assert world.tokens(ata(node.owner, IO)) == 100_000 * IO_UNIT
 
 
-def test_a_running_lease_is_finished_ok(world: World) -> None:
+def test_a_running_lease_is_finished(world: World) -> None:
     lease = world.running()
     world.do(calls.retire_node(lease.node))
     ticket = world.get(StakePosition, lease.node.position).tickets[0]

@@ -6,7 +6,7 @@ from program.chain import refused, who
 from program.world import World
 
 
-def test_the_new_key_signs_and_the_old_one_no_more_ok(world: World) -> None:
+def test_the_new_key_signs_and_the_old_one_no_more(world: World) -> None:
     node, new = world.staked_node(), who("new device")
     landed = world.do(calls.rotate_device_key(node, new))
     assert landed.events == (
@@ -20,7 +20,7 @@ def test_the_new_key_signs_and_the_old_one_no_more_ok(world: World) -> None:
     world.do(calls.mark_ready(lease, new))
 
 
-def test_in_the_middle_of_a_lease_ok(world: World) -> None:
+def test_in_the_middle_of_a_lease(world: World) -> None:
     lease, new = world.running(), who("new device")
     world.serve(lease, 1)
     world.do(calls.rotate_device_key(lease.node, new))

@@ -10,7 +10,7 @@ from program.world import IO_UNIT, World
 NOTICE = 21 * DAY
 
 
-def test_better_terms_bind_at_once_ok(world: World) -> None:
+def test_better_terms_bind_at_once(world: World) -> None:
     node = world.node()
     landed = world.do(staking.set_co_stake_terms(node, 2_500))
     assert landed.events == (

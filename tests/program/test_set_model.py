@@ -11,7 +11,7 @@ from program.world import H100, HOUR, T4, World
 MODEL = pdas.model(ID, H100)
 
 
-def test_off_and_on_ok(world: World) -> None:
+def test_off_and_on(world: World) -> None:
     node, cluster = world.staked_node(), world.cluster()
     other = world.staked_node("b", T4, 4)
     off = world.do(governance.set_model(world.authority, H100, False))
@@ -25,7 +25,7 @@ def test_off_and_on_ok(world: World) -> None:
     world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
 
 
-def test_a_running_lease_goes_on_but_is_not_extended_ok(world: World) -> None:
+def test_a_running_lease_goes_on_but_is_not_extended(world: World) -> None:
     lease = world.running()
     world.do(governance.set_model(world.authority, H100, False))
     with refused("ModelDisabled"):

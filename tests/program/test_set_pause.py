@@ -14,7 +14,7 @@ ALL = 31
 
 
 @pytest.mark.parametrize("by", ["pauser", "authority"])
-def test_by_pauser_and_authority_ok(world: World, by: str) -> None:
+def test_by_pauser_and_authority(world: World, by: str) -> None:
     signer = getattr(world, by)
     first = world.do(calls.set_pause(signer, ALL))
     then = world.do(calls.set_pause(signer, ADD_LEASE))
@@ -64,7 +64,7 @@ def test_each_bit_stops_its_entry_and_no_other(world: World, bit: int) -> None:
     world.do(calls_by_bit[bit])
 
 
-def test_every_exit_works_while_everything_is_paused_ok(world: World) -> None:
+def test_every_exit_works_while_everything_is_paused(world: World) -> None:
     lease, quits, ends = world.running("a"), world.running("b"), world.running("c")
     booked = world.booked(world.staked_node("d"), lease.cluster)
     started = world.ready(world.staked_node("e"), lease.cluster)

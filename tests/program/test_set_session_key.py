@@ -12,7 +12,7 @@ from program.world import World
 NEW = who("new session").pubkey()
 
 
-def test_rotate_and_revoke_ok(world: World) -> None:
+def test_rotate_and_revoke(world: World) -> None:
     cluster = world.cluster()
     common: dict[str, Any] = {"cluster": cluster.key, "at": world.now}
     rotated = world.do(calls.set_session_key(cluster, NEW, world.now + 1))

@@ -19,7 +19,7 @@ def record(world: World) -> Record:
     return disputes.disputed(world, 6, 1, 4)
 
 
-def test_what_nobody_defended_is_refunded_all_fields_ok(world: World, record: Record) -> None:
+def test_what_nobody_defended_is_refunded_all_fields(world: World, record: Record) -> None:
     lease = record.lease
     cluster = world.of_cluster(lease.cluster)
     world.warp(DEFENCE)

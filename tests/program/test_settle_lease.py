@@ -16,7 +16,7 @@ def lease(world: World) -> LeaseRef:
     return world.running()
 
 
-def test_what_has_matured_all_fields_ok(world: World, lease: LeaseRef) -> None:
+def test_what_has_matured_all_fields(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 3)
     start = world.of(lease).started_at
     world.warp_to(start + 3 * INTERVAL + INTERVAL + WINDOW - 1)  # the third is disputable for one second more
@@ -74,7 +74,7 @@ def test_with_nothing_to_pay_it_does_nothing(world: World, lease: LeaseRef) -> N
     assert world.raw(lease.key).data == before
 
 
-def test_after_the_end_it_ends_the_lease_all_fields_ok(world: World, lease: LeaseRef) -> None:
+def test_after_the_end_it_ends_the_lease_all_fields(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 12)
     world.final(lease)
     ends_at = world.of(lease).ends_at

@@ -10,7 +10,7 @@ from program.chain import refused
 from program.world import H100, HOUR, IO_UNIT, T4, World, required_stake
 
 
-def test_first_and_second_deposit_ok(world: World) -> None:
+def test_first_and_second_deposit(world: World) -> None:
     node = world.node()
     lamports = world.lamports(node.owner.pubkey())
     amounts = [7, 1_000 * IO_UNIT]
@@ -66,13 +66,13 @@ def test_a_donation_to_the_vault_changes_no_share(world: World) -> None:
     assert world.of_node(node).bonded.amount == 2
 
 
-def test_an_address_that_holds_lamports_is_no_obstacle_ok(world: World) -> None:
+def test_an_address_that_holds_lamports_is_no_obstacle(world: World) -> None:
     node = world.node()
     world.fund(node.position, 1_000_000)
     world.do(calls.stake(node, 1))
 
 
-def test_after_everything_was_slashed_a_new_era_begins_ok(world: World) -> None:
+def test_after_everything_was_slashed_a_new_era_begins(world: World) -> None:
     node = world.node()
     world.do(calls.stake(node, 100))
     wiped = Pool(amount=0, era=1, shares=0)

@@ -35,7 +35,7 @@ def test_all_fields_ok(world: World) -> None:
     assert (found.terms_seq, found.seq) == (2, 2)
 
 
-def test_a_running_lease_keeps_its_price_ok(world: World) -> None:
+def test_a_running_lease_keeps_its_price(world: World) -> None:
     lease = world.running()
     before = world.of(lease)
     world.do(calls.update_node(lease.node, calls.terms(lease.node.owner, price=9, max_duration=700)))

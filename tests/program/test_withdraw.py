@@ -22,7 +22,7 @@ def node(world: World) -> NodeRef:
     return node
 
 
-def test_everything_by_a_stranger_closes_the_position_ok(world: World, node: NodeRef) -> None:
+def test_everything_by_a_stranger_closes_the_position(world: World, node: NodeRef) -> None:
     world.warp(14 * DAY)
     lamports, rent = world.lamports(node.owner.pubkey()), world.lamports(node.position)
     landed = world.do(calls.withdraw(node))
@@ -59,7 +59,7 @@ def test_the_cooldown_to_the_second(world: World, node: NodeRef, late: int, paid
             world.do(calls.withdraw(node))
 
 
-def test_only_the_tickets_that_matured_ok(world: World) -> None:
+def test_only_the_tickets_that_matured(world: World) -> None:
     node = world.staked_node()
     for amount in (10, 20, 40):
         world.do(calls.request_unbond(node, amount))
@@ -74,7 +74,7 @@ def test_only_the_tickets_that_matured_ok(world: World) -> None:
     assert world.do(calls.withdraw(node)).event(StakeWithdrawn).tickets == 0b100
 
 
-def test_a_position_can_be_opened_again_ok(world: World, node: NodeRef) -> None:
+def test_a_position_can_be_opened_again(world: World, node: NodeRef) -> None:
     world.warp(14 * DAY)
     world.do(calls.withdraw(node))
     world.do(calls.stake(node, 5))
@@ -89,7 +89,7 @@ def test_a_ticket_of_a_pool_that_was_wiped_is_worth_nothing_and_is_cleared(world
     assert world.tokens(ata(node.owner, IO)) == BEFORE - STAKE
 
 
-def test_a_position_whose_pool_was_wiped_is_closed_for_its_rent_ok(world: World) -> None:
+def test_a_position_whose_pool_was_wiped_is_closed_for_its_rent(world: World) -> None:
     node = world.staked_node()
     world.forge(Node, node.key, bonded=Pool(amount=0, era=1, shares=0), owner_bonded_shares=0)
     paid = world.do(calls.withdraw(node)).event(StakeWithdrawn)

@@ -11,7 +11,7 @@ from program.world import USD_UNIT, World
 LOCKED = 32_000_000 + 80_000
 
 
-def test_part_and_rest_ok(world: World) -> None:
+def test_part_and_rest(world: World) -> None:
     cluster = world.cluster(deposit=10 * USD_UNIT)
     before = world.tokens(ata(cluster.renter, USD))
     first = world.do(calls.withdraw_budget(cluster, 3))

@@ -48,7 +48,7 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def test_up_and_down_ok(folder: Path) -> None:
+def test_up_and_down(folder: Path) -> None:
     port, api_port = free_ports()
     options = ["--folder", str(folder), "--port", str(port), "--api-port", str(api_port), "--slot-ms", "100", "--json"]
     with subprocess.Popen([*IONET, "up", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:

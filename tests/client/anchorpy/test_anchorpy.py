@@ -13,7 +13,7 @@ from ionet.generated.enums import NodeFlag
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_fetch_send_and_events_ok(network: Chain) -> None:
+async def test_fetch_send_and_events(network: Chain) -> None:
     supplier = await party(network, 1_000 * IO)
     machine = await hireable_node(supplier)
     client = supplier.client

@@ -19,13 +19,13 @@ NOWHERE = Shell("http://127.0.0.1:1", Path("/nonexistent/id.json"))
 HEAVY = ("solders", "solana", "msgspec", "ionet.client", "ionet_indexer", "ionet_launcher", "ray", "asyncpg")
 
 
-def test_version_ok() -> None:
+def test_the_version_is_the_distributions() -> None:
     for command in (["--version"], ["--version", "node"]):
         result = subprocess.run([*IONET, *command], capture_output=True, text=True, check=True)
         assert result.stdout == f"ionet {version('ionet')}\n"
 
 
-def test_help_names_every_command_without_importing_them_ok() -> None:
+def test_help_names_every_command_without_importing_them() -> None:
     code = (
         "import sys, contextlib, io\n"
         "sys.argv = ['ionet', '--help']\n"
@@ -44,7 +44,7 @@ def test_help_names_every_command_without_importing_them_ok() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"demo"}))
-def test_help_of_each_command_ok(name: str) -> None:
+def test_help_of_each_command(name: str) -> None:
     result = subprocess.run([*IONET, name, "--help"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert f"ionet {name}" in result.stdout
@@ -74,7 +74,7 @@ def test_unreachable_node_fails() -> None:
     assert Shell("ftp://x", NOWHERE.keypair).refused("network", "show")[0] == 4
 
 
-def test_keys_new_ok(tmp_path: Path) -> None:
+def test_a_new_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "id.json"
     made = NOWHERE.json("keys", "new", str(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -83,7 +83,7 @@ def test_keys_new_ok(tmp_path: Path) -> None:
     assert "never overwritten" in NOWHERE.refused("keys", "new", str(path))[1]
 
 
-def test_doctor_without_chain_ok(tmp_path: Path) -> None:
+def test_doctor_without_chain(tmp_path: Path) -> None:
     result = NOWHERE.run("doctor", "--json", keypair=tmp_path / "none.json")
     assert result.returncode == 0
     states = {item["check"]: item["state"] for item in json.loads(result.stdout)}
@@ -91,7 +91,7 @@ def test_doctor_without_chain_ok(tmp_path: Path) -> None:
     assert states["chain"] == states["keypair"] == "warning"
 
 
-def test_amounts_are_exact_ok() -> None:
+def test_amounts_are_exact() -> None:
     assert amount("1.00000001", "IO") == 100_000_001
     assert amount("18446744073709.551615", "IOSD") == 2**64 - 1
     assert (tokens(100_000_001, "IO"), tokens(5_000_000, "IOSD"), tokens(0, "IO")) == ("1.00000001", "5", "0")

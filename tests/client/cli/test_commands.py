@@ -65,7 +65,7 @@ def only_event(receipt: dict[str, Any]) -> dict[str, Any]:
     return dict(event)
 
 
-def test_network_and_models_ok(shell: Shell, town: Town) -> None:
+def test_network_and_models(shell: Shell, town: Town) -> None:
     network = shell.json("network", "show")
     assert network["params"]["interval_secs"] == 3
     assert network["io_genesis"] == "50000000000000000"
@@ -75,7 +75,7 @@ def test_network_and_models_ok(shell: Shell, town: Town) -> None:
     assert int(balance["sol_units"]) > 0
 
 
-def test_node_commands_ok(shell: Shell, town: Town, node: str) -> None:
+def test_a_node_is_shown_listed_and_its_owners_alone(shell: Shell, town: Town, node: str) -> None:
     shown = shell.json("node", "show", node)
     assert (shown["owner"], shown["staked_enough"]) == (town.address("supplier"), True)
     assert [item["address"] for item in shell.json("node", "list", "--owner", town.address("supplier"))] == [node]
@@ -86,7 +86,7 @@ def test_node_commands_ok(shell: Shell, town: Town, node: str) -> None:
     assert (code, message) == (3, "error: Only the node's owner may do this. (NotNodeOwner, 6022)\n")
 
 
-def test_unsigned_ok(shell: Shell, town: Town, node: str) -> None:
+def test_an_unsigned_transaction_is_signed_elsewhere(shell: Shell, town: Town, node: str) -> None:
     address = town.address("supplier")
     for options in (["--signer", address], ["--keypair", str(town.file("supplier"))]):
         made = shell.json(*options, "node", "pause", node, "--unsigned")
@@ -105,7 +105,7 @@ def test_unsigned_ok(shell: Shell, town: Town, node: str) -> None:
     assert (code, "signs elsewhere: use --unsigned" in message) == (1, True)
 
 
-def test_cluster_from_opening_to_closing_ok(shell: Shell, town: Town, node: str) -> None:
+def test_cluster_from_opening_to_closing(shell: Shell, town: Town, node: str) -> None:
     renter, supplier = town.file("renter"), town.file("supplier")
     only_price = shell.json("iosd", "post-price", "2.5", "--confidence", "0.001", keypair=renter)
     assert only_price["events"] == []
@@ -161,7 +161,7 @@ def test_account_of_another_type_fails(shell: Shell, node: str) -> None:
     assert (code, "this account is not a Lease" in message) == (1, True)
 
 
-def test_other_idl_ok(shell: Shell, town: Town, tmp_path: Path) -> None:
+def test_another_idl_is_used(shell: Shell, town: Town, tmp_path: Path) -> None:
     """The same program at its address is found; the same IDL for another address finds nothing there."""
     text = (ARTIFACTS / "ionet.json").read_text()
     same, other = tmp_path / "same.json", tmp_path / "other.json"
@@ -172,6 +172,6 @@ def test_other_idl_ok(shell: Shell, town: Town, tmp_path: Path) -> None:
     assert (code, "no such account on this chain: Network" in message) == (1, True)
 
 
-def test_doctor_ok(shell: Shell, town: Town) -> None:
+def test_doctor_finds_chain_program_and_keypair(shell: Shell, town: Town) -> None:
     states = {item["check"]: item["state"] for item in shell.json("doctor", keypair=town.file("renter"))}
     assert states["chain"] == states["program"] == states["network"] == states["keypair"] == "ok"

@@ -96,7 +96,7 @@ def node(village: Village) -> str:
     return address
 
 
-def test_governance_ok(village: Village) -> None:
+def test_parameters_and_roles_change_after_the_timelock(village: Village) -> None:
     assert village.json(None, "network", "pending") == []
     code, message = village.refused(None, "network", "propose", "spread_bps")
     assert (code, "is not NAME=NUMBER" in message) == (1, True)
@@ -119,7 +119,7 @@ def test_governance_ok(village: Village) -> None:
     assert village.event(None, "network", "enable-model", T4)["enabled"] is True
 
 
-def test_case_ok(village: Village, node: str, tmp_path: Path) -> None:
+def test_a_case_is_opened_answered_and_dismissed(village: Village, node: str, tmp_path: Path) -> None:
     evidence = tmp_path / "evidence.txt"
     evidence.write_text("it is not a T4")
     digest = hashlib.sha256(evidence.read_bytes()).hexdigest()
@@ -141,7 +141,7 @@ def test_case_ok(village: Village, node: str, tmp_path: Path) -> None:
     assert village.json(None, "case", "list") == []
 
 
-def test_co_staking_ok(village: Village, node: str) -> None:
+def test_co_stakers_share_rewards(village: Village, node: str) -> None:
     assert "not a number of basis points" in village.refused("supplier", "stake", "terms", node, "10001")[1]
     assert village.event("supplier", "stake", "terms", node, "5000")["share"] == 5000
     village.json("guest", "stake", "add", node, "100")
@@ -153,7 +153,7 @@ def test_co_staking_ok(village: Village, node: str) -> None:
     village.json("guest", "stake", "unbond", node, "100")
 
 
-def test_iosd_ok(village: Village) -> None:
+def test_iosd_is_minted_and_redeemed(village: Village) -> None:
     village.json("renter", "iosd", "post-price", "2.5")
     assert village.event("renter", "iosd", "mint-exact", "20")["iosd_minted"] == "20000000"
     quote = village.json("renter", "iosd", "quote-redeem", "5")
@@ -166,7 +166,7 @@ def test_iosd_ok(village: Village) -> None:
     assert "FeesTooSmall" in village.refused("renter", "iosd", "buyback", "1")[1]
 
 
-def test_currencies_ok(village: Village, node: str) -> None:
+def test_a_budget_can_be_in_any_currency(village: Village, node: str) -> None:
     assert "currency 'EUR'" in village.refused("renter", "cluster", "open", "1", "--currency", "EUR")[1]
     village.json("renter", "iosd", "post-price", "2.5")
     cluster = village.event("renter", "cluster", "open", "10.5", "--currency", "IO")["cluster"]
@@ -184,7 +184,7 @@ def test_currencies_ok(village: Village, node: str) -> None:
     village.json("supplier", "node", "resume", node)
 
 
-def test_dispute_is_defended_and_the_lease_left_ok(village: Village, node: str) -> None:
+def test_dispute_is_defended_and_the_lease_left(village: Village, node: str) -> None:
     lease = running_lease(village, node)
     evidence = [prove(village, lease, node, interval) for interval in range(3)]
     assert "RangeNotDisputable" in village.refused("renter", "lease", "dispute", lease, "0", "3")[1]
@@ -206,7 +206,7 @@ def test_dispute_is_defended_and_the_lease_left_ok(village: Village, node: str) 
     assert "NotNodeOwner" in village.refused("guest", "lease", "leave", lease)[1]
 
 
-def test_approve_and_leave_ok(village: Village) -> None:
+def test_approve_and_leave(village: Village) -> None:
     """On a node of its own: the other one is taken."""
     write_keypair(village.file("second"), Keypair())
     village.json("second", "keys", "airdrop", "1")
@@ -223,7 +223,7 @@ def test_approve_and_leave_ok(village: Village) -> None:
     assert (ended["event"], ended["reason"]) == ("LeaseEnded", EndReason.UNCHALLENGED)
 
 
-def test_owed_ok(village: Village) -> None:
+def test_what_is_owed_is_claimed(village: Village) -> None:
     code, message = village.refused("guest", "keys", "claim", "EUR")
     assert (code, "currency 'EUR'" in message) == (1, True)
     village.json("renter", "keys", "open-owed", "IO", village.address("guest"))

@@ -70,7 +70,7 @@ def opened(shell: Shell, town: Town) -> str:
     return str(only_event(receipt)["cluster"])
 
 
-def test_many_nodes_from_a_file_with_tables_ok(quick: Shell, place: Town, nodes: list[str]) -> None:
+def test_many_nodes_from_a_file_with_tables(quick: Shell, place: Town, nodes: list[str]) -> None:
     renter, listed = place.file("renter"), place.folder / "nodes.txt"
     listed.write_text("\n".join(["", *nodes, ""]))
     assert quick.json("table", "list", keypair=renter) == []

@@ -28,7 +28,7 @@ def of(name: str) -> st.SearchStrategy[Any]:
 
 
 @given(of("Lease") | of("Journal"))
-def test_account_round_trip_ok(value: Any) -> None:
+def test_account_round_trip(value: Any) -> None:
     data = CODEC.encode_account(value)
     assert CODEC.decode_account(data, type(value)) == value
     assert CODEC.decode_any_account(data) == value
@@ -36,7 +36,7 @@ def test_account_round_trip_ok(value: Any) -> None:
 
 
 @given(of("Everything") | of("LeaseOpened"))
-def test_event_round_trip_ok(value: Any) -> None:
+def test_event_round_trip(value: Any) -> None:
     data = CODEC.encode_event(value)
     assert CODEC.decode_event(data) == value
     assert CODEC.decode_cpi_event(EVENT_TAG + data) == value
@@ -44,7 +44,7 @@ def test_event_round_trip_ok(value: Any) -> None:
 
 
 @given(st.integers(0, 2**64 - 1), of("Terms"), st.none() | st.text(max_size=20))
-def test_instruction_round_trip_ok(number: int, terms: Any, note: str | None) -> None:
+def test_instruction_round_trip(number: int, terms: Any, note: str | None) -> None:
     args = {"id": number, "terms": terms, "note": note}
     call = CODEC.decode_args(CODEC.encode_args("open", args))
     assert (call.name, call.args) == ("open", args)
@@ -60,7 +60,7 @@ def test_random_bytes_raise_nothing_else(data: bytes) -> None:
                 decode(tag + data)
 
 
-def test_zero_copy_offsets_ok() -> None:
+def test_zero_copy_offsets() -> None:
     """The bytes of a repr(C) account, written by hand."""
     slot = struct.pack("<q32sI4x", -5, b"\x07" * 32, 9)
     data = hashlib.sha256(b"account:Lease").digest()[:8]
@@ -77,7 +77,7 @@ def test_zero_copy_offsets_ok() -> None:
     assert CODEC.encode_account(lease) == data
 
 
-def test_borsh_bytes_ok() -> None:
+def test_borsh_written_by_hand_is_read() -> None:
     """Borsh written by hand: option, enum with data, vector, string."""
     data = bytes([1, 2, 3]) + b"\x01" + struct.pack("<H", 4) + struct.pack("<I", 2) + b"hi"
     data += b"\x09" + bytes(KEY) + struct.pack("<I", 1) + struct.pack("<QBBq", 10, 2, 1, -1)

@@ -19,7 +19,7 @@ CALLS = [(name, item.name) for name, codec in CODECS.items() for item in codec.i
 
 @pytest.mark.parametrize(("program", "name"), ACCOUNTS)
 @given(data=st.data())
-def test_account_ok(program: str, name: str, data: st.DataObject) -> None:
+def test_an_account_is_read_as_it_was_written(program: str, name: str, data: st.DataObject) -> None:
     codec = CODECS[program]
     value = data.draw(values(codec.idl, codec._types, {"defined": {"name": name}}))
     encoded = codec.encode_account(value)
@@ -30,7 +30,7 @@ def test_account_ok(program: str, name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(("program", "name"), EVENTS)
 @given(data=st.data())
-def test_event_ok(program: str, name: str, data: st.DataObject) -> None:
+def test_an_event_is_read_as_it_was_written(program: str, name: str, data: st.DataObject) -> None:
     codec = CODECS[program]
     value = data.draw(values(codec.idl, codec._types, {"defined": {"name": name}}))
     assert codec.decode_cpi_event(EVENT_TAG + codec.encode_event(value)) == value
@@ -38,7 +38,7 @@ def test_event_ok(program: str, name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(("program", "name"), CALLS)
 @given(data=st.data())
-def test_arguments_ok(program: str, name: str, data: st.DataObject) -> None:
+def test_arguments_are_read_as_they_were_written(program: str, name: str, data: st.DataObject) -> None:
     codec = CODECS[program]
     fields = codec.instruction(name).args
     args = {field.name: data.draw(values(codec.idl, codec._types, field.type)) for field in fields}

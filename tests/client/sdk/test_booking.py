@@ -51,7 +51,7 @@ async def cluster_of(town: Market, deposit: int = 100 * USD) -> Pubkey:
     return (await town.renter.cluster.open(deposit)).event(ClusterOpened).cluster
 
 
-async def test_many_nodes_ok(town: Market) -> None:
+async def test_many_nodes_are_booked_once_each(town: Market) -> None:
     """More nodes than one transaction holds; the first is the head, and none is booked twice."""
     nodes, cluster = nodes_of(town, 20), await cluster_of(town)
     seen: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ async def test_many_nodes_ok(town: Market) -> None:
     assert (await town.renter.cluster.add_leases(cluster, [], duration=DURATION)).receipts == []
 
 
-async def test_lookup_tables_ok(town: Market) -> None:
+async def test_lookup_tables_save_transactions(town: Market) -> None:
     """Fewer transactions, and a reader of one finds every account of it."""
     nodes, cluster = nodes_of(town, 30), await cluster_of(town)
     tables = await town.renter.cluster.tables_for(cluster, nodes, make=True)
@@ -98,7 +98,7 @@ async def test_lookup_tables_ok(town: Market) -> None:
     assert set(more) <= set(both[1].addresses)
 
 
-async def test_refused_nodes_are_left_out_ok(town: Market) -> None:
+async def test_refused_nodes_are_left_out(town: Market) -> None:
     """Each for its own reason; the first that can be booked is the head."""
     nodes, dear, nowhere = nodes_of(town, 16), nodes_of(town, 1, price=2 * PRICE)[0], Keypair().pubkey()
     await town.admin.node.pause(nodes[0])
@@ -114,7 +114,7 @@ async def test_refused_nodes_are_left_out_ok(town: Market) -> None:
     assert (account.leases_open, account.head_lease) == (14, booked.leases[nodes[1]])
 
 
-async def test_nodes_booked_by_somebody_else_meanwhile_ok(town: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nodes_booked_by_somebody_else_meanwhile(town: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is old: one node is taken, another was taken and is free again."""
     nodes, other = nodes_of(town, 4), await cluster_of(town)
     stale = await booking.read_nodes(town.renter, nodes)
@@ -135,7 +135,7 @@ async def test_nodes_booked_by_somebody_else_meanwhile_ok(town: Market, monkeypa
     }
 
 
-async def test_missing_and_too_short_tables_cost_transactions_only_ok(town: Market) -> None:
+async def test_missing_and_too_short_tables_cost_transactions_only(town: Market) -> None:
     """A table that the chain does not have, and one that has fewer addresses there than here."""
     nodes, cluster = nodes_of(town, 12), await cluster_of(town)
     made = await town.renter.tables.make(nodes[:2])
@@ -146,7 +146,7 @@ async def test_missing_and_too_short_tables_cost_transactions_only_ok(town: Mark
     assert len(booked.receipts) == 2
 
 
-async def test_new_table_is_waited_for_ok(town: Market) -> None:
+async def test_new_table_is_waited_for(town: Market) -> None:
     """A table written in the open block cannot be used before the next one; nothing is lost by asking too early."""
     nodes, cluster = nodes_of(town, 12), await cluster_of(town)
     tables = await town.renter.cluster.tables_for(cluster, nodes, make=True)
@@ -159,7 +159,7 @@ async def test_new_table_is_waited_for_ok(town: Market) -> None:
     assert len(booked.receipts) == 1
 
 
-async def test_smaller_batches_where_one_runs_too_long_ok(town: Market) -> None:
+async def test_smaller_batches_where_one_runs_too_long(town: Market) -> None:
     """Lamports sent to leases that do not exist yet make their creation take three calls instead of one: thirteen
     bookings are then more instructions than a transaction may run."""
     nodes, cluster = nodes_of(town, 13), await cluster_of(town)
@@ -182,7 +182,7 @@ async def test_budget_too_small_stops_fails(town: Market) -> None:
     assert (await town.renter.cluster.get(cluster)).leases_open == 8
 
 
-async def test_lost_transactions_are_sent_again_ok(town: Market) -> None:
+async def test_lost_transactions_are_sent_again(town: Market) -> None:
     """Half of everything sent is lost, some of it comes twice, and still every node is booked exactly once."""
     nodes, cluster = nodes_of(town, 40), await cluster_of(town)
     town.net.node.faults = FaultPlan(FaultConfig(drop=0.5, duplicate=0.3, seed=4))
@@ -197,7 +197,7 @@ async def test_lost_transactions_are_sent_again_ok(town: Market) -> None:
     assert (await town.renter.cluster.get(cluster)).leases_booked == 40
 
 
-async def test_tables_are_closed_for_their_rent_ok(town: Market) -> None:
+async def test_tables_are_closed_for_their_rent(town: Market) -> None:
     """Deactivated, cooled, closed: the wallet gets exactly the rent back."""
     client = town.renter
     (made,) = await client.tables.make(nodes_of(town, 3))

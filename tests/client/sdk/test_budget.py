@@ -12,13 +12,13 @@ KEY = Pubkey(bytes([5] * 32))
 PAUSE = PROGRAM.ix.pause_node(owner=KEY, node=KEY, paused=True)
 
 
-def test_table_covers_every_instruction_ok() -> None:
+def test_table_covers_every_instruction() -> None:
     table = budget.measured()
     assert table.keys() == {item.name for item in PROGRAM.codec.idl.instructions}
     assert all(0 < units < 200_000 for units in table.values())
 
 
-def test_limit_from_table_ok() -> None:
+def test_limit_from_table() -> None:
     one = budget.from_table(PROGRAM, [PAUSE])
     two = budget.from_table(PROGRAM, [PAUSE, PAUSE])
     assert one is not None
@@ -27,12 +27,12 @@ def test_limit_from_table_ok() -> None:
     assert budget.from_table(PROGRAM, [PAUSE] * 1000) == budget.MAX_UNITS
 
 
-def test_unknown_instruction_needs_simulation_ok() -> None:
+def test_unknown_instruction_needs_simulation() -> None:
     foreign = transfer(TransferParams(from_pubkey=KEY, to_pubkey=KEY, lamports=1))
     assert budget.from_table(PROGRAM, [PAUSE, foreign]) is None
 
 
-def test_consumed_ok() -> None:
+def test_what_instructions_consumed_is_read_from_logs() -> None:
     logs = [
         "Program ComputeBudget111111111111111111111111111111 invoke [1]",
         "Program ComputeBudget111111111111111111111111111111 success",
@@ -50,6 +50,6 @@ def test_consumed_ok() -> None:
     assert budget.consumed(logs) == [0, 7000]
 
 
-def test_price_only_when_asked_ok() -> None:
+def test_price_only_when_asked() -> None:
     assert budget.with_budget([PAUSE], 7, 0) == [set_compute_unit_limit(7), PAUSE]
     assert len(budget.with_budget([PAUSE], 7, 3)) == 3

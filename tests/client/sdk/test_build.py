@@ -22,7 +22,7 @@ def _vault_rule(_program: Pubkey, known: Mapping[str, Pubkey], _args: Mapping[st
     return VAULT if "mint" in known else None
 
 
-def test_accounts_found_ok() -> None:
+def test_accounts_that_nobody_gives_are_found() -> None:
     instruction = Builder(CODEC, {"vault": _vault_rule}).build("open", {"renter": RENTER, "mint": MINT}, ARGS)
     lease = Pubkey.find_program_address([b"lease", bytes(RENTER), (258).to_bytes(8, "little")], CODEC.id)[0]
     system = Pubkey.default()
@@ -39,14 +39,14 @@ def test_accounts_found_ok() -> None:
     assert bytes(instruction.data) == CODEC.encode_args("open", ARGS)
 
 
-def test_explicit_account_wins_ok() -> None:
+def test_explicit_account_wins() -> None:
     builder = Builder(CODEC)
     accounts = {"renter": RENTER, "mint": MINT, "vault": OTHER, "referrer": OTHER, "lease": OTHER}
     named = builder.accounts("open", builder.build("open", accounts, ARGS))
     assert named["lease"] == named["vault"] == named["referrer"] == OTHER
 
 
-def test_replace_ok() -> None:
+def test_an_account_can_be_replaced() -> None:
     builder = Builder(CODEC)
     instruction = builder.build("open", {"renter": RENTER, "mint": MINT, "vault": VAULT}, ARGS)
     swapped = builder.replace("open", instruction, vault=OTHER)

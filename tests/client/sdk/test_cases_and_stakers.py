@@ -40,7 +40,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 HASH = bytes([9] * 32)
 
 
-async def test_case_from_accusation_to_decision_ok(patient: Patient) -> None:
+async def test_case_from_accusation_to_decision(patient: Patient) -> None:
     supplier, stranger = await party(patient, 2_000 * IO), await party(patient, 10 * IO)
     arbiter, node = patient.client(), (await hireable_node(supplier)).node
     client = supplier.client
@@ -70,7 +70,7 @@ async def test_case_from_accusation_to_decision_ok(patient: Patient) -> None:
     assert (await client.stake.add(node, 0)).event(Staked).amount == 5 * IO
 
 
-async def test_case_that_nobody_decides_is_dismissed_ok(patient: Patient) -> None:
+async def test_case_that_nobody_decides_is_dismissed(patient: Patient) -> None:
     supplier, stranger = await party(patient, 2_000 * IO), await party(patient, 10 * IO)
     node = (await hireable_node(supplier)).node
     opened = (await patient.client().case.open(node, "other", HASH)).event(CaseOpened)
@@ -81,7 +81,7 @@ async def test_case_that_nobody_decides_is_dismissed_ok(patient: Patient) -> Non
     assert (decided.bps, decided.flags_after) == (0, 0)
 
 
-async def test_co_staker_from_terms_to_the_empty_vault_ok(patient: Patient) -> None:
+async def test_co_staker_from_terms_to_the_empty_vault(patient: Patient) -> None:
     supplier, other, anyone = [await party(patient, 2_000 * IO) for _ in range(3)]
     node = (await hireable_node(supplier)).node
     owner, guest = supplier.client, other.client
@@ -113,7 +113,7 @@ async def test_co_staker_from_terms_to_the_empty_vault_ok(patient: Patient) -> N
     assert await owner.rpc.account(pdas.stake_vault(owner.program.id, node)) is None
 
 
-async def test_who_cannot_receive_is_owed_and_claims_ok(patient: Patient) -> None:
+async def test_who_cannot_receive_is_owed_and_claims(patient: Patient) -> None:
     supplier, anyone = await party(patient, 2_000 * IO), await party(patient, 10 * IO)
     client, io = supplier.client, pdas.io_mint(supplier.client.program.id)
     node = (await hireable_node(supplier)).node
@@ -137,7 +137,7 @@ async def test_who_cannot_receive_is_owed_and_claims_ok(patient: Patient) -> Non
     assert await client.rpc.account(client.owed.address(io)) is not None
 
 
-async def test_lease_is_settled_though_its_payee_cannot_receive_ok(patient: Patient) -> None:
+async def test_lease_is_settled_though_its_payee_cannot_receive(patient: Patient) -> None:
     here = await running(patient, duration=6)
     supplier, iosd = here.supplier, pdas.iosd_mint(here.supplier.client.program.id)
     # Their account exists, and is not theirs any more.

@@ -67,7 +67,7 @@ async def whole_life(
     return booked, settled, closed
 
 
-async def test_cluster_in_io_ok(patient: Patient) -> None:
+async def test_cluster_in_io(patient: Patient) -> None:
     supplier, renter = await party(patient, 1_000 * IO), await party(patient, 100 * IO)
     before = await supplier.client.tokens.balance(pdas.io_mint(supplier.client.program.id)) - 800 * IO
     booked, settled, closed = await whole_life(patient, supplier, renter.client, "IO", 10 * IO)
@@ -78,7 +78,7 @@ async def test_cluster_in_io_ok(patient: Patient) -> None:
     assert await supplier.client.tokens.balance(pdas.io_mint(supplier.client.program.id)) == before + closed.paid
 
 
-async def test_cluster_in_usdc_and_buyback_of_its_fees_ok(patient: Patient) -> None:
+async def test_cluster_in_usdc_and_buyback_of_its_fees(patient: Patient) -> None:
     supplier, renter = await party(patient, 1_000 * IO), await party(patient, 100 * IO)
     client, usdc = renter.client, await renter.client.network.mint("USDC")
     await patient.give_usdc(client.address, 10 * IOSD)
@@ -127,7 +127,7 @@ async def test_node_that_insists_on_coverage(patient: Patient) -> None:
     assert booked.io_price == LOW // 100
 
 
-async def test_iosd_minted_exactly_and_redeemed_at_their_quotes_ok(patient: Patient) -> None:
+async def test_iosd_minted_exactly_and_redeemed_at_their_quotes(patient: Patient) -> None:
     renter, io = await party(patient, 100 * IO), pdas.io_mint(patient.client().program.id)
     client = renter.client
     await patient.post_price()

@@ -93,7 +93,7 @@ async def defend(client: Client, lease: Pubkey, interval: int, opens: Evidence) 
     return steps
 
 
-async def test_disputed_intervals_are_defended_and_the_bond_is_paid_ok(wide: Patient) -> None:
+async def test_disputed_intervals_are_defended_and_the_bond_is_paid(wide: Patient) -> None:
     here, patient = await running(wide), wide
     opens = [await prove(patient, here, interval, results=interval * 3) for interval in range(4)]
     renter, session = here.renter.client, KeypairSigner(here.session)
@@ -123,7 +123,7 @@ async def test_disputed_intervals_are_defended_and_the_bond_is_paid_ok(wide: Pat
     assert (found.refunded_secs, found.held_secs, found.dispute_to) == (3, 0, 0)
 
 
-async def test_long_chain_and_long_path_take_several_steps_ok(wide: Patient) -> None:
+async def test_long_chain_and_long_path_take_several_steps(wide: Patient) -> None:
     """The first of twelve intervals, each proven twice, with as many results as an agent takes into one proof."""
     here = await running(wide)
     opens = await prove(wide, here, 0, results=99_999)
@@ -141,7 +141,7 @@ async def test_long_chain_and_long_path_take_several_steps_ok(wide: Patient) -> 
     assert resolved.refunded_secs == 30
 
 
-async def test_approved_intervals_are_paid_at_once_ok(patient: Patient) -> None:
+async def test_approved_intervals_are_paid_at_once(patient: Patient) -> None:
     here = await running(patient)
     for interval in range(3):
         await prove(patient, here, interval)
@@ -153,7 +153,7 @@ async def test_approved_intervals_are_paid_at_once_ok(patient: Patient) -> None:
     assert settled.payable_secs == 6
 
 
-async def test_supplier_leaves_a_renter_who_does_not_challenge_ok(patient: Patient) -> None:
+async def test_supplier_leaves_a_renter_who_does_not_challenge(patient: Patient) -> None:
     here = await running(patient)
     with pytest.raises(NotServing):
         await here.supplier.client.lease.leave(here.lease)

@@ -29,21 +29,21 @@ def custom(code: int) -> TransactionErrorInstructionError:
     return TransactionErrorInstructionError(2, InstructionErrorCustom(code))
 
 
-def test_own_error_ok() -> None:
+def test_the_programs_own_error_is_typed() -> None:
     error = explain(custom(6000), logs(OURS), program=OURS, errors={6000: ZeroAmount}, signature="sig")
     assert type(error) is ZeroAmount
     assert str(error) == "An amount of zero does nothing. (ZeroAmount, 6000)"
     assert (error.index, error.signature, error.exit_code, error.logs) == (2, "sig", 3, tuple(logs(OURS)))
 
 
-def test_same_code_of_inner_program_is_foreign_ok() -> None:
+def test_same_code_of_inner_program_is_foreign() -> None:
     error = explain(custom(6000), logs(TOKEN, OURS), program=OURS, errors={6000: ZeroAmount})
     assert type(error) is ForeignProgramError
     assert (error.code, error.program) == (6000, str(TOKEN))
     assert str(TOKEN) in str(error)
 
 
-def test_without_logs_the_outer_program_decides_ok() -> None:
+def test_without_logs_the_outer_program_decides() -> None:
     ids = [TOKEN, TOKEN, OURS]
     assert isinstance(explain(custom(6000), [], program=OURS, errors={6000: ZeroAmount}, program_ids=ids), ZeroAmount)
     ids[2] = TOKEN
@@ -52,7 +52,7 @@ def test_without_logs_the_outer_program_decides_ok() -> None:
     )
 
 
-def test_anchor_and_builtin_errors_ok() -> None:
+def test_anchor_and_builtin_errors() -> None:
     error = explain(custom(2040), logs(OURS), program=OURS, errors={})
     assert type(error) is InstructionFailed
     assert "twice for writing" in str(error)
@@ -61,11 +61,11 @@ def test_anchor_and_builtin_errors_ok() -> None:
 
 
 @pytest.mark.parametrize("error", [TransactionErrorFieldless.BlockhashNotFound])
-def test_transaction_error_ok(error: TransactionErrorFieldless) -> None:
+def test_an_error_of_the_transaction_is_named(error: TransactionErrorFieldless) -> None:
     refused = explain(error, [], program=OURS, errors={})
     assert type(refused) is ChainRefused
     assert str(refused) == "the chain refused the transaction: BlockhashNotFound"
 
 
-def test_log_lines_cannot_name_the_culprit_ok() -> None:
+def test_log_lines_cannot_name_the_culprit() -> None:
     assert failed_program(logs()) is None

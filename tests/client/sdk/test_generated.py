@@ -84,7 +84,7 @@ def _call(name: str, key: Pubkey) -> Instruction:
 
 @pytest.mark.parametrize("name", [item.name for item in IDL.instructions])
 @given(key=KEYS)
-def test_builder_fills_every_account_ok(name: str, key: Pubkey) -> None:
+def test_builder_fills_every_account(name: str, key: Pubkey) -> None:
     instruction = _call(name, key)
     item = PROGRAM.codec.instruction(name)
     assert len(instruction.accounts) == len(item.slots())

@@ -28,7 +28,7 @@ from solders.keypair import Keypair
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_parameters_change_after_the_timelock_ok(patient: Patient) -> None:
+async def test_parameters_change_after_the_timelock(patient: Patient) -> None:
     network, stranger = patient.client().network, await party(patient, IO)
     before = (await network.get()).params
     with pytest.raises(NothingPending):
@@ -52,7 +52,7 @@ async def test_parameters_change_after_the_timelock_ok(patient: Patient) -> None
     assert (await network.get()).params == before
 
 
-async def test_roles_change_after_the_timelock_ok(patient: Patient) -> None:
+async def test_roles_change_after_the_timelock(patient: Patient) -> None:
     client, heir = patient.client(), Keypair()
     await client.rpc.airdrop(heir.pubkey(), SOL)
     timelock = (await client.network.get()).params.timelock_secs

@@ -32,7 +32,7 @@ FEE = -(-GROSS * 25 // 10_000)
 ROOT = hashlib.sha256(b"results").digest()
 
 
-async def test_lease_life_ok(network: Chain) -> None:
+async def test_a_lease_from_booking_to_close(network: Chain) -> None:
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     session = KeypairSigner(Keypair())
     machine = await hireable_node(supplier)

@@ -49,7 +49,7 @@ from solders.pubkey import Pubkey
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_supplier_changes_ok(network: Chain) -> None:
+async def test_a_supplier_changes_terms_key_and_flags(network: Chain) -> None:
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
     client, node = supplier.client, machine.node
@@ -74,7 +74,7 @@ async def test_supplier_changes_ok(network: Chain) -> None:
     assert [key for key, _ in await client.node.all(owner=client.address)] == [node]
 
 
-async def test_unbond_withdraw_and_retire_ok(network: Chain) -> None:
+async def test_unbond_withdraw_and_retire(network: Chain) -> None:
     supplier = await party(network, 1_000 * IO)
     machine = await hireable_node(supplier)
     client, node = supplier.client, machine.node
@@ -92,7 +92,7 @@ async def test_unbond_withdraw_and_retire_ok(network: Chain) -> None:
     assert await client.find(StakePosition, client.stake.address(node)) is None
 
 
-async def test_extend_and_end_ok(network: Chain) -> None:
+async def test_extend_and_end(network: Chain) -> None:
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     machine, cluster = await hireable_node(supplier), await open_cluster(renter, 2 * IOSD)
     client, session = renter.client, Keypair().pubkey()
@@ -123,7 +123,7 @@ async def test_extend_and_end_ok(network: Chain) -> None:
     assert burned.amount >= closed.fees_to_burn
 
 
-async def test_quit_ok(network: Chain) -> None:
+async def test_a_supplier_quits_for_a_charge(network: Chain) -> None:
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
     started = await running_lease(supplier, renter, cluster, machine, 30)
@@ -134,7 +134,7 @@ async def test_quit_ok(network: Chain) -> None:
     assert slashed.amount == slashed.to_renter + slashed.to_reporter + slashed.burned
 
 
-async def test_report_missed_ok(network: Chain) -> None:
+async def test_a_stranger_reports_missed_time(network: Chain) -> None:
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     stranger = await party(network, IO)
     machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
@@ -153,7 +153,7 @@ async def test_report_missed_ok(network: Chain) -> None:
     assert burned.amount >= slashed.burned
 
 
-async def test_cancel_ok(network: Chain) -> None:
+async def test_a_lease_not_ready_in_time_is_cancelled(network: Chain) -> None:
     supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
     machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
     booked = await book(renter, cluster, machine, 30)
@@ -176,7 +176,7 @@ async def cancel_when_due(renter: Party, lease: Pubkey) -> Receipt:
                 await asyncio.sleep(1)
 
 
-async def test_pause_ok(network: Chain) -> None:
+async def test_a_paused_entry_refuses_until_it_is_resumed(network: Chain) -> None:
     renter = await party(network, 100 * IO)
     feed = (await renter.client.network.get()).feed_id
     await renter.client.oracle.post(feed, 250_000_000)

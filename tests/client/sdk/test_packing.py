@@ -57,7 +57,7 @@ def wire(instructions: list[Instruction], tables: Tables = (), fee: int = FEE) -
 
 @pytest.mark.parametrize("fee", [0, FEE])
 @pytest.mark.parametrize("with_table", [False, True])
-def test_every_transaction_is_full_ok(with_table: bool, fee: int) -> None:
+def test_every_transaction_is_full(with_table: bool, fee: int) -> None:
     """Each is within a packet with its compute budget, and none could take the next instruction."""
     count = 60
     instructions = [booking(number) for number in range(1, count + 1)]
@@ -70,7 +70,7 @@ def test_every_transaction_is_full_ok(with_table: bool, fee: int) -> None:
     assert len(packed[0].positions) >= (13 if with_table else 8)
 
 
-def test_nodes_of_a_table_travel_together_ok() -> None:
+def test_nodes_of_a_table_travel_together() -> None:
     """Two tables hold the nodes alternately: no transaction names both, and the first node stays in the first one."""
     odd, even = table(*range(1, 21, 2)), table(*range(2, 21, 2))
     instructions = [booking(number) for number in range(1, 21)]
@@ -80,14 +80,14 @@ def test_nodes_of_a_table_travel_together_ok() -> None:
     assert all(wire([instructions[at] for at in batch.positions], batch.tables) <= PACKET for batch in packed)
 
 
-def test_a_table_with_only_the_common_accounts_helps_ok() -> None:
+def test_a_table_with_only_the_common_accounts_helps() -> None:
     instructions = [booking(number) for number in range(1, 21)]
     packer, common = Packer(PROGRAM, PAYER.pubkey()), table()
     bare, helped = packer.pack(instructions), packer.pack(instructions, lambda _: (common,))
     assert len(helped[0].positions) > len(bare[0].positions)
 
 
-def test_other_limits_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_runs_and_computes_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instructions of few bytes are split before more run than the runtime allows, or more computing is asked for."""
     small = Instruction(PROGRAM.id, booking(1).data, [AccountMeta(PAYER.pubkey(), True, True)])
     packer = Packer(PROGRAM, PAYER.pubkey())
@@ -106,7 +106,7 @@ def sum_of(count: int) -> int:
     return count * each + budget.OVERHEAD
 
 
-def test_accounts_that_one_transaction_may_lock_ok() -> None:
+def test_accounts_that_one_transaction_may_lock() -> None:
     """Many accounts of a lookup table take one byte each, but each is locked."""
     keys = [Pubkey(bytes([number + 1] * 32)) for number in range(120)]
     lookup = (AddressLookupTableAccount(Keypair().pubkey(), keys),)
@@ -118,7 +118,7 @@ def test_accounts_that_one_transaction_may_lock_ok() -> None:
     assert [len(batch.positions) for batch in packed] == [3, 3]
 
 
-def test_nothing_and_one_ok() -> None:
+def test_nothing_and_one() -> None:
     packer = Packer(PROGRAM, PAYER.pubkey())
     assert packer.pack([]) == []
     assert [batch.positions for batch in packer.pack([booking(1)])] == [(0,)]

@@ -42,7 +42,7 @@ def payment(client: Client, to: Pubkey, lamports: int) -> list[Instruction]:
     return [transfer(TransferParams(from_pubkey=client.address, to_pubkey=to, lamports=lamports))]
 
 
-async def test_lands_exactly_once_under_faults_ok() -> None:
+async def test_lands_exactly_once_under_faults() -> None:
     faults = FaultConfig(drop=0.5, delay=0.5, duplicate=0.5, seed=7)
     async with faulty(faults) as client:
         target = Keypair().pubkey()
@@ -75,7 +75,7 @@ async def test_failure_after_preflight_is_explained_fails() -> None:
         assert any("insufficient lamports" in line for line in refused.logs)
 
 
-async def test_same_bytes_twice_land_once_ok() -> None:
+async def test_same_bytes_twice_land_once() -> None:
     async with faulty(FaultConfig()) as client:
         assert client.wallet is not None
         target, block = Keypair().pubkey(), await client.rpc.blockhash()
@@ -145,7 +145,7 @@ async def test_other_servers_fail(answer: bytes, message: str) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_unknown_event_does_not_hide_that_it_landed_ok(network: Chain, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unknown_event_does_not_hide_that_it_landed(network: Chain, caplog: pytest.LogCaptureFixture) -> None:
     """A client whose IDL lacks an event still says that the transaction landed."""
     supplier = await party(network, 1_000 * IO)
     machine = await hireable_node(supplier)

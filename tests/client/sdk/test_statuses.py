@@ -31,7 +31,7 @@ class Node:
         return [status(place) if place % 2 else None for place in places]
 
 
-async def test_everybody_gets_his_own_answer_ok() -> None:
+async def test_everybody_gets_his_own_answer() -> None:
     node = Node()
     statuses = Statuses(node.ask)
     answers = await asyncio.gather(*map(statuses.get, SIGNATURES))
@@ -41,7 +41,7 @@ async def test_everybody_gets_his_own_answer_ok() -> None:
     assert node.calls == [256, 256, 88, 1]
 
 
-async def test_one_that_gives_up_takes_nobody_with_him_ok() -> None:
+async def test_one_that_gives_up_takes_nobody_with_him() -> None:
     statuses = Statuses(Node().ask)
     first, second = (asyncio.create_task(statuses.get(signature)) for signature in SIGNATURES[:2])
     await asyncio.sleep(0)
@@ -65,7 +65,7 @@ async def test_a_call_that_fails_fails_for_all_and_the_next_is_made_anew() -> No
     assert calls == 2
 
 
-async def test_those_that_wait_equally_long_wake_together_ok() -> None:
+async def test_those_that_wait_equally_long_wake_together() -> None:
     loop, woken = asyncio.get_running_loop(), []
 
     async def one(after: float) -> None:

@@ -48,7 +48,7 @@ class Device:
         return self._keypair.sign_message(b"other" if self._broken else message)
 
 
-def test_keypair_file_round_trip_ok(tmp_path: Path) -> None:
+def test_keypair_file_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "id.json"
     write_keypair(path, PAYER)
     assert read_keypair(path) == PAYER
@@ -79,7 +79,7 @@ def test_bad_keypair_file_fails(tmp_path: Path, text: str, message: str) -> None
         read_keypair(tmp_path / "missing.json")
 
 
-async def test_external_signer_ok() -> None:
+async def test_an_external_signer_sees_only_the_message() -> None:
     device = Device(OTHER)
     transaction = await sign_all(MESSAGE, [KeypairSigner(PAYER), device])
     assert device.seen == [to_bytes_versioned(MESSAGE)]
@@ -103,7 +103,7 @@ async def test_unsigned_ok() -> None:
     assert result.last_valid_block_height == 77
 
 
-async def test_signatures_at_hand_are_filled_in_ok() -> None:
+async def test_signatures_at_hand_are_filled_in() -> None:
     result = await unsigned(MESSAGE, 77, [Device(OTHER)])
     assert result.signers == [str(PAYER.pubkey())]
     transaction = VersionedTransaction.from_bytes(b64decode(result.transaction))
