@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+from pathlib import Path
+
 import asyncpg
 import msgspec
 import pytest
+from ionet.generated.enums import LeaseStatus
 from ionet.program import PROGRAM
+from ionet.words import words
 from ionet_indexer import migrate as migrations
 from ionet_indexer.core.connection import StoreError
 from ionet_indexer.core.rows import Row
@@ -83,3 +89,13 @@ async def test_no_database_is_a_typed_error(dsn: str) -> None:
     with pytest.raises(StoreError, match="cannot connect"):
         async with Writer.open(dsn):
             pass
+
+
+@pytest.mark.parametrize("package", ["ionet_indexer", "ionet_launcher"])
+def test_statements_name_statuses_that_leases_have(package: str) -> None:
+    """A word in SQL is one of the program's, or `closed`, of which the chain keeps no account."""
+    texts = [path.read_text() for path in Path(str(files(package))).rglob("*.sql")]
+    compared = [part for text in texts for part in re.findall(r"(?<![\w.])status (?:=|<>|IN) (\([^)]*\)|'\w+')", text)]
+    named = {word for part in compared for word in re.findall(r"'(\w+)'", part)}
+    assert named
+    assert named <= {*words(LeaseStatus), "closed", "open"}

@@ -16,6 +16,9 @@ from ionet_indexer.core.view import View
 from ionet_indexer.topics.clusters import Cluster, cluster_at
 from ionet_indexer.topics.nodes import Node, node_at
 
+BOOKED, READY, ACTIVE, ENDED, CANCELLED = words(LeaseStatus)
+HEAD = word(LeaseRole, LeaseRole.HEAD)
+
 # -- rows
 
 
@@ -47,7 +50,7 @@ class Lease(State, kw_only=True):
     booked_at: int
     ready_by: int
     locked: Amount
-    status: str = "booked"
+    status: str = BOOKED
     end_reason: str | None = None
     ready_at: int | None = None
     report_hash: str | None = None
@@ -167,7 +170,7 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             lease_number=e.number,
             role=role,
             processors=e.processors,
-            status="booked",
+            status=BOOKED,
             ready_by=e.ready_by,
             accept_by=None,
             ends_at=None,
@@ -180,16 +183,16 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
 
 def _ready(view: View, event: Event, e: events.LeaseReady) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.ready_at, row.accept_by = "ready", e.at, e.accept_by
+    row.status, row.ready_at, row.accept_by = READY, e.at, e.accept_by
     row.report_hash = e.report_hash.hex()
     show_work(view, event, row, e.at)
 
 
 def _started(view: View, event: Event, e: events.LeaseStarted) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.started_at, row.ends_at = "active", e.at, e.ends_at
+    row.status, row.started_at, row.ends_at = ACTIVE, e.at, e.ends_at
     cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
-    if row.role == "head":
+    if row.role == HEAD:
         cluster.head_started_at = e.at
     show_work(view, event, row, e.at)
 
@@ -205,7 +208,7 @@ def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
 
 def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.end_reason, row.ends_at = "ended", word(EndReason, e.reason), e.ends_at
+    row.status, row.end_reason, row.ends_at = ENDED, word(EndReason, e.reason), e.ends_at
     row.due_min_secs = e.due_min_secs
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     show_work(view, event, row, e.at)
@@ -213,7 +216,7 @@ def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
 
 def _cancelled(view: View, event: Event, e: events.LeaseCancelled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.end_reason = "cancelled", word(EndReason, e.reason)
+    row.status, row.end_reason = CANCELLED, word(EndReason, e.reason)
     row.released, row.locked = e.released, 0
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
