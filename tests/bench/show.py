@@ -80,9 +80,9 @@ def _rows(found: Figures, *, machine: bool = False) -> list[str]:
 
 
 def _machine(figure: Figure) -> list[str]:
-    """The machine's speed, and the figure as it would be at speed 1; a dash where it was not measured."""
+    """The machine's speed, and the figure as it would be at speed 1; dashes where it is unknown or nothing scales."""
     if figure.speed is None or figure.at_reference is None:
-        return ["–", "–"] if figure.kind == "time" else ["", ""]
+        return ["—", "—"] if figure.kind == "time" else ["", ""]
     return [f"{figure.speed:.2f}", f"{number(figure.at_reference)} {figure.unit}"]
 
 
