@@ -20,7 +20,8 @@ def terminal(found: Figures) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("figure", no_wrap=True)
     table.add_column("measured", justify="right", no_wrap=True)
-    table.add_column("speed", justify="right", no_wrap=True)
+    # A terminal too narrow for the table takes from the other columns: a time without its speed says little.
+    table.add_column("speed", justify="right", no_wrap=True, min_width=len("speed"))
     table.add_column("at speed 1", justify="right", no_wrap=True)
     table.add_column("target", justify="right", no_wrap=True)
     table.add_column("others")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from bench import compute, figures, machine, peers, show, sizes, topics
 from bench.figures import Figure, Figures, count, percentile, timed, worsened
 from bench.machine import COMPUTING, NOTHING, STARTING, Part, Speed
 from ionet import budget
+from rich.console import Console
 
 
 def counted(**values: int) -> Figures:
@@ -139,6 +141,15 @@ def test_a_time_is_stated_against_the_machine() -> None:
     assert count("sizes", 1, "bytes").at_reference is None
     assert "| quick | 10 s | 2.00 | 20 s |" in show.document({"quick": quick})
     assert "| unknown | 10 s | — | — |" in show.document({"unknown": seconds(10.0)})
+
+
+def test_the_speed_is_shown_however_narrow_the_terminal_is() -> None:
+    written = io.StringIO()
+    found = {"indexer.replay_with_a_long_name": at_speed(seconds(10.0), 2.0), **figures.load()}
+    Console(file=written, width=80).print(show.terminal(found))
+    header, first, *_ = written.getvalue().splitlines()
+    assert " speed " in header
+    assert " 2.00 " in first
 
 
 def test_a_ratio_of_two_times_does_not_scale() -> None:
