@@ -18,13 +18,13 @@ BEGIN, END = "<!-- written by scripts/bench --update -->\n", "<!-- end -->"
 def terminal(found: Figures) -> Table:
     """figure, measured, the machine's speed and what the figure would be at speed 1, target, others'."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("measured", justify="right", no_wrap=True)
-    # A terminal too narrow for the table takes from the other columns: a time without its speed says little.
-    table.add_column("speed", justify="right", no_wrap=True, min_width=len("speed"))
-    table.add_column("at speed 1", justify="right", no_wrap=True)
-    table.add_column("target", justify="right", no_wrap=True)
-    table.add_column("others")
+    # Where a terminal is too narrow the others wrap: a time without its speed says little.
+    table.add_column("figure", overflow="fold")
+    table.add_column("measured", justify="right", overflow="fold")
+    table.add_column("speed", justify="right", no_wrap=True)
+    table.add_column("at speed 1", justify="right", overflow="fold")
+    table.add_column("target", justify="right", overflow="fold")
+    table.add_column("others", overflow="fold")
     others_of = {name: peer.theirs for peer in PEERS for name in peer.ours}
     for name, figure in found.items():
         style = {True: "green", False: "red", None: ""}[figure.met]
