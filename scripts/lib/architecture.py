@@ -93,7 +93,7 @@ def redrawn(text: str, pictures: Mapping[str, str]) -> str:
 
 def pictures(imports: grimp.ImportGraph) -> dict[str, str]:
     """Both pictures by name. The program is drawn as what the client's generated room comes from."""
-    program = '    program["programs/ionet"] -. IDL .-> client\n```'
+    program = '    program["programs/ionet"] -. "IDL, generates ionet.generated" .-> client\n```'
     return {
         "packages": mermaid(packages(imports), PACKAGES.values()).removesuffix("```") + program,
         "client": mermaid(rooms(imports), ROOMS, SAYS),

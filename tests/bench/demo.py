@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from bench.figures import Figures, timed
+from bench.machine import STARTING
 
 REPEATS, TARGET_SECS = 3, 90
 RAY = "Ray: head and two workers up, checked, accepted"
@@ -16,8 +17,10 @@ RAY = "Ray: head and two workers up, checked, accepted"
 def measure() -> Figures:
     runs = [_run() for _ in range(REPEATS)]
     return {
-        "demo": timed("demo", [run["seconds"] for run in runs], "s", target=TARGET_SECS),
-        "demo.ray": timed("demo", [run["steps"][RAY] for run in runs], "s", note="booked → every meter runs"),
+        "demo": timed("demo", [run["seconds"] for run in runs], "s", bound_by=STARTING, target=TARGET_SECS),
+        "demo.ray": timed(
+            "demo", [run["steps"][RAY] for run in runs], "s", bound_by=STARTING, note="booked → every meter runs"
+        ),
     }
 
 

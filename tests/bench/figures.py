@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from bench.machine import NOTHING, Part, Speed
 
 TABLE = Path(__file__).parent / "table.json"
 # A count may grow by so much before the check fails.
@@ -19,7 +20,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: a count is the same on every machine and is compared; a time is reported. command: what measures it.
     target: None where none was set. runs: the single values that `value` is the median of. note: under what conditions.
-    speed: of a time, how fast the machine was just before, against the reference of `bench.machine`.
+    bound_by: of a time, the parts of the machine's speed that it scales with. machine: how fast it was around it.
     """
 
     value: float
@@ -30,7 +31,17 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     better: Literal["lower", "higher"] = "lower"
     runs: tuple[float, ...] = ()
     note: str = ""
-    speed: float | None = None
+    bound_by: tuple[Part, ...] = NOTHING
+    machine: Speed | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """How fast the machine was at what bounds the figure; 1 is the reference. None where nobody measured it, and
+        where the figure does not depend on it.
+        """
+        if self.machine is None or not self.bound_by:
+            return None
+        return self.machine.against_reference(self.bound_by)
 
     @property
     def at_reference(self) -> float | None:
@@ -64,9 +75,16 @@ def count(topic: str, value: int, unit: str, *, target: int | None = None, highe
 
 
 def timed(
-    topic: str, runs: Sequence[float], unit: str, *, target: float | None = None, higher: bool = False, note: str = ""
+    topic: str,
+    runs: Sequence[float],
+    unit: str,
+    *,
+    bound_by: tuple[Part, ...],
+    target: float | None = None,
+    higher: bool = False,
+    note: str = "",
 ) -> Figure:
-    """The median of repeated measurements; lower is better unless `higher`."""
+    """The median of repeated measurements; lower is better unless `higher`. bound_by: see `bench.machine`."""
     middle = statistics.median(runs)
     digits = 0 if middle >= 1_000 else 3
     return Figure(
@@ -78,6 +96,7 @@ def timed(
         better="higher" if higher else "lower",
         runs=tuple(round(run, digits) for run in runs),
         note=note,
+        bound_by=bound_by,
     )
 
 
@@ -101,14 +120,14 @@ def save(figures: Figures) -> None:
 def encode(figures: Figures) -> bytes:
     """One JSON object: name → figure. Whole numbers are written as integers."""
     fields = {name: msgspec.to_builtins(figure) for name, figure in figures.items()}
-    return msgspec.json.encode(
-        {name: {key: _plain(value) for key, value in item.items()} for name, item in fields.items()}
-    )
+    return msgspec.json.encode({name: _plain(item) for name, item in fields.items()})
 
 
 def _plain(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

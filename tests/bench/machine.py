@@ -14,11 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
-_RUNS = 5
+Part = Literal["hashing", "json", "fsync", "process"]
+# What a figure is bound by: computing, making small things durable, starting processes. NOTHING: it is no time of this
+# machine's, such as a ratio of two times.
+COMPUTING: tuple[Part, ...] = ("hashing", "json")
+STORING: tuple[Part, ...] = ("json", "fsync")
+STARTING: tuple[Part, ...] = ("process",)
+NOTHING: tuple[Part, ...] = ()
+
+_RUNS, _RUN_SECS = 5, 0.06
 _DATA = bytes(range(256)) * 16_384  # 4 MiB
 _DOCUMENT = [{"name": f"item {number}", "values": list(range(20)), "text": "x" * 100} for number in range(2_000)]
 
@@ -33,19 +42,24 @@ class Speed(msgspec.Struct, frozen=True):
     fsync: float
     process: float
 
-    @property
-    def relative(self) -> float:
-        """The geometric mean of the four, each against `REFERENCE`; 1 is as fast as that machine."""
-        parts = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(REFERENCE), strict=True)
-        return float(math.prod(here / there for here, there in parts) ** (1 / 4))
+    def against_reference(self, parts: Sequence[Part]) -> float:
+        """The geometric mean of these parts, each against `REFERENCE`; 1 is as fast as that machine."""
+        ratios = [getattr(self, part) / getattr(REFERENCE, part) for part in parts]
+        return statistics.geometric_mean(ratios)
+
+    def halfway(self, other: Speed) -> Speed:
+        """Between two measurements, part by part: what lies between them ran at neither."""
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Speed(*(round(math.sqrt(one * two), 1) for one, two in pairs))
 
 
-# An idle virtual machine of two cores, rounded: the kind on which the table was measured.
+# An idle virtual machine of two cores, rounded. It may be any machine, but must stay the same: tables of before and
+# after a change of it are not comparable.
 REFERENCE = Speed(hashing=400.0, json=100.0, fsync=7_000.0, process=80.0)
 
 
 def measure() -> Speed:
-    """The median of five runs of each; about two seconds."""
+    """The median of five runs of each; under two seconds."""
     with tempfile.TemporaryFile() as file:
 
         def durable() -> None:
@@ -63,12 +77,12 @@ def measure() -> Speed:
 
 
 def _per_second(work: Callable[[], object]) -> float:
-    """Repeats of `work` per second: the median over runs of about 80 ms."""
+    """Repeats of `work` per second: the median over the runs."""
     work()
     rates = []
     for _ in range(_RUNS):
         count, start = 0, time.perf_counter()
-        while (taken := time.perf_counter() - start) < 0.08:
+        while (taken := time.perf_counter() - start) < _RUN_SECS:
             work()
             count += 1
         rates.append(count / taken)

@@ -18,12 +18,13 @@ BEGIN, END = "<!-- written by scripts/bench --update -->\n", "<!-- end -->"
 def terminal(found: Figures) -> Table:
     """figure, measured, the machine's speed and what the figure would be at speed 1, target, others'."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("measured", justify="right", no_wrap=True)
+    # Where a terminal is too narrow the others wrap: a time without its speed says little.
+    table.add_column("figure", overflow="fold")
+    table.add_column("measured", justify="right", overflow="fold")
     table.add_column("speed", justify="right", no_wrap=True)
-    table.add_column("at speed 1", justify="right", no_wrap=True)
-    table.add_column("target", justify="right", no_wrap=True)
-    table.add_column("others")
+    table.add_column("at speed 1", justify="right", overflow="fold")
+    table.add_column("target", justify="right", overflow="fold")
+    table.add_column("others", overflow="fold")
     others_of = {name: peer.theirs for peer in PEERS for name in peer.ours}
     for name, figure in found.items():
         style = {True: "green", False: "red", None: ""}[figure.met]
@@ -80,9 +81,9 @@ def _rows(found: Figures, *, machine: bool = False) -> list[str]:
 
 
 def _machine(figure: Figure) -> list[str]:
-    """The machine's speed, and the figure as it would be at speed 1; a dash where it was not measured."""
+    """The machine's speed, and the figure as it would be at speed 1; dashes where it is unknown or nothing scales."""
     if figure.speed is None or figure.at_reference is None:
-        return ["–", "–"] if figure.kind == "time" else ["", ""]
+        return ["—", "—"] if figure.kind == "time" else ["", ""]
     return [f"{figure.speed:.2f}", f"{number(figure.at_reference)} {figure.unit}"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import msgspec
@@ -9,11 +10,27 @@ import pytest
 from bench import __main__ as command
 from bench import compute, figures, machine, peers, show, sizes, topics
 from bench.figures import Figure, Figures, count, percentile, timed, worsened
+from bench.machine import COMPUTING, NOTHING, STARTING, Part, Speed
 from ionet import budget
+from rich.console import Console
 
 
 def counted(**values: int) -> Figures:
     return {name: count("compute", value, "CU") for name, value in values.items()}
+
+
+def seconds(*runs: float, bound_by: tuple[Part, ...] = COMPUTING) -> Figure:
+    return timed("demo", runs, "s", bound_by=bound_by, target=90, note="n")
+
+
+def rate(*runs: float, target: float | None = None) -> Figure:
+    return timed("replay", runs, "events/s", bound_by=COMPUTING, target=target, higher=True)
+
+
+def at_speed(figure: Figure, speed: float) -> Figure:
+    """As measured on a machine `speed` times as fast as the reference at everything."""
+    reference = msgspec.structs.astuple(machine.REFERENCE)
+    return msgspec.structs.replace(figure, machine=machine.Speed(*(part * speed for part in reference)))
 
 
 @pytest.mark.parametrize(
@@ -32,15 +49,15 @@ def test_where_more_is_better_it_may_shrink_by_a_tenth(now: int, fails: bool) ->
 
 def test_new_and_missing_counts_fail_and_times_never_do() -> None:
     assert len(worsened(counted(a=1), counted(b=1))) == 2
-    slow, fast = ({"t": timed("demo", [value], "s")} for value in (100.0, 1.0))
+    slow, fast = ({"t": seconds(value)} for value in (100.0, 1.0))
     assert worsened(fast, slow) == worsened({}, slow) == worsened(fast, {}) == []
 
 
 def test_a_target_is_met_from_its_side() -> None:
     assert count("sizes", 300, "bytes", target=300).met is True
     assert count("sizes", 301, "bytes", target=300).met is False
-    assert timed("replay", [9.0, 10.0, 99.0], "events/s", target=10, higher=True).met is True
-    assert timed("replay", [9.0, 9.0, 99.0], "events/s", target=10, higher=True).met is False
+    assert rate(9.0, 10.0, 99.0, target=10).met is True
+    assert rate(9.0, 9.0, 99.0, target=10).met is False
     assert count("sizes", 1, "bytes").met is None
 
 
@@ -51,7 +68,7 @@ def test_a_percentile_is_one_of_the_values() -> None:
 
 
 def test_json_has_fixed_keys_and_comes_back_the_same() -> None:
-    made: Figures = {**counted(a=1), "t": timed("demo", [1.5, 2.5, 9.0], "s", target=90, note="n")}
+    made: Figures = {**counted(a=1), "t": at_speed(seconds(1.5, 2.5, 9.0), 2.0)}
     text = figures.encode(made)
     assert msgspec.json.decode(text, type=Figures) == made
     plain: dict[str, dict[str, Any]] = msgspec.json.decode(text)
@@ -118,17 +135,65 @@ def test_wrong_options_are_refused() -> None:
 
 def test_a_time_is_stated_against_the_machine() -> None:
     """On a machine twice as fast as the reference a second counts for two, and a rate for half."""
-    quick, slow = (msgspec.structs.replace(timed("demo", [10.0], "s"), speed=speed) for speed in (2.0, 0.5))
+    quick, slow = (at_speed(seconds(10.0), speed) for speed in (2.0, 0.5))
     assert (quick.at_reference, slow.at_reference) == (20.0, 5.0)
-    rate = msgspec.structs.replace(timed("replay", [15_326.0], "events/s", higher=True), speed=2.0)
-    assert rate.at_reference == 7_663.0
+    assert at_speed(rate(15_326.0), 2.0).at_reference == 7_663.0
     assert count("sizes", 1, "bytes").at_reference is None
     assert "| quick | 10 s | 2.00 | 20 s |" in show.document({"quick": quick})
-    assert "| rate | 10 s | – | – |" in show.document({"rate": timed("demo", [10.0], "s")})
+    assert "| unknown | 10 s | — | — |" in show.document({"unknown": seconds(10.0)})
 
 
-def test_the_machine_is_measured_and_the_reference_is_one() -> None:
-    assert machine.REFERENCE.relative == 1.0
-    half = machine.Speed(*(part / 2 for part in msgspec.structs.astuple(machine.REFERENCE)))
-    assert half.relative == pytest.approx(0.5)
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_speed_is_shown_however_narrow_the_terminal_is(width: int) -> None:
+    """Whatever the widest cells of the table are: with long ones rich takes from all columns that may not wrap."""
+    written = io.StringIO()
+    long = {"indexer.replay_with_a_long_name": at_speed(rate(1_234_567.0, target=10_000_000), 2.0), **figures.load()}
+    Console(file=written, width=width).print(show.terminal(long))
+    text = written.getvalue()
+    assert " speed " in text.splitlines()[0]
+    assert " 2.00 " in text
+    assert "…" not in text
+
+
+def test_a_ratio_of_two_times_does_not_scale() -> None:
+    ratio = at_speed(seconds(10.0, bound_by=NOTHING), 2.0)
+    assert (ratio.speed, ratio.at_reference) == (None, None)
+    assert "| ratio | 10 s | — | — |" in show.document({"ratio": ratio})
+
+
+def test_only_what_bounds_a_time_counts() -> None:
+    """A slow disk says nothing about computing, nor about starting processes."""
+    one = machine.REFERENCE
+    slow_disk = msgspec.structs.replace(one, fsync=one.fsync / 10, json=one.json * 4)
+    assert slow_disk.against_reference(COMPUTING) == pytest.approx(2.0)
+    assert slow_disk.against_reference(STARTING) == pytest.approx(1.0)
+
+
+def test_the_machine_is_measured_on_both_sides_of_a_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = Speed(100.0, 100.0, 100.0, 100.0), Speed(400.0, 100.0, 100.0, 900.0)
+    happened: list[str] = []
+    speeds = iter((before, after))
+
+    def measured() -> Speed:
+        happened.append("machine")
+        return next(speeds)
+
+    def demo() -> Figures:
+        happened.append("demo")
+        return {"demo": seconds(10.0)}
+
+    monkeypatch.setattr(machine, "measure", measured)
+    monkeypatch.setitem(topics.TOPICS, "demo", demo)
+    [figure] = topics.measure(["demo"], lambda _: None).values()
+    assert happened == ["machine", "demo", "machine"]
+    assert figure.machine == Speed(200.0, 100.0, 100.0, 300.0)
+
+
+def test_counts_are_measured_without_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(topics.TOPICS, "sizes", lambda: counted(a=1))
+    monkeypatch.setattr(machine, "measure", lambda: pytest.fail("the machine's speed does not change a count"))
+    assert topics.measure(["sizes"], lambda _: None) == counted(a=1)
+
+
+def test_every_piece_of_work_is_measured() -> None:
     assert min(msgspec.structs.astuple(machine.measure())) > 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from bench import big, codec, compute, demo, journal, lag, launch, machine, replay, sizes, tables
 from bench.figures import Figure, Figures
+from bench.machine import Speed
 
 COUNTS: dict[str, Callable[[], Figures]] = {
     "compute": compute.measure,
@@ -32,16 +33,19 @@ def measure(topics: Sequence[str], say: Callable[[str], None]) -> Figures:
     for topic in topics:
         say(topic)
         load = f"load before {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
-        speed = round(machine.measure().relative, 3) if topic in TIMES else None
-        figures = TOPICS[topic]()
+        if topic not in TIMES:
+            found |= TOPICS[topic]()
+            continue
+        # Other work comes and goes while a topic runs, so the machine is measured on both sides of it.
+        before, figures, after = machine.measure(), TOPICS[topic](), machine.measure()
+        speed = before.halfway(after)
         found |= {name: _with_machine(figure, load, speed) for name, figure in figures.items()}
     return found
 
 
-def _with_machine(figure: Figure, load: str, speed: float | None) -> Figure:
+def _with_machine(figure: Figure, load: str, speed: Speed) -> Figure:
     """A time says how busy the machine was with other work, and how fast it was."""
     if figure.kind == "count":
         return figure
     note = f"{figure.note}; {load}" if figure.note else load
-    is_ratio = figure.unit.startswith("times")  # of two times of the same machine
-    return msgspec.structs.replace(figure, note=note, speed=None if is_ratio else speed)
+    return msgspec.structs.replace(figure, note=note, machine=speed)
