@@ -10,8 +10,8 @@ from ionet.planner import Packer
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
 from program import calls
-from program.calls import ClusterRef, LeaseRef, NodeRef
 from program.chain import ARTIFACTS, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, HOUR
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
@@ -19,8 +19,8 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
 
-PROGRAM_TARGET = 300 * 1024
-ACCOUNT_TARGETS = {"Lease": 600, "Node": 900}
+PROGRAM_TARGET = 450_000
+ACCOUNT_TARGETS = {"Lease": 640, "Node": 900}
 # More nodes than fit into one transaction.
 MANY = 32
 

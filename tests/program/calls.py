@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ionet import addresses
@@ -12,6 +11,7 @@ from ionet.generated.enums import Currency, Profile
 from ionet.generated.types import NodeTerms, Pool
 from ionet.program import PROGRAM
 from program.chain import Call, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -25,52 +25,6 @@ NOBODY = Pubkey.default()
 MAINNET, LOCAL = Profile
 EVERY_CURRENCY = Currency.IOSD | Currency.USDC | Currency.IO
 EMPTY_POOL = Pool(amount=0, era=0, shares=0)
-
-
-@dataclass(frozen=True)
-class NodeRef:
-    """A node: its owner, the device key it was registered with, its address."""
-
-    owner: Keypair
-    device: Keypair
-
-    @property
-    def key(self) -> Pubkey:
-        return pdas.node(ID, self.device.pubkey())
-
-    @property
-    def vault(self) -> Pubkey:
-        return pdas.stake_vault(ID, self.key)
-
-    @property
-    def position(self) -> Pubkey:
-        return pdas.position(ID, self.key, self.owner.pubkey())
-
-
-@dataclass(frozen=True)
-class ClusterRef:
-    renter: Keypair
-    id: int
-    session: Keypair
-
-    @property
-    def key(self) -> Pubkey:
-        return pdas.cluster(ID, self.renter.pubkey(), self.id)
-
-    @property
-    def escrow(self) -> Pubkey:
-        return pdas.escrow(ID, self.key)
-
-
-@dataclass(frozen=True)
-class LeaseRef:
-    node: NodeRef
-    cluster: ClusterRef
-    number: int
-
-    @property
-    def key(self) -> Pubkey:
-        return addresses.lease(ID, self.node.key, self.number)
 
 
 def ata(owner: Keypair | Pubkey, mint: Pubkey) -> Pubkey:
@@ -123,7 +77,7 @@ def init_vaults(payer: Keypair, mint: Pubkey) -> Call:
 
 def register_model(authority: Keypair, code: int, **changes: Any) -> Call:
     values: dict[str, Any] = {"name": b"model".ljust(32, b"\0"), "kind": 0, "pool": 0, "multiplier": 100}
-    values = {**values, "throughput": 0, **changes}
+    values = {**values, "throughput": 0, "reference_price": 0, **changes}
     return Call(
         "register_model", PROGRAM.ix.register_model(authority=authority.pubkey(), code=code, **values), (authority,)
     )
@@ -187,6 +141,26 @@ def pause_node(node: NodeRef, paused: bool) -> Call:
     return Call("pause_node", instruction, (node.owner,))
 
 
+def return_node(node: NodeRef, by: Keypair | None = None) -> Call:
+    by = by or node.device
+    return Call("return_node", PROGRAM.ix.return_node(supplier=by.pubkey(), node=node.key), (by,))
+
+
+def lock_payout(node: NodeRef, beneficiary: Pubkey, until: int, lease: LeaseRef | None = None) -> Call:
+    instruction = PROGRAM.ix.lock_payout(
+        owner=node.owner.pubkey(),
+        node=node.key,
+        lease=lease.key if lease else None,
+        beneficiary=beneficiary,
+        until=until,
+    )
+    return Call("lock_payout", instruction, (node.owner,))
+
+
+def release_payout(node: NodeRef, by: Keypair) -> Call:
+    return Call("release_payout", PROGRAM.ix.release_payout(beneficiary=by.pubkey(), node=node.key), (by,))
+
+
 def retire_node(node: NodeRef, staked: bool = True) -> Call:
     position = node.position if staked else None
     instruction = PROGRAM.ix.retire_node(owner=node.owner.pubkey(), node=node.key, position=position)
@@ -238,9 +212,11 @@ def quit_lease(lease: LeaseRef) -> Call:
 # -- stakers
 
 
-def stake(node: NodeRef, amount: int, staker: Keypair | None = None) -> Call:
+def stake(node: NodeRef, amount: int, staker: Keypair | None = None, lease: LeaseRef | None = None) -> Call:
+    """A stranger names the lease that occupies the node."""
     staker = staker or node.owner
-    return Call("stake", PROGRAM.ix.stake(staker=staker.pubkey(), node=node.key, amount=amount), (staker,))
+    on = lease.key if lease else None
+    return Call("stake", PROGRAM.ix.stake(staker=staker.pubkey(), node=node.key, lease=on, amount=amount), (staker,))
 
 
 def request_unbond(node: NodeRef, amount: int) -> Call:
@@ -316,6 +292,14 @@ def accept_ready(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.cluster.session
     instruction = PROGRAM.ix.accept_ready(authority=by.pubkey(), cluster=lease.cluster.key, lease=lease.key)
     return Call("accept_ready", instruction, (by,))
+
+
+def reject_ready(lease: LeaseRef, by: Keypair | None = None) -> Call:
+    by = by or lease.cluster.session
+    instruction = PROGRAM.ix.reject_ready(
+        authority=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
+    )
+    return Call("reject_ready", instruction, (by,))
 
 
 def extend_lease(lease: LeaseRef, model: int, extra_secs: int) -> Call:

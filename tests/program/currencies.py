@@ -8,8 +8,9 @@ from ionet.generated.accounts import Renter
 from ionet.generated.enums import Currency
 from ionet.program import PROGRAM
 from program import calls
-from program.calls import FEED, ID, IO, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import FEED, ID, IO, USD, ata
 from program.chain import Call, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import IO_UNIT, USD_UNIT, World
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -64,6 +65,10 @@ def buyback(world: World, seller: Keypair, oracle: Keypair, io_amount: int, min_
     return Call("buyback", instruction, (seller,))
 
 
+def mint_of(world: World, currency: str) -> Pubkey:
+    return {"iosd": USD, "usdc": world.usdc, "io": IO}[currency]
+
+
 def paid_in(mint: Pubkey, call: Call, wallet: Keypair) -> Call:
     """The same call where the cluster is paid in `mint`: whose token accounts are in it, and the mint's vaults."""
     mine = ata(wallet, mint)
@@ -107,6 +112,14 @@ def fill(world: World, wallet: Keypair, mint: Pubkey, amount: int) -> None:
         world.post_price(3 * IO_UNIT)
         world.do(mint_iosd_exact(world.stranger, world.oracle, amount))
         world.move(world.stranger, ata(wallet, USD), USD, amount)
+
+
+def other_price(world: World, age: int, price: int) -> Keypair:
+    """A second oracle with a price of its own that was published `age` seconds ago."""
+    other = who("other oracle")
+    world.fund(other.pubkey())
+    world.send([calls.post_price(other, world.now - age, price)], [world.payer, other])
+    return other
 
 
 def give_fees(world: World, usdc: int) -> None:

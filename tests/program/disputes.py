@@ -12,14 +12,14 @@ from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
 from ionet.rules import challenges, merkle
 from program import calls
-from program.calls import LeaseRef
 from program.chain import Call, Landed
+from program.refs import LeaseRef
 from program.world import World
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-INTERVAL, GRACE, WINDOW, DEFENCE = 600, 600, 3_600, 86_400
+INTERVAL, GRACE, WINDOW, DEFENCE = 600, 600, 3_600, 3_600
 
 
 def approve_lease(world: World, lease: LeaseRef, through: int, *, by: Keypair | None = None) -> Call:
@@ -69,7 +69,7 @@ def defend_lease(
 def leave_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.node.owner
     instruction = PROGRAM.ix.leave_lease(
-        owner=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
+        supplier=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
     )
     return Call("leave_lease", instruction, (by,))
 

@@ -6,9 +6,10 @@ from ionet.errors import ChainRefused
 from ionet.generated import pdas
 from ionet.program import PROGRAM
 from program import calls, governance
-from program.calls import ID, IO, NodeRef, ata
+from program.calls import ID, IO, NETWORK, USD, ata
 from program.chain import Call, error_name, who
 from program.governance import CaseRef
+from program.refs import NodeRef
 from program.world import IO_UNIT, World
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -22,9 +23,11 @@ def held_by(node: NodeRef, staker: Keypair) -> NodeRef:
     return NodeRef(staker, node.device)
 
 
-def set_co_stake_terms(node: NodeRef, share_bps: int) -> Call:
+def set_co_stake_terms(node: NodeRef, share_bps: int, income_share_bps: int = 0) -> Call:
     owner = node.owner
-    instruction = PROGRAM.ix.set_co_stake_terms(owner=owner.pubkey(), node=node.key, share_bps=share_bps)
+    instruction = PROGRAM.ix.set_co_stake_terms(
+        owner=owner.pubkey(), node=node.key, share_bps=share_bps, income_share_bps=income_share_bps
+    )
     return Call("set_co_stake_terms", instruction, (owner,))
 
 
@@ -47,6 +50,50 @@ def close_stake_vault(node: NodeRef) -> Call:
     return Call("close_stake_vault", PROGRAM.ix.close_stake_vault(node=node.key, owner=node.owner.pubkey()))
 
 
+def open_income_vault(node: NodeRef, payer: Keypair, mint: Pubkey) -> Call:
+    instruction = PROGRAM.ix.open_income_vault(payer=payer.pubkey(), node=node.key, mint=mint)
+    return Call("open_income_vault", instruction, (payer,))
+
+
+def claim_income(held: NodeRef, mint: Pubkey) -> Call:
+    to = ata(held.owner, mint)
+    instruction = PROGRAM.ix.claim_income(node=held.key, position=held.position, mint=mint, to=to)
+    return Call("claim_income", instruction)
+
+
+def close_income_vault(node: NodeRef, mint: Pubkey) -> Call:
+    instruction = PROGRAM.ix.close_income_vault(node=node.key, owner=node.owner.pubkey(), mint=mint)
+    return Call("close_income_vault", instruction)
+
+
+def with_income(call: Call) -> Call:
+    """A settlement with the income vault of its node, in IOSD."""
+    return filled(call, income_vault=pdas.income_vault(ID, call.account("node"), USD))
+
+
+def filled(call: Call, **accounts: Pubkey) -> Call:
+    """The same call with optional accounts that it writes."""
+    slots = list(PROGRAM.builder.accounts(call.name, call.instruction))
+    metas = list(call.instruction.accounts)
+    for slot, key in accounts.items():
+        metas[slots.index(slot)] = AccountMeta(key, is_signer=False, is_writable=True)
+    return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
+
+
+def collect_owed(caller: Keypair, mint: Pubkey, node: NodeRef | None = None) -> Call:
+    """Into the network's fee vault, or a node's income vault."""
+    owner = node.key if node else NETWORK
+    vault = pdas.income_vault(ID, node.key, mint) if node else pdas.fee_vault(ID, mint)
+    instruction = PROGRAM.ix.collect_owed(
+        caller=caller.pubkey(),
+        mint=mint,
+        node=node.key if node else None,
+        owed=pdas.owed(ID, mint, owner),
+        vault=vault,
+    )
+    return Call("collect_owed", instruction, (caller,))
+
+
 def open_owed(payer: Keypair, owner: Pubkey, mint: Pubkey) -> Call:
     return Call("open_owed", PROGRAM.ix.open_owed(payer=payer.pubkey(), mint=mint, owner=owner), (payer,))
 
@@ -57,11 +104,7 @@ def claim_owed(owner: Keypair, mint: Pubkey, to: Pubkey) -> Call:
 
 def with_owed(call: Call, owner: Pubkey, mint: Pubkey) -> Call:
     """The same call with the recipient's owed account beside their associated one."""
-    key = pdas.owed(ID, mint, owner)
-    at = list(PROGRAM.builder.accounts(call.name, call.instruction)).index("owed")
-    metas = list(call.instruction.accounts)
-    metas[at] = AccountMeta(key, is_signer=False, is_writable=True)
-    return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
+    return filled(call, owed=pdas.owed(ID, mint, owner))
 
 
 def unpayable(world: World, call: Call, wallet: Keypair, mint: Pubkey) -> Call:

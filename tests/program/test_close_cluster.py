@@ -6,8 +6,9 @@ from ionet.generated import pdas
 from ionet.generated.accounts import Network, Renter
 from ionet.generated.events import ClusterClosed
 from program import calls
-from program.calls import ID, IO, NETWORK, USD, ClusterRef, ata
+from program.calls import ID, IO, NETWORK, USD, ata
 from program.chain import refused
+from program.refs import ClusterRef
 from program.world import USD_UNIT, World
 
 IDLE = 7 * 86_400
@@ -42,6 +43,7 @@ def test_all_fields_ok(world: World) -> None:
             deposit=100 * USD_UNIT,
             paid=31_920_000,
             fees=160_000,
+            burned=0,
             fees_to_burn=160_000,
             refunded=rest + 5,
             refund=rest,

@@ -9,8 +9,9 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import StakeVaultClosed
 from ionet.generated.types import Pool
 from program import calls, governance, staking
-from program.calls import ID, IO, NodeRef
+from program.calls import ID, IO
 from program.chain import Call, refused, who
+from program.refs import NodeRef
 from program.staking import DAY, booked, co_stake, fund, io_of, open_node, tried
 from program.world import HOUR, IO_UNIT, World
 
@@ -28,7 +29,7 @@ def leave(world: World, node: NodeRef, *held: NodeRef) -> None:
             found, era = world.get(StakePosition, one.position), world.of_node(node).bonded.era
             if found.shares and found.era == era:
                 world.do(staking.push_unbond(one))
-    world.warp(21 * DAY)
+    world.warp(28 * DAY)
     for one in (node, *held):
         if one is node or world.exists(one.position):
             tried(world, staking.claim_rewards(one, position=one is not node), "NothingToClaim")
@@ -192,7 +193,7 @@ def _refill(world: World, node: NodeRef) -> Call:
 def _lease(world: World, node: NodeRef) -> Call:
     lease = world.booked(node, world.cluster(), HOUR)
     world.do(calls.retire_node(node))
-    world.warp(1_200)
+    world.warp(300)
     world.do(calls.cancel_lease(lease))
     return calls.close_lease(lease)
 

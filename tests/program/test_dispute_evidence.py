@@ -10,9 +10,10 @@ from ionet import ed25519
 from ionet.generated.events import DisputeResolved
 from ionet.rules import challenges, merkle
 from program import calls, disputes
-from program.calls import NOBODY, LeaseRef
+from program.calls import NOBODY
 from program.chain import Call, refused, who
 from program.disputes import DEFENCE, GRACE, INTERVAL, Record, challenge, dispute_lease
+from program.refs import LeaseRef
 from program.world import World
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -71,7 +72,7 @@ def test_the_challenge_of_another_lease_of_the_cluster_fails(world: World, recor
     with refused("WrongEvidence"):
         world.do(replace(other.defence(0), before=(verified(session, message_of(other.lease, 0)),)))
     world.warp(DEFENCE)
-    assert world.do(calls.settle_lease(other.lease)).event(DisputeResolved).refunded_secs == INTERVAL
+    assert world.do(calls.settle_lease(other.lease)).event(DisputeResolved).undefended_secs == INTERVAL
 
 
 def test_the_proofs_of_another_lease_fail(world: World, record: Record) -> None:

@@ -14,7 +14,8 @@ from ionet.generated.events import LeaseBooked, LeaseSettled, NodeSlashed, Stake
 from ionet.rules.pool import Pool, required_stake
 from ionet.rules.pricing import earned
 from program import calls, governance
-from program.calls import ID, IO, LeaseRef, NodeRef, terms
+from program.calls import ID, IO, terms
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, IO_UNIT, World
 
 BPS, HOUR, U64 = 10_000, 3_600, 2**64
@@ -36,7 +37,7 @@ def fee(amount: int, bps: int = 25) -> int:
 
 
 @cache
-def rented() -> tuple[World, NodeRef, calls.ClusterRef]:
+def rented() -> tuple[World, NodeRef, ClusterRef]:
     """One world for many leases of one node, with as much budget as there can be."""
     world = World.started()
     node = world.staked_node(processors=8, min_duration=1)
@@ -122,7 +123,7 @@ def set_pool(world: World, node: NodeRef, pool: Pool) -> None:
         owner_bonded_shares=pool.shares,
         owner_unbonding_shares=0,
     )
-    free = tuple(types.Ticket(matures_at=0, shares=0, era=0) for _ in range(8))
+    free = tuple(types.Ticket(matures_at=0, lease_number=0, lease_over_by=0, shares=0, era=0) for _ in range(8))
     world.forge(StakePosition, node.position, shares=pool.shares, era=0, tickets=free)
 
 
@@ -219,8 +220,8 @@ def test_a_slash_is_taken_and_divided_by_the_rules(
     amount = min(required * pending // BPS, bonded + unbonding)
     from_bonded = amount * bonded // (bonded + unbonding) if amount else 0
     share = earned(price, 8, min(missed, closed)) * renter_share // BPS
-    to_renter = min(amount, share * IO_UNIT // io_price) if io_price else 0
-    to_reporter = min(amount * 500 // BPS, cap, amount - to_renter)
+    to_renter = min(amount // 2, share * IO_UNIT // io_price) if io_price else 0
+    to_reporter = min(amount * 500 // BPS, cap, amount // 2 - to_renter)
     assert (slashed.amount, slashed.from_bonded, slashed.from_unbonding) == (amount, from_bonded, amount - from_bonded)
     assert (slashed.to_renter, slashed.to_reporter) == (to_renter, to_reporter)
     assert slashed.burned == amount - to_renter - to_reporter

@@ -5,9 +5,9 @@ from ionet.generated.accounts import Case
 from ionet.generated.enums import CaseReason
 from ionet.generated.events import CaseOpened
 from program import calls, governance
-from program.calls import LeaseRef
 from program.chain import refused, who
 from program.governance import BLOCKED, EVIDENCE, FROZEN, PAUSED, RETIRED, CaseRef
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400
@@ -43,6 +43,10 @@ def test_all_fields_ok(world: World, reason: int) -> None:
         appeal_hash=bytes(32),
         number=0,
         opened_at=world.now,
+        network_cap=1_000_000 * IO_UNIT,
+        appeal_secs=30 * DAY,
+        window_secs=30 * DAY,
+        cap_bps=1_000,
         reason=reason,
         bump=governance.case_of(world, case).bump,
         version=1,

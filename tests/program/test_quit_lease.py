@@ -5,8 +5,9 @@ from ionet.generated import pdas
 from ionet.generated.enums import EndReason, SlashReason
 from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls
-from program.calls import ID, IO, NOBODY, LeaseRef, ata
+from program.calls import ID, IO, NOBODY, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, World, required_stake
 
 INTERVAL = 600
@@ -36,7 +37,9 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             reason=EndReason.QUIT,
             ends_at_before=before.ends_at,
             ends_at=before.started_at + 3 * INTERVAL,
-            due_min_secs=0,
+            rest_secs=0,
+            burned_secs=0,
+            pending_bps=0,
             by=lease.node.owner.pubkey(),
         ),
         NodeSlashed(

@@ -18,7 +18,15 @@ from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.events import ProofAppended
 from ionet.generated.types import ProofEntry
 from ionet.plan import Plan
-from ionet.rules.disputes import Evidence, challenge_key, closed_proofs, dispute_of, next_step, proofs_before
+from ionet.rules.disputes import (
+    Evidence,
+    challenge_key,
+    closed_proofs,
+    dispute_of,
+    is_disputed,
+    next_step,
+    proofs_before,
+)
 from ionet.wallet import Signer
 
 
@@ -36,7 +44,7 @@ class LeaseApi(RoleApi):
     # -- the supplier's side
 
     def mark_ready(self, lease: Pubkey, device: Signer, report_hash: bytes = bytes(32)) -> Plan:
-        """Say that the node runs; the device key signs. report_hash: sha256 of what the device measured."""
+        """Say that the node is reserved; the device key signs. report_hash: sha256 of what the device measured."""
         return self._of(
             lease,
             lambda found: self._ix.mark_ready(
@@ -84,14 +92,14 @@ class LeaseApi(RoleApi):
         return self._plan(build)
 
     def leave(self, lease: Pubkey) -> Plan:
-        """Leave a running lease without a charge because no challenge came for two intervals; node owner.
+        """Leave a running lease without a charge because no challenge came for two intervals; node owner or device key.
 
-        Those intervals stay disputable and cannot be defended.
+        The renter pays those intervals, and the supplier does not get them.
         """
         return self._of(
             lease,
             lambda found: self._ix.leave_lease(
-                owner=self._chain.address,
+                supplier=self._chain.address,
                 cluster=found.cluster,
                 node=found.node,
                 lease=lease,
@@ -103,8 +111,20 @@ class LeaseApi(RoleApi):
 
         Raises WrongChain when the node has not kept all of it.
         """
-        head, records = (await self.get(lease)).proof_head, await self._chain.events(lease)
-        appended = [event for event in records if isinstance(event, ProofAppended) and event.lease == lease]
+        found = await self.get(lease)
+        return await self._proofs(lease, found, found.proof_head, found.synced_slot)
+
+    async def _proofs(self, lease: Pubkey, found: Lease, head: bytes, last_slot: int) -> list[ProofEntry]:
+        """The proofs that lead to `head`, which the lease's chain had reached in the slot given.
+
+        Read from the newest to the first: what strangers' transactions named the lease before or after is not fetched.
+        """
+        appended: list[ProofAppended] = []
+        async for event in self._chain.newest_events(lease, found.booked_slot, last_slot):
+            if isinstance(event, ProofAppended) and event.lease == lease:
+                appended.append(event)
+                if event.proof_count == 1:
+                    break
         entries = [
             ProofEntry(event.interval, event.served_secs, event.gpu_ms, event.root)
             for event in sorted(appended, key=lambda event: event.seq)
@@ -124,10 +144,13 @@ class LeaseApi(RoleApi):
         async def build() -> list[Instruction]:
             found, defender = await self.get(lease), self._chain.address
             key = challenge_key(await self._chain.fetch(Cluster, found.cluster), found.disputed_at)
-            dispute = dispute_of(lease, found)
-            chain = await self.proofs(lease) if proofs is None else proofs
-            fit = partial(fits, dispute, defender=defender, program=self._chain.program)
-            step = next_step(dispute, chain, {interval: evidence}, fit)
+            dispute, step = dispute_of(lease, found), None
+            if is_disputed(found):
+                chain = proofs
+                if chain is None:
+                    chain = await self._proofs(lease, found, dispute.head, found.disputed_slot)
+                fit = partial(fits, dispute, defender=defender, program=self._chain.program)
+                step = next_step(dispute, chain, {interval: evidence}, fit)
             if step is None:
                 raise InvalidInput(f"interval {interval} of {lease} is not in dispute, or was passed over")
             return step_instructions(dispute, step, defender=defender, challenged_by=key, program=self._chain.program)
@@ -186,6 +209,22 @@ class LeaseApi(RoleApi):
             authority,
         )
 
+    def reject_ready(self, lease: Pubkey, authority: Signer | None = None) -> Plan:
+        """Refuse a node that says it is ready; the renter, or the cluster's session key as `authority`.
+
+        The time since it was ready has to be paid, and nobody gets it.
+        """
+        return self._of(
+            lease,
+            lambda found: self._ix.reject_ready(
+                authority=authority.pubkey if authority else self._chain.address,
+                cluster=found.cluster,
+                node=found.node,
+                lease=lease,
+            ),
+            authority,
+        )
+
     def extend(self, lease: Pubkey, extra_secs: int) -> Plan:
         """Add time at the locked price; renter."""
 
@@ -206,7 +245,7 @@ class LeaseApi(RoleApi):
         return self._plan(build)
 
     def end(self, lease: Pubkey) -> Plan:
-        """End early; the renter, or anyone once the supplier has missed too much."""
+        """End early; the renter, or anyone once an outage lasts too long."""
         return self._of(
             lease,
             lambda found: self._ix.end_lease(
@@ -220,19 +259,29 @@ class LeaseApi(RoleApi):
     # -- anyone's
 
     def settle(self, lease: Pubkey) -> Plan:
-        """Pay what is proven and past dispute to the node's payout wallet."""
+        """Pay what is proven and past dispute, or was ready and not answered, to the node's payout wallet.
+
+        Where the lease shares its income, the co-stakers' part goes to the node's income vault.
+        """
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
             node = await self._chain.fetch(Node, found.node)
             cluster = await self._chain.fetch(Cluster, found.cluster)
             first, owed = await self._payee(node.payout, cluster.mint)
+            vault, income_owed = None, None
+            if found.income_share_bps:
+                vault = pdas.income_vault(self._id, found.node, cluster.mint)
+                opening, income_owed = await self._keeper(vault, found.node, cluster.mint)
+                first = [*first, *opening]
             settle = self._ix.settle_lease(
                 node=found.node,
                 cluster=found.cluster,
                 lease=lease,
                 payout_account=addresses.token_account(node.payout, cluster.mint),
                 owed=owed,
+                income_vault=vault,
+                income_owed=income_owed,
             )
             return [*first, settle]
 

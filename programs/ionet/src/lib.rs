@@ -11,7 +11,9 @@ mod evidence;
 mod hash;
 mod instructions;
 mod math;
+mod nonce;
 mod oracle;
+mod payment;
 mod payout;
 mod slashing;
 mod state;
@@ -53,9 +55,19 @@ pub mod ionet {
         register_model::handler(ctx, code, args)
     }
 
-    /// Stops or allows new leases and extensions of a device model. Network authority.
+    /// Stops or allows new leases and extensions of a device model, at once. Network authority.
     pub fn set_model(ctx: &mut Context<SetModel>, enabled: bool) -> Result<()> {
         set_model::handler(ctx, enabled)
+    }
+
+    /// Names a device model's new terms, which wait as long as stake takes to leave. Network authority.
+    pub fn propose_model(ctx: &mut Context<ProposeModel>, args: ModelTerms) -> Result<()> {
+        propose_model::handler(ctx, args)
+    }
+
+    /// Puts a device model's new terms into effect. Anyone.
+    pub fn apply_model(ctx: &mut Context<ApplyModel>) -> Result<()> {
+        apply_model::handler(ctx)
     }
 
     /// Sets which entries are paused. Pauser or network authority. Exits cannot be paused.
@@ -63,7 +75,7 @@ pub mod ionet {
         set_pause::handler(ctx, bits)
     }
 
-    /// Names new parameters, which take effect after the timelock and bind new leases only. Network authority.
+    /// Names new parameters, which take effect after their wait and bind new leases only. Network authority.
     pub fn propose_params(ctx: &mut Context<Propose>, params: Params) -> Result<()> {
         propose_params::handler(ctx, params)
     }
@@ -105,6 +117,21 @@ pub mod ionet {
         pause_node::handler(ctx, paused)
     }
 
+    /// Locks the node's payout to an address, or makes such a lock longer. Owner.
+    pub fn lock_payout(ctx: &mut Context<LockPayout>, beneficiary: Address, until: i64) -> Result<()> {
+        lock_payout::handler(ctx, beneficiary, until)
+    }
+
+    /// Ends the lock of a node's payout. Only the address that it is locked to.
+    pub fn release_payout(ctx: &mut Context<ReleasePayout>) -> Result<()> {
+        release_payout::handler(ctx)
+    }
+
+    /// Says that a node which was not ready in time is there again. Node owner or device key.
+    pub fn return_node(ctx: &mut Context<ReturnNode>) -> Result<()> {
+        return_node::handler(ctx)
+    }
+
     /// Takes the node out of the market for good and unbonds its owner. Owner.
     pub fn retire_node(ctx: &mut Context<RetireNode>) -> Result<()> {
         retire_node::handler(ctx)
@@ -132,9 +159,24 @@ pub mod ionet {
         push_unbond::handler(ctx)
     }
 
-    /// Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice.
-    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16) -> Result<()> {
-        set_co_stake_terms::handler(ctx, share_bps)
+    /// Sets the parts of rewards and of income that co-stakers get. Owner; worse terms bind after the notice.
+    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16, income_share_bps: u16) -> Result<()> {
+        set_co_stake_terms::handler(ctx, share_bps, income_share_bps)
+    }
+
+    /// Creates a node's income vault of one mint, without which no income in it is shared. Anyone.
+    pub fn open_income_vault(ctx: &mut Context<OpenIncomeVault>) -> Result<()> {
+        open_income_vault::handler(ctx)
+    }
+
+    /// Pays a co-staker their part of leases' income in one mint. Anyone.
+    pub fn claim_income(ctx: &mut Context<ClaimIncome>) -> Result<()> {
+        claim_income::handler(ctx)
+    }
+
+    /// Closes an income vault of a retired node to which nobody has a claim any more. Anyone.
+    pub fn close_income_vault(ctx: &mut Context<CloseIncomeVault>) -> Result<()> {
+        close_income_vault::handler(ctx)
     }
 
     /// Gives IO to a node's stakers as a reward. Anyone.
@@ -181,7 +223,7 @@ pub mod ionet {
         add_lease::handler(ctx, duration, max_price, terms_seq)
     }
 
-    /// Says that the node runs and may be checked. Device key, before the deadline.
+    /// Says that the node is reserved and may be checked. Device key, before the deadline.
     pub fn mark_ready(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
         mark_ready::handler(ctx, report_hash)
     }
@@ -189,6 +231,12 @@ pub mod ionet {
     /// Starts the meter after the renter's side has checked the hardware. Renter or session key.
     pub fn accept_ready(ctx: &mut Context<SessionAction>) -> Result<()> {
         accept_ready::handler(ctx)
+    }
+
+    /// Refuses a node that says it is ready, and owes the price of the time since, which nobody gets. Renter or session
+    /// key.
+    pub fn reject_ready(ctx: &mut Context<RejectReady>) -> Result<()> {
+        reject_ready::handler(ctx)
     }
 
     /// Records how long one interval was served and the Merkle root of its results. Device key.
@@ -217,7 +265,7 @@ pub mod ionet {
         extend_lease::handler(ctx, extra_secs)
     }
 
-    /// Ends a running lease early. Renter; anyone once the supplier has missed too much.
+    /// Ends a running lease early. Renter; anyone once an outage lasts too long.
     pub fn end_lease(ctx: &mut Context<EndLease>) -> Result<()> {
         end_lease::handler(ctx)
     }
@@ -227,7 +275,7 @@ pub mod ionet {
         quit_lease::handler(ctx)
     }
 
-    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner.
+    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner or device key.
     pub fn leave_lease(ctx: &mut Context<LeaveLease>) -> Result<()> {
         leave_lease::handler(ctx)
     }
@@ -237,7 +285,7 @@ pub mod ionet {
         cancel_lease::handler(ctx)
     }
 
-    /// Pays what is proven and past dispute; ends a lease whose time is over. Anyone.
+    /// Pays what is proven and past dispute, or was ready and not answered; ends a lease whose time is over. Anyone.
     pub fn settle_lease(ctx: &mut Context<SettleLease>) -> Result<()> {
         settle_lease::handler(ctx)
     }
@@ -307,6 +355,11 @@ pub mod ionet {
     /// Creates the account that keeps what a wallet cannot receive, in one mint. Anyone.
     pub fn open_owed(ctx: &mut Context<OpenOwed>) -> Result<()> {
         open_owed::handler(ctx)
+    }
+
+    /// Brings what a vault of the program could not receive into that vault, once it can. Anyone.
+    pub fn collect_owed(ctx: &mut Context<CollectOwed>) -> Result<()> {
+        collect_owed::handler(ctx)
     }
 
     /// Pays out and closes a wallet's owed account. Its owner, to any account of the mint.

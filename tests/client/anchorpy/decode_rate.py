@@ -43,12 +43,13 @@ def _field(kind: Any, name: str, text: str) -> Any:
     if text == "bool":
         return True
     if text == "bytes":
-        return bytes(range(1, 33))
+        return bytes(range(1, 4 if name == "income_vault_bumps" else 33))
     if text in CLASSES:
         return _value(CLASSES[text])
     if text.startswith("tuple["):
         item = text.removeprefix("tuple[").removesuffix(", ...]")
-        count = {"ring": 16, "tickets": 8, "tier_secs": 3, "tier_bps": 4}[name]
+        counts = {"ring": 16, "tickets": 8, "tier_bps": 4}
+        count = counts.get(name, 3)  # by currency, or between tiers
         return tuple(_field(kind, name, item) for _ in range(count))
     return 7
 

@@ -9,9 +9,9 @@ from ionet.generated.accounts import Cluster, Lease
 from ionet.generated.types import ProofEntry
 from ionet.rules import challenges, merkle
 from program import calls
-from program.calls import LeaseRef
 from program.chain import Call
 from program.disputes import Proof, challenge, defend_lease, link
+from program.refs import LeaseRef
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -49,12 +49,10 @@ class Agent:
         key = cluster.previous_session_key if changed else cluster.session_key
         heads = [self.head(count) for count in range(len(self.proofs) + 1)]
         reached = heads.index(found.dispute_head)
-        last = -(-(found.ends_at - found.started_at) // found.interval_secs) - found.unchallenged
-        end = min(found.dispute_to, last) if found.unchallenged else found.dispute_to
         seen: set[int] = set()
         for at in reversed(range(reached)):
             interval = self.proofs[at].entry.interval
-            fits = found.dispute_from <= interval < end and self.keys[at] == key and interval not in seen
+            fits = found.dispute_from <= interval < found.dispute_to and self.keys[at] == key and interval not in seen
             seen.add(interval)
             if fits and skip <= 0:
                 return self.opening(at, reached, key, by)

@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from ionet.errors import ChainRefused, ProgramError
 from ionet.generated import pdas
-from ionet.generated.accounts import Lease, Network
+from ionet.generated.accounts import Lease, Network, Node
 from ionet.generated.enums import LeaseStatus
+from ionet.generated.events import NodeSlashed
 from program import calls, currencies, governance, staking
 from program.books import Books
-from program.calls import EVERY_CURRENCY, ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import EVERY_CURRENCY, ID, IO, IOSD, NETWORK, USD, ata
 from program.chain import Call, Landed, error_name, who
 from program.lives.agent import Agent
 from program.lives.attacker import Attack
 from program.lives.flows import Flows
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, IO_UNIT, T4, USD_UNIT, World, required_stake
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -61,6 +63,7 @@ class Base(RuleBasedStateMachine):
         self.spares: set[tuple[Pubkey, Pubkey]] = set()
         self.attacks: list[Attack] = []
         self.flows = Flows()
+        self.excuses: dict[Pubkey, set[tuple[int, int]]] = {}
         self.refusal = ""
 
     @initialize(profile=st.sampled_from([calls.MAINNET, calls.LOCAL]), intervals=st.sampled_from([12, 60, 900, 900]))
@@ -136,6 +139,9 @@ class Base(RuleBasedStateMachine):
     def record(self, landed: Landed) -> None:
         self.books.record(landed.events)
         self.flows.record(landed.events)
+        for event in landed.events:
+            if isinstance(event, NodeSlashed):
+                self.flows.harmed(event, self.world.get(Node, event.node))
         REACHED.update(f"{type(event).__name__}{getattr(event, 'reason', '')}" for event in landed.events)
 
     def payable(self, call: Call, wallet: Pubkey, mint: Pubkey, prepared: bool = True) -> Call:
@@ -143,7 +149,9 @@ class Base(RuleBasedStateMachine):
         if self.can_receive(wallet, mint) or not prepared:
             return call
         if not self.world.exists(pdas.owed(ID, mint, wallet)):
-            assert self.attempt(staking.open_owed(self.world.stranger, wallet, mint)), self.refusal
+            # Nobody opens their own: payer and owner would be one account of the instruction.
+            payer = self.world.treasury if wallet == self.world.stranger.pubkey() else self.world.stranger
+            assert self.attempt(staking.open_owed(payer, wallet, mint)), self.refusal
         return staking.with_owed(call, wallet, mint)
 
     def can_receive(self, wallet: Pubkey, mint: Pubkey) -> bool:
@@ -177,6 +185,8 @@ class Base(RuleBasedStateMachine):
     def settle(self, lease: LeaseRef, prepared: bool = True) -> bool:
         mint, payout = self.mint_of(lease.cluster), self.world.of_node(lease.node).payout
         call = calls.settle_lease(lease).swapped(payout_account=ata(payout, mint))
+        if self.world.exists(lease.key) and self.world.of(lease).income_share_bps:
+            call = staking.filled(call, income_vault=pdas.income_vault(ID, lease.node.key, mint))
         return self.attempt(self.payable(call, payout, mint, prepared))
 
     def close(self, cluster: ClusterRef, signed: bool, prepared: bool = True) -> bool:
@@ -186,6 +196,17 @@ class Base(RuleBasedStateMachine):
 
     def withdraw(self, held: NodeRef, prepared: bool = True) -> bool:
         return self.attempt(self.payable(calls.withdraw(held), held.owner.pubkey(), IO, prepared))
+
+    def stake(self, node: NodeRef, amount: int, staker: Keypair | None = None) -> bool:
+        """A stranger names the lease that the node is in."""
+        found = self.world.of_node(node)
+        lease = next((lease for lease in self.leases if lease.key == found.current_lease), None)
+        named = None if staker in (None, node.owner) else lease
+        return self.attempt(calls.stake(node, amount, staker, named))
+
+    def claim_income(self, held: NodeRef, mint: Pubkey, prepared: bool = True) -> bool:
+        call = staking.claim_income(held, mint)
+        return self.attempt(self.payable(call, held.owner.pubkey(), mint, prepared))
 
     def claim(self, held: NodeRef, prepared: bool = True) -> bool:
         own = held.owner == self.owner_of(held)

@@ -50,7 +50,7 @@ pub struct DeviceKeyRotated {
     pub after: Address,
 }
 
-/// The owner paused, resumed or retired the node, or a broken promise paused it.
+/// The owner paused, resumed or retired the node, it was not ready in time (absent), or said that it is there again.
 #[event]
 pub struct NodeFlagsChanged {
     pub node: Address,
@@ -58,6 +58,28 @@ pub struct NodeFlagsChanged {
     pub at: i64,
     pub before: u8,
     pub after: u8,
+}
+
+/// Income goes to `payout`, and only that address can end this before `until`.
+#[event]
+pub struct PayoutLocked {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub payout_before: Address,
+    pub payout: Address,
+    pub until_before: i64,
+    pub until: i64,
+}
+
+/// The owner may change the payout again.
+#[event]
+pub struct PayoutReleased {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub payout: Address,
+    pub until_before: i64,
 }
 
 #[event]

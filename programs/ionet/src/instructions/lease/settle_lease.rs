@@ -3,9 +3,10 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::ending::{self, End};
 use crate::error::IonetError;
-use crate::events::{LeaseEnded, LeaseSettled};
-use crate::payout::Recipient;
-use crate::state::{Cluster, Lease, Node, END_REASON_EXPIRED, LEASE_STATUS_ACTIVE};
+use crate::events::{IncomeShared, LeaseEnded, LeaseSettled};
+use crate::payment::Payment;
+use crate::payout::{Recipient, Vault};
+use crate::state::{place_of, Cluster, Lease, Node, END_REASON_EXPIRED, LEASE_STATUS_ACTIVE};
 use crate::{clock, emit_event, math};
 
 #[event_cpi]
@@ -35,22 +36,32 @@ pub struct SettleLease {
     /// The payout wallet's owed account, where the associated one cannot receive.
     #[account(mut)]
     pub owed: Option<Box<Account<TokenAccount>>>,
+    /// The node's income vault of this mint; only for a lease whose income is shared.
+    #[account(mut)]
+    pub income_vault: Option<Box<Account<TokenAccount>>>,
+    /// The node's owed account; only when its income vault is frozen.
+    #[account(mut)]
+    pub income_owed: Option<Box<Account<TokenAccount>>>,
 }
 
-/// Pays what is proven and can no longer be disputed, ends a dispute that nobody defended in time, and a lease whose
+/// Pays what is owed: proven and no longer disputable, or a readiness that nobody answered. Ends a dispute that nobody defended in time, and a lease whose
 /// time is over. Anyone. Amounts are cumulative, so calling it often or once pays the same; with nothing to do it does
 /// nothing.
 pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
-    require!(ctx.accounts.lease.has_run(), IonetError::WrongLeaseState);
+    let at = clock::moment()?;
+    let now = at.now;
+    require!(ctx.accounts.lease.may_owe(), IonetError::WrongLeaseState);
+    ctx.accounts.lease.catch_up(&at)?;
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
     let ended = expire(&mut ctx.accounts, now)?;
     let (lease, cluster) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster);
     let lease_key = *lease.address();
-    lease.fold(now)?;
-    let undefended = lease.is_disputed() && lease.defence_is_over(now, slot);
+    let undefended = lease.is_disputed() && lease.defence_is_over(&at);
     let resolved = if undefended { Some(lease.resolve(lease_key, cluster, cluster_key, now)?) } else { None };
-    let settled = settle(&mut ctx.accounts, now, node_key, cluster_key)?;
+    if lease.has_run() {
+        lease.fold(&at)?;
+    }
+    let (settled, shared) = settle(&mut ctx.accounts, now, node_key, cluster_key)?;
     if let Some(event) = ended {
         emit_event!(ctx, event);
     }
@@ -60,12 +71,30 @@ pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
     if let Some(event) = settled {
         emit_event!(ctx, event);
     }
+    if let Some(event) = shared {
+        emit_event!(ctx, event);
+    }
     Ok(())
 }
 
-/// Books what is due and sends it to the supplier.
-fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Address) -> Result<Option<LeaseSettled>> {
+/// Books what is due and sends it to the supplier, after the stakers' share. A frozen escrow pays nobody: then nothing
+/// is booked, but the end of the lease is.
+fn settle(
+    accounts: &mut SettleLease,
+    now: i64,
+    node: Address,
+    cluster_key: Address,
+) -> Result<(Option<LeaseSettled>, Option<IncomeShared>)> {
     let due = Payment::due(&accounts.lease)?;
+    if accounts.escrow.is_frozen() {
+        return Ok((None, None));
+    }
+    if due.is_empty() {
+        forget_settled(accounts)?;
+        return Ok((None, None));
+    }
+    let shared = if accounts.lease.income_share_bps > 0 { share(accounts, &due, now)? } else { None };
+    let to_stakers = shared.as_ref().map_or(0, |event| event.to_co_stakers);
     let (payout, cluster) = (accounts.node.payout, &mut accounts.cluster);
     let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
     let recipient = Recipient {
@@ -75,34 +104,82 @@ fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Addr
         owed: accounts.owed.as_deref_mut(),
     };
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
-    let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), due.net()?, seeds)?;
-    if due.gross == 0 && due.renter_fee == 0 && due.bond == 0 {
-        return Ok(None);
-    }
+    let to_payout = math::sub(due.net()?, to_stakers)?;
+    let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_payout, seeds)?;
     let lease = &mut accounts.lease;
     let paid_before = lease.paid;
     due.book(lease, cluster)?;
-    Ok(Some(LeaseSettled {
+    let settled = LeaseSettled {
         lease: *lease.address(),
         seq: lease.next_seq()?,
         at: now,
         node,
         cluster: cluster_key,
         cluster_seq: cluster.next_seq()?,
-        payable_secs: lease.payable_secs(),
+        payable_secs: lease.due().paid_secs,
         missed_secs: lease.missed_secs,
         paid_before,
         paid: lease.paid,
         supplier_amount: math::sub(due.net()?, due.bond)?,
         supplier_fee: due.supplier_fee,
         renter_fee: due.renter_fee,
+        burned: due.burned,
         payout,
         cluster_paid_after: cluster.paid,
         cluster_fees_after: cluster.fees,
         cluster_locked_after: cluster.locked,
         bond_paid: due.bond,
+        to_stakers,
         owed,
+    };
+    forget_settled(accounts)?;
+    Ok((Some(settled), shared))
+}
+
+/// Hands the stakers' share of this payment to the bonded pool: the co-stakers' part goes to their vault, the owner's
+/// stays with the payout.
+#[inline(never)]
+fn share(accounts: &mut SettleLease, due: &Payment, now: i64) -> Result<Option<IncomeShared>> {
+    let (node_key, mint, currency) = (*accounts.node.address(), accounts.cluster.mint, accounts.lease.currency);
+    let amount = due.to_share(&accounts.lease)?;
+    accounts.lease.shared = math::add(accounts.lease.shared, amount)?;
+    let to_co_stakers = accounts.node.share_income(currency, amount)?;
+    if amount == 0 {
+        return Ok(None);
+    }
+    let at = place_of(currency);
+    let bump = [accounts.node.income_vault_bumps.get(at).copied().unwrap_or(0)];
+    let vault = accounts.income_vault.as_deref_mut().ok_or(IonetError::IncomeVaultRequired)?;
+    let seeds = [Node::INCOME_SEED, node_key.as_ref(), mint.as_ref(), &bump];
+    let expected = Address::create_program_address(&seeds, &crate::ID).map_err(|_| IonetError::WrongIncomeVault)?;
+    require!(*vault.address() == expected, IonetError::WrongIncomeVault);
+    let cluster = &accounts.cluster;
+    let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
+    let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
+    let vault = Vault { owner: node_key, mint, to: vault, owed: accounts.income_owed.as_deref_mut() };
+    let owed = vault.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_co_stakers, seeds)?;
+    let node = &mut accounts.node;
+    Ok(Some(IncomeShared {
+        node: node_key,
+        seq: node.next_seq()?,
+        at: now,
+        lease: *accounts.lease.address(),
+        mint,
+        amount,
+        to_co_stakers,
+        owed,
+        co_income_after: node.co_income.get(at).copied().unwrap_or(0),
+        income_per_share: node.income_per_share.get(at).map_or(0, |total| total.get()),
     }))
+}
+
+/// Once nothing can be owed any more, strangers may join the pool again.
+fn forget_settled(accounts: &mut SettleLease) -> Result<()> {
+    let lease = &mut accounts.lease;
+    if lease.unsettled == 1 && lease.is_decided() && Payment::due(lease)?.is_empty() {
+        accounts.node.count_settled(lease)?;
+    }
+    Ok(())
 }
 
 /// Ends an active lease whose time is over.
@@ -111,46 +188,6 @@ fn expire(accounts: &mut SettleLease, now: i64) -> Result<Option<LeaseEnded>> {
     if lease.status != LEASE_STATUS_ACTIVE || now < lease.ends_at {
         return Ok(None);
     }
-    let end = End { ends_at: lease.ends_at, reason: END_REASON_EXPIRED, by: Address::default() };
+    let end = End { ends_at: lease.ends_at, reason: END_REASON_EXPIRED, by: Address::default(), unchallenged: 0 };
     ending::end(&mut accounts.cluster, &mut accounts.node, lease, end, now).map(Some)
-}
-
-/// The difference between what is due in all and what was paid.
-struct Payment {
-    gross: u64,
-    supplier_fee: u64,
-    renter_fee: u64,
-    /// Bonds that lost disputes owe to the supplier; no fee is taken from them.
-    bond: u64,
-}
-
-impl Payment {
-    fn due(lease: &Lease) -> Result<Self> {
-        let (earned, renter_fee) = lease.cost(lease.payable_secs())?;
-        let supplier_fee = math::bps_ceil(earned, u64::from(lease.supplier_fee_bps))?;
-        Ok(Self {
-            gross: math::sub(earned, lease.paid)?,
-            supplier_fee: math::sub(supplier_fee, lease.supplier_fee)?,
-            renter_fee: math::sub(renter_fee, lease.renter_fee)?,
-            bond: lease.bond_due,
-        })
-    }
-
-    /// What the supplier gets.
-    fn net(&self) -> Result<u64> {
-        math::add(math::sub(self.gross, self.supplier_fee)?, self.bond)
-    }
-
-    fn book(&self, lease: &mut Lease, cluster: &mut Cluster) -> Result<()> {
-        let taken = math::add(self.gross, self.renter_fee)?;
-        lease.paid = math::add(lease.paid, self.gross)?;
-        lease.supplier_fee = math::add(lease.supplier_fee, self.supplier_fee)?;
-        lease.renter_fee = math::add(lease.renter_fee, self.renter_fee)?;
-        lease.locked = math::sub(lease.locked, taken)?;
-        lease.bond_due = 0;
-        cluster.unlock(math::add(taken, self.bond)?)?;
-        cluster.paid = math::add(cluster.paid, self.net()?)?;
-        cluster.fees = math::add(cluster.fees, math::add(self.supplier_fee, self.renter_fee)?)?;
-        Ok(())
-    }
 }
