@@ -4,6 +4,7 @@ digest.py check                                   every program's sources and fi
 digest.py compare DIR                             the files in DIR are the committed ones, byte for byte
 digest.py tools                                   the tool versions of the committed build, one TOOL=VERSION a line
 digest.py where PROGRAM                           the folder that PROGRAM's files are committed in
+digest.py next                                    the folder for the test build that follows the program ionet
 digest.py record PROGRAM DIR MANIFEST TOOL=…      note PROGRAM's files (in DIR) and sources in the file MANIFEST
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ REPO = Path(__file__).resolve().parents[2]
 ARTIFACTS = REPO / "client/ionet/artifacts"
 MANIFEST = ARTIFACTS / "manifest.json"
 # Programs that only tests load are not shipped with the client.
-TEST_ONLY = {"arith": REPO / "tests/program/fixtures"}
+TEST_ONLY = dict.fromkeys(("arith", "proxy"), REPO / "tests/program/fixtures")
 # What shapes the files of every program beside its own folder.
 SHARED = (
     "Cargo.lock",
@@ -51,6 +53,13 @@ def sources(program: str) -> str:
 def where(program: str) -> Path:
     """The folder that a program's files are committed in."""
     return TEST_ONLY.get(program, ARTIFACTS)
+
+
+def following() -> Path:
+    """The folder that the test build of these sources is kept in."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256((sources("ionet") + sha256(REPO / "scripts/toolchain/next.py")).encode()).hexdigest()
+    return cache / "ionet/next" / digest[:16]
 
 
 def load() -> dict[str, Any]:
@@ -91,6 +100,8 @@ def main(argv: list[str]) -> int:
             lines = sorted({f"{k}={v}" for entry in load().values() for k, v in entry["tools"].items()})
         case ["where", program]:
             lines = [str(where(program))]
+        case ["next"]:
+            lines = [str(following())]
         case ["record", program, *tools]:
             record(program, dict(tool.split("=", 1) for tool in tools))
         case _:

@@ -248,6 +248,7 @@ pub struct Lease {
     pub bump: u8,
     /// `Lease::VERSION`.
     pub version: u8,
+    /// Room for fields to come; zero, which means what was true before them.
     pub _padding: [u8; 7],
 }
 
@@ -344,6 +345,12 @@ impl Lease {
             }
         }
         Ok(())
+    }
+
+    /// Whether it is ready, and the time in which the renter had to answer is over: that time will be paid.
+    pub fn is_unanswered(&self, at: &Moment) -> bool {
+        self.status == LEASE_STATUS_READY
+            && self.is_overdue(self.ready_at, self.ready_slot, self.accept_deadline_secs, at)
     }
 
     /// Price of `secs` and the renter's fee on it.

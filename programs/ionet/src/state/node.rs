@@ -196,7 +196,8 @@ pub struct Node {
     pub stake_vault_bump: u8,
     /// `Node::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 2],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 66],
 }
 
 impl Node {
@@ -297,6 +298,13 @@ impl Node {
             self.current_lease = Address::default();
             self.busy_until = self.busy_until.min(math::add_time(now, delay)?);
         }
+        Ok(())
+    }
+
+    /// Counts what a lease in `currency` pays, before fees.
+    pub fn earn(&mut self, currency: u8, amount: u64) -> Result<()> {
+        let total = if currency == CURRENCY_IO { &mut self.earned_io } else { &mut self.earned };
+        *total = math::add(*total, amount)?;
         Ok(())
     }
 
