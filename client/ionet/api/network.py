@@ -84,7 +84,7 @@ class NetworkApi(RoleApi):
     ) -> Plan:
         """Create the network; the wallet must be the program's upgrade authority. profile: `mainnet` or `local`.
 
-        genesis_owner: wallet that gets the first IO, not the authority itself. pauser, arbiter: by default the wallet.
+        genesis_owner: wallet that gets the first IO. pauser, arbiter: by default the wallet.
         """
         chosen = parse(Profile, profile, "profile")
 
@@ -157,7 +157,7 @@ class NetworkApi(RoleApi):
         return self._single(lambda: self._ix.apply_model(model=pdas.model(self._id, code)))
 
     def propose_params(self, **changes: Any) -> Plan:
-        """Change some parameters after their wait; network authority. They bind new leases only.
+        """Change some parameters after their wait; network authority. Booked leases keep theirs.
 
         What touches stake or redemption waits as long as stake takes to leave, the rest the timelock.
 

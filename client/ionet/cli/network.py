@@ -36,9 +36,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def init(
     ctx: typer.Context,
-    genesis_owner: Annotated[
-        Pubkey, typer.Option(parser=pubkey, help="Wallet that receives the genesis IO; not the authority's own.")
-    ],
+    genesis_owner: Annotated[Pubkey, typer.Option(parser=pubkey, help="Wallet that receives the genesis IO.")],
     profile: Annotated[str, typer.Option(help="local or mainnet.")] = "local",
     usdc_mint: Annotated[
         Pubkey | None, typer.Option(parser=pubkey, help="USDC mint; a stand-in is created if not given.")
@@ -132,7 +130,7 @@ def apply_model(code: Code) -> Sending:
 def propose(
     changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
 ) -> Sending:
-    """Change parameters after their wait, for new leases only; network authority. Overwrites an earlier proposal."""
+    """Change parameters after their wait; network authority. Booked leases keep theirs. Overwrites a proposal."""
     wanted = dict(_change(text) for text in changes)
     return lambda client: client.network.propose_params(**wanted)
 

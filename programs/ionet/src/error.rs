@@ -78,7 +78,7 @@ pub enum IonetError {
     NothingMatured,
     #[msg("The deposit is too small to be worth a share.")]
     DepositTooSmall,
-    #[msg("Only IOSD clusters can be opened in this version.")]
+    #[msg("This is none of the currencies in which clusters are paid.")]
     CurrencyNotSupported,
     #[msg("The cluster kind is unknown.")]
     UnknownClusterKind,
@@ -252,6 +252,6 @@ pub enum IonetError {
     IncomeVaultRequired,
     #[msg("The account is not the node's income vault for this mint.")]
     WrongIncomeVault,
-    #[msg("Income of a lease is not settled in full; settle it before a stranger joins its pool.")]
+    #[msg("Income of a lease is not settled in full; settle it before more stake joins its pool.")]
     IncomeUnsettled,
 }
