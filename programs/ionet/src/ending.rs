@@ -13,9 +13,11 @@ pub struct End {
     pub reason: u8,
     /// Who ended it; zero when its time was over.
     pub by: Address,
+    /// How many intervals before the end are named as unchallenged.
+    pub unchallenged: u32,
 }
 
-/// Ends `lease` and frees `node`. The next lease booked becomes the head if this one was it.
+/// Ends `lease` and frees `node`. The next lease accepted becomes the head if this one was it.
 #[inline(never)]
 pub fn end(
     cluster: &mut Account<Cluster>,
@@ -26,6 +28,7 @@ pub fn end(
 ) -> Result<LeaseEnded> {
     let (lease_key, ends_at_before) = (*lease.address(), lease.ends_at);
     lease.end(end.ends_at, end.reason);
+    lease.burn_last(end.unchallenged)?;
     node.vacate(&lease_key, now, lease.maturity_delay())?;
     cluster.leave_head(&lease_key);
     cluster.last_activity_at = now;
@@ -39,7 +42,9 @@ pub fn end(
         reason: end.reason,
         ends_at_before,
         ends_at: lease.ends_at,
-        due_min_secs: lease.due_min_secs,
+        rest_secs: lease.rest_secs,
+        burned_secs: lease.burned_secs,
+        pending_bps: lease.pending_bps,
         by: end.by,
     })
 }

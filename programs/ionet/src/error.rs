@@ -18,7 +18,7 @@ pub enum IonetError {
     Paused,
     #[msg("The mint is not the one the network admits here.")]
     WrongMint,
-    #[msg("The mint must have six decimals and no freeze authority, except for USDC's own.")]
+    #[msg("The mint of USDC must have six decimals.")]
     BadMint,
     #[msg("The token account does not hold the expected mint.")]
     WrongTokenMint,
@@ -108,8 +108,6 @@ pub enum IonetError {
     TooLate,
     #[msg("The deadline has not passed yet.")]
     TooEarly,
-    #[msg("The cluster's head must be running before a worker's meter starts.")]
-    HeadNotRunning,
     #[msg("Proofs must be appended in order; this interval was skipped or is already closed.")]
     ProofOutOfOrder,
     #[msg("The interval is not open for a proof now.")]
@@ -144,8 +142,6 @@ pub enum IonetError {
     OracleStale,
     #[msg("The price's publish time is in the future.")]
     OracleFuture,
-    #[msg("The price is older than the last one used.")]
-    OracleReplayed,
     #[msg("The price and its average must be positive.")]
     OracleNotPositive,
     #[msg("The price is too uncertain.")]
@@ -206,9 +202,7 @@ pub enum IonetError {
     NoChallengeSignature,
     #[msg("The evidence does not open leaf 0 of the interval's root.")]
     WrongEvidence,
-    #[msg("The supplier said that this interval had no challenge.")]
-    IntervalUnchallenged,
-    #[msg("The last intervals must be proven before the lease can be left without a charge.")]
+    #[msg("The last intervals must be kept and not yet paid before the lease can be left without a charge.")]
     NotServing,
     #[msg("Only the arbiter may do this.")]
     NotArbiter,
@@ -238,4 +232,10 @@ pub enum IonetError {
     NotSupplier,
     #[msg("The node's last case ended too recently to open another.")]
     CaseTooSoon,
+    #[msg("The chain restarted too recently to charge for missed time.")]
+    ChainRecovering,
+    #[msg("The node was not ready in time and has not said since that it is there again.")]
+    NodeAbsent,
+    #[msg("The node is not marked as absent.")]
+    NodeNotAbsent,
 }

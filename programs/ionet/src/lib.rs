@@ -12,6 +12,7 @@ mod hash;
 mod instructions;
 mod math;
 mod oracle;
+mod payment;
 mod payout;
 mod slashing;
 mod state;
@@ -105,6 +106,11 @@ pub mod ionet {
         pause_node::handler(ctx, paused)
     }
 
+    /// Says that a node which was not ready in time is there again. Node owner or device key.
+    pub fn return_node(ctx: &mut Context<ReturnNode>) -> Result<()> {
+        return_node::handler(ctx)
+    }
+
     /// Takes the node out of the market for good and unbonds its owner. Owner.
     pub fn retire_node(ctx: &mut Context<RetireNode>) -> Result<()> {
         retire_node::handler(ctx)
@@ -181,7 +187,7 @@ pub mod ionet {
         add_lease::handler(ctx, duration, max_price, terms_seq)
     }
 
-    /// Says that the node runs and may be checked. Device key, before the deadline.
+    /// Says that the node is reserved and may be checked. Device key, before the deadline.
     pub fn mark_ready(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
         mark_ready::handler(ctx, report_hash)
     }
@@ -189,6 +195,12 @@ pub mod ionet {
     /// Starts the meter after the renter's side has checked the hardware. Renter or session key.
     pub fn accept_ready(ctx: &mut Context<SessionAction>) -> Result<()> {
         accept_ready::handler(ctx)
+    }
+
+    /// Refuses a node that says it is ready, and owes the price of the time since, which nobody gets. Renter or session
+    /// key.
+    pub fn reject_ready(ctx: &mut Context<RejectReady>) -> Result<()> {
+        reject_ready::handler(ctx)
     }
 
     /// Records how long one interval was served and the Merkle root of its results. Device key.
@@ -217,7 +229,7 @@ pub mod ionet {
         extend_lease::handler(ctx, extra_secs)
     }
 
-    /// Ends a running lease early. Renter; anyone once the supplier has missed too much.
+    /// Ends a running lease early. Renter; anyone once an outage lasts too long.
     pub fn end_lease(ctx: &mut Context<EndLease>) -> Result<()> {
         end_lease::handler(ctx)
     }
@@ -227,7 +239,7 @@ pub mod ionet {
         quit_lease::handler(ctx)
     }
 
-    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner.
+    /// Leaves a lease without a charge because no challenge came for two intervals. Node owner or device key.
     pub fn leave_lease(ctx: &mut Context<LeaveLease>) -> Result<()> {
         leave_lease::handler(ctx)
     }
@@ -237,7 +249,7 @@ pub mod ionet {
         cancel_lease::handler(ctx)
     }
 
-    /// Pays what is proven and past dispute; ends a lease whose time is over. Anyone.
+    /// Pays what is proven and past dispute, or was ready and not answered; ends a lease whose time is over. Anyone.
     pub fn settle_lease(ctx: &mut Context<SettleLease>) -> Result<()> {
         settle_lease::handler(ctx)
     }

@@ -23,12 +23,16 @@ pub fn secs_between(from: i64, to: i64) -> u64 {
     u64::try_from(to.saturating_sub(from)).unwrap_or(0)
 }
 
+/// Seconds that the slots from `from` to `to` stand for.
+pub fn slots_secs(from: u64, to: u64, slot_ms: u32) -> u64 {
+    to.saturating_sub(from).saturating_mul(u64::from(slot_ms)) / 1_000
+}
+
 /// Seconds since a moment, as the smaller of the clock's and the slots': the clock jumps when a halted chain
 /// restarts, slots do not.
 #[inline(never)]
 pub fn elapsed(from: i64, from_slot: u64, now: i64, slot: u64, slot_ms: u32) -> u64 {
-    let by_slots = slot.saturating_sub(from_slot).saturating_mul(u64::from(slot_ms)) / 1_000;
-    secs_between(from, now).min(by_slots)
+    secs_between(from, now).min(slots_secs(from_slot, slot, slot_ms))
 }
 
 /// `⌊a · b / c⌋`, exact also where the product needs 256 bits.

@@ -10,7 +10,7 @@ use anchor_lang::prelude::*;
 use crate::constants::{BPS, IO_UNIT};
 use crate::error::IonetError;
 use crate::math;
-use crate::state::Params;
+use crate::state::{Iosd, Network, Params};
 
 pub const PYTH_RECEIVER: Address = anchor_lang::address!("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ");
 const DISCRIMINATOR: [u8; 8] = [34, 241, 35, 99, 157, 126, 244, 205];
@@ -32,18 +32,25 @@ pub struct Price {
     ema: u64,
     /// The wider of the two confidence intervals.
     conf: u64,
+    /// A newer price that the program has seen; where it is the worse of the two for the caller, it counts.
+    newer: Option<Seen>,
+}
+
+/// What a price seen earlier put on one IO, in micro-dollars.
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug))]
+pub struct Seen {
+    /// On its way in, rounded down.
+    pub low: u64,
+    /// On its way out, rounded up.
+    pub high: u64,
 }
 
 impl Price {
-    /// Reads `account`, refusing whatever is not a fresh, certain, fully verified price of `feed_id` that is at least
-    /// as new as `last_publish_time`.
-    pub fn load(
-        account: &UncheckedAccount,
-        feed_id: &[u8; 32],
-        params: &Params,
-        last_publish_time: i64,
-        now: i64,
-    ) -> Result<Self> {
+    /// Reads `account`, refusing whatever is not a fresh, certain, fully verified price of the network's feed. That a
+    /// newer one was seen refuses nobody: it only counts where it is worse for the caller.
+    pub fn load(account: &UncheckedAccount, network: &Network, iosd: &Iosd, now: i64) -> Result<Self> {
+        let (feed_id, params) = (&network.feed_id, &network.params);
         require!(account.owned_by(&PYTH_RECEIVER), IonetError::OracleWrongOwner);
         let data = account.try_borrow().map_err(|_| IonetError::OracleBadAccount)?;
         let head = data.get(..MESSAGE).ok_or(IonetError::OracleBadAccount)?;
@@ -64,7 +71,6 @@ impl Price {
             math::secs_between(now, publish_time) <= u64::from(params.price_future_secs),
             IonetError::OracleFuture
         );
-        require!(publish_time >= last_publish_time, IonetError::OracleReplayed);
 
         let price = positive(i64::from_le_bytes(field(message, 32)?))?;
         let ema = positive(i64::from_le_bytes(field(message, 68)?))?;
@@ -72,7 +78,7 @@ impl Price {
         let ema_conf = u64::from_le_bytes(field(message, 76)?);
         check_conf(conf, price, params)?;
         check_conf(ema_conf, ema, params)?;
-        Ok(Self { publish_time, exponent, price, ema, conf: conf.max(ema_conf) })
+        Ok(Self { publish_time, exponent, price, ema, conf: conf.max(ema_conf), newer: iosd.seen_after(publish_time) })
     }
 
     /// Mantissa at which IO that comes in is valued: `min(price, EMA) − 2 · max(conf, EMA conf)`.
@@ -97,17 +103,24 @@ impl Price {
 
     /// Micro-dollars that `io` base units are worth on their way in, rounded down.
     pub fn value_in(&self, io: u64) -> Result<u64> {
-        math::to_u64(math::mul_div(u128::from(io), u128::from(self.low()?), self.scale()?)?)
+        let value = math::to_u64(math::mul_div(u128::from(io), u128::from(self.low()?), self.scale()?)?)?;
+        let Some(newer) = self.newer else { return Ok(value) };
+        Ok(value.min(math::to_u64(math::mul_div(io.into(), newer.low.into(), IO_UNIT.into())?)?))
     }
 
     /// Base units of IO that must come in to be worth `value` micro-dollars, rounded up.
     pub fn io_in(&self, value: u64) -> Result<u64> {
-        math::to_u64(math::mul_div_ceil(u128::from(value), self.scale()?, u128::from(self.low()?))?)
+        let io = math::to_u64(math::mul_div_ceil(u128::from(value), self.scale()?, u128::from(self.low()?))?)?;
+        let Some(newer) = self.newer else { return Ok(io) };
+        require!(newer.low > 0, IonetError::OracleWorthless);
+        Ok(io.max(math::to_u64(math::mul_div_ceil(value.into(), IO_UNIT.into(), newer.low.into())?)?))
     }
 
     /// Base units of IO that go out for `value` micro-dollars, rounded down.
     pub fn io_out(&self, value: u64) -> Result<u64> {
-        math::to_u64(math::mul_div(u128::from(value), self.scale()?, u128::from(self.high()?))?)
+        let io = math::to_u64(math::mul_div(u128::from(value), self.scale()?, u128::from(self.high()?))?)?;
+        let Some(newer) = self.newer else { return Ok(io) };
+        Ok(io.min(newer.io_out(value)?))
     }
 
     /// IOSD that burning `io` mints: its value on its way in less the spread, which stays in the backing.
@@ -129,7 +142,23 @@ impl Price {
 
     /// Micro-dollars per IO on its way out, rounded up.
     pub fn high_price(&self) -> Result<u64> {
-        math::to_u64(math::mul_div_ceil(u128::from(IO_UNIT), u128::from(self.high()?), self.scale()?)?)
+        let own = math::to_u64(math::mul_div_ceil(u128::from(IO_UNIT), u128::from(self.high()?), self.scale()?)?)?;
+        Ok(self.newer.map_or(own, |newer| own.max(newer.high)))
+    }
+
+    /// What this price by itself puts on one IO; None when a newer one was seen, which it never replaces.
+    pub fn to_remember(&self) -> Result<Option<Seen>> {
+        if self.newer.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Seen { low: self.low_price()?, high: self.high_price()? }))
+    }
+}
+
+impl Seen {
+    /// Base units of IO that go out for `value` micro-dollars, rounded down.
+    pub fn io_out(&self, value: u64) -> Result<u64> {
+        math::to_u64(math::mul_div(u128::from(value), u128::from(IO_UNIT), u128::from(self.high.max(1)))?)
     }
 }
 
@@ -137,7 +166,7 @@ impl Price {
 impl Price {
     /// A price as an account would give it, without its checks.
     pub fn of(price: u64, ema: u64, conf: u64, exponent: i32) -> Self {
-        Self { publish_time: 0, exponent, price, ema, conf }
+        Self { publish_time: 0, exponent, price, ema, conf, newer: None }
     }
 }
 

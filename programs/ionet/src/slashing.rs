@@ -1,6 +1,7 @@
 //! How a slash is taken and divided. Pro rata from the bonded and the unbonding pool; the co-stakers' part is burned;
-//! of the owner's part the renter is compensated first, then the reporter rewarded, the rest is burned. No party can
-//! gain more than the slash itself, so no set of colluding parties gains anything.
+//! of the owner's part the renter is compensated first, then the reporter rewarded, both together at most half of it; the
+//! rest is burned. No party can gain more than the slash itself, so no set of colluding parties gains anything; and an
+//! owner who is renter and reporter too still loses half of what falls on them, so burning others' stake costs them.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::TokenAccount;
@@ -77,7 +78,7 @@ pub struct Division {
 }
 
 /// Divides a slash: the renter gets at most their share of the locked price of `missed_secs`, valued at the price of IO
-/// when the lease was booked; the reporter their part, capped.
+/// when the lease was booked; the reporter their part, capped. Both together get at most half of the owner's part.
 #[inline(never)]
 pub fn divide(
     slash: &Slash,
@@ -86,8 +87,9 @@ pub fn divide(
     pay_renter: bool,
     pay_reporter: bool,
 ) -> Result<Division> {
-    let to_renter = if pay_renter { compensation(lease, missed_secs)?.min(slash.from_owner) } else { 0 };
-    let left = math::sub(slash.from_owner, to_renter)?;
+    let most = slash.from_owner / 2;
+    let to_renter = if pay_renter { compensation(lease, missed_secs)?.min(most) } else { 0 };
+    let left = math::sub(most, to_renter)?;
     let to_reporter = if pay_reporter {
         math::bps_floor(slash.from_owner, u64::from(lease.reporter_bps))?.min(lease.reporter_cap).min(left)
     } else {

@@ -7,10 +7,19 @@ use crate::events::UnbondRequested;
 use crate::math;
 use crate::state::{Node, Params, StakePosition, Ticket, NODE_FLAG_RETIRED};
 
-/// Seconds until unbonded stake may leave: a co-staker also gives notice, unless the node is retired.
+/// Seconds until unbonded stake may leave. A co-staker also gives notice, and an owner with co-stakers twice: so who
+/// asks on the same day as the owner is out first. On a retired node, which nobody can book, the cooldown is all.
 pub fn cooldown(node: &Node, position: &StakePosition, params: &Params) -> u32 {
-    let owes_notice = position.staker != node.owner && node.flags & NODE_FLAG_RETIRED == 0;
-    params.unbond_cooldown_secs.saturating_add(if owes_notice { params.co_notice_secs } else { 0 })
+    let notices = if node.flags & NODE_FLAG_RETIRED != 0 {
+        0
+    } else if position.staker != node.owner {
+        1
+    } else if node.has_co_stake() {
+        2
+    } else {
+        0
+    };
+    params.unbond_cooldown_secs.saturating_add(params.co_notice_secs.saturating_mul(notices))
 }
 
 /// One move from the bonded to the unbonding pool.
@@ -43,6 +52,7 @@ impl Unbonded {
             ticket_shares: self.placed.shares.get(),
             ticket_era: self.placed.era,
             matures_at: self.placed.matures_at,
+            lease_over_by: self.placed.lease_over_by,
             bonded_after: node.bonded.amount,
             unbonding_after: node.unbonding.amount,
         }
@@ -50,7 +60,8 @@ impl Unbonded {
 }
 
 /// Burns shares worth `amount` (or all) and puts a ticket into `slot`. A ticket already there is merged: its shares
-/// are added and the later maturity holds. Shares that are worth nothing go without a ticket.
+/// are added and the later maturity holds. Shares that are worth nothing go without a ticket. The owner's ticket also
+/// waits for the lease that runs now, at the latest until it is booked to be over; extensions do not move that.
 pub fn unbond(
     node: &mut Node,
     position: &mut StakePosition,
@@ -71,13 +82,18 @@ pub fn unbond(
         move_owner_shares(node, burned, shares)?;
     }
     let era = node.unbonding.era;
-    let matures_at = math::add_time(now, u64::from(cooldown))?.max(node.busy_until);
+    let matures_at = math::add_time(now, u64::from(cooldown))?;
+    let waits = position.staker == node.owner;
     let ticket = position.tickets.get_mut(slot).ok_or(IonetError::TooManyTickets)?;
     if shares > 0 {
         let kept = if ticket.era == era { ticket.shares.get() } else { 0 };
         ticket.shares = kept.checked_add(shares).ok_or(IonetError::Overflow)?.into();
         ticket.era = era;
         ticket.matures_at = ticket.matures_at.max(matures_at);
+        if waits {
+            ticket.lease_number = node.next_lease_number;
+            ticket.lease_over_by = ticket.lease_over_by.max(node.busy_until);
+        }
     }
     let placed = *ticket;
     let ticket = u8::try_from(slot).map_err(|_| IonetError::Overflow)?;

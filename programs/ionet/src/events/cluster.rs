@@ -47,6 +47,8 @@ pub struct ClusterClosed {
     pub deposit: u64,
     pub paid: u64,
     pub fees: u64,
+    /// Of `fees`, the price of time that the renter owed and nobody got.
+    pub burned: u64,
     pub fees_to_burn: u64,
     pub refunded: u64,
     /// The part of `refunded` that moved now.

@@ -12,7 +12,6 @@ pub struct LeaseBooked {
     pub cluster: Address,
     pub cluster_seq: u64,
     pub number: u64,
-    pub role: u8,
     pub processors: u8,
     pub price: u64,
     pub duration: u32,
@@ -44,6 +43,8 @@ pub struct LeaseStarted {
     pub cluster: Address,
     pub cluster_seq: u64,
     pub accepted_by: Address,
+    /// 1 = the cluster's head, 2 = a worker.
+    pub role: u8,
     pub ends_at: i64,
 }
 
@@ -60,6 +61,10 @@ pub struct ProofAppended {
     pub root: [u8; 32],
     pub proof_head: [u8; 32],
     pub proof_count: u32,
+    /// Whether the interval counts as kept: served for at least half of its length.
+    pub kept: bool,
+    /// Seconds by which restarts of the chain have moved the lease's clock so far.
+    pub moved_secs: u32,
     /// Basis points that gaps have left to charge.
     pub pending_bps: u16,
 }
@@ -95,6 +100,8 @@ pub struct LeaseSettled {
     pub supplier_amount: u64,
     pub supplier_fee: u64,
     pub renter_fee: u64,
+    /// Price of time that the renter owes and nobody gets; part of `cluster_fees_after`, and not a fee.
+    pub burned: u64,
     pub payout: Address,
     pub cluster_paid_after: u64,
     pub cluster_fees_after: u64,
@@ -117,7 +124,12 @@ pub struct LeaseEnded {
     pub reason: u8,
     pub ends_at_before: i64,
     pub ends_at: i64,
-    pub due_min_secs: u32,
+    /// Seconds of the first hour that the renter did not stay for.
+    pub rest_secs: u32,
+    /// Seconds that were named as unchallenged: the renter pays them, nobody gets them.
+    pub burned_secs: u32,
+    /// Basis points that the end makes due.
+    pub pending_bps: u16,
     pub by: Address,
 }
 
@@ -130,9 +142,14 @@ pub struct LeaseCancelled {
     pub node_seq: u64,
     pub cluster: Address,
     pub cluster_seq: u64,
-    /// 5 not ready in time, 6 not accepted in time.
+    /// 5 not ready in time, 6 not accepted in time, 8 rejected.
     pub reason: u8,
-    pub fee: u64,
+    /// Who rejected it; zero = a deadline passed.
+    pub by: Address,
+    /// Seconds that the node was ready and nobody answered; the next settlement pays them.
+    pub unanswered_secs: u32,
+    /// Price of the time that a rejected node was ready: the renter pays it, nobody gets it.
+    pub burned: u64,
     pub released: u64,
     pub cluster_fees_after: u64,
     pub cluster_locked_after: u64,
@@ -150,8 +167,10 @@ pub struct LeaseClosed {
     pub paid: u64,
     pub supplier_fee: u64,
     pub renter_fee: u64,
+    pub burned: u64,
     pub served_secs: u64,
     pub missed_secs: u64,
+    pub undefended_secs: u32,
     pub released: u64,
     pub cluster_locked_after: u64,
 }
@@ -204,7 +223,7 @@ pub struct DisputeDefended {
     pub by: Address,
 }
 
-/// Nothing is left in dispute: all was defended, or time ran out and the rest is refunded.
+/// Nothing is left in dispute: all was defended, or time ran out and the rest is not the supplier's.
 #[event]
 pub struct DisputeResolved {
     pub lease: Address,
@@ -213,7 +232,7 @@ pub struct DisputeResolved {
     pub node: Address,
     pub cluster: Address,
     pub cluster_seq: u64,
-    pub refunded_secs: u32,
+    pub undefended_secs: u32,
     pub bond_returned: u64,
     /// What lost disputes owe to the supplier and the next settlement pays.
     pub bond_due: u64,

@@ -50,7 +50,7 @@ pub struct DeviceKeyRotated {
     pub after: Address,
 }
 
-/// The owner paused, resumed or retired the node, or a broken promise paused it.
+/// The owner paused, resumed or retired the node, it was not ready in time (absent), or said that it is there again.
 #[event]
 pub struct NodeFlagsChanged {
     pub node: Address,

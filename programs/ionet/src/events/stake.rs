@@ -30,6 +30,8 @@ pub struct UnbondRequested {
     pub ticket_shares: u128,
     pub ticket_era: u32,
     pub matures_at: i64,
+    /// The owner's also waits for the lease that runs, at the latest until then; unix seconds, 0 = for none.
+    pub lease_over_by: i64,
     pub bonded_after: u64,
     pub unbonding_after: u64,
 }

@@ -2,6 +2,7 @@ use anchor_lang::prelude::*;
 
 pub mod renter;
 
+use super::{LEASE_ROLE_HEAD, LEASE_ROLE_WORKER};
 use crate::error::IonetError;
 use crate::math;
 
@@ -72,7 +73,7 @@ pub struct Cluster {
     pub previous_session_key: Address,
     /// sha256 of the configuration the renter wants (Ray version, image, …); opaque here.
     pub config_hash: [u8; 32],
-    /// The lease whose node runs the head; zero until one is booked.
+    /// The lease whose node runs the head, the one accepted first; zero until then.
     pub head_lease: Address,
     /// Number of this cluster among its renter's; part of its address.
     pub id: u64,
@@ -86,14 +87,14 @@ pub struct Cluster {
     pub locked: u64,
     /// Sent to suppliers.
     pub paid: u64,
-    /// Fees of both sides, still in the escrow.
+    /// Fees of both sides and `burned`, still in the escrow.
     pub fees: u64,
+    /// Of `fees`, the price of time that the renter owes and nobody gets.
+    pub burned: u64,
     /// Returned to the renter.
     pub refunded: u64,
     /// Unix seconds.
     pub opened_at: i64,
-    /// When the head's meter started, unix seconds; 0 = not yet.
-    pub head_started_at: i64,
     /// Last booking or end of a lease, unix seconds; starts the idle clock.
     pub last_activity_at: i64,
     /// Number of events of this account so far.
@@ -140,9 +141,9 @@ impl Cluster {
             locked: 0,
             paid: 0,
             fees: 0,
+            burned: 0,
             refunded: 0,
             opened_at: now,
-            head_started_at: 0,
             last_activity_at: now,
             seq: 0,
             leases_booked: 0,
@@ -223,13 +224,29 @@ impl Cluster {
         Ok(())
     }
 
-    /// Forgets the head when its lease is over: the next lease booked becomes the head.
+    /// Makes a lease that is accepted the head if there is none; returns its role.
+    pub fn take_head(&mut self, lease: &Address) -> u8 {
+        if self.head_lease != Address::default() {
+            return LEASE_ROLE_WORKER;
+        }
+        self.head_lease = *lease;
+        LEASE_ROLE_HEAD
+    }
+
+    /// Forgets the head when its lease is over: the next lease accepted becomes the head.
     #[inline(never)]
     pub fn leave_head(&mut self, lease: &Address) {
         if self.head_lease == *lease {
             self.head_lease = Address::default();
-            self.head_started_at = 0;
         }
+    }
+
+    /// Takes `amount` out of what is locked: nobody gets it.
+    pub fn burn(&mut self, amount: u64) -> Result<()> {
+        self.unlock(amount)?;
+        self.fees = math::add(self.fees, amount)?;
+        self.burned = math::add(self.burned, amount)?;
+        Ok(())
     }
 
     pub fn next_seq(&mut self) -> Result<u64> {

@@ -5,7 +5,11 @@ use super::Params;
 use crate::constants::{BPS, IO_UNIT};
 use crate::error::IonetError;
 use crate::math;
-use crate::oracle::Price;
+use crate::oracle::{Price, Seen};
+
+/// How long the last price seen may value the compensation of a slash, seconds.
+#[constant]
+pub const RECENT_PRICE_SECS: u64 = 600;
 
 /// The books of IOSD: `supply = minted − redeemed − fee_burned`, `backing = io_burned − io_redeemed`.
 #[account]
@@ -22,7 +26,7 @@ pub struct Iosd {
     pub io_redeemed: u64,
     /// IO burned for other reasons (slashes, fees, buybacks).
     pub io_other_burned: u64,
-    /// Publish time of the last price used, unix seconds; prices never go back.
+    /// Publish time of the newest price used, unix seconds.
     pub last_publish_time: i64,
     /// Micro-dollars per IO (rounded down) that the last price used puts on IO that comes in; 0 = none yet.
     pub last_price: u64,
@@ -69,12 +73,28 @@ impl Iosd {
         Ok(u64::try_from(math::mul_div(worth, u128::from(BPS), supply)?).unwrap_or(u64::MAX))
     }
 
-    /// Remembers a price that was used: prices never go back, and the last one seen is the rate of last resort.
+    /// Remembers a price that was used, unless a newer one was seen; the newest is the rate of last resort.
     pub fn use_price(&mut self, price: &Price) -> Result<()> {
-        self.last_publish_time = price.publish_time;
-        self.last_price = price.low_price()?;
-        self.last_high_price = price.high_price()?;
+        if let Some(seen) = price.to_remember()? {
+            self.last_publish_time = price.publish_time;
+            self.last_price = seen.low;
+            self.last_high_price = seen.high;
+        }
         Ok(())
+    }
+
+    /// The last price seen, if it is newer than one published at `publish_time`.
+    pub fn seen_after(&self, publish_time: i64) -> Option<Seen> {
+        (self.last_publish_time > publish_time).then_some(Seen { low: self.last_price, high: self.last_high_price })
+    }
+
+    /// The last price seen for IO that comes in, while it is recent enough to value a compensation; else 0.
+    pub fn recent_price(&self, now: i64) -> u64 {
+        if math::secs_between(self.last_publish_time, now) < RECENT_PRICE_SECS {
+            self.last_price
+        } else {
+            0
+        }
     }
 
     /// IO that redeeming `amount` pays when it is worth `worth` IO: at most its part of the backing, less the spread.

@@ -1,9 +1,14 @@
 use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
 
 pub mod dispute;
+pub mod due;
+pub mod outage;
+pub mod restart;
 pub mod ring;
 
 use super::{Cluster, Node, Params, CURRENCY_USDC};
+use crate::clock::Moment;
 use crate::constants::{RING, TIERS};
 use crate::error::IonetError;
 use crate::math;
@@ -33,11 +38,16 @@ pub const END_REASON_NOT_READY: u8 = 5;
 pub const END_REASON_NOT_ACCEPTED: u8 = 6;
 #[constant]
 pub const END_REASON_UNCHALLENGED: u8 = 7;
+#[constant]
+pub const END_REASON_REJECTED: u8 = 8;
 
+/// Not accepted yet: the lease accepted first becomes the head.
 #[constant]
-pub const LEASE_ROLE_HEAD: u8 = 0;
+pub const LEASE_ROLE_OPEN: u8 = 0;
 #[constant]
-pub const LEASE_ROLE_WORKER: u8 = 1;
+pub const LEASE_ROLE_HEAD: u8 = 1;
+#[constant]
+pub const LEASE_ROLE_WORKER: u8 = 2;
 
 /// One link of a lease's proof chain: how long an interval was served, and what came of it.
 #[derive(Clone, Copy, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -62,16 +72,16 @@ pub struct Booking {
     pub required_stake: u64,
     /// Seconds.
     pub duration: u32,
-    /// One of `LEASE_ROLE_…`.
-    pub role: u8,
     /// Of the lease's address.
     pub bump: u8,
-    /// Unix seconds.
-    pub now: i64,
-    pub slot: u64,
+    /// When it is booked.
+    pub at: Moment,
 }
 
 /// One node leased by one cluster. Everything its payment or its slash depends on is a copy made at booking.
+///
+/// Its times are those of a clock that stands still while the chain does: the first instruction after a restart moves
+/// `started_at`, `ends_at` and `last_kept_at` (see `restart`).
 #[account]
 pub struct Lease {
     /// The node that is leased.
@@ -102,14 +112,24 @@ pub struct Lease {
     pub started_at: i64,
     /// End of the meter, unix seconds; 0 = not active yet.
     pub ends_at: i64,
-    /// When a proof last arrived (or the meter started), unix seconds.
-    pub last_proof_at: i64,
-    /// The slot in which a proof last arrived (or the meter started).
-    pub last_proof_slot: u64,
+    /// When the last kept interval was proven (or the meter started), unix seconds.
+    pub last_kept_at: i64,
+    /// The slot in which that was.
+    pub last_kept_slot: u64,
+    /// When clock and slots were last known to agree: at the start, at each proof, after each restart; unix seconds.
+    pub synced_at: i64,
+    /// The slot in which that was.
+    pub synced_slot: u64,
+    /// What is not proven from here to `excused_to` is nobody's fault: the chain had halted; unix seconds, 0 = never.
+    pub excused_from: i64,
+    /// End of that time, unix seconds.
+    pub excused_to: i64,
     /// When the open dispute was opened, unix seconds; 0 = none is open.
     pub disputed_at: i64,
     /// The slot in which the open dispute was opened.
     pub disputed_slot: u64,
+    /// After a dispute, until when `blocked_from` and what follows cannot mature, unix seconds.
+    pub blocked_until: i64,
     /// Still set aside in the cluster for this lease.
     pub locked: u64,
     /// Earned by the supplier and paid so far, before fees.
@@ -118,13 +138,15 @@ pub struct Lease {
     pub supplier_fee: u64,
     /// Taken from the renter on top of the price so far.
     pub renter_fee: u64,
+    /// Price of time that the renter owes and nobody gets, so far; part of the cluster's fees.
+    pub burned: u64,
     /// At stake in the open dispute: the supplier's if it is lost.
     pub dispute_bond: u64,
     /// Bonds of lost disputes that the supplier has yet to get; paid by the next settlement.
     pub bond_due: u64,
     /// Served seconds whose payment nobody can dispute any more.
     pub matured_secs: u64,
-    /// Unserved seconds among the intervals already folded.
+    /// Unserved seconds among the intervals already folded, but for those that are nobody's fault.
     pub missed_secs: u64,
     /// Missed seconds for which the renter was already compensated.
     pub compensated_secs: u64,
@@ -136,39 +158,54 @@ pub struct Lease {
     pub ring_base: u32,
     /// First interval for which no proof was ever appended.
     pub ring_next: u32,
+    /// First interval after the last kept one.
+    pub kept_next: u32,
     /// Intervals before this one are paid without waiting for the dispute window.
     pub approved_through: u32,
     /// First interval of the open dispute.
     pub dispute_from: u32,
     /// First interval after the open dispute.
     pub dispute_to: u32,
-    /// Served seconds in dispute: paid when defended, refunded when not.
+    /// First interval that does not mature while a dispute is open, and one interval longer.
+    pub blocked_from: u32,
+    /// Served seconds in dispute: the supplier's when defended.
     pub held_secs: u32,
-    /// Served seconds that nobody defended: never paid.
-    pub refunded_secs: u32,
-    /// How many intervals before the end had no challenge, as the supplier said on leaving; they cannot be defended.
-    pub unchallenged: u32,
+    /// Of these, the seconds of the first hour.
+    pub held_early_secs: u32,
+    /// Served seconds that nobody defended: never the supplier's.
+    pub undefended_secs: u32,
+    /// Of these, the seconds of the first hour.
+    pub undefended_early_secs: u32,
+    /// Seconds that the renter owes and the supplier does not get, whatever comes: a rejected readiness, or the
+    /// intervals named on leaving.
+    pub burned_secs: u32,
+    /// Seconds that the node was ready and nobody answered: paid to the supplier.
+    pub unanswered_secs: u32,
+    /// Seconds of the first hour that were still to come when the renter ended the lease.
+    pub rest_secs: u32,
+    /// Seconds by which restarts of the chain have moved the lease's clock.
+    pub moved_secs: u32,
     /// Proofs in the chain.
     pub proof_count: u32,
     /// Booked seconds.
     pub duration: u32,
     /// Longest that extensions may make it, seconds.
     pub max_duration: u32,
-    /// Seconds that are paid at least, because the renter ended early and nothing was missed.
-    pub due_min_secs: u32,
     /// From here to `promise_limit`: copies of the parameters of the same names, made at booking.
     pub interval_secs: u32,
     pub ready_deadline_secs: u32,
     pub accept_deadline_secs: u32,
+    pub reject_floor_secs: u32,
     pub dispute_window_secs: u32,
     pub defend_window_secs: u32,
     pub min_charge_secs: u32,
     pub fault_after_secs: u32,
-    pub hold_fee_secs: u32,
     pub promise_window_secs: u32,
+    pub recovery_secs: u32,
     pub slot_ms: u32,
     pub tier_secs: [u32; TIERS - 1],
     pub tier_bps: [u16; TIERS],
+    pub fault_bps: u16,
     pub quit_bps: u16,
     pub promise_bps: u16,
     /// With the addition for USDC, where that is the currency.
@@ -180,8 +217,10 @@ pub struct Lease {
     pub dispute_bond_bps: u16,
     /// Charged so far for the outage that is going on.
     pub charged_bps: u16,
-    /// Reached by earlier outages and not charged yet.
+    /// Reached by earlier outages, or owed on ending as the supplier's fault, and not charged yet.
     pub pending_bps: u16,
+    /// Charged so far, all in all.
+    pub taken_bps: u16,
     pub grace_intervals: u8,
     pub tier1_intervals: u8,
     pub promise_limit: u8,
@@ -212,58 +251,29 @@ impl Lease {
         Self {
             node: booking.node,
             cluster: booking.cluster,
-            proof_head: [0; 32],
-            dispute_head: [0; 32],
             number: node.next_lease_number,
             price: booking.price,
             required_stake: booking.required_stake,
             reporter_cap: params.reporter_cap,
             io_price: booking.io_price,
-            booked_at: booking.now,
-            booked_slot: booking.slot,
-            ready_at: 0,
-            ready_slot: 0,
-            started_at: 0,
-            ends_at: 0,
-            last_proof_at: 0,
-            last_proof_slot: 0,
-            disputed_at: 0,
-            disputed_slot: 0,
-            locked: 0,
-            paid: 0,
-            supplier_fee: 0,
-            renter_fee: 0,
-            dispute_bond: 0,
-            bond_due: 0,
-            matured_secs: 0,
-            missed_secs: 0,
-            compensated_secs: 0,
-            seq: 0,
-            ring: [0; RING],
-            ring_base: 0,
-            ring_next: 0,
-            approved_through: 0,
-            dispute_from: 0,
-            dispute_to: 0,
-            held_secs: 0,
-            refunded_secs: 0,
-            unchallenged: 0,
-            proof_count: 0,
+            booked_at: booking.at.now,
+            booked_slot: booking.at.slot,
             duration: booking.duration,
             max_duration: node.max_duration,
-            due_min_secs: 0,
             interval_secs: params.interval_secs,
             ready_deadline_secs: params.ready_deadline_secs,
             accept_deadline_secs: params.accept_deadline_secs,
+            reject_floor_secs: params.reject_floor_secs,
             dispute_window_secs: params.dispute_window_secs,
             defend_window_secs: params.defend_window_secs,
             min_charge_secs: params.min_charge_secs,
             fault_after_secs: params.fault_after_secs,
-            hold_fee_secs: params.hold_fee_secs,
             promise_window_secs: params.promise_window_secs,
+            recovery_secs: params.recovery_secs,
             slot_ms: params.slot_ms,
             tier_secs: params.tier_secs,
             tier_bps: params.tier_bps,
+            fault_bps: params.fault_bps,
             quit_bps: params.quit_bps,
             promise_bps: params.promise_bps,
             renter_fee_bps: params.renter_fee_bps.saturating_add(extra_fee),
@@ -271,19 +281,30 @@ impl Lease {
             renter_share_bps: params.renter_share_bps,
             reporter_bps: params.reporter_bps,
             dispute_bond_bps: params.dispute_bond_bps,
-            charged_bps: 0,
-            pending_bps: 0,
             grace_intervals: params.grace_intervals,
             tier1_intervals: params.tier1_intervals,
             promise_limit: params.promise_limit,
             processors: node.processors,
             currency: cluster.currency,
-            role: booking.role,
+            role: LEASE_ROLE_OPEN,
             status: LEASE_STATUS_BOOKED,
-            end_reason: 0,
             bump: booking.bump,
             version: Self::VERSION,
+            ..Self::zeroed()
         }
+    }
+
+    /// Starts the meter.
+    pub fn start(&mut self, role: u8, at: &Moment) -> Result<()> {
+        self.status = LEASE_STATUS_ACTIVE;
+        self.role = role;
+        self.started_at = at.now;
+        self.ends_at = math::add_time(at.now, u64::from(self.duration))?;
+        self.last_kept_at = at.now;
+        self.last_kept_slot = at.slot;
+        self.synced_at = at.now;
+        self.synced_slot = at.slot;
+        self.excuse(at.now, at)
     }
 
     pub fn require_status(&self, status: u8) -> Result<()> {
@@ -296,6 +317,23 @@ impl Lease {
         self.status == LEASE_STATUS_ACTIVE || self.status == LEASE_STATUS_ENDED
     }
 
+    /// Whether anything can be owed for it: its meter has run, or it was ready and ended so.
+    pub fn may_owe(&self) -> bool {
+        self.has_run() || self.status == LEASE_STATUS_CANCELLED
+    }
+
+    /// Adds time to the end. An interval that its end cut short grows: it may not be a kept one any more.
+    pub fn extend(&mut self, extra_secs: u32) -> Result<()> {
+        self.duration = self.duration.checked_add(extra_secs).ok_or(IonetError::Overflow)?;
+        self.ends_at = math::add_time(self.ends_at, u64::from(extra_secs))?;
+        if let Some(last) = self.kept_next.checked_sub(1) {
+            if !self.is_kept(last, self.served(last)) {
+                self.kept_next = last;
+            }
+        }
+        Ok(())
+    }
+
     /// Price of `secs` and the renter's fee on it.
     #[inline(never)]
     pub fn cost(&self, secs: u64) -> Result<(u64, u64)> {
@@ -303,66 +341,31 @@ impl Lease {
         Ok((price, math::bps_ceil(price, u64::from(self.renter_fee_bps))?))
     }
 
-    /// Seconds that are payable now: what matured, and after the last maturity the minimum charge if nothing was missed
-    /// or disputed away (a proof of the interval that the end cut may still come after the end, so this is known only
-    /// then).
-    pub fn payable_secs(&self) -> u64 {
-        let faultless = self.missed_secs == 0 && self.held_secs == 0 && self.refunded_secs == 0;
-        if self.ring_base >= self.intervals() && faultless {
-            self.matured_secs.max(u64::from(self.due_min_secs))
-        } else {
-            self.matured_secs
-        }
-    }
-
-    /// What the tiers have reached and nobody has charged yet, in basis points of the required stake.
-    pub fn due_bps(&self, now: i64, slot: u64, restart_slot: u64) -> u16 {
-        let reached = self.outage_bps(now, slot, restart_slot);
-        self.pending_bps.saturating_add(reached.saturating_sub(self.charged_bps))
-    }
-
-    /// Tier of the outage that is going on, in basis points. Zero while fewer than `tier1_intervals` closed intervals
-    /// in a row lack a proof, or when the cluster restarted since the last one.
-    #[inline(never)]
-    pub fn outage_bps(&self, now: i64, slot: u64, restart_slot: u64) -> u16 {
-        let missing = self.closed_intervals(now).saturating_sub(self.ring_next);
-        if missing < u32::from(self.tier1_intervals) || restart_slot > self.last_proof_slot {
-            return 0;
-        }
-        let until = now.min(self.ends_at);
-        let secs = math::elapsed(self.last_proof_at, self.last_proof_slot, until, slot, self.slot_ms);
-        if secs < u64::from(self.interval_secs).saturating_mul(u64::from(self.tier1_intervals)) {
-            return 0;
-        }
-        let above = self.tier_secs.iter().filter(|bound| secs >= u64::from(**bound)).count();
-        self.tier_bps.get(above).copied().unwrap_or(0)
-    }
-
-    /// After a gap, remembers what its outage reached; the next outage starts at zero.
-    pub fn record_gap(&mut self, now: i64, slot: u64, restart_slot: u64) {
-        self.pending_bps = self.due_bps(now, slot, restart_slot);
-        self.charged_bps = 0;
-    }
-
-    /// Takes everything that is due as charged and returns it; `floor_bps` is charged for this outage at least.
-    pub fn charge(&mut self, now: i64, slot: u64, restart_slot: u64, floor_bps: u16) -> u16 {
-        let reached = self.outage_bps(now, slot, restart_slot).max(floor_bps);
-        let due = self.pending_bps.saturating_add(reached.saturating_sub(self.charged_bps));
-        self.charged_bps = self.charged_bps.max(reached);
-        self.pending_bps = 0;
-        due
-    }
-
     /// When nothing about this lease can change any more but its closing.
     pub fn final_at(&self) -> Result<i64> {
         math::add_time(self.ends_at, self.maturity_delay())
     }
 
-    /// Ends the meter. Nothing later than `at` can be proven.
+    /// Ends the meter. Nothing later than `at` can be proven; of the first hour, a renter who ends it owes the rest.
     pub fn end(&mut self, at: i64, reason: u8) {
         self.status = LEASE_STATUS_ENDED;
         self.end_reason = reason;
         self.ends_at = self.ends_at.min(at).max(self.started_at);
+        if reason == END_REASON_RENTER {
+            let run = u32::try_from(math::secs_between(self.started_at, self.ends_at)).unwrap_or(u32::MAX);
+            self.rest_secs = self.early_secs().saturating_sub(run);
+        }
+    }
+
+    /// Ends a lease whose meter never ran.
+    pub fn cancel(&mut self, reason: u8) {
+        self.status = LEASE_STATUS_CANCELLED;
+        self.end_reason = reason;
+    }
+
+    /// Whether a deadline of `secs` since a moment has passed. None does while the chain recovers from a restart.
+    pub fn is_overdue(&self, since: i64, since_slot: u64, secs: u32, at: &Moment) -> bool {
+        at.since(since, since_slot, self.slot_ms) >= u64::from(secs) && !self.is_recovering(at)
     }
 
     pub fn next_seq(&mut self) -> Result<u64> {

@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 
-use super::{DeviceModel, Params, Pool, CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
+use super::{DeviceModel, Params, Pool, Ticket, CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
 use crate::constants::{MAX_DURATION, MAX_PRICE};
 use crate::error::IonetError;
 use crate::math;
@@ -14,6 +14,9 @@ pub const NODE_FLAG_RETIRED: u8 = 2;
 pub const NODE_FLAG_BLOCKED: u8 = 4;
 #[constant]
 pub const NODE_FLAG_FROZEN: u8 = 8;
+/// Was not ready in time; owner or device key take it off.
+#[constant]
+pub const NODE_FLAG_ABSENT: u8 = 16;
 
 /// What the owner offers; changes bind new leases only.
 #[derive(Clone, Copy, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -79,8 +82,10 @@ pub struct Node {
     /// Micro-dollars per processor-hour.
     pub price: u64,
     pub next_lease_number: u64,
-    /// Until when the current lease can still be proven or disputed, unix seconds; unbonding waits for it.
+    /// Until when the last lease can still be proven or disputed, unix seconds; the owner's unbonding waits for it.
     pub busy_until: i64,
+    /// Until when every lease before the last one could be proven or disputed, unix seconds.
+    pub earlier_over_at: i64,
     /// Stake that counts for new leases.
     pub bonded: Pool,
     /// Stake on its way out; still slashable.
@@ -184,6 +189,7 @@ impl Node {
             price: terms.price,
             next_lease_number: 0,
             busy_until: 0,
+            earlier_over_at: 0,
             bonded: Pool::zeroed(),
             unbonding: Pool::zeroed(),
             owner_bonded_shares: 0u128.into(),
@@ -252,6 +258,7 @@ impl Node {
         require!(self.flags & NODE_FLAG_RETIRED == 0, IonetError::NodeRetired);
         require!(self.flags & (NODE_FLAG_BLOCKED | NODE_FLAG_FROZEN) == 0, IonetError::NodeBlocked);
         require!(self.flags & NODE_FLAG_PAUSED == 0, IonetError::NodePaused);
+        require!(self.flags & NODE_FLAG_ABSENT == 0, IonetError::NodeAbsent);
         require!(model.enabled == 1, IonetError::ModelDisabled);
         let required = model.required_stake(params.stake_per_processor, self.processors)?;
         require!(self.counted_stake(params.co_stake_max_percent)? >= required, IonetError::StakeTooLow);
@@ -266,6 +273,19 @@ impl Node {
             self.busy_until = self.busy_until.min(math::add_time(now, delay)?);
         }
         Ok(())
+    }
+
+    /// Whether anybody but the owner has stake here, on its way out or not.
+    pub fn has_co_stake(&self) -> bool {
+        self.bonded.shares.get() > self.owner_bonded_shares.get()
+            || self.unbonding.shares.get() > self.owner_unbonding_shares.get()
+    }
+
+    /// Whether a ticket of the owner still waits for a lease that ran when it was made: until that is really over, at
+    /// the latest when it was booked to be over then.
+    pub fn awaits_lease(&self, ticket: &Ticket, now: i64) -> bool {
+        let is_last = ticket.lease_number == self.next_lease_number;
+        now < ticket.lease_over_by.min(if is_last { self.busy_until } else { self.earlier_over_at })
     }
 
     /// Everything that can be slashed.

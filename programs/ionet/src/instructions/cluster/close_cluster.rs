@@ -70,6 +70,7 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
         deposit: cluster.deposit,
         paid: cluster.paid,
         fees: cluster.fees,
+        burned: cluster.burned,
         fees_to_burn: to_burn,
         refunded: cluster.refunded,
         refund,

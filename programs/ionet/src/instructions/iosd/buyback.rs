@@ -43,8 +43,7 @@ pub fn handler(ctx: &mut Context<Buyback>, io_amount: u64, min_usdc: u64) -> Res
     let seller = *ctx.accounts.seller.address();
     let (network, iosd) = (&ctx.accounts.network, &mut ctx.accounts.iosd);
     token::check_token_account(&ctx.accounts.from, &seller, &network.io_mint)?;
-    let last = iosd.last_publish_time;
-    let price = Price::load(&ctx.accounts.price_update, &network.feed_id, &network.params, last, now)?;
+    let price = Price::load(&ctx.accounts.price_update, network, iosd, now)?;
     let usdc_amount = price.value_in(io_amount)?;
     require!(usdc_amount > 0, IonetError::ZeroAmount);
     require!(usdc_amount >= min_usdc, IonetError::SlippageExceeded);
@@ -77,8 +76,8 @@ pub fn handler(ctx: &mut Context<Buyback>, io_amount: u64, min_usdc: u64) -> Res
             seller,
             io_burned: io_amount,
             usdc_paid: usdc_amount,
-            price: iosd.last_price,
-            publish_time: iosd.last_publish_time,
+            price: price.low_price()?,
+            publish_time: price.publish_time,
             io_other_burned_after: iosd.io_other_burned,
         }
     );

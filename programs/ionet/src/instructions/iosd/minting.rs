@@ -40,8 +40,7 @@ pub struct MintIosd {
 
 pub fn load_price(accounts: &MintIosd) -> Result<Price> {
     accounts.network.check_not_paused(PAUSE_MINT_IOSD)?;
-    let (network, last) = (&accounts.network, accounts.iosd.last_publish_time);
-    Price::load(&accounts.price_update, &network.feed_id, &network.params, last, clock::now()?)
+    Price::load(&accounts.price_update, &accounts.network, &accounts.iosd, clock::now()?)
 }
 
 /// Burns `io_amount` and mints `iosd_amount` for it.
@@ -82,8 +81,8 @@ pub fn mint(ctx: &mut Context<MintIosd>, price: &Price, io_amount: u64, iosd_amo
             wallet,
             io_burned: io_amount,
             iosd_minted: iosd_amount,
-            price: iosd.last_price,
-            publish_time: iosd.last_publish_time,
+            price: price.low_price()?,
+            publish_time: price.publish_time,
             minted_after: iosd.minted,
             io_burned_after: iosd.io_burned,
         }

@@ -1,10 +1,9 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
 
-use crate::constants::IO_UNIT;
 use crate::error::IonetError;
 use crate::events::IosdRedeemed;
-use crate::oracle::Price;
+use crate::oracle::{Price, Seen};
 use crate::state::{Iosd, Network};
 use crate::{clock, emit_event, math, token};
 
@@ -47,7 +46,7 @@ pub fn handler(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> 
     let last_rate = ctx.accounts.price_update.is_none();
     let worth = worth(&mut ctx.accounts, iosd_amount, now)?;
     let (network, iosd) = (&ctx.accounts.network, &mut ctx.accounts.iosd);
-    let io_amount = iosd.redeem_out(iosd_amount, worth, network.params.spread_bps)?;
+    let io_amount = iosd.redeem_out(iosd_amount, worth.io, network.params.spread_bps)?;
     require!(io_amount > 0, IonetError::ZeroAmount);
     require!(io_amount >= min_io, IonetError::SlippageExceeded);
 
@@ -81,8 +80,8 @@ pub fn handler(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> 
             wallet,
             iosd_burned: iosd_amount,
             io_minted: io_amount,
-            price: iosd.last_high_price,
-            publish_time: iosd.last_publish_time,
+            price: worth.price,
+            publish_time: worth.publish_time,
             last_rate,
             redeemed_after: iosd.redeemed,
             io_redeemed_after: iosd.io_redeemed,
@@ -91,16 +90,25 @@ pub fn handler(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> 
     Ok(())
 }
 
-/// IO that `iosd_amount` dollars are worth by the price given, or by the last one seen once it is old enough.
-fn worth(accounts: &mut RedeemIosd, iosd_amount: u64, now: i64) -> Result<u64> {
+/// What dollars are worth in IO on its way out, and by which price.
+struct Worth {
+    io: u64,
+    price: u64,
+    publish_time: i64,
+}
+
+/// By the price given, or by the last one seen once it is old enough.
+fn worth(accounts: &mut RedeemIosd, iosd_amount: u64, now: i64) -> Result<Worth> {
     let (network, iosd) = (&accounts.network, &mut accounts.iosd);
     if let Some(update) = &accounts.price_update {
-        let price = Price::load(update, &network.feed_id, &network.params, iosd.last_publish_time, now)?;
+        let price = Price::load(update, network, iosd, now)?;
         iosd.use_price(&price)?;
-        return price.io_out(iosd_amount);
+        let io = price.io_out(iosd_amount)?;
+        return Ok(Worth { io, price: price.high_price()?, publish_time: price.publish_time });
     }
-    require!(iosd.last_high_price > 0, IonetError::PriceRequired);
+    let seen = Seen { low: iosd.last_price, high: iosd.last_high_price };
+    require!(seen.high > 0, IonetError::PriceRequired);
     let opens = math::add_time(iosd.last_publish_time, u64::from(network.params.last_rate_after_secs))?;
     require!(now >= opens, IonetError::PriceStillFresh);
-    math::to_u64(math::mul_div(u128::from(iosd_amount), u128::from(IO_UNIT), u128::from(iosd.last_high_price))?)
+    Ok(Worth { io: seen.io_out(iosd_amount)?, price: seen.high, publish_time: iosd.last_publish_time })
 }

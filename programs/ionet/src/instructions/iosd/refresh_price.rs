@@ -22,8 +22,7 @@ pub struct RefreshPrice {
 pub fn handler(ctx: &mut Context<RefreshPrice>) -> Result<()> {
     let now = clock::now()?;
     let (network, iosd) = (&ctx.accounts.network, &mut ctx.accounts.iosd);
-    let last = iosd.last_publish_time;
-    let price = Price::load(&ctx.accounts.price_update, &network.feed_id, &network.params, last, now)?;
+    let price = Price::load(&ctx.accounts.price_update, network, iosd, now)?;
     iosd.use_price(&price)?;
     iosd.next_seq()?;
     let iosd = &ctx.accounts.iosd;

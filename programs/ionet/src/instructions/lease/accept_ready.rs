@@ -3,37 +3,30 @@ use anchor_lang::prelude::*;
 use super::session::SessionAction;
 use crate::error::IonetError;
 use crate::events::LeaseStarted;
-use crate::state::{LEASE_ROLE_HEAD, LEASE_STATUS_ACTIVE, LEASE_STATUS_READY};
-use crate::{clock, emit_event, math};
+use crate::state::LEASE_STATUS_READY;
+use crate::{clock, emit_event};
 
-/// Renter or session key, before the deadline; a worker's meter never starts before its head's.
+/// Renter or session key, before the deadline. The lease accepted first is the cluster's head.
 pub fn handler(ctx: &mut Context<SessionAction>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
+    let at = clock::moment()?;
     let accepted_by = *ctx.accounts.authority.address();
     let cluster_key = *ctx.accounts.cluster.address();
     let (cluster, lease) = (&mut ctx.accounts.cluster, &mut ctx.accounts.lease);
-    require!(cluster.may_act(&accepted_by, now), IonetError::NotRenterOrSession);
+    require!(cluster.may_act(&accepted_by, at.now), IonetError::NotRenterOrSession);
     lease.require_status(LEASE_STATUS_READY)?;
-    let waited = math::elapsed(lease.ready_at, lease.ready_slot, now, slot, lease.slot_ms);
-    require!(waited < u64::from(lease.accept_deadline_secs), IonetError::TooLate);
-    if lease.role == LEASE_ROLE_HEAD {
-        cluster.head_started_at = now;
-    } else {
-        require!(cluster.head_started_at != 0, IonetError::HeadNotRunning);
-    }
-    lease.status = LEASE_STATUS_ACTIVE;
-    lease.started_at = now;
-    lease.ends_at = math::add_time(now, u64::from(lease.duration))?;
-    lease.last_proof_at = now;
-    lease.last_proof_slot = slot;
+    let late = lease.is_overdue(lease.ready_at, lease.ready_slot, lease.accept_deadline_secs, &at);
+    require!(!late, IonetError::TooLate);
+    let role = cluster.take_head(lease.address());
+    lease.start(role, &at)?;
     let event = LeaseStarted {
         lease: *lease.address(),
         seq: lease.next_seq()?,
-        at: now,
+        at: at.now,
         node: lease.node,
         cluster: cluster_key,
         cluster_seq: cluster.next_seq()?,
         accepted_by,
+        role,
         ends_at: lease.ends_at,
     };
     emit_event!(ctx, event);

@@ -4,8 +4,7 @@ use crate::error::IonetError;
 use crate::events::LeaseBooked;
 use crate::oracle::Price;
 use crate::state::{
-    Booking, Cluster, DeviceModel, Iosd, Lease, Network, Node, CURRENCY_IO, CURRENCY_IOSD, LEASE_ROLE_HEAD,
-    LEASE_ROLE_WORKER, PAUSE_ADD_LEASE,
+    Booking, Cluster, DeviceModel, Iosd, Lease, Network, Node, CURRENCY_IO, CURRENCY_IOSD, PAUSE_ADD_LEASE,
 };
 use crate::{clock, emit_event, math};
 
@@ -46,29 +45,19 @@ pub struct AddLease {
 }
 
 /// Books one node for `duration` seconds and locks its price and the renter's fee. Renter. Refused when the node asks
-/// more than `max_price` or its terms are not the ones read (`terms_seq`). The first lease of a cluster is its head.
+/// more than `max_price` or its terms are not the ones read (`terms_seq`).
 pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms_seq: u32) -> Result<()> {
     ctx.accounts.network.check_not_paused(PAUSE_ADD_LEASE)?;
-    let (now, slot) = clock::now_and_slot()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let required_stake = check_node(&ctx.accounts, duration, max_price, terms_seq)?;
     let (price, io_price) = lock_price(&ctx.accounts, now)?;
     let lease_key = *ctx.accounts.lease.address();
     let (node, cluster, lease) = (&mut ctx.accounts.node, &mut ctx.accounts.cluster, &mut ctx.accounts.lease);
     let (node_key, cluster_key) = (*node.address(), *cluster.address());
-    let role = if cluster.head_lease == Address::default() { LEASE_ROLE_HEAD } else { LEASE_ROLE_WORKER };
     let bump = ctx.bumps.lease;
-    let booking = Booking {
-        node: node_key,
-        cluster: cluster_key,
-        price,
-        io_price,
-        required_stake,
-        duration,
-        role,
-        bump,
-        now,
-        slot,
-    };
+    let booking =
+        Booking { node: node_key, cluster: cluster_key, price, io_price, required_stake, duration, bump, at };
     ***lease = Lease::new(&booking, node, cluster, &ctx.accounts.network.params);
     let (cost, fee) = lease.cost(u64::from(duration))?;
     lease.locked = math::add(cost, fee)?;
@@ -78,11 +67,9 @@ pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms
     cluster.leases_booked = cluster.leases_booked.checked_add(1).ok_or(IonetError::Overflow)?;
     cluster.leases_open = cluster.leases_open.checked_add(1).ok_or(IonetError::Overflow)?;
     cluster.last_activity_at = now;
-    if role == LEASE_ROLE_HEAD {
-        cluster.head_lease = lease_key;
-    }
     node.current_lease = lease_key;
     node.next_lease_number = math::add(node.next_lease_number, 1)?;
+    node.earlier_over_at = node.earlier_over_at.max(node.busy_until);
     node.busy_until = busy_until(lease, now)?;
     let event = LeaseBooked {
         lease: lease_key,
@@ -93,7 +80,6 @@ pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms
         cluster: cluster_key,
         cluster_seq: cluster.next_seq()?,
         number: lease.number,
-        role,
         processors: lease.processors,
         price: lease.price,
         duration,
@@ -122,16 +108,17 @@ fn check_node(accounts: &AddLease, duration: u32, max_price: u64, terms_seq: u32
 }
 
 /// The price per processor-hour in the cluster's currency, and the price of IO that a slash's compensation will use. IO
-/// is converted here, once: so much of it, at the low end of its price, is worth the node's price (rounded up).
+/// is converted here, once: so much of it, at the low end of its price, is worth the node's price (rounded up). Without
+/// a price the last one seen is used while it is recent, else a slash compensates nobody.
 fn lock_price(accounts: &AddLease, now: i64) -> Result<(u64, u64)> {
     let (node, iosd, network) = (&accounts.node, &accounts.iosd, &accounts.network);
     let in_io = accounts.cluster.currency == CURRENCY_IO;
     let covered = accounts.cluster.currency == CURRENCY_IOSD && node.min_coverage_bps > 0;
     let Some(update) = &accounts.price_update else {
         require!(!in_io && !covered, IonetError::PriceRequired);
-        return Ok((node.price, iosd.last_price));
+        return Ok((node.price, iosd.recent_price(now)));
     };
-    let price = Price::load(update, &network.feed_id, &network.params, iosd.last_publish_time, now)?;
+    let price = Price::load(update, network, iosd, now)?;
     let io_price = price.low_price()?;
     if covered {
         require!(iosd.coverage_bps(io_price)? >= u64::from(node.min_coverage_bps), IonetError::CoverageTooLow);

@@ -23,24 +23,19 @@ pub struct AppendProof {
 /// moves no money.
 pub fn handler(ctx: &mut Context<AppendProof>, proof: ProofEntry) -> Result<()> {
     require!(proof.root != [0; 32], IonetError::ZeroHash);
-    let (now, slot) = clock::now_and_slot()?;
+    let at = clock::moment()?;
     let lease = &mut ctx.accounts.lease;
     require!(lease.has_run(), IonetError::WrongLeaseState);
+    lease.catch_up(&at)?;
     let ProofEntry { interval, served_secs, gpu_ms, root } = proof;
     let served_before = if interval < lease.ring_next { lease.served(interval) } else { 0 };
-    if interval > lease.ring_next {
-        let restart = clock::last_restart_slot()?;
-        lease.record_gap(now, slot, restart);
-    }
-    lease.write_proof(interval, served_secs, now)?;
+    lease.write_proof(interval, served_secs, &at)?;
     lease.proof_head = proof_head(&lease.proof_head, &proof);
     lease.proof_count = lease.proof_count.saturating_add(1);
-    lease.last_proof_at = now;
-    lease.last_proof_slot = slot;
     let appended = ProofAppended {
         lease: *lease.address(),
         seq: lease.next_seq()?,
-        at: now,
+        at: at.now,
         node: lease.node,
         interval,
         served_before,
@@ -49,6 +44,8 @@ pub fn handler(ctx: &mut Context<AppendProof>, proof: ProofEntry) -> Result<()> 
         root,
         proof_head: lease.proof_head,
         proof_count: lease.proof_count,
+        kept: lease.is_kept(interval, served_secs),
+        moved_secs: lease.moved_secs,
         pending_bps: lease.pending_bps,
     };
     emit_event!(ctx, appended);

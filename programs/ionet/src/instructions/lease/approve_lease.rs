@@ -8,12 +8,14 @@ use crate::{clock, emit_event};
 /// Lets intervals before `through_interval` be paid without waiting for the dispute window. Renter or session key;
 /// `proof_head` names the proofs that were looked at.
 pub fn handler(ctx: &mut Context<SessionAction>, through_interval: u32, proof_head: [u8; 32]) -> Result<()> {
-    let now = clock::now()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let by = *ctx.accounts.authority.address();
     let cluster = *ctx.accounts.cluster.address();
     require!(ctx.accounts.cluster.may_act(&by, now), IonetError::NotRenterOrSession);
     let lease = &mut ctx.accounts.lease;
     require!(lease.has_run(), IonetError::WrongLeaseState);
+    lease.catch_up(&at)?;
     require!(!lease.is_disputed(), IonetError::DisputeOpen);
     let proven = lease.closed_intervals(now).min(lease.ring_next);
     require!(through_interval > lease.approved_through && through_interval <= proven, IonetError::RangeNotApprovable);

@@ -1,12 +1,14 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
+use super::cancelling::{cancel, Cancellation};
+use crate::clock::Moment;
 use crate::error::IonetError;
-use crate::events::{LeaseCancelled, NodeFlagsChanged};
+use crate::events::NodeFlagsChanged;
 use crate::slashing::{self, Cause, Division, Payees, Slash, SLASH_REASON_PROMISE};
 use crate::state::{
     Cluster, Lease, Network, Node, END_REASON_NOT_ACCEPTED, END_REASON_NOT_READY, LEASE_STATUS_BOOKED,
-    LEASE_STATUS_CANCELLED, LEASE_STATUS_READY, NODE_FLAG_PAUSED,
+    LEASE_STATUS_READY, NODE_FLAG_ABSENT,
 };
 use crate::{clock, emit_event, math};
 
@@ -39,39 +41,17 @@ pub struct CancelLease {
     pub token_program: Program<Token>,
 }
 
-/// Cancels a lease that never started. Anyone, after the deadline. Not ready in time: nothing is charged, the node is
-/// paused, and too many broken promises are slashed. Ready but not accepted: the booking fee and the hold fee are kept.
+/// Cancels a lease that never started. Anyone, after the deadline. Not ready in time: all goes back, the node counts as
+/// absent, and too many broken promises are slashed. Ready and not answered: that time is the supplier's, at most the
+/// accept deadline's worth however late this is called; the next settlement pays it.
 pub fn handler(ctx: &mut Context<CancelLease>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
-    let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
-    let (lease, cluster, node) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster, &mut ctx.accounts.node);
-    let reason = overdue(lease, now, slot)?;
-    let fee = if reason == END_REASON_NOT_ACCEPTED { hold_fee(lease)? } else { 0 };
-    let lease_key = *lease.address();
-    let released = lease.locked;
-    cluster.unlock(released)?;
-    cluster.fees = math::add(cluster.fees, fee)?;
-    cluster.leave_head(&lease_key);
-    cluster.last_activity_at = now;
-    lease.status = LEASE_STATUS_CANCELLED;
-    lease.end_reason = reason;
-    lease.locked = 0;
-    node.vacate(&lease_key, now, lease.maturity_delay())?;
-    let cancelled = LeaseCancelled {
-        lease: lease_key,
-        seq: lease.next_seq()?,
-        at: now,
-        node: node_key,
-        node_seq: node.next_seq()?,
-        cluster: cluster_key,
-        cluster_seq: cluster.next_seq()?,
-        reason,
-        fee,
-        released: math::sub(released, fee)?,
-        cluster_fees_after: cluster.fees,
-        cluster_locked_after: cluster.locked,
-    };
-    let (flags, slashed) = if reason == END_REASON_NOT_READY {
+    let at = clock::moment()?;
+    let now = at.now;
+    let (cluster, node, lease) = (&mut ctx.accounts.cluster, &mut ctx.accounts.node, &mut ctx.accounts.lease);
+    let (node_key, lease_key) = (*node.address(), *lease.address());
+    let cancellation = overdue(lease, &at)?;
+    let cancelled = cancel(cluster, node, lease, &cancellation, now)?;
+    let (flags, slashed) = if cancellation.reason == END_REASON_NOT_READY {
         let (flags, slash) = break_promise(node, lease, node_key, now)?;
         (Some(flags), slash)
     } else {
@@ -106,29 +86,24 @@ pub fn handler(ctx: &mut Context<CancelLease>) -> Result<()> {
     Ok(())
 }
 
-/// Which deadline has passed.
-fn overdue(lease: &Lease, now: i64, slot: u64) -> Result<u8> {
-    let (since, since_slot, deadline, reason) = match lease.status {
+/// Which deadline has passed, and what is owed.
+fn overdue(lease: &Lease, at: &Moment) -> Result<Cancellation> {
+    let (since, slot, deadline, reason) = match lease.status {
         LEASE_STATUS_BOOKED => (lease.booked_at, lease.booked_slot, lease.ready_deadline_secs, END_REASON_NOT_READY),
         LEASE_STATUS_READY => (lease.ready_at, lease.ready_slot, lease.accept_deadline_secs, END_REASON_NOT_ACCEPTED),
         _ => return Err(IonetError::WrongLeaseState.into()),
     };
-    let waited = math::elapsed(since, since_slot, now, slot, lease.slot_ms);
-    require!(waited >= u64::from(deadline), IonetError::TooEarly);
-    Ok(reason)
+    require!(lease.is_overdue(since, slot, deadline, at), IonetError::TooEarly);
+    let answered = reason == END_REASON_NOT_READY;
+    let unanswered_secs = if answered { 0 } else { deadline.min(lease.duration) };
+    Ok(Cancellation { reason, by: Address::default(), unanswered_secs, burned_secs: 0 })
 }
 
-/// The whole booking fee and the price of the time the node was held ready, at most what is reserved.
-fn hold_fee(lease: &Lease) -> Result<u64> {
-    let (_, booking_fee) = lease.cost(u64::from(lease.duration))?;
-    let held = math::earned(lease.price, lease.processors, u64::from(lease.hold_fee_secs))?;
-    Ok(math::add(booking_fee, held)?.min(lease.locked))
-}
-
-/// Pauses the node and counts the broken promise; the one that reaches the limit is slashed and the count restarts.
+/// Marks the node as absent and counts the broken promise; the one that reaches the limit is slashed and the count
+/// restarts.
 fn break_promise(node: &mut Node, lease: &Lease, node_key: Address, now: i64) -> Result<(NodeFlagsChanged, Slash)> {
     let before = node.flags;
-    node.flags |= NODE_FLAG_PAUSED;
+    node.flags |= NODE_FLAG_ABSENT;
     let in_window = math::secs_between(node.promise_window_start, now) < u64::from(lease.promise_window_secs);
     if !in_window || node.promises_broken == 0 {
         node.promise_window_start = now;

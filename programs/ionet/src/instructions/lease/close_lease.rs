@@ -1,7 +1,9 @@
 use anchor_lang::prelude::*;
 
+use crate::clock::Moment;
 use crate::error::IonetError;
 use crate::events::LeaseClosed;
+use crate::payment::Payment;
 use crate::state::{Cluster, Lease, Node, CURRENCY_IO, LEASE_STATUS_CANCELLED, LEASE_STATUS_ENDED};
 use crate::{clock, emit_event, math};
 
@@ -29,19 +31,19 @@ pub struct CloseLease {
 /// Closes a lease about which nothing can change any more: cancelled, or settled in full with every missed tier
 /// charged. Anyone. What is still locked returns to the cluster's budget, the rent to the renter.
 pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
     let (lease, cluster, node) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster, &mut ctx.accounts.node);
-    if lease.status != LEASE_STATUS_CANCELLED {
-        check_final(lease, now, slot)?;
-    }
+    check_final(lease, &at)?;
     let released = lease.locked;
     cluster.unlock(released)?;
     cluster.leases_open = cluster.leases_open.checked_sub(1).ok_or(IonetError::Overflow)?;
     cluster.last_activity_at = now;
     node.leases_closed = math::add(node.leases_closed, 1)?;
     node.served_secs = math::add(node.served_secs, lease.matured_secs)?;
-    node.missed_secs = math::add(node.missed_secs, lease.missed_secs)?;
+    let lost = math::add(lease.missed_secs, u64::from(lease.undefended_secs))?;
+    node.missed_secs = math::add(node.missed_secs, lost)?;
     if lease.currency == CURRENCY_IO {
         node.earned_io = math::add(node.earned_io, lease.paid)?;
     } else {
@@ -58,8 +60,10 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
         paid: lease.paid,
         supplier_fee: lease.supplier_fee,
         renter_fee: lease.renter_fee,
+        burned: lease.burned,
         served_secs: lease.matured_secs,
         missed_secs: lease.missed_secs,
+        undefended_secs: lease.undefended_secs,
         released,
         cluster_locked_after: cluster.locked,
     };
@@ -68,14 +72,15 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
     Ok(())
 }
 
-fn check_final(lease: &mut Lease, now: i64, slot: u64) -> Result<()> {
-    lease.require_status(LEASE_STATUS_ENDED)?;
-    require!(now >= lease.final_at()?, IonetError::TooEarly);
-    require!(!lease.is_disputed(), IonetError::DisputeOpen);
-    lease.fold(now)?;
-    let (earned, _) = lease.cost(lease.payable_secs())?;
-    require!(lease.paid == earned && lease.bond_due == 0, IonetError::NotSettled);
-    let restart = clock::last_restart_slot()?;
-    require!(lease.due_bps(now, slot, restart) == 0, IonetError::MissedNotCharged);
+fn check_final(lease: &mut Lease, at: &Moment) -> Result<()> {
+    if lease.status != LEASE_STATUS_CANCELLED {
+        lease.require_status(LEASE_STATUS_ENDED)?;
+        lease.catch_up(at)?;
+        require!(!lease.is_disputed(), IonetError::DisputeOpen);
+        lease.fold(at)?;
+        require!(at.now >= lease.final_at()? && lease.is_decided(), IonetError::TooEarly);
+        require!(lease.due_bps(at) == 0, IonetError::MissedNotCharged);
+    }
+    require!(Payment::due(lease)?.is_empty(), IonetError::NotSettled);
     Ok(())
 }

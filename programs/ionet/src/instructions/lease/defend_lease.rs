@@ -47,13 +47,15 @@ pub struct DefendLease {
 /// Intervals are defended from the last to the first; a long chain is walked back over several transactions.
 pub fn handler(ctx: &mut Context<DefendLease>, args: DefendLeaseArgs) -> Result<()> {
     let DefendLeaseArgs { prev_head, open, entries, path } = args;
-    let (now, slot) = clock::now_and_slot()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let by = *ctx.accounts.defender.address();
     let cluster_key = *ctx.accounts.cluster.address();
     let (cluster, lease) = (&mut ctx.accounts.cluster, &mut ctx.accounts.lease);
     let lease_key = *lease.address();
     require!(lease.is_disputed(), IonetError::NoDispute);
-    require!(!lease.defence_is_over(now, slot), IonetError::DefendTooLate);
+    lease.catch_up(&at)?;
+    require!(!lease.defence_is_over(&at), IonetError::DefendTooLate);
     let first = *entries.first().ok_or(IonetError::WrongProofChain)?;
     let head = entries.iter().fold(prev_head, |head, entry| proof_head(&head, entry));
     require!(head == lease.dispute_head, IonetError::WrongProofChain);

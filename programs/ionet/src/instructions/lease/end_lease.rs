@@ -25,25 +25,28 @@ pub struct EndLease {
     pub lease: Box<Account<Lease>>,
 }
 
-/// Ends a running lease. After `fault_after_secs` of missed time anyone may, as the supplier's fault; before that only
-/// the renter, who then pays the minimum charge if nothing was missed and, once disputes are decided, nothing refunded:
-/// an open dispute alone saves them nothing (`Lease::payable_secs`).
+/// Ends a running lease. Its renter at any time, who then owes the rest of the first hour. As the supplier's fault: by
+/// anyone once the outage that is going on is longer than `fault_after_secs`, by the renter also when missed and
+/// undefended time together are too much; what the outage has reached is then due at once, and at least what quitting
+/// costs.
 pub fn handler(ctx: &mut Context<EndLease>) -> Result<()> {
-    let now = clock::now()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let by = *ctx.accounts.authority.address();
     let (cluster, node) = (&mut ctx.accounts.cluster, &mut ctx.accounts.node);
     let lease = &mut ctx.accounts.lease;
     lease.require_status(LEASE_STATUS_ACTIVE)?;
+    lease.catch_up(&at)?;
     require!(now < lease.ends_at, IonetError::LeaseOver);
 
-    let unserved = lease.unserved_secs(now);
-    let fault = unserved > u64::from(lease.fault_after_secs);
-    require!(fault || by == cluster.renter, IonetError::NotSupplierFault);
-    if !fault && unserved == 0 {
-        lease.due_min_secs = lease.min_charge_secs.min(lease.duration);
+    let is_renter = by == cluster.renter;
+    let fault = lease.is_abandoned(&at) || (is_renter && lease.is_failing(&at));
+    require!(fault || is_renter, IonetError::NotSupplierFault);
+    if fault {
+        lease.owe_for_fault(&at);
     }
     let reason = if fault { END_REASON_SUPPLIER_FAULT } else { END_REASON_RENTER };
-    let event = ending::end(cluster, node, lease, End { ends_at: now, reason, by }, now)?;
+    let event = ending::end(cluster, node, lease, End { ends_at: now, reason, by, unchallenged: 0 }, now)?;
     emit_event!(ctx, event);
     Ok(())
 }

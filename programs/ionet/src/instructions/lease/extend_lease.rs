@@ -36,11 +36,13 @@ pub struct ExtendLease {
 pub fn handler(ctx: &mut Context<ExtendLease>, extra_secs: u32) -> Result<()> {
     ctx.accounts.network.check_not_paused(PAUSE_EXTEND_LEASE)?;
     require!(extra_secs > 0, IonetError::ZeroAmount);
-    let now = clock::now()?;
+    let at = clock::moment()?;
+    let now = at.now;
     ctx.accounts.node.check_hireable(&ctx.accounts.model, &ctx.accounts.network.params)?;
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
     let (lease, cluster, node) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster, &mut ctx.accounts.node);
     lease.require_status(LEASE_STATUS_ACTIVE)?;
+    lease.catch_up(&at)?;
     require!(now < lease.ends_at, IonetError::TooLate);
 
     let duration_before = lease.duration;
@@ -52,8 +54,7 @@ pub fn handler(ctx: &mut Context<ExtendLease>, extra_secs: u32) -> Result<()> {
     cluster.lock(added)?;
     cluster.last_activity_at = now;
     lease.locked = math::add(lease.locked, added)?;
-    lease.duration = duration;
-    lease.ends_at = math::add_time(lease.ends_at, u64::from(extra_secs))?;
+    lease.extend(extra_secs)?;
     node.busy_until = node.busy_until.max(lease.final_at()?);
     let event = LeaseExtended {
         lease: *lease.address(),

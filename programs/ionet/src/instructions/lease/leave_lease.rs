@@ -8,13 +8,14 @@ use crate::{clock, emit_event};
 #[event_cpi]
 #[derive(Accounts)]
 pub struct LeaveLease {
-    /// The node's owner.
-    pub owner: Signer,
+    /// The node's owner or device key.
+    #[account(constraint((node.owner == *supplier.address() || node.device_key == *supplier.address()) @ IonetError::NotSupplier))]
+    pub supplier: Signer,
     /// The cluster that the lease belongs to.
     #[account(mut)]
     pub cluster: Box<Account<Cluster>>,
     /// The node that leaves.
-    #[account(mut, constraint(node.owner == *owner.address() @ IonetError::NotNodeOwner))]
+    #[account(mut)]
     pub node: Box<Account<Node>>,
     /// The lease to leave.
     #[account(
@@ -25,30 +26,23 @@ pub struct LeaveLease {
     pub lease: Box<Account<Lease>>,
 }
 
-/// The supplier must have proven the intervals without a challenge. They stay disputable and cannot be defended, so
-/// saying this falsely loses their pay.
+/// The last intervals, all of them kept and not matured, are named: the renter pays them, the supplier does not get
+/// them, so that neither who withholds challenges nor who says it falsely gains. It costs no stake.
 pub fn handler(ctx: &mut Context<LeaveLease>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
-    let by = *ctx.accounts.owner.address();
+    let at = clock::moment()?;
+    let now = at.now;
+    let by = *ctx.accounts.supplier.address();
     let (cluster, node) = (&mut ctx.accounts.cluster, &mut ctx.accounts.node);
     let lease = &mut ctx.accounts.lease;
     lease.require_status(LEASE_STATUS_ACTIVE)?;
+    lease.catch_up(&at)?;
     require!(now < lease.ends_at, IonetError::LeaseOver);
+    lease.fold(&at)?;
     let silent = u32::from(lease.tier1_intervals);
-    require!(is_serving(lease, silent, now, slot)?, IonetError::NotServing);
-    lease.unchallenged = silent;
+    require!(lease.is_serving(silent, &at), IonetError::NotServing);
     let ends_at = lease.proven_until().min(now);
-    let end = End { ends_at, reason: END_REASON_UNCHALLENGED, by };
+    let end = End { ends_at, reason: END_REASON_UNCHALLENGED, by, unchallenged: silent };
     let event = ending::end(cluster, node, lease, end, now)?;
     emit_event!(ctx, event);
     Ok(())
-}
-
-/// Whether the last `count` intervals were proven, are not paid for yet, and nothing is due for missed time.
-fn is_serving(lease: &Lease, count: u32, now: i64, slot: u64) -> Result<bool> {
-    let restart = clock::last_restart_slot()?;
-    let first = lease.ring_next.saturating_sub(count);
-    let proven =
-        lease.ring_next >= count && first >= lease.ring_base && (first..lease.ring_next).all(|at| lease.served(at) > 0);
-    Ok(proven && lease.closed_intervals(now) <= lease.ring_next && lease.due_bps(now, slot, restart) == 0)
 }

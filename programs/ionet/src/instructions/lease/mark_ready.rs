@@ -20,14 +20,15 @@ pub struct MarkReady {
 
 /// `report_hash` = sha256 of the agent's hardware report.
 pub fn handler(ctx: &mut Context<MarkReady>, report_hash: [u8; 32]) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let lease = &mut ctx.accounts.lease;
     lease.require_status(LEASE_STATUS_BOOKED)?;
-    let waited = math::elapsed(lease.booked_at, lease.booked_slot, now, slot, lease.slot_ms);
-    require!(waited < u64::from(lease.ready_deadline_secs), IonetError::TooLate);
+    let late = lease.is_overdue(lease.booked_at, lease.booked_slot, lease.ready_deadline_secs, &at);
+    require!(!late, IonetError::TooLate);
     lease.status = LEASE_STATUS_READY;
     lease.ready_at = now;
-    lease.ready_slot = slot;
+    lease.ready_slot = at.slot;
     let seq = lease.next_seq()?;
     let node = lease.node;
     let accept_by = math::add_time(now, u64::from(lease.accept_deadline_secs))?;

@@ -44,21 +44,26 @@ pub struct QuitLease {
 /// Leaves a running lease. Node owner. Payment ends at the last proof; the charge is the quitting rate or what the
 /// silence so far has reached, whichever is more.
 pub fn handler(ctx: &mut Context<QuitLease>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
-    let restart = clock::last_restart_slot()?;
+    let at = clock::moment()?;
+    let now = at.now;
     let accounts = &mut ctx.accounts;
     accounts.lease.require_status(LEASE_STATUS_ACTIVE)?;
+    accounts.lease.catch_up(&at)?;
     require!(now < accounts.lease.ends_at, IonetError::LeaseOver);
     let quit_bps = accounts.lease.quit_bps;
-    let bps = accounts.lease.charge(now, slot, restart, quit_bps);
+    let bps = accounts.lease.charge(&at, quit_bps);
     let pay_renter = token::check_recipient(&accounts.renter_io, &accounts.cluster.renter, &accounts.network.io_mint)?;
     let missed = accounts.lease.uncompensated_secs(now);
     let slash = slashing::take(&mut accounts.node, accounts.lease.required_stake, bps)?;
     let division = slashing::divide(&slash, &accounts.lease, missed, pay_renter, false)?;
     accounts.lease.compensated_secs = math::add(accounts.lease.compensated_secs, missed)?;
 
-    let end =
-        End { ends_at: accounts.lease.proven_until().min(now), reason: END_REASON_QUIT, by: *accounts.owner.address() };
+    let end = End {
+        ends_at: accounts.lease.proven_until().min(now),
+        reason: END_REASON_QUIT,
+        by: *accounts.owner.address(),
+        unchallenged: 0,
+    };
     let ended = ending::end(&mut accounts.cluster, &mut accounts.node, &mut accounts.lease, end, now)?;
 
     let payees = Payees {

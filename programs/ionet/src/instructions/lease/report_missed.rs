@@ -42,10 +42,13 @@ pub struct ReportMissed {
 /// Charges the node for missed time: the tier its outage has reached, less what was charged for it already. Anyone.
 /// The program reads from the lease which intervals are missing; the reporter states nothing.
 pub fn handler(ctx: &mut Context<ReportMissed>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
-    let restart = clock::last_restart_slot()?;
-    require!(ctx.accounts.lease.has_run(), IonetError::WrongLeaseState);
-    let bps = ctx.accounts.lease.charge(now, slot, restart, 0);
+    let at = clock::moment()?;
+    let now = at.now;
+    let lease = &mut ctx.accounts.lease;
+    require!(lease.has_run(), IonetError::WrongLeaseState);
+    lease.catch_up(&at)?;
+    require!(!lease.is_recovering(&at), IonetError::ChainRecovering);
+    let bps = lease.charge(&at, 0);
     require!(bps > 0, IonetError::NothingMissed);
 
     let accounts = &mut ctx.accounts;

@@ -5,6 +5,7 @@ use crate::ending::{self, End};
 use crate::error::IonetError;
 use crate::events::{LeaseEnded, LeaseSettled};
 use crate::payout::Recipient;
+use crate::payment::Payment;
 use crate::state::{Cluster, Lease, Node, END_REASON_EXPIRED, LEASE_STATUS_ACTIVE};
 use crate::{clock, emit_event, math};
 
@@ -37,19 +38,23 @@ pub struct SettleLease {
     pub owed: Option<Box<Account<TokenAccount>>>,
 }
 
-/// Pays what is proven and can no longer be disputed, ends a dispute that nobody defended in time, and a lease whose
+/// Pays what is owed: proven and no longer disputable, or a readiness that nobody answered. Ends a dispute that nobody defended in time, and a lease whose
 /// time is over. Anyone. Amounts are cumulative, so calling it often or once pays the same; with nothing to do it does
 /// nothing.
 pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
-    let (now, slot) = clock::now_and_slot()?;
-    require!(ctx.accounts.lease.has_run(), IonetError::WrongLeaseState);
+    let at = clock::moment()?;
+    let now = at.now;
+    require!(ctx.accounts.lease.may_owe(), IonetError::WrongLeaseState);
+    ctx.accounts.lease.catch_up(&at)?;
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
     let ended = expire(&mut ctx.accounts, now)?;
     let (lease, cluster) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster);
     let lease_key = *lease.address();
-    lease.fold(now)?;
-    let undefended = lease.is_disputed() && lease.defence_is_over(now, slot);
+    let undefended = lease.is_disputed() && lease.defence_is_over(&at);
     let resolved = if undefended { Some(lease.resolve(lease_key, cluster, cluster_key, now)?) } else { None };
+    if lease.has_run() {
+        lease.fold(&at)?;
+    }
     let settled = settle(&mut ctx.accounts, now, node_key, cluster_key)?;
     if let Some(event) = ended {
         emit_event!(ctx, event);
@@ -76,7 +81,7 @@ fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Addr
     };
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
     let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), due.net()?, seeds)?;
-    if due.gross == 0 && due.renter_fee == 0 && due.bond == 0 {
+    if due.is_empty() {
         return Ok(None);
     }
     let lease = &mut accounts.lease;
@@ -89,13 +94,14 @@ fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Addr
         node,
         cluster: cluster_key,
         cluster_seq: cluster.next_seq()?,
-        payable_secs: lease.payable_secs(),
+        payable_secs: lease.due().paid_secs,
         missed_secs: lease.missed_secs,
         paid_before,
         paid: lease.paid,
         supplier_amount: math::sub(due.net()?, due.bond)?,
         supplier_fee: due.supplier_fee,
         renter_fee: due.renter_fee,
+        burned: due.burned,
         payout,
         cluster_paid_after: cluster.paid,
         cluster_fees_after: cluster.fees,
@@ -111,46 +117,6 @@ fn expire(accounts: &mut SettleLease, now: i64) -> Result<Option<LeaseEnded>> {
     if lease.status != LEASE_STATUS_ACTIVE || now < lease.ends_at {
         return Ok(None);
     }
-    let end = End { ends_at: lease.ends_at, reason: END_REASON_EXPIRED, by: Address::default() };
+    let end = End { ends_at: lease.ends_at, reason: END_REASON_EXPIRED, by: Address::default(), unchallenged: 0 };
     ending::end(&mut accounts.cluster, &mut accounts.node, lease, end, now).map(Some)
-}
-
-/// The difference between what is due in all and what was paid.
-struct Payment {
-    gross: u64,
-    supplier_fee: u64,
-    renter_fee: u64,
-    /// Bonds that lost disputes owe to the supplier; no fee is taken from them.
-    bond: u64,
-}
-
-impl Payment {
-    fn due(lease: &Lease) -> Result<Self> {
-        let (earned, renter_fee) = lease.cost(lease.payable_secs())?;
-        let supplier_fee = math::bps_ceil(earned, u64::from(lease.supplier_fee_bps))?;
-        Ok(Self {
-            gross: math::sub(earned, lease.paid)?,
-            supplier_fee: math::sub(supplier_fee, lease.supplier_fee)?,
-            renter_fee: math::sub(renter_fee, lease.renter_fee)?,
-            bond: lease.bond_due,
-        })
-    }
-
-    /// What the supplier gets.
-    fn net(&self) -> Result<u64> {
-        math::add(math::sub(self.gross, self.supplier_fee)?, self.bond)
-    }
-
-    fn book(&self, lease: &mut Lease, cluster: &mut Cluster) -> Result<()> {
-        let taken = math::add(self.gross, self.renter_fee)?;
-        lease.paid = math::add(lease.paid, self.gross)?;
-        lease.supplier_fee = math::add(lease.supplier_fee, self.supplier_fee)?;
-        lease.renter_fee = math::add(lease.renter_fee, self.renter_fee)?;
-        lease.locked = math::sub(lease.locked, taken)?;
-        lease.bond_due = 0;
-        cluster.unlock(math::add(taken, self.bond)?)?;
-        cluster.paid = math::add(cluster.paid, self.net()?)?;
-        cluster.fees = math::add(cluster.fees, math::add(self.supplier_fee, self.renter_fee)?)?;
-        Ok(())
-    }
 }

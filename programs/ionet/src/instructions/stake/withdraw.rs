@@ -1,5 +1,6 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
+use bytemuck::Zeroable;
 
 use crate::error::IonetError;
 use crate::events::StakeWithdrawn;
@@ -85,7 +86,7 @@ fn redeem_matured(node: &mut Node, position: &mut StakePosition, now: i64) -> Re
     let (mut amount, mut paid) = (0u64, 0u8);
     for (bit, ticket) in position.tickets.iter_mut().enumerate() {
         let shares = ticket.shares.get();
-        if shares == 0 || now < ticket.matures_at {
+        if shares == 0 || now < ticket.matures_at || (is_owner && node.awaits_lease(ticket, now)) {
             continue;
         }
         if ticket.era == era {
@@ -95,7 +96,7 @@ fn redeem_matured(node: &mut Node, position: &mut StakePosition, now: i64) -> Re
                 node.owner_unbonding_shares = left.into();
             }
         }
-        *ticket = Ticket { matures_at: 0, shares: 0u128.into(), era: 0, _padding: [0; 4] };
+        *ticket = Ticket::zeroed();
         paid |= 1 << bit;
     }
     Ok((amount, paid))

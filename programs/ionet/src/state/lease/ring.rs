@@ -3,6 +3,7 @@
 use anchor_lang::prelude::*;
 
 use super::Lease;
+use crate::clock::Moment;
 use crate::constants::RING;
 use crate::error::IonetError;
 use crate::math::{add, add_time, secs_between};
@@ -56,23 +57,43 @@ impl Lease {
         self.intervals_older_than(self.grace_secs(), now)
     }
 
+    /// How many intervals can no longer be disputed, from the first one on. While a dispute is open, one interval longer,
+    /// and while the chain recovers from a restart nothing in question matures, though no interval more than a defence
+    /// and one interval late: so a renter can dispute one range after another, and the ring still holds what is open.
+    #[inline(never)]
+    pub fn mature_intervals(&self, at: &Moment) -> u32 {
+        let delay = self.maturity_delay();
+        let in_time = self.intervals_older_than(delay, at.now);
+        let held = if self.is_recovering(at) {
+            0
+        } else if self.is_disputed() || at.now < self.blocked_until {
+            self.blocked_from
+        } else {
+            u32::MAX
+        };
+        if held >= in_time {
+            return in_time.max(self.approved_through);
+        }
+        let longest = delay.saturating_add(self.defend_window_secs.into()).saturating_add(self.interval_secs.into());
+        held.max(self.intervals_older_than(longest, at.now)).max(self.approved_through)
+    }
+
     /// Folds every interval whose payment cannot be disputed any more into the totals.
     #[inline(never)]
-    pub fn fold(&mut self, now: i64) -> Result<()> {
-        let mature = self.intervals_older_than(self.maturity_delay(), now).max(self.approved_through);
+    pub fn fold(&mut self, at: &Moment) -> Result<()> {
+        let mature = self.mature_intervals(at);
         while self.ring_base < mature && self.ring_base < self.ring_next {
             let base = self.ring_base;
             let served = self.take_served(base, 0);
             if served != TAKEN {
                 self.matured_secs = add(self.matured_secs, u64::from(served))?;
-                self.missed_secs = add(self.missed_secs, self.length(base).saturating_sub(u64::from(served)))?;
+                self.missed_secs = add(self.missed_secs, self.missed_of(base, served))?;
             }
             self.ring_base = base.saturating_add(1);
         }
         if self.ring_base < mature {
-            // No proof came for any of the rest: all of it was missed.
-            let missed = secs_between(self.interval_start(self.ring_base), self.interval_end(mature.saturating_sub(1)));
-            self.missed_secs = add(self.missed_secs, missed)?;
+            // No proof came for any of the rest.
+            self.missed_secs = add(self.missed_secs, self.missed_between(self.ring_base, mature))?;
             self.ring_base = mature;
         }
         Ok(())
@@ -94,42 +115,16 @@ impl Lease {
         self.ring.get(interval as usize % RING).copied().unwrap_or(0)
     }
 
-    /// Seconds of closed intervals that were not served, over the whole lease.
-    #[inline(never)]
-    pub fn unserved_secs(&self, now: i64) -> u64 {
-        let closed = self.closed_intervals(now);
-        let proven = closed.min(self.ring_next);
-        let in_ring: u64 = (self.ring_base..proven)
-            .map(|interval| self.length(interval).saturating_sub(u64::from(self.served(interval))))
-            .fold(0, u64::saturating_add);
-        let first_unproven = self.ring_next.max(self.ring_base);
-        let after = if closed > first_unproven {
-            secs_between(self.interval_start(first_unproven), self.interval_end(closed.saturating_sub(1)))
-        } else {
-            0
-        };
-        self.missed_secs.saturating_add(in_ring).saturating_add(after)
-    }
-
-    /// Missed seconds for which the renter was not compensated yet.
-    pub fn uncompensated_secs(&self, now: i64) -> u64 {
-        self.unserved_secs(now).saturating_sub(self.compensated_secs)
-    }
-
-    /// End of the last interval that was proven.
-    pub fn proven_until(&self) -> i64 {
-        self.interval_start(self.ring_next)
-    }
-
     /// Writes one proof into the ring; intervals between the last proof and this one were skipped for good.
-    pub fn write_proof(&mut self, interval: u32, served_secs: u32, now: i64) -> Result<()> {
+    pub fn write_proof(&mut self, interval: u32, served_secs: u32, at: &Moment) -> Result<()> {
+        let now = at.now;
         require!(served_secs > 0, IonetError::ZeroAmount);
         require!(interval < self.intervals(), IonetError::LeaseOver);
         let start = self.interval_start(interval);
         let end = self.interval_end(interval);
         require!(now >= start && now < add_time(end, self.grace_secs())?, IonetError::IntervalNotOpen);
         require!(u64::from(served_secs) <= secs_between(start, now.min(end)), IonetError::ServedTooLong);
-        self.fold(now)?;
+        self.fold(at)?;
         if interval >= self.ring_next {
             let open = interval.saturating_sub(self.ring_base) as usize;
             require!(open < RING, IonetError::RingTooSmall);
@@ -142,6 +137,11 @@ impl Lease {
         if let Some(entry) = self.ring.get_mut(interval as usize % RING) {
             *entry = served_secs;
         }
+        if self.is_kept(interval, served_secs) {
+            self.keep(interval, at);
+        }
+        self.synced_at = at.now;
+        self.synced_slot = at.slot;
         Ok(())
     }
 }

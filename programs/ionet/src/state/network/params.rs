@@ -25,6 +25,8 @@ const MAX_PRICE_BPS: u16 = 500;
 const MAX_LIMITER_SECS: u32 = 86_400;
 const MIN_REDEEM_BPS: u16 = 100;
 const MAX_LAST_RATE_SECS: u32 = 7 * 86_400;
+/// Longest time after a restart in which nobody is held to a deadline.
+const MAX_RECOVERY_SECS: u32 = 86_400;
 /// Oldest price, and furthest in the future, that parameters can admit.
 const MAX_PRICE_AGE_SECS: u32 = 600;
 
@@ -46,12 +48,12 @@ pub struct Params {
     pub dispute_window_secs: u32,
     /// How long a dispute can be defended.
     pub defend_window_secs: u32,
-    /// What `end_lease` charges at least.
+    /// Time at the start of a lease of which nothing is refunded.
     pub min_charge_secs: u32,
-    /// Missed time after which anyone may end the lease as the supplier's fault.
+    /// Outage after which anyone may end the lease as the supplier's fault.
     pub fault_after_secs: u32,
-    /// Time of readiness that a renter pays for who never accepts.
-    pub hold_fee_secs: u32,
+    /// Least time of readiness that a renter pays for who rejects it.
+    pub reject_floor_secs: u32,
     /// From `request_unbond` until the stake may leave.
     pub unbond_cooldown_secs: u32,
     /// Extra notice of a co-staker.
@@ -118,6 +120,12 @@ pub struct Params {
     pub co_stake_max_percent: u8,
     /// Window in which cases' caps count.
     pub case_window_secs: u32,
+    /// After a restart of the chain, how long (in slots) nobody is held to a deadline.
+    pub recovery_secs: u32,
+    /// Part of the metered time that may be missed or undefended before the renter can end the lease as the supplier's
+    /// fault.
+    pub fault_bps: u16,
+    pub _gap: [u8; 2],
     /// IOSD that can be minted in a window however small the supply is, base units.
     pub mint_floor: u64,
     /// IOSD that can be redeemed in a window however small the supply is, base units.
@@ -125,7 +133,7 @@ pub struct Params {
     /// IO that all cases together can take in a window, base units.
     pub case_network_cap: u64,
     /// Room for parameters to come; zero.
-    pub _padding: [u8; 80],
+    pub _padding: [u8; 72],
 }
 
 impl Params {
@@ -135,13 +143,13 @@ impl Params {
             stake_per_processor: 200 * IO_UNIT,
             reporter_cap: 500 * IO_UNIT,
             interval_secs: 600,
-            ready_deadline_secs: 1_200,
-            accept_deadline_secs: 600,
+            ready_deadline_secs: 300,
+            accept_deadline_secs: 1_200,
             dispute_window_secs: 3_600,
-            defend_window_secs: 86_400,
+            defend_window_secs: 3_600,
             min_charge_secs: 3_600,
             fault_after_secs: 3_600,
-            hold_fee_secs: 600,
+            reject_floor_secs: 60,
             unbond_cooldown_secs: 14 * 86_400,
             co_notice_secs: 7 * 86_400,
             terms_notice_secs: 21 * 86_400,
@@ -175,10 +183,13 @@ impl Params {
             promise_limit: 3,
             co_stake_max_percent: 50,
             case_window_secs: 30 * 86_400,
+            recovery_secs: 2 * 3_600,
+            fault_bps: 500,
+            _gap: [0; 2],
             mint_floor: 1_000_000 * USD_UNIT,
             redeem_floor: 1_000_000 * USD_UNIT,
             case_network_cap: 1_000_000 * IO_UNIT,
-            _padding: [0; 80],
+            _padding: [0; 72],
         }
     }
 
@@ -187,12 +198,12 @@ impl Params {
         Self {
             interval_secs: 3,
             ready_deadline_secs: 120,
-            accept_deadline_secs: 60,
+            accept_deadline_secs: 300,
             dispute_window_secs: 6,
             defend_window_secs: 10,
             min_charge_secs: 6,
             fault_after_secs: 15,
-            hold_fee_secs: 10,
+            reject_floor_secs: 3,
             unbond_cooldown_secs: 5,
             co_notice_secs: 3,
             terms_notice_secs: 5,
@@ -204,6 +215,7 @@ impl Params {
             limiter_window_secs: 60,
             appeal_secs: 30,
             case_window_secs: 600,
+            recovery_secs: 60,
             mint_floor: 100_000_000 * USD_UNIT,
             redeem_floor: 100_000_000 * USD_UNIT,
             ..Self::mainnet()
@@ -227,7 +239,8 @@ impl Params {
             && self.tiers_rise()
             && self.parts_are_parts()
             && self.limits_let_something_through()
-            && self._padding == [0; 80];
+            && self._padding == [0; 72]
+            && self._gap == [0; 2];
         require!(fine, IonetError::BadParams);
         Ok(())
     }
@@ -253,7 +266,8 @@ impl Params {
             self.case_window_secs,
         ];
         waits.iter().all(|secs| *secs > 0 && *secs <= MAX_WAIT_SECS)
-            && self.hold_fee_secs <= MAX_WAIT_SECS
+            && self.reject_floor_secs <= self.accept_deadline_secs
+            && self.recovery_secs <= MAX_RECOVERY_SECS
             && self.min_charge_secs <= MAX_WAIT_SECS
             && self.last_rate_after_secs <= MAX_LAST_RATE_SECS
             && self.limiter_window_secs <= MAX_LIMITER_SECS
@@ -305,10 +319,16 @@ impl Params {
         limits.iter().all(|limit| *limit > 0) && self.redeem_limit_bps >= MIN_REDEEM_BPS
     }
 
-    /// Intervals that can be open at once must fit the ring: the one running, the grace, and those in the window.
+    /// Intervals that can be open at once must fit the ring: the one running, the grace, those in the window, and those
+    /// that an open dispute keeps from maturing.
     pub fn check_ring(&self) -> Result<()> {
-        let window = self.dispute_window_secs.div_ceil(self.interval_secs.max(1));
-        let open = u64::from(window).saturating_add(u64::from(self.grace_intervals)).saturating_add(1);
+        let interval = self.interval_secs.max(1);
+        let windows = [self.dispute_window_secs, self.defend_window_secs];
+        let open = windows
+            .iter()
+            .map(|secs| u64::from(secs.div_ceil(interval)))
+            .fold(u64::from(self.grace_intervals), u64::saturating_add)
+            .saturating_add(2);
         require!(self.interval_secs > 0 && open <= RING as u64, IonetError::RingTooSmall);
         Ok(())
     }

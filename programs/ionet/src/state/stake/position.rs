@@ -10,6 +10,10 @@ use crate::error::IonetError;
 pub struct Ticket {
     /// When it may leave, unix seconds.
     pub matures_at: i64,
+    /// The owner's: leases below this number must be over as well.
+    pub lease_number: u64,
+    /// The owner's: until when such a lease was booked at most, when the ticket was made; unix seconds, 0 = none ran.
+    pub lease_over_by: i64,
     /// Shares of the node's unbonding pool.
     pub shares: PodU128,
     /// Era of the unbonding pool in which the shares were made.

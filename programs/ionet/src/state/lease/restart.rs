@@ -1,0 +1,53 @@
+//! A lease's clock stands still while the chain does.
+//!
+//! The clock of a chain that halted jumps when it restarts, and nobody could act in between. So the first instruction
+//! that touches a lease after a restart moves its times by what the clock ran beyond the slots since the last proof:
+//! intervals, windows, ring and the renter's hours move with them. For some hours more (counted in slots) the chain is
+//! recovering: no deadline runs out, no tier is charged, and what is not proven is nobody's fault.
+
+use anchor_lang::prelude::*;
+
+use super::Lease;
+use crate::clock::Moment;
+use crate::math;
+
+impl Lease {
+    /// Whether the chain restarted too recently for anybody to be held to a deadline.
+    pub fn is_recovering(&self, at: &Moment) -> bool {
+        at.recovery_left(self.recovery_secs, self.slot_ms) > 0
+    }
+
+    /// Moves the lease's clock past a halt that it has not seen yet; returns by how many seconds.
+    #[inline(never)]
+    pub fn catch_up(&mut self, at: &Moment) -> Result<()> {
+        if self.started_at == 0 || at.restart_slot <= self.synced_slot {
+            return Ok(());
+        }
+        let ran = math::secs_between(self.synced_at, at.now);
+        let halted = ran.saturating_sub(math::slots_secs(self.synced_slot, at.slot, self.slot_ms));
+        self.moved_secs = self.moved_secs.saturating_add(u32::try_from(halted).unwrap_or(u32::MAX));
+        for time in [&mut self.started_at, &mut self.ends_at, &mut self.last_kept_at] {
+            *time = math::add_time(*time, halted)?;
+        }
+        for time in [&mut self.excused_from, &mut self.excused_to, &mut self.blocked_until] {
+            *time = if *time == 0 { 0 } else { math::add_time(*time, halted)? };
+        }
+        let stood_still = math::add_time(self.synced_at, halted)?;
+        self.synced_at = at.now;
+        self.synced_slot = at.slot;
+        self.excuse(stood_still, at)
+    }
+
+    /// From `from` until the chain has recovered nothing unproven is anybody's fault. An earlier such time whose
+    /// intervals may still be open is kept.
+    pub fn excuse(&mut self, from: i64, at: &Moment) -> Result<()> {
+        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
+        if left == 0 {
+            return Ok(());
+        }
+        let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
+        self.excused_from = if open { self.excused_from.min(from) } else { from };
+        self.excused_to = math::add_time(at.now, left)?.max(self.excused_to);
+        Ok(())
+    }
+}
