@@ -37,6 +37,15 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     decide_from: i64
     # From then on nobody can decide against the stakers any more and anyone may dismiss the case.
     decide_by: i64
+    # From here to `cap_bps`: copies of the parameters when the case was opened. IO that all cases can take in a
+    # window.
+    network_cap: u64
+    # How long the owner has to answer, and the arbiter to decide.
+    appeal_secs: u32
+    # Window in which the caps count.
+    window_secs: u32
+    # Part of the node's stake that cases can take in a window.
+    cap_bps: u16
     # One of `CASE_REASON_…`.
     reason: u8
     # Of this account's address.
@@ -60,7 +69,7 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     previous_session_key: Pubkey
     # sha256 of the configuration the renter wants (Ray version, image, …); opaque here.
     config_hash: bytes
-    # The lease whose node runs the head; zero until one is booked.
+    # The lease whose node runs the head, the one accepted first; zero until then.
     head_lease: Pubkey
     # Number of this cluster among its renter's; part of its address.
     id: u64
@@ -74,14 +83,14 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     locked: u64
     # Sent to suppliers.
     paid: u64
-    # Fees of both sides, still in the escrow.
+    # Fees of both sides and `burned`, still in the escrow.
     fees: u64
+    # Of `fees`, the price of time that the renter owes and nobody gets.
+    burned: u64
     # Returned to the renter.
     refunded: u64
     # Unix seconds.
     opened_at: i64
-    # When the head's meter started, unix seconds; 0 = not yet.
-    head_started_at: i64
     # Last booking or end of a lease, unix seconds; starts the idle clock.
     last_activity_at: i64
     # Number of events of this account so far.
@@ -113,16 +122,30 @@ class DeviceModel(msgspec.Struct, frozen=True, gc=False):
     name: bytes
     # Work units per second that compute proofs scale to; 0 = not set.
     throughput: u64
+    # Micro-dollars per processor-hour that prices and rewards are measured by; 0 = not set.
+    reference_price: u64
+    # Successor of `throughput`.
+    pending_throughput: u64
+    # Successor of `reference_price`.
+    pending_reference_price: u64
+    # When what is pending may take effect, unix seconds; 0 = nothing is.
+    pending_at: i64
     # Number of events of this account so far.
     seq: u64
     # Earning multiplier × 100.
     multiplier: u32
+    # Successor of `multiplier`.
+    pending_multiplier: u32
+    # `Network::authority_number` of whoever proposed it; void under another.
+    pending_by: u32
     # Part of this account's address.
     code: u16
     # One of `DEVICE_KIND_…`.
     kind: u8
     # One of `DEVICE_POOL_…`.
     pool: u8
+    # Successor of `pool`.
+    pending_pool: u8
     # 1 = can be booked.
     enabled: u8
     # Of this account's address.
@@ -146,7 +169,7 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
     io_redeemed: u64
     # IO burned for other reasons (slashes, fees, buybacks).
     io_other_burned: u64
-    # Publish time of the last price used, unix seconds; prices never go back.
+    # Publish time of the newest price used, unix seconds.
     last_publish_time: i64
     # Micro-dollars per IO (rounded down) that the last price used puts on IO that comes in; 0 = none yet.
     last_price: u64
@@ -169,7 +192,11 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
-    """One node leased by one cluster. Everything its payment or its slash depends on is a copy made at booking."""
+    """One node leased by one cluster. Everything its payment or its slash depends on is a copy made at booking.
+
+    Its times are those of a clock that stands still while the chain does: the first instruction after a restart
+    moves `started_at`, `ends_at` and `last_kept_at` (see `restart`).
+    """
 
     # The node that is leased.
     node: Pubkey
@@ -199,14 +226,24 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     started_at: i64
     # End of the meter, unix seconds; 0 = not active yet.
     ends_at: i64
-    # When a proof last arrived (or the meter started), unix seconds.
-    last_proof_at: i64
-    # The slot in which a proof last arrived (or the meter started).
-    last_proof_slot: u64
+    # When the last kept interval was proven (or the meter started), unix seconds.
+    last_kept_at: i64
+    # The slot in which that was.
+    last_kept_slot: u64
+    # When clock and slots were last known to agree: at the start, at each proof, after each restart; unix seconds.
+    synced_at: i64
+    # The slot in which that was.
+    synced_slot: u64
+    # What is not proven from here to `excused_to` is nobody's fault: the chain had halted; unix seconds, 0 = never.
+    excused_from: i64
+    # End of that time, unix seconds.
+    excused_to: i64
     # When the open dispute was opened, unix seconds; 0 = none is open.
     disputed_at: i64
     # The slot in which the open dispute was opened.
     disputed_slot: u64
+    # After a dispute, until when `blocked_from` and what follows cannot mature, unix seconds.
+    blocked_until: i64
     # Still set aside in the cluster for this lease.
     locked: u64
     # Earned by the supplier and paid so far, before fees.
@@ -215,13 +252,17 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     supplier_fee: u64
     # Taken from the renter on top of the price so far.
     renter_fee: u64
+    # Price of time that the renter owes and nobody gets, so far; part of the cluster's fees.
+    burned: u64
+    # Of what the supplier was paid after fees, handed to the bonded pool so far.
+    shared: u64
     # At stake in the open dispute: the supplier's if it is lost.
     dispute_bond: u64
     # Bonds of lost disputes that the supplier has yet to get; paid by the next settlement.
     bond_due: u64
     # Served seconds whose payment nobody can dispute any more.
     matured_secs: u64
-    # Unserved seconds among the intervals already folded.
+    # Unserved seconds among the intervals already folded, but for those that are nobody's fault.
     missed_secs: u64
     # Missed seconds for which the renter was already compensated.
     compensated_secs: u64
@@ -233,39 +274,56 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     ring_base: u32
     # First interval for which no proof was ever appended.
     ring_next: u32
+    # First interval after the last kept one.
+    kept_next: u32
     # Intervals before this one are paid without waiting for the dispute window.
     approved_through: u32
     # First interval of the open dispute.
     dispute_from: u32
     # First interval after the open dispute.
     dispute_to: u32
-    # Served seconds in dispute: paid when defended, refunded when not.
+    # First interval that does not mature while a dispute is open, and one interval longer.
+    blocked_from: u32
+    # Served seconds in dispute: the supplier's when defended.
     held_secs: u32
-    # Served seconds that nobody defended: never paid.
-    refunded_secs: u32
-    # How many intervals before the end had no challenge, as the supplier said on leaving; they cannot be defended.
-    unchallenged: u32
+    # Of these, the seconds of the first hour.
+    held_early_secs: u32
+    # Served seconds that nobody defended: never the supplier's.
+    undefended_secs: u32
+    # Of these, the seconds of the first hour.
+    undefended_early_secs: u32
+    # Seconds that the renter owes and the supplier does not get, whatever comes: a rejected readiness, or the
+    # intervals named on leaving.
+    burned_secs: u32
+    # Seconds that the node was ready and nobody answered: paid to the supplier.
+    unanswered_secs: u32
+    # Seconds of the first hour that were still to come when the renter ended the lease.
+    rest_secs: u32
+    # Seconds by which restarts of the chain have moved the lease's clock.
+    moved_secs: u32
+    # Laid out, unused: the interval with which a lease that was given notice ends.
+    notice_interval: u32
     # Proofs in the chain.
     proof_count: u32
     # Booked seconds.
     duration: u32
     # Longest that extensions may make it, seconds.
     max_duration: u32
-    # Seconds that are paid at least, because the renter ended early and nothing was missed.
-    due_min_secs: u32
     # From here to `promise_limit`: copies of the parameters of the same names, made at booking.
     interval_secs: u32
     ready_deadline_secs: u32
     accept_deadline_secs: u32
+    reject_floor_secs: u32
     dispute_window_secs: u32
     defend_window_secs: u32
     min_charge_secs: u32
     fault_after_secs: u32
-    hold_fee_secs: u32
     promise_window_secs: u32
+    recovery_secs: u32
     slot_ms: u32
     tier_secs: tuple[u32, ...]
     tier_bps: tuple[u16, ...]
+    fault_bps: u16
     quit_bps: u16
     promise_bps: u16
     # With the addition for USDC, where that is the currency.
@@ -277,11 +335,19 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     dispute_bond_bps: u16
     # Charged so far for the outage that is going on.
     charged_bps: u16
-    # Reached by earlier outages and not charged yet.
+    # Reached by earlier outages, or owed on ending as the supplier's fault, and not charged yet.
     pending_bps: u16
+    # Charged so far, all in all.
+    taken_bps: u16
+    # Part of the income that is handed to the bonded pool.
+    income_share_bps: u16
+    # Laid out, unused: part of the price at which it was booked as interruptible; 0 = it was not.
+    interruptible_bps: u16
     grace_intervals: u8
     tier1_intervals: u8
     promise_limit: u8
+    # 1 = counted in `Node::unsettled`.
+    unsettled: u8
     # The node's processors, all of which are leased.
     processors: u8
     # One of `CURRENCY_…`.
@@ -309,6 +375,8 @@ class Network(msgspec.Struct, frozen=True, gc=False):
     pauser: Pubkey
     # May open cases.
     arbiter: Pubkey
+    # Program's address that may mint rewards; zero = none yet.
+    rewards: Pubkey
     io_mint: Pubkey
     iosd_mint: Pubkey
     usdc_mint: Pubkey
@@ -336,10 +404,12 @@ class Network(msgspec.Struct, frozen=True, gc=False):
     params: Params
     # Proposed; see `pending_effective_at`.
     pending: Params
-    # One of `PROFILE_…`.
-    profile: u8
+    # How many authorities there were before; what an earlier one proposed for a device model binds no more.
+    authority_number: u32
     # Which role is to change (`NETWORK_ROLE_…`); 0 = none.
     pending_role: u8
+    # One of `PROFILE_…`.
+    profile: u8
     # Of this account's address.
     bump: u8
     # `Network::VERSION`.
@@ -364,8 +434,10 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     # Micro-dollars per processor-hour.
     price: u64
     next_lease_number: u64
-    # Until when the current lease can still be proven or disputed, unix seconds; unbonding waits for it.
+    # Until when the last lease can still be proven or disputed, unix seconds; the owner's unbonding waits for it.
     busy_until: i64
+    # Until when every lease before the last one could be proven or disputed, unix seconds.
+    earlier_over_at: i64
     # Stake that counts for new leases.
     bonded: Pool
     # Stake on its way out; still slashable.
@@ -412,6 +484,26 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     pending_co_share_at: i64
     # Number of events of this account so far.
     seq: u64
+    # Until when the payout is locked to its address, unix seconds; 0 = it is not.
+    payout_locked_until: i64
+    # Income per bonded share of co-stakers since registration, scaled by 2^64; IOSD, USDC, IO.
+    income_per_share: tuple[u128, ...]
+    # Income in the vaults that co-stakers have not claimed yet, all together.
+    co_income: tuple[u64, ...]
+    # Of `co_income`, what positions have settled and not claimed.
+    co_income_settled: tuple[u64, ...]
+    # From here to `offer_since` laid out for prices that move, unused: lowest price the owner allows.
+    floor: u64
+    # Highest price the owner allows; 0 = the price is fixed.
+    ceiling: u64
+    # The price before its last change.
+    price_before: u64
+    # When the price last changed, unix seconds.
+    priced_at: i64
+    # Last change of bounds or terms, or end of a pause, unix seconds.
+    offer_since: i64
+    # Ended leases whose income co-stakers share in and that are not settled in full.
+    unsettled: u32
     # Raised by every change of the terms; bookings name the one they read.
     terms_seq: u32
     # Shortest lease, seconds.
@@ -428,10 +520,18 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     co_share_bps: u16
     # Its successor.
     pending_co_share_bps: u16
+    # Part of leases' income that is handed to the bonded pool; copied into a lease at booking.
+    income_share_bps: u16
+    # Its successor.
+    pending_income_share_bps: u16
+    # Laid out, unused: part of the price at which interruptible leases are booked; 0 = none are.
+    interruptible_bps: u16
     # Code of the device model.
     model: u16
     # ISO 3166-1 numeric.
     country: u16
+    # Of the income vaults' addresses; 0 = not opened.
+    income_vault_bumps: bytes
     processors: u8
     region: u8
     # Connectivity 1–4 as the device measured itself; 0 = unknown.
@@ -473,6 +573,10 @@ class StakePosition(msgspec.Struct, frozen=True, gc=False):
     shares: u128
     # Rewards per share already settled, in the node's accumulator.
     reward_debt: u128
+    # Income per share already settled, in the node's accumulators; IOSD, USDC, IO.
+    income_debt: tuple[u128, ...]
+    # Income that was settled and waits to be claimed.
+    income: tuple[u64, ...]
     # Stake on its way out.
     tickets: tuple[Ticket, ...]
     # Rewards that were settled when the shares changed and wait to be claimed.

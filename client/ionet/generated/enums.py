@@ -28,13 +28,15 @@ class EndReason(IntEnum):
     NOT_READY = 5
     NOT_ACCEPTED = 6
     UNCHALLENGED = 7
+    REJECTED = 8
 
 
 class LeaseRole(IntEnum):
     """What a lease's node does in its cluster."""
 
-    HEAD = 0
-    WORKER = 1
+    OPEN = 0
+    HEAD = 1
+    WORKER = 2
 
 
 class Currency(IntFlag):
@@ -61,6 +63,7 @@ class NodeFlag(IntFlag):
     RETIRED = 2
     BLOCKED = 4
     FROZEN = 8
+    ABSENT = 16
 
 
 class SlashReason(IntEnum):
@@ -128,12 +131,14 @@ IO_DECIMALS = 8
 IO_GENESIS = 50_000_000_000_000_000
 IO_UNIT = 100_000_000
 MAX_DURATION = 31_622_400
+MAX_LOCK_SECS = 103_680_000
 MAX_MULTIPLIER = 100_000
 MAX_PRICE = 1_000_000_000_000
 MAX_PROCESSORS = 8
 MAX_SHARES_PER_UNIT = 1_099_511_627_776_000
 MAX_WAIT_SECS = 7_776_000
 PERCENT = 100
+RECENT_PRICE_SECS = 600
 REWARD_SCALE = 18_446_744_073_709_551_616
 SECS_PER_HOUR = 3_600
 TAKEN = 4_294_967_295

@@ -37,7 +37,7 @@ class WrongMint(ProgramError, code=6006):
 
 
 class BadMint(ProgramError, code=6007):
-    """The mint must have six decimals and no freeze authority, except for USDC's own."""
+    """The mint of USDC must have six decimals."""
 
 
 class WrongTokenMint(ProgramError, code=6008):
@@ -69,7 +69,7 @@ class ModelDisabled(ProgramError, code=6014):
 
 
 class BadModel(ProgramError, code=6015):
-    """The model needs a name, a kind, a pool and a multiplier within bounds."""
+    """The model needs a name (zeros after its end), a kind, a pool, a multiplier and a price within bounds."""
 
 
 class BadProcessors(ProgramError, code=6016):
@@ -216,264 +216,296 @@ class TooEarly(ProgramError, code=6051):
     """The deadline has not passed yet."""
 
 
-class HeadNotRunning(ProgramError, code=6052):
-    """The cluster's head must be running before a worker's meter starts."""
-
-
-class ProofOutOfOrder(ProgramError, code=6053):
+class ProofOutOfOrder(ProgramError, code=6052):
     """Proofs must be appended in order; this interval was skipped or is already closed."""
 
 
-class IntervalNotOpen(ProgramError, code=6054):
+class IntervalNotOpen(ProgramError, code=6053):
     """The interval is not open for a proof now."""
 
 
-class ServedTooLong(ProgramError, code=6055):
+class ServedTooLong(ProgramError, code=6054):
     """More seconds are claimed than have passed in the interval."""
 
 
-class ProofLowered(ProgramError, code=6056):
+class ProofLowered(ProgramError, code=6055):
     """A proof may be raised, never lowered."""
 
 
-class LeaseOver(ProgramError, code=6057):
+class LeaseOver(ProgramError, code=6056):
     """The lease has ended."""
 
 
-class NotSupplierFault(ProgramError, code=6058):
+class NotSupplierFault(ProgramError, code=6057):
     """The supplier has not missed enough for somebody else to end the lease."""
 
 
-class NothingMissed(ProgramError, code=6059):
+class NothingMissed(ProgramError, code=6058):
     """No missed time is left to charge."""
 
 
-class MissedNotCharged(ProgramError, code=6060):
+class MissedNotCharged(ProgramError, code=6059):
     """Missed time must be charged before the lease closes."""
 
 
-class NotSettled(ProgramError, code=6061):
+class NotSettled(ProgramError, code=6060):
     """The lease must be settled in full before it closes."""
 
 
-class WrongRentPayer(ProgramError, code=6062):
+class WrongRentPayer(ProgramError, code=6061):
     """The rent goes back to the account that paid it."""
 
 
-class OracleWrongOwner(ProgramError, code=6063):
+class OracleWrongOwner(ProgramError, code=6062):
     """The price account does not belong to the oracle program."""
 
 
-class OracleBadAccount(ProgramError, code=6064):
+class OracleBadAccount(ProgramError, code=6063):
     """The price account is not a price update."""
 
 
-class OracleNotVerified(ProgramError, code=6065):
+class OracleNotVerified(ProgramError, code=6064):
     """The price update is not fully verified."""
 
 
-class OracleWrongFeed(ProgramError, code=6066):
+class OracleWrongFeed(ProgramError, code=6065):
     """The price update is for another feed."""
 
 
-class OracleBadExponent(ProgramError, code=6067):
+class OracleBadExponent(ProgramError, code=6066):
     """The price's exponent is out of range."""
 
 
-class OracleStale(ProgramError, code=6068):
+class OracleStale(ProgramError, code=6067):
     """The price is too old."""
 
 
-class OracleFuture(ProgramError, code=6069):
+class OracleFuture(ProgramError, code=6068):
     """The price's publish time is in the future."""
 
 
-class OracleReplayed(ProgramError, code=6070):
-    """The price is older than the last one used."""
-
-
-class OracleNotPositive(ProgramError, code=6071):
+class OracleNotPositive(ProgramError, code=6069):
     """The price and its average must be positive."""
 
 
-class OracleUncertain(ProgramError, code=6072):
+class OracleUncertain(ProgramError, code=6070):
     """The price is too uncertain."""
 
 
-class OracleWorthless(ProgramError, code=6073):
+class OracleWorthless(ProgramError, code=6071):
     """The price is too uncertain: within its bounds IO may be worth nothing."""
 
 
-class SlippageExceeded(ProgramError, code=6074):
+class SlippageExceeded(ProgramError, code=6072):
     """The result is below the stated minimum."""
 
 
-class WrongRenterAccount(ProgramError, code=6075):
+class WrongRenterAccount(ProgramError, code=6073):
     """The renter account does not belong to this wallet."""
 
 
-class ZeroHash(ProgramError, code=6076):
+class ZeroHash(ProgramError, code=6074):
     """The hash must not be zero."""
 
 
-class NotPendingAuthority(ProgramError, code=6077):
+class NotPendingAuthority(ProgramError, code=6075):
     """Only the named successor may take over the authority."""
 
 
-class NothingPending(ProgramError, code=6078):
+class NothingPending(ProgramError, code=6076):
     """No change is pending."""
 
 
-class TimelockRunning(ProgramError, code=6079):
+class TimelockRunning(ProgramError, code=6077):
     """The change cannot take effect before its timelock has passed."""
 
 
-class BadParams(ProgramError, code=6080):
+class BadParams(ProgramError, code=6078):
     """A parameter is outside its bounds."""
 
 
-class UnknownRole(ProgramError, code=6081):
+class UnknownRole(ProgramError, code=6079):
     """The role is unknown."""
 
 
-class WindowFull(ProgramError, code=6082):
+class WindowFull(ProgramError, code=6080):
     """The limit of this window is used up; take less or try later."""
 
 
-class PriceRequired(ProgramError, code=6083):
+class PriceRequired(ProgramError, code=6081):
     """This needs a price account."""
 
 
-class PriceStillFresh(ProgramError, code=6084):
+class PriceStillFresh(ProgramError, code=6082):
     """Redemption at the last rate opens only after a day without a price."""
 
 
-class CoverageTooLow(ProgramError, code=6085):
+class CoverageTooLow(ProgramError, code=6083):
     """The backing of IOSD is below what the node insists on."""
 
 
-class NotOpenToCoStake(ProgramError, code=6086):
-    """The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it."""
+class NotOpenToCoStake(ProgramError, code=6084):
+    """The owner shares nothing with co-stakers, or slashes left too little in the pool to join it."""
 
 
-class CoStakeTooHigh(ProgramError, code=6087):
+class CoStakeTooHigh(ProgramError, code=6085):
     """Co-stake may not exceed its share of the bonded stake."""
 
 
-class NodeFrozen(ProgramError, code=6088):
+class NodeFrozen(ProgramError, code=6086):
     """The node's stake is frozen by an open case."""
 
 
-class NothingToClaim(ProgramError, code=6089):
+class NothingToClaim(ProgramError, code=6087):
     """There is nothing to claim."""
 
 
-class NobodyToReward(ProgramError, code=6090):
+class NobodyToReward(ProgramError, code=6088):
     """The node has no bonded stake to reward."""
 
 
-class DisputeOpen(ProgramError, code=6091):
+class DisputeOpen(ProgramError, code=6089):
     """A dispute is open on this lease."""
 
 
-class NoDispute(ProgramError, code=6092):
+class NoDispute(ProgramError, code=6090):
     """No dispute is open on this lease."""
 
 
-class RangeNotDisputable(ProgramError, code=6093):
+class RangeNotDisputable(ProgramError, code=6091):
     """Only proven, closed intervals that were neither approved nor paid can be disputed."""
 
 
-class RangeNotApprovable(ProgramError, code=6094):
+class RangeNotApprovable(ProgramError, code=6092):
     """Only proven, closed intervals can be approved."""
 
 
-class ApprovalMismatch(ProgramError, code=6095):
+class ApprovalMismatch(ProgramError, code=6093):
     """The lease's proofs are not the ones this approval was made for."""
 
 
-class NoChallengeKey(ProgramError, code=6096):
+class NoChallengeKey(ProgramError, code=6094):
     """Intervals that began without the present session key cannot be disputed."""
 
 
-class DefendTooLate(ProgramError, code=6097):
+class DefendTooLate(ProgramError, code=6095):
     """The dispute can no longer be defended."""
 
 
-class WrongProofChain(ProgramError, code=6098):
+class WrongProofChain(ProgramError, code=6096):
     """The entries do not hash to the disputed proof chain."""
 
 
-class NoChallengeSignature(ProgramError, code=6099):
+class NoChallengeSignature(ProgramError, code=6097):
     """The instruction before this one must verify the session key's signature over the interval's challenge."""
 
 
-class WrongEvidence(ProgramError, code=6100):
+class WrongEvidence(ProgramError, code=6098):
     """The evidence does not open leaf 0 of the interval's root."""
 
 
-class IntervalUnchallenged(ProgramError, code=6101):
-    """The supplier said that this interval had no challenge."""
+class NotServing(ProgramError, code=6099):
+    """The last intervals must be kept and not yet paid before the lease can be left without a charge."""
 
 
-class NotServing(ProgramError, code=6102):
-    """The last intervals must be proven before the lease can be left without a charge."""
-
-
-class NotArbiter(ProgramError, code=6103):
+class NotArbiter(ProgramError, code=6100):
     """Only the arbiter may do this."""
 
 
-class CaseOpen(ProgramError, code=6104):
+class CaseOpen(ProgramError, code=6101):
     """A case is already open on this node."""
 
 
-class UnknownReason(ProgramError, code=6105):
+class UnknownReason(ProgramError, code=6102):
     """The reason of a case is unknown."""
 
 
-class AlreadyAppealed(ProgramError, code=6106):
+class AlreadyAppealed(ProgramError, code=6103):
     """The owner has already answered this case."""
 
 
-class CaseNotDecidable(ProgramError, code=6107):
+class CaseNotDecidable(ProgramError, code=6104):
     """The case cannot be decided now."""
 
 
-class CaseCapReached(ProgramError, code=6108):
+class CaseCapReached(ProgramError, code=6105):
     """The case takes more than the caps allow in this window."""
 
 
-class WrongCase(ProgramError, code=6109):
+class WrongCase(ProgramError, code=6106):
     """The case does not belong to this node."""
 
 
-class RecipientCannotReceive(ProgramError, code=6110):
+class RecipientCannotReceive(ProgramError, code=6107):
     """The recipient cannot receive tokens; pass their owed account."""
 
 
-class WrongOwedAccount(ProgramError, code=6111):
+class WrongOwedAccount(ProgramError, code=6108):
     """The account is not the recipient's owed account for this mint."""
 
 
-class NodeNotRetired(ProgramError, code=6112):
+class NodeNotRetired(ProgramError, code=6109):
     """The node is not retired."""
 
 
-class VaultInUse(ProgramError, code=6113):
+class VaultInUse(ProgramError, code=6110):
     """The vault is still in use: stake, rewards or leases are left."""
 
 
-class FeesTooSmall(ProgramError, code=6114):
+class FeesTooSmall(ProgramError, code=6111):
     """The fee vault holds less than this would pay."""
 
 
-class NotSupplier(ProgramError, code=6115):
+class NotSupplier(ProgramError, code=6112):
     """Only the node's owner or its device key may do this."""
 
 
-class CaseTooSoon(ProgramError, code=6116):
+class CaseTooSoon(ProgramError, code=6113):
     """The node's last case ended too recently to open another."""
+
+
+class ChainRecovering(ProgramError, code=6114):
+    """The chain restarted too recently to charge for missed time."""
+
+
+class NodeAbsent(ProgramError, code=6115):
+    """The node was not ready in time and has not said since that it is there again."""
+
+
+class NodeNotAbsent(ProgramError, code=6116):
+    """The node is not marked as absent."""
+
+
+class DurableNonce(ProgramError, code=6117):
+    """An authority's transaction must not use a durable nonce."""
+
+
+class PayoutLocked(ProgramError, code=6118):
+    """The payout is locked; only the address it is locked to may release it."""
+
+
+class PayoutNotLocked(ProgramError, code=6119):
+    """The payout is not locked to this address."""
+
+
+class BadLock(ProgramError, code=6120):
+    """A payout can be locked for at most 1,200 days, and a lock only made longer."""
+
+
+class FloorLocked(ProgramError, code=6121):
+    """While the payout is locked, the price may not fall."""
+
+
+class IncomeVaultRequired(ProgramError, code=6122):
+    """The lease shares its income: pass the node's income vault."""
+
+
+class WrongIncomeVault(ProgramError, code=6123):
+    """The account is not the node's income vault for this mint."""
+
+
+class IncomeUnsettled(ProgramError, code=6124):
+    """Income of a lease is not settled in full; settle it before a stranger joins its pool."""
 
 
 BY_CODE = {kind.code: kind for kind in ProgramError.__subclasses__()}

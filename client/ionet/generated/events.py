@@ -69,6 +69,8 @@ class ClusterClosed(msgspec.Struct, frozen=True, gc=False):
     deposit: u64
     paid: u64
     fees: u64
+    # Of `fees`, the price of time that the renter owed and nobody got.
+    burned: u64
     fees_to_burn: u64
     refunded: u64
     # The part of `refunded` that moved now.
@@ -102,7 +104,10 @@ class CoStakeTermsChanged(msgspec.Struct, frozen=True, gc=False):
     at: i64
     share_before: u16
     share: u16
+    income_share_before: u16
+    income_share: u16
     pending_share: u16
+    pending_income_share: u16
     # 0 = nothing pending.
     pending_at: i64
 
@@ -135,7 +140,7 @@ class DisputeDefended(msgspec.Struct, frozen=True, gc=False):
 
 
 class DisputeResolved(msgspec.Struct, frozen=True, gc=False):
-    """Nothing is left in dispute: all was defended, or time ran out and the rest is refunded."""
+    """Nothing is left in dispute: all was defended, or time ran out and the rest is not the supplier's."""
 
     lease: Pubkey
     seq: u64
@@ -143,11 +148,61 @@ class DisputeResolved(msgspec.Struct, frozen=True, gc=False):
     node: Pubkey
     cluster: Pubkey
     cluster_seq: u64
-    refunded_secs: u32
+    undefended_secs: u32
     bond_returned: u64
     # What lost disputes owe to the supplier and the next settlement pays.
     bond_due: u64
     cluster_locked_after: u64
+
+
+class IncomeClaimed(msgspec.Struct, frozen=True, gc=False):
+    node: Pubkey
+    seq: u64
+    at: i64
+    position: Pubkey
+    staker: Pubkey
+    mint: Pubkey
+    amount: u64
+    owed: bool
+    co_income_after: u64
+
+
+class IncomeShared(msgspec.Struct, frozen=True, gc=False):
+    """A settlement handed a part of a lease's income to the bonded pool."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    lease: Pubkey
+    mint: Pubkey
+    # Handed over now; the owner's part of it stayed with the payout.
+    amount: u64
+    to_co_stakers: u64
+    # The vault could not receive it: it waits in the node's owed account.
+    owed: bool
+    co_income_after: u64
+    income_per_share: u128
+
+
+class IncomeVaultClosed(msgspec.Struct, frozen=True, gc=False):
+    """A retired node's income vault was emptied and closed."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    mint: Pubkey
+    # Tokens beyond the books; they went to the fee vault.
+    surplus: u64
+
+
+class IncomeVaultOpened(msgspec.Struct, frozen=True, gc=False):
+    """Stakers share in income of this mint from now on, if the owner's terms say so."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    mint: Pubkey
+    vault: Pubkey
 
 
 class IoBoughtBack(msgspec.Struct, frozen=True, gc=False):
@@ -217,7 +272,6 @@ class LeaseBooked(msgspec.Struct, frozen=True, gc=False):
     cluster: Pubkey
     cluster_seq: u64
     number: u64
-    role: u8
     processors: u8
     price: u64
     duration: u32
@@ -238,9 +292,14 @@ class LeaseCancelled(msgspec.Struct, frozen=True, gc=False):
     node_seq: u64
     cluster: Pubkey
     cluster_seq: u64
-    # 5 not ready in time, 6 not accepted in time.
+    # 5 not ready in time, 6 not accepted in time, 8 rejected.
     reason: u8
-    fee: u64
+    # Who rejected it; zero = a deadline passed.
+    by: Pubkey
+    # Seconds that the node was ready and nobody answered; the next settlement pays them.
+    unanswered_secs: u32
+    # Price of the time that a rejected node was ready: the renter pays it, nobody gets it.
+    burned: u64
     released: u64
     cluster_fees_after: u64
     cluster_locked_after: u64
@@ -257,8 +316,10 @@ class LeaseClosed(msgspec.Struct, frozen=True, gc=False):
     paid: u64
     supplier_fee: u64
     renter_fee: u64
+    burned: u64
     served_secs: u64
     missed_secs: u64
+    undefended_secs: u32
     released: u64
     cluster_locked_after: u64
 
@@ -292,7 +353,12 @@ class LeaseEnded(msgspec.Struct, frozen=True, gc=False):
     reason: u8
     ends_at_before: i64
     ends_at: i64
-    due_min_secs: u32
+    # Seconds of the first hour that the renter did not stay for.
+    rest_secs: u32
+    # Seconds that were named as unchallenged: the renter pays them, nobody gets them.
+    burned_secs: u32
+    # Basis points that the end makes due.
+    pending_bps: u16
     by: Pubkey
 
 
@@ -334,12 +400,16 @@ class LeaseSettled(msgspec.Struct, frozen=True, gc=False):
     supplier_amount: u64
     supplier_fee: u64
     renter_fee: u64
+    # Price of time that the renter owes and nobody gets; part of `cluster_fees_after`, and not a fee.
+    burned: u64
     payout: Pubkey
     cluster_paid_after: u64
     cluster_fees_after: u64
     cluster_locked_after: u64
     # Bonds of lost disputes, paid on top of `supplier_amount`.
     bond_paid: u64
+    # Of `supplier_amount`, what went to co-stakers instead of the payout.
+    to_stakers: u64
     # What was paid went to the payout wallet's owed account.
     owed: bool
 
@@ -352,14 +422,43 @@ class LeaseStarted(msgspec.Struct, frozen=True, gc=False):
     cluster: Pubkey
     cluster_seq: u64
     accepted_by: Pubkey
+    # 1 = the cluster's head, 2 = a worker.
+    role: u8
     ends_at: i64
 
 
 class ModelChanged(msgspec.Struct, frozen=True, gc=False):
+    """Terms of a device model that are in force now."""
+
+    model: Pubkey
+    seq: u64
+    at: i64
+    pool: u8
+    # × 100
+    multiplier: u32
+    throughput: u64
+    reference_price: u64
+
+
+class ModelEnabled(msgspec.Struct, frozen=True, gc=False):
     model: Pubkey
     seq: u64
     at: i64
     enabled: bool
+
+
+class ModelProposed(msgspec.Struct, frozen=True, gc=False):
+    """New terms of a device model, to take effect at `effective_at`."""
+
+    model: Pubkey
+    seq: u64
+    at: i64
+    effective_at: i64
+    pool: u8
+    # × 100
+    multiplier: u32
+    throughput: u64
+    reference_price: u64
 
 
 class ModelRegistered(msgspec.Struct, frozen=True, gc=False):
@@ -373,6 +472,8 @@ class ModelRegistered(msgspec.Struct, frozen=True, gc=False):
     # × 100
     multiplier: u32
     throughput: u64
+    # Micro-dollars per processor-hour; 0 = not set.
+    reference_price: u64
 
 
 class NetworkInitialized(msgspec.Struct, frozen=True, gc=False):
@@ -392,7 +493,9 @@ class NetworkInitialized(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodeFlagsChanged(msgspec.Struct, frozen=True, gc=False):
-    """The owner paused, resumed or retired the node, or a broken promise paused it."""
+    """The owner paused, resumed or retired the node, it was not ready in time (absent), or said that it is there
+    again.
+    """
 
     node: Pubkey
     seq: u64
@@ -496,6 +599,28 @@ class PauseChanged(msgspec.Struct, frozen=True, gc=False):
     by: Pubkey
 
 
+class PayoutLocked(msgspec.Struct, frozen=True, gc=False):
+    """Income goes to `payout`, and only that address can end this before `until`."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    payout_before: Pubkey
+    payout: Pubkey
+    until_before: i64
+    until: i64
+
+
+class PayoutReleased(msgspec.Struct, frozen=True, gc=False):
+    """The owner may change the payout again."""
+
+    node: Pubkey
+    seq: u64
+    at: i64
+    payout: Pubkey
+    until_before: i64
+
+
 class PriceRefreshed(msgspec.Struct, frozen=True, gc=False):
     """Somebody showed the program a valid price; redemption at the last rate is closed for another day."""
 
@@ -519,6 +644,10 @@ class ProofAppended(msgspec.Struct, frozen=True, gc=False):
     root: bytes
     proof_head: bytes
     proof_count: u32
+    # Whether the interval counts as kept: served for at least half of its length.
+    kept: bool
+    # Seconds by which restarts of the chain have moved the lease's clock so far.
+    moved_secs: u32
     # Basis points that gaps have left to charge.
     pending_bps: u16
 
@@ -649,5 +778,7 @@ class UnbondRequested(msgspec.Struct, frozen=True, gc=False):
     ticket_shares: u128
     ticket_era: u32
     matures_at: i64
+    # The owner's also waits for the lease that runs, at the latest until then; unix seconds, 0 = for none.
+    lease_over_by: i64
     bonded_after: u64
     unbonding_after: u64

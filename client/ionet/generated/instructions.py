@@ -15,6 +15,7 @@ from ionet.generated.scalars import i64, u8, u16, u32, u64
 from ionet.generated.types import (
     DefendLeaseArgs,
     InitNetworkArgs,
+    ModelTerms,
     NodeTerms,
     OpenClusterArgs,
     Params,
@@ -90,6 +91,12 @@ class Instructions:
         }
         return self._build("append_proof", accounts, args, remaining)
 
+    def apply_model(self, *, model: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Puts a device model's new terms into effect. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"model": model}
+        args: dict[str, object] = {}
+        return self._build("apply_model", accounts, args, remaining)
+
     def apply_pending(self, *, caller: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
         """Puts what is due into effect. Anyone; a new authority only by itself."""
         accounts: dict[str, Pubkey | None] = {"caller": caller}
@@ -161,6 +168,21 @@ class Instructions:
         args: dict[str, object] = {}
         return self._build("cancel_lease", accounts, args, remaining)
 
+    def claim_income(
+        self,
+        *,
+        node: Pubkey,
+        position: Pubkey,
+        mint: Pubkey,
+        to: Pubkey,
+        owed: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Pays a co-staker their part of leases' income in one mint. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"node": node, "position": position, "mint": mint, "to": to, "owed": owed}
+        args: dict[str, object] = {}
+        return self._build("claim_income", accounts, args, remaining)
+
     def claim_owed(
         self, *, owner: Pubkey, mint: Pubkey, to: Pubkey | None = None, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
@@ -200,6 +222,7 @@ class Instructions:
         fee_vault: Pubkey | None = None,
         burn_vault: Pubkey | None = None,
         owed: Pubkey | None = None,
+        fees_owed: Pubkey | None = None,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
         """Returns the rest of the budget and closes the cluster. The renter; anyone once it has been idle."""
@@ -211,9 +234,24 @@ class Instructions:
             "fee_vault": fee_vault,
             "burn_vault": burn_vault,
             "owed": owed,
+            "fees_owed": fees_owed,
         }
         args: dict[str, object] = {}
         return self._build("close_cluster", accounts, args, remaining)
+
+    def close_income_vault(
+        self,
+        *,
+        node: Pubkey,
+        owner: Pubkey,
+        mint: Pubkey,
+        fees_owed: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Closes an income vault of a retired node to which nobody has a claim any more. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"node": node, "owner": owner, "mint": mint, "fees_owed": fees_owed}
+        args: dict[str, object] = {}
+        return self._build("close_income_vault", accounts, args, remaining)
 
     def close_lease(
         self, *, cluster: Pubkey, node: Pubkey, lease: Pubkey, renter: Pubkey, remaining: Sequence[AccountMeta] = ()
@@ -230,6 +268,27 @@ class Instructions:
         accounts: dict[str, Pubkey | None] = {"node": node, "owner": owner, "burn_vault": burn_vault}
         args: dict[str, object] = {}
         return self._build("close_stake_vault", accounts, args, remaining)
+
+    def collect_owed(
+        self,
+        *,
+        caller: Pubkey,
+        mint: Pubkey,
+        owed: Pubkey,
+        vault: Pubkey,
+        node: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Brings what a vault of the program could not receive into that vault, once it can. Anyone."""
+        accounts: dict[str, Pubkey | None] = {
+            "caller": caller,
+            "mint": mint,
+            "node": node,
+            "owed": owed,
+            "vault": vault,
+        }
+        args: dict[str, object] = {}
+        return self._build("collect_owed", accounts, args, remaining)
 
     def decide_case(
         self,
@@ -294,7 +353,7 @@ class Instructions:
     def end_lease(
         self, *, authority: Pubkey, cluster: Pubkey, node: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
-        """Ends a running lease early. Renter; anyone once the supplier has missed too much."""
+        """Ends a running lease early. Renter; anyone once an outage lasts too long."""
         accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "node": node, "lease": lease}
         args: dict[str, object] = {}
         return self._build("end_lease", accounts, args, remaining)
@@ -369,12 +428,27 @@ class Instructions:
         return self._build("init_vaults", accounts, args, remaining)
 
     def leave_lease(
-        self, *, owner: Pubkey, cluster: Pubkey, node: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
+        self, *, supplier: Pubkey, cluster: Pubkey, node: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
-        """Leaves a lease without a charge because no challenge came for two intervals. Node owner."""
-        accounts: dict[str, Pubkey | None] = {"owner": owner, "cluster": cluster, "node": node, "lease": lease}
+        """Leaves a lease without a charge because no challenge came for two intervals. Node owner or device key."""
+        accounts: dict[str, Pubkey | None] = {"supplier": supplier, "cluster": cluster, "node": node, "lease": lease}
         args: dict[str, object] = {}
         return self._build("leave_lease", accounts, args, remaining)
+
+    def lock_payout(
+        self,
+        *,
+        owner: Pubkey,
+        node: Pubkey,
+        beneficiary: Pubkey,
+        until: i64,
+        lease: Pubkey | None = None,
+        remaining: Sequence[AccountMeta] = (),
+    ) -> Instruction:
+        """Locks the node's payout to an address, or makes such a lock longer. Owner."""
+        accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node, "lease": lease}
+        args: dict[str, object] = {"beneficiary": beneficiary, "until": until}
+        return self._build("lock_payout", accounts, args, remaining)
 
     def mark_ready(
         self,
@@ -385,7 +459,7 @@ class Instructions:
         report_hash: bytes,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
-        """Says that the node runs and may be checked. Device key, before the deadline."""
+        """Says that the node is reserved and may be checked. Device key, before the deadline."""
         accounts: dict[str, Pubkey | None] = {"device_key": device_key, "node": node, "lease": lease}
         args: dict[str, object] = {"report_hash": report_hash}
         return self._build("mark_ready", accounts, args, remaining)
@@ -483,6 +557,14 @@ class Instructions:
         }
         return self._build("open_cluster", accounts, args, remaining)
 
+    def open_income_vault(
+        self, *, payer: Pubkey, node: Pubkey, mint: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Creates a node's income vault of one mint, without which no income in it is shared. Anyone."""
+        accounts: dict[str, Pubkey | None] = {"payer": payer, "node": node, "mint": mint}
+        args: dict[str, object] = {}
+        return self._build("open_income_vault", accounts, args, remaining)
+
     def open_owed(
         self, *, payer: Pubkey, mint: Pubkey, owner: Pubkey, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
@@ -499,10 +581,18 @@ class Instructions:
         args: dict[str, object] = {"paused": paused}
         return self._build("pause_node", accounts, args, remaining)
 
+    def propose_model(
+        self, *, authority: Pubkey, model: Pubkey, terms: ModelTerms, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Names a device model's new terms, which wait as long as stake takes to leave. Network authority."""
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "model": model}
+        args: dict[str, object] = {"terms": terms}
+        return self._build("propose_model", accounts, args, remaining)
+
     def propose_params(
         self, *, authority: Pubkey, params: Params, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
-        """Names new parameters, which take effect after the timelock and bind new leases only. Network authority."""
+        """Names new parameters, which take effect after their wait and bind new leases only. Network authority."""
         accounts: dict[str, Pubkey | None] = {"authority": authority}
         args: dict[str, object] = {"params": params}
         return self._build("propose_params", accounts, args, remaining)
@@ -587,13 +677,21 @@ class Instructions:
         pool: u8,
         multiplier: u32,
         throughput: u64,
+        reference_price: u64,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
         """Adds a device model. Network authority; once per code. `multiplier` is × 100."""
         accounts: dict[str, Pubkey | None] = {"authority": authority}
         args: dict[str, object] = {
             "code": code,
-            "args": RegisterModelArgs(name=name, kind=kind, pool=pool, multiplier=multiplier, throughput=throughput),
+            "args": RegisterModelArgs(
+                name=name,
+                kind=kind,
+                pool=pool,
+                multiplier=multiplier,
+                throughput=throughput,
+                reference_price=reference_price,
+            ),
         }
         return self._build("register_model", accounts, args, remaining)
 
@@ -612,6 +710,24 @@ class Instructions:
         accounts: dict[str, Pubkey | None] = {"owner": owner, "device_key": device_key, "io_mint": io_mint}
         args: dict[str, object] = {"model_code": model_code, "processors": processors, "terms": terms}
         return self._build("register_node", accounts, args, remaining)
+
+    def reject_ready(
+        self, *, authority: Pubkey, cluster: Pubkey, node: Pubkey, lease: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Refuses a node that says it is ready, and owes the price of the time since, which nobody gets. Renter or
+        session key.
+        """
+        accounts: dict[str, Pubkey | None] = {"authority": authority, "cluster": cluster, "node": node, "lease": lease}
+        args: dict[str, object] = {}
+        return self._build("reject_ready", accounts, args, remaining)
+
+    def release_payout(
+        self, *, beneficiary: Pubkey, node: Pubkey, remaining: Sequence[AccountMeta] = ()
+    ) -> Instruction:
+        """Ends the lock of a node's payout. Only the address that it is locked to."""
+        accounts: dict[str, Pubkey | None] = {"beneficiary": beneficiary, "node": node}
+        args: dict[str, object] = {}
+        return self._build("release_payout", accounts, args, remaining)
 
     def report_missed(
         self,
@@ -660,6 +776,12 @@ class Instructions:
         args: dict[str, object] = {}
         return self._build("retire_node", accounts, args, remaining)
 
+    def return_node(self, *, supplier: Pubkey, node: Pubkey, remaining: Sequence[AccountMeta] = ()) -> Instruction:
+        """Says that a node which was not ready in time is there again. Node owner or device key."""
+        accounts: dict[str, Pubkey | None] = {"supplier": supplier, "node": node}
+        args: dict[str, object] = {}
+        return self._build("return_node", accounts, args, remaining)
+
     def rotate_device_key(
         self, *, owner: Pubkey, new_device_key: Pubkey, node: Pubkey, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
@@ -669,17 +791,23 @@ class Instructions:
         return self._build("rotate_device_key", accounts, args, remaining)
 
     def set_co_stake_terms(
-        self, *, owner: Pubkey, node: Pubkey, share_bps: u16, remaining: Sequence[AccountMeta] = ()
+        self,
+        *,
+        owner: Pubkey,
+        node: Pubkey,
+        share_bps: u16,
+        income_share_bps: u16,
+        remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
-        """Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice."""
+        """Sets the parts of rewards and of income that co-stakers get. Owner; worse terms bind after the notice."""
         accounts: dict[str, Pubkey | None] = {"owner": owner, "node": node}
-        args: dict[str, object] = {"share_bps": share_bps}
+        args: dict[str, object] = {"share_bps": share_bps, "income_share_bps": income_share_bps}
         return self._build("set_co_stake_terms", accounts, args, remaining)
 
     def set_model(
         self, *, authority: Pubkey, model: Pubkey, enabled: bool, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
-        """Stops or allows new leases and extensions of a device model. Network authority."""
+        """Stops or allows new leases and extensions of a device model, at once. Network authority."""
         accounts: dict[str, Pubkey | None] = {"authority": authority, "model": model}
         args: dict[str, object] = {"enabled": enabled}
         return self._build("set_model", accounts, args, remaining)
@@ -712,15 +840,21 @@ class Instructions:
         lease: Pubkey,
         payout_account: Pubkey,
         owed: Pubkey | None = None,
+        income_vault: Pubkey | None = None,
+        income_owed: Pubkey | None = None,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
-        """Pays what is proven and past dispute; ends a lease whose time is over. Anyone."""
+        """Pays what is proven and past dispute, or was ready and not answered; ends a lease whose time is over.
+        Anyone.
+        """
         accounts: dict[str, Pubkey | None] = {
             "node": node,
             "cluster": cluster,
             "lease": lease,
             "payout_account": payout_account,
             "owed": owed,
+            "income_vault": income_vault,
+            "income_owed": income_owed,
         }
         args: dict[str, object] = {}
         return self._build("settle_lease", accounts, args, remaining)
@@ -732,10 +866,11 @@ class Instructions:
         node: Pubkey,
         amount: u64,
         from_account: Pubkey | None = None,
+        lease: Pubkey | None = None,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
         """Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards."""
-        accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "from": from_account}
+        accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "from": from_account, "lease": lease}
         args: dict[str, object] = {"amount": amount}
         return self._build("stake", accounts, args, remaining)
 

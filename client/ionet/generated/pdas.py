@@ -39,6 +39,11 @@ def fee_vault(program: Pubkey, mint: Pubkey) -> Pubkey:
     return _find(program, b"fees", bytes(mint))
 
 
+def vault(program: Pubkey, node: Pubkey, mint: Pubkey) -> Pubkey:
+    """Seeds: `income`, node, mint."""
+    return _find(program, b"income", bytes(node), bytes(mint))
+
+
 def io_mint(program: Pubkey) -> Pubkey:
     """Seeds: `io_mint`."""
     return _find(program, b"io_mint")

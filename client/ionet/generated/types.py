@@ -39,6 +39,19 @@ class InitNetworkArgs(msgspec.Struct, frozen=True, gc=False):
     feed_id: bytes
 
 
+class ModelTerms(msgspec.Struct, frozen=True, gc=False):
+    """What can change about a device model."""
+
+    # One of `DEVICE_POOL_…`.
+    pool: u8
+    # Earning multiplier × 100.
+    multiplier: u32
+    # Work units per second that compute proofs scale to; 0 = not set.
+    throughput: u64
+    # Micro-dollars per processor-hour; 0 = not set.
+    reference_price: u64
+
+
 class NodeTerms(msgspec.Struct, frozen=True, gc=False):
     """What the owner offers; changes bind new leases only."""
 
@@ -82,22 +95,30 @@ class Params(msgspec.Struct, frozen=True, gc=False):
     stake_per_processor: u64
     # Most IO a reporter of missed time can get for one report.
     reporter_cap: u64
+    # IOSD that can be minted in a window however small the supply is, base units.
+    mint_floor: u64
+    # IOSD that can be redeemed in a window however small the supply is, base units.
+    redeem_floor: u64
+    # IO that all cases together can take in a window, base units.
+    case_network_cap: u64
     # Length of a proof interval.
     interval_secs: u32
     # From booking until the node must be ready.
     ready_deadline_secs: u32
     # From ready until the renter must accept.
     accept_deadline_secs: u32
+    # Least time of readiness that a renter pays for who rejects it.
+    reject_floor_secs: u32
     # After an interval closed, how long its payment can be disputed.
     dispute_window_secs: u32
     # How long a dispute can be defended.
     defend_window_secs: u32
-    # What `end_lease` charges at least.
+    # Time at the start of a lease of which nothing is refunded.
     min_charge_secs: u32
-    # Missed time after which anyone may end the lease as the supplier's fault.
+    # Outage after which anyone may end the lease as the supplier's fault.
     fault_after_secs: u32
-    # Time of readiness that a renter pays for who never accepts.
-    hold_fee_secs: u32
+    # After a restart of the chain, how long (in slots) nobody is held to a deadline.
+    recovery_secs: u32
     # From `request_unbond` until the stake may leave.
     unbond_cooldown_secs: u32
     # Extra notice of a co-staker.
@@ -122,7 +143,9 @@ class Params(msgspec.Struct, frozen=True, gc=False):
     limiter_window_secs: u32
     # From an arbiter's case until it is decided for the staker.
     appeal_secs: u32
-    # Upper bound of one slot's length in milliseconds (see `Lease::outage_secs`).
+    # Window in which cases' caps count.
+    case_window_secs: u32
+    # Upper bound of one slot's length in milliseconds; meant to be at most 1.25 times the real one.
     slot_ms: u32
     # Parts of the required stake that the tiers take, cumulative within one outage.
     tier_bps: tuple[u16, ...]
@@ -130,6 +153,9 @@ class Params(msgspec.Struct, frozen=True, gc=False):
     quit_bps: u16
     # What the last of too many broken promises takes.
     promise_bps: u16
+    # Part of the metered time that may be missed or undefended before the renter can end the lease as the supplier's
+    # fault.
+    fault_bps: u16
     # Fee of the renter on what is paid.
     renter_fee_bps: u16
     # Fee of the supplier on what is paid.
@@ -152,7 +178,7 @@ class Params(msgspec.Struct, frozen=True, gc=False):
     mint_limit_bps: u16
     # Largest part of the supply that can be redeemed in a window.
     redeem_limit_bps: u16
-    # Largest part of a node's stake, and of the network's, that cases can take in 30 days.
+    # Largest part of a node's stake that cases can take in a window.
     case_cap_bps: u16
     # Intervals after its own end in which a proof is still accepted.
     grace_intervals: u8
@@ -162,14 +188,6 @@ class Params(msgspec.Struct, frozen=True, gc=False):
     promise_limit: u8
     # Co-stake as a part of the bonded pool, in percent, at most.
     co_stake_max_percent: u8
-    # Window in which cases' caps count.
-    case_window_secs: u32
-    # IOSD that can be minted in a window however small the supply is, base units.
-    mint_floor: u64
-    # IOSD that can be redeemed in a window however small the supply is, base units.
-    redeem_floor: u64
-    # IO that all cases together can take in a window, base units.
-    case_network_cap: u64
 
 
 PodU128: TypeAlias = u128
@@ -208,6 +226,8 @@ class RegisterModelArgs(msgspec.Struct, frozen=True, gc=False):
     multiplier: u32
     # Work units per second that compute proofs scale to; 0 = not set.
     throughput: u64
+    # Micro-dollars per processor-hour that prices and rewards are measured by; 0 = not set.
+    reference_price: u64
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):
@@ -215,6 +235,10 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
 
     # When it may leave, unix seconds.
     matures_at: i64
+    # The owner's: leases below this number must be over as well.
+    lease_number: u64
+    # The owner's: until when such a lease was booked at most, when the ticket was made; unix seconds, 0 = none ran.
+    lease_over_by: i64
     # Shares of the node's unbonding pool.
     shares: u128
     # Era of the unbonding pool in which the shares were made.

@@ -39,6 +39,11 @@ pub const MAX_DURATION: u32 = 366 * 24 * 3_600;
 pub const RING: usize = 16;
 /// Open unbonding tickets per position.
 pub const MAX_TICKETS: usize = 8;
+/// Currencies of clusters; a set of them is a byte.
+pub const CURRENCIES: usize = 3;
+/// Longest that a payout can be locked, in seconds (1,200 days).
+#[constant]
+pub const MAX_LOCK_SECS: u64 = 1_200 * 86_400;
 /// Steps of the slashing ladder.
 pub const TIERS: usize = 4;
 

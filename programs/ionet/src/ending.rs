@@ -29,6 +29,7 @@ pub fn end(
     let (lease_key, ends_at_before) = (*lease.address(), lease.ends_at);
     lease.end(end.ends_at, end.reason);
     lease.burn_last(end.unchallenged)?;
+    node.count_unsettled(lease)?;
     node.vacate(&lease_key, now, lease.maturity_delay())?;
     cluster.leave_head(&lease_key);
     cluster.last_activity_at = now;

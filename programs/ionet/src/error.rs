@@ -34,7 +34,7 @@ pub enum IonetError {
     WrongModel,
     #[msg("The device model is disabled.")]
     ModelDisabled,
-    #[msg("The model needs a name, a kind, a pool and a multiplier within bounds.")]
+    #[msg("The model needs a name (zeros after its end), a kind, a pool, a multiplier and a price within bounds.")]
     BadModel,
     #[msg("A node has between one and eight processors.")]
     BadProcessors,
@@ -172,7 +172,7 @@ pub enum IonetError {
     PriceStillFresh,
     #[msg("The backing of IOSD is below what the node insists on.")]
     CoverageTooLow,
-    #[msg("The owner shares no rewards with co-stakers, or slashes left too little in the pool to join it.")]
+    #[msg("The owner shares nothing with co-stakers, or slashes left too little in the pool to join it.")]
     NotOpenToCoStake,
     #[msg("Co-stake may not exceed its share of the bonded stake.")]
     CoStakeTooHigh,
@@ -238,4 +238,20 @@ pub enum IonetError {
     NodeAbsent,
     #[msg("The node is not marked as absent.")]
     NodeNotAbsent,
+    #[msg("An authority's transaction must not use a durable nonce.")]
+    DurableNonce,
+    #[msg("The payout is locked; only the address it is locked to may release it.")]
+    PayoutLocked,
+    #[msg("The payout is not locked to this address.")]
+    PayoutNotLocked,
+    #[msg("A payout can be locked for at most 1,200 days, and a lock only made longer.")]
+    BadLock,
+    #[msg("While the payout is locked, the price may not fall.")]
+    FloorLocked,
+    #[msg("The lease shares its income: pass the node's income vault.")]
+    IncomeVaultRequired,
+    #[msg("The account is not the node's income vault for this mint.")]
+    WrongIncomeVault,
+    #[msg("Income of a lease is not settled in full; settle it before a stranger joins its pool.")]
+    IncomeUnsettled,
 }

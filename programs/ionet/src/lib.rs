@@ -11,6 +11,7 @@ mod evidence;
 mod hash;
 mod instructions;
 mod math;
+mod nonce;
 mod oracle;
 mod payment;
 mod payout;
@@ -54,9 +55,19 @@ pub mod ionet {
         register_model::handler(ctx, code, args)
     }
 
-    /// Stops or allows new leases and extensions of a device model. Network authority.
+    /// Stops or allows new leases and extensions of a device model, at once. Network authority.
     pub fn set_model(ctx: &mut Context<SetModel>, enabled: bool) -> Result<()> {
         set_model::handler(ctx, enabled)
+    }
+
+    /// Names a device model's new terms, which wait as long as stake takes to leave. Network authority.
+    pub fn propose_model(ctx: &mut Context<ProposeModel>, terms: ModelTerms) -> Result<()> {
+        propose_model::handler(ctx, terms)
+    }
+
+    /// Puts a device model's new terms into effect. Anyone.
+    pub fn apply_model(ctx: &mut Context<ApplyModel>) -> Result<()> {
+        apply_model::handler(ctx)
     }
 
     /// Sets which entries are paused. Pauser or network authority. Exits cannot be paused.
@@ -64,7 +75,7 @@ pub mod ionet {
         set_pause::handler(ctx, bits)
     }
 
-    /// Names new parameters, which take effect after the timelock and bind new leases only. Network authority.
+    /// Names new parameters, which take effect after their wait and bind new leases only. Network authority.
     pub fn propose_params(ctx: &mut Context<Propose>, params: Params) -> Result<()> {
         propose_params::handler(ctx, params)
     }
@@ -106,6 +117,16 @@ pub mod ionet {
         pause_node::handler(ctx, paused)
     }
 
+    /// Locks the node's payout to an address, or makes such a lock longer. Owner.
+    pub fn lock_payout(ctx: &mut Context<LockPayout>, beneficiary: Address, until: i64) -> Result<()> {
+        lock_payout::handler(ctx, beneficiary, until)
+    }
+
+    /// Ends the lock of a node's payout. Only the address that it is locked to.
+    pub fn release_payout(ctx: &mut Context<ReleasePayout>) -> Result<()> {
+        release_payout::handler(ctx)
+    }
+
     /// Says that a node which was not ready in time is there again. Node owner or device key.
     pub fn return_node(ctx: &mut Context<ReturnNode>) -> Result<()> {
         return_node::handler(ctx)
@@ -138,9 +159,24 @@ pub mod ionet {
         push_unbond::handler(ctx)
     }
 
-    /// Sets the part of their rewards that co-stakers get. Owner; worse terms bind after the notice.
-    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16) -> Result<()> {
-        set_co_stake_terms::handler(ctx, share_bps)
+    /// Sets the parts of rewards and of income that co-stakers get. Owner; worse terms bind after the notice.
+    pub fn set_co_stake_terms(ctx: &mut Context<SetCoStakeTerms>, share_bps: u16, income_share_bps: u16) -> Result<()> {
+        set_co_stake_terms::handler(ctx, share_bps, income_share_bps)
+    }
+
+    /// Creates a node's income vault of one mint, without which no income in it is shared. Anyone.
+    pub fn open_income_vault(ctx: &mut Context<OpenIncomeVault>) -> Result<()> {
+        open_income_vault::handler(ctx)
+    }
+
+    /// Pays a co-staker their part of leases' income in one mint. Anyone.
+    pub fn claim_income(ctx: &mut Context<ClaimIncome>) -> Result<()> {
+        claim_income::handler(ctx)
+    }
+
+    /// Closes an income vault of a retired node to which nobody has a claim any more. Anyone.
+    pub fn close_income_vault(ctx: &mut Context<CloseIncomeVault>) -> Result<()> {
+        close_income_vault::handler(ctx)
     }
 
     /// Gives IO to a node's stakers as a reward. Anyone.
@@ -319,6 +355,11 @@ pub mod ionet {
     /// Creates the account that keeps what a wallet cannot receive, in one mint. Anyone.
     pub fn open_owed(ctx: &mut Context<OpenOwed>) -> Result<()> {
         open_owed::handler(ctx)
+    }
+
+    /// Brings what a vault of the program could not receive into that vault, once it can. Anyone.
+    pub fn collect_owed(ctx: &mut Context<CollectOwed>) -> Result<()> {
+        collect_owed::handler(ctx)
     }
 
     /// Pays out and closes a wallet's owed account. Its owner, to any account of the mint.

@@ -147,7 +147,7 @@ impl Price {
     }
 
     /// What this price by itself puts on one IO; None when a newer one was seen, which it never replaces.
-    pub fn to_remember(&self) -> Result<Option<Seen>> {
+    pub fn to_remember(self) -> Result<Option<Seen>> {
         if self.newer.is_some() {
             return Ok(None);
         }

@@ -35,6 +35,13 @@ impl Payment {
         math::add(math::sub(self.gross, self.supplier_fee)?, self.bond)
     }
 
+    /// What the bonded pool gets of it: the share of everything paid so far after fees, less what it got before.
+    pub fn to_share(&self, lease: &Lease) -> Result<u64> {
+        let earned = math::add(lease.paid, self.gross)?;
+        let net = math::sub(earned, math::add(lease.supplier_fee, self.supplier_fee)?)?;
+        math::sub(math::bps_floor(net, u64::from(lease.income_share_bps))?, lease.shared)
+    }
+
     /// Whether nothing is due.
     pub fn is_empty(&self) -> bool {
         self.gross == 0 && self.renter_fee == 0 && self.burned == 0 && self.bond == 0

@@ -1,5 +1,6 @@
 //! Where a payment goes: to the recipient's associated account, and where that is missing, given away or frozen, to
-//! their owed account, from which they claim it. So no recipient can block the end of a lease, a cluster or a stake.
+//! their owed account, from which they claim it. So no recipient can block the end of a lease, a cluster or a stake. The
+//! program's own vaults of fees and income are paid alike: the issuer of USDC can freeze any account.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::TokenAccount;
@@ -29,11 +30,47 @@ impl Recipient<'_> {
             token::transfer(from, self.to.cpi_handle_mut(), authority, amount, seeds);
             return Ok(false);
         }
-        let owed = self.owed.ok_or(IonetError::RecipientCannotReceive)?;
-        let (expected, _) =
-            Address::find_program_address(&[OWED_SEED, self.mint.as_ref(), self.owner.as_ref()], &crate::ID);
-        require!(*owed.address() == expected, IonetError::WrongOwedAccount);
-        token::transfer(from, owed.cpi_handle_mut(), authority, amount, seeds);
+        owe(&self.owner, &self.mint, self.owed, from, authority, amount, seeds)?;
         Ok(true)
     }
+}
+
+/// A vault of the program, whose address was checked, and the owed account of the account that signs for it.
+pub struct Vault<'a> {
+    /// The network or the node.
+    pub owner: Address,
+    pub mint: Address,
+    pub to: &'a mut Account<TokenAccount>,
+    /// Read only when the vault is frozen.
+    pub owed: Option<&'a mut Account<TokenAccount>>,
+}
+
+impl Vault<'_> {
+    /// As for a recipient.
+    #[inline(never)]
+    pub fn pay(self, from: CpiHandleMut, authority: CpiHandle, amount: u64, seeds: &[&[&[u8]]]) -> Result<bool> {
+        if amount == 0 || !self.to.is_frozen() {
+            token::transfer(from, self.to.cpi_handle_mut(), authority, amount, seeds);
+            return Ok(false);
+        }
+        owe(&self.owner, &self.mint, self.owed, from, authority, amount, seeds)?;
+        Ok(true)
+    }
+}
+
+#[inline(never)]
+fn owe(
+    owner: &Address,
+    mint: &Address,
+    owed: Option<&mut Account<TokenAccount>>,
+    from: CpiHandleMut,
+    authority: CpiHandle,
+    amount: u64,
+    seeds: &[&[&[u8]]],
+) -> Result<()> {
+    let owed = owed.ok_or(IonetError::RecipientCannotReceive)?;
+    let (expected, _) = Address::find_program_address(&[OWED_SEED, mint.as_ref(), owner.as_ref()], &crate::ID);
+    require!(*owed.address() == expected, IonetError::WrongOwedAccount);
+    token::transfer(from, owed.cpi_handle_mut(), authority, amount, seeds);
+    Ok(())
 }

@@ -8,6 +8,7 @@ use anchor_lang::prelude::Address;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 
+use crate::clock::Moment;
 use crate::constants::{BPS, MAX_PRICE, MAX_PROCESSORS, RING, SECS_PER_HOUR};
 use crate::math;
 use crate::state::{Booking, Cluster, Lease, Node, Params, Pool, LEASE_ROLE_HEAD, PROFILE_LOCAL, PROFILE_MAINNET};
@@ -166,15 +167,17 @@ fn lease(duration: u32) -> Lease {
         io_price: 0,
         required_stake: 0,
         duration,
-        role: LEASE_ROLE_HEAD,
         bump: 0,
-        now: 0,
-        slot: 0,
+        at: moment(0),
     };
     let mut lease = Lease::new(&booking, &node, &cluster, &Params::mainnet());
-    lease.started_at = 1;
-    lease.ends_at = 1 + i64::from(duration);
+    lease.start(LEASE_ROLE_HEAD, &moment(1)).unwrap();
     lease
+}
+
+/// A moment on a chain that has never halted: slots of the length that the parameters say.
+fn moment(now: i64) -> Moment {
+    Moment { now, slot: u64::try_from(now).unwrap() * 4, restart_slot: 0 }
 }
 
 /// What was served, interval by interval, without a ring.
@@ -221,7 +224,7 @@ proptest! {
             let now = 1 + i64::try_from(at).unwrap();
             let interval = u32::try_from(at / 600).unwrap().saturating_sub(back);
             let highest = plain.served.iter().rposition(|served| *served > 0);
-            let accepted = lease.write_proof(interval, secs, now).is_ok();
+            let accepted = lease.write_proof(interval, secs, &moment(now)).is_ok();
             let k = interval as usize;
             let start = u64::from(interval) * 600;
             let legal = k < plain.served.len()
@@ -235,7 +238,7 @@ proptest! {
                 plain.served[k] = u64::from(secs);
             }
             if fold {
-                lease.fold(now).unwrap();
+                lease.fold(&moment(now)).unwrap();
                 let mature = plain.past(at, 600 + 3_600);
                 prop_assert_eq!(lease.ring_base as usize, mature);
                 prop_assert_eq!(lease.matured_secs, plain.served[..mature].iter().sum::<u64>());
@@ -246,7 +249,7 @@ proptest! {
             prop_assert!((lease.ring_next.saturating_sub(lease.ring_base) as usize) <= RING);
         }
         let end = u64::from(duration) + 600 + 3_600;
-        lease.fold(1 + i64::try_from(at.max(end)).unwrap()).unwrap();
+        lease.fold(&moment(1 + i64::try_from(at.max(end)).unwrap())).unwrap();
         prop_assert_eq!(lease.matured_secs + lease.missed_secs, u64::from(duration));
         prop_assert_eq!(lease.matured_secs, plain.served.iter().sum::<u64>());
     }

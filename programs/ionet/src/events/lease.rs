@@ -108,6 +108,8 @@ pub struct LeaseSettled {
     pub cluster_locked_after: u64,
     /// Bonds of lost disputes, paid on top of `supplier_amount`.
     pub bond_paid: u64,
+    /// Of `supplier_amount`, what went to co-stakers instead of the payout.
+    pub to_stakers: u64,
     /// What was paid went to the payout wallet's owed account.
     pub owed: bool,
 }

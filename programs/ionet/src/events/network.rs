@@ -41,6 +41,8 @@ pub struct ModelRegistered {
     /// × 100
     pub multiplier: u32,
     pub throughput: u64,
+    /// Micro-dollars per processor-hour; 0 = not set.
+    pub reference_price: u64,
 }
 
 /// New parameters, to take effect at `effective_at`.
@@ -84,9 +86,36 @@ pub struct RoleChanged {
 }
 
 #[event]
-pub struct ModelChanged {
+pub struct ModelEnabled {
     pub model: Address,
     pub seq: u64,
     pub at: i64,
     pub enabled: bool,
+}
+
+/// New terms of a device model, to take effect at `effective_at`.
+#[event]
+pub struct ModelProposed {
+    pub model: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub effective_at: i64,
+    pub pool: u8,
+    /// × 100
+    pub multiplier: u32,
+    pub throughput: u64,
+    pub reference_price: u64,
+}
+
+/// Terms of a device model that are in force now.
+#[event]
+pub struct ModelChanged {
+    pub model: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub pool: u8,
+    /// × 100
+    pub multiplier: u32,
+    pub throughput: u64,
+    pub reference_price: u64,
 }

@@ -60,6 +60,28 @@ pub struct NodeFlagsChanged {
     pub after: u8,
 }
 
+/// Income goes to `payout`, and only that address can end this before `until`.
+#[event]
+pub struct PayoutLocked {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub payout_before: Address,
+    pub payout: Address,
+    pub until_before: i64,
+    pub until: i64,
+}
+
+/// The owner may change the payout again.
+#[event]
+pub struct PayoutReleased {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub payout: Address,
+    pub until_before: i64,
+}
+
 #[event]
 pub struct NodeSlashed {
     pub node: Address,

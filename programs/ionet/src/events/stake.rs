@@ -61,7 +61,10 @@ pub struct CoStakeTermsChanged {
     pub at: i64,
     pub share_before: u16,
     pub share: u16,
+    pub income_share_before: u16,
+    pub income_share: u16,
     pub pending_share: u16,
+    pub pending_income_share: u16,
     /// 0 = nothing pending.
     pub pending_at: i64,
 }
@@ -102,6 +105,57 @@ pub struct RewardsClaimed {
     pub owed: bool,
     pub owner_rewards_after: u64,
     pub co_rewards_after: u64,
+}
+
+/// Stakers share in income of this mint from now on, if the owner's terms say so.
+#[event]
+pub struct IncomeVaultOpened {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub mint: Address,
+    pub vault: Address,
+}
+
+/// A settlement handed a part of a lease's income to the bonded pool.
+#[event]
+pub struct IncomeShared {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub lease: Address,
+    pub mint: Address,
+    /// Handed over now; the owner's part of it stayed with the payout.
+    pub amount: u64,
+    pub to_co_stakers: u64,
+    /// The vault could not receive it: it waits in the node's owed account.
+    pub owed: bool,
+    pub co_income_after: u64,
+    pub income_per_share: u128,
+}
+
+#[event]
+pub struct IncomeClaimed {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub position: Address,
+    pub staker: Address,
+    pub mint: Address,
+    pub amount: u64,
+    pub owed: bool,
+    pub co_income_after: u64,
+}
+
+/// A retired node's income vault was emptied and closed.
+#[event]
+pub struct IncomeVaultClosed {
+    pub node: Address,
+    pub seq: u64,
+    pub at: i64,
+    pub mint: Address,
+    /// Tokens beyond the books; they went to the fee vault.
+    pub surplus: u64,
 }
 
 /// A retired node's vault was emptied and closed.

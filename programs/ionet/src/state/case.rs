@@ -1,5 +1,6 @@
 use anchor_lang::prelude::*;
 
+use super::Params;
 use crate::math;
 
 #[constant]
@@ -40,13 +41,21 @@ pub struct Case {
     pub decide_from: i64,
     /// From then on nobody can decide against the stakers any more and anyone may dismiss the case.
     pub decide_by: i64,
+    /// From here to `cap_bps`: copies of the parameters when the case was opened. IO that all cases can take in a window.
+    pub network_cap: u64,
+    /// How long the owner has to answer, and the arbiter to decide.
+    pub appeal_secs: u32,
+    /// Window in which the caps count.
+    pub window_secs: u32,
+    /// Part of the node's stake that cases can take in a window.
+    pub cap_bps: u16,
     /// One of `CASE_REASON_…`.
     pub reason: u8,
     /// Of this account's address.
     pub bump: u8,
     /// `Case::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 5],
+    pub _padding: [u8; 3],
 }
 
 impl Case {
@@ -54,7 +63,8 @@ impl Case {
     pub const VERSION: u8 = 1;
 
     /// An open case that the owner has `appeal_secs` to answer and the arbiter as long again to decide.
-    pub fn new(accusation: &Accusation, number: u64, appeal_secs: u32, bump: u8, now: i64) -> Result<Self> {
+    pub fn new(accusation: &Accusation, number: u64, params: &Params, bump: u8, now: i64) -> Result<Self> {
+        let appeal_secs = params.appeal_secs;
         let decide_from = math::add_time(now, u64::from(appeal_secs))?;
         Ok(Self {
             node: accusation.node,
@@ -65,10 +75,14 @@ impl Case {
             opened_at: now,
             decide_from,
             decide_by: math::add_time(decide_from, u64::from(appeal_secs))?,
+            network_cap: params.case_network_cap,
+            appeal_secs,
+            window_secs: params.case_window_secs,
+            cap_bps: params.case_cap_bps,
             reason: accusation.reason,
             bump,
             version: Self::VERSION,
-            _padding: [0; 5],
+            _padding: [0; 3],
         })
     }
 }

@@ -140,6 +140,8 @@ pub struct Lease {
     pub renter_fee: u64,
     /// Price of time that the renter owes and nobody gets, so far; part of the cluster's fees.
     pub burned: u64,
+    /// Of what the supplier was paid after fees, handed to the bonded pool so far.
+    pub shared: u64,
     /// At stake in the open dispute: the supplier's if it is lost.
     pub dispute_bond: u64,
     /// Bonds of lost disputes that the supplier has yet to get; paid by the next settlement.
@@ -185,6 +187,8 @@ pub struct Lease {
     pub rest_secs: u32,
     /// Seconds by which restarts of the chain have moved the lease's clock.
     pub moved_secs: u32,
+    /// Laid out, unused: the interval with which a lease that was given notice ends.
+    pub notice_interval: u32,
     /// Proofs in the chain.
     pub proof_count: u32,
     /// Booked seconds.
@@ -221,9 +225,15 @@ pub struct Lease {
     pub pending_bps: u16,
     /// Charged so far, all in all.
     pub taken_bps: u16,
+    /// Part of the income that is handed to the bonded pool.
+    pub income_share_bps: u16,
+    /// Laid out, unused: part of the price at which it was booked as interruptible; 0 = it was not.
+    pub interruptible_bps: u16,
     pub grace_intervals: u8,
     pub tier1_intervals: u8,
     pub promise_limit: u8,
+    /// 1 = counted in `Node::unsettled`.
+    pub unsettled: u8,
     /// The node's processors, all of which are leased.
     pub processors: u8,
     /// One of `CURRENCY_…`.
@@ -238,6 +248,7 @@ pub struct Lease {
     pub bump: u8,
     /// `Lease::VERSION`.
     pub version: u8,
+    pub _padding: [u8; 7],
 }
 
 impl Lease {
@@ -281,6 +292,7 @@ impl Lease {
             renter_share_bps: params.renter_share_bps,
             reporter_bps: params.reporter_bps,
             dispute_bond_bps: params.dispute_bond_bps,
+            income_share_bps: node.income_share_of(cluster.currency),
             grace_intervals: params.grace_intervals,
             tier1_intervals: params.tier1_intervals,
             promise_limit: params.promise_limit,

@@ -17,7 +17,7 @@ pub use {
     cluster::{renter::*, *},
     iosd::*,
     lease::{ring::*, *},
-    network::{device_model::*, params::*, *},
+    network::{device_model::*, params::bounds::*, params::*, *},
     node::*,
-    stake::{pool::*, position::*},
+    stake::{income::*, pool::*, position::*},
 };

@@ -64,6 +64,8 @@ pub struct Network {
     pub pauser: Address,
     /// May open cases.
     pub arbiter: Address,
+    /// Program's address that may mint rewards; zero = none yet.
+    pub rewards: Address,
     pub io_mint: Address,
     pub iosd_mint: Address,
     pub usdc_mint: Address,
@@ -91,15 +93,16 @@ pub struct Network {
     pub params: Params,
     /// Proposed; see `pending_effective_at`.
     pub pending: Params,
-    /// One of `PROFILE_…`.
-    pub profile: u8,
+    /// How many authorities there were before; what an earlier one proposed for a device model binds no more.
+    pub authority_number: u32,
     /// Which role is to change (`NETWORK_ROLE_…`); 0 = none.
     pub pending_role: u8,
+    /// One of `PROFILE_…`.
+    pub profile: u8,
     /// Of this account's address.
     pub bump: u8,
     /// `Network::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 4],
 }
 
 impl Network {
@@ -117,6 +120,7 @@ impl Network {
             pending_authority: Address::default(),
             pauser: args.pauser,
             arbiter: args.arbiter,
+            rewards: Address::default(),
             io_mint: mints.io,
             iosd_mint: mints.iosd,
             usdc_mint: mints.usdc,
@@ -132,11 +136,11 @@ impl Network {
             case_window_amount: 0,
             params: Params::of_profile(args.profile)?,
             pending: Params::zeroed(),
-            profile: args.profile,
+            authority_number: 0,
             pending_role: 0,
+            profile: args.profile,
             bump,
             version: Self::VERSION,
-            _padding: [0; 4],
         })
     }
 
@@ -161,9 +165,24 @@ impl Network {
         Ok(())
     }
 
-    /// When a change that is proposed `now` takes effect.
-    pub fn effective_at(&self, now: i64) -> Result<i64> {
-        math::add_time(now, u64::from(self.params.timelock_secs))
+    /// When a new holder of `role` who is proposed `now` may take it: the feed touches redemption.
+    pub fn role_effective_at(&self, role: u8, now: i64) -> Result<i64> {
+        let params = &self.params;
+        let wait = if role == NETWORK_ROLE_FEED { params.leave_secs() } else { params.timelock_secs };
+        math::add_time(now, u64::from(wait))
+    }
+
+    /// Hands the network over: whatever the authority before it had proposed is forgotten.
+    pub fn hand_over(&mut self) -> Result<()> {
+        self.authority = self.pending_authority;
+        self.pending_authority = Address::default();
+        self.pending_value = [0; 32];
+        self.pending_role = 0;
+        self.pending_role_at = 0;
+        self.pending = Params::zeroed();
+        self.pending_effective_at = 0;
+        self.authority_number = self.authority_number.checked_add(1).ok_or(IonetError::Overflow)?;
+        Ok(())
     }
 
     pub fn next_seq(&mut self) -> Result<u64> {

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 
 use super::{DeviceModel, Params, Pool, Ticket, CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
-use crate::constants::{MAX_DURATION, MAX_PRICE};
+use crate::constants::{CURRENCIES, MAX_DURATION, MAX_LOCK_SECS, MAX_PRICE};
 use crate::error::IonetError;
 use crate::math;
 
@@ -132,6 +132,26 @@ pub struct Node {
     pub pending_co_share_at: i64,
     /// Number of events of this account so far.
     pub seq: u64,
+    /// Until when the payout is locked to its address, unix seconds; 0 = it is not.
+    pub payout_locked_until: i64,
+    /// Income per bonded share of co-stakers since registration, scaled by 2^64; IOSD, USDC, IO.
+    pub income_per_share: [PodU128; CURRENCIES],
+    /// Income in the vaults that co-stakers have not claimed yet, all together.
+    pub co_income: [u64; CURRENCIES],
+    /// Of `co_income`, what positions have settled and not claimed.
+    pub co_income_settled: [u64; CURRENCIES],
+    /// From here to `offer_since` laid out for prices that move, unused: lowest price the owner allows.
+    pub floor: u64,
+    /// Highest price the owner allows; 0 = the price is fixed.
+    pub ceiling: u64,
+    /// The price before its last change.
+    pub price_before: u64,
+    /// When the price last changed, unix seconds.
+    pub priced_at: i64,
+    /// Last change of bounds or terms, or end of a pause, unix seconds.
+    pub offer_since: i64,
+    /// Ended leases whose income co-stakers share in and that are not settled in full.
+    pub unsettled: u32,
     /// Raised by every change of the terms; bookings name the one they read.
     pub terms_seq: u32,
     /// Shortest lease, seconds.
@@ -148,10 +168,18 @@ pub struct Node {
     pub co_share_bps: u16,
     /// Its successor.
     pub pending_co_share_bps: u16,
+    /// Part of leases' income that is handed to the bonded pool; copied into a lease at booking.
+    pub income_share_bps: u16,
+    /// Its successor.
+    pub pending_income_share_bps: u16,
+    /// Laid out, unused: part of the price at which interruptible leases are booked; 0 = none are.
+    pub interruptible_bps: u16,
     /// Code of the device model.
     pub model: u16,
     /// ISO 3166-1 numeric.
     pub country: u16,
+    /// Of the income vaults' addresses; 0 = not opened.
+    pub income_vault_bumps: [u8; CURRENCIES],
     pub processors: u8,
     pub region: u8,
     /// Connectivity 1–4 as the device measured itself; 0 = unknown.
@@ -168,12 +196,14 @@ pub struct Node {
     pub stake_vault_bump: u8,
     /// `Node::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 7],
+    pub _padding: [u8; 2],
 }
 
 impl Node {
     pub const SEED: &'static [u8] = b"node";
     pub const STAKE_SEED: &'static [u8] = b"stake";
+    /// Income vault of a node and a mint.
+    pub const INCOME_SEED: &'static [u8] = b"income";
     pub const VERSION: u8 = 1;
 
     /// A machine without stake on the owner's terms.
@@ -185,60 +215,31 @@ impl Node {
             device_key: machine.device_key,
             payout: terms.payout,
             fee_payer: terms.fee_payer,
-            current_lease: Address::default(),
             price: terms.price,
-            next_lease_number: 0,
-            busy_until: 0,
-            earlier_over_at: 0,
-            bonded: Pool::zeroed(),
-            unbonding: Pool::zeroed(),
-            owner_bonded_shares: 0u128.into(),
-            owner_unbonding_shares: 0u128.into(),
-            reward_per_share: 0u128.into(),
-            owner_rewards: 0,
-            co_rewards: 0,
-            co_settled: 0,
-            refill: 0,
-            leases_closed: 0,
-            served_secs: 0,
-            missed_secs: 0,
-            earned: 0,
-            earned_io: 0,
-            slashed: 0,
             registered_at: now,
-            promise_window_start: 0,
-            next_case: 0,
-            case_window_start: 0,
-            case_window_amount: 0,
-            no_case_before: 0,
-            pending_co_share_at: 0,
-            seq: 0,
             terms_seq: 1,
             min_duration: terms.min_duration,
             max_duration: terms.max_duration,
             min_coverage_bps: terms.min_coverage_bps,
-            bandwidth_down: 0,
-            bandwidth_up: 0,
-            co_share_bps: 0,
-            pending_co_share_bps: 0,
             model: machine.model,
             country: terms.country,
             processors: machine.processors,
             region: terms.region,
-            tier: 0,
             currencies: terms.currencies,
-            flags: 0,
-            promises_broken: 0,
             bump: bumps.0,
             stake_vault_bump: bumps.1,
             version: Self::VERSION,
-            _padding: [0; 7],
+            ..Self::zeroed()
         }
     }
 
     #[inline(never)]
-    pub fn set_terms(&mut self, terms: &NodeTerms) -> Result<()> {
+    pub fn set_terms(&mut self, terms: &NodeTerms, now: i64) -> Result<()> {
         terms.validate()?;
+        if self.is_locked(now) {
+            require!(terms.payout == self.payout, IonetError::PayoutLocked);
+            require!(terms.price >= self.lowest_price(), IonetError::FloorLocked);
+        }
         self.price = terms.price;
         self.min_coverage_bps = terms.min_coverage_bps;
         self.min_duration = terms.min_duration;
@@ -249,6 +250,30 @@ impl Node {
         self.currencies = terms.currencies;
         self.region = terms.region;
         self.terms_seq = self.terms_seq.checked_add(1).ok_or(IonetError::Overflow)?;
+        Ok(())
+    }
+
+    pub fn is_locked(&self, now: i64) -> bool {
+        now < self.payout_locked_until
+    }
+
+    /// The least that a booking can cost: the owner's floor, or the price where it is fixed.
+    pub fn lowest_price(&self) -> u64 {
+        if self.ceiling == 0 {
+            self.price
+        } else {
+            self.floor
+        }
+    }
+
+    /// Locks the payout to `beneficiary`, or makes such a lock longer.
+    pub fn lock_payout(&mut self, beneficiary: Address, until: i64, now: i64) -> Result<()> {
+        require!(beneficiary != Address::default(), IonetError::BadPayout);
+        let longest = math::add_time(now, MAX_LOCK_SECS)?;
+        require!(until > now.max(self.payout_locked_until) && until <= longest, IonetError::BadLock);
+        require!(!self.is_locked(now) || beneficiary == self.payout, IonetError::PayoutLocked);
+        self.payout = beneficiary;
+        self.payout_locked_until = until;
         Ok(())
     }
 

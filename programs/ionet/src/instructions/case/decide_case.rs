@@ -45,13 +45,13 @@ pub fn handler(ctx: &mut Context<DecideCase>, bps: u16, blocked: bool) -> Result
     let (node, case) = (&mut accounts.node, &accounts.case);
     let amount = math::bps_floor(node.stake()?, u64::from(bps))?;
     if amount > 0 {
-        count(&mut accounts.network, node, amount, now)?;
+        count(&mut accounts.network, node, case, amount, now)?;
     }
     let slash = slashing::take_amount(node, amount)?;
     let flags_before = node.flags;
     let block = if blocked { NODE_FLAG_BLOCKED } else { 0 };
     node.flags = flags_before & !(NODE_FLAG_FROZEN | NODE_FLAG_BLOCKED) | block;
-    node.no_case_before = math::add_time(now, u64::from(accounts.network.params.appeal_secs))?;
+    node.no_case_before = math::add_time(now, u64::from(case.appeal_secs))?;
     let decided = CaseDecided {
         node: *node.address(),
         seq: node.next_seq()?,
@@ -98,12 +98,13 @@ fn check_decidable(accounts: &DecideCase, bps: u16, blocked: bool, now: i64) -> 
     Ok(())
 }
 
-/// Counts `amount` against the node's cap, a part of its stake before this window's takings, and the network's.
-fn count(network: &mut Network, node: &mut Node, amount: u64, now: i64) -> Result<()> {
-    let window = network.params.case_window_secs;
+/// Counts `amount` against the caps in force when the case was opened: the node's, a part of its stake before this
+/// window's takings, and the network's.
+fn count(network: &mut Network, node: &mut Node, case: &Case, amount: u64, now: i64) -> Result<()> {
+    let window = case.window_secs;
     let taken = in_window(node.case_window_start, node.case_window_amount, window, now);
     let of_node = math::add(taken, amount)?;
-    let node_cap = math::bps_floor(math::add(node.stake()?, taken)?, u64::from(network.params.case_cap_bps))?;
+    let node_cap = math::bps_floor(math::add(node.stake()?, taken)?, u64::from(case.cap_bps))?;
     require!(of_node <= node_cap, IonetError::CaseCapReached);
     if taken == 0 {
         node.case_window_start = now;
@@ -112,7 +113,7 @@ fn count(network: &mut Network, node: &mut Node, amount: u64, now: i64) -> Resul
 
     let taken = in_window(network.case_window_start, network.case_window_amount, window, now);
     let of_network = math::add(taken, amount)?;
-    require!(of_network <= network.params.case_network_cap, IonetError::CaseCapReached);
+    require!(of_network <= case.network_cap, IonetError::CaseCapReached);
     if taken == 0 {
         network.case_window_start = now;
     }

@@ -37,7 +37,6 @@ pub fn handler(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32])
     require!((CASE_REASON_FALSE_HARDWARE..=CASE_REASON_OTHER).contains(&reason), IonetError::UnknownReason);
     require!(evidence_hash != [0; 32], IonetError::ZeroHash);
     let now = clock::now()?;
-    let appeal_secs = ctx.accounts.network.params.appeal_secs;
     let arbiter = *ctx.accounts.arbiter.address();
     let bump = ctx.bumps.case;
     let node = &mut ctx.accounts.node;
@@ -52,7 +51,7 @@ pub fn handler(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32])
 
     let case = &mut ctx.accounts.case;
     let accusation = Accusation { node: *node.address(), arbiter, reason, evidence_hash };
-    ***case = Case::new(&accusation, number, appeal_secs, bump, now)?;
+    ***case = Case::new(&accusation, number, &ctx.accounts.network.params, bump, now)?;
     let opened = CaseOpened {
         node: case.node,
         seq: node.next_seq()?,

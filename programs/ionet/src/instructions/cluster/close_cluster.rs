@@ -3,7 +3,7 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::error::IonetError;
 use crate::events::ClusterClosed;
-use crate::payout::Recipient;
+use crate::payout::{Recipient, Vault};
 use crate::state::{Cluster, Network, Renter, CURRENCY_USDC};
 use crate::{clock, emit_event, math, token};
 
@@ -39,6 +39,9 @@ pub struct CloseCluster {
     /// The payer's owed account; only when their associated account cannot receive.
     #[account(mut)]
     pub owed: Option<Box<Account<TokenAccount>>>,
+    /// The network's owed account; only when its fee vault is frozen.
+    #[account(mut)]
+    pub fees_owed: Option<Box<Account<TokenAccount>>>,
 }
 
 /// Returns the rest of the budget to the payer, moves the fees out, closes escrow and cluster. The renter at any time;
@@ -95,10 +98,15 @@ fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn:
         owed: accounts.owed.as_deref_mut(),
     };
     let owed = payer.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), refund, seeds)?;
-    for (target, amount) in [(&mut accounts.fee_vault, to_fees), (&mut accounts.burn_vault, to_burn)] {
-        let (escrow, to) = (accounts.escrow.cpi_handle_mut(), target.cpi_handle_mut());
-        token::transfer(escrow, to, accounts.cluster.cpi_handle(), amount, seeds);
-    }
+    let fees = Vault {
+        owner: *accounts.network.address(),
+        mint: cluster.mint,
+        to: &mut accounts.fee_vault,
+        owed: accounts.fees_owed.as_deref_mut(),
+    };
+    fees.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_fees, seeds)?;
+    let (escrow, to) = (accounts.escrow.cpi_handle_mut(), accounts.burn_vault.cpi_handle_mut());
+    token::transfer(escrow, to, accounts.cluster.cpi_handle(), to_burn, seeds);
     let (escrow, to) = (accounts.escrow.cpi_handle_mut(), accounts.renter.cpi_handle_mut());
     token::close(escrow, to, accounts.cluster.cpi_handle(), seeds);
     Ok(owed)

@@ -56,8 +56,8 @@ pub fn handler(ctx: &mut Context<AddLease>, duration: u32, max_price: u64, terms
     let (node, cluster, lease) = (&mut ctx.accounts.node, &mut ctx.accounts.cluster, &mut ctx.accounts.lease);
     let (node_key, cluster_key) = (*node.address(), *cluster.address());
     let bump = ctx.bumps.lease;
-    let booking =
-        Booking { node: node_key, cluster: cluster_key, price, io_price, required_stake, duration, bump, at };
+    let booking = Booking { node: node_key, cluster: cluster_key, price, io_price, required_stake, duration, bump, at };
+    node.co_share(now);
     ***lease = Lease::new(&booking, node, cluster, &ctx.accounts.network.params);
     let (cost, fee) = lease.cost(u64::from(duration))?;
     lease.locked = math::add(cost, fee)?;

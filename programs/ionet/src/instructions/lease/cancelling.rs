@@ -3,8 +3,8 @@
 use anchor_lang::prelude::*;
 
 use crate::events::LeaseCancelled;
-use crate::state::{Cluster, Lease, Node};
 use crate::math;
+use crate::state::{Cluster, Lease, Node};
 
 /// Why a lease that never started ends, and what is owed for it.
 pub struct Cancellation {
@@ -29,6 +29,9 @@ pub fn cancel(
 ) -> Result<LeaseCancelled> {
     let lease_key = *lease.address();
     lease.cancel(end.reason);
+    if end.unanswered_secs > 0 {
+        node.count_unsettled(lease)?;
+    }
     lease.unanswered_secs = end.unanswered_secs;
     lease.burned_secs = end.burned_secs;
     let (price, fee) = lease.cost(u64::from(end.unanswered_secs))?;

@@ -36,6 +36,7 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
     let (node_key, cluster_key) = (*ctx.accounts.node.address(), *ctx.accounts.cluster.address());
     let (lease, cluster, node) = (&mut ctx.accounts.lease, &mut ctx.accounts.cluster, &mut ctx.accounts.node);
     check_final(lease, &at)?;
+    node.count_settled(lease)?;
     let released = lease.locked;
     cluster.unlock(released)?;
     cluster.leases_open = cluster.leases_open.checked_sub(1).ok_or(IonetError::Overflow)?;

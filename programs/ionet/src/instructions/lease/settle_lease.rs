@@ -3,10 +3,10 @@ use anchor_spl::token::{Token, TokenAccount};
 
 use crate::ending::{self, End};
 use crate::error::IonetError;
-use crate::events::{LeaseEnded, LeaseSettled};
-use crate::payout::Recipient;
+use crate::events::{IncomeShared, LeaseEnded, LeaseSettled};
 use crate::payment::Payment;
-use crate::state::{Cluster, Lease, Node, END_REASON_EXPIRED, LEASE_STATUS_ACTIVE};
+use crate::payout::{Recipient, Vault};
+use crate::state::{place_of, Cluster, Lease, Node, END_REASON_EXPIRED, LEASE_STATUS_ACTIVE};
 use crate::{clock, emit_event, math};
 
 #[event_cpi]
@@ -36,6 +36,12 @@ pub struct SettleLease {
     /// The payout wallet's owed account, where the associated one cannot receive.
     #[account(mut)]
     pub owed: Option<Box<Account<TokenAccount>>>,
+    /// The node's income vault of this mint; only for a lease whose income is shared.
+    #[account(mut)]
+    pub income_vault: Option<Box<Account<TokenAccount>>>,
+    /// The node's owed account; only when its income vault is frozen.
+    #[account(mut)]
+    pub income_owed: Option<Box<Account<TokenAccount>>>,
 }
 
 /// Pays what is owed: proven and no longer disputable, or a readiness that nobody answered. Ends a dispute that nobody defended in time, and a lease whose
@@ -55,7 +61,7 @@ pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
     if lease.has_run() {
         lease.fold(&at)?;
     }
-    let settled = settle(&mut ctx.accounts, now, node_key, cluster_key)?;
+    let (settled, shared) = settle(&mut ctx.accounts, now, node_key, cluster_key)?;
     if let Some(event) = ended {
         emit_event!(ctx, event);
     }
@@ -65,12 +71,30 @@ pub fn handler(ctx: &mut Context<SettleLease>) -> Result<()> {
     if let Some(event) = settled {
         emit_event!(ctx, event);
     }
+    if let Some(event) = shared {
+        emit_event!(ctx, event);
+    }
     Ok(())
 }
 
-/// Books what is due and sends it to the supplier.
-fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Address) -> Result<Option<LeaseSettled>> {
+/// Books what is due and sends it to the supplier, after the stakers' share. A frozen escrow pays nobody: then nothing
+/// is booked, but the end of the lease is.
+fn settle(
+    accounts: &mut SettleLease,
+    now: i64,
+    node: Address,
+    cluster_key: Address,
+) -> Result<(Option<LeaseSettled>, Option<IncomeShared>)> {
     let due = Payment::due(&accounts.lease)?;
+    if accounts.escrow.is_frozen() {
+        return Ok((None, None));
+    }
+    if due.is_empty() {
+        forget_settled(accounts)?;
+        return Ok((None, None));
+    }
+    let shared = if accounts.lease.income_share_bps > 0 { share(accounts, &due, now)? } else { None };
+    let to_stakers = shared.as_ref().map_or(0, |event| event.to_co_stakers);
     let (payout, cluster) = (accounts.node.payout, &mut accounts.cluster);
     let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
     let recipient = Recipient {
@@ -80,14 +104,12 @@ fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Addr
         owed: accounts.owed.as_deref_mut(),
     };
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
-    let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), due.net()?, seeds)?;
-    if due.is_empty() {
-        return Ok(None);
-    }
+    let to_payout = math::sub(due.net()?, to_stakers)?;
+    let owed = recipient.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_payout, seeds)?;
     let lease = &mut accounts.lease;
     let paid_before = lease.paid;
     due.book(lease, cluster)?;
-    Ok(Some(LeaseSettled {
+    let settled = LeaseSettled {
         lease: *lease.address(),
         seq: lease.next_seq()?,
         at: now,
@@ -107,8 +129,57 @@ fn settle(accounts: &mut SettleLease, now: i64, node: Address, cluster_key: Addr
         cluster_fees_after: cluster.fees,
         cluster_locked_after: cluster.locked,
         bond_paid: due.bond,
+        to_stakers,
         owed,
+    };
+    forget_settled(accounts)?;
+    Ok((Some(settled), shared))
+}
+
+/// Hands the stakers' share of this payment to the bonded pool: the co-stakers' part goes to their vault, the owner's
+/// stays with the payout.
+#[inline(never)]
+fn share(accounts: &mut SettleLease, due: &Payment, now: i64) -> Result<Option<IncomeShared>> {
+    let (node_key, mint, currency) = (*accounts.node.address(), accounts.cluster.mint, accounts.lease.currency);
+    let amount = due.to_share(&accounts.lease)?;
+    accounts.lease.shared = math::add(accounts.lease.shared, amount)?;
+    let to_co_stakers = accounts.node.share_income(currency, amount)?;
+    if amount == 0 {
+        return Ok(None);
+    }
+    let at = place_of(currency);
+    let bump = [accounts.node.income_vault_bumps.get(at).copied().unwrap_or(0)];
+    let vault = accounts.income_vault.as_deref_mut().ok_or(IonetError::IncomeVaultRequired)?;
+    let seeds = [Node::INCOME_SEED, node_key.as_ref(), mint.as_ref(), &bump];
+    let expected = Address::create_program_address(&seeds, &crate::ID).map_err(|_| IonetError::WrongIncomeVault)?;
+    require!(*vault.address() == expected, IonetError::WrongIncomeVault);
+    let cluster = &accounts.cluster;
+    let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
+    let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
+    let vault = Vault { owner: node_key, mint, to: vault, owed: accounts.income_owed.as_deref_mut() };
+    let owed = vault.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_co_stakers, seeds)?;
+    let node = &mut accounts.node;
+    Ok(Some(IncomeShared {
+        node: node_key,
+        seq: node.next_seq()?,
+        at: now,
+        lease: *accounts.lease.address(),
+        mint,
+        amount,
+        to_co_stakers,
+        owed,
+        co_income_after: node.co_income.get(at).copied().unwrap_or(0),
+        income_per_share: node.income_per_share.get(at).map_or(0, |total| total.get()),
     }))
+}
+
+/// Once nothing can be owed any more, strangers may join the pool again.
+fn forget_settled(accounts: &mut SettleLease) -> Result<()> {
+    let lease = &mut accounts.lease;
+    if lease.unsettled == 1 && lease.is_decided() && Payment::due(lease)?.is_empty() {
+        accounts.node.count_settled(lease)?;
+    }
+    Ok(())
 }
 
 /// Ends an active lease whose time is over.

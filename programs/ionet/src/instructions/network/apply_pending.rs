@@ -19,7 +19,7 @@ pub struct ApplyPending {
 }
 
 /// Puts everything that is due into effect. Anyone; a new authority only by itself, so that it cannot be handed to a
-/// key that nobody holds.
+/// key that nobody holds, and it starts with nothing pending.
 pub fn handler(ctx: &mut Context<ApplyPending>) -> Result<()> {
     let now = clock::now()?;
     let caller = *ctx.accounts.caller.address();
@@ -32,7 +32,16 @@ pub fn handler(ctx: &mut Context<ApplyPending>) -> Result<()> {
     let may_take = role != NETWORK_ROLE_AUTHORITY || caller == network.pending_authority;
     require!(params_due || may_take, IonetError::NotPendingAuthority);
 
+    if role_due && may_take {
+        let (before, after) = replace(network, role)?;
+        let (key, seq) = (*network.address(), network.next_seq()?);
+        emit_event!(ctx, RoleChanged { network: key, seq, at: now, role, before, after });
+        if role == NETWORK_ROLE_AUTHORITY {
+            return Ok(());
+        }
+    }
     if params_due {
+        let network = &mut ctx.accounts.network;
         let params = network.pending;
         network.params = params;
         network.pending = Params::zeroed();
@@ -40,27 +49,23 @@ pub fn handler(ctx: &mut Context<ApplyPending>) -> Result<()> {
         let (key, seq) = (*network.address(), network.next_seq()?);
         emit_event!(ctx, ParamsChanged { network: key, seq, at: now, params: bytemuck::cast(params) });
     }
-    if role_due && may_take {
-        let network = &mut ctx.accounts.network;
-        let (before, after) = replace(network, role);
-        let (key, seq) = (*network.address(), network.next_seq()?);
-        emit_event!(ctx, RoleChanged { network: key, seq, at: now, role, before, after });
-    }
     Ok(())
 }
 
 /// Puts the pending holder in; returns the earlier one and the new one.
-fn replace(network: &mut Network, role: u8) -> ([u8; 32], [u8; 32]) {
-    let successor = mem::take(&mut network.pending_authority).to_bytes();
-    let value = mem::take(&mut network.pending_value);
+fn replace(network: &mut Network, role: u8) -> Result<([u8; 32], [u8; 32])> {
+    if role == NETWORK_ROLE_AUTHORITY {
+        let before = network.authority.to_bytes();
+        network.hand_over()?;
+        return Ok((before, network.authority.to_bytes()));
+    }
+    let after = mem::take(&mut network.pending_value);
     network.pending_role = 0;
     network.pending_role_at = 0;
-    let after = if role == NETWORK_ROLE_AUTHORITY { successor } else { value };
     let before = match role {
-        NETWORK_ROLE_AUTHORITY => mem::replace(&mut network.authority, Address::from(after)).to_bytes(),
         NETWORK_ROLE_PAUSER => mem::replace(&mut network.pauser, Address::from(after)).to_bytes(),
         NETWORK_ROLE_ARBITER => mem::replace(&mut network.arbiter, Address::from(after)).to_bytes(),
         _ => mem::replace(&mut network.feed_id, after),
     };
-    (before, after)
+    Ok((before, after))
 }

@@ -1,4 +1,5 @@
 use anchor_lang::prelude::*;
+use pinocchio::sysvars::instructions::INSTRUCTIONS_ID;
 
 use crate::error::IonetError;
 use crate::state::Network;
@@ -17,4 +18,7 @@ pub struct Propose {
         constraint(network.authority == *authority.address() @ IonetError::NotAuthority),
     )]
     pub network: Box<Account<Network>>,
+    /// CHECK: the instructions sysvar.
+    #[account(address = INSTRUCTIONS_ID @ IonetError::DurableNonce)]
+    pub instructions: UncheckedAccount,
 }

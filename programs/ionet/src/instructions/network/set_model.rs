@@ -1,9 +1,10 @@
 use anchor_lang::prelude::*;
+use pinocchio::sysvars::instructions::INSTRUCTIONS_ID;
 
 use crate::error::IonetError;
-use crate::events::ModelChanged;
+use crate::events::ModelEnabled;
 use crate::state::{DeviceModel, Network};
-use crate::{clock, emit_event, math};
+use crate::{clock, emit_event, nonce};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -13,6 +14,9 @@ pub struct SetModel {
     /// Roles and parameters.
     #[account(seeds = [b"network"], bump, constraint(network.authority == *authority.address() @ IonetError::NotAuthority))]
     pub network: Box<Account<Network>>,
+    /// CHECK: the instructions sysvar.
+    #[account(address = INSTRUCTIONS_ID @ IonetError::DurableNonce)]
+    pub instructions: UncheckedAccount,
     /// The device model.
     #[account(mut)]
     pub model: Box<Account<DeviceModel>>,
@@ -21,11 +25,11 @@ pub struct SetModel {
 /// Stops new leases and extensions on a device model, or allows them again. Network authority, at once: like a pause it
 /// touches no running lease.
 pub fn handler(ctx: &mut Context<SetModel>, enabled: bool) -> Result<()> {
+    nonce::refuse(&ctx.accounts.instructions)?;
     let now = clock::now()?;
     let model = &mut ctx.accounts.model;
     model.enabled = u8::from(enabled);
-    model.seq = math::add(model.seq, 1)?;
-    let seq = model.seq;
-    emit_event!(ctx, ModelChanged { model: *ctx.accounts.model.address(), seq, at: now, enabled });
+    let seq = model.next_seq()?;
+    emit_event!(ctx, ModelEnabled { model: *ctx.accounts.model.address(), seq, at: now, enabled });
     Ok(())
 }

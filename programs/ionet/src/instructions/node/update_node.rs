@@ -19,7 +19,7 @@ pub fn handler(ctx: &mut Context<UpdateNode>, terms: NodeTerms) -> Result<()> {
     let now = clock::now()?;
     let node = &mut ctx.accounts.node;
     let price_before = node.price;
-    node.set_terms(&terms)?;
+    node.set_terms(&terms, now)?;
     let seq = node.next_seq()?;
     let terms_seq = node.terms_seq;
     emit_event!(

@@ -1,9 +1,11 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
+use crate::clock::Moment;
 use crate::error::IonetError;
 use crate::events::{StakeRefilled, Staked};
-use crate::state::{Network, Node, StakePosition, NODE_FLAG_FROZEN, NODE_FLAG_RETIRED};
+use crate::payment::Payment;
+use crate::state::{Lease, Network, Node, StakePosition, NODE_FLAG_FROZEN, NODE_FLAG_RETIRED};
 use crate::{clock, emit_event, math, token};
 
 #[event_cpi]
@@ -36,6 +38,8 @@ pub struct Stake {
     pub token_program: Program<Token>,
     /// Creates accounts.
     pub system_program: Program<System>,
+    /// The lease that occupies the node; needed by a stranger, who may join only when its matured time is paid.
+    pub lease: Option<Box<Account<Lease>>>,
 }
 
 /// Bonds IO to a node: its owner's, or a co-staker's while the owner shares rewards. `amount` in base units of IO.
@@ -44,7 +48,11 @@ pub struct Stake {
 pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let staker = *ctx.accounts.staker.address();
     token::check_token_account(&ctx.accounts.from, &staker, &ctx.accounts.network.io_mint)?;
-    let now = clock::now()?;
+    let at = clock::moment()?;
+    let now = at.now;
+    if staker != ctx.accounts.node.owner {
+        check_settled(&ctx.accounts.node, ctx.accounts.lease.as_deref(), &at)?;
+    }
     let (bump, co_max_percent) = (ctx.bumps.position, ctx.accounts.network.params.co_stake_max_percent);
     let (node_key, position_key) = (*ctx.accounts.node.address(), *ctx.accounts.position.address());
     let (node, position) = (&mut ctx.accounts.node, &mut ctx.accounts.position);
@@ -105,6 +113,26 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a stranger while income that others stood behind is not handed to them: of an ended lease anything, of the
+/// present one what has matured.
+#[inline(never)]
+fn check_settled(node: &Node, lease: Option<&Account<Lease>>, at: &Moment) -> Result<()> {
+    require!(node.unsettled == 0, IonetError::IncomeUnsettled);
+    if node.current_lease == Address::default() {
+        return Ok(());
+    }
+    let lease = lease.ok_or(IonetError::IncomeUnsettled)?;
+    require!(*lease.address() == node.current_lease, IonetError::IncomeUnsettled);
+    if lease.income_share_bps == 0 || !lease.has_run() {
+        return Ok(());
+    }
+    let mut copy: Lease = **lease;
+    copy.catch_up(at)?;
+    copy.fold(at)?;
+    require!(Payment::due(&copy)?.is_empty(), IonetError::IncomeUnsettled);
+    Ok(())
+}
+
 /// Decides whether this stake is welcome, books the refill, and returns what becomes shares.
 fn admit(node: &mut Node, is_owner: bool, amount: u64, now: i64) -> Result<u64> {
     let (frozen, retired) = (node.flags & NODE_FLAG_FROZEN != 0, node.flags & NODE_FLAG_RETIRED != 0);
@@ -119,7 +147,7 @@ fn admit(node: &mut Node, is_owner: bool, amount: u64, now: i64) -> Result<u64> 
     if is_owner {
         return math::add(amount, core::mem::take(&mut node.refill));
     }
-    require!(node.co_share(now) > 0, IonetError::NotOpenToCoStake);
+    require!(node.co_share(now) > 0 || node.income_share_bps > 0, IonetError::NotOpenToCoStake);
     Ok(amount)
 }
 

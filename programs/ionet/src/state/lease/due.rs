@@ -1,6 +1,6 @@
 //! What a lease owes: to the supplier, and to nobody. Sums are cumulative; a payment is the difference to the last.
 
-use super::{Lease, END_REASON_QUIT, END_REASON_SUPPLIER_FAULT, LEASE_STATUS_ENDED};
+use super::{Lease, END_REASON_QUIT, END_REASON_SUPPLIER_FAULT, LEASE_STATUS_CANCELLED, LEASE_STATUS_ENDED};
 
 /// Seconds that are owed now, all in all.
 pub struct Due {
@@ -36,7 +36,9 @@ impl Lease {
 
     /// Whether every interval has matured and no dispute is open: nothing can change who gets what.
     pub fn is_decided(&self) -> bool {
-        self.status == LEASE_STATUS_ENDED && self.ring_base >= self.intervals() && !self.is_disputed()
+        let ended = self.status == LEASE_STATUS_ENDED;
+        let matured = ended && self.ring_base >= self.intervals() && !self.is_disputed();
+        matured || self.status == LEASE_STATUS_CANCELLED
     }
 
     fn is_faultless(&self) -> bool {

@@ -45,10 +45,7 @@ impl Lease {
         }
         let until = Moment { now: at.now.min(self.ends_at), ..*at };
         let secs = until.since(self.last_kept_at, self.last_kept_slot, self.slot_ms);
-        secs.saturating_sub(secs_between(
-            self.excused_from.max(self.last_kept_at),
-            self.excused_to.min(until.now),
-        ))
+        secs.saturating_sub(secs_between(self.excused_from.max(self.last_kept_at), self.excused_to.min(until.now)))
     }
 
     /// Tier of the outage that is going on, in basis points.

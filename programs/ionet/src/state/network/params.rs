@@ -4,31 +4,16 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use crate::constants::{BPS, IO_UNIT, RING, TIERS, USD_UNIT};
+use crate::constants::{IO_UNIT, TIERS, USD_UNIT};
 use crate::error::IonetError;
+
+pub mod bounds;
+pub mod waits;
 
 #[constant]
 pub const PROFILE_MAINNET: u8 = 0;
 #[constant]
 pub const PROFILE_LOCAL: u8 = 1;
-
-/// No wait that a parameter imposes may be longer: an authority must not be able to lock anybody in.
-#[constant]
-pub const MAX_WAIT_SECS: u32 = 90 * 86_400;
-/// Shortest timelock of the mainnet profile.
-const MIN_TIMELOCK_SECS: u32 = 86_400;
-/// What a price may be off at most, and what a mint or redemption may leave in the backing, whatever the parameters
-/// say.
-const MAX_PRICE_BPS: u16 = 500;
-/// Longest window of the limiters, least part of the supply that can be redeemed in it, and longest wait for redemption
-/// at the last rate: IOSD must stay redeemable whatever the parameters say.
-const MAX_LIMITER_SECS: u32 = 86_400;
-const MIN_REDEEM_BPS: u16 = 100;
-const MAX_LAST_RATE_SECS: u32 = 7 * 86_400;
-/// Longest time after a restart in which nobody is held to a deadline.
-const MAX_RECOVERY_SECS: u32 = 86_400;
-/// Oldest price, and furthest in the future, that parameters can admit.
-const MAX_PRICE_AGE_SECS: u32 = 600;
 
 /// 256 bytes. Durations are seconds, shares are basis points, amounts are base units of IO.
 #[derive(Clone, Copy, Pod, Zeroable, AnchorSerialize, AnchorDeserialize, IdlType)]
@@ -38,12 +23,20 @@ pub struct Params {
     pub stake_per_processor: u64,
     /// Most IO a reporter of missed time can get for one report.
     pub reporter_cap: u64,
+    /// IOSD that can be minted in a window however small the supply is, base units.
+    pub mint_floor: u64,
+    /// IOSD that can be redeemed in a window however small the supply is, base units.
+    pub redeem_floor: u64,
+    /// IO that all cases together can take in a window, base units.
+    pub case_network_cap: u64,
     /// Length of a proof interval.
     pub interval_secs: u32,
     /// From booking until the node must be ready.
     pub ready_deadline_secs: u32,
     /// From ready until the renter must accept.
     pub accept_deadline_secs: u32,
+    /// Least time of readiness that a renter pays for who rejects it.
+    pub reject_floor_secs: u32,
     /// After an interval closed, how long its payment can be disputed.
     pub dispute_window_secs: u32,
     /// How long a dispute can be defended.
@@ -52,8 +45,8 @@ pub struct Params {
     pub min_charge_secs: u32,
     /// Outage after which anyone may end the lease as the supplier's fault.
     pub fault_after_secs: u32,
-    /// Least time of readiness that a renter pays for who rejects it.
-    pub reject_floor_secs: u32,
+    /// After a restart of the chain, how long (in slots) nobody is held to a deadline.
+    pub recovery_secs: u32,
     /// From `request_unbond` until the stake may leave.
     pub unbond_cooldown_secs: u32,
     /// Extra notice of a co-staker.
@@ -78,7 +71,9 @@ pub struct Params {
     pub limiter_window_secs: u32,
     /// From an arbiter's case until it is decided for the staker.
     pub appeal_secs: u32,
-    /// Upper bound of one slot's length in milliseconds (see `Lease::outage_secs`).
+    /// Window in which cases' caps count.
+    pub case_window_secs: u32,
+    /// Upper bound of one slot's length in milliseconds; meant to be at most 1.25 times the real one.
     pub slot_ms: u32,
     /// Parts of the required stake that the tiers take, cumulative within one outage.
     pub tier_bps: [u16; TIERS],
@@ -86,6 +81,9 @@ pub struct Params {
     pub quit_bps: u16,
     /// What the last of too many broken promises takes.
     pub promise_bps: u16,
+    /// Part of the metered time that may be missed or undefended before the renter can end the lease as the supplier's
+    /// fault.
+    pub fault_bps: u16,
     /// Fee of the renter on what is paid.
     pub renter_fee_bps: u16,
     /// Fee of the supplier on what is paid.
@@ -108,7 +106,7 @@ pub struct Params {
     pub mint_limit_bps: u16,
     /// Largest part of the supply that can be redeemed in a window.
     pub redeem_limit_bps: u16,
-    /// Largest part of a node's stake, and of the network's, that cases can take in 30 days.
+    /// Largest part of a node's stake that cases can take in a window.
     pub case_cap_bps: u16,
     /// Intervals after its own end in which a proof is still accepted.
     pub grace_intervals: u8,
@@ -118,22 +116,8 @@ pub struct Params {
     pub promise_limit: u8,
     /// Co-stake as a part of the bonded pool, in percent, at most.
     pub co_stake_max_percent: u8,
-    /// Window in which cases' caps count.
-    pub case_window_secs: u32,
-    /// After a restart of the chain, how long (in slots) nobody is held to a deadline.
-    pub recovery_secs: u32,
-    /// Part of the metered time that may be missed or undefended before the renter can end the lease as the supplier's
-    /// fault.
-    pub fault_bps: u16,
-    pub _gap: [u8; 2],
-    /// IOSD that can be minted in a window however small the supply is, base units.
-    pub mint_floor: u64,
-    /// IOSD that can be redeemed in a window however small the supply is, base units.
-    pub redeem_floor: u64,
-    /// IO that all cases together can take in a window, base units.
-    pub case_network_cap: u64,
     /// Room for parameters to come; zero.
-    pub _padding: [u8; 72],
+    pub _padding: [u8; 74],
 }
 
 impl Params {
@@ -162,7 +146,7 @@ impl Params {
             last_rate_after_secs: 86_400,
             limiter_window_secs: 3_600,
             appeal_secs: 30 * 86_400,
-            slot_ms: 400,
+            slot_ms: 250,
             tier_bps: [200, 400, 3_000, 5_000],
             quit_bps: 200,
             promise_bps: 50,
@@ -185,11 +169,10 @@ impl Params {
             case_window_secs: 30 * 86_400,
             recovery_secs: 2 * 3_600,
             fault_bps: 500,
-            _gap: [0; 2],
             mint_floor: 1_000_000 * USD_UNIT,
             redeem_floor: 1_000_000 * USD_UNIT,
             case_network_cap: 1_000_000 * IO_UNIT,
-            _padding: [0; 72],
+            _padding: [0; 74],
         }
     }
 
@@ -230,106 +213,5 @@ impl Params {
         };
         params.check_ring()?;
         Ok(params)
-    }
-
-    /// Refuses figures that would lock anybody in, make breaking a promise cheaper than keeping it, or cannot work.
-    pub fn validate(&self, profile: u8) -> Result<()> {
-        self.check_ring()?;
-        let fine = self.waits_are_bounded(profile)
-            && self.tiers_rise()
-            && self.parts_are_parts()
-            && self.limits_let_something_through()
-            && self._padding == [0; 72]
-            && self._gap == [0; 2];
-        require!(fine, IonetError::BadParams);
-        Ok(())
-    }
-
-    fn waits_are_bounded(&self, profile: u8) -> bool {
-        let shortest = if profile == PROFILE_MAINNET { MIN_TIMELOCK_SECS } else { 1 };
-        let open_intervals = u32::from(self.grace_intervals).saturating_add(1);
-        let waits = [
-            self.interval_secs.saturating_mul(open_intervals).saturating_add(self.dispute_window_secs),
-            self.ready_deadline_secs,
-            self.accept_deadline_secs,
-            self.defend_window_secs,
-            self.fault_after_secs,
-            self.unbond_cooldown_secs,
-            self.co_notice_secs,
-            self.terms_notice_secs,
-            self.timelock_secs,
-            self.promise_window_secs,
-            self.idle_close_secs,
-            self.last_rate_after_secs,
-            self.limiter_window_secs,
-            self.appeal_secs,
-            self.case_window_secs,
-        ];
-        waits.iter().all(|secs| *secs > 0 && *secs <= MAX_WAIT_SECS)
-            && self.reject_floor_secs <= self.accept_deadline_secs
-            && self.recovery_secs <= MAX_RECOVERY_SECS
-            && self.min_charge_secs <= MAX_WAIT_SECS
-            && self.last_rate_after_secs <= MAX_LAST_RATE_SECS
-            && self.limiter_window_secs <= MAX_LIMITER_SECS
-            && self.timelock_secs >= shortest
-            && self.defend_window_secs >= self.dispute_window_secs
-            && (1..=MAX_PRICE_AGE_SECS).contains(&self.price_max_age_secs)
-            && self.price_future_secs <= MAX_PRICE_AGE_SECS
-            && (100..=1_000).contains(&self.slot_ms)
-    }
-
-    /// A longer outage costs more, and leaving with notice never more than the shortest one.
-    fn tiers_rise(&self) -> bool {
-        let first = self.interval_secs.saturating_mul(u32::from(self.tier1_intervals));
-        self.tier1_intervals > 0
-            && self.grace_intervals > 0
-            && self.tier_secs.iter().try_fold(first, |before, secs| (before < *secs).then_some(*secs)).is_some()
-            && self.tier_bps.iter().try_fold(0, |before, bps| (before < *bps).then_some(*bps)).is_some()
-            && self.tier_bps.first().is_some_and(|lowest| self.quit_bps <= *lowest)
-    }
-
-    fn parts_are_parts(&self) -> bool {
-        let parts = [
-            self.promise_bps,
-            self.renter_fee_bps.saturating_add(self.usdc_fee_bps),
-            self.supplier_fee_bps.saturating_add(self.usdc_fee_bps),
-            self.renter_share_bps,
-            self.reporter_bps,
-            self.dispute_bond_bps,
-            self.mint_limit_bps,
-            self.redeem_limit_bps,
-            self.case_cap_bps,
-        ];
-        parts.iter().chain(&self.tier_bps).all(|bps| u64::from(*bps) <= BPS)
-            && u64::from(self.burn_share_bps) == BPS
-            && self.spread_bps <= MAX_PRICE_BPS
-            && self.conf_max_bps <= MAX_PRICE_BPS
-            && self.co_stake_max_percent <= 50
-    }
-
-    fn limits_let_something_through(&self) -> bool {
-        let limits = [
-            self.stake_per_processor,
-            self.mint_floor,
-            self.redeem_floor,
-            u64::from(self.mint_limit_bps),
-            u64::from(self.conf_max_bps),
-            u64::from(self.promise_limit),
-        ];
-        limits.iter().all(|limit| *limit > 0) && self.redeem_limit_bps >= MIN_REDEEM_BPS
-    }
-
-    /// Intervals that can be open at once must fit the ring: the one running, the grace, those in the window, and those
-    /// that an open dispute keeps from maturing.
-    pub fn check_ring(&self) -> Result<()> {
-        let interval = self.interval_secs.max(1);
-        let windows = [self.dispute_window_secs, self.defend_window_secs];
-        let open = windows
-            .iter()
-            .map(|secs| u64::from(secs.div_ceil(interval)))
-            .fold(u64::from(self.grace_intervals), u64::saturating_add)
-            .saturating_add(2);
-        require!(self.interval_secs > 0 && open <= RING as u64, IonetError::RingTooSmall);
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 
-use crate::constants::MAX_TICKETS;
+use crate::constants::{CURRENCIES, MAX_TICKETS};
 use crate::error::IonetError;
 
 /// Stake on its way out; a ticket without shares is free.
@@ -30,6 +30,10 @@ pub struct StakePosition {
     pub shares: PodU128,
     /// Rewards per share already settled, in the node's accumulator.
     pub reward_debt: PodU128,
+    /// Income per share already settled, in the node's accumulators; IOSD, USDC, IO.
+    pub income_debt: [PodU128; CURRENCIES],
+    /// Income that was settled and waits to be claimed.
+    pub income: [u64; CURRENCIES],
     /// Stake on its way out.
     pub tickets: [Ticket; MAX_TICKETS],
     /// Rewards that were settled when the shares changed and wait to be claimed.
@@ -62,10 +66,11 @@ impl StakePosition {
         self.tickets.iter().position(|ticket| ticket.shares.get() == 0).ok_or_else(|| IonetError::TooManyTickets.into())
     }
 
-    /// Whether nothing is left in it: no stake, no ticket, no reward.
+    /// Whether nothing is left in it: no stake, no ticket, no reward, no income.
     pub fn is_empty(&self, bonded_era: u32) -> bool {
         self.shares_in(bonded_era) == 0
             && self.rewards == 0
+            && self.income == [0; CURRENCIES]
             && self.tickets.iter().all(|ticket| ticket.shares.get() == 0)
     }
 }

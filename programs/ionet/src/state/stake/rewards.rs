@@ -50,10 +50,23 @@ impl Node {
     pub fn co_share(&mut self, now: i64) -> u16 {
         if self.pending_co_share_at > 0 && now >= self.pending_co_share_at {
             self.co_share_bps = self.pending_co_share_bps;
+            self.income_share_bps = self.pending_income_share_bps;
             self.pending_co_share_bps = 0;
+            self.pending_income_share_bps = 0;
             self.pending_co_share_at = 0;
         }
         self.co_share_bps
+    }
+
+    /// Sets the co-stakers' parts of rewards and of income: better ones bind at once, worse ones at `notice_over`; what
+    /// was pending before is dropped.
+    pub fn set_co_terms(&mut self, share_bps: u16, income_bps: u16, notice_over: i64) {
+        let worse = share_bps < self.co_share_bps || income_bps < self.income_share_bps;
+        self.pending_co_share_bps = if worse { share_bps } else { 0 };
+        self.pending_income_share_bps = if worse { income_bps } else { 0 };
+        self.pending_co_share_at = if worse { notice_over } else { 0 };
+        self.co_share_bps = self.co_share_bps.max(share_bps);
+        self.income_share_bps = self.income_share_bps.max(income_bps);
     }
 
     /// Divides `amount` among the stakers; returns the owner's and the co-stakers' part.
@@ -75,7 +88,7 @@ impl Node {
         Ok((to_owner, to_co))
     }
 
-    /// Brings a co-staker's position up to date with the accumulator. Call it before its shares change; shares of an
+    /// Brings a co-staker's position up to date with the accumulators. Call it before its shares change; shares of an
     /// era that a slash ended get nothing. The owner's position takes no part.
     #[inline(never)]
     pub fn settle(&mut self, position: &mut StakePosition) -> Result<()> {
@@ -88,7 +101,7 @@ impl Node {
         position.reward_debt = total.into();
         position.rewards = math::add(position.rewards, earned)?;
         self.co_settled = math::add(self.co_settled, earned)?;
-        Ok(())
+        self.settle_income(position)
     }
 
     /// Takes what a co-staker's position can claim.
