@@ -123,7 +123,7 @@ def init_vaults(payer: Keypair, mint: Pubkey) -> Call:
 
 def register_model(authority: Keypair, code: int, **changes: Any) -> Call:
     values: dict[str, Any] = {"name": b"model".ljust(32, b"\0"), "kind": 0, "pool": 0, "multiplier": 100}
-    values = {**values, "throughput": 0, **changes}
+    values = {**values, "throughput": 0, "reference_price": 0, **changes}
     return Call(
         "register_model", PROGRAM.ix.register_model(authority=authority.pubkey(), code=code, **values), (authority,)
     )
@@ -187,6 +187,26 @@ def pause_node(node: NodeRef, paused: bool) -> Call:
     return Call("pause_node", instruction, (node.owner,))
 
 
+def return_node(node: NodeRef, by: Keypair | None = None) -> Call:
+    by = by or node.device
+    return Call("return_node", PROGRAM.ix.return_node(supplier=by.pubkey(), node=node.key), (by,))
+
+
+def lock_payout(node: NodeRef, beneficiary: Pubkey, until: int, lease: LeaseRef | None = None) -> Call:
+    instruction = PROGRAM.ix.lock_payout(
+        owner=node.owner.pubkey(),
+        node=node.key,
+        lease=lease.key if lease else None,
+        beneficiary=beneficiary,
+        until=until,
+    )
+    return Call("lock_payout", instruction, (node.owner,))
+
+
+def release_payout(node: NodeRef, by: Keypair) -> Call:
+    return Call("release_payout", PROGRAM.ix.release_payout(beneficiary=by.pubkey(), node=node.key), (by,))
+
+
 def retire_node(node: NodeRef, staked: bool = True) -> Call:
     position = node.position if staked else None
     instruction = PROGRAM.ix.retire_node(owner=node.owner.pubkey(), node=node.key, position=position)
@@ -238,9 +258,11 @@ def quit_lease(lease: LeaseRef) -> Call:
 # -- stakers
 
 
-def stake(node: NodeRef, amount: int, staker: Keypair | None = None) -> Call:
+def stake(node: NodeRef, amount: int, staker: Keypair | None = None, lease: LeaseRef | None = None) -> Call:
+    """A stranger names the lease that occupies the node."""
     staker = staker or node.owner
-    return Call("stake", PROGRAM.ix.stake(staker=staker.pubkey(), node=node.key, amount=amount), (staker,))
+    on = lease.key if lease else None
+    return Call("stake", PROGRAM.ix.stake(staker=staker.pubkey(), node=node.key, lease=on, amount=amount), (staker,))
 
 
 def request_unbond(node: NodeRef, amount: int) -> Call:
@@ -316,6 +338,14 @@ def accept_ready(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.cluster.session
     instruction = PROGRAM.ix.accept_ready(authority=by.pubkey(), cluster=lease.cluster.key, lease=lease.key)
     return Call("accept_ready", instruction, (by,))
+
+
+def reject_ready(lease: LeaseRef, by: Keypair | None = None) -> Call:
+    by = by or lease.cluster.session
+    instruction = PROGRAM.ix.reject_ready(
+        authority=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
+    )
+    return Call("reject_ready", instruction, (by,))
 
 
 def extend_lease(lease: LeaseRef, model: int, extra_secs: int) -> Call:

@@ -33,7 +33,7 @@ ARTIFACTS = Path(__file__).parents[2] / "client/ionet/artifacts"
 TOKEN_PROGRAM = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 LAMPORTS = 10**9
 START_TIME, START_SLOT = 1_800_000_000, 1_000
-SLOT_MS = 400
+SLOT_MS = 250
 
 
 @cache

@@ -19,7 +19,7 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-INTERVAL, GRACE, WINDOW, DEFENCE = 600, 600, 3_600, 86_400
+INTERVAL, GRACE, WINDOW, DEFENCE = 600, 600, 3_600, 3_600
 
 
 def approve_lease(world: World, lease: LeaseRef, through: int, *, by: Keypair | None = None) -> Call:
@@ -69,7 +69,7 @@ def defend_lease(
 def leave_lease(lease: LeaseRef, by: Keypair | None = None) -> Call:
     by = by or lease.node.owner
     instruction = PROGRAM.ix.leave_lease(
-        owner=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
+        supplier=by.pubkey(), cluster=lease.cluster.key, node=lease.node.key, lease=lease.key
     )
     return Call("leave_lease", instruction, (by,))
 

@@ -19,7 +19,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 AUTHORITY, PAUSER, ARBITER, FEED = NetworkRole
-PAUSED, RETIRED, BLOCKED, FROZEN = NodeFlag
+PAUSED, RETIRED, BLOCKED, FROZEN, ABSENT = NodeFlag
 EVIDENCE, ANSWER = b"\x07" * 32, b"\x08" * 32
 
 
@@ -50,6 +50,17 @@ def apply_pending(caller: Keypair) -> Call:
 def set_model(authority: Keypair, code: int, enabled: bool) -> Call:
     instruction = PROGRAM.ix.set_model(authority=authority.pubkey(), model=pdas.model(ID, code), enabled=enabled)
     return Call("set_model", instruction, (authority,))
+
+
+def propose_model(authority: Keypair, code: int, **changes: Any) -> Call:
+    """Terms of a model as it was registered, but for `changes`."""
+    values = {"pool": 0, "multiplier": 100, "throughput": 0, "reference_price": 0, **changes}
+    instruction = PROGRAM.ix.propose_model(authority=authority.pubkey(), model=pdas.model(ID, code), **values)
+    return Call("propose_model", instruction, (authority,))
+
+
+def apply_model(code: int) -> Call:
+    return Call("apply_model", PROGRAM.ix.apply_model(model=pdas.model(ID, code)))
 
 
 def open_case(case: CaseRef, arbiter: Keypair | None = None, reason: int = 1, evidence: bytes = EVIDENCE) -> Call:
@@ -101,9 +112,8 @@ def changed(world: World, **changes: Any) -> Params:
 def set_params(world: World, **changes: Any) -> Params:
     """Proposes other figures, waits for the timelock and applies them."""
     params = changed(world, **changes)
-    wait = world.params.timelock_secs
     world.do(propose_params(world.authority, params))
-    world.warp(wait)
+    world.warp_to(network(world).pending_effective_at)
     world.do(apply_pending(world.stranger))
     return params
 
@@ -111,7 +121,7 @@ def set_params(world: World, **changes: Any) -> Params:
 def set_role(world: World, role: int, value: bytes) -> None:
     """Proposes another holder, waits for the timelock and applies it."""
     world.do(propose_role(world.authority, role, value))
-    world.warp(world.params.timelock_secs)
+    world.warp_to(network(world).pending_role_at)
     world.do(apply_pending(world.stranger))
 
 

@@ -6,7 +6,7 @@ from ionet.errors import ChainRefused
 from ionet.generated import pdas
 from ionet.program import PROGRAM
 from program import calls, governance
-from program.calls import ID, IO, NodeRef, ata
+from program.calls import ID, IO, NETWORK, NodeRef, ata
 from program.chain import Call, error_name, who
 from program.governance import CaseRef
 from program.world import IO_UNIT, World
@@ -22,9 +22,11 @@ def held_by(node: NodeRef, staker: Keypair) -> NodeRef:
     return NodeRef(staker, node.device)
 
 
-def set_co_stake_terms(node: NodeRef, share_bps: int) -> Call:
+def set_co_stake_terms(node: NodeRef, share_bps: int, income_share_bps: int = 0) -> Call:
     owner = node.owner
-    instruction = PROGRAM.ix.set_co_stake_terms(owner=owner.pubkey(), node=node.key, share_bps=share_bps)
+    instruction = PROGRAM.ix.set_co_stake_terms(
+        owner=owner.pubkey(), node=node.key, share_bps=share_bps, income_share_bps=income_share_bps
+    )
     return Call("set_co_stake_terms", instruction, (owner,))
 
 
@@ -45,6 +47,36 @@ def push_unbond(held: NodeRef) -> Call:
 
 def close_stake_vault(node: NodeRef) -> Call:
     return Call("close_stake_vault", PROGRAM.ix.close_stake_vault(node=node.key, owner=node.owner.pubkey()))
+
+
+def open_income_vault(node: NodeRef, payer: Keypair, mint: Pubkey) -> Call:
+    instruction = PROGRAM.ix.open_income_vault(payer=payer.pubkey(), node=node.key, mint=mint)
+    return Call("open_income_vault", instruction, (payer,))
+
+
+def claim_income(held: NodeRef, mint: Pubkey) -> Call:
+    to = ata(held.owner, mint)
+    instruction = PROGRAM.ix.claim_income(node=held.key, position=held.position, mint=mint, to=to)
+    return Call("claim_income", instruction)
+
+
+def close_income_vault(node: NodeRef, mint: Pubkey) -> Call:
+    instruction = PROGRAM.ix.close_income_vault(node=node.key, owner=node.owner.pubkey(), mint=mint)
+    return Call("close_income_vault", instruction)
+
+
+def collect_owed(caller: Keypair, mint: Pubkey, node: NodeRef | None = None) -> Call:
+    """Into the network's fee vault, or a node's income vault."""
+    owner = node.key if node else NETWORK
+    vault = pdas.income_vault(ID, node.key, mint) if node else pdas.fee_vault(ID, mint)
+    instruction = PROGRAM.ix.collect_owed(
+        caller=caller.pubkey(),
+        mint=mint,
+        node=node.key if node else None,
+        owed=pdas.owed(ID, mint, owner),
+        vault=vault,
+    )
+    return Call("collect_owed", instruction, (caller,))
 
 
 def open_owed(payer: Keypair, owner: Pubkey, mint: Pubkey) -> Call:

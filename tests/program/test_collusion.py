@@ -253,7 +253,7 @@ def test_an_honest_supplier_is_paid_and_never_slashed(attacks: list[tuple[str, i
         world.warp(2 * DAY)
         table.do(calls.settle_lease(lease))
         found = world.of(lease)
-        lost = found.refunded_secs
+        lost = found.undefended_secs
         assert found.missed_secs == 0
         assert found.paid >= found.price * found.processors * found.matured_secs // 3_600
     assert lost <= (2 * SECS if silent else 0)

@@ -224,7 +224,7 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     gross = price * 8 * 10 * 600 // 3_600
     bps = 225 if currency == "usdc" else 25
     fee = -(-gross * bps // 10_000)
-    assert (found.matured_secs, found.refunded_secs, found.paid) == (6_000, 1_200, gross)
+    assert (found.matured_secs, found.undefended_secs, found.paid) == (6_000, 1_200, gross)
     assert (found.supplier_fee, found.renter_fee) == (fee, fee)
     world.do(calls.close_lease(lease))
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))

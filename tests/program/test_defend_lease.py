@@ -64,14 +64,14 @@ def test_the_last_one_decides_all_fields(world: World, record: Record) -> None:
         node=lease.node.key,
         cluster=lease.cluster.key,
         cluster_seq=5,
-        refunded_secs=0,
+        undefended_secs=0,
         bond_returned=0,
         bond_due=BOND,
         cluster_locked_after=reserved,
     )
     found, cluster = world.of(lease), world.of_cluster(lease.cluster)
     assert (found.dispute_from, found.dispute_to, found.held_secs, found.dispute_bond) == (0, 0, 0, 0)
-    assert (found.refunded_secs, found.bond_due, cluster.disputes_open) == (0, BOND, 0)
+    assert (found.undefended_secs, found.bond_due, cluster.disputes_open) == (0, BOND, 0)
     with refused("NoDispute"):
         world.do(record.defence(0, by=lease.node.owner))
 
@@ -150,7 +150,7 @@ def test_what_was_passed_over_is_lost_and_refunded(world: World, record: Record)
     lease = record.lease
     record.defend(3, 1)
     found, cluster = world.of(lease), world.of_cluster(lease.cluster)
-    assert (found.matured_secs, found.refunded_secs, found.bond_due) == (2 * INTERVAL, INTERVAL, PARTS[0] + PARTS[1])
+    assert (found.matured_secs, found.undefended_secs, found.bond_due) == (2 * INTERVAL, INTERVAL, PARTS[0] + PARTS[1])
     assert (found.held_secs, cluster.disputes_open) == (0, 0)
     with refused("NoDispute"):
         world.do(defend_lease(lease, record.head(2), [record.proofs[2].entry]))
@@ -162,7 +162,7 @@ def test_one_that_was_walked_past_cannot_be_opened_any_more(world: World, record
     with refused("WrongProofChain"):
         world.do(skipped)
     record.defend(1)
-    assert world.of(record.lease).refunded_secs == 2 * INTERVAL
+    assert world.of(record.lease).undefended_secs == 2 * INTERVAL
 
 
 def test_a_raised_interval_counts_what_it_was_raised_to(world: World) -> None:
@@ -175,7 +175,7 @@ def test_a_raised_interval_counts_what_it_was_raised_to(world: World) -> None:
     assert world.of(record.lease).held_secs == 250
     record.defend(1)
     found = world.of(record.lease)
-    assert (found.matured_secs, found.refunded_secs, found.missed_secs) == (250, 0, 350)
+    assert (found.matured_secs, found.undefended_secs, found.missed_secs) == (250, 0, 350)
 
 
 def test_a_raised_interval_opened_at_its_first_proof_counts_only_that(world: World) -> None:
@@ -188,7 +188,7 @@ def test_a_raised_interval_opened_at_its_first_proof_counts_only_that(world: Wor
     bond = world.of(record.lease).dispute_bond
     record.defend(0)
     found = world.of(record.lease)
-    assert (found.matured_secs, found.refunded_secs, found.missed_secs) == (100, 150, 350)
+    assert (found.matured_secs, found.undefended_secs, found.missed_secs) == (100, 150, 350)
     assert found.bond_due == bond * 100 // 250
 
 
@@ -205,7 +205,7 @@ def test_an_interval_is_not_counted_twice_by_its_two_proofs(world: World) -> Non
         world.do(record.defence(1))
     record.defend(0)
     found = world.of(record.lease)
-    assert (found.matured_secs, found.refunded_secs) == (INTERVAL + 200, 0)
+    assert (found.matured_secs, found.undefended_secs) == (INTERVAL + 200, 0)
 
 
 @pytest.mark.parametrize(("opened", "matured"), [((1, 0), 200), ((2,), 600)])
@@ -224,7 +224,7 @@ def test_who_raises_an_interval_after_the_next_can_defend_only_one_in_full(
     assert world.of(record.lease).held_secs == INTERVAL + 100
     record.defend(*opened)
     found = world.of(record.lease)
-    assert (found.matured_secs, found.refunded_secs) == (matured, INTERVAL + 100 - matured)
+    assert (found.matured_secs, found.undefended_secs) == (matured, INTERVAL + 100 - matured)
 
 
 @pytest.mark.parametrize("at", [0, 4, 5])

@@ -71,7 +71,7 @@ def test_the_challenge_of_another_lease_of_the_cluster_fails(world: World, recor
     with refused("WrongEvidence"):
         world.do(replace(other.defence(0), before=(verified(session, message_of(other.lease, 0)),)))
     world.warp(DEFENCE)
-    assert world.do(calls.settle_lease(other.lease)).event(DisputeResolved).refunded_secs == INTERVAL
+    assert world.do(calls.settle_lease(other.lease)).event(DisputeResolved).undefended_secs == INTERVAL
 
 
 def test_the_proofs_of_another_lease_fail(world: World, record: Record) -> None:

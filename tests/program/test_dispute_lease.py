@@ -50,7 +50,7 @@ def test_what_is_held_is_neither_paid_nor_missed(world: World, record: Record) -
     world.final(lease)
     world.do(calls.settle_lease(lease))
     found = world.of(lease)
-    assert (found.matured_secs, found.missed_secs, found.held_secs, found.refunded_secs) == (1_800, 3_600, 1_800, 0)
+    assert (found.matured_secs, found.missed_secs, found.held_secs, found.undefended_secs) == (1_800, 3_600, 1_800, 0)
     assert found.paid == 8_000_000
 
 
@@ -155,7 +155,7 @@ def test_what_was_refunded_is_not_disputed_again(world: World) -> None:
     world.do(dispute_lease(record.lease, 0, 1))
     world.warp(60)
     resolved = world.do(calls.settle_lease(record.lease)).event(DisputeResolved)
-    assert resolved.refunded_secs == INTERVAL
+    assert resolved.undefended_secs == INTERVAL
     with refused("RangeNotDisputable"):
         world.do(dispute_lease(record.lease, 0, 2))
     world.do(dispute_lease(record.lease, 1, 2))

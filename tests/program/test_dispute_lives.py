@@ -63,10 +63,10 @@ class Life:
         escrow = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded
         assert 0 <= cluster.locked <= escrow
         assert world.tokens(self.lease.cluster.escrow) == escrow + cluster.fees
-        decided = lease.matured_secs + lease.missed_secs + lease.held_secs + lease.refunded_secs
+        decided = lease.matured_secs + lease.missed_secs + lease.held_secs + lease.undefended_secs
         assert decided <= lease.duration
         assert (lease.held_secs > 0) == (lease.dispute_to > lease.dispute_from) == (cluster.disputes_open > 0)
-        names = ("matured_secs", "missed_secs", "held_secs", "refunded_secs", "bond_due", "approved_through")
+        names = ("matured_secs", "missed_secs", "held_secs", "undefended_secs", "bond_due", "approved_through")
         REACHED.update(name for name in names if getattr(lease, name))
         REACHED.add(f"end {lease.end_reason}")
 
@@ -80,7 +80,7 @@ class Life:
             world.do(calls.settle_lease(lease))
         self.check()
         found = world.of(lease)
-        secs = found.matured_secs + found.missed_secs + found.refunded_secs
+        secs = found.matured_secs + found.missed_secs + found.undefended_secs
         assert secs == found.ends_at - found.started_at
         with suppress(NothingMissed):
             world.do(calls.report_missed(lease, self.stranger))
@@ -93,7 +93,7 @@ class Life:
         gone = (lease.key, lease.cluster.key, lease.cluster.escrow, lease.node.position)
         assert not any(world.exists(key) for key in gone)
         assert self.wealth() == self.before
-        return found.paid, found.matured_secs, found.refunded_secs
+        return found.paid, found.matured_secs, found.undefended_secs
 
 
 # When an hour of silence makes it the supplier's fault, what they served before has matured.
@@ -159,7 +159,7 @@ def test_random_lives(seed: int) -> None:
 def test_the_lives_reached_everything() -> None:
     if not REACHED:
         pytest.skip("the lives were not selected")
-    secs = {"matured_secs", "missed_secs", "held_secs", "refunded_secs", "bond_due", "approved_through"}
+    secs = {"matured_secs", "missed_secs", "held_secs", "undefended_secs", "bond_due", "approved_through"}
     assert secs | {f"end {reason}" for reason in (1, 2, 3, 4, 7)} <= REACHED
 
 

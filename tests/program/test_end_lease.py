@@ -211,7 +211,7 @@ def test_no_minimum_after_a_refund(world: World) -> None:
     world.do(disputes.dispute_lease(lease, 0, 1))
     world.warp(60)
     world.do(calls.settle_lease(lease))
-    assert world.of(lease).refunded_secs == INTERVAL
+    assert world.of(lease).undefended_secs == INTERVAL
     world.do(calls.end_lease(lease))
     assert finish(world, lease) == 16_000_000 // 6
 

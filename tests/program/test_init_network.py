@@ -18,13 +18,14 @@ MAINNET_PARAMS = Params(
     stake_per_processor=200 * IO_UNIT,
     reporter_cap=500 * IO_UNIT,
     interval_secs=600,
-    ready_deadline_secs=1_200,
-    accept_deadline_secs=600,
+    ready_deadline_secs=300,
+    accept_deadline_secs=1_200,
     dispute_window_secs=3_600,
-    defend_window_secs=DAY,
+    defend_window_secs=3_600,
     min_charge_secs=3_600,
     fault_after_secs=3_600,
-    hold_fee_secs=600,
+    reject_floor_secs=60,
+    recovery_secs=7_200,
     unbond_cooldown_secs=14 * DAY,
     co_notice_secs=7 * DAY,
     terms_notice_secs=21 * DAY,
@@ -37,10 +38,11 @@ MAINNET_PARAMS = Params(
     last_rate_after_secs=DAY,
     limiter_window_secs=3_600,
     appeal_secs=30 * DAY,
-    slot_ms=400,
+    slot_ms=250,
     tier_bps=(200, 400, 3_000, 5_000),
     quit_bps=200,
     promise_bps=50,
+    fault_bps=500,
     renter_fee_bps=25,
     supplier_fee_bps=25,
     usdc_fee_bps=200,
@@ -170,4 +172,7 @@ def test_a_dollar_mint_of_other_decimals_fails(bare: World, decimals: int) -> No
 def test_every_open_interval_fits_the_ring(bare: World, profile: int) -> None:
     bare.do(calls.init_network(bare.authority, bare.usdc, bare.treasury, profile))
     found = bare.params
-    assert -(-found.dispute_window_secs // found.interval_secs) + found.grace_intervals + 1 <= 16
+    window, defence = (
+        -(-secs // found.interval_secs) for secs in (found.dispute_window_secs, found.defend_window_secs)
+    )
+    assert window + defence + found.grace_intervals + 2 <= 16

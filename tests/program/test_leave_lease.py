@@ -80,7 +80,7 @@ def test_the_last_two_cannot_be_defended(world: World, record: Record) -> None:
             world.do(record.defence(at))
     record.defend(1, 0)
     found = world.of(lease)
-    assert (found.matured_secs, found.refunded_secs, found.status) == (2 * INTERVAL, 2 * INTERVAL, LeaseStatus.ENDED)
+    assert (found.matured_secs, found.undefended_secs, found.status) == (2 * INTERVAL, 2 * INTERVAL, LeaseStatus.ENDED)
     world.final(lease)
     world.do(calls.settle_lease(lease))
     world.do(calls.close_lease(lease))
@@ -92,7 +92,7 @@ def test_also_those_that_were_already_in_dispute(world: World, record: Record) -
     with refused("IntervalUnchallenged"):
         world.do(record.defence(2))
     record.defend(1)
-    assert world.of(record.lease).refunded_secs == INTERVAL
+    assert world.of(record.lease).undefended_secs == INTERVAL
 
 
 def test_undefended_they_are_refunded(world: World, record: Record) -> None:
@@ -100,7 +100,7 @@ def test_undefended_they_are_refunded(world: World, record: Record) -> None:
     world.warp(GRACE)
     world.do(dispute_lease(record.lease, 2, 4))
     world.warp(DEFENCE)
-    assert world.do(calls.settle_lease(record.lease)).event(DisputeResolved).refunded_secs == 2 * INTERVAL
+    assert world.do(calls.settle_lease(record.lease)).event(DisputeResolved).undefended_secs == 2 * INTERVAL
 
 
 def test_with_less_than_two_intervals_proven_fails(world: World) -> None:

@@ -122,7 +122,7 @@ def set_pool(world: World, node: NodeRef, pool: Pool) -> None:
         owner_bonded_shares=pool.shares,
         owner_unbonding_shares=0,
     )
-    free = tuple(types.Ticket(matures_at=0, shares=0, era=0) for _ in range(8))
+    free = tuple(types.Ticket(matures_at=0, lease_number=0, lease_over_by=0, shares=0, era=0) for _ in range(8))
     world.forge(StakePosition, node.position, shares=pool.shares, era=0, tickets=free)
 
 
@@ -219,8 +219,8 @@ def test_a_slash_is_taken_and_divided_by_the_rules(
     amount = min(required * pending // BPS, bonded + unbonding)
     from_bonded = amount * bonded // (bonded + unbonding) if amount else 0
     share = earned(price, 8, min(missed, closed)) * renter_share // BPS
-    to_renter = min(amount, share * IO_UNIT // io_price) if io_price else 0
-    to_reporter = min(amount * 500 // BPS, cap, amount - to_renter)
+    to_renter = min(amount // 2, share * IO_UNIT // io_price) if io_price else 0
+    to_reporter = min(amount * 500 // BPS, cap, amount // 2 - to_renter)
     assert (slashed.amount, slashed.from_bonded, slashed.from_unbonding) == (amount, from_bonded, amount - from_bonded)
     assert (slashed.to_renter, slashed.to_reporter) == (to_renter, to_reporter)
     assert slashed.burned == amount - to_renter - to_reporter

@@ -32,7 +32,7 @@ def test_what_nobody_defended_is_refunded_all_fields(world: World, record: Recor
         node=lease.node.key,
         cluster=lease.cluster.key,
         cluster_seq=cluster.seq + 1,
-        refunded_secs=3 * INTERVAL,
+        undefended_secs=3 * INTERVAL,
         bond_returned=BOND,
         bond_due=0,
         cluster_locked_after=cluster.locked - BOND,
@@ -40,7 +40,7 @@ def test_what_nobody_defended_is_refunded_all_fields(world: World, record: Recor
     assert isinstance(settled, LeaseSettled)
     assert (settled.paid, settled.bond_paid, settled.payable_secs) == (8_000_000, 0, 3 * INTERVAL)
     found = world.of(lease)
-    assert (found.refunded_secs, found.held_secs, found.missed_secs) == (3 * INTERVAL, 0, 6 * INTERVAL)
+    assert (found.undefended_secs, found.held_secs, found.missed_secs) == (3 * INTERVAL, 0, 6 * INTERVAL)
     world.do(calls.report_missed(lease, world.stranger, rewarded=False))
     world.do(calls.close_lease(lease))
     assert world.of_cluster(lease.cluster).locked == 0
@@ -50,7 +50,7 @@ def test_what_nobody_defended_is_refunded_all_fields(world: World, record: Recor
 def test_the_time_to_defend_to_the_second(world: World, record: Record, late: int) -> None:
     world.warp(DEFENCE + late)
     world.do(calls.settle_lease(record.lease))
-    assert world.of(record.lease).refunded_secs == (0 if late else 3 * INTERVAL)
+    assert world.of(record.lease).undefended_secs == (0 if late else 3 * INTERVAL)
 
 
 def test_half_defended_half_refunded_to_the_unit(world: World) -> None:
@@ -64,7 +64,7 @@ def test_half_defended_half_refunded_to_the_unit(world: World) -> None:
     resolved, settled = landed.event(DisputeResolved), landed.event(LeaseSettled)
     assert resolved.bond_returned + resolved.bond_due == bond
     assert abs(resolved.bond_due - bond / 2) < 2
-    assert (resolved.refunded_secs, settled.bond_paid) == (2 * INTERVAL, resolved.bond_due)
+    assert (resolved.undefended_secs, settled.bond_paid) == (2 * INTERVAL, resolved.bond_due)
     assert settled.paid == 8_000_000
     assert world.of(lease).bond_due == 0
 
@@ -121,5 +121,5 @@ def test_slashes_and_disputes_together(world: World) -> None:
     world.warp(DEFENCE)
     world.do(calls.settle_lease(lease))
     found = world.of(lease)
-    assert (found.matured_secs, found.refunded_secs, found.missed_secs) == (3 * INTERVAL, INTERVAL, 8 * INTERVAL)
-    assert found.matured_secs + found.refunded_secs + found.missed_secs == found.duration
+    assert (found.matured_secs, found.undefended_secs, found.missed_secs) == (3 * INTERVAL, INTERVAL, 8 * INTERVAL)
+    assert found.matured_secs + found.undefended_secs + found.missed_secs == found.duration

@@ -39,7 +39,7 @@ def fee_vault(program: Pubkey, mint: Pubkey) -> Pubkey:
     return _find(program, b"fees", bytes(mint))
 
 
-def vault(program: Pubkey, node: Pubkey, mint: Pubkey) -> Pubkey:
+def income_vault(program: Pubkey, node: Pubkey, mint: Pubkey) -> Pubkey:
     """Seeds: `income`, node, mint."""
     return _find(program, b"income", bytes(node), bytes(mint))
 

@@ -50,21 +50,23 @@ def closed_proofs(lease: Lease, now: int) -> int:
     return min(closed_intervals(lease, now), lease.ring_next)
 
 
-def disputable(lease: Lease, now: int) -> range:
+def disputable(lease: Lease, now: int, *, recovering: bool = False) -> range:
     """The intervals among which a dispute may choose; it must hold something that is still open in the ring."""
-    first = max(lease.ring_base, mature_intervals(lease, now))
+    first = max(lease.ring_base, mature_intervals(lease, now, recovering=recovering))
     return range(first, max(first, closed_proofs(lease, now)))
 
 
 def may_be_disputed(lease: Lease, now: int) -> bool:
     """Whether there is a dispute about the lease, or one can still come."""
-    return is_disputed(lease) or provable_at(lease, now) or (lease.started_at > 0 and now < final_at(lease))
+    if is_disputed(lease) or provable_at(lease, now):
+        return True
+    undecided = now < final_at(lease) or mature_intervals(lease, now) < intervals(lease)
+    return lease.started_at > 0 and undecided
 
 
 def can_defend(lease: Lease, interval: int) -> bool:
     """Whether an interval is in dispute and evidence for it would be taken."""
-    challenged = lease.unchallenged == 0 or interval < intervals(lease) - lease.unchallenged
-    return challenged and lease.dispute_from <= interval < lease.dispute_to
+    return lease.dispute_from <= interval < lease.dispute_to
 
 
 # -- how they are defended

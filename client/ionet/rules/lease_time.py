@@ -61,7 +61,8 @@ def proof_deadline(lease: Lease, interval: int) -> int:
 
 
 def final_at(lease: Lease) -> int:
-    """When nothing about the lease can change any more, except by its closing."""
+    """When nothing about the lease can change any more, except by its closing; later where a dispute keeps intervals
+    from maturing."""
     return lease.ends_at + maturity_secs(lease)
 
 
@@ -70,9 +71,27 @@ def closed_intervals(lease: Lease, now: int) -> int:
     return _older_than(lease, grace_secs(lease), now)
 
 
-def mature_intervals(lease: Lease, now: int) -> int:
-    """How many intervals can no longer be disputed, from the first one on: those approved, and those old enough."""
-    return max(_older_than(lease, maturity_secs(lease), now), lease.approved_through)
+def mature_intervals(lease: Lease, now: int, *, recovering: bool = False) -> int:
+    """How many intervals can no longer be disputed, from the first one on: those approved, and those old enough.
+
+    While a dispute is open, one interval longer, and while the chain is `recovering` from a restart nothing in question
+    matures, though no interval more than a defence and one interval late.
+    """
+    in_time = _older_than(lease, maturity_secs(lease), now)
+    blocked = lease.dispute_to > lease.dispute_from or now < lease.blocked_until
+    held = 0 if recovering else lease.blocked_from if blocked else in_time
+    latest = _older_than(lease, maturity_secs(lease) + lease.defend_window_secs + lease.interval_secs, now)
+    return max(min(in_time, max(held, latest)), lease.approved_through)
+
+
+def early_secs(lease: Lease) -> int:
+    """Seconds at the start of the lease of which nothing is refunded."""
+    return min(lease.min_charge_secs, lease.duration)
+
+
+def is_kept(lease: Lease, interval: int, served_secs: int) -> bool:
+    """Whether so many served seconds make an interval a kept one: at least half of its length."""
+    return 2 * served_secs >= interval_end(lease, interval) - interval_start(lease, interval)
 
 
 def _older_than(lease: Lease, secs: int, now: int) -> int:

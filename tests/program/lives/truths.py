@@ -79,7 +79,7 @@ class Truths(Stakes):
             disputes[found.cluster] += disputed
             assert disputed == (found.held_secs > 0)
             assert disputed or found.dispute_bond == 0
-            booked = found.matured_secs + found.missed_secs + found.held_secs + found.refunded_secs
+            booked = found.matured_secs + found.missed_secs + found.held_secs + found.undefended_secs
             past = self.length_of(found, 0, found.ring_base)
             for interval in range(found.ring_base, found.ring_next):
                 past += self.length_of(found, interval, interval + 1) if found.ring[interval % 16] == TAKEN else 0

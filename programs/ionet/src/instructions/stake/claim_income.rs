@@ -24,7 +24,7 @@ pub struct ClaimIncome {
     pub mint: Box<Account<Mint>>,
     /// The node's income vault of the mint.
     #[account(mut, seeds = [Node::INCOME_SEED, node.address().as_ref(), mint.address().as_ref()], bump)]
-    pub vault: Box<Account<TokenAccount>>,
+    pub income_vault: Box<Account<TokenAccount>>,
     /// CHECK: at the address of the co-staker's associated account; need not exist.
     #[account(mut)]
     pub to: UncheckedAccount,
@@ -47,7 +47,7 @@ pub fn handler(ctx: &mut Context<ClaimIncome>) -> Result<()> {
     let (node_key, seq, staker) = (*node.address(), node.next_seq()?, position.staker);
     let (bump, first_key) = ([node.bump], node.first_device_key);
     let recipient = Recipient { owner: staker, mint, to: &mut accounts.to, owed: accounts.owed.as_deref_mut() };
-    let (vault, authority) = (accounts.vault.cpi_handle_mut(), accounts.node.cpi_handle());
+    let (vault, authority) = (accounts.income_vault.cpi_handle_mut(), accounts.node.cpi_handle());
     let owed = recipient.pay(vault, authority, amount, &[&[Node::SEED, first_key.as_ref(), &bump]])?;
     let claimed = IncomeClaimed {
         node: node_key,

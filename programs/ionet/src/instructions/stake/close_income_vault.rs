@@ -24,7 +24,7 @@ pub struct CloseIncomeVault {
     pub mint: Box<Account<Mint>>,
     /// The node's income vault of the mint.
     #[account(mut, seeds = [Node::INCOME_SEED, node.address().as_ref(), mint.address().as_ref()], bump)]
-    pub vault: Box<Account<TokenAccount>>,
+    pub income_vault: Box<Account<TokenAccount>>,
     /// Fee vault of the mint.
     #[account(mut, seeds = [Network::FEES_SEED, mint.address().as_ref()], bump)]
     pub fee_vault: Box<Account<TokenAccount>>,
@@ -48,7 +48,7 @@ pub fn handler(ctx: &mut Context<CloseIncomeVault>) -> Result<()> {
     let closed = node.leases_closed == node.next_lease_number;
     require!(claimed && closed && node.bonded.shares.get() == 0, IonetError::VaultInUse);
     node.forget_income(at);
-    let surplus = accounts.vault.amount();
+    let surplus = accounts.income_vault.amount();
     let event = IncomeVaultClosed { node: *node.address(), seq: node.next_seq()?, at: now, mint, surplus };
 
     let (bump, first_key) = ([node.bump], node.first_device_key);
@@ -59,8 +59,8 @@ pub fn handler(ctx: &mut Context<CloseIncomeVault>) -> Result<()> {
         to: &mut accounts.fee_vault,
         owed: accounts.fees_owed.as_deref_mut(),
     };
-    fees.pay(accounts.vault.cpi_handle_mut(), accounts.node.cpi_handle(), surplus, seeds)?;
-    let (vault, to) = (accounts.vault.cpi_handle_mut(), accounts.owner.cpi_handle_mut());
+    fees.pay(accounts.income_vault.cpi_handle_mut(), accounts.node.cpi_handle(), surplus, seeds)?;
+    let (vault, to) = (accounts.income_vault.cpi_handle_mut(), accounts.owner.cpi_handle_mut());
     token::close(vault, to, accounts.node.cpi_handle(), seeds);
     emit_event!(ctx, event);
     Ok(())

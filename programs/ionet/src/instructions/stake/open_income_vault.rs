@@ -23,7 +23,7 @@ pub struct OpenIncomeVault {
     pub mint: Box<Account<Mint>>,
     /// The vault to be created.
     #[account(init, payer = payer, seeds = [Node::INCOME_SEED, node.address().as_ref(), mint.address().as_ref()], bump, token::mint = mint, token::authority = node)]
-    pub vault: Box<Account<TokenAccount>>,
+    pub income_vault: Box<Account<TokenAccount>>,
     /// Moves tokens.
     pub token_program: Program<Token>,
     /// Creates accounts.
@@ -33,7 +33,8 @@ pub struct OpenIncomeVault {
 /// Leases booked from now on in this mint share their income by the owner's terms.
 pub fn handler(ctx: &mut Context<OpenIncomeVault>) -> Result<()> {
     let now = clock::now()?;
-    let (mint, vault, bump) = (*ctx.accounts.mint.address(), *ctx.accounts.vault.address(), ctx.bumps.vault);
+    let (mint, vault, bump) =
+        (*ctx.accounts.mint.address(), *ctx.accounts.income_vault.address(), ctx.bumps.income_vault);
     let currency = ctx.accounts.network.currency_of(&mint);
     let node = &mut ctx.accounts.node;
     require!(node.flags & NODE_FLAG_RETIRED == 0, IonetError::NodeRetired);

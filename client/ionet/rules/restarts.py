@@ -1,0 +1,54 @@
+"""A lease's clock stands still while the chain does: the program's own rules (`state/lease/restart.rs`). Pure.
+
+The clock of a chain that halted jumps when it restarts. The first instruction that touches a lease afterwards moves its
+times; until then whoever reads the account has to do the same.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from ionet.generated.accounts import Lease
+
+L = TypeVar("L", bound=Lease)
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """When something is looked at: unix seconds, slot, and the slot of the chain's last restart (0 = none)."""
+
+    now: int
+    slot: int
+    restart_slot: int = 0
+
+
+def _slots_secs(since: int, until: int, slot_ms: int) -> int:
+    return max(0, until - since) * slot_ms // 1_000
+
+
+def recovery_left(lease: Lease, at: Moment) -> int:
+    """Seconds left in which nobody is held to a deadline after a restart, counted in slots; 0 = none."""
+    if at.restart_slot == 0:
+        return 0
+    return max(0, lease.recovery_secs - _slots_secs(at.restart_slot, at.slot, lease.slot_ms))
+
+
+def caught_up(lease: L, at: Moment) -> L:
+    """The lease as its next instruction finds it: its clock moved past a halt that it has not seen yet."""
+    if lease.started_at == 0 or at.restart_slot <= lease.synced_slot:
+        return lease
+    ran = max(0, at.now - lease.synced_at)
+    halted = max(0, ran - _slots_secs(lease.synced_slot, at.slot, lease.slot_ms))
+    moved = {name: getattr(lease, name) + halted for name in ("started_at", "ends_at", "last_kept_at")}
+    for name in ("excused_from", "excused_to", "blocked_until"):
+        moved[name] = getattr(lease, name) and getattr(lease, name) + halted
+    moved |= {"moved_secs": lease.moved_secs + halted, "synced_at": at.now, "synced_slot": at.slot}
+    left = recovery_left(lease, at)
+    if left:
+        stood_still = lease.synced_at + halted
+        first_open = moved["started_at"] + lease.ring_base * lease.interval_secs
+        is_open = moved["excused_to"] > max(0, first_open)
+        moved["excused_from"] = min(moved["excused_from"], stood_still) if is_open else stood_still
+        moved["excused_to"] = max(moved["excused_to"], at.now + left)
+    return msgspec.structs.replace(lease, **moved)
