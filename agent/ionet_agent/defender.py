@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from ionet.errors import ChainRefused, InvalidInput
-from ionet.generated.enums import LeaseStatus
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import LeaseView
 from ionet.rules import merkle
@@ -96,26 +95,12 @@ class Defender:
             return await self._chain.proofs(dispute.lease)
         return own
 
-    def report_silence(self, lease: LeaseView, now: int) -> None:
-        """Say in the log when no challenge has come for so long that the owner may leave without a charge."""
-        if lease.status != LeaseStatus.ACTIVE or now >= lease.ends_at:
-            return
-        silent = self._journal.unchallenged(str(lease.address))
-        if lease.tier1_intervals and silent >= lease.tier1_intervals:
-            self._tell(
-                lease,
-                f"no challenge came for {silent} intervals; its owner may end it without a charge:"
-                f" ionet lease leave {lease.address}",
-                silent,
-            )
-
-    def _tell(self, lease: LeaseView, what: str, key: int = -1) -> None:
-        """Log something about a lease once per key and dispute."""
-        mark = (lease.address, lease.disputed_at if key < 0 else key)
+    def _tell(self, lease: LeaseView, what: str) -> None:
+        """Log something about a dispute once."""
+        mark = (lease.address, lease.disputed_at)
         if mark not in self._told:
             self._told.add(mark)
-            action = "no_defence" if key < 0 else "unchallenged"
-            _log.warning("lease %s: %s", lease.address, what, extra={"action": action})
+            _log.warning("lease %s: %s", lease.address, what, extra={"action": "no_defence"})
 
     def _wait(self, lease: LeaseView) -> None:
         self._next_try[lease.address] = time.monotonic() + _RETRY_SECS

@@ -61,6 +61,7 @@ class Journal:
             return self._do("use_nonce", nonce=nonce, expires=expires).rowcount == 1
 
     def put_challenge(self, lease: str, interval: int, signature: bytes) -> None:
+        """Keep a challenge, unless the interval has one or was proven to its end without it."""
         self._do("put_challenge", lease=lease, interval=interval, signature=signature)
 
     def challenge(self, lease: str, interval: int) -> bytes | None:
@@ -138,9 +139,9 @@ class Journal:
         """Every proof of a lease that landed, in the order of its chain."""
         return self._proofs("landed_proofs", lease=lease)
 
-    def unchallenged(self, lease: str) -> int:
-        """How many of the last intervals that were proven to their end, in a row, had no challenge."""
-        return int(self._do("unchallenged", lease=lease).fetchone()[0])
+    def silent_intervals(self, lease: str) -> list[int]:
+        """The intervals that were proven to their end without a challenge, in order."""
+        return [int(row[0]) for row in self._do("silent_intervals", lease=lease)]
 
     def landed(self, proof: Proof) -> None:
         self._do("landed", **_place(proof))

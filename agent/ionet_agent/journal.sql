@@ -26,7 +26,9 @@ delete from nonce where expires < :now
 insert or ignore into nonce values (:nonce, :expires)
 
 -- name: put_challenge
-insert or ignore into challenge values (:lease, :interval, :signature)
+-- One that comes after the interval's last proof was signed is not in it: it could not be shown.
+insert or ignore into challenge select :lease, :interval, :signature
+where not exists (select 1 from proof where lease = :lease and interval = :interval and final)
 
 -- name: challenge
 select signature from challenge where lease = :lease and interval = :interval
@@ -72,9 +74,10 @@ where lease = :lease and landed order by interval desc, final desc limit 1
 select lease, interval, final, served, root, leaves, head, raw, last_valid from proof
 where lease = :lease and landed order by interval, final
 
--- name: unchallenged
-select count(*) from proof p where p.lease = :lease and landed and final
-    and p.interval > coalesce((select max(c.interval) from challenge c where c.lease = p.lease), -1)
+-- name: silent_intervals
+select p.interval from proof p where p.lease = :lease and landed and final
+    and not exists (select 1 from challenge c where c.lease = p.lease and c.interval = p.interval)
+order by p.interval
 
 -- name: landed
 update proof set landed = 1 where lease = :lease and interval = :interval and final = :final

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
-from ionet.errors import IonetError
-from ionet.generated.enums import LeaseStatus
+from ionet.errors import ChainRefused, IonetError
+from ionet.generated.enums import LeaseStatus, NodeFlag
 from ionet.lease_view import NodeView
 from ionet.rules.disputes import may_be_disputed
 from ionet.rules.lease_time import runs_at
 
 from ionet_agent.defender import Defender
 from ionet_agent.journal import Journal
+from ionet_agent.leaver import Leaver
 from ionet_agent.node_chain import NodeChain
 from ionet_agent.prover import Prover
 from ionet_agent.providers.base import Provider
@@ -49,6 +50,7 @@ class Loop:
         self._chain, self._journal, self._provider, self._spools = chain, journal, provider, spools
         self._prover = Prover(chain, journal, spools)
         self._defender = Defender(chain, journal)
+        self._leaver = Leaver(chain, journal)
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
         self._view: NodeView | None = None
         self._viewed_at = 0.0
@@ -99,11 +101,29 @@ class Loop:
         for lease in view.others if view.lease is None else (*view.others, view.lease):
             await self._prover.step(lease, view.now)
             await self._defender.step(lease)
-            self._defender.report_silence(lease, view.now)
+        if view.lease is not None:
+            await self._leaver.step(view.lease, view.now)
+        await self._answer(view, status)
         await self._run_ray(view, status)
         if self._uploader is not None:
             await self._uploader.step()
         self._forget(view)
+
+    async def _answer(self, view: NodeView, status: Status) -> None:
+        """Tell the chain that the machine is reserved for a new booking, or is there again after it missed one."""
+        if status.lease is not None:
+            return  # a member of an earlier lease has to end first
+        if view.lease is not None and view.lease.status == LeaseStatus.BOOKED:
+            signed = await self._chain.sign_ready(view.lease, self._report_hash)
+        elif view.lease is None and view.flags & NodeFlag.ABSENT:
+            signed = await self._chain.sign_return()
+        else:
+            return
+        try:
+            await self._chain.send(signed)
+        except ChainRefused as error:
+            # Too late, or somebody else was first: the next look tells what is so now.
+            _log.info("not said to the chain: %s", error, extra={"action": "answer_refused"})
 
     async def _run_ray(self, view: NodeView, status: Status) -> None:
         lease = view.lease
@@ -116,8 +136,6 @@ class Loop:
             await self._restart(status)
         elif status.phase is Phase.UP:
             self._backoff = _MIN_BACKOFF_SECS
-            if lease.status == LeaseStatus.BOOKED:
-                await self._chain.send(await self._chain.sign_ready(lease, self._report_hash))
 
     async def _restart(self, status: Status) -> None:
         if time.monotonic() < self._restart_at:

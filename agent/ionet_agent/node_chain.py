@@ -35,7 +35,13 @@ class NodeChain(Protocol):
         """The node now, and those of the leases `others` (base58) that are still on the chain."""
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
-        """That the node runs, not sent yet. report_hash: sha256 of what the device measured."""
+        """That the node is reserved, not sent yet. report_hash: sha256 of what the device measured."""
+
+    async def sign_return(self) -> Signed:
+        """That a node which was not ready in time is there again, not sent yet."""
+
+    async def sign_leave(self, lease: LeaseView) -> Signed:
+        """That the lease is left because challenges did not come, not sent yet."""
 
     async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
         """A proof of one interval, not sent yet."""

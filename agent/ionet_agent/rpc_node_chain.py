@@ -42,29 +42,39 @@ class RpcNodeChain:
     async def _view(self, asked: Sequence[Pubkey]) -> NodeView | None:
         """One try with the addresses the last one found, so that all accounts are read at one slot."""
         lease_key, cluster_key = self._known
-        now, slot, accounts = await self._reader.snapshot([self._node, lease_key, cluster_key, *asked])
+        at, accounts = await self._reader.snapshot([self._node, lease_key, cluster_key, *asked])
         node = self._reader.node(accounts, self._node)
         if node is None:
             raise NodeUnusable(f"{self._node} is not registered")
         if node.device_key != self._device.pubkey():
             raise NodeUnusable(f"the device key of {self._node} is {node.device_key}, not this one")
         found = [(key, self._reader.lease(accounts, key)) for key in asked if key != node.current_lease]
-        others = tuple(LeaseView.of(key, lease, None) for key, lease in found if lease is not None)
+        others = tuple(LeaseView.of(key, lease, None, at) for key, lease in found if lease is not None)
         # A lease that has ended did so before now, even where the clock that was read lags behind.
-        now = max([now, *(lease.ends_at for lease in others if lease.status == LeaseStatus.ENDED)])
+        now = max([at.now, *(lease.ends_at for lease in others if lease.status == LeaseStatus.ENDED)])
         if node.current_lease == NONE:
-            return NodeView(now, slot, None, others)
+            return NodeView(now, at.slot, None, node.flags, others)
         lease, cluster = self._reader.lease(accounts, lease_key), self._reader.cluster(accounts, cluster_key)
         if node.current_lease != lease_key or lease is None or cluster is None:
             booked = await self._client.find(Lease, node.current_lease)
             self._known = (node.current_lease, booked.cluster if booked is not None else NONE)
             return None
-        return NodeView(now, slot, LeaseView.of(lease_key, lease, cluster), others)
+        return NodeView(now, at.slot, LeaseView.of(lease_key, lease, cluster, at), node.flags, others)
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
         return await self._sign(
             self._client.program.ix.mark_ready(
                 device_key=self._device.pubkey(), node=self._node, lease=lease.address, report_hash=report_hash
+            )
+        )
+
+    async def sign_return(self) -> Signed:
+        return await self._sign(self._client.program.ix.return_node(supplier=self._device.pubkey(), node=self._node))
+
+    async def sign_leave(self, lease: LeaseView) -> Signed:
+        return await self._sign(
+            self._client.program.ix.leave_lease(
+                supplier=self._device.pubkey(), cluster=lease.cluster, node=self._node, lease=lease.address
             )
         )
 

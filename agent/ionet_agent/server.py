@@ -70,8 +70,8 @@ class Api:
 
     async def status(self, request: Request) -> Response:
         lease, _, _ = await self._authorize(request, 0)
-        silent = self._journal.unchallenged(str(lease.address))
-        return _json(msgspec.structs.replace(await self._provider.status(), unchallenged=silent))
+        silent = self._journal.silent_intervals(str(lease.address))
+        return _json(msgspec.structs.replace(await self._provider.status(), unchallenged=len(silent)))
 
     async def report(self, request: Request) -> Response:
         await self._authorize(request, 0)

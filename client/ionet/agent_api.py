@@ -78,7 +78,7 @@ class Status(msgspec.Struct, frozen=True):
     reason: str | None = None
     """For `failed`: why, in one line."""
     unchallenged: int = 0
-    """How many of the lease's last proven intervals, in a row, had no challenge; the owner may leave after two."""
+    """How many of the lease's proven intervals had no challenge; the agent leaves at two of the last eight."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,11 +12,13 @@ from solders.pubkey import Pubkey
 from ionet.client import Client
 from ionet.errors import RpcError
 from ionet.generated.accounts import Cluster, Lease, Node
+from ionet.rules.restarts import Moment, caught_up
 
 CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
+LAST_RESTART = Pubkey.from_string("SysvarLastRestartS1ot1111111111111111111111")
 NONE = Pubkey.default()
-# getMultipleAccounts takes 100 keys at one slot, the clock being one of them.
-MAX_KEYS = 99
+# getMultipleAccounts takes 100 keys at one slot, two of which tell the time.
+MAX_KEYS = 98
 
 T = TypeVar("T")
 
@@ -24,6 +26,7 @@ T = TypeVar("T")
 class LeaseView(Lease, frozen=True, kw_only=True):
     """A lease as read at one slot, with its address and its cluster, which says who may do what.
 
+    Its times are those that its next instruction finds: moved past a halt of the chain it has not seen yet.
     `parent` is None where nobody but the node has to act on the lease any more.
     """
 
@@ -31,12 +34,14 @@ class LeaseView(Lease, frozen=True, kw_only=True):
     parent: Cluster | None
 
     @classmethod
-    def of(cls, address: Pubkey, lease: Lease, parent: Cluster | None) -> LeaseView:
-        fields = {name: getattr(lease, name) for name in Lease.__struct_fields__}
+    def of(cls, address: Pubkey, lease: Lease, parent: Cluster | None, at: Moment | None = None) -> LeaseView:
+        found = lease if at is None else caught_up(lease, at)
+        fields = {name: getattr(found, name) for name in Lease.__struct_fields__}
         return cls(**fields, address=address, parent=parent)
 
     @property
     def is_head(self) -> bool:
+        """Whether it is the cluster's head: the lease accepted first."""
         return self.parent is not None and self.parent.head_lease == self.address
 
     @property
@@ -52,11 +57,15 @@ class LeaseView(Lease, frozen=True, kw_only=True):
 
 
 class NodeView(msgspec.Struct, frozen=True):
-    """A node at one slot: the chain's time, the lease that occupies it, if any, and others that were asked for."""
+    """A node at one slot: the chain's time, the lease that occupies it, if any, and others that were asked for.
+
+    flags: a set of `NodeFlag`.
+    """
 
     now: int
     slot: int
     lease: LeaseView | None
+    flags: int = 0
     others: tuple[LeaseView, ...] = ()
     """A node is free for the next lease as soon as one ends, but the ended one can still be proven and disputed."""
 
@@ -79,11 +88,14 @@ class Reader:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def snapshot(self, keys: Sequence[Pubkey]) -> tuple[int, int, dict[Pubkey, Account]]:
-        """The chain's time and slot, and those of the accounts that exist. At most MAX_KEYS keys."""
-        found = await self._client.rpc.accounts([CLOCK, *keys])
-        now, slot = clock(found[0])
-        return now, slot, {key: item for key, item in zip(keys, found[1:], strict=True) if item is not None}
+    async def snapshot(self, keys: Sequence[Pubkey]) -> tuple[Moment, dict[Pubkey, Account]]:
+        """The chain's time, and those of the accounts that exist. At most MAX_KEYS keys."""
+        time, restart, *found = await self._client.rpc.accounts([CLOCK, LAST_RESTART, *keys])
+        now, slot = clock(time)
+        # A node that does not have the sysvar knows of no restart.
+        restarted = int.from_bytes(restart.data[:8], "little") if restart is not None else 0
+        accounts = {key: item for key, item in zip(keys, found, strict=True) if item is not None}
+        return Moment(now, slot, restarted), accounts
 
     def node(self, accounts: dict[Pubkey, Account], key: Pubkey) -> Node | None:
         return self._decode(accounts.get(key), Node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TypeVar
@@ -12,7 +13,7 @@ from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, Confl
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.challenges import sign_challenge
-from ionet.rules.lease_time import interval_at
+from ionet.rules.lease_time import interval_at, interval_end, interval_start
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -22,6 +23,8 @@ from ionet_launcher.review import Challenges
 
 # Agents asked at the same time.
 _CALLS_AT_ONCE = 128
+# Part of an interval in which its challenge is sent at the latest: the rest is for trying again.
+_LATEST_PART = 0.7
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class Members:
             try:
                 return await self.agent(lease.node).status()
             except AgentError as error:
-                if lease.is_head and lease.status != LeaseStatus.ACTIVE:
+                if lease is leases[0] and lease.status != LeaseStatus.ACTIVE:
                     raise trouble_with(lease.node, error) from None
                 _log.info("node %s: %s", lease.node, error, extra={"action": "no_status"})
                 return None
@@ -77,7 +80,7 @@ class Members:
             spec = Spec(
                 lease=str(lease.address),
                 cluster=str(lease.cluster),
-                role=Role.HEAD if lease.is_head else Role.WORKER,
+                role=Role.HEAD if lease.address == head.address else Role.WORKER,
                 address=address,
                 processors=lease.processors,
                 token=secrets.token,
@@ -93,11 +96,16 @@ class Members:
         await _all([start(lease) for lease in leases])
 
     async def challenge(self, leases: Sequence[LeaseView], now: int) -> None:
-        """Send each node the signature for the interval that runs; one that does not answer is asked next time."""
+        """Send each node the signature for the interval that runs; one that does not answer is asked next time.
+
+        When in the interval, only the session key knows: a node that serves at some times only cannot choose them.
+        """
 
         async def send(lease: LeaseView) -> None:
             interval = interval_at(lease, now)
             if interval is None or self._challenges.is_answered(lease.address, interval):
+                return
+            if now < challenge_moment(self._session, lease, interval):
                 return
             self._challenges.called(lease.address, interval)
             signature = sign_challenge(self._session, lease.address, interval)
@@ -128,6 +136,17 @@ class Members:
             return True  # the lease is no longer the node's, so its agent has stopped the member itself
         except AgentError:
             return False
+
+
+def challenge_moment(session: Keypair, lease: LeaseView, interval: int) -> float:
+    """When an interval is challenged, unix seconds: in its first seven tenths, drawn by the session key.
+
+    The same in every process that holds the key, so a launcher that starts again draws no other moment.
+    """
+    drawn = hashlib.sha256(session.secret() + bytes(lease.address) + interval.to_bytes(8, "little")).digest()
+    part = int.from_bytes(drawn[:8], "little") / 2**64
+    start = interval_start(lease, interval)
+    return start + _LATEST_PART * part * (interval_end(lease, interval) - start)
 
 
 def is_up(statuses: Mapping[Pubkey, Status], lease: LeaseView) -> bool:

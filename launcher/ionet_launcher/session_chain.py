@@ -29,9 +29,12 @@ class ClusterView(msgspec.Struct, frozen=True):
         return self.cluster.session_key == session and self.now < self.cluster.session_expires_at
 
     def live(self) -> list[LeaseView]:
-        """Leases whose node has to be up, the head first."""
+        """Leases whose node has to be up, the head first.
+
+        Where none was accepted yet, the first of them is the one to become it: always the same while it lives.
+        """
         running = (lease for lease in self.leases if runs_at(lease, self.now))
-        return sorted(running, key=lambda lease: not lease.is_head)
+        return sorted(running, key=lambda lease: (not lease.is_head, bytes(lease.address)))
 
 
 class SessionChain:
@@ -48,17 +51,17 @@ class SessionChain:
 
         async def read(chunk: Sequence[Pubkey]) -> ClusterView | None:
             async with places:
-                now, _, accounts = await self._reader.snapshot([address, *chunk])
+                at, accounts = await self._reader.snapshot([address, *chunk])
             cluster = self._reader.cluster(accounts, address)
             if cluster is None:
                 return None
             decoded = [(key, self._reader.lease(accounts, key)) for key in chunk]
             views = [
-                LeaseView.of(key, lease, cluster)
+                LeaseView.of(key, lease, cluster, at)
                 for key, lease in decoded
                 if lease is not None and lease.cluster == address
             ]
-            return ClusterView(now, cluster, views)
+            return ClusterView(at.now, cluster, views)
 
         parts = await asyncio.gather(*map(read, chunks))
         found = [part for part in parts if part is not None]
@@ -87,6 +90,10 @@ class SessionChain:
             raise stopped.cause from None
         for refused in delivery.left_out.values():
             raise refused
+
+    async def reject(self, lease: LeaseView) -> None:
+        """Refuse a node that says it is ready."""
+        await self._client.lease.reject_ready(lease.address)
 
     async def approve(self, lease: LeaseView, through: int) -> None:
         """Let the intervals before `through` be paid at once."""

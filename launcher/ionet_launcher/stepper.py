@@ -6,6 +6,7 @@ repeat because an agent runs one member per lease; accepting, because the progra
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +14,7 @@ from ionet.agent_api import Status
 from ionet.agent_errors import AgentError
 from ionet.errors import IonetError
 from ionet.generated.enums import LeaseStatus
-from ionet.lease_view import LeaseView
+from ionet.lease_view import NONE, LeaseView
 from ionet.rules.lease_time import accept_by
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -79,28 +80,33 @@ class Stepper:
         await self._reviewer.review(work, view.leases, view.now)
         if work.row.phase is ClusterPhase.PLANNED:
             return Move(ClusterPhase.STARTING)
-        if not live[0].is_head:
-            raise Trouble(Reason.HEAD_LOST, f"the head's lease {view.cluster.head_lease} is over")
+        head = live[0]
+        if not head.is_head and any(lease.status == LeaseStatus.ACTIVE for lease in live):
+            raise Trouble(Reason.HEAD_LOST, "the head's lease is over")
         statuses = await self._members.ask(live)
-        idle = [lease for lease in live if lease.address in statuses and statuses[lease.address].lease is None]
-        if idle:
-            await self._start(work, idle, live[0], statuses)
+        # A node says that it is ready when it is reserved: only then is its machine started.
+        reserved = [lease for lease in live if lease.status != LeaseStatus.BOOKED]
+        idle = [lease for lease in reserved if lease.address in statuses and statuses[lease.address].lease is None]
+        if idle and head in reserved:
+            await self._start(work, idle, head, statuses)
             return Move(ClusterPhase.JOINING, _SOON_SECS)
         if not waiting:
             return Move(ClusterPhase.RUNNING, _pause(live))
         up = [lease for lease in waiting if is_up(statuses, lease)]
         ready = [lease for lease in up if lease.status == LeaseStatus.READY]
-        if not self._may_accept(view, waiting, ready):
+        if not self._may_accept(view, head, waiting, ready):
             unreachable = [str(lease.node) for lease in waiting if lease.address not in statuses]
             if unreachable:
                 raise Trouble(Reason.AGENT_UNREACHABLE, f"no answer from node {', '.join(unreachable)}")
             return Move(ClusterPhase.READY if len(up) == len(waiting) else ClusterPhase.JOINING, _SOON_SECS)
-        await self._accept(view, live[0], ready, hurry=len(ready) < len(waiting))
+        await self._accept(work, view, head, ready, hurry=len(ready) < len(waiting))
         return Move(ClusterPhase.RUNNING if len(ready) == len(waiting) else ClusterPhase.JOINING)
 
-    def _may_accept(self, view: ClusterView, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]) -> bool:
+    def _may_accept(
+        self, view: ClusterView, head: LeaseView, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]
+    ) -> bool:
         """All that wait are ready; or one of them cannot wait any longer, and the others are left behind."""
-        if waiting[0].is_head and waiting[0] not in ready:
+        if head in waiting and head not in ready:
             return False
         return len(ready) == len(waiting) or any(_last_call(lease, view.now) for lease in ready)
 
@@ -112,27 +118,40 @@ class Stepper:
         await work.add_members({str(lease.address): str(lease.node) for lease in leases})
         await self._members.start(leases, head, statuses)
 
-    async def _accept(self, view: ClusterView, head: LeaseView, ready: Sequence[LeaseView], *, hurry: bool) -> None:
+    async def _accept(
+        self, work: Work, view: ClusterView, head: LeaseView, ready: Sequence[LeaseView], *, hurry: bool
+    ) -> None:
         """Check what was booked, then start the meters, the head's before any other.
 
-        Nobody is accepted while somebody's hardware is wrong, unless in a `hurry`: then those that are right.
+        A node that shows something else than was booked is refused at once: what it is refused for goes on costing.
         """
-        wrong = await self._check([head, *(lease for lease in ready if not lease.is_head)])
+        workers = [lease for lease in ready if lease is not head]
+        wrong = await self._check([head, *workers])
         # One that joined a head which is gone knows nothing of this one: started again, it joins.
-        lost = [
-            lease for lease in ready if lease.address in wrong and wrong[lease.address].absent and not lease.is_head
-        ]
+        lost = [lease for lease in workers if lease.address in wrong and wrong[lease.address].absent]
         await self._members.stop({str(lease.address): str(lease.node) for lease in lost})
+        refused = [lease for lease in ready if lease.address in wrong and not wrong[lease.address].absent]
+        await self._reject(work, refused, wrong)
         last_call = hurry or any(_last_call(lease, view.now) for lease in ready)
         if head.address in wrong or (wrong and not last_call):
             raise Trouble(Reason.HARDWARE_MISMATCH, "; ".join(problem.detail for problem in wrong.values()))
         try:
             if head in ready:
                 await self._chain.accept([head])
-            others = [lease for lease in ready if not lease.is_head and lease.address not in wrong]
-            await self._chain.accept(others)
+            await self._chain.accept([lease for lease in workers if lease.address not in wrong])
         except IonetError as error:
             raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
+
+    async def _reject(self, work: Work, leases: Sequence[LeaseView], wrong: Mapping[Pubkey, hardware.Problem]) -> None:
+        """Refuse these nodes; with the one that was to be the head, everybody who joined it has to start again."""
+        for lease in leases:
+            _log.warning("%s: refused", wrong[lease.address].detail, extra={"action": "rejected"})
+            try:
+                await self._chain.reject(lease)
+            except IonetError as error:
+                raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
+        if any(lease.parent is not None and lease.parent.head_lease == NONE for lease in leases):
+            await self._stop_members(work)
 
     async def _check(self, leases: Sequence[LeaseView]) -> dict[Pubkey, hardware.Problem]:
         """What is wrong with the hardware of these leases, the head's first."""
@@ -150,6 +169,11 @@ class Stepper:
             return Move(row.phase, 4 * _SOON_SECS, trouble.reason, trouble.detail)
         text = "cluster %s failed: %s (%s)"
         _log.warning(text, row.cluster, trouble.reason, trouble.detail, extra={"action": "cluster_failed"})
+        for lease in live:
+            if lease.status == LeaseStatus.READY:
+                # Not answered, it would cost the renter until its deadline.
+                with contextlib.suppress(IonetError):
+                    await self._chain.reject(lease)
         await self._stop_members(work)
         return Move(ClusterPhase.FAILED, 0.0, trouble.reason, trouble.detail)
 

@@ -31,6 +31,8 @@ class MemoryChain:
     def __init__(self, lease: LeaseView | None, now: Callable[[], int]) -> None:
         self.lease, self.now = lease, now
         self.past: LeaseView | None = None
+        self.flags = 0
+        self.left: list[Pubkey] = []
         self.served: dict[int, int] = {}
         self.roots: dict[int, bytes] = {}
         self.executed: list[bytes] = []
@@ -42,10 +44,16 @@ class MemoryChain:
 
     async def view(self, others: Sequence[str] = ()) -> NodeView:
         past = tuple(lease for lease in (self.past,) if lease is not None and str(lease.address) in others)
-        return NodeView(self.now(), self.now(), self.lease, past)
+        return NodeView(self.now(), self.now(), self.lease, self.flags, past)
 
     async def sign_ready(self, lease: LeaseView, report_hash: bytes) -> Signed:
         return self._sign(ready=report_hash.hex(), lease=str(lease.address))
+
+    async def sign_return(self) -> Signed:
+        return self._sign(returned=True)
+
+    async def sign_leave(self, lease: LeaseView) -> Signed:
+        return self._sign(left=str(lease.address))
 
     async def sign_proof(self, lease: LeaseView, interval: int, served_secs: int, root: bytes, gpu_ms: int) -> Signed:
         return self._sign(
@@ -114,6 +122,16 @@ class MemoryChain:
         if self.now() > signed.last_valid_block_height:
             raise TransactionExpired("blockhash expired")
         what = json.loads(signed.raw)
+        if "returned" in what:
+            self.flags = 0
+            self.executed.append(signed.raw)
+            return
+        if "left" in what:
+            assert self.lease is not None
+            self.left.append(self.lease.address)
+            self.end(min(self.now(), self.lease.ends_at))
+            self.executed.append(signed.raw)
+            return
         lease = (await self.view([what["lease"]])).find(what["lease"])
         if lease is None:
             raise ChainRefused("no such lease")

@@ -73,6 +73,18 @@ class RoleApi:
         opening = self._ix.open_owed(payer=self._chain.address, mint=mint, owner=owner)
         return [opening] if kept is None else [], owed
 
+    async def _keeper(self, vault: Pubkey, owner: Pubkey, mint: Pubkey) -> tuple[list[Instruction], Pubkey | None]:
+        """The owed account that takes a vault's place while its issuer has it frozen, opened where it is missing.
+
+        owner: the network's or the node's address, which signs for the vault.
+        """
+        owed = pdas.owed(self._id, mint, owner)
+        account, kept = await self._chain.rpc.accounts([vault, owed])
+        if account is None or account.data[_STATE_OFFSET] == _INITIALIZED:
+            return [], None
+        opening = self._ix.open_owed(payer=self._chain.address, mint=mint, owner=owner)
+        return ([] if kept is not None else [opening]), owed
+
 
 def _can_receive(account: Account, owner: Pubkey) -> bool:
     """Whether a token account is the owner's and not frozen."""

@@ -72,7 +72,7 @@ class ClusterApi(RoleApi):
         return self._plan(build)
 
     def add_lease(self, cluster: Pubkey, *nodes: Pubkey, duration: int, max_price: int | None = None) -> Plan:
-        """Book nodes for `duration` seconds in one transaction; the first of a cluster becomes its head.
+        """Book nodes for `duration` seconds in one transaction; the one accepted first becomes the cluster's head.
 
         max_price: micro-dollars per processor-hour that no node may ask more of; by default what each asks now.
         """
@@ -108,7 +108,7 @@ class ClusterApi(RoleApi):
         at_once: int = 32,
         progress: Progress | None = None,
     ) -> Booking:
-        """Book any number of nodes, as many per transaction as fit; the first becomes the head of a new cluster.
+        """Book any number of nodes, as many per transaction as fit.
 
         A node that cannot be booked is left out, and the result says why. tables: lookup tables that may be used, see
         `tables_for`; one that is gone or too new costs transactions, nothing else. at_once: transactions under way at
@@ -177,6 +177,8 @@ class ClusterApi(RoleApi):
         async def build() -> list[Instruction]:
             found = await self.get(cluster)
             first, owed = await self._payee(found.renter, found.mint)
+            network = pdas.network(self._id)
+            opening, fees_owed = await self._keeper(pdas.fee_vault(self._id, found.mint), network, found.mint)
             close = self._ix.close_cluster(
                 renter=found.renter,
                 cluster=cluster,
@@ -184,9 +186,10 @@ class ClusterApi(RoleApi):
                 fee_vault=pdas.fee_vault(self._id, found.mint),
                 burn_vault=pdas.burn_vault(self._id, found.mint),
                 owed=owed,
+                fees_owed=fees_owed,
             )
             if found.renter == self._chain.address:
                 close = self._program.builder.also_signs("close_cluster", close, "renter")
-            return [*first, close]
+            return [*first, *opening, close]
 
         return self._plan(build)

@@ -36,7 +36,7 @@ class LeaseApi(RoleApi):
     # -- the supplier's side
 
     def mark_ready(self, lease: Pubkey, device: Signer, report_hash: bytes = bytes(32)) -> Plan:
-        """Say that the node runs; the device key signs. report_hash: sha256 of what the device measured."""
+        """Say that the node is reserved; the device key signs. report_hash: sha256 of what the device measured."""
         return self._of(
             lease,
             lambda found: self._ix.mark_ready(
@@ -84,14 +84,14 @@ class LeaseApi(RoleApi):
         return self._plan(build)
 
     def leave(self, lease: Pubkey) -> Plan:
-        """Leave a running lease without a charge because no challenge came for two intervals; node owner.
+        """Leave a running lease without a charge because no challenge came for two intervals; node owner or device key.
 
-        Those intervals stay disputable and cannot be defended.
+        The renter pays those intervals, and the supplier does not get them.
         """
         return self._of(
             lease,
             lambda found: self._ix.leave_lease(
-                owner=self._chain.address,
+                supplier=self._chain.address,
                 cluster=found.cluster,
                 node=found.node,
                 lease=lease,
@@ -186,6 +186,22 @@ class LeaseApi(RoleApi):
             authority,
         )
 
+    def reject_ready(self, lease: Pubkey, authority: Signer | None = None) -> Plan:
+        """Refuse a node that says it is ready; the renter, or the cluster's session key as `authority`.
+
+        The time since it was ready has to be paid, and nobody gets it.
+        """
+        return self._of(
+            lease,
+            lambda found: self._ix.reject_ready(
+                authority=authority.pubkey if authority else self._chain.address,
+                cluster=found.cluster,
+                node=found.node,
+                lease=lease,
+            ),
+            authority,
+        )
+
     def extend(self, lease: Pubkey, extra_secs: int) -> Plan:
         """Add time at the locked price; renter."""
 
@@ -206,7 +222,7 @@ class LeaseApi(RoleApi):
         return self._plan(build)
 
     def end(self, lease: Pubkey) -> Plan:
-        """End early; the renter, or anyone once the supplier has missed too much."""
+        """End early; the renter, or anyone once an outage lasts too long."""
         return self._of(
             lease,
             lambda found: self._ix.end_lease(
@@ -220,19 +236,29 @@ class LeaseApi(RoleApi):
     # -- anyone's
 
     def settle(self, lease: Pubkey) -> Plan:
-        """Pay what is proven and past dispute to the node's payout wallet."""
+        """Pay what is proven and past dispute, or was ready and not answered, to the node's payout wallet.
+
+        Where the lease shares its income, the co-stakers' part goes to the node's income vault.
+        """
 
         async def build() -> list[Instruction]:
             found = await self.get(lease)
             node = await self._chain.fetch(Node, found.node)
             cluster = await self._chain.fetch(Cluster, found.cluster)
             first, owed = await self._payee(node.payout, cluster.mint)
+            vault, income_owed = None, None
+            if found.income_share_bps:
+                vault = pdas.income_vault(self._id, found.node, cluster.mint)
+                opening, income_owed = await self._keeper(vault, found.node, cluster.mint)
+                first = [*first, *opening]
             settle = self._ix.settle_lease(
                 node=found.node,
                 cluster=found.cluster,
                 lease=lease,
                 payout_account=addresses.token_account(node.payout, cluster.mint),
                 owed=owed,
+                income_vault=vault,
+                income_owed=income_owed,
             )
             return [*first, settle]
 

@@ -20,7 +20,7 @@ from ionet.executor import send_all
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Network
 from ionet.generated.enums import Currency, NetworkRole, Profile
-from ionet.generated.types import Params
+from ionet.generated.types import ModelTerms, Params
 from ionet.plan import Plan, Receipt
 from ionet.wallet import KeypairSigner
 from ionet.words import parse
@@ -31,7 +31,10 @@ LOCAL_FEED_ID = hashlib.sha256(b"IO/USD on a local chain").digest()
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A device model. multiplier is × 100; kind: a `DeviceKind`. pool: a `DevicePool`."""
+    """A device model. multiplier is × 100; kind: a `DeviceKind`; pool: a `DevicePool`.
+
+    reference_price: micro-dollars per processor-hour that prices and rewards are measured by, 0 if not set.
+    """
 
     code: int
     name: str
@@ -39,6 +42,7 @@ class Model(msgspec.Struct, frozen=True):
     pool: int
     multiplier: int
     throughput: int = 0
+    reference_price: int = 0
 
 
 @cache
@@ -116,6 +120,7 @@ class NetworkApi(RoleApi):
                 pool=model.pool,
                 multiplier=model.multiplier,
                 throughput=model.throughput,
+                reference_price=model.reference_price,
             )
         )
 
@@ -129,8 +134,31 @@ class NetworkApi(RoleApi):
             )
         )
 
+    def propose_model(self, code: int, **changes: int) -> Plan:
+        """Change a device model's pool, multiplier, throughput or reference_price; network authority.
+
+        It waits as long as stake takes to leave; `apply_model` puts it into effect. Raises InvalidInput for another name.
+        """
+        unknown = changes.keys() - set(ModelTerms.__struct_fields__)
+        if unknown or not changes:
+            raise InvalidInput(f"no term of a model is called {', '.join(sorted(unknown)) or 'nothing'}")
+
+        async def build() -> list[Instruction]:
+            key = pdas.model(self._id, code)
+            found = await self._chain.fetch(DeviceModel, key)
+            terms = {name: getattr(found, name) for name in ModelTerms.__struct_fields__} | changes
+            return [self._ix.propose_model(authority=self._chain.address, model=key, **terms)]
+
+        return self._plan(build)
+
+    def apply_model(self, code: int) -> Plan:
+        """Put a device model's new terms into effect once their wait is over; anyone."""
+        return self._single(lambda: self._ix.apply_model(model=pdas.model(self._id, code)))
+
     def propose_params(self, **changes: Any) -> Plan:
-        """Change some parameters after the timelock; network authority. They bind new leases only.
+        """Change some parameters after their wait; network authority. They bind new leases only.
+
+        What touches stake or redemption waits as long as stake takes to leave, the rest the timelock.
 
         A new proposal overwrites an earlier one. Raises InvalidInput for a name that is not a parameter.
         """

@@ -61,6 +61,31 @@ class NodeApi(RoleApi):
         """Take no new leases, or take them again."""
         return self._single(lambda: self._ix.pause_node(owner=self._chain.address, node=node, paused=paused))
 
+    def come_back(self, node: Pubkey) -> Plan:
+        """Say that a node which was not ready in time is there again; node owner or, as the wallet, its device key."""
+        return self._single(lambda: self._ix.return_node(supplier=self._chain.address, node=node))
+
+    def lock_payout(self, node: Pubkey, beneficiary: Pubkey, until: int) -> Plan:
+        """Pay the node's income to `beneficiary` until `until` (unix seconds), or make such a lock longer; node owner.
+
+        So long the price cannot fall. Only the beneficiary can end it, with `release_payout`.
+        """
+
+        async def build() -> list[Instruction]:
+            found = await self.get(node)
+            lease = None if found.current_lease == Pubkey.default() else found.current_lease
+            return [
+                self._ix.lock_payout(
+                    owner=self._chain.address, node=node, lease=lease, beneficiary=beneficiary, until=until
+                )
+            ]
+
+        return self._plan(build)
+
+    def release_payout(self, node: Pubkey) -> Plan:
+        """End the lock of a node's payout; the wallet that it is locked to."""
+        return self._single(lambda: self._ix.release_payout(beneficiary=self._chain.address, node=node))
+
     def retire(self, node: Pubkey) -> Plan:
         """Leave the market for good; the owner's stake starts to unbond."""
 

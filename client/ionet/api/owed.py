@@ -25,6 +25,19 @@ class OwedApi(RoleApi):
             lambda: self._ix.open_owed(payer=self._chain.address, mint=mint, owner=owner or self._chain.address)
         )
 
+    def collect(self, mint: Pubkey, node: Pubkey | None = None) -> Plan:
+        """Bring what a vault of the program could not receive into it; anyone, who gets the account's rent.
+
+        The network's fee vault, or the income vault of `node`.
+        """
+        owner = node or pdas.network(self._id)
+        vault = pdas.income_vault(self._id, node, mint) if node else pdas.fee_vault(self._id, mint)
+        return self._single(
+            lambda: self._ix.collect_owed(
+                caller=self._chain.address, mint=mint, node=node, owed=self.address(mint, owner), vault=vault
+            )
+        )
+
     def claim(self, mint: Pubkey, to: Pubkey | None = None) -> Plan:
         """Take what waits and close the account. to: a token account of the mint, by default the wallet's own."""
 

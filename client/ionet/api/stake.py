@@ -5,7 +5,9 @@ from __future__ import annotations
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
+from ionet import addresses
 from ionet.api.base import RoleApi
+from ionet.api.network import NetworkApi
 from ionet.generated import pdas
 from ionet.generated.accounts import Node, StakePosition
 from ionet.plan import Plan
@@ -24,12 +26,18 @@ class StakeApi(RoleApi):
         return await self._chain.fetch_all(StakePosition, **fields)
 
     def add(self, node: Pubkey, amount: int) -> Plan:
-        """Bond IO: to one's own node, or to one whose owner shares rewards.
+        """Bond IO: to one's own node, or to one whose owner shares rewards or income.
 
-        While a case has the node frozen its owner's IO is kept aside, as a refill; their next stake afterwards, also of
+        Income that others stood behind must be handed to them first: settle the node's leases. While a case has the node frozen its owner's IO is kept aside, as a refill; their next stake afterwards, also of
         nothing, turns the refill into stake.
         """
-        return self._single(lambda: self._ix.stake(staker=self._chain.address, node=node, amount=amount))
+
+        async def build() -> list[Instruction]:
+            found = await self._chain.fetch(Node, node)
+            lease = None if found.current_lease == Pubkey.default() else found.current_lease
+            return [self._ix.stake(staker=self._chain.address, node=node, lease=lease, amount=amount)]
+
+        return self._plan(build)
 
     def request_unbond(self, node: Pubkey, amount: int) -> Plan:
         """Start the cooldown; more than is bonded means all of it."""
@@ -51,11 +59,54 @@ class StakeApi(RoleApi):
 
     # -- co-staking and rewards
 
-    def set_terms(self, node: Pubkey, share_bps: int) -> Plan:
-        """The part of their rewards that co-stakers get; 0 admits no new ones. Node owner; less takes a notice."""
+    def set_terms(self, node: Pubkey, share_bps: int, income_share_bps: int = 0) -> Plan:
+        """What co-stakers get of rewards on their stake, and all stake of leases' income; node owner.
+
+        With both at 0 nobody new can join; less takes a notice.
+        """
         return self._single(
-            lambda: self._ix.set_co_stake_terms(owner=self._chain.address, node=node, share_bps=share_bps)
+            lambda: self._ix.set_co_stake_terms(
+                owner=self._chain.address, node=node, share_bps=share_bps, income_share_bps=income_share_bps
+            )
         )
+
+    def open_income_vault(self, node: Pubkey, currency: str) -> Plan:
+        """Create a node's income vault of one currency, without which no income in it is shared; anyone."""
+
+        async def build() -> list[Instruction]:
+            mint = await NetworkApi(self._chain).mint(currency)
+            return [self._ix.open_income_vault(payer=self._chain.address, node=node, mint=mint)]
+
+        return self._plan(build)
+
+    def claim_income(self, node: Pubkey, currency: str, staker: Pubkey | None = None) -> Plan:
+        """Pay a co-staker (by default the wallet) their part of leases' income in one currency; anyone may push it."""
+
+        async def build() -> list[Instruction]:
+            owner, mint = staker or self._chain.address, await NetworkApi(self._chain).mint(currency)
+            first, owed = await self._payee(owner, mint)
+            claim = self._ix.claim_income(
+                node=node,
+                position=self.address(node, owner),
+                mint=mint,
+                to=addresses.token_account(owner, mint),
+                owed=owed,
+            )
+            return [*first, claim]
+
+        return self._plan(build)
+
+    def close_income_vault(self, node: Pubkey, currency: str) -> Plan:
+        """Close an income vault of a retired node to which nobody has a claim any more; anyone."""
+
+        async def build() -> list[Instruction]:
+            found, mint = await self._chain.fetch(Node, node), await NetworkApi(self._chain).mint(currency)
+            network = pdas.network(self._id)
+            first, owed = await self._keeper(pdas.fee_vault(self._id, mint), network, mint)
+            close = self._ix.close_income_vault(node=node, owner=found.owner, mint=mint, fees_owed=owed)
+            return [*first, close]
+
+        return self._plan(build)
 
     def fund_rewards(self, node: Pubkey, amount: int) -> Plan:
         """Give IO to a node's stakers; anyone."""

@@ -58,7 +58,7 @@ def ready(
     device: Annotated[str, typer.Option(help="Keypair file of the machine's own key.")],
     report: Annotated[str, typer.Option(help="Hash of the machine's report, 32 bytes in hex.")] = "00" * 32,
 ) -> Sending:
-    """Report that the node is ready. Its agent does this by itself."""
+    """Report that the node is reserved. Its agent does this by itself."""
     from ionet.wallet import KeypairSigner, read_keypair
 
     signer = KeypairSigner(read_keypair(device))
@@ -69,6 +69,12 @@ def ready(
 def accept(lease: Lease) -> Sending:
     """Start the meter of a ready lease; renter or session key."""
     return lambda client: client.lease.accept_ready(lease)
+
+
+@transaction(app)
+def reject(lease: Lease) -> Sending:
+    """Refuse a node that says it is ready; renter or session key. The time since then has to be paid."""
+    return lambda client: client.lease.reject_ready(lease)
 
 
 @transaction(app)
@@ -146,7 +152,7 @@ def defend(
 
 @transaction(app)
 def leave(lease: Lease) -> Sending:
-    """Leave a running lease without a charge because no challenge came for two intervals; node owner."""
+    """Leave a running lease without a charge because no challenge came for two intervals; node owner or device key."""
     return lambda client: client.lease.leave(lease)
 
 

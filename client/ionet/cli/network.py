@@ -91,11 +91,12 @@ def add_model(
     kind: Annotated[int, typer.Option(help="0 GPU, 1 CPU.")] = 0,
     pool: Annotated[int, typer.Option(help="0 enterprise, 1 community.")] = 1,
     throughput: Annotated[int, typer.Option(help="Work units per second; 0 if unknown.")] = 0,
+    reference_price: Annotated[int, typer.Option(help="Micro-dollars per processor-hour; 0 if not set.")] = 0,
 ) -> Sending:
     """Add a device model; network authority."""
     from ionet.api.network import Model
 
-    model = Model(code, name, kind, pool, multiplier, throughput)
+    model = Model(code, name, kind, pool, multiplier, throughput, reference_price)
     return lambda client: client.network.register_model(model)
 
 
@@ -112,10 +113,26 @@ def disable_model(code: Code) -> Sending:
 
 
 @transaction(app)
+def propose_model(
+    code: Code,
+    changes: Annotated[list[str], typer.Argument(help="pool, multiplier, throughput or reference_price = NUMBER.")],
+) -> Sending:
+    """Change a device model's terms, after as long as stake takes to leave; network authority."""
+    wanted = dict(_change(text) for text in changes)
+    return lambda client: client.network.propose_model(code, **wanted)
+
+
+@transaction(app)
+def apply_model(code: Code) -> Sending:
+    """Put a device model's new terms into effect once they are due; anyone may."""
+    return lambda client: client.network.apply_model(code)
+
+
+@transaction(app)
 def propose(
     changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
 ) -> Sending:
-    """Change parameters after the timelock, for new leases only; network authority. Overwrites an earlier proposal."""
+    """Change parameters after their wait, for new leases only; network authority. Overwrites an earlier proposal."""
     wanted = dict(_change(text) for text in changes)
     return lambda client: client.network.propose_params(**wanted)
 
@@ -125,7 +142,7 @@ def propose_role(
     role: Annotated[str, typer.Argument(help="authority, pauser, arbiter or feed.")],
     holder: Annotated[str, typer.Argument(help="Address of the new holder; for the feed 32 bytes in hex.")],
 ) -> Sending:
-    """Name a new holder of a role, or a new price feed, after the timelock; network authority."""
+    """Name a new holder of a role, or a new price feed, after its wait; network authority."""
     value = hash32(holder) if role == "feed" else bytes(pubkey(holder))
     return lambda client: client.network.propose_role(role, value)
 

@@ -131,6 +131,28 @@ def resume(node: Node) -> Sending:
     return lambda client: client.node.pause(node, paused=False)
 
 
+@transaction(app, name="return")
+def come_back(node: Node) -> Sending:
+    """Say that a node which was not ready in time is there again; node owner or device key. Its agent does this."""
+    return lambda client: client.node.come_back(node)
+
+
+@transaction(app)
+def lock_payout(
+    node: Node,
+    beneficiary: Annotated[Pubkey, typer.Argument(parser=pubkey, help="Wallet that is paid, and may end the lock.")],
+    until: Annotated[int, typer.Option(help="End of the lock, unix seconds; at most 1,200 days from now.")],
+) -> Sending:
+    """Pay a node's income to a wallet that alone can end this before its time; node owner."""
+    return lambda client: client.node.lock_payout(node, beneficiary, until)
+
+
+@transaction(app)
+def release_payout(node: Node) -> Sending:
+    """End the lock of a node's payout; the wallet that it is locked to."""
+    return lambda client: client.node.release_payout(node)
+
+
 @transaction(app)
 def rotate_key(node: Node, device: Device) -> Sending:
     """Replace the key that signs readiness and proofs."""

@@ -20,6 +20,7 @@ app = typer.Typer(help="Stake behind nodes.", no_args_is_help=True)
 
 Node = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the node.")]
 Io = Annotated[str, typer.Argument(help="Amount of IO.")]
+Token = Annotated[str, typer.Argument(help="IOSD, USDC or IO.")]
 Staker = Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Wallet of the staker; by default yours.")]
 
 
@@ -91,14 +92,33 @@ def push_unbond(
 @transaction(app)
 def terms(
     node: Node,
-    share: Annotated[
-        int, typer.Argument(help="Co-stakers' share of their stake's rewards, in basis points; 0 admits none.")
-    ],
+    share: Annotated[int, typer.Argument(help="Co-stakers' share of their stake's rewards, in basis points.")],
+    income: Annotated[int, typer.Option(help="All stake's share of leases' income, in basis points.")] = 0,
 ) -> Sending:
-    """Set co-stakers' share of rewards; node owner. A smaller share takes effect only after a notice."""
-    if not 0 <= share <= BPS:
-        raise InvalidInput(f"{share} is not a number of basis points from 0 to 10,000")
-    return lambda client: client.stake.set_terms(node, share)
+    """Set what co-stakers get; node owner. With both at 0 nobody can join; less takes effect only after a notice."""
+    for given in (share, income):
+        if not 0 <= given <= BPS:
+            raise InvalidInput(f"{given} is not a number of basis points from 0 to 10,000")
+    return lambda client: client.stake.set_terms(node, share, income)
+
+
+@transaction(app)
+def open_income(node: Node, token: Token) -> Sending:
+    """Create a node's income vault of one currency, without which no income in it is shared; anyone may."""
+    return lambda client: client.stake.open_income_vault(node, token)
+
+
+@transaction(app)
+def claim_income(node: Node, token: Token, staker: Staker = None) -> Sending:
+    """Pay out a co-staker's part of leases' income in one currency; anyone may push it for a staker."""
+    owner = staker
+    return lambda client: client.stake.claim_income(node, token, owner)
+
+
+@transaction(app)
+def close_income(node: Node, token: Token) -> Sending:
+    """Close a retired node's income vault once nobody has a claim on it; anyone may."""
+    return lambda client: client.stake.close_income_vault(node, token)
 
 
 @transaction(app)

@@ -45,7 +45,7 @@ def caught_up(lease: L, at: Moment) -> L:
         moved[name] = getattr(lease, name) and getattr(lease, name) + halted
     moved |= {"moved_secs": lease.moved_secs + halted, "synced_at": at.now, "synced_slot": at.slot}
     left = recovery_left(lease, at)
-    if left:
+    if left > 0:
         stood_still = lease.synced_at + halted
         first_open = moved["started_at"] + lease.ring_base * lease.interval_secs
         is_open = moved["excused_to"] > max(0, first_open)
