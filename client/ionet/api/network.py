@@ -137,7 +137,8 @@ class NetworkApi(RoleApi):
     def propose_model(self, code: int, **changes: int) -> Plan:
         """Change a device model's pool, multiplier, throughput or reference_price; network authority.
 
-        It waits as long as stake takes to leave; `apply_model` puts it into effect. Raises InvalidInput for another name.
+        It waits as long as stake takes to leave; `apply_model` puts it into effect. Raises InvalidInput for another
+        name.
         """
         unknown = changes.keys() - set(ModelTerms.__struct_fields__)
         if unknown or not changes:

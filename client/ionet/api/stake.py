@@ -28,8 +28,9 @@ class StakeApi(RoleApi):
     def add(self, node: Pubkey, amount: int) -> Plan:
         """Bond IO: to one's own node, or to one whose owner shares rewards or income.
 
-        Income that others stood behind must be handed to them first: settle the node's leases. While a case has the node frozen its owner's IO is kept aside, as a refill; their next stake afterwards, also of
-        nothing, turns the refill into stake.
+        Income that others stood behind must be handed to them first: settle the node's leases. While a case has the
+        node frozen its owner's IO is kept aside, as a refill; their next stake afterwards, also of nothing, turns the
+        refill into stake.
         """
 
         async def build() -> list[Instruction]:
