@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self, TypeVar
 
 from solana.rpc.commitment import Commitment, Confirmed
@@ -13,6 +13,7 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0, VersionedMessage
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
@@ -22,7 +23,7 @@ from ionet.errors import NotFound, RpcError, WalletError
 from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
-from ionet.rpc import Blockhash, Landed, PreflightFailed, Rpc
+from ionet.rpc import LAST_SLOT, UNSUPPORTED_VERSION, Blockhash, Landed, PreflightFailed, Rpc
 from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, read_signed, sign_all, unsigned
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 # Most micro-lamports per compute unit that are offered unless the caller says otherwise.
 MAX_PRIORITY_FEE = 100_000
+# Transactions of an account's history that are asked for at the same time.
+FETCHED_AT_ONCE = 16
 
 
 class Chain:
@@ -94,9 +97,31 @@ class Chain:
         return [(key, codec.decode_account(account.data, kind)) for key, account in found]
 
     async def events(self, key: Pubkey) -> list[Any]:
-        """Events of every transaction that names an account, in the order a node's history gives, newest first."""
-        answers = [await self.rpc.landed_transaction(signature) for signature in await self.rpc.signatures(key)]
-        return [record.event for answer in answers for record in events_in_transaction(self.program.codec, answer)]
+        """Events of every transaction that names an account, newest first, as far as the node's history goes."""
+        return [event async for event in self.newest_events(key)]
+
+    async def newest_events(self, key: Pubkey, first_slot: int = 0, last_slot: int = LAST_SLOT) -> AsyncIterator[Any]:
+        """Events of the transactions of some slots that name an account, newest first; fetched as they are taken.
+
+        Anyone may name an account, so stop when enough is known. A transaction in a format that this client does not
+        read is left out, with a warning.
+        """
+        async for page in self.rpc.signatures(key, first_slot, last_slot):
+            for start in range(0, len(page), FETCHED_AT_ONCE):
+                chunk = page[start : start + FETCHED_AT_ONCE]
+                for events in await asyncio.gather(*map(self._events_of, chunk)):
+                    for event in reversed(events):
+                        yield event
+
+    async def _events_of(self, signature: Signature) -> list[Any]:
+        try:
+            answer = await self.rpc.landed_transaction(signature)
+        except RpcError as error:
+            if error.code != UNSUPPORTED_VERSION:
+                raise
+            _log.warning("transaction %s is left out: this client does not read its format", signature)
+            return []
+        return [record.event for record in events_in_transaction(self.program.codec, answer)]
 
     # -- sending
 
@@ -139,10 +164,11 @@ class Chain:
         return await self._message(instructions, payer)
 
     async def submit(self, transaction: str) -> Receipt:
-        """Send what another wallet has signed (base64) and confirm it. Raises as `send` does."""
-        signed = read_signed(transaction)
-        block = await self.rpc.blockhash()
-        return await self._deliver(signed, block.last_valid_block_height)
+        """Send what another wallet has signed (base64) and confirm it. Raises as `send` does.
+
+        TransactionExpired also when the node does not know its blockhash: build and sign it again.
+        """
+        return await self._deliver(read_signed(transaction), None)
 
     async def _message(
         self,
@@ -179,7 +205,7 @@ class Chain:
             raise self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
         return budget.from_simulation(result.units_consumed or 0)
 
-    async def _deliver(self, transaction: VersionedTransaction, last_valid: int) -> Receipt:
+    async def _deliver(self, transaction: VersionedTransaction, last_valid: int | None) -> Receipt:
         try:
             landed = await self.rpc.send(transaction, last_valid)
         except PreflightFailed as failure:

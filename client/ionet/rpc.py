@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -18,12 +18,19 @@ from solana.rpc.core import RPCException
 from solana.rpc.jsonrpc import SolanaJsonRpcError
 from solana.rpc.models import MemcmpOpts, TxOpts
 from solders.account import Account
+from solders.commitment_config import CommitmentLevel
 from solders.errors import SerdeJSONError
 from solders.hash import Hash
 from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
-from solders.rpc.errors import InvalidParamsMessage, SendTransactionPreflightFailureMessage
-from solders.rpc.responses import RpcSimulateTransactionResult
+from solders.rpc.config import RpcContextConfig
+from solders.rpc.errors import (
+    InvalidParamsMessage,
+    SendTransactionPreflightFailureMessage,
+    UnsupportedTransactionVersionMessage,
+)
+from solders.rpc.requests import IsBlockhashValid
+from solders.rpc.responses import IsBlockhashValidResp, RpcSimulateTransactionResult
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_status import (
@@ -47,6 +54,10 @@ ACCOUNTS_PER_CALL = 100
 SIGNATURES_PER_CALL = 1000
 # JSON-RPC's code for what cannot be taken at all; Agave's answer to a transaction whose lookup table it does not have.
 INVALID_PARAMS = -32602
+# Newest transaction format that is read. Without it a node refuses whatever anyone sent in a newer one, with this code.
+MAX_VERSION = 1
+UNSUPPORTED_VERSION = -32015
+LAST_SLOT = 2**64 - 1
 
 
 class PreflightFailed(IonetError):
@@ -185,22 +196,27 @@ class Rpc:
     async def transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta | None:
         """A landed transaction with its inner instructions; None until the node has it."""
         call = self.client.get_transaction(
-            signature, encoding="base64", commitment=self._history_commitment(), max_supported_transaction_version=0
+            signature,
+            encoding="base64",
+            commitment=self._history_commitment(),
+            max_supported_transaction_version=MAX_VERSION,
         )
         return (await self._call(call)).value
 
-    async def signatures(self, key: Pubkey) -> list[Signature]:
-        """Every transaction that names an account and succeeded, newest first, as far as the node's history goes."""
-        found: list[Signature] = []
+    async def signatures(
+        self, key: Pubkey, first_slot: int = 0, last_slot: int = LAST_SLOT
+    ) -> AsyncIterator[list[Signature]]:
+        """Transactions that name an account and succeeded, of the slots given, both included: newest first, one page
+        of the node's history at a time, as far as it goes back."""
         before: Signature | None = None
         while True:
             call = self.client.get_signatures_for_address(
                 key, before=before, limit=SIGNATURES_PER_CALL, commitment=self._history_commitment()
             )
             page = (await self._call(call)).value
-            found += [item.signature for item in page if item.err is None]
-            if len(page) < SIGNATURES_PER_CALL:
-                return found
+            yield [item.signature for item in page if item.err is None and first_slot <= item.slot <= last_slot]
+            if len(page) < SIGNATURES_PER_CALL or page[-1].slot < first_slot:
+                return
             before = page[-1].signature
 
     async def landed_transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta:
@@ -227,23 +243,52 @@ class Rpc:
         call = self.client.simulate_transaction(transaction, replace_recent_blockhash=True)
         return (await self._call(call)).value
 
-    async def send(self, transaction: VersionedTransaction, last_valid_block_height: int) -> Landed:
+    async def send(self, transaction: VersionedTransaction, last_valid_block_height: int | None = None) -> Landed:
         """Send and wait until it landed. Raises PreflightFailed, TransactionExpired, RpcError.
 
         The same signed bytes are sent again until they land or their blockhash expires, so that a transaction is never
-        executed twice and never forgotten. Without an answer from the node it is treated as sent.
+        executed twice and never forgotten. Without an answer from the node it is treated as sent. Where the last valid
+        block height is not known, a blockhash that the node does not know counts as expired.
         """
         raw = bytes(transaction)
         signature = transaction.signatures[0]
+        last = last_valid_block_height
+        if last is None:
+            last = (await self.blockhash()).last_valid_block_height
         try:
             await self._post(raw, skip_preflight=False)
         except RpcUnreachable:
             _log.debug("no answer to sendTransaction %s: it may have arrived, only the status can tell", signature)
         except PreflightFailed as failure:
+            if failure.error == TransactionErrorFieldless.BlockhashNotFound:
+                status = await self._earlier_status(transaction, last_valid_block_height)
+                if status is None:
+                    raise
+                if self._is_settled(status):
+                    return Landed(signature, status.slot, status.err)
             # The transport repeats a request whose answer got lost: then the first one landed.
-            if failure.error != TransactionErrorFieldless.AlreadyProcessed:
+            elif failure.error != TransactionErrorFieldless.AlreadyProcessed:
                 raise
-        return await self.confirm(signature, last_valid_block_height, raw=raw)
+        return await self.confirm(signature, last, raw=raw)
+
+    async def _earlier_status(
+        self, transaction: VersionedTransaction, last_valid_block_height: int | None
+    ) -> TransactionStatus | None:
+        """The status of a transaction whose blockhash the node refuses; None if it may still land.
+
+        Raises TransactionExpired when it did not land and cannot any more.
+        """
+        # Expired or not is asked before the status: no block that comes later can hold an expired transaction.
+        if last_valid_block_height is None:
+            expired = not await self._is_blockhash_valid(transaction.message.recent_blockhash)
+        else:
+            expired = await self._block_height() > last_valid_block_height
+        signature = transaction.signatures[0]
+        call = self.client.get_signature_statuses([signature], search_transaction_history=True)
+        [status] = (await self._call(call)).value
+        if status is None and expired:
+            raise TransactionExpired(str(signature))
+        return status
 
     async def confirm(self, signature: Signature, last_valid_block_height: int, *, raw: bytes | None = None) -> Landed:
         """Wait until a transaction landed at the client's commitment, sending `raw` again meanwhile."""
@@ -286,6 +331,11 @@ class Rpc:
     async def _ask_statuses(self, signatures: Sequence[Signature]) -> Sequence[TransactionStatus | None]:
         return (await self._call(self.client.get_signature_statuses(list(signatures)))).value
 
+    async def _is_blockhash_valid(self, blockhash: Hash) -> bool:
+        # The library has no method for this one.
+        asked = IsBlockhashValid(blockhash, RpcContextConfig(CommitmentLevel.Processed))
+        return (await self._call(self.client._provider.make_request(asked, IsBlockhashValidResp))).value
+
     async def _block_height(self) -> int:
         return (await self._call(self.client.get_block_height())).value
 
@@ -321,5 +371,6 @@ def _refusal(error: RPCException) -> Exception:
     reason = error.args[0] if error.args else error
     if isinstance(reason, SendTransactionPreflightFailureMessage) and reason.data.err is not None:
         return PreflightFailed(reason.data.err, reason.data.logs or ())
-    code = INVALID_PARAMS if isinstance(reason, InvalidParamsMessage) else None
+    codes = {InvalidParamsMessage: INVALID_PARAMS, UnsupportedTransactionVersionMessage: UNSUPPORTED_VERSION}
+    code = codes.get(type(reason))
     return RpcError(str(getattr(reason, "message", reason)), code=code)

@@ -251,11 +251,12 @@ class LocalChain:
     def _admit(self, transaction: VersionedTransaction) -> None:
         if not transaction.signatures:
             raise TransactionRefused("SanitizeFailure")
-        if self.history.get(transaction.signatures[0]) is not None:
-            raise TransactionRefused("AlreadyProcessed")
+        # In this order, as a cluster: of an expired transaction it does not know whether it landed.
         blockhash = transaction.message.recent_blockhash
         if not self.timeline.is_blockhash_valid(blockhash) and not names_current_nonce(transaction, self.get_account):
             raise TransactionRefused("BlockhashNotFound")
+        if self.history.get(transaction.signatures[0]) is not None:
+            raise TransactionRefused("AlreadyProcessed")
 
     def _execute(self, transaction: VersionedTransaction, verify: bool) -> tuple[TransactionRecord, Accounts]:
         self._sync()

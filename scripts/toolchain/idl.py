@@ -35,7 +35,26 @@ def assemble(output: str) -> dict[str, Any]:
     idl["types"] = list(types.values())
     for key in ("accounts", "constants", "events", "instructions", "types"):
         idl[key] = sorted(idl.get(key, []), key=lambda item: str(item["name"]))
-    return short_names(idl)
+    return without_aliases(short_names(idl))
+
+
+def without_aliases(idl: dict[str, Any]) -> dict[str, Any]:
+    """Types that are only another name of a type are written out where they are used: some readers know none."""
+    aliases = {item["name"]: item["type"]["alias"] for item in idl["types"] if item["type"]["kind"] == "type"}
+
+    def written_out(value: Any) -> Any:
+        if isinstance(value, list):
+            return [written_out(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        name = value["defined"]["name"] if value.keys() == {"defined"} else None
+        if name in aliases:
+            return written_out(aliases[name])
+        return {key: written_out(item) for key, item in value.items()}
+
+    result: dict[str, Any] = written_out(idl)
+    result["types"] = [item for item in result["types"] if item["name"] not in aliases]
+    return result
 
 
 def short_names(idl: dict[str, Any]) -> dict[str, Any]:

@@ -101,25 +101,25 @@ COMPUTE = (
 SIZES = (
     Peer(
         ("size.account.Lease",),
-        "Nosana Job 257 bytes (0.00268 SOL), Run 121 (0.00173)",
-        "sizes by the rent of its accounts",
+        "Nosana Job 257 bytes, Run 121",
+        "from the rent its accounts paid, at 6,960 lamports a byte",
         "neither keeps proofs or open intervals; ours comes back to the renter at the close",
     ),
     Peer(
         ("size.account.Network",),
-        "Nosana Market 10,211 bytes (0.07196 SOL)",
-        "sizes by the rent of its accounts",
+        "Nosana Market 10,211 bytes",
+        "from the rent its accounts paid, at 6,960 lamports a byte",
         "theirs holds the queue of a market; ours holds parameters and no queue",
     ),
     Peer(
         ("size.account.Node", "size.account.StakePosition"),
-        "Inference.net's pool accounts: 1,690 bytes (0.01265 SOL) and 1,303 (0.00996)",
+        "Inference.net's pool accounts: 1,690 bytes and 1,303",
         "Inference.net's fixtures",
         "the nearest that hold a supplier's stake",
     ),
     Peer(
         ("size.program.ionet",),
-        "Nosana about 178,000 bytes (1.24 SOL); the smallest Anchor program 212,560 (1.48), Pinocchio 17,944 (0.13)",
+        "Nosana about 178,000 bytes; the smallest Anchor program 212,560, Pinocchio 17,944",
         f"Nosana's deploy buffer; {TYPHOON}",
         "Nosana's is its jobs program alone; the smallest programs are those of that benchmark",
     ),

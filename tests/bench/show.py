@@ -10,8 +10,6 @@ from rich.table import Table
 
 DOCUMENT = Path(__file__).parents[2] / "docs/benchmarks.md"
 BESIDE = Path(__file__).parents[2] / "docs/peers.md"
-# Lamports per byte for which an account is free of rent, and the bytes every account is charged on top.
-RENT_PER_BYTE, RENT_OVERHEAD, LAMPORTS = 6_960, 128, 10**9
 BEGIN, END = "<!-- written by scripts/bench --update -->\n", "<!-- end -->"
 
 
@@ -44,7 +42,7 @@ def document(found: Figures) -> str:
 def beside(found: Figures) -> str:
     """The Markdown tables of docs/peers.md."""
     parts = []
-    for title, peers in (("Compute units", COMPUTE), ("Sizes and rent", SIZES), ("Indexer and launch", OPERATION)):
+    for title, peers in (("Compute units", COMPUTE), ("Sizes", SIZES), ("Indexer and launch", OPERATION)):
         parts += [f"## {title}\n", "| here | others | source | note |", "|---|---|---|---|"]
         parts += [f"| {_ours(peer, found)} | {peer.theirs} | {peer.source} | {peer.note} |" for peer in peers]
         parts.append("")
@@ -52,15 +50,11 @@ def beside(found: Figures) -> str:
 
 
 def _ours(peer: Peer, found: Figures) -> str:
-    return "<br>".join(f"{name}: {_with_rent(name, found[name])}" for name in peer.ours) or "–"
+    return "<br>".join(f"{name}: {_with_unit(found[name])}" for name in peer.ours) or "–"
 
 
-def _with_rent(name: str, figure: Figure) -> str:
-    """A figure with its unit; of an account or a program also the SOL that its bytes lock."""
-    text = number(figure.value) if figure.unit == "CU" else f"{number(figure.value)} {figure.unit}"
-    if not name.startswith(("size.account.", "size.program.")):
-        return text
-    return f"{text} ({RENT_PER_BYTE * (RENT_OVERHEAD + figure.value) / LAMPORTS:.5f} SOL)"
+def _with_unit(figure: Figure) -> str:
+    return number(figure.value) if figure.unit == "CU" else f"{number(figure.value)} {figure.unit}"
 
 
 def write(found: Figures) -> None:

@@ -88,12 +88,6 @@ def test_the_documents_show_the_committed_table() -> None:
     assert show.beside(figures.load()) in show.BESIDE.read_text()
 
 
-def test_rent_is_what_others_paid_for_their_bytes() -> None:
-    """Nosana's Market: 10,211 bytes, 0.07196 SOL."""
-    market = count("sizes", 10_211, "bytes")
-    assert show._with_rent("size.account.Market", market) == "10,211 bytes (0.07196 SOL)"
-
-
 def test_the_committed_counts_are_those_of_this_program() -> None:
     """The quick ones; scripts/bench --check measures all."""
     table = figures.load()

@@ -108,6 +108,32 @@ def test_idl_names_the_program_and_defines_its_types(name: str) -> None:
     assert all(error.get("msg") for error in document["errors"])
 
 
+def test_other_names_of_types_are_written_out() -> None:
+    """Codama's reader knows no aliases."""
+    types = [
+        {"name": "pod::Wide", "type": {"kind": "type", "alias": "u128"}},
+        {"name": "pod::Pair", "type": {"kind": "type", "alias": {"array": [{"defined": {"name": "pod::Wide"}}, 2]}}},
+        {
+            "name": "pod::Pool",
+            "type": {
+                "kind": "struct",
+                "fields": [{"name": "shares", "type": {"option": {"defined": {"name": "pod::Pair"}}}}],
+            },
+        },
+    ]
+    parts = {"address": "11111111111111111111111111111111", "program": {"instructions": [], "types": types}}
+    printed = "".join(f"--- IDL begin {k} ---\n{json.dumps(v)}\n--- IDL end {k} ---\n" for k, v in parts.items())
+    result = run("idl.py", stdin=printed)
+    assert result.returncode == 0, result.stderr
+    fields = [{"name": "shares", "type": {"option": {"array": ["u128", 2]}}}]
+    assert json.loads(result.stdout)["types"] == [{"name": "Pool", "type": {"kind": "struct", "fields": fields}}]
+
+
+@pytest.mark.parametrize("name", WITH_IDL)
+def test_idl_names_no_aliases(name: str) -> None:
+    assert [item["name"] for item in idl(name)["types"] if item["type"]["kind"] == "type"] == []
+
+
 @pytest.mark.parametrize("name", WITH_IDL)
 def test_legacy_idl_is_the_converted_one(name: str) -> None:
     result = run("legacy_idl.py", stdin=(ARTIFACTS / f"{name}.json").read_text())

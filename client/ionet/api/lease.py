@@ -18,7 +18,15 @@ from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.events import ProofAppended
 from ionet.generated.types import ProofEntry
 from ionet.plan import Plan
-from ionet.rules.disputes import Evidence, challenge_key, closed_proofs, dispute_of, next_step, proofs_before
+from ionet.rules.disputes import (
+    Evidence,
+    challenge_key,
+    closed_proofs,
+    dispute_of,
+    is_disputed,
+    next_step,
+    proofs_before,
+)
 from ionet.wallet import Signer
 
 
@@ -103,8 +111,20 @@ class LeaseApi(RoleApi):
 
         Raises WrongChain when the node has not kept all of it.
         """
-        head, records = (await self.get(lease)).proof_head, await self._chain.events(lease)
-        appended = [event for event in records if isinstance(event, ProofAppended) and event.lease == lease]
+        found = await self.get(lease)
+        return await self._proofs(lease, found, found.proof_head, found.synced_slot)
+
+    async def _proofs(self, lease: Pubkey, found: Lease, head: bytes, last_slot: int) -> list[ProofEntry]:
+        """The proofs that lead to `head`, which the lease's chain had reached in the slot given.
+
+        Read from the newest to the first: what strangers' transactions named the lease before or after is not fetched.
+        """
+        appended: list[ProofAppended] = []
+        async for event in self._chain.newest_events(lease, found.booked_slot, last_slot):
+            if isinstance(event, ProofAppended) and event.lease == lease:
+                appended.append(event)
+                if event.proof_count == 1:
+                    break
         entries = [
             ProofEntry(event.interval, event.served_secs, event.gpu_ms, event.root)
             for event in sorted(appended, key=lambda event: event.seq)
@@ -124,10 +144,13 @@ class LeaseApi(RoleApi):
         async def build() -> list[Instruction]:
             found, defender = await self.get(lease), self._chain.address
             key = challenge_key(await self._chain.fetch(Cluster, found.cluster), found.disputed_at)
-            dispute = dispute_of(lease, found)
-            chain = await self.proofs(lease) if proofs is None else proofs
-            fit = partial(fits, dispute, defender=defender, program=self._chain.program)
-            step = next_step(dispute, chain, {interval: evidence}, fit)
+            dispute, step = dispute_of(lease, found), None
+            if is_disputed(found):
+                chain = proofs
+                if chain is None:
+                    chain = await self._proofs(lease, found, dispute.head, found.disputed_slot)
+                fit = partial(fits, dispute, defender=defender, program=self._chain.program)
+                step = next_step(dispute, chain, {interval: evidence}, fit)
             if step is None:
                 raise InvalidInput(f"interval {interval} of {lease} is not in dispute, or was passed over")
             return step_instructions(dispute, step, defender=defender, challenged_by=key, program=self._chain.program)

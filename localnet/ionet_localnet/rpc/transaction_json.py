@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 import base58
-from solders.message import MessageV0, VersionedMessage
+from solders.message import MessageV0, MessageV1, VersionedMessage
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import TransactionMetadata
@@ -37,7 +37,7 @@ def show_transaction(record: TransactionRecord, encoding: str, max_version: int 
         raise RpcError(
             UNSUPPORTED_VERSION,
             f"Transaction version ({version}) is not supported by the requesting client. Please try the request again"
-            ' with the following configuration parameter: "maxSupportedTransactionVersion": 0',
+            f' with the following configuration parameter: "maxSupportedTransactionVersion": {version}',
         )
     shown: dict[str, Any] = {
         "transaction": _encode(record, encoding),
@@ -75,6 +75,14 @@ def _encode(record: TransactionRecord, encoding: str) -> Any:
             }
             for lookup in message.address_table_lookups
         ]
+    if isinstance(message, MessageV1):
+        config = message.config
+        shown["transactionConfig"] = {
+            "computeUnitLimit": config.compute_unit_limit,
+            "heapSize": config.heap_size,
+            "loadedAccountsDataSizeLimit": config.loaded_accounts_data_size_limit,
+            "priorityFee": config.priority_fee,
+        }
     return {"signatures": signatures, "message": shown}
 
 

@@ -7,6 +7,7 @@ import binascii
 from typing import Any
 
 import base58
+from solders.message.v1 import MAX_TRANSACTION_SIZE, V1_PREFIX
 from solders.transaction import SanitizeError, VersionedTransaction
 
 from ionet_localnet.errors import TransactionRefused, describe
@@ -40,8 +41,9 @@ def decode_transaction(text: str, encoding: str) -> VersionedTransaction:
         raw = base64.b64decode(text, validate=True) if encoding == "base64" else base58.b58decode(text)
     except (ValueError, binascii.Error) as failure:
         raise invalid(f"invalid {encoding} encoding") from failure
-    if len(raw) > PACKET_SIZE:
-        raise invalid(f"decoded solana transaction too large: {len(raw)} bytes (max: {PACKET_SIZE} bytes)")
+    most = MAX_TRANSACTION_SIZE if raw[:1] == bytes([V1_PREFIX]) else PACKET_SIZE
+    if len(raw) > most:
+        raise invalid(f"decoded solana transaction too large: {len(raw)} bytes (max: {most} bytes)")
     try:
         transaction = VersionedTransaction.from_bytes(raw)
         transaction.sanitize()
