@@ -582,11 +582,21 @@ class Instructions:
         return self._build("pause_node", accounts, args, remaining)
 
     def propose_model(
-        self, *, authority: Pubkey, model: Pubkey, terms: ModelTerms, remaining: Sequence[AccountMeta] = ()
+        self,
+        *,
+        authority: Pubkey,
+        model: Pubkey,
+        pool: u8,
+        multiplier: u32,
+        throughput: u64,
+        reference_price: u64,
+        remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
         """Names a device model's new terms, which wait as long as stake takes to leave. Network authority."""
         accounts: dict[str, Pubkey | None] = {"authority": authority, "model": model}
-        args: dict[str, object] = {"terms": terms}
+        args: dict[str, object] = {
+            "args": ModelTerms(pool=pool, multiplier=multiplier, throughput=throughput, reference_price=reference_price)
+        }
         return self._build("propose_model", accounts, args, remaining)
 
     def propose_params(

@@ -61,8 +61,8 @@ pub mod ionet {
     }
 
     /// Names a device model's new terms, which wait as long as stake takes to leave. Network authority.
-    pub fn propose_model(ctx: &mut Context<ProposeModel>, terms: ModelTerms) -> Result<()> {
-        propose_model::handler(ctx, terms)
+    pub fn propose_model(ctx: &mut Context<ProposeModel>, args: ModelTerms) -> Result<()> {
+        propose_model::handler(ctx, args)
     }
 
     /// Puts a device model's new terms into effect. Anyone.

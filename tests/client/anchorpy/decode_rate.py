@@ -48,7 +48,8 @@ def _field(kind: Any, name: str, text: str) -> Any:
         return _value(CLASSES[text])
     if text.startswith("tuple["):
         item = text.removeprefix("tuple[").removesuffix(", ...]")
-        count = {"ring": 16, "tickets": 8, "tier_secs": 3, "tier_bps": 4}[name]
+        counts = {"ring": 16, "tickets": 8, "tier_bps": 4}
+        count = counts.get(name, 3)  # by currency, or between tiers
         return tuple(_field(kind, name, item) for _ in range(count))
     return 7
 

@@ -108,6 +108,7 @@ FUNCTIONS: dict[tuple[str, ...], Any] = {
     ("position", "<node>", "<staker>"): pdas.position,
     ("cluster", "<renter>", "<id>"): pdas.cluster,
     ("stake", "<node>"): pdas.stake_vault,
+    ("income", "<node>", "<mint>"): pdas.income_vault,
     ("escrow", "<cluster>"): pdas.escrow,
     ("fees", "<mint>"): pdas.fee_vault,
     ("burn", "<mint>"): pdas.burn_vault,

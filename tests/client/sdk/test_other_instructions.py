@@ -10,6 +10,7 @@ from client.sdk.parties import (
     IO,
     IOSD,
     PRICE,
+    PROCESSORS,
     STAKE,
     Party,
     book,
@@ -23,7 +24,17 @@ from client.sdk.parties import (
 from ionet.generated import pdas
 from ionet.generated.accounts import StakePosition
 from ionet.generated.enums import EndReason, NodeFlag
-from ionet.generated.errors import NodePaused, NothingMissed, NotNodeOwner, Paused, TermsChanged, TooEarly
+from ionet.generated.errors import (
+    NodePaused,
+    NothingMissed,
+    NotNodeOwner,
+    NotSupplier,
+    Paused,
+    PayoutNotLocked,
+    TermsChanged,
+    TooEarly,
+)
+from ionet.generated.errors import PayoutLocked as PayoutLockedError
 from ionet.generated.events import (
     BudgetWithdrawn,
     ClusterClosed,
@@ -36,6 +47,7 @@ from ionet.generated.events import (
     NodeSlashed,
     NodeUpdated,
     PauseChanged,
+    PayoutLocked,
     SessionKeyChanged,
     StakeWithdrawn,
     TokensBurned,
@@ -161,9 +173,40 @@ async def test_a_lease_not_ready_in_time_is_cancelled(network: Chain) -> None:
         await renter.client.lease.cancel(booked.lease)
     await wait_until(renter.client, booked.ready_by + 1)
     cancelled = (await cancel_when_due(renter, booked.lease)).event(LeaseCancelled)
-    assert (cancelled.reason, cancelled.fee, cancelled.released) == (5, 0, booked.locked)
+    assert (cancelled.reason, cancelled.burned, cancelled.released) == (5, 0, booked.locked)
     assert (await renter.client.lease.close(booked.lease)).event(LeaseClosed).paid == 0
-    assert (await renter.client.node.get(machine.node)).flags == NodeFlag.PAUSED
+    assert (await renter.client.node.get(machine.node)).flags == NodeFlag.ABSENT
+    with pytest.raises(NotSupplier):
+        await renter.client.node.come_back(machine.node)
+    back = (await supplier.client.node.come_back(machine.node)).event(NodeFlagsChanged)
+    assert (back.before, back.after) == (NodeFlag.ABSENT, 0)
+
+
+async def test_a_ready_node_is_rejected_for_the_price_of_its_time(network: Chain) -> None:
+    supplier, renter = await party(network, 1_000 * IO), await party(network, 100 * IO)
+    machine, cluster = await hireable_node(supplier), await open_cluster(renter, IOSD)
+    booked = await book(renter, cluster, machine, 30)
+    await supplier.client.lease.mark_ready(booked.lease, machine.device)
+    rejected = (await renter.client.lease.reject_ready(booked.lease)).event(LeaseCancelled)
+    assert (rejected.reason, rejected.by, rejected.unanswered_secs) == (8, renter.client.address, 0)
+    assert rejected.burned >= PRICE * PROCESSORS * 3 // 3_600
+    assert rejected.burned + rejected.released == booked.locked
+    assert (await renter.client.lease.close(booked.lease)).event(LeaseClosed).burned == rejected.burned
+    assert (await renter.client.node.get(machine.node)).flags == 0
+
+
+async def test_a_payout_is_locked_until_its_receiver_lets_go(network: Chain) -> None:
+    supplier, lender = await party(network, 1_000 * IO), await party(network, IO)
+    machine = await hireable_node(supplier)
+    until = await supplier.client.rpc.unix_time() + 86_400
+    locked = (await supplier.client.node.lock_payout(machine.node, lender.client.address, until)).event(PayoutLocked)
+    assert (locked.payout, locked.until) == (lender.client.address, until)
+    with pytest.raises(PayoutLockedError):
+        await supplier.client.node.update(machine.node, terms(supplier.client.address))
+    with pytest.raises(PayoutNotLocked):
+        await supplier.client.node.release_payout(machine.node)
+    await lender.client.node.release_payout(machine.node)
+    await supplier.client.node.update(machine.node, terms(supplier.client.address))
 
 
 async def cancel_when_due(renter: Party, lease: Pubkey) -> Receipt:

@@ -23,7 +23,7 @@ def test_how_they_are_written() -> None:
     assert list(words(Currency)) == ["IOSD", "USDC", "IO"]
     assert list(words(CaseReason)) == ["false-hardware", "false-proofs", "data-theft", "other"]
     assert list(words(Pause)) == ["register_node", "open_cluster", "add_lease", "extend_lease", "mint_iosd"]
-    assert list(words(NodeFlag)) == ["paused", "retired", "blocked", "frozen"]
+    assert list(words(NodeFlag)) == ["paused", "retired", "blocked", "frozen", "absent"]
 
 
 def test_a_number_of_a_later_program_stays_readable() -> None:

@@ -199,6 +199,7 @@ impl Params {
             appeal_secs: 30,
             case_window_secs: 600,
             recovery_secs: 60,
+            slot_ms: 500,
             mint_floor: 100_000_000 * USD_UNIT,
             redeem_floor: 100_000_000 * USD_UNIT,
             ..Self::mainnet()
