@@ -47,7 +47,7 @@ def test_a_second_measurement_gives_the_same(units: dict[str, int]) -> None:
     assert measure() == units
 
 
-@pytest.mark.parametrize(("kind", "size"), [(Lease, 600), (Node, 900)])
+@pytest.mark.parametrize(("kind", "size"), [(Lease, 640), (Node, 900)])
 def test_accounts_are_within_the_target(kind: type[object], size: int) -> None:
     found = PROGRAM.codec.account_size(kind)
     assert found is not None
