@@ -64,6 +64,10 @@ def buyback(world: World, seller: Keypair, oracle: Keypair, io_amount: int, min_
     return Call("buyback", instruction, (seller,))
 
 
+def mint_of(world: World, currency: str) -> Pubkey:
+    return {"iosd": USD, "usdc": world.usdc, "io": IO}[currency]
+
+
 def paid_in(mint: Pubkey, call: Call, wallet: Keypair) -> Call:
     """The same call where the cluster is paid in `mint`: whose token accounts are in it, and the mint's vaults."""
     mine = ata(wallet, mint)
