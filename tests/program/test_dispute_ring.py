@@ -11,6 +11,8 @@ from program.disputes import DEFENCE, GRACE, INTERVAL, WINDOW, Record, dispute_l
 from program.world import HOUR, World
 
 RING = 16
+TAKEN = 2**32 - 1
+SERVED = 48 * 6 * (INTERVAL - 1)  # two days, each interval but for its first second
 HOURLY = 16_000_000
 # Latest an interval matures after its end, whatever is disputed.
 LATEST = GRACE + WINDOW + DEFENCE + INTERVAL
@@ -146,8 +148,7 @@ class Renter:
             return
         closed = max(0, (self.world.now - self.start) // INTERVAL - 1)
         proven = min(closed, found.ring_next)
-        taken = 2**32 - 1
-        there = [item for item in range(found.ring_base, proven) if found.ring[item % RING] not in (0, taken)]
+        there = [item for item in range(found.ring_base, proven) if found.ring[item % RING] != TAKEN]
         mature = (self.world.now - self.start - GRACE - WINDOW) // INTERVAL
         if self.world.now >= found.blocked_until:
             there = [item for item in there if item >= mature]
@@ -162,15 +163,9 @@ def test_nothing_escapes_a_renter_who_disputes_all_they_can_each_time(world: Wor
     renter = Renter(world, 48, delay)
     renter.live(one_by_one=False)
     assert renter.open <= RING
-    for _ in range(3):
-        world.warp(GRACE)
-        renter.dispute(one_by_one=False)
-        world.warp(DEFENCE)
-        world.do(calls.settle_lease(renter.lease))
-    world.warp(INTERVAL)
-    world.do(calls.settle_lease(renter.lease))
+    renter.until(48 * HOUR + 3 * DEFENCE, one_by_one=False)
     found = world.of(renter.lease)
-    assert (found.matured_secs, found.undefended_secs) == (0, 48 * 6 * (INTERVAL - 1))
+    assert (found.matured_secs, found.undefended_secs) == (0, SERVED)
 
 
 @pytest.mark.parametrize("delay", [0, INTERVAL - 1])
@@ -180,7 +175,8 @@ def test_a_renter_who_disputes_one_by_one_does_not_fill_the_ring(world: World, d
     renter.live(one_by_one=True)
     assert renter.open <= RING
     found = world.of(renter.lease)
-    undefended = found.undefended_secs // (INTERVAL - 1)
-    most = 48 * HOUR // DEFENCE
-    assert 40 <= undefended <= most
-    assert found.ring_base * (INTERVAL - 1) == found.matured_secs + found.undefended_secs
+    still_open = [secs for secs in found.ring if secs != TAKEN]
+    assert found.matured_secs + found.undefended_secs + found.held_secs + sum(still_open) == SERVED
+    # One is opened for each hour, and for each `delay` between them.
+    disputed = (found.undefended_secs + found.held_secs) // (INTERVAL - 1)
+    assert disputed == (48 * HOUR - 2 * INTERVAL) // (DEFENCE + delay) + 1
