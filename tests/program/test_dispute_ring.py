@@ -7,7 +7,7 @@ from ionet.generated.events import ClusterClosed
 from program import calls, disputes
 from program.calls import LeaseRef
 from program.chain import refused
-from program.disputes import DEFENCE, GRACE, INTERVAL, WINDOW, Record, dispute_lease
+from program.disputes import DEFENCE, GRACE, INTERVAL, WINDOW, dispute_lease
 from program.world import HOUR, World
 
 RING = 16
