@@ -24,13 +24,12 @@ impl Moment {
         math::elapsed(at, at_slot, self.now, self.slot, slot_ms)
     }
 
-    /// When the `recovery_secs` after the last restart are over, or were: counted in slots; 0 = no restart.
-    pub fn recovered_at(&self, recovery_secs: u32, slot_ms: u32) -> i64 {
+    /// What is left of the `recovery_secs` after a restart, counted in slots; 0 = no restart, or long ago.
+    pub fn recovery_left(&self, recovery_secs: u32, slot_ms: u32) -> u64 {
         if self.restart_slot == 0 {
             return 0;
         }
-        let since = math::slots_secs(self.restart_slot, self.slot, slot_ms);
-        self.now.saturating_add(i64::from(recovery_secs)).saturating_sub(i64::try_from(since).unwrap_or(i64::MAX))
+        u64::from(recovery_secs).saturating_sub(math::slots_secs(self.restart_slot, self.slot, slot_ms))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::math;
 impl Lease {
     /// Whether the chain restarted too recently for anybody to be held to a deadline.
     pub fn is_recovering(&self, at: &Moment) -> bool {
-        at.recovered_at(self.recovery_secs, self.slot_ms) > at.now
+        at.recovery_left(self.recovery_secs, self.slot_ms) > 0
     }
 
     /// Moves the lease's clock past a halt that it has not seen yet; returns by how many seconds.
@@ -38,16 +38,16 @@ impl Lease {
         self.excuse(stood_still, at)
     }
 
-    /// From `from` until the chain has recovered (or had, if nobody touched the lease meanwhile) nothing unproven is
-    /// anybody's fault. An earlier such time whose intervals may still be open is kept.
+    /// From `from` until the chain has recovered nothing unproven is anybody's fault. An earlier such time whose
+    /// intervals may still be open is kept.
     pub fn excuse(&mut self, from: i64, at: &Moment) -> Result<()> {
-        let until = at.recovered_at(self.recovery_secs, self.slot_ms);
-        if until <= from {
+        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
+        if left == 0 {
             return Ok(());
         }
         let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
         self.excused_from = if open { self.excused_from.min(from) } else { from };
-        self.excused_to = until.max(self.excused_to);
+        self.excused_to = math::add_time(at.now, left)?.max(self.excused_to);
         Ok(())
     }
 }
