@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import DefendTooLate
-from ionet.lease_view import LeaseView
+from ionet.lease_view import NONE, LeaseView
 from ionet.rules import merkle
 from ionet.rules.challenges import sign_challenge
 from ionet.rules.disputes import is_disputed, may_be_disputed
 from ionet_agent.defender import Defender
 from ionet_agent.journal import Journal
+from ionet_agent.leaver import Leaver
 from ionet_agent.node_chain import Signed
 from ionet_agent.prover import Prover, leaf_hashes, proven_leaves
 from leases import SESSION, lease_view
@@ -38,6 +40,8 @@ class Bench:
             started_at=START,
             ends_at=START + INTERVALS * SECS,
             dispute_window_secs=100,
+            fault_after_secs=3_600,
+            fault_bps=500,
             tier1_intervals=2,
         )
         self.address, self.name = lease.address, str(lease.address)
@@ -48,6 +52,7 @@ class Bench:
         self.journal = Journal(self.folder / "journal")
         self.prover = Prover(self.chain, self.journal, self.folder)
         self.defender = Defender(self.chain, self.journal)
+        self.leaver = Leaver(self.chain, self.journal)
 
     def restart(self) -> None:
         self.journal.close()
@@ -65,10 +70,8 @@ class Bench:
         return found
 
     async def step(self) -> None:
-        lease = await self.lease()
-        await self.prover.step(lease, self.now)
+        await self.prover.step(await self.lease(), self.now)
         await self.defender.step(await self.lease())
-        self.defender.report_silence(lease, self.now)
 
     def challenge(self, interval: int) -> None:
         self.journal.put_challenge(self.name, interval, sign_challenge(SESSION, self.address, interval))
@@ -124,13 +127,43 @@ async def test_says_once_that_it_has_nothing_to_show(bench: Bench, caplog: pytes
     assert bench.chain.defended == []
 
 
-async def test_says_once_when_nobody_challenges(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    await bench.serve({0}, until=2)
-    assert bench.journal.unchallenged(bench.name) == 1
-    assert "without a charge" not in caplog.text
-    await bench.serve({0}, first=2, until=3)
-    assert bench.journal.unchallenged(bench.name) == 2
-    assert caplog.text.count(f"ionet lease leave {bench.name}") == 1
+async def test_it_is_time_to_leave_when_two_of_the_last_eight_had_no_challenge(bench: Bench) -> None:
+    await bench.serve({0, 2}, until=3)
+    assert bench.journal.silent_intervals(bench.name) == [1]
+    assert not bench.leaver.is_time(await bench.lease(), bench.now)
+    await bench.serve({0, 2}, first=3, until=4)
+    assert bench.journal.silent_intervals(bench.name) == [1, 3]
+    assert bench.leaver.is_time(await bench.lease(), bench.now)
+    await bench.leaver.step(await bench.lease(), bench.now)
+    assert bench.chain.left == [bench.address]
+
+
+async def test_it_is_time_to_leave_before_lost_time_makes_a_fault(bench: Bench) -> None:
+    """One interval without a challenge, and missed time: the next would reach three quarters of the outage."""
+    await bench.serve({0, 2, 3}, until=4)
+    limit = {"fault_after_secs": 80, "fault_bps": 500}  # 60 s of at most 80
+    near = msgspec.structs.replace(await bench.lease(), missed_secs=40, **limit)
+    assert bench.leaver.is_time(near, bench.now)
+    assert not bench.leaver.is_time(msgspec.structs.replace(near, missed_secs=39), bench.now)
+
+
+async def test_nobody_leaves_where_nobody_can_dispute(bench: Bench) -> None:
+    """Without a session key, or after it has expired, an interval needs no challenge."""
+    await bench.serve(set(), until=4)
+    lease = await bench.lease()
+    assert bench.leaver.is_time(lease, bench.now)
+    assert lease.parent is not None
+    for changes in ({"session_key": NONE}, {"session_expires_at": bench.now}):
+        parent = msgspec.structs.replace(lease.parent, **changes)
+        assert not bench.leaver.is_time(msgspec.structs.replace(lease, parent=parent), bench.now)
+
+
+async def test_a_challenge_that_comes_after_the_last_proof_does_not_count(bench: Bench) -> None:
+    """It could not be shown: a renter must not keep a node by answers that come too late."""
+    await bench.serve({0}, until=3)
+    for interval in (1, 2):
+        bench.challenge(interval)
+    assert bench.journal.silent_intervals(bench.name) == [1, 2]
 
 
 async def test_defends_after_its_lease_has_ended(bench: Bench) -> None:
@@ -142,16 +175,6 @@ async def test_defends_after_its_lease_has_ended(bench: Bench) -> None:
     await bench.step()
     assert bench.chain.defended == [(5, 10)]
     assert not may_be_disputed(await bench.lease(), START + INTERVALS * SECS + SECS + 100)
-
-
-async def test_leaves_alone_what_the_supplier_said_was_not_challenged(bench: Bench) -> None:
-    await bench.serve(set(range(INTERVALS)))
-    bench.now += SECS
-    bench.chain.dispute(2, 6)
-    bench.chain.put(await bench.lease(), unchallenged=2)
-    for _ in range(4):
-        await bench.step()
-    assert [interval for interval, _ in bench.chain.defended] == [3, 2]
 
 
 async def test_takes_the_chain_of_proofs_from_history_where_its_own_has_a_hole(bench: Bench) -> None:

@@ -107,7 +107,7 @@ async def test_a_running_meter_keeps_a_cluster_from_failing(pool: asyncpg.Pool) 
 
 
 async def test_workers_without_a_head_are_in_trouble(pool: asyncpg.Pool) -> None:
-    worker = lease_view(address=RENTER.pubkey())
+    worker = lease_view(address=RENTER.pubkey(), status=LeaseStatus.ACTIVE, started_at=NOW - 5, ends_at=NOW + 5)
     move = await step(pool, view(worker), ClusterPhase.JOINING, agents=nobody())
     assert (move.phase, move.reason) == (ClusterPhase.JOINING, Reason.HEAD_LOST)
 

@@ -9,6 +9,6 @@ def measure() -> dict[str, int]:
     """Compute units by instruction, without the transaction's other instructions. The same in every run."""
     units = {}
     for name in INSTRUCTIONS:
-        stage = make(name)
+        stage = make(name, usual=True)
         units[name] = stage.world.do(stage.call).units
     return units

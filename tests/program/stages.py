@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ionet import addresses
 from ionet.generated import pdas
 from program import calls, currencies, disputes, governance, staking
-from program.calls import ID, IO, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
 from program.chain import Call, who
 from program.disputes import Record
 from program.governance import CaseRef
 from program.world import H100, HOUR, IO_UNIT, T4, World
+from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -168,12 +169,111 @@ def _withdraw(world: World, lease: LeaseRef) -> Call:
     return staking.unpayable(world, calls.withdraw(lease.node), lease.node.owner, IO)
 
 
+def frozen(world: World, vault: Pubkey) -> None:
+    """As the issuer of a mint with a freeze authority could leave any account of it."""
+    account = world.raw(vault)
+    data = account.data[:108] + b"\x02" + account.data[109:]
+    world.svm.set_account(vault, Account(account.lamports, data, account.owner, False, account.rent_epoch))
+
+
+def sharing(world: World, pairs: Pairs) -> None:
+    """Half of the nodes' income in IOSD goes to the bonded pool, of which a stranger holds a part."""
+    for node, _ in pairs:
+        world.do(staking.open_income_vault(node, world.stranger, USD), staking.set_co_stake_terms(node, 5_000, 5_000))
+        staking.co_stake(world, node, "co", IO_UNIT)
+
+
+def shared_income(world: World, pairs: Pairs) -> list[LeaseRef]:
+    """Leases that have paid a co-staker their part."""
+    sharing(world, pairs)
+    leases = served(world, pairs)
+    for lease in leases:
+        world.do(staking.with_income(calls.settle_lease(lease)))
+    return leases
+
+
+def left_income(world: World, pairs: Pairs) -> list[LeaseRef]:
+    """Retired nodes whose co-staker was paid all: roundings are left in the vault."""
+    leases = shared_income(world, pairs)
+    for lease in leases:
+        held = staking.held_by(lease.node, who("co"))
+        world.open_ata(held.owner, USD)
+        world.do(calls.close_lease(lease), calls.retire_node(lease.node), staking.push_unbond(held))
+        world.do(staking.claim_income(held, USD))
+        world.move(lease.cluster.renter, pdas.income_vault(ID, lease.node.key, USD), USD, 1)
+    return leases
+
+
 def _settle(world: World, lease: LeaseRef) -> Call:
-    return staking.unpayable(world, calls.settle_lease(lease), lease.node.owner, USD)
+    frozen(world, pdas.income_vault(ID, lease.node.key, USD))
+    world.do(staking.open_owed(world.stranger, lease.node.key, USD))
+    call = staking.with_income(staking.unpayable(world, calls.settle_lease(lease), lease.node.owner, USD))
+    return staking.filled(call, income_owed=pdas.owed(ID, USD, lease.node.key))
+
+
+def served_and_shared(world: World, pairs: Pairs) -> list[LeaseRef]:
+    sharing(world, pairs)
+    return served(world, pairs)
+
+
+def _join(world: World, lease: LeaseRef) -> Call:
+    """By a stranger, while a lease runs whose income is not shared."""
+    world.do(staking.set_co_stake_terms(lease.node, 5_000))
+    co = world.supplier("co")
+    return calls.stake(lease.node, IO_UNIT, co, lease)
+
+
+def _claim_income(world: World, lease: LeaseRef) -> Call:
+    held = staking.held_by(lease.node, who("co"))
+    return staking.unpayable(world, staking.claim_income(held, USD), held.owner, USD)
+
+
+def _close_income_vault(world: World, lease: LeaseRef) -> Call:
+    return _fees_frozen(world, staking.close_income_vault(lease.node, USD))
+
+
+def _collect(world: World, lease: LeaseRef) -> Call:
+    world.do(staking.open_owed(world.stranger, lease.node.key, USD))
+    world.do(staking.open_income_vault(lease.node, world.stranger, USD))
+    return staking.collect_owed(world.stranger, USD, lease.node)
+
+
+def _fees_frozen(world: World, call: Call) -> Call:
+    """What goes to the network's fee vault has to wait in its owed account."""
+    frozen(world, pdas.fee_vault(ID, USD))
+    world.do(staking.open_owed(world.stranger, NETWORK, USD))
+    return staking.filled(call, fees_owed=pdas.owed(ID, USD, NETWORK))
+
+
+def _lock(world: World, lease: LeaseRef) -> Call:
+    return calls.lock_payout(lease.node, who("lender").pubkey(), world.now + 86_400, lease)
+
+
+def _release(world: World, lease: LeaseRef) -> Call:
+    lender = who("lender")
+    world.do(calls.lock_payout(lease.node, lender.pubkey(), world.now + 86_400))
+    return calls.release_payout(lease.node, lender)
+
+
+def _apply_model(world: World, _lease: LeaseRef) -> Call:
+    world.do(governance.propose_model(world.authority, H100, reference_price=1))
+    world.warp(21 * 86_400)
+    return governance.apply_model(H100)
+
+
+def late(world: World, pairs: Pairs) -> list[LeaseRef]:
+    """Nodes that were not ready in time."""
+    leases = after(300, booked)(world, pairs)
+    for lease in leases:
+        world.do(calls.cancel_lease(lease))
+    return leases
 
 
 def _close_cluster(world: World, lease: LeaseRef) -> Call:
-    return staking.unpayable(world, calls.close_cluster(lease.cluster), lease.cluster.renter, USD)
+    """A lease of which something is left to burn and to pay as a fee, in both."""
+    world.move(lease.cluster.renter, lease.cluster.escrow, USD, 1)
+    call = staking.unpayable(world, calls.close_cluster(lease.cluster), lease.cluster.renter, USD)
+    return _fees_frozen(world, call)
 
 
 def _claim_owed(world: World, lease: LeaseRef) -> Call:
@@ -239,6 +339,8 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "propose_role": (idle, lambda world, _: governance.propose_role(world.authority, governance.PAUSER, bytes(32))),
     "apply_pending": (idle, _hand_over),
     "set_model": (idle, lambda world, _: governance.set_model(world.authority, H100, False)),
+    "propose_model": (idle, lambda world, _: governance.propose_model(world.authority, H100, throughput=1)),
+    "apply_model": (idle, _apply_model),
     "open_case": (idle, lambda _, lease: governance.open_case(CaseRef(lease.node, 0))),
     "appeal_case": (accused, lambda _, lease: governance.appeal_case(CaseRef(lease.node, 0))),
     "decide_case": (accused, _decide),
@@ -246,16 +348,26 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "update_node": (idle, lambda _, lease: calls.update_node(lease.node, calls.terms(lease.node.owner))),
     "rotate_device_key": (idle, lambda _, lease: calls.rotate_device_key(lease.node, who("new device"))),
     "pause_node": (idle, lambda _, lease: calls.pause_node(lease.node, True)),
+    "return_node": (late, lambda _, lease: calls.return_node(lease.node)),
+    "lock_payout": (active, _lock),
+    "release_payout": (idle, _release),
     "retire_node": (idle, lambda _, lease: calls.retire_node(lease.node)),
-    "stake": (idle, lambda _, lease: calls.stake(lease.node, 1)),
+    "stake": (active, _join),
     "request_unbond": (idle, lambda _, lease: calls.request_unbond(lease.node, 1)),
     "withdraw": (after(14 * 86_400, unbonding), _withdraw),
     "set_co_stake_terms": (idle, lambda _, lease: staking.set_co_stake_terms(lease.node, 1)),
     "push_unbond": (shared, _push),
     "fund_rewards": (idle, lambda world, lease: staking.fund_rewards(lease.node, world.treasury, 1)),
     "claim_rewards": (shared, _claim),
+    "open_income_vault": (
+        idle,
+        lambda world, lease: staking.open_income_vault(lease.node, world.stranger, USD),
+    ),
+    "claim_income": (shared_income, _claim_income),
+    "close_income_vault": (left_income, _close_income_vault),
     "close_stake_vault": (deserted, lambda _, lease: staking.close_stake_vault(lease.node)),
     "open_owed": (idle, lambda world, lease: staking.open_owed(world.stranger, lease.node.owner.pubkey(), IO)),
+    "collect_owed": (idle, _collect),
     "claim_owed": (idle, _claim_owed),
     "mint_iosd": (idle, _mint),
     "mint_iosd_exact": (idle, _mint_exact),
@@ -268,6 +380,7 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "add_lease": (idle, _book),
     "mark_ready": (booked, lambda _, lease: calls.mark_ready(lease)),
     "accept_ready": (ready, lambda _, lease: calls.accept_ready(lease)),
+    "reject_ready": (ready, lambda _, lease: calls.reject_ready(lease)),
     "append_proof": (after(600, active), lambda _, lease: calls.append_proof(lease, 0, 600)),
     "extend_lease": (active, lambda _, lease: calls.extend_lease(lease, H100, 1)),
     "approve_lease": (active, _approve),
@@ -276,8 +389,8 @@ STAGES: dict[str, tuple[Bring, Make]] = {
     "leave_lease": (active, _leave),
     "end_lease": (active, lambda _, lease: calls.end_lease(lease)),
     "quit_lease": (active, lambda _, lease: calls.quit_lease(lease)),
-    "settle_lease": (served, _settle),
-    "cancel_lease": (after(1_200, booked), lambda _, lease: calls.cancel_lease(lease)),
+    "settle_lease": (served_and_shared, _settle),
+    "cancel_lease": (after(300, booked), lambda _, lease: calls.cancel_lease(lease)),
     "report_missed": (after(HOUR, active), _report),
     "close_lease": (settled, lambda _, lease: calls.close_lease(lease)),
     "close_cluster": (closed, _close_cluster),
@@ -286,7 +399,16 @@ STAGES: dict[str, tuple[Bring, Make]] = {
 INSTRUCTIONS = ("init_network", *STAGES)
 
 
-def make(name: str) -> Stage:
+# The usual way of an instruction whose stage above takes every turn it can.
+USUAL: dict[str, tuple[Bring, Make]] = {
+    "settle_lease": (
+        served,
+        lambda world, lease: staking.unpayable(world, calls.settle_lease(lease), lease.node.owner, USD),
+    ),
+}
+
+
+def make(name: str, *, usual: bool = False) -> Stage:
     """The stage of an instruction."""
     if name == "init_network":
         world = World()
@@ -295,7 +417,7 @@ def make(name: str) -> Stage:
         call = calls.init_network(world.authority, world.usdc, world.treasury)
         return Stage(world, call, _others(world, lease))
     world = World.started()
-    bring, build = STAGES[name]
+    bring, build = USUAL[name] if usual and name in USUAL else STAGES[name]
     a, b = bring(world, [(world.staked_node(letter), world.cluster(letter)) for letter in "ab"])
     for mint in (IO, USD):
         world.do(staking.open_owed(world.stranger, b.node.owner.pubkey(), mint))
@@ -341,8 +463,14 @@ def _others(world: World, b: LeaseRef) -> dict[str, Pubkey | Keypair]:
         "genesis_account": ata(world.stranger, IO),
         "owed": pdas.owed(ID, IO, node.owner.pubkey()),
         "program_data": addresses.program_data(OTHER_PROGRAM),
+        "supplier": node.owner,
+        "beneficiary": node.owner,
+        "income_vault": pdas.stake_vault(ID, node.key),
+        "vault": pdas.stake_vault(ID, node.key),
+        "income_owed": pdas.owed(ID, IO, node.owner.pubkey()),
+        "fees_owed": pdas.owed(ID, USD, node.owner.pubkey()),
         "price_update": NETWORK,
-        "instructions": NETWORK,
+        "instructions": IOSD,
         "token_program": TOKEN_2022,
     }
 
@@ -357,7 +485,6 @@ def _others_of(name: str) -> dict[str, Pubkey | Keypair]:
         "mint_iosd": {"from": ata(who("renter b"), IO)},
         "mint_iosd_exact": {"from": ata(who("renter b"), IO)},
         "redeem_iosd": {"from": renter, "to": ata(who("supplier b"), USD)},
-        "leave_lease": {"authority": who("supplier b")},
         "close_cluster": {"burn_vault": pdas.burn_vault(ID, IO), "owed": owed},
         "settle_lease": {"owed": owed},
         "claim_owed": {"to": ata(who("supplier b"), USD)},

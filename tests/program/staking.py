@@ -6,7 +6,7 @@ from ionet.errors import ChainRefused
 from ionet.generated import pdas
 from ionet.program import PROGRAM
 from program import calls, governance
-from program.calls import ID, IO, NETWORK, NodeRef, ata
+from program.calls import ID, IO, NETWORK, USD, NodeRef, ata
 from program.chain import Call, error_name, who
 from program.governance import CaseRef
 from program.world import IO_UNIT, World
@@ -65,6 +65,20 @@ def close_income_vault(node: NodeRef, mint: Pubkey) -> Call:
     return Call("close_income_vault", instruction)
 
 
+def with_income(call: Call) -> Call:
+    """A settlement with the income vault of its node, in IOSD."""
+    return filled(call, income_vault=pdas.income_vault(ID, call.account("node"), USD))
+
+
+def filled(call: Call, **accounts: Pubkey) -> Call:
+    """The same call with optional accounts that it writes."""
+    slots = list(PROGRAM.builder.accounts(call.name, call.instruction))
+    metas = list(call.instruction.accounts)
+    for slot, key in accounts.items():
+        metas[slots.index(slot)] = AccountMeta(key, is_signer=False, is_writable=True)
+    return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
+
+
 def collect_owed(caller: Keypair, mint: Pubkey, node: NodeRef | None = None) -> Call:
     """Into the network's fee vault, or a node's income vault."""
     owner = node.key if node else NETWORK
@@ -89,11 +103,7 @@ def claim_owed(owner: Keypair, mint: Pubkey, to: Pubkey) -> Call:
 
 def with_owed(call: Call, owner: Pubkey, mint: Pubkey) -> Call:
     """The same call with the recipient's owed account beside their associated one."""
-    key = pdas.owed(ID, mint, owner)
-    at = list(PROGRAM.builder.accounts(call.name, call.instruction)).index("owed")
-    metas = list(call.instruction.accounts)
-    metas[at] = AccountMeta(key, is_signer=False, is_writable=True)
-    return Call(call.name, Instruction(ID, call.instruction.data, metas), call.signers)
+    return filled(call, owed=pdas.owed(ID, mint, owner))
 
 
 def unpayable(world: World, call: Call, wallet: Keypair, mint: Pubkey) -> Call:

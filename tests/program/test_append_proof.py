@@ -56,13 +56,17 @@ def test_all_fields_and_the_hash_chain(world: World, lease: LeaseRef) -> None:
                 root=proof.root,
                 proof_head=head,
                 proof_count=count,
+                kept=2 * proof.served >= INTERVAL,
+                moved_secs=0,
                 pending_bps=0,
             ),
         )
         before = proof.served
     found = world.of(lease)
     assert (found.proof_head, found.proof_count, found.ring[:2], found.ring_next) == (head, 3, (600, 1), 2)
-    assert (found.last_proof_at, found.last_proof_slot) == (world.now, world.slot)
+    # The last interval is not a kept one yet: its one second ends no outage.
+    assert (found.last_kept_at, found.kept_next) == (found.started_at + 600, 1)
+    assert (found.synced_at, found.synced_slot) == (world.now, world.slot)
 
 
 def test_it_writes_nothing_but_the_lease(world: World, lease: LeaseRef) -> None:
@@ -183,7 +187,7 @@ def test_before_the_meter_runs_fails(world: World) -> None:
 
 def test_after_a_cancellation_fails(world: World) -> None:
     lease = world.ready(world.staked_node("b"), world.cluster("b"))
-    world.warp(600)
+    world.warp(1_200)
     world.do(calls.cancel_lease(lease))
     with refused("WrongLeaseState"):
         world.do(calls.append_proof(lease, 0, 1))

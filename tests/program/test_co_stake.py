@@ -192,7 +192,7 @@ def test_a_slash_costs_owner_and_co_stakers_alike(world: World) -> None:
     case = governance.accused(world, node)
     staking.slash(world, case, 1_000)
     world.do(calls.request_unbond(node, STAKE), calls.request_unbond(held, STAKE))
-    world.warp(21 * DAY)
+    world.warp(28 * DAY)
     world.do(calls.withdraw(node), calls.withdraw(held))
     assert io_of(world, node.owner) == 100_000 * IO_UNIT - STAKE // 10
     assert io_of(world, held.owner) == 100_000 * IO_UNIT - HALF // 10

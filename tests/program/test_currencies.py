@@ -218,6 +218,8 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     bond = world.of(lease).dispute_bond
     record.defend(11)
     world.warp(disputes.DEFENCE)
+    world.do(paid_in(mint, calls.settle_lease(lease), owner))
+    world.warp(disputes.INTERVAL)
     price = world.of(lease).price
     world.do(paid_in(mint, calls.settle_lease(lease), owner))
     found = world.of(lease)
@@ -252,24 +254,24 @@ def test_compensation_in_io_is_a_part_of_the_price_in_io(world: World) -> None:
 
 
 @EACH
-def test_a_cancelled_booking_pays_its_hold_fee_in_its_currency(world: World, currency: str) -> None:
+def test_a_readiness_without_an_answer_is_paid_in_its_currency(world: World, currency: str) -> None:
     mint = mint_of(world, currency)
     world.do(calls.init_vaults(world.stranger, world.usdc))
-    node, cluster = (
-        world.staked_node(currencies=EVERY_CURRENCY),
-        cluster_in(world, mint, "c", 100 * IO_UNIT),
-    )
+    node, cluster = world.staked_node(currencies=EVERY_CURRENCY), cluster_in(world, mint, "c", 100 * IO_UNIT)
     lease, call = booking(world, node, cluster, HOUR)
     world.post_price(3 * DOLLAR)
     world.do(priced(call, world.oracle))
     world.do(calls.mark_ready(lease))
-    world.warp(600)
-    world.do(calls.cancel_lease(lease), calls.close_lease(lease))
-    fee = world.get(Cluster, cluster.key).fees
-    hourly = 8 * 66_666_667 if currency == "io" else HOURLY
-    assert fee == -(-hourly * (225 if currency == "usdc" else 25) // 10_000) + hourly // 6
+    world.warp(1_200)
+    world.open_ata(node.owner, mint)
+    before = world.tokens(ata(node.owner, mint))
+    world.do(calls.cancel_lease(lease), paid_in(mint, calls.settle_lease(lease), node.owner), calls.close_lease(lease))
+    gross = (8 * 66_666_667 if currency == "io" else HOURLY) // 3
+    fee = -(-gross * (225 if currency == "usdc" else 25) // 10_000)
+    assert world.tokens(ata(node.owner, mint)) - before == gross - fee
+    assert world.get(Cluster, cluster.key).fees == 2 * fee
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
-    assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - fee
+    assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - gross - fee
 
 
 def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) -> None:

@@ -118,21 +118,41 @@ def test_a_price_from_the_future(world: World, wallet: Keypair, ahead: int) -> N
             world.do(call)
 
 
-@pytest.mark.parametrize("age", [0, 1])
-def test_a_price_older_than_the_last_one_used(world: World, wallet: Keypair, age: int) -> None:
+@pytest.mark.parametrize(("older", "newer"), [(9, 3), (3, 9)])
+def test_an_older_price_counts_where_it_is_worse_than_the_newer_one_seen(
+    world: World, wallet: Keypair, older: int, newer: int
+) -> None:
+    """A price seen a second later refuses nobody's valid one (A6), and makes nobody's better: $3 in both orders. The
+    one seen stays the newer."""
+    world.warp(10)
+    world.post_price(newer * DOLLAR)
+    world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
+    other = who("other oracle")
+    world.fund(other.pubkey())
+    world.send([calls.post_price(other, world.now - 1, older * DOLLAR)], [world.payer, other])
+    minted = world.do(calls.mint_iosd(wallet, other, IO_UNIT)).event(IosdMinted)
+    assert (minted.price, minted.publish_time, minted.iosd_minted) == (3_000_000, world.now - 1, 2_985_000)
+    found = world.get(Iosd, calls.IOSD)
+    assert (found.last_price, found.last_publish_time) == (newer * 1_000_000, world.now)
+
+
+def test_a_price_as_new_as_the_one_seen_replaces_it(world: World, wallet: Keypair) -> None:
     world.warp(10)
     world.post_price(3 * DOLLAR)
     world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
     other = who("other oracle")
     world.fund(other.pubkey())
-    post = calls.post_price(other, world.now - age, 9 * DOLLAR)
-    world.send([post], [world.payer, other])
-    call = calls.mint_iosd(wallet, other, IO_UNIT)
-    if age == 0:
-        world.do(call)
-    else:
-        with refused("OracleReplayed"):
-            world.do(call)
+    world.send([calls.post_price(other, world.now, 9 * DOLLAR)], [world.payer, other])
+    assert world.do(calls.mint_iosd(wallet, other, IO_UNIT)).event(IosdMinted).price == 9_000_000
+
+
+def test_an_older_price_seen_before_plays_no_part(world: World, wallet: Keypair) -> None:
+    """A price of hours ago would price a fresh one (H21)."""
+    world.post_price(DOLLAR)
+    world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
+    world.warp(50)
+    world.post_price(9 * DOLLAR)
+    assert world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT)).event(IosdMinted).price == 9_000_000
 
 
 @pytest.mark.parametrize(

@@ -216,15 +216,16 @@ def test_the_age_of_the_price(world: World, wallet: Keypair, age: int) -> None:
             world.do(call)
 
 
-def test_a_price_older_than_the_last_one_fails(world: World, wallet: Keypair) -> None:
+def test_an_older_price_counts_where_it_is_worse_than_the_newer_one_seen(world: World, wallet: Keypair) -> None:
+    """Redemption is an exit: a price seen a second later refuses nobody (A6). Of $1 and $3, $3 gives less IO."""
     world.warp(10)
     other = who("other oracle")
     world.fund(other.pubkey())
     world.send([calls.post_price(other, world.now - 5, DOLLAR)], [world.payer, other])
     world.post_price(3 * DOLLAR)
     world.do(refresh_price(world.oracle))
-    with refused("OracleReplayed"):
-        world.do(redeem_iosd(wallet, other, USD_UNIT))
+    redeemed = world.do(redeem_iosd(wallet, other, USD_UNIT)).event(IosdRedeemed)
+    assert (redeemed.price, redeemed.publish_time, redeemed.last_rate) == (3_000_000, world.now - 5, False)
 
 
 # -- holders who burn their own

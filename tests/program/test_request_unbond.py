@@ -4,7 +4,7 @@ import pytest
 from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import UnbondRequested
 from ionet.generated.types import Pool, Ticket
-from program import calls
+from program import calls, staking
 from program.calls import LOCAL, LeaseRef
 from program.chain import refused
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
@@ -30,6 +30,7 @@ def test_a_part_of_the_stake_starts_its_cooldown(world: World) -> None:
             ticket_shares=300_000,
             ticket_era=0,
             matures_at=world.now + 14 * DAY,
+            lease_over_by=0,
             bonded_after=STAKE - 300,
             unbonding_after=300,
         ),
@@ -40,7 +41,9 @@ def test_a_part_of_the_stake_starts_its_cooldown(world: World) -> None:
     assert (found.owner_bonded_shares, found.owner_unbonding_shares) == (1_000 * (STAKE - 300), 300_000)
     position = world.get(StakePosition, node.position)
     assert position.shares == 1_000 * (STAKE - 300)
-    assert position.tickets[0] == Ticket(matures_at=world.now + 14 * DAY, shares=300_000, era=0)
+    assert position.tickets[0] == Ticket(
+        matures_at=world.now + 14 * DAY, lease_number=0, lease_over_by=0, shares=300_000, era=0
+    )
     assert world.tokens(node.vault) == STAKE
 
 
@@ -69,34 +72,63 @@ def test_a_running_lease_is_not_extended_without_the_stake(world: World) -> None
     world.do(calls.extend_lease(lease, H100, HOUR))
 
 
-def test_it_matures_after_the_end_of_a_long_lease(world: World) -> None:
+def test_the_owners_also_waits_for_the_lease_that_runs(world: World) -> None:
+    """At the latest until that was booked to be over at the request: both deadlines before the start, the lease itself,
+    grace and dispute window. An extension does not move it (H5)."""
     lease = world.running(duration=20 * DAY)
     booked_at = world.of(lease).booked_at
-    landed = world.do(calls.request_unbond(lease.node, 1))
-    # Both deadlines before the start, the lease itself, grace and dispute window.
-    assert landed.event(UnbondRequested).matures_at == booked_at + 1_200 + 600 + 20 * DAY + 600 + 3_600
-    found = world.of(lease)
-    assert landed.event(UnbondRequested).matures_at >= found.ends_at + 600 + 3_600
-
-
-def test_an_extension_moves_the_maturity_too(world: World) -> None:
-    lease = world.running(duration=20 * DAY)
-    world.do(calls.extend_lease(lease, H100, 5 * DAY))
-    landed = world.do(calls.request_unbond(lease.node, 1))
-    assert landed.event(UnbondRequested).matures_at == world.of(lease).ends_at + 600 + 3_600
+    moved = world.do(calls.request_unbond(lease.node, 1)).event(UnbondRequested)
+    assert moved.matures_at == world.now + 14 * DAY
+    assert moved.lease_over_by == booked_at + 300 + 1_200 + 20 * DAY + 600 + 3_600
+    world.do(calls.stake(lease.node, 1), calls.extend_lease(lease, H100, 9 * DAY))
+    world.warp_to(moved.lease_over_by - 1)
+    with refused("NothingMatured"):
+        world.do(calls.withdraw(lease.node))
+    world.warp(1)
+    world.do(calls.withdraw(lease.node))
 
 
 @pytest.mark.parametrize("how", ["expired", "ended", "quit"])
-def test_after_the_end_it_waits_for_the_last_dispute_window(how: str) -> None:
+def test_a_lease_that_ends_early_is_waited_for_until_it_is_really_over(how: str) -> None:
     # In the local profile the cooldown is shorter than grace and dispute window together.
     world = World.started(LOCAL)
     node = world.staked_node(min_duration=1)
     lease = world.active(node, world.cluster(), duration=30)
+    world.do(calls.request_unbond(node, 1))
     world.warp(30 if how == "expired" else 29)
     end = {"expired": calls.settle_lease(lease), "ended": calls.end_lease(lease), "quit": calls.quit_lease(lease)}
     world.do(end[how])
-    landed = world.do(calls.request_unbond(node, 1))
-    assert landed.event(UnbondRequested).matures_at == world.now + 3 + 6
+    world.warp(3 + 6 - 1)
+    with refused("NothingMatured"):
+        world.do(calls.withdraw(node))
+    world.warp(1)
+    world.do(calls.withdraw(node))
+
+
+def test_a_co_stakers_ticket_waits_for_no_lease(world: World) -> None:
+    """An owner who books the own node cannot keep them (A5): cooldown and notice, not a day more."""
+    node = staking.open_node(world)
+    held = staking.co_stake(world, node, "co", IO_UNIT)
+    lease = world.active(node, world.cluster(), duration=30 * DAY)
+    moved = world.do(calls.request_unbond(held, IO_UNIT)).event(UnbondRequested)
+    assert (moved.matures_at, moved.lease_over_by) == (world.now + 21 * DAY, 0)
+    world.warp(21 * DAY)
+    assert world.of(lease).ends_at > world.now
+    world.do(calls.withdraw(held))
+
+
+def test_an_owner_with_co_stakers_leaves_a_week_after_them(world: World) -> None:
+    """Whoever watches is out before the owner holds less than half (H6)."""
+    node = staking.open_node(world)
+    held = staking.co_stake(world, node, "co", IO_UNIT)
+    theirs = world.do(calls.request_unbond(held, IO_UNIT)).event(UnbondRequested)
+    # Their stake is on its way out and not gone.
+    own = world.do(calls.request_unbond(node, IO_UNIT)).event(UnbondRequested)
+    assert (theirs.matures_at - world.now, own.matures_at - world.now) == (21 * DAY, 28 * DAY)
+    world.warp(21 * DAY)
+    world.do(calls.withdraw(held))
+    alone = world.do(calls.request_unbond(node, IO_UNIT)).event(UnbondRequested)
+    assert alone.matures_at - world.now == 14 * DAY
 
 
 def test_eight_tickets_and_no_ninth(world: World) -> None:

@@ -28,6 +28,7 @@ def test_retiring_unbonds_the_owners_stake(world: World) -> None:
             ticket_shares=1_000 * STAKE,
             ticket_era=0,
             matures_at=world.now + 14 * DAY,
+            lease_over_by=0,
             bonded_after=0,
             unbonding_after=STAKE,
         ),

@@ -10,7 +10,7 @@ from ionet.idl import bundled
 TABLE = Path(__file__).parents[2] / "docs" / "write-sets.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \|$", re.MULTILINE)
 SHARED = {"network", "model", "io_mint", "iosd_mint", "mint"}
-ADMIN = {"init_network", "register_model", "set_model", "set_pause"}
+ADMIN = {"init_network", "register_model", "set_model", "propose_model", "apply_model", "set_pause"}
 GOVERNANCE = {"propose_params", "propose_role", "apply_pending", "decide_case"}
 MINTS = {"mint_iosd", "mint_iosd_exact", "redeem_iosd", "buyback", "burn"}
 

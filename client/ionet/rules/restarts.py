@@ -44,11 +44,10 @@ def caught_up(lease: L, at: Moment) -> L:
     for name in ("excused_from", "excused_to", "blocked_until"):
         moved[name] = getattr(lease, name) and getattr(lease, name) + halted
     moved |= {"moved_secs": lease.moved_secs + halted, "synced_at": at.now, "synced_slot": at.slot}
-    left = recovery_left(lease, at)
-    if left > 0:
-        stood_still = lease.synced_at + halted
+    start = max(lease.synced_at + halted, at.now - _slots_secs(at.restart_slot, at.slot, lease.slot_ms))
+    if lease.recovery_secs > 0:
         first_open = moved["started_at"] + lease.ring_base * lease.interval_secs
         is_open = moved["excused_to"] > max(0, first_open)
-        moved["excused_from"] = min(moved["excused_from"], stood_still) if is_open else stood_still
-        moved["excused_to"] = max(moved["excused_to"], at.now + left)
+        moved["excused_from"] = min(moved["excused_from"], start) if is_open else start
+        moved["excused_to"] = max(moved["excused_to"], start + lease.recovery_secs)
     return msgspec.structs.replace(lease, **moved)

@@ -43,7 +43,7 @@ def _field(kind: Any, name: str, text: str) -> Any:
     if text == "bool":
         return True
     if text == "bytes":
-        return bytes(range(1, 33))
+        return bytes(range(1, 4 if name == "income_vault_bumps" else 33))
     if text in CLASSES:
         return _value(CLASSES[text])
     if text.startswith("tuple["):

@@ -112,11 +112,18 @@ def test_parameters_and_roles_change_after_the_timelock(village: Village) -> Non
     assert village.json(None, "network", "pending")[-1]["proposed"] == village.address("guest")
     assert "pauser" in village.shell.run("network", "pending").stdout
     village.pass_time(5)
-    events = village.json("guest", "network", "apply")["events"]
-    assert [event["event"] for event in events] == ["ParamsChanged", "RoleChanged"]
+    assert village.event("guest", "network", "apply")["event"] == "RoleChanged"
+    # What touches stake or redemption waits for everybody who wants to be out: the cooldown and a notice.
+    village.pass_time(3)
+    assert village.event("guest", "network", "apply")["event"] == "ParamsChanged"
     assert village.json(None, "network", "show")["params"]["spread_bps"] == 40
     assert village.event(None, "network", "disable-model", T4)["enabled"] is False
     assert village.event(None, "network", "enable-model", T4)["enabled"] is True
+    code, message = village.refused(None, "network", "propose-model", T4, "price=4")
+    assert (code, "no term of a model is called price" in message) == (1, True)
+    assert village.event(None, "network", "propose-model", T4, "reference_price=400000")["reference_price"] == "400000"
+    village.pass_time(8)
+    assert village.event("guest", "network", "apply-model", T4)["reference_price"] == "400000"
 
 
 def test_a_case_is_opened_answered_and_dismissed(village: Village, node: str, tmp_path: Path) -> None:
@@ -181,7 +188,42 @@ def test_a_budget_can_be_in_any_currency(village: Village, node: str) -> None:
     village.json("renter", "lease", "cancel", booked["lease"])
     village.json("renter", "lease", "close", booked["lease"])
     assert village.event("renter", "cluster", "close", cluster)["refund"] == "1000000000"
-    village.json("supplier", "node", "resume", node)
+    assert "NotSupplier" in village.refused("guest", "node", "return", node)[1]
+    assert village.event("device", "node", "return", node)["after"] == 0
+
+
+def test_a_readiness_is_rejected(village: Village, node: str) -> None:
+    opened = village.event("renter", "cluster", "open", "5")["cluster"]
+    (receipt,) = village.json("renter", "cluster", "add", opened, node, "--duration", "30")["receipts"]
+    lease = str(receipt["events"][0]["lease"])
+    village.json("supplier", "lease", "ready", lease, "--device", str(village.file("device")))
+    assert "NotRenterOrSession" in village.refused("guest", "lease", "reject", lease)[1]
+    rejected = village.event("renter", "lease", "reject", lease)
+    assert (rejected["reason"], int(rejected["burned"]) > 0) == (EndReason.REJECTED, True)
+    village.json("renter", "lease", "close", lease)
+
+
+def test_a_payout_is_locked_and_released(village: Village, node: str) -> None:
+    until = str(2**31 - 1)
+    guest = village.address("guest")
+    assert "BadLock" in village.refused("supplier", "node", "lock-payout", node, guest, "--until", "1")[1]
+    assert "BadLock" in village.refused("supplier", "node", "lock-payout", node, guest, "--until", until)[1]
+    locked = int(village.json(None, "node", "show", node)["registered_at"]) + 86_400
+    assert village.event("supplier", "node", "lock-payout", node, guest, "--until", str(locked))["payout"] == guest
+    assert "PayoutNotLocked" in village.refused("supplier", "node", "release-payout", node)[1]
+    assert village.event("guest", "node", "release-payout", node)["payout"] == guest
+    terms = ["--price", "3", "--country", "276", "--min-duration", "3", "--max-duration", "600"]
+    accepted = [part for name in ("IOSD", "IO") for part in ("--currency", name)]
+    village.json("supplier", "node", "update", node, *terms, *accepted)
+
+
+def test_income_is_shared_in_a_currency(village: Village, node: str) -> None:
+    assert "currency 'EUR'" in village.refused("guest", "stake", "open-income", node, "EUR")[1]
+    assert village.event("guest", "stake", "open-income", node, "USDC")["event"] == "IncomeVaultOpened"
+    assert village.event("supplier", "stake", "terms", node, "5000", "--income", "2500")["income_share"] == 2500
+    claim = ("stake", "claim-income", node, "USDC", "--staker", village.address("guest"))
+    assert "NothingToClaim" in village.refused("guest", *claim)[1]
+    assert "NodeNotRetired" in village.refused("guest", "stake", "close-income", node, "USDC")[1]
 
 
 def test_dispute_is_defended_and_the_lease_left(village: Village, node: str) -> None:
@@ -203,7 +245,7 @@ def test_dispute_is_defended_and_the_lease_left(village: Village, node: str) -> 
     assert int(village.json("guest", "lease", "settle", lease)["events"][-1]["bond_paid"]) > 0
     assert "RangeNotApprovable" in village.refused("renter", "lease", "approve", lease, "--through", "9")[1]
     assert "NotServing" in village.refused("supplier", "lease", "leave", lease)[1]
-    assert "NotNodeOwner" in village.refused("guest", "lease", "leave", lease)[1]
+    assert "NotSupplier" in village.refused("guest", "lease", "leave", lease)[1]
 
 
 def test_approve_and_leave(village: Village) -> None:
@@ -219,7 +261,7 @@ def test_approve_and_leave(village: Village) -> None:
         prove(village, lease, other, interval, device="second")
     approved = village.event("session", "lease", "approve", lease, "--through", "1")
     assert approved["through_interval"] == 1
-    ended = village.event("guest", "lease", "leave", lease)
+    ended = village.event("second", "lease", "leave", lease)
     assert (ended["event"], ended["reason"]) == ("LeaseEnded", EndReason.UNCHALLENGED)
 
 

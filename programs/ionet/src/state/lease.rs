@@ -316,7 +316,9 @@ impl Lease {
         self.last_kept_slot = at.slot;
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        self.excuse(at.now, at)
+        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
+        self.excuse(at.now, math::add_time(at.now, left)?);
+        Ok(())
     }
 
     pub fn require_status(&self, status: u8) -> Result<()> {

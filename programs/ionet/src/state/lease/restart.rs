@@ -33,21 +33,22 @@ impl Lease {
             *time = if *time == 0 { 0 } else { math::add_time(*time, halted)? };
         }
         let stood_still = math::add_time(self.synced_at, halted)?;
+        let since_restart = math::slots_secs(at.restart_slot, at.slot, self.slot_ms);
+        let restarted = at.now.saturating_sub(i64::try_from(since_restart).unwrap_or(i64::MAX));
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        self.excuse(stood_still, at)
+        let from = restarted.max(stood_still);
+        self.excuse(from, math::add_time(from, u64::from(self.recovery_secs))?);
+        Ok(())
     }
 
-    /// From `from` until the chain has recovered nothing unproven is anybody's fault. An earlier such time whose
-    /// intervals may still be open is kept.
-    pub fn excuse(&mut self, from: i64, at: &Moment) -> Result<()> {
-        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
-        if left == 0 {
-            return Ok(());
+    /// What is not proven in this time is nobody's fault. An earlier such time whose intervals may still be open is kept.
+    pub fn excuse(&mut self, from: i64, to: i64) {
+        if to <= from {
+            return;
         }
         let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
         self.excused_from = if open { self.excused_from.min(from) } else { from };
-        self.excused_to = math::add_time(at.now, left)?.max(self.excused_to);
-        Ok(())
+        self.excused_to = to.max(self.excused_to);
     }
 }
