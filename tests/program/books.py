@@ -28,6 +28,7 @@ class Books:
     stakes: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
     refills: Counter[Pubkey] = field(default_factory=Counter)
     rewards: dict[Pubkey, tuple[int, int]] = field(default_factory=dict)
+    income: Counter[tuple[Pubkey, Pubkey]] = field(default_factory=Counter)  # co-stakers', by node and mint
     open_clusters: dict[Pubkey, dict[str, int]] = field(default_factory=dict)
     open_leases: set[Pubkey] = field(default_factory=set)
     iosd: Counter[str] = field(default_factory=Counter)
@@ -159,7 +160,7 @@ class Books:
         self.transfer(ata(event.renter, event.mint), pdas.escrow(ID, event.cluster), event.deposit)
         self.mints[event.cluster] = event.mint
         self.renters[event.cluster] = event.renter
-        amounts = {"deposit": event.deposit, "locked": 0, "paid": 0, "fees": 0, "refunded": 0}
+        amounts = {"deposit": event.deposit, "locked": 0, "paid": 0, "fees": 0, "burned": 0, "refunded": 0}
         self.open_clusters[event.cluster] = amounts
 
     @_move.register
@@ -194,20 +195,49 @@ class Books:
     @_move.register
     def _(self, event: events.LeaseSettled) -> None:
         amount = event.supplier_amount + event.bond_paid
-        self.pay(pdas.escrow(ID, event.cluster), event.payout, self.mints[event.cluster], amount, event.owed)
+        # The stakers' part leaves the escrow too: `IncomeShared` says where to.
+        to_payout = amount - event.to_stakers
+        self.pay(pdas.escrow(ID, event.cluster), event.payout, self.mints[event.cluster], to_payout, event.owed)
         assert event.paid - event.paid_before == event.supplier_amount + event.supplier_fee
         cluster = self.open_clusters[event.cluster]
         assert event.cluster_paid_after == cluster["paid"] + amount
-        assert event.cluster_fees_after == cluster["fees"] + event.supplier_fee + event.renter_fee
+        assert event.cluster_fees_after == cluster["fees"] + event.supplier_fee + event.renter_fee + event.burned
         cluster["paid"], cluster["fees"] = event.cluster_paid_after, event.cluster_fees_after
+        cluster["burned"] += event.burned
         cluster["locked"] = event.cluster_locked_after
 
     @_move.register
     def _(self, event: events.LeaseCancelled) -> None:
         cluster = self.open_clusters[event.cluster]
-        assert event.cluster_fees_after == cluster["fees"] + event.fee
-        assert event.cluster_locked_after == cluster["locked"] - event.fee - event.released
+        assert event.cluster_fees_after == cluster["fees"] + event.burned
+        assert event.cluster_locked_after == cluster["locked"] - event.burned - event.released
         cluster["fees"], cluster["locked"] = event.cluster_fees_after, event.cluster_locked_after
+        cluster["burned"] += event.burned
+
+    @_move.register
+    def _(self, event: events.IncomeShared) -> None:
+        escrow = pdas.escrow(ID, self.clusters_of[event.lease])
+        owed = pdas.owed(ID, event.mint, event.node)
+        vault = owed if event.owed else pdas.income_vault(ID, event.node, event.mint)
+        self.transfer(escrow, vault, event.to_co_stakers)
+        self.income[event.node, event.mint] += event.to_co_stakers
+        assert event.to_co_stakers <= event.amount
+        assert event.co_income_after == self.income[event.node, event.mint]
+
+    @_move.register
+    def _(self, event: events.IncomeClaimed) -> None:
+        vault = pdas.income_vault(ID, event.node, event.mint)
+        self.pay(vault, event.staker, event.mint, event.amount, event.owed)
+        self.income[event.node, event.mint] -= event.amount
+        assert event.co_income_after == self.income[event.node, event.mint]
+
+    @_move.register
+    def _(self, event: events.IncomeVaultClosed) -> None:
+        """Roundings are left, and what somebody sent in."""
+        vault = pdas.income_vault(ID, event.node, event.mint)
+        self.transfer(vault, pdas.fee_vault(ID, event.mint), event.surplus)
+        assert self.tokens[vault] == 0
+        assert 0 <= self.income.pop((event.node, event.mint), 0) <= event.surplus
 
     @_move.register
     def _(self, event: events.LeaseClosed) -> None:
@@ -221,6 +251,7 @@ class Books:
         escrow = pdas.escrow(ID, event.cluster)
         cluster = self.open_clusters.pop(event.cluster)
         assert event.deposit == event.paid + event.fees + event.refunded
+        assert event.burned == cluster["burned"] <= event.fees == cluster["fees"]
         assert event.refund == event.refunded - cluster["refunded"]
         mint = self.mints[event.cluster]
         self.pay(escrow, event.renter, mint, event.refund, event.owed)
@@ -240,6 +271,9 @@ class Books:
             assert (node.owner_rewards, node.co_rewards, node.refill) == (*rewards, self.refills[key])
             assert chain.tokens(pdas.stake_vault(ID, key)) >= sum(stakes) + sum(rewards) + node.refill
             assert node.co_settled <= node.co_rewards
+            income = tuple(self.income[key, mint] for mint in (USD, self.usdc, IO))
+            assert node.co_income == income
+            assert all(settled <= held for settled, held in zip(node.co_income_settled, income, strict=True))
             assert node.seq == self.seqs[key]
         books = chain.get(Iosd, IOSD)
         assert {name: getattr(books, name) for name in self.iosd} == self.iosd
@@ -250,10 +284,12 @@ class Books:
             assert lease.seq == self.seqs[key]
             reserved[lease.cluster] += lease.locked + lease.dispute_bond + lease.bond_due
             assert lease.matured_secs + lease.missed_secs <= lease.duration
+            assert lease.burned <= chain.get(Cluster, lease.cluster).burned
         for key, amounts in self.open_clusters.items():
             cluster = chain.get(Cluster, key)
             assert {name: getattr(cluster, name) for name in amounts} == amounts
             escrow = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded
             assert 0 <= cluster.locked == reserved[key] <= escrow
+            assert cluster.burned <= cluster.fees
             assert chain.tokens(pdas.escrow(ID, key)) >= escrow + cluster.fees
             assert cluster.seq == self.seqs[key]

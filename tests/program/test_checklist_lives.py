@@ -87,7 +87,9 @@ def _empty_position(world: World, call: Call) -> Call:
 
 CLOSES: dict[str, dict[str, Callable[[World, Call], Call]]] = {
     "claim_owed": {"owed": lambda _, call: call},
+    "collect_owed": {"owed": lambda _, call: call},
     "close_cluster": {"cluster": lambda _, call: call, "escrow": lambda _, call: call},
+    "close_income_vault": {"income_vault": lambda _, call: call},
     "close_lease": {"lease": lambda _, call: call},
     "close_stake_vault": {"stake_vault": lambda _, call: call},
     "decide_case": {"case": lambda _, call: call},

@@ -47,11 +47,11 @@ def test_all_fields_ok(world: World, record: Record) -> None:
 def test_what_is_held_is_neither_paid_nor_missed(world: World, record: Record) -> None:
     lease = record.lease
     world.do(dispute_lease(lease, 1, 4))
-    world.final(lease)
+    world.warp(DEFENCE - 1)
     world.do(calls.settle_lease(lease))
     found = world.of(lease)
-    assert (found.matured_secs, found.missed_secs, found.held_secs, found.undefended_secs) == (1_800, 3_600, 1_800, 0)
-    assert found.paid == 8_000_000
+    assert (found.matured_secs, found.missed_secs, found.held_secs, found.undefended_secs) == (600, 0, 1_800, 0)
+    assert found.paid == 16_000_000 // 6
 
 
 def test_unserved_seconds_of_a_disputed_interval_are_missed_once(world: World) -> None:
@@ -64,12 +64,15 @@ def test_unserved_seconds_of_a_disputed_interval_are_missed_once(world: World) -
     assert landed.event(LeaseDisputed).served_secs == 1_200
     found = world.of(record.lease)
     assert (found.missed_secs, found.held_secs) == (600, 1_200)
-    world.warp(WINDOW + INTERVAL)
+    world.warp(DEFENCE - 1)
     world.do(calls.settle_lease(record.lease))
-    # The three and the eight after them that were never proven.
-    assert world.of(record.lease).missed_secs == 600 + (world.of(record.lease).ring_base - 3) * INTERVAL
+    assert world.of(record.lease).missed_secs == 600
     record.defend(2, 1, 0)
-    assert world.of(record.lease).matured_secs == 1_200
+    # An interval later the next one, which nobody proved, is too old to be disputed as well.
+    world.warp(INTERVAL + 1)
+    world.do(calls.settle_lease(record.lease))
+    found = world.of(record.lease)
+    assert (found.ring_base, found.matured_secs, found.missed_secs) == (4, 1_200, 600 + INTERVAL)
 
 
 def test_by_the_renter(world: World, record: Record) -> None:

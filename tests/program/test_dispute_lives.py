@@ -8,11 +8,12 @@ from contextlib import suppress
 import pytest
 from ionet.errors import ChainRefused
 from ionet.generated import pdas
-from ionet.generated.enums import LeaseStatus
+from ionet.generated.accounts import Lease
+from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.errors import NothingMissed
 from program import calls, disputes
 from program.calls import ID, IO, USD, ClusterRef, NodeRef, ata
-from program.chain import who
+from program.chain import refused, who
 from program.disputes import DEFENCE, GRACE, INTERVAL, Record
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
 
@@ -20,6 +21,20 @@ DEPOSIT = 1_000 * USD_UNIT
 # What the lives came to: lives that reach little prove little.
 REACHED: set[str] = set()
 ENDS = ("expired", "renter", "fault", "quit", "left")
+NAMES = (
+    "matured_secs",
+    "missed_secs",
+    "held_secs",
+    "undefended_secs",
+    "undefended_early_secs",
+    "burned_secs",
+    "rest_secs",
+    "burned",
+    "bond_due",
+    "approved_through",
+    "pending_bps",
+)
+HOURLY = 16_000_000
 
 
 class Life:
@@ -49,7 +64,7 @@ class Life:
         elif how == "renter":
             world.do(calls.end_lease(lease))
         elif how == "fault":
-            world.warp(HOUR + 3 * INTERVAL)
+            world.warp(HOUR + 1)
             world.do(calls.end_lease(lease, self.stranger))
         elif how == "quit":
             world.do(calls.quit_lease(lease))
@@ -63,25 +78,33 @@ class Life:
         escrow = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded
         assert 0 <= cluster.locked <= escrow
         assert world.tokens(self.lease.cluster.escrow) == escrow + cluster.fees
-        decided = lease.matured_secs + lease.missed_secs + lease.held_secs + lease.undefended_secs
-        assert decided <= lease.duration
+        assert 0 <= cluster.burned <= cluster.fees
+        assert lease.burned <= cluster.burned
+        assert self.decided(lease) <= lease.duration or lease.end_reason == EndReason.QUIT
         assert (lease.held_secs > 0) == (lease.dispute_to > lease.dispute_from) == (cluster.disputes_open > 0)
-        names = ("matured_secs", "missed_secs", "held_secs", "undefended_secs", "bond_due", "approved_through")
-        REACHED.update(name for name in names if getattr(lease, name))
+        REACHED.update(name for name in NAMES if getattr(lease, name))
         REACHED.add(f"end {lease.end_reason}")
 
-    def finish(self) -> tuple[int, int, int]:
-        """Strangers push everything to its end; returns what was paid, and the seconds served and refunded."""
+    def decided(self, lease: Lease) -> int:
+        """Seconds of which it is known whose they are, or that are in dispute."""
+        return lease.matured_secs + lease.missed_secs + lease.held_secs + lease.undefended_secs + lease.burned_secs
+
+    def finish(self) -> Lease:
+        """Strangers push everything to its end; returns the lease as it was when everything was decided."""
         world, lease = self.world, self.lease
         world.final(lease)
         world.do(calls.settle_lease(lease))
         if world.of(lease).held_secs:
             world.warp(DEFENCE)
             world.do(calls.settle_lease(lease))
+        world.warp(max(0, world.of(lease).blocked_until - world.now))
+        world.do(calls.settle_lease(lease))
         self.check()
         found = world.of(lease)
-        secs = found.matured_secs + found.missed_secs + found.undefended_secs
-        assert secs == found.ends_at - found.started_at
+        # Who quits after a silence ends the lease at the last proof: what was missed after it stays missed.
+        beyond = self.decided(found) - (found.ends_at - found.started_at)
+        assert beyond == 0 or (beyond > 0 and found.end_reason == EndReason.QUIT)
+        assert (found.paid, found.burned) == owed(found)
         with suppress(NothingMissed):
             world.do(calls.report_missed(lease, self.stranger))
         world.do(calls.close_lease(lease))
@@ -93,10 +116,19 @@ class Life:
         gone = (lease.key, lease.cluster.key, lease.cluster.escrow, lease.node.position)
         assert not any(world.exists(key) for key in gone)
         assert self.wealth() == self.before
-        return found.paid, found.matured_secs, found.undefended_secs
+        return found
 
 
-# When an hour of silence makes it the supplier's fault, what they served before has matured.
+def owed(lease: Lease) -> tuple[int, int]:
+    """What is paid and what is burned, by the rule of the first hour."""
+    paid, burned = lease.matured_secs, lease.burned_secs
+    if lease.missed_secs == 0 and lease.end_reason not in (EndReason.QUIT, EndReason.SUPPLIER_FAULT):
+        burned += lease.undefended_early_secs + (lease.rest_secs if lease.undefended_secs else 0)
+        paid += 0 if lease.undefended_secs else lease.rest_secs
+    return HOURLY * paid // HOUR, HOURLY * burned // HOUR
+
+
+# When an hour of silence makes it the supplier's fault, of what they served before only the last interval is open.
 PHASES = [(when, how) for when in ("before", "after") for how in ENDS if (when, how) != ("after", "fault")]
 
 
@@ -109,32 +141,56 @@ def test_a_dispute_before_and_after_every_end(world: World, when: str, how: str,
     dispute = disputes.dispute_lease(life.lease, 0, 2)
     if when == "before":
         world.do(dispute)
-    life.end(how)
+    if how != "fault":  # there it would be too late to defend
+        life.end(how)
     if when == "after":
         world.do(dispute)
     life.check()
     for at in (1, 0)[:defended]:
         life.record.defend(at)
         life.check()
-    paid, served, refunded = life.finish()
-    assert (served, refunded) == ((4 + defended) * INTERVAL, (2 - defended) * INTERVAL)
-    assert paid == 16_000_000 * served // HOUR
+    if how == "fault":
+        life.end(how)
+    found = life.finish()
+    named = 2 if how == "left" else 0
+    assert found.matured_secs == (4 - named + defended) * INTERVAL
+    assert (found.undefended_secs, found.burned_secs) == ((2 - defended) * INTERVAL, named * INTERVAL)
+    # Nothing of the first hour goes back to the renter, but from a supplier who quit or is at fault.
+    burned = 0 if how in ("fault", "quit") else named + 2 - defended
+    assert (found.paid, found.burned) == (HOURLY * (4 - named + defended) // 6, HOURLY * burned // 6)
+
+
+@pytest.mark.parametrize("defended", [False, True])
+def test_a_dispute_after_the_end_as_the_suppliers_fault(world: World, defended: bool) -> None:
+    life = Life(world, 4 * HOUR)
+    life.record.serve(6)
+    life.end("fault")
+    with refused("RangeNotDisputable"):
+        world.do(disputes.dispute_lease(life.lease, 4, 6))
+    world.do(disputes.dispute_lease(life.lease, 5, 6))
+    if defended:
+        life.record.defend(5)
+    found = life.finish()
+    assert (found.matured_secs, found.missed_secs) == ((5 + defended) * INTERVAL, HOUR + 1)
+    assert (found.paid, found.burned) == (HOURLY * (5 + defended) // 6, 0)
 
 
 @pytest.mark.parametrize("defended", [False, True])
 def test_every_interval_disputed_one_after_the_other(world: World, defended: bool) -> None:
-    """As soon as it is closed; an undefended one keeps the lease's dispute for a day, so the rest is paid."""
+    """As soon as it is closed; one that is not defended keeps the lease's dispute for an hour: of two hours, the first
+    interval is burned, the seventh goes back, the rest is paid."""
     life = Life(world)
     for interval in range(12):
         life.record.serve(1, first=interval)
-        if interval > 0 and (defended or interval == 1):
+        world.do(calls.settle_lease(life.lease))
+        if interval > 0 and not world.of(life.lease).held_secs:
             world.do(disputes.dispute_lease(life.lease, interval - 1, interval))
             if defended:
                 life.record.defend(interval - 1)
         life.check()
-    paid, served, refunded = life.finish()
-    assert refunded == (0 if defended else INTERVAL)
-    assert paid == 16_000_000 * served // HOUR
+    found = life.finish()
+    assert found.undefended_secs == (0 if defended else 2 * INTERVAL)
+    assert (found.paid, found.burned) == (HOURLY * (12 if defended else 10) // 6, 0 if defended else HOURLY // 6)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -149,18 +205,18 @@ def test_random_lives(seed: int) -> None:
             with suppress(ChainRefused):
                 key_changes += _step(source, life, key_changes)
             life.check()
+        if source.randrange(20) == 0:
+            break
     with suppress(ChainRefused):
         life.end(source.choice(ENDS))
     life.check()
-    paid, served, _ = life.finish()
-    assert paid >= 16_000_000 * served // HOUR
+    life.finish()
 
 
 def test_the_lives_reached_everything() -> None:
     if not REACHED:
         pytest.skip("the lives were not selected")
-    secs = {"matured_secs", "missed_secs", "held_secs", "undefended_secs", "bond_due", "approved_through"}
-    assert secs | {f"end {reason}" for reason in (1, 2, 3, 4, 7)} <= REACHED
+    assert set(NAMES) | {f"end {reason}" for reason in (1, 2, 3, 4, 7)} <= REACHED
 
 
 def _step(source: random.Random, life: Life, key_changes: int) -> int:
@@ -208,7 +264,9 @@ def test_who_is_renter_and_supplier_at_once_gains_nothing_by_disputing_himself(w
     world.do(disputes.dispute_lease(record.lease, 8, 12))
     record.defend(11, 9)
     world.warp(DEFENCE)
-    world.do(calls.settle_lease(record.lease), calls.close_lease(record.lease), calls.close_cluster(cluster))
+    world.do(calls.settle_lease(record.lease))
+    world.warp(INTERVAL)
+    world.do(calls.close_lease(record.lease), calls.close_cluster(cluster))
     world.do(calls.retire_node(node))
     world.warp(14 * 86_400)
     world.do(calls.withdraw(node))

@@ -2,100 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.enums import EndReason, LeaseStatus
+from ionet.generated.enums import EndReason, LeaseStatus, NodeFlag
 from ionet.generated.errors import NothingMissed
 from ionet.generated.events import LeaseCancelled, LeaseEnded, NodeSlashed
-from program import calls
+from program import calls, disputes
 from program.calls import ID, IO, USD, LeaseRef, ata
 from program.chain import refused, who
-from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
-
-INTERVAL, DAY = 600, 86_400
-STAKE = required_stake(H100, 8)
-DEPOSIT = 20_000 * USD_UNIT
-HOURLY = 16_000_000
-
-
-class Life:
-    """A lease with everybody's wealth before it, and what must be true when all of it is over."""
-
-    def __init__(self, world: World, duration: int = 2 * HOUR) -> None:
-        self.world = world
-        world.supplier("supplier a")
-        world.renter("renter a")
-        self.owner, self.renter, self.reporter = who("supplier a"), who("renter a"), world.stranger
-        world.open_ata(self.reporter, IO)
-        self.before = self.wealth()
-        self.lamports = self.rent()
-        node = world.staked_node("a")
-        self.lease = LeaseRef(node, world.cluster("a", DEPOSIT), 0)
-        world.booked(node, self.lease.cluster, duration)
-
-    def wealth(self) -> dict[str, tuple[int, int]]:
-        """IO and IOSD of everybody, base units."""
-        names = {"owner": self.owner, "renter": self.renter, "reporter": self.reporter}
-        tokens = self.world.tokens
-        return {name: (tokens(ata(wallet, IO)), tokens(ata(wallet, USD))) for name, wallet in names.items()}
-
-    def rent(self) -> list[int]:
-        return [self.world.lamports(wallet.pubkey()) for wallet in (self.owner, self.renter)]
-
-    def start(self) -> None:
-        self.world.do(calls.mark_ready(self.lease))
-        self.world.do(calls.accept_ready(self.lease))
-
-    def report(self) -> NodeSlashed:
-        return self.world.do(calls.report_missed(self.lease, self.reporter)).event(NodeSlashed)
-
-    def finish(self) -> dict[str, tuple[int, int]]:
-        """Strangers close everything and the owner's stake comes back; returns what everybody gained, IO and IOSD."""
-        world, lease = self.world, self.lease
-        if world.exists(lease.key):
-            if world.of(lease).status in (LeaseStatus.ACTIVE, LeaseStatus.ENDED):
-                world.final(lease)
-                world.do(calls.settle_lease(lease))
-            world.do(calls.close_lease(lease))
-        world.warp(7 * DAY)
-        world.do(calls.close_cluster(lease.cluster, signed=False))
-        world.do(calls.retire_node(lease.node))
-        world.warp(14 * DAY)
-        world.do(calls.withdraw(lease.node))
-        burned = [world.tokens(pdas.burn_vault(ID, mint)) for mint in (IO, USD)]
-        self.nothing_is_left()
-        after = self.wealth()
-        gained = {name: (after[name][0] - io, after[name][1] - usd) for name, (io, usd) in self.before.items()}
-        gained["burned"] = (burned[0], burned[1])
-        assert [sum(part) for part in zip(*gained.values(), strict=True)] == [0, 0]
-        return gained
-
-    def nothing_is_left(self) -> None:
-        world, lease = self.world, self.lease
-        gone = (lease.key, lease.cluster.key, lease.cluster.escrow, lease.node.position)
-        assert not any(world.exists(key) for key in gone)
-        assert world.tokens(lease.node.vault) == 0
-        kept = [[lease.node.key, lease.node.vault], [pdas.renter_account(ID, self.renter.pubkey())]]
-        spent = [before - after for before, after in zip(self.lamports, self.rent(), strict=True)]
-        assert spent == [sum(world.lamports(key) for key in keys) for keys in kept]
-
-
-def fees(gross: int) -> int:
-    return -(-gross * 25 // 10_000)
-
-
-def outcome(gross: int, hold: int = 0) -> dict[str, tuple[int, int]]:
-    """IOSD side of a life: gross pay, both fees burned; IO untouched."""
-    fee = fees(gross)
-    return {
-        "owner": (0, gross - fee),
-        "renter": (0, -gross - fee - hold),
-        "reporter": (0, 0),
-        "burned": (0, 2 * fee + hold),
-    }
+from program.whole_life import DAY, HOURLY, INTERVAL, STAKE, Life, outcome, slashed
+from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World
 
 
 def test_normal_end(world: World) -> None:
@@ -133,20 +51,6 @@ def test_extended_and_served(world: World) -> None:
     assert life.finish() == outcome(3 * HOURLY)
 
 
-def slashed(gross: int, bps: int, missed_secs: int) -> dict[str, tuple[int, int]]:
-    """The IOSD side and one slash, divided: a quarter of the missed price in IO at $3, five percent, the rest."""
-    taken = STAKE * bps // 10_000
-    to_renter = HOURLY * missed_secs // HOUR * 2_500 // 10_000 * IO_UNIT // 3_000_000
-    to_reporter = min(taken * 500 // 10_000, 500 * IO_UNIT)
-    usd = outcome(gross)
-    return {
-        "owner": (-taken, usd["owner"][1]),
-        "renter": (to_renter, usd["renter"][1]),
-        "reporter": (to_reporter, 0),
-        "burned": (taken - to_renter - to_reporter, usd["burned"][1]),
-    }
-
-
 def test_ended_by_a_stranger_as_the_suppliers_fault(world: World) -> None:
     life = Life(world)
     life.start()
@@ -157,6 +61,36 @@ def test_ended_by_a_stranger_as_the_suppliers_fault(world: World) -> None:
     world.final(life.lease)
     life.report()
     assert life.finish() == slashed(HOURLY * 2 * INTERVAL // HOUR, 400, 8 * INTERVAL)
+
+
+@pytest.mark.parametrize(("disputed", "bps"), [(6, 0), (7, 200)])
+def test_ended_by_the_renter_for_more_than_an_hour_that_nobody_can_answer_for(
+    world: World, disputed: int, bps: int
+) -> None:
+    """Claimed, disputed and not defended. Up to an hour it is not the supplier's fault, and the first hour is burned;
+    beyond, it costs what quitting costs, without compensation, and all of it goes back."""
+    life = Life(world, duration=5 * HOUR)
+    life.start()
+    lease = life.lease
+    world.serve(lease, 7)
+    world.do(disputes.dispute_lease(lease, 0, 6))
+    world.serve(lease, 6, first=7)
+    world.do(calls.settle_lease(lease))
+    if disputed > 6:
+        world.do(disputes.dispute_lease(lease, 6, 7))
+    world.serve(lease, 6, first=13)
+    world.do(calls.settle_lease(lease))
+    assert world.of(lease).undefended_secs == disputed * INTERVAL
+    ended = world.do(calls.end_lease(lease)).event(LeaseEnded)
+    reason = EndReason.SUPPLIER_FAULT if bps else EndReason.RENTER
+    assert (ended.reason, ended.pending_bps, ended.rest_secs) == (reason, bps, 0)
+    gross = HOURLY * (19 - disputed) * INTERVAL // HOUR
+    if not bps:
+        assert life.finish() == outcome(gross, burned=HOURLY)
+        return
+    slash = life.report()
+    assert (slash.bps, slash.missed_secs) == (200, 0)
+    assert life.finish() == slashed(gross, 200, 0)
 
 
 def test_quit(world: World) -> None:
@@ -170,15 +104,43 @@ def test_quit(world: World) -> None:
     assert gained == {**usd, "owner": (-taken, usd["owner"][1]), "burned": (taken, usd["burned"][1])}
 
 
-@pytest.mark.parametrize("ready", [False, True])
-def test_never_started(world: World, ready: bool) -> None:
+def test_left_for_want_of_challenges(world: World) -> None:
     life = Life(world)
-    if ready:
-        world.do(calls.mark_ready(life.lease))
-    world.warp(1_200)
+    life.start()
+    world.serve(life.lease, 5)
+    world.do(disputes.leave_lease(life.lease, life.lease.node.device))
+    assert life.finish() == outcome(HOURLY // 2, burned=HOURLY // 3)
+
+
+@pytest.mark.parametrize("late", [0, DAY])
+def test_never_ready(world: World, late: int) -> None:
+    """All goes back; the node is absent until it says that it is there again."""
+    life = Life(world)
+    world.warp(300 + late)
     world.do(calls.cancel_lease(life.lease))
-    hold = fees(2 * HOURLY) + HOURLY * 600 // HOUR if ready else 0
-    assert life.finish() == outcome(0, hold)
+    assert world.of_node(life.lease.node).flags == NodeFlag.ABSENT
+    world.do(calls.return_node(life.lease.node))
+    assert life.finish() == outcome(0)
+
+
+@pytest.mark.parametrize("late", [0, 7 * DAY])
+def test_ready_and_never_answered(world: World, late: int) -> None:
+    """The accept deadline's worth is the supplier's, however late somebody cancels."""
+    life = Life(world)
+    world.do(calls.mark_ready(life.lease))
+    world.warp(1_200 + late)
+    world.do(calls.cancel_lease(life.lease))
+    assert life.finish() == outcome(HOURLY * 1_200 // HOUR)
+
+
+@pytest.mark.parametrize(("waited", "secs"), [(0, 60), (60, 60), (61, 61), (1_199, 1_199)])
+def test_ready_and_rejected(world: World, waited: int, secs: int) -> None:
+    life = Life(world)
+    world.do(calls.mark_ready(life.lease))
+    world.warp(waited)
+    world.do(calls.reject_ready(life.lease))
+    assert world.of_node(life.lease.node).flags == 0
+    assert life.finish() == outcome(0, burned=HOURLY * secs // HOUR)
 
 
 def test_never_ready_for_the_third_time(world: World) -> None:
@@ -187,15 +149,29 @@ def test_never_ready_for_the_third_time(world: World) -> None:
     for number in range(3):
         lease = LeaseRef(life.lease.node, life.lease.cluster, number)
         if number:
-            world.do(calls.pause_node(lease.node, False))
+            world.do(calls.return_node(lease.node))
             world.booked(lease.node, lease.cluster)
-        world.warp(1_200)
+        world.warp(300)
         landed = world.do(calls.cancel_lease(lease))
         assert landed.event(LeaseCancelled).reason == EndReason.NOT_READY
         taken += sum(event.amount for event in landed.events if isinstance(event, NodeSlashed))
         world.do(calls.close_lease(lease))
     assert taken == STAKE * 50 // 10_000
     assert life.finish()["owner"] == (-taken, 0)
+
+
+def test_a_hundred_rejections_cost_a_node_no_stake_and_do_not_pause_it(world: World) -> None:
+    """And the renter a minute of its price for each."""
+    life = Life(world)
+    for number in range(100):
+        lease = LeaseRef(life.lease.node, life.lease.cluster, number)
+        if number:
+            world.booked(lease.node, lease.cluster)
+        world.do(calls.mark_ready(lease))
+        world.do(calls.reject_ready(lease))
+        world.do(calls.close_lease(lease))
+    assert world.of_node(life.lease.node).flags == 0
+    assert life.finish() == outcome(0, burned=100 * (HOURLY * 60 // HOUR))
 
 
 @pytest.mark.parametrize(
@@ -242,31 +218,6 @@ def test_a_gap_is_charged_before_the_lease_can_close(world: World) -> None:
     assert life.finish() == slashed(HOURLY * 9 * INTERVAL // HOUR, 200, 3 * INTERVAL)
 
 
-def _restart(world: World) -> None:
-    world.warp(48 * HOUR, slots=10)
-    world.svm.set_last_restart_slot(world.slot)
-
-
-def _jump(world: World) -> None:
-    world.warp(48 * HOUR, slots=10)
-
-
-@pytest.mark.parametrize("halt", [_restart, _jump], ids=["restart", "clock jump"])
-def test_a_chain_that_halts_costs_the_supplier_no_stake_and_the_renter_no_money(
-    world: World, halt: Callable[[World], None]
-) -> None:
-    life = Life(world, duration=4 * DAY)
-    life.start()
-    world.serve(life.lease, 6)
-    halt(world)
-    back = (world.now - world.of(life.lease).started_at) // INTERVAL - 1
-    world.do(calls.append_proof(life.lease, back, INTERVAL))
-    with refused("NothingMissed"):
-        life.report()
-    world.do(calls.end_lease(life.lease))
-    assert life.finish() == outcome(HOURLY * 7 * INTERVAL // HOUR)
-
-
 def test_a_thousand_settlements_pay_what_one_pays(world: World) -> None:
     """At a price and with seconds that never divide evenly, settled after every second step."""
     leases = []
@@ -293,7 +244,9 @@ def test_a_thousand_settlements_pay_what_one_pays(world: World) -> None:
     assert world.tokens(ata(often.node.owner, USD)) == world.tokens(ata(once.node.owner, USD))
 
 
-@pytest.mark.parametrize("how", ["served", "missed", "quit", "fault", "not ready", "not accepted", "ended at once"])
+@pytest.mark.parametrize(
+    "how", ["served", "missed", "quit", "fault", "not ready", "not accepted", "rejected", "ended at once", "left"]
+)
 def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, how: str) -> None:
     """One person behind every key: nothing that they do to themselves makes their IO or IOSD more."""
     alone, friend = world.supplier("alone"), who("friend")
@@ -309,9 +262,9 @@ def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, ho
     _live(world, lease, how)
     if world.of(lease).status != LeaseStatus.CANCELLED:
         world.final(lease)
-        world.do(calls.settle_lease(lease))
         with suppress(NothingMissed):
             world.do(calls.report_missed(lease, friend))
+    world.do(calls.settle_lease(lease))
     world.do(calls.close_lease(lease), calls.close_cluster(cluster), calls.retire_node(node))
     world.warp(14 * DAY)
     world.do(calls.withdraw(node))
@@ -322,7 +275,7 @@ def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, ho
 
 
 def _live(world: World, lease: LeaseRef, how: str) -> None:
-    if how not in ("not ready", "not accepted"):
+    if how not in ("not ready", "not accepted", "rejected"):
         world.do(calls.mark_ready(lease))
         world.do(calls.accept_ready(lease))
     if how == "served":
@@ -337,6 +290,12 @@ def _live(world: World, lease: LeaseRef, how: str) -> None:
         world.do(calls.end_lease(lease))
     elif how == "ended at once":
         world.do(calls.end_lease(lease))
+    elif how == "left":
+        world.serve(lease, 3)
+        world.do(disputes.leave_lease(lease))
+    elif how == "rejected":
+        world.do(calls.mark_ready(lease))
+        world.do(calls.reject_ready(lease))
     else:
         if how == "not accepted":
             world.do(calls.mark_ready(lease))

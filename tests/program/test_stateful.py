@@ -23,8 +23,9 @@ SEED = int(os.environ.get("IONET_STATEFUL_SEED", "1"))
 LIFE = 100
 # What every run must have met, and what a long one must.
 ALWAYS = {"LeaseSettled", "LeaseClosed", "ClusterClosed", "StakeWithdrawn", "StakeVaultClosed", "TokensBurned"}
-ENDS = {"LeaseEnded1", "LeaseEnded2", "LeaseEnded3", "LeaseEnded4", "LeaseEnded7", "LeaseCancelled5", "LeaseCancelled6"}
+ENDS = {f"LeaseEnded{reason}" for reason in (1, 2, 3, 4, 7)} | {f"LeaseCancelled{reason}" for reason in (5, 6, 8)}
 TURNS = {"LeaseDisputed", "DisputeDefended", "DisputeResolved", "IosdRedeemed", "RewardsClaimed", "OwedClaimed"}
+SHARES = {"IncomeVaultOpened", "IncomeShared", "IncomeClaimed", "IncomeVaultClosed", "PayoutLocked", "PayoutReleased"}
 SLASHES = {"NodeSlashed1", "NodeSlashed2", "NodeSlashed3", "NodeSlashed4"}
 
 
@@ -55,5 +56,5 @@ def test_random_lives() -> None:
         print(f"{name:20} done {DONE[name]:6} attacked {ATTACKED[name]:5}")
     assert ALWAYS <= REACHED
     if STEPS >= 20_000:
-        assert ENDS | TURNS | SLASHES <= REACHED
+        assert ENDS | TURNS | SHARES | SLASHES <= REACHED
         assert {name for name in names if not DONE[name]} == set()

@@ -49,12 +49,10 @@ class Agent:
         key = cluster.previous_session_key if changed else cluster.session_key
         heads = [self.head(count) for count in range(len(self.proofs) + 1)]
         reached = heads.index(found.dispute_head)
-        last = -(-(found.ends_at - found.started_at) // found.interval_secs) - found.unchallenged
-        end = min(found.dispute_to, last) if found.unchallenged else found.dispute_to
         seen: set[int] = set()
         for at in reversed(range(reached)):
             interval = self.proofs[at].entry.interval
-            fits = found.dispute_from <= interval < end and self.keys[at] == key and interval not in seen
+            fits = found.dispute_from <= interval < found.dispute_to and self.keys[at] == key and interval not in seen
             seen.add(interval)
             if fits and skip <= 0:
                 return self.opening(at, reached, key, by)

@@ -61,6 +61,7 @@ class Base(RuleBasedStateMachine):
         self.spares: set[tuple[Pubkey, Pubkey]] = set()
         self.attacks: list[Attack] = []
         self.flows = Flows()
+        self.excuses: dict[Pubkey, set[tuple[int, int]]] = {}
         self.refusal = ""
 
     @initialize(profile=st.sampled_from([calls.MAINNET, calls.LOCAL]), intervals=st.sampled_from([12, 60, 900, 900]))
@@ -177,6 +178,8 @@ class Base(RuleBasedStateMachine):
     def settle(self, lease: LeaseRef, prepared: bool = True) -> bool:
         mint, payout = self.mint_of(lease.cluster), self.world.of_node(lease.node).payout
         call = calls.settle_lease(lease).swapped(payout_account=ata(payout, mint))
+        if self.world.exists(lease.key) and self.world.of(lease).income_share_bps:
+            call = staking.filled(call, income_vault=pdas.income_vault(ID, lease.node.key, mint))
         return self.attempt(self.payable(call, payout, mint, prepared))
 
     def close(self, cluster: ClusterRef, signed: bool, prepared: bool = True) -> bool:
@@ -186,6 +189,17 @@ class Base(RuleBasedStateMachine):
 
     def withdraw(self, held: NodeRef, prepared: bool = True) -> bool:
         return self.attempt(self.payable(calls.withdraw(held), held.owner.pubkey(), IO, prepared))
+
+    def stake(self, node: NodeRef, amount: int, staker: Keypair | None = None) -> bool:
+        """A stranger names the lease that the node is in."""
+        found = self.world.of_node(node)
+        lease = next((lease for lease in self.leases if lease.key == found.current_lease), None)
+        named = None if staker in (None, node.owner) else lease
+        return self.attempt(calls.stake(node, amount, staker, named))
+
+    def claim_income(self, held: NodeRef, mint: Pubkey, prepared: bool = True) -> bool:
+        call = staking.claim_income(held, mint)
+        return self.attempt(self.payable(call, held.owner.pubkey(), mint, prepared))
 
     def claim(self, held: NodeRef, prepared: bool = True) -> bool:
         own = held.owner == self.owner_of(held)

@@ -38,6 +38,9 @@ class Flows:
     refills: Counter[Pubkey] = field(default_factory=Counter)
     fees: Counter[Pubkey] = field(default_factory=Counter)
     parties: set[Pubkey] = field(default_factory=set)
+    income: Counter[tuple[Pubkey, Pubkey]] = field(default_factory=Counter)
+    claimed: Counter[tuple[Pubkey, Pubkey]] = field(default_factory=Counter)
+    shared: Counter[Pubkey] = field(default_factory=Counter)
 
     def record(self, events: Iterable[Any]) -> None:
         for event in events:
@@ -111,7 +114,18 @@ class Flows:
 
     @_move.register
     def _(self, event: events.LeaseSettled) -> None:
-        self._flow(event.cluster, event.payout, event.supplier_amount + event.bond_paid)
+        self._flow(event.cluster, event.payout, event.supplier_amount + event.bond_paid - event.to_stakers)
+
+    @_move.register
+    def _(self, event: events.IncomeShared) -> None:
+        """Out of the budget into a vault of its own; there it is its co-stakers'."""
+        self.income[event.node, event.mint] += event.to_co_stakers
+        self.shared[self.clusters_of[event.lease]] += event.to_co_stakers
+
+    @_move.register
+    def _(self, event: events.IncomeClaimed) -> None:
+        self.claimed[event.node, event.mint] += event.amount
+        self.parties.add(event.staker)
 
     @_move.register
     def _(self, event: events.ClusterClosed) -> None:
@@ -133,6 +147,7 @@ class Flows:
 
     def check(self) -> None:
         """When everything is unwound: no set with the head in it gained from their vault. Fees never come back."""
+        assert all(amount <= self.income[vault] for vault, amount in self.claimed.items())
         heads: dict[Pubkey, list[Pubkey]] = defaultdict(list)
         for key, vault in self.vaults.items():
             heads[vault.head].append(key)
@@ -141,7 +156,10 @@ class Flows:
                 vault = self.vaults[key]
                 if key in self.fees:
                     others = sum(amount for person, amount in vault.net.items() if person not in people)
-                    assert self.gain(vault, people) == -self.fees[key] - others <= 0, key
+                    # What was shared with co-stakers left the budget for good.
+                    gain = self.gain(vault, people)
+                    assert gain == -self.fees[key] - self.shared[key] - others, key
+                    assert gain + self.shared[key] <= 0, key
                 else:
                     # Rounding favours who stays in a pool, by less than a unit for every move.
                     assert self.gain(vault, people) <= vault.moves + vault.crumbs, key

@@ -7,12 +7,26 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from program import calls, disputes
-from program.calls import NodeRef
+from program.calls import LeaseRef, NodeRef
 from program.chain import who
 from program.lives.attacker import Attack
 from program.lives.base import ACTIVE, BOOKED, READY, Base, picks
+from solders.keypair import Keypair
 
-PUSHES = ["settle", "settle", "report_missed", "end", "quit", "leave", "cancel", "close", "mark", "accept"]
+PUSHES = [
+    "settle",
+    "settle",
+    "report_missed",
+    "end",
+    "quit",
+    "leave",
+    "cancel",
+    "close",
+    "mark",
+    "accept",
+    "reject",
+    "return",
+]
 
 
 class Leases(Base):
@@ -20,6 +34,13 @@ class Leases(Base):
     def lurk(self, slots: list[tuple[int, int]]) -> None:
         """The next instructions are attacked before they go through."""
         self.attacks = [Attack(*slot) for slot in slots]
+
+    @rule(intervals=st.sampled_from([0.5, 3, 12, 60, 900]), later=st.sampled_from([0, 0, 0.5, 0.999, 1]))
+    def halt(self, intervals: float, later: float) -> None:
+        """The chain stands still and is restarted; sometimes nobody acts until it has recovered, or nearly has."""
+        self.world.warp(int(intervals * self.params.interval_secs), slots=1 + int(later * 10))
+        self.world.svm.set_last_restart_slot(self.world.slot)
+        self.world.warp(int(later * self.params.recovery_secs))
 
     @rule(intervals=st.sampled_from([0.01, 0.5, 1, 1, 1, 2, 3, 3, 3, 7, 8, 12, 350]), stalled=st.integers(0, 4))
     def wait(self, intervals: float, stalled: int) -> None:
@@ -45,9 +66,12 @@ class Leases(Base):
         if not (known := self.running(pick)):
             return
         lease, found = known
-        if found.status in (BOOKED, READY):
+        if found.status == READY and by % 2:
+            self.attempt(calls.reject_ready(lease, by=self.sessions[lease.cluster.key]))
+        elif found.status in (BOOKED, READY):
             self.world.warp(max(found.ready_deadline_secs, found.accept_deadline_secs))
             self.attempt(calls.cancel_lease(lease))
+            self.attempt(calls.return_node(lease.node, self.supplier(lease, by)))
         elif by % 3 == 0:
             self.attempt(calls.quit_lease(lease))
         elif by % 3 == 1:
@@ -59,10 +83,10 @@ class Leases(Base):
 
     @rule(pick=picks, other=picks, times=st.integers(1, 3))
     def break_promises(self, pick: int, other: int, times: int) -> None:
-        """A node that is booked and never gets ready, each time resumed by its owner."""
+        """A node that is booked and never gets ready, and each time says that it is there again."""
         node = self.node(pick)
         for _ in range(times):
-            self.attempt(calls.pause_node(node, False))
+            self.attempt(calls.return_node(node, self.device_of(node)))
             if self.book(node, self.cluster(other), self.params.interval_secs):
                 self.world.warp(self.params.ready_deadline_secs)
                 self.attempt(calls.cancel_lease(self.leases[-1]))
@@ -118,7 +142,9 @@ class Leases(Base):
             "report_missed": calls.report_missed(lease, self.anyone(by), rewarded=by % 3 > 0),
             "end": calls.end_lease(lease, lease.cluster.renter if by % 2 else self.anyone(by)),
             "quit": calls.quit_lease(lease),
-            "leave": disputes.leave_lease(lease),
+            "leave": disputes.leave_lease(lease, self.anyone(by) if by % 5 == 0 else self.supplier(lease, by)),
+            "reject": calls.reject_ready(lease, by=self.anyone(by) if by % 3 else lease.cluster.renter),
+            "return": calls.return_node(lease.node, self.anyone(by) if by % 5 == 0 else self.supplier(lease, by)),
             "cancel": calls.cancel_lease(lease),
             "close": calls.close_lease(lease),
             "mark": calls.mark_ready(lease, device=self.device_of(lease.node)),
@@ -162,17 +188,21 @@ class Leases(Base):
 
     @rule(pick=picks, length=st.integers(2, 4), later=st.booleans())
     def prove_and_leave(self, pick: int, length: int, later: bool) -> None:
-        """No challenge comes any more, says the supplier; the renter may dispute what was not answered."""
+        """No challenge comes any more, says the supplier; the renter may dispute what was before."""
         if not (known := self.running(pick)) or known[1].status != ACTIVE:
             return
         lease, found = known
         for _ in range(length):
             self.world.warp(found.interval_secs)
             self.prove(pick, 1, 1.0)
-        self.attempt(disputes.leave_lease(lease))
+        self.attempt(disputes.leave_lease(lease, self.supplier(lease, pick)))
         if later:
             self.world.warp(found.grace_intervals * found.interval_secs)
-            self.dispute(pick, 2, 0, True)
+            self.dispute(pick, 2, 2, True)
+
+    def supplier(self, lease: LeaseRef, pick: int) -> Keypair:
+        """The owner or the device."""
+        return lease.node.owner if pick % 2 else self.device_of(lease.node)
 
     @rule(pick=picks, secs=st.sampled_from([1, 600, 3_600, 10**6]))
     def extend(self, pick: int, secs: int) -> None:

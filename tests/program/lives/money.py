@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from ionet.generated import pdas
 from program import calls, currencies, staking
-from program.calls import ID, IO, USD, ata
+from program.calls import ID, IO, NETWORK, USD, ata
 from program.chain import TOKEN_PROGRAM, who
 from program.lives.base import MOST_CLUSTERS, amounts, picks
 from program.lives.leases import Leases
@@ -53,19 +53,41 @@ class Money(Leases):
         else:
             self.attempt(currencies.buyback(world, wallet, world.oracle, amount))
 
-    @rule(pick=picks, by=picks, amount=st.integers(1, 10**6), what=st.sampled_from(["burn", "donate", "restart"]))
+    @rule(
+        pick=picks,
+        by=picks,
+        amount=st.integers(1, 10**6),
+        what=st.sampled_from(["burn", "donate", "restart", "collect"]),
+    )
     def odd(self, pick: int, by: int, amount: int, what: str) -> None:
         """Somebody burns what is to be burned, sends tokens straight into a vault, or the chain was restarted."""
         if what == "burn":
             self.attempt(calls.burn((IO, USD)[pick % 2]))
         elif what == "restart":
             self.world.svm.set_last_restart_slot(self.world.slot)
+        elif what == "collect":
+            self.collect(pick, by)
         else:
             to, mint = self.vault(pick)
             giver = self.anyone(by)
             if self.world.exists(to) and self.can_send(giver, mint, amount):
                 self.world.move(giver, to, mint, amount)
                 self.books.transfer(ata(giver, mint), to, amount)
+
+    def collect(self, pick: int, by: int) -> None:
+        """An owed account of the network or of a node, which only a frozen vault would need: what is sent to it goes
+        into the vault."""
+        mint, node = self.mints[pick % 3], self.node(pick) if by % 2 else None
+        owner = node.key if node else NETWORK
+        self.attempt(staking.open_owed(self.world.stranger, owner, mint))
+        owed, giver = pdas.owed(ID, mint, owner), self.anyone(by)
+        if self.can_send(giver, mint, 1) and self.world.exists(owed):
+            self.world.move(giver, owed, mint, 1)
+            self.books.transfer(ata(giver, mint), owed, 1)
+        amount = self.world.tokens(owed)
+        vault = pdas.income_vault(ID, node.key, mint) if node else pdas.fee_vault(ID, mint)
+        if self.attempt(staking.collect_owed(self.world.stranger, mint, node)):
+            self.books.transfer(owed, vault, amount)
 
     def vault(self, pick: int) -> tuple[Pubkey, Pubkey]:
         """A vault of the program's and its mint."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
+from ionet.generated import pdas
+from ionet.generated.accounts import DeviceModel
 from ionet.generated.enums import NetworkRole
 from program import calls, governance, staking
-from program.calls import EVERY_CURRENCY, NodeRef
+from program.calls import EVERY_CURRENCY, ID, NodeRef
 from program.chain import who
 from program.governance import ARBITER, AUTHORITY, FROZEN, PAUSER, RETIRED, CaseRef
 from program.lives.base import MODELS, MOST_NODES, amounts, picks
 from program.lives.money import Money
 from program.world import IO_UNIT, T4
+from program.world import MODELS as MULTIPLIERS
 
 DEEDS = ["stake", "stake", "stake", "unbond", "withdraw", "claim", "fund", "fund", "push"]
 SUPPLIES = ["stake", "unbond", "withdraw", "pause", "update", "terms", "rotate", "register", "retire", "close vault"]
@@ -20,14 +23,15 @@ SUPPLIES = ["stake", "unbond", "withdraw", "pause", "update", "terms", "rotate",
 FIGURES = {
     "renter_fee_bps": [0, 25, 300],
     "supplier_fee_bps": [0, 25, 300],
-    "usdc_fee_bps": [0, 200, 500],
-    "renter_share_bps": [0, 2_500, 10_000],
+    "usdc_fee_bps": [0, 100, 200],
+    "renter_share_bps": [0, 1_000, 2_500],
     "reporter_bps": [0, 500, 10_000],
-    "promise_bps": [0, 50, 5_000],
+    "promise_bps": [0, 50, 100],
     "promise_limit": [1, 3],
-    "dispute_bond_bps": [0, 100, 10_000],
+    "dispute_bond_bps": [0, 100, 500],
+    "fault_bps": [0, 500, 10_000],
     "co_stake_max_percent": [0, 10, 50],
-    "case_cap_bps": [0, 1_000, 10_000],
+    "case_cap_bps": [0, 1_000, 2_000],
     "spread_bps": [0, 50, 500],
 }
 
@@ -45,7 +49,7 @@ class Stakes(Money):
         elif name == "pause":
             self.attempt(calls.pause_node(node, amount % 4 == 1))
         elif name == "terms":
-            self.attempt(staking.set_co_stake_terms(node, pick * 10))
+            self.attempt(staking.set_co_stake_terms(node, pick * 10, amount % 10_001))
         elif name == "update":
             payout = (node.owner, *self.wallets)[pick % 8].pubkey()
             offer = calls.terms(
@@ -81,7 +85,7 @@ class Stakes(Money):
         node, wallet = self.node(pick), self.anyone(by)
         held = staking.held_by(node, wallet)
         if deed == "stake":
-            self.attempt(calls.stake(node, min(amount, 100 * IO_UNIT), wallet))
+            self.stake(node, min(amount, 100 * IO_UNIT), wallet)
         elif deed == "fund":
             self.attempt(staking.fund_rewards(node, wallet, amount))
         elif deed == "claim":
@@ -95,10 +99,12 @@ class Stakes(Money):
 
     @rule(pick=picks, by=picks, share=st.sampled_from([1, 2_500, 10_000]), amount=st.sampled_from([777, IO_UNIT]))
     def join(self, pick: int, by: int, share: int, amount: int) -> None:
-        """A node opens itself and somebody stakes with it; then there is a reward."""
+        """A node opens itself, mostly its income too, and somebody stakes with it; then there is a reward."""
         node, wallet = self.node(pick), self.anyone(by)
-        self.attempt(staking.set_co_stake_terms(node, share))
-        self.attempt(calls.stake(node, amount, wallet))
+        if by % 4:
+            self.attempt(staking.open_income_vault(node, node.owner, self.mints[pick % 3]))
+        self.attempt(staking.set_co_stake_terms(node, share, share if by % 4 else 0))
+        self.stake(node, amount, wallet)
         self.attempt(staking.fund_rewards(node, wallet, amount))
 
     @rule(pick=picks, by=picks)
@@ -109,6 +115,27 @@ class Stakes(Money):
             self.attempt(calls.retire_node(node, staked=self.world.exists(node.position)))
         for wallet in self.everyone.values():
             self.attempt(staking.push_unbond(staking.held_by(node, wallet)))
+
+    @rule(pick=picks, by=picks, mint=st.integers(0, 2), deed=st.sampled_from(["open", "claim", "claim", "close"]))
+    def income(self, pick: int, by: int, mint: int, deed: str) -> None:
+        """The vault of a node's income in a mint is opened by its owner, claimed from by anyone for anyone, closed."""
+        node, key = self.node(pick), self.mints[mint]
+        if deed == "open":
+            self.attempt(staking.open_income_vault(node, node.owner, key))
+        elif deed == "claim":
+            self.claim_income(staking.held_by(node, self.anyone(by)), key, prepared=by % 4 > 0)
+        else:
+            self.attempt(staking.close_income_vault(node, key))
+
+    @rule(pick=picks, by=picks, secs=st.sampled_from([0, 1, 3_600, 10**6, 10**9]), release=st.booleans())
+    def lock(self, pick: int, by: int, secs: int, release: bool) -> None:
+        """A node's payout is locked to somebody, or released by them or by somebody else."""
+        node, wallet = self.node(pick), self.anyone(by)
+        lease = next((lease for lease in self.leases if lease.key == self.world.of_node(node).current_lease), None)
+        if release:
+            self.attempt(calls.release_payout(node, wallet))
+        elif pick % 3 == 0:
+            self.attempt(calls.lock_payout(node, wallet.pubkey(), self.world.now + secs, lease))
 
     @rule(pick=picks, days=st.sampled_from([1, 14, 22, 35]))
     def sleep(self, pick: int, days: int) -> None:
@@ -176,10 +203,25 @@ class Stakes(Money):
         self.attempt(governance.propose_role(self.role("authority"), role, bytes(key.pubkey())))
         self.apply(apply)
 
+    @rule(model=st.sampled_from(sorted(MODELS)), throughput=st.integers(0, 10**9), due=st.booleans())
+    def remodel(self, model: str, throughput: int, due: bool) -> None:
+        """Another figure of a device model, proposed or in force; what nodes must stake stays."""
+        code = MODELS[model][0]
+        if not due:
+            terms = governance.propose_model(
+                self.role("authority"), code, multiplier=MULTIPLIERS[code], throughput=throughput
+            )
+            self.attempt(terms)
+        elif throughput % 3 == 0:
+            pending_at = self.world.get(DeviceModel, pdas.model(ID, code)).pending_at
+            self.world.warp_to(max(self.world.now, pending_at))
+            self.attempt(governance.apply_model(code))
+
     def apply(self, due: bool) -> None:
         """What is due takes effect; mostly nobody waits, since days end every lease."""
         if due and self.world.slot % 3 == 0:
-            self.world.warp(self.params.timelock_secs)
+            network = self.network()
+            self.world.warp_to(max(self.world.now, network.pending_effective_at, network.pending_role_at))
         successor = self.network().pending_authority
         key = next(
             key

@@ -14,7 +14,7 @@ from program import calls, currencies, staking
 from program.calls import ID, IO, IOSD, USD, LeaseRef, NodeRef, ata
 from program.chain import TOKEN_PROGRAM
 from program.governance import BLOCKED, FROZEN, CaseRef
-from program.lives.base import ACTIVE, BOOKED, DONE, ENDED, READY
+from program.lives.base import ACTIVE, BOOKED, CANCELLED, DONE, ENDED, READY
 from program.lives.stakes import Stakes
 from program.world import IO_UNIT
 from solders.pubkey import Pubkey
@@ -68,10 +68,13 @@ class Truths(Stakes):
             assert (bonded[True], unbonding[True]) == (found.owner_bonded_shares, found.owner_unbonding_shares)
             assert (sum(bonded.values()), sum(unbonding.values())) == (found.bonded.shares, found.unbonding.shares)
             assert sum(position.rewards for position in held[node.key]) == found.co_settled
+            income = [sum(position.income[place] for position in held[node.key]) for place in range(3)]
+            assert income == list(found.co_income_settled)
 
     def every_second_is_in_one_place(self) -> None:
-        """Of the intervals that left the ring, or that a dispute took out of it, each second is matured, missed, held
-        or refunded; a lease that ended at its last proof may have had missed more than what is left of it."""
+        """Of the intervals that left the ring, or that were taken out of it, each second is matured, missed, held,
+        undefended or burned; of those after a restart it may be nobody's fault. A lease that was quit ended at its last
+        proof, and may have had missed more than what is left of it."""
         disputes = dict.fromkeys(self.books.open_clusters, 0)
         for key in self.books.open_leases:
             found = self.world.get(Lease, key)
@@ -80,12 +83,35 @@ class Truths(Stakes):
             assert disputed == (found.held_secs > 0)
             assert disputed or found.dispute_bond == 0
             booked = found.matured_secs + found.missed_secs + found.held_secs + found.undefended_secs
+            booked += found.burned_secs
+            assert found.undefended_early_secs <= found.undefended_secs
+            assert found.undefended_early_secs + found.held_early_secs <= min(found.min_charge_secs, found.duration)
+            assert found.ring_next - found.ring_base <= 16
+            if found.status == CANCELLED:
+                assert booked == found.burned_secs
+                assert found.burned_secs + found.unanswered_secs <= min(found.accept_deadline_secs, found.duration)
+                continue
             past = self.length_of(found, 0, found.ring_base)
             for interval in range(found.ring_base, found.ring_next):
                 past += self.length_of(found, interval, interval + 1) if found.ring[interval % 16] == TAKEN else 0
-            assert booked == past or (booked > past and found.end_reason in (EndReason.QUIT, EndReason.UNCHALLENGED))
-            assert found.paid <= found.price * found.processors * found.duration // 3_600
+            excused = self.excused_secs(key, found)
+            assert past - excused <= booked <= past or (booked > past and found.end_reason == EndReason.QUIT)
+            assert found.paid + found.burned <= found.price * found.processors * found.duration // 3_600
         assert disputes == {key: self.world.get(Cluster, key).disputes_open for key in disputes}
+
+    def excused_secs(self, key: Pubkey, found: Lease) -> int:
+        """Seconds of all intervals that were nobody's fault at any time of the lease."""
+        spans = self.excuses.setdefault(key, set())
+        if found.excused_to > 0:
+            spans.add((found.excused_from - found.started_at, found.excused_to - found.started_at))
+        length = found.interval_secs
+        touched = {
+            interval
+            for first, end in spans
+            for interval in range(max(0, first) // length, -(-max(0, end) // length))
+            if interval * length < found.ends_at - found.started_at
+        }
+        return sum(self.length_of(found, interval, interval + 1) for interval in touched)
 
     def length_of(self, found: Lease, first: int, end: int) -> int:
         """Seconds of intervals first..end."""
@@ -128,19 +154,24 @@ class Truths(Stakes):
             return
         found = world.of(lease)
         if found.status in (BOOKED, READY):
-            world.warp(max(found.ready_deadline_secs, found.accept_deadline_secs))
-            assert self.attempt(calls.cancel_lease(lease))
-        elif found.status in (ACTIVE, ENDED):
+            world.warp(max(found.ready_deadline_secs, found.accept_deadline_secs) + found.recovery_secs)
+            assert self.attempt(calls.cancel_lease(lease)), self.refusal
+        if found.status in (ACTIVE, ENDED):
+            # A halt that the lease has not seen yet moves its end.
+            assert self.settle(lease), self.refusal
+            found = world.of(lease)
             world.warp(max(0, found.ends_at - world.now) + found.dispute_window_secs + 2 * found.interval_secs)
-            if found.held_secs:
-                world.warp(found.defend_window_secs)
+            world.warp(found.recovery_secs + found.defend_window_secs)
+            assert self.settle(lease), self.refusal
+            world.warp(found.interval_secs)
             assert self.settle(lease), self.refusal
             while not self.attempt(calls.close_lease(lease)):
                 assert self.refusal == "MissedNotCharged", self.refusal
                 rewarded = self.can_receive(world.stranger.pubkey(), IO)
                 assert self.attempt(calls.report_missed(lease, world.stranger, rewarded)), self.refusal
             return
-        assert self.attempt(calls.close_lease(lease))
+        assert self.settle(lease), self.refusal
+        assert self.attempt(calls.close_lease(lease)), self.refusal
 
     def empty(self, node: NodeRef) -> None:
         """Strangers take everything out once the owner has retired the node and taken their refill along."""
@@ -165,7 +196,13 @@ class Truths(Stakes):
         self.claim(node)
         for one in held:
             self.claim(one)
+            for mint in self.mints:
+                if self.world.exists(pdas.income_vault(ID, node.key, mint)):
+                    self.claim_income(one, mint)
             assert self.withdraw(one), self.refusal
+        for mint in self.mints:
+            if self.world.exists(pdas.income_vault(ID, node.key, mint)):
+                assert self.attempt(staking.close_income_vault(node, mint)), self.refusal
         if world.exists(node.vault):
             found = world.of_node(node)
             assert found.owner_rewards == found.co_settled == found.refill == 0
