@@ -15,8 +15,8 @@ from ionet_indexer.topics import nodes
 class CurrencyTotals(msgspec.Struct):
     """What the clusters of one currency came to; currencies are never added up.
 
-    `deposit = escrow + paid + fees + burned + refunded`: `fees` are fees alone, `burned` is the price of time that renters
-    owed and nobody got. `owed` waits for its owners, `income_unclaimed` in income vaults for co-stakers.
+    `deposit = escrow + paid + fees + burned + refunded`: `fees` are fees alone, `burned` is the price of time that
+    renters owed and nobody got. `owed` waits for its owners, `income_unclaimed` in income vaults for co-stakers.
     """
 
     currency: str

@@ -20,8 +20,8 @@ from ionet_indexer.topics.owed import owe
 
 
 class Cluster(State, kw_only=True):
-    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `locked` is set aside for leases. Of `fees`,
-    `burned` is the price of time that the renter owed and nobody got: no fee.
+    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `locked` is set aside for leases. Of
+    `fees`, `burned` is the price of time that the renter owed and nobody got: no fee.
     """
 
     table: ClassVar[str] = "clusters"

@@ -20,10 +20,11 @@ from ionet_indexer.topics.stakes import Position, income_of, settle
 
 
 class Income(Fact, kw_only=True):
-    """Income of a lease that a settlement handed to the node's bonded pool, or what a co-staker (`wallet`) claimed of it.
+    """Income of a lease that a settlement handed to the node's bonded pool, or what a co-staker (`wallet`) claimed of
+    it.
 
-    Of what was shared `to_co_stakers` went to the vault; the owner's part stayed with the payout. `owed`: it went to the
-    owed account, of the node when it was shared, of the co-staker when it was claimed.
+    Of what was shared `to_co_stakers` went to the vault; the owner's part stayed with the payout. `owed`: it went to
+    the owed account, of the node when it was shared, of the co-staker when it was claimed.
     """
 
     table: ClassVar[str] = "income"

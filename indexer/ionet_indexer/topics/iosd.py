@@ -92,8 +92,8 @@ class Buyback(Fact, kw_only=True):
 
 
 class Price(Fact, kw_only=True):
-    """A price that the program used, micro-dollars per IO: the end for IO that comes in, that for IO that goes out. Where
-    a newer one had been seen, the worse of the two for the caller counted.
+    """A price that the program used, micro-dollars per IO: the end for IO that comes in, that for IO that goes out.
+    Where a newer one had been seen, the worse of the two for the caller counted.
     """
 
     table: ClassVar[str] = "prices"

@@ -27,12 +27,12 @@ class Lease(State, kw_only=True):
     """One node leased by one cluster. `price` is units of `currency` per processor-hour.
 
     `role` is null until it is accepted. Restarts of the chain have moved `started_at` and `ends_at` by `moved_secs`, as
-    far as its events told. `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null without
-    one; `disputed_secs` are held meanwhile, `undefended_secs` are never the supplier's. Paid without having been served:
-    `unanswered_secs` (ready, and nobody answered) and `rest_secs` (of the first hour, which the renter did not stay for;
-    burned if anything was undefended). `burned` is the price of time that the renter owes and nobody gets, and no fee;
-    `burned_secs` were named as unchallenged on leaving, null for a rejected readiness. `ended_by` is null where its time
-    or a deadline ended it.
+    far as its events told. `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null
+    without one; `disputed_secs` are held meanwhile, `undefended_secs` are never the supplier's. Paid without having
+    been served: `unanswered_secs` (ready, and nobody answered) and `rest_secs` (of the first hour, which the renter did
+    not stay for; burned if anything was undefended). `burned` is the price of time that the renter owes and nobody
+    gets, and no fee; `burned_secs` were named as unchallenged on leaving, null for a rejected readiness. `ended_by` is
+    null where its time or a deadline ended it.
     """
 
     table: ClassVar[str] = "leases"

@@ -48,8 +48,8 @@ class Network(State, kw_only=True):
 
 
 class Model(State, kw_only=True):
-    """A kind of processor. `multiplier` is × 100, `reference_price` micro-dollars per processor-hour (0: not set). What is
-    pending may be applied at `pending_at`; a new authority starts with nothing pending.
+    """A kind of processor. `multiplier` is × 100, `reference_price` micro-dollars per processor-hour (0: not set). What
+    is pending may be applied at `pending_at`; a new authority starts with nothing pending.
     """
 
     table: ClassVar[str] = "models"
@@ -78,8 +78,8 @@ class Model(State, kw_only=True):
 class NetworkChange(Fact, kw_only=True):
     """A proposal or change of parameters, a role or a device model, a device model switched, a pause.
 
-    `subject` is the role, the device model or the network; a proposal may be applied at `effective_at`. `params` are the
-    network's, or the terms of a device model.
+    `subject` is the role, the device model or the network; a proposal may be applied at `effective_at`. `params` are
+    the network's, or the terms of a device model.
     """
 
     table: ClassVar[str] = "network_changes"

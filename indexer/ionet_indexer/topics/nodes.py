@@ -31,8 +31,8 @@ from ionet_indexer.core.view import View
 
 
 class IncomeBooks(msgspec.Struct):
-    """Co-stakers' income of one currency: per bonded share so far (× 2^64), what they have not claimed, and of that what
-    positions have settled. `vault` is null once it is closed.
+    """Co-stakers' income of one currency: per bonded share so far (× 2^64), what they have not claimed, and of that
+    what positions have settled. `vault` is null once it is closed.
     """
 
     currency: str
@@ -47,9 +47,9 @@ class Node(State, kw_only=True):
 
     `hireable` says whether `add_lease` would take it now; null until the network's parameters have been read.
     `counted_stake` is what counts for it: the owner's stake, and co-stake up to its part. `earned` is micro-dollars in
-    IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO. `missed_secs` has
-    what nobody defended in it. Before `payout_locked_until` only the payout itself can end the lock. `income` is what
-    co-stakers have not claimed, in each currency that has or had a vault.
+    IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO. `missed_secs`
+    has what nobody defended in it. Before `payout_locked_until` only the payout itself can end the lock. `income` is
+    what co-stakers have not claimed, in each currency that has or had a vault.
     """
 
     table: ClassVar[str] = "nodes"

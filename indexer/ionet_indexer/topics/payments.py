@@ -41,8 +41,8 @@ class Proof(Fact, kw_only=True):
 
 class Payment(Fact, kw_only=True):
     """A settlement: `amount` was earned by it; the supplier got `supplier_amount`, which is that less their fee, and
-    `bond` for disputes they won. Of `supplier_amount`, `to_stakers` went to co-stakers. `burned` is the price of time that
-    the renter owes and nobody gets, and no fee. `owed`: it went to the supplier's owed account.
+    `bond` for disputes they won. Of `supplier_amount`, `to_stakers` went to co-stakers. `burned` is the price of time
+    that the renter owes and nobody gets, and no fee. `owed`: it went to the supplier's owed account.
     """
 
     table: ClassVar[str] = "payments"

@@ -21,8 +21,8 @@ from ionet_indexer.topics.owed import owe
 
 
 class StoredTicket(msgspec.Struct):
-    """Stake on its way out: `shares` of the node's unbonding pool in `era`. The owner's also waits for the lease that ran
-    when it was made, at the latest until `lease_over_by`.
+    """Stake on its way out: `shares` of the node's unbonding pool in `era`. The owner's also waits for the lease that
+    ran when it was made, at the latest until `lease_over_by`.
     """
 
     ticket: int
@@ -333,7 +333,8 @@ STAKES = Listing(
             FROM json_to_recordset(t.tickets)
             AS x(ticket integer, amount numeric, matures_at bigint, lease_over_by bigint))""",
         "income": f"""(SELECT coalesce(json_agg(json_build_object('currency', x.currency,
-            'claimed', coalesce(y.claimed, 0)::text, 'unclaimed', (coalesce(y.waiting, 0) + CASE WHEN t.era = n.bonded_era
+            'claimed', coalesce(y.claimed, 0)::text,
+            'unclaimed', (coalesce(y.waiting, 0) + CASE WHEN t.era = n.bonded_era
                 THEN div(t.shares * (x.per_share - coalesce(y.debt, 0)), {REWARD_SCALE}) ELSE 0 END)::text
             ) ORDER BY x.currency), '[]')
             FROM json_to_recordset(n.income) AS x(currency text, per_share numeric)
