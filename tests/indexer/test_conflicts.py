@@ -60,7 +60,7 @@ async def test_between_the_two_stories_every_table_has_rows(recording: Recording
         ("leases", "dispute_to", "dispute_to + 1"),
         ("leases", "dispute_bond", "0"),
         ("leases", "bond_due", "0"),
-        ("leases", "refunded_secs", "1"),
+        ("leases", "undefended_secs", "1"),
         ("clusters", "session_changed_at", "0"),
         ("iosd", "redeemed", "0"),
         ("iosd", "io_redeemed", "0"),

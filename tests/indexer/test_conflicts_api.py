@@ -83,11 +83,11 @@ def test_every_new_path_is_described(api: httpx2.Client) -> None:
 def test_disputes_say_what_came_of_them(api: httpx2.Client, conflicts: ConflictRecording) -> None:
     story = conflicts.story
     defended, half = items(api, "disputes", lease=str(story.paid_in_io))
-    assert (defended["outcome"], defended["defended_secs"], defended["refunded_secs"]) == ("defended", 6, 0)
-    assert (half["outcome"], half["defended_secs"], half["refunded_secs"]) == ("refunded", 3, 3)
+    assert (defended["outcome"], defended["defended_secs"], defended["undefended_secs"]) == ("defended", 6, 0)
+    assert (half["outcome"], half["defended_secs"], half["undefended_secs"]) == ("undefended", 3, 3)
     assert int(half["bond"]) == int(half["bond_lost"]) + int(half["bond_returned"])
     (lost,) = items(api, "disputes", currency="USDC")
-    assert (lost["lease"], lost["outcome"], lost["bond_lost"]) == (str(story.refunded), "refunded", "0")
+    assert (lost["lease"], lost["outcome"], lost["bond_lost"]) == (str(story.refunded), "undefended", "0")
     assert lost["bond_returned"] == lost["bond"]
     (still,) = items(api, "disputes", outcome="open")
     assert (still["lease"], still["undefended_to"], still["ended_at"]) == (str(story.disputed), 2, None)
@@ -109,7 +109,7 @@ def test_disputes_say_what_came_of_them(api: httpx2.Client, conflicts: ConflictR
 def test_an_interval_is_traced_to_what_was_really_paid_for_it(api: httpx2.Client, conflicts: ConflictRecording) -> None:
     lease = conflicts.story.paid_in_io
     traced = [trace(api, "device io", lease, interval) for interval in range(6)]
-    assert [each["dispute"] for each in traced] == [None, "defended", "refunded", "defended", "defended", None]
+    assert [each["dispute"] for each in traced] == [None, "defended", "undefended", "defended", "defended", None]
     assert {each["currency"] for each in traced} == {"IO"}
     # At $2 per IO, 2 processors at $2 an hour are 2 IO an hour.
     assert traced[0]["price"] == str(IO * PRICE // (2 * USD))
@@ -240,7 +240,7 @@ def test_the_books_of_iosd(api: httpx2.Client) -> None:
 
 def test_rules_and_roles_change_in_the_open(api: httpx2.Client) -> None:
     network = get(api, "network")["item"]
-    assert network["params"]["hold_fee_secs"] == 12
+    assert network["params"]["reject_floor_secs"] == 12
     assert network["params"]["stake_per_processor"] == str(200 * IO)
     assert (network["pending_role"], network["pending_params_at"]) == ("feed", None)
     (proposed,) = items(api, "network-changes", kind="params-proposed")
