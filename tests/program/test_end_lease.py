@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import EndReason, LeaseStatus
-from ionet.generated.events import LeaseEnded
+from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls, disputes
 from program.calls import NOBODY, USD, LeaseRef, ata
 from program.chain import refused
@@ -39,19 +39,21 @@ def test_by_the_renter_all_fields(world: World, lease: LeaseRef) -> None:
             reason=EndReason.RENTER,
             ends_at_before=ends_at,
             ends_at=world.now,
-            due_min_secs=HOUR,
+            rest_secs=HOUR - INTERVAL,
+            burned_secs=0,
+            pending_bps=0,
             by=lease.cluster.renter.pubkey(),
         ),
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (found.status, found.end_reason, found.ends_at, found.due_min_secs) == (
+    assert (found.status, found.end_reason, found.ends_at, found.rest_secs) == (
         LeaseStatus.ENDED,
         EndReason.RENTER,
         world.now,
-        HOUR,
+        HOUR - INTERVAL,
     )
     assert (node.current_lease, node.busy_until) == (NOBODY, world.now + INTERVAL + 3_600)
-    assert (cluster.head_lease, cluster.head_started_at, cluster.last_activity_at) == (NOBODY, 0, world.now)
+    assert (cluster.head_lease, cluster.last_activity_at) == (NOBODY, world.now)
 
 
 def test_the_minimum_charge_is_an_hour(world: World, lease: LeaseRef) -> None:
@@ -71,7 +73,7 @@ def test_never_more_than_was_booked(world: World) -> None:
     lease = world.running("b", duration=1_200)
     world.serve(lease, 1)
     world.do(calls.end_lease(lease))
-    assert world.of(lease).due_min_secs == 1_200
+    assert world.of(lease).rest_secs == 1_200 - INTERVAL
     assert finish(world, lease) == 16_000_000 // 3
 
 
@@ -79,7 +81,7 @@ def test_no_minimum_after_a_miss(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 1)
     world.warp(2 * INTERVAL)
     landed = world.do(calls.end_lease(lease))
-    assert landed.event(LeaseEnded).due_min_secs == 0
+    assert landed.event(LeaseEnded).rest_secs == HOUR - 3 * INTERVAL
     assert finish(world, lease) == 16_000_000 // 6
 
 
@@ -117,28 +119,86 @@ def test_at_once(world: World, lease: LeaseRef) -> None:
     world.do(calls.close_lease(lease))
 
 
-@pytest.mark.parametrize(("missed", "fault"), [(6, False), (7, True)])
-def test_by_a_stranger_after_more_than_an_hour_missed(world: World, lease: LeaseRef, missed: int, fault: bool) -> None:
-    world.warp((missed + 1) * INTERVAL)
+@pytest.mark.parametrize(("outage", "fault"), [(HOUR, False), (HOUR + 1, True)])
+def test_by_a_stranger_after_more_than_an_hour_of_outage(
+    world: World, lease: LeaseRef, outage: int, fault: bool
+) -> None:
+    world.warp(outage)
     call = calls.end_lease(lease, world.stranger)
     if not fault:
         with refused("NotSupplierFault"):
             world.do(call)
         return
     ended = world.do(call).event(LeaseEnded)
-    assert (ended.reason, ended.due_min_secs, ended.by) == (3, 0, world.stranger.pubkey())
+    # An outage of an hour is in the second tier.
+    assert (ended.reason, ended.rest_secs, ended.pending_bps, ended.by) == (3, 0, 400, world.stranger.pubkey())
     assert finish(world, lease) == 0
 
 
-def test_missed_seconds_add_up_to_the_fault(world: World, lease: LeaseRef) -> None:
-    for interval in range(8):
+@pytest.mark.parametrize(("served", "strangers"), [(299, True), (300, False)])
+def test_only_a_kept_interval_ends_the_outage(world: World, lease: LeaseRef, served: int, strangers: bool) -> None:
+    for interval in range(7):
         world.warp(INTERVAL)
-        world.do(calls.append_proof(lease, interval, 100))
-    # Seven intervals are closed after the eighth: 3,500 seconds unserved, then 4,000.
+        world.do(calls.append_proof(lease, interval, served))
+    call = calls.end_lease(lease, world.stranger)
+    if strangers:
+        assert world.do(call).event(LeaseEnded).pending_bps == 400
+        return
+    with refused("NotSupplierFault"):
+        world.do(call)
+
+
+@pytest.mark.parametrize(("closed", "reason"), [(12, EndReason.RENTER), (13, EndReason.SUPPLIER_FAULT)])
+def test_for_the_renter_missed_seconds_add_up_to_the_fault(world: World, closed: int, reason: EndReason) -> None:
+    """Half of every interval is served: 300 seconds are missed in each, and more than an hour in thirteen."""
+    lease = world.running("b", duration=5 * HOUR)
+    for interval in range(closed + 1):
+        world.warp(INTERVAL)
+        world.do(calls.append_proof(lease, interval, 300))
     with refused("NotSupplierFault"):
         world.do(calls.end_lease(lease, world.stranger))
-    world.warp(INTERVAL)
-    world.do(calls.end_lease(lease, world.stranger))
+    ended = world.do(calls.end_lease(lease)).event(LeaseEnded)
+    assert (ended.reason, ended.pending_bps) == (reason, 200 if reason == EndReason.SUPPLIER_FAULT else 0)
+
+
+@pytest.mark.parametrize(("missed", "reason"), [(12, EndReason.RENTER), (13, EndReason.SUPPLIER_FAULT)])
+def test_a_long_lease_may_miss_a_twentieth(world: World, missed: int, reason: EndReason) -> None:
+    """Of 40 hours 7,200 seconds: single intervals, so that none of them is an outage."""
+    lease = world.running("b", duration=100 * HOUR)
+    for interval in range(240):
+        world.warp(INTERVAL)
+        if interval % 18 != 0 or interval // 18 >= missed:
+            world.do(calls.append_proof(lease, interval, INTERVAL))
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).reason == reason
+
+
+@pytest.mark.parametrize(("taken", "pending"), [(0, 200), (150, 50), (200, 0), (400, 0)])
+def test_the_fault_charges_with_all_before_what_quitting_costs(world: World, taken: int, pending: int) -> None:
+    lease = world.running("b", duration=5 * HOUR)
+    for interval in range(14):
+        world.warp(INTERVAL)
+        world.do(calls.append_proof(lease, interval, 300))
+    world.forge(Lease, lease.key, taken_bps=taken)
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).pending_bps == pending
+    report = calls.report_missed(lease, world.stranger, rewarded=False)
+    if pending == 0:
+        with refused("NothingMissed"):
+            world.do(report)
+        return
+    assert world.do(report).event(NodeSlashed).bps == pending
+    with refused("NothingMissed"):
+        world.do(report)
+
+
+def test_what_the_outage_reached_is_due_at_once_and_nothing_is_added_later(world: World, lease: LeaseRef) -> None:
+    world.warp(HOUR + 1)
+    world.do(calls.end_lease(lease))
+    world.warp(240 * HOUR)
+    world.do(calls.settle_lease(lease))
+    with refused("MissedNotCharged"):
+        world.do(calls.close_lease(lease))
+    assert world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed).bps == 400
+    world.do(calls.close_lease(lease))
 
 
 def test_by_the_renter_it_is_the_suppliers_fault_too(world: World, lease: LeaseRef) -> None:
@@ -186,25 +246,29 @@ def test_another_head_follows(world: World, lease: LeaseRef) -> None:
 
 
 @pytest.mark.parametrize(("defended", "paid"), [(True, 16_000_000), (False, 16_000_000 // 6)])
-def test_a_dispute_alone_does_not_save_the_minimum_charge(world: World, defended: bool, paid: int) -> None:
-    """Its outcome does: a renter could otherwise buy themselves out of an hour for a hundredth of ten minutes."""
+def test_a_dispute_does_not_save_the_minimum_charge(world: World, defended: bool, paid: int) -> None:
+    """What the supplier does not get of the hour is burned: a renter cannot buy themselves out of it."""
     record = disputes.served(world, 2)
     lease = record.lease
     world.do(disputes.dispute_lease(lease, 0, 1))
-    assert world.do(calls.end_lease(lease)).event(LeaseEnded).due_min_secs == HOUR
-    world.final(lease)
-    world.do(calls.settle_lease(lease))
-    # While it is not decided only the other interval is paid.
-    assert (world.of(lease).paid, world.of(lease).held_secs) == (16_000_000 // 6, INTERVAL)
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).rest_secs == HOUR - 2 * INTERVAL
+    world.warp(disputes.DEFENCE - 1)
     if defended:
         record.defend(0)
-    world.warp(disputes.DEFENCE)
+    world.warp(1)
     world.do(calls.settle_lease(lease))
-    assert world.of(lease).paid == paid
+    # One interval longer nothing after the dispute matures.
+    world.warp(INTERVAL - 1 if not defended else INTERVAL)
+    world.do(calls.settle_lease(lease))
+    assert world.of(lease).burned == 0
+    world.warp(1 if not defended else 0)
+    world.do(calls.settle_lease(lease))
+    found = world.of(lease)
+    assert (found.paid, found.burned) == (paid, 0 if defended else 16_000_000 * 5 // 6)
     world.do(calls.close_lease(lease))
 
 
-def test_no_minimum_after_a_refund(world: World) -> None:
+def test_what_was_undefended_and_the_rest_of_the_hour_are_burned(world: World) -> None:
     record = disputes.served(world, 2)
     lease = record.lease
     world.forge(Lease, lease.key, defend_window_secs=60)
@@ -212,11 +276,13 @@ def test_no_minimum_after_a_refund(world: World) -> None:
     world.warp(60)
     world.do(calls.settle_lease(lease))
     assert world.of(lease).undefended_secs == INTERVAL
-    world.do(calls.end_lease(lease))
-    assert finish(world, lease) == 16_000_000 // 6
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).rest_secs == HOUR - 2 * INTERVAL - 60
+    world.do(calls.append_proof(lease, 2, 60))
+    assert finish(world, lease) == 16_000_000 * 660 // 3_600
+    assert world.of(lease).burned == 16_000_000 * (600 + 2_340) // 3_600
 
 
-def test_no_minimum_when_what_was_disputed_after_the_end_is_refunded(world: World) -> None:
+def test_what_was_disputed_after_the_end_is_burned_too(world: World) -> None:
     record = disputes.served(world, 2)
     lease = record.lease
     world.do(calls.end_lease(lease))
@@ -224,6 +290,10 @@ def test_no_minimum_when_what_was_disputed_after_the_end_is_refunded(world: Worl
     world.do(disputes.dispute_lease(lease, 1, 2))
     world.warp(disputes.DEFENCE)
     assert finish(world, lease) == 16_000_000 // 6
+    assert world.of(lease).burned == 0
+    world.warp(INTERVAL)
+    world.do(calls.settle_lease(lease))
+    assert (world.of(lease).paid, world.of(lease).burned) == (16_000_000 // 6, 16_000_000 * (600 + 2_400) // 3_600)
 
 
 def test_the_minimum_after_a_defended_dispute(world: World) -> None:
