@@ -4,16 +4,22 @@ import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Node
 from ionet.generated.enums import EndReason, LeaseStatus, SlashReason
-from ionet.generated.events import LeaseCancelled, NodeFlagsChanged, NodeSlashed
+from ionet.generated.events import LeaseCancelled, LeaseSettled, NodeFlagsChanged, NodeSlashed
 from program import calls
-from program.calls import ID, IO, NOBODY, LeaseRef
+from program.calls import ID, IO, NOBODY, USD, LeaseRef, ata
 from program.chain import refused
 from program.world import H100, USD_UNIT, World, required_stake
 
 DAY = 86_400
 PRICE, FEE = 32_000_000, 80_000
-HOLD = 16_000_000 * 600 // 3_600
+# What twenty minutes without an answer cost, before fees.
+UNANSWERED = 16_000_000 * 1_200 // 3_600
 STAKE = required_stake(H100, 8)
+
+
+def fees(gross: int) -> int:
+    """A side's fee."""
+    return -(-gross * 25 // 10_000)
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def lease(world: World) -> LeaseRef:
 
 
 def test_not_ready_in_time_all_fields(world: World, lease: LeaseRef) -> None:
-    world.warp(1_200)
+    world.warp(300)
     landed = world.do(calls.cancel_lease(lease))
     assert landed.events == (
         LeaseCancelled(
@@ -34,24 +40,26 @@ def test_not_ready_in_time_all_fields(world: World, lease: LeaseRef) -> None:
             cluster=lease.cluster.key,
             cluster_seq=3,
             reason=EndReason.NOT_READY,
-            fee=0,
+            by=NOBODY,
+            unanswered_secs=0,
+            burned=0,
             released=PRICE + FEE,
             cluster_fees_after=0,
             cluster_locked_after=0,
         ),
-        NodeFlagsChanged(node=lease.node.key, seq=5, at=world.now, before=0, after=1),
+        NodeFlagsChanged(node=lease.node.key, seq=5, at=world.now, before=0, after=16),
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
     assert (found.status, found.end_reason, found.locked) == (LeaseStatus.CANCELLED, EndReason.NOT_READY, 0)
-    assert (node.current_lease, node.flags, node.promises_broken) == (NOBODY, 1, 1)
-    assert node.busy_until == world.now + 4_200
+    assert (node.current_lease, node.flags, node.promises_broken) == (NOBODY, 16, 1)
+    assert (node.busy_until, node.unsettled) == (world.now, 0)
     assert (cluster.head_lease, cluster.fees, cluster.locked) == (NOBODY, 0, 0)
     world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT))
 
 
 def test_not_accepted_in_time_all_fields(world: World, lease: LeaseRef) -> None:
     world.do(calls.mark_ready(lease))
-    world.warp(600)
+    world.warp(1_200)
     landed = world.do(calls.cancel_lease(lease))
     assert landed.events == (
         LeaseCancelled(
@@ -63,41 +71,82 @@ def test_not_accepted_in_time_all_fields(world: World, lease: LeaseRef) -> None:
             cluster=lease.cluster.key,
             cluster_seq=3,
             reason=EndReason.NOT_ACCEPTED,
-            fee=FEE + HOLD,
-            released=PRICE - HOLD,
-            cluster_fees_after=FEE + HOLD,
-            cluster_locked_after=0,
+            by=NOBODY,
+            unanswered_secs=1_200,
+            burned=0,
+            released=PRICE + FEE - UNANSWERED - fees(UNANSWERED),
+            cluster_fees_after=0,
+            cluster_locked_after=UNANSWERED + fees(UNANSWERED),
         ),
     )
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (node.flags, node.promises_broken, cluster.fees) == (0, 0, FEE + HOLD)
+    assert (node.flags, node.promises_broken, cluster.fees, cluster.burned) == (0, 0, 0, 0)
     with refused("BudgetTooSmall"):
-        world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT - FEE - HOLD + 1))
+        world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT - UNANSWERED - fees(UNANSWERED) + 1))
+    with refused("NotSettled"):
+        world.do(calls.close_lease(lease))
+    before = world.tokens(ata(lease.node.owner, USD))
+    settled = world.do(calls.settle_lease(lease)).event(LeaseSettled)
+    assert (settled.payable_secs, settled.paid, settled.burned) == (1_200, UNANSWERED, 0)
+    assert world.tokens(ata(lease.node.owner, USD)) - before == UNANSWERED - fees(UNANSWERED)
+    assert world.do(calls.settle_lease(lease)).events == ()
     world.do(calls.close_lease(lease), calls.close_cluster(lease.cluster))
-    assert world.tokens(pdas.burn_vault(ID, calls.USD)) == FEE + HOLD
+    assert world.tokens(pdas.burn_vault(ID, USD)) == 2 * fees(UNANSWERED)
 
 
-def test_the_hold_fee_is_never_more_than_was_reserved(world: World) -> None:
+@pytest.mark.parametrize("late", [0, 7 * DAY, 365 * DAY])
+def test_however_late_it_is_cancelled_twenty_minutes_are_paid(world: World, lease: LeaseRef, late: int) -> None:
+    world.do(calls.mark_ready(lease))
+    world.warp(1_200 + late)
+    world.do(calls.cancel_lease(lease))
+    assert world.of(lease).unanswered_secs == 1_200
+
+
+def test_a_ready_node_is_paid_for_never_more_than_was_booked(world: World) -> None:
     node = world.staked_node("b", min_duration=1)
     lease = world.ready(node, world.cluster("b"), duration=10)
-    world.warp(600)
+    world.warp(1_200)
     cancelled = world.do(calls.cancel_lease(lease)).event(LeaseCancelled)
-    assert (cancelled.fee, cancelled.released) == (44_444 + 112, 0)
+    assert (cancelled.unanswered_secs, cancelled.released) == (10, 0)
+    assert world.do(calls.settle_lease(lease)).event(LeaseSettled).paid == 44_444
+
+
+@pytest.mark.parametrize("by", ["owner", "device"])
+def test_an_absent_node_is_not_hired_before_it_says_that_it_is_back(world: World, lease: LeaseRef, by: str) -> None:
+    world.warp(300)
+    world.do(calls.cancel_lease(lease))
+    again = LeaseRef(lease.node, lease.cluster, 1)
+    with refused("NodeAbsent"):
+        world.do(calls.add_lease(again, H100, 7_200))
+    with refused("NotSupplier"):
+        world.do(calls.return_node(lease.node, lease.cluster.renter))
+    world.do(calls.pause_node(lease.node, False))
+    assert world.of_node(lease.node).flags == 16
+    world.do(calls.return_node(lease.node, getattr(lease.node, by)), calls.add_lease(again, H100, 7_200))
+
+
+def test_coming_back_does_not_lift_the_owners_pause(world: World, lease: LeaseRef) -> None:
+    world.do(calls.pause_node(lease.node, True))
+    world.warp(300)
+    world.do(calls.cancel_lease(lease))
+    assert world.of_node(lease.node).flags == 1 + 16
+    world.do(calls.return_node(lease.node))
+    assert world.of_node(lease.node).flags == 1
 
 
 @pytest.mark.parametrize("ready", [False, True])
 def test_one_second_before_the_deadline_fails(world: World, lease: LeaseRef, ready: bool) -> None:
     if ready:
         world.do(calls.mark_ready(lease))
-    world.warp(599 if ready else 1_199)
+    world.warp(1_199 if ready else 299)
     with refused("TooEarly"):
         world.do(calls.cancel_lease(lease))
-    world.warp(2)
+    world.warp(1)
     world.do(calls.cancel_lease(lease))
 
 
 def test_a_clock_that_jumped_while_the_chain_stood_still_cancels_nothing(world: World, lease: LeaseRef) -> None:
-    world.warp(12_000, slots=2_999)
+    world.warp(12_000, slots=1_199)
     with refused("TooEarly"):
         world.do(calls.cancel_lease(lease))
     world.warp(0, slots=1)
@@ -107,14 +156,14 @@ def test_a_clock_that_jumped_while_the_chain_stood_still_cancels_nothing(world: 
 def break_promise(world: World, lease: LeaseRef, number: int) -> list[object]:
     """One more lease of the same node that is never ready; returns the events of its cancellation."""
     again = LeaseRef(lease.node, lease.cluster, number)
-    world.do(calls.pause_node(lease.node, False), calls.add_lease(again, H100, 7_200))
-    world.warp(1_200)
+    world.do(calls.return_node(lease.node), calls.add_lease(again, H100, 7_200))
+    world.warp(300)
     return list(world.do(calls.cancel_lease(again)).events)
 
 
 def test_the_third_broken_promise_is_slashed(world: World, lease: LeaseRef) -> None:
     world.do(calls.stake(lease.node, STAKE))
-    world.warp(1_200)
+    world.warp(300)
     world.do(calls.cancel_lease(lease))
     assert len(break_promise(world, lease, 1)) == 2
     events = break_promise(world, lease, 2)
@@ -147,17 +196,17 @@ def test_the_third_broken_promise_is_slashed(world: World, lease: LeaseRef) -> N
 
 @pytest.mark.parametrize(("late", "slashed"), [(-1, True), (0, False)])
 def test_promises_are_counted_for_thirty_days(world: World, lease: LeaseRef, late: int, slashed: bool) -> None:
-    world.warp(1_200)
+    world.warp(300)
     world.do(calls.cancel_lease(lease))
     first = world.now
     break_promise(world, lease, 1)
-    world.warp_to(first + 30 * DAY - 1_200 + late)
+    world.warp_to(first + 30 * DAY - 300 + late)
     events = break_promise(world, lease, 2)
     assert any(isinstance(event, NodeSlashed) for event in events) == slashed
     assert world.of_node(lease.node).promises_broken == (0 if slashed else 1)
 
 
-def test_a_node_without_stake_is_paused_all_the_same(world: World, lease: LeaseRef) -> None:
+def test_a_node_without_stake_is_absent_all_the_same(world: World, lease: LeaseRef) -> None:
     world.do(calls.request_unbond(lease.node, STAKE))
     world.forge(Node, lease.node.key, promises_broken=2, promise_window_start=world.now, unbonding=calls.EMPTY_POOL)
     world.warp(1_200)
