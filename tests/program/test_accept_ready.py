@@ -4,11 +4,11 @@ import pytest
 from ionet.generated.enums import LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseStarted
 from program import calls
-from program.calls import LeaseRef
+from program.calls import NOBODY, LeaseRef
 from program.chain import refused, who
 from program.world import HOUR, World
 
-DEADLINE = 600
+DEADLINE = 1_200
 
 
 @pytest.fixture
@@ -30,13 +30,15 @@ def test_by_renter_and_session_key(world: World, lease: LeaseRef, side: str) -> 
             cluster=lease.cluster.key,
             cluster_seq=3,
             accepted_by=signer.pubkey(),
+            role=LeaseRole.HEAD,
             ends_at=world.now + 2 * HOUR,
         ),
     )
     found = world.of(lease)
     assert (found.status, found.started_at, found.ends_at) == (LeaseStatus.ACTIVE, world.now, world.now + 2 * HOUR)
-    assert (found.last_proof_at, found.last_proof_slot) == (world.now, world.slot)
-    assert world.of_cluster(lease.cluster).head_started_at == world.now
+    assert (found.last_kept_at, found.last_kept_slot) == (world.now, world.slot)
+    assert (found.synced_at, found.synced_slot, found.excused_to) == (world.now, world.slot, 0)
+    assert world.of_cluster(lease.cluster).head_lease == lease.key
 
 
 def test_one_second_before_the_deadline(world: World, lease: LeaseRef) -> None:
@@ -52,29 +54,32 @@ def test_at_the_deadline_fails(world: World, lease: LeaseRef, late: int) -> None
 
 
 def test_a_clock_that_jumped_while_the_chain_stood_still_is_no_delay(world: World, lease: LeaseRef) -> None:
-    world.warp(10 * DEADLINE, slots=DEADLINE * 5 // 2 - 1)
+    world.warp(10 * DEADLINE, slots=DEADLINE * 4 - 1)
     world.do(calls.accept_ready(lease))
 
 
-def test_a_worker_after_its_head(world: World, lease: LeaseRef) -> None:
-    worker = world.ready(world.staked_node("b"), lease.cluster)
-    with refused("HeadNotRunning"):
-        world.do(calls.accept_ready(worker))
-    world.do(calls.accept_ready(lease))
-    world.do(calls.accept_ready(worker))
-    assert (world.of(lease).role, world.of(worker).role) == (LeaseRole.HEAD, LeaseRole.WORKER)
+def test_the_lease_accepted_first_is_the_head(world: World, lease: LeaseRef) -> None:
+    """Not the one booked or ready first; and none waits for another."""
+    second = world.ready(world.staked_node("b"), lease.cluster)
+    assert (world.of(lease).role, world.of(second).role) == (LeaseRole.OPEN, LeaseRole.OPEN)
+    assert world.of_cluster(lease.cluster).head_lease == NOBODY
+    assert world.do(calls.accept_ready(second)).event(LeaseStarted).role == LeaseRole.HEAD
+    assert world.do(calls.accept_ready(lease)).event(LeaseStarted).role == LeaseRole.WORKER
+    assert (world.of(second).role, world.of(lease).role) == (LeaseRole.HEAD, LeaseRole.WORKER)
+    assert world.of_cluster(lease.cluster).head_lease == second.key
 
 
-def test_a_worker_whose_head_ended_waits_for_the_next_head(world: World, lease: LeaseRef) -> None:
+def test_after_the_head_ended_the_next_lease_accepted_is_the_head(world: World, lease: LeaseRef) -> None:
     world.do(calls.accept_ready(lease))
-    worker = world.ready(world.staked_node("b"), lease.cluster)
+    running = world.active(world.staked_node("b"), lease.cluster)
+    ready = world.ready(world.staked_node("c"), lease.cluster)
     world.do(calls.quit_lease(lease))
-    with refused("HeadNotRunning"):
-        world.do(calls.accept_ready(worker))
-    head = world.ready(world.staked_node("c"), lease.cluster)
-    assert world.of(head).role == LeaseRole.HEAD
-    world.do(calls.accept_ready(head))
-    world.do(calls.accept_ready(worker))
+    assert world.of_cluster(lease.cluster).head_lease == NOBODY
+    world.do(calls.accept_ready(ready))
+    assert (world.of(running).role, world.of(ready).role) == (LeaseRole.WORKER, LeaseRole.HEAD)
+    assert world.of_cluster(lease.cluster).head_lease == ready.key
+    world.do(calls.quit_lease(running))
+    assert world.of_cluster(lease.cluster).head_lease == ready.key
 
 
 @pytest.mark.parametrize(("left", "accepted"), [(1, True), (0, False), (-1, False)])
