@@ -35,13 +35,12 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             cluster=lease.cluster.key,
             cluster_seq=2,
             number=0,
-            role=LeaseRole.HEAD,
             processors=8,
             price=2_000_000,
             duration=2 * HOUR,
             max_duration=30 * DAY,
             interval_secs=600,
-            ready_by=world.now + 1_200,
+            ready_by=world.now + 300,
             required_stake=required_stake(H100, 8),
             io_price=3_000_000,
             locked=PRICE + FEE,
@@ -51,16 +50,16 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
     found, cluster, node = world.of(lease), world.of_cluster(lease.cluster), world.of_node(lease.node)
     assert (found.status, found.role, found.number, found.currency) == (
         LeaseStatus.BOOKED,
-        LeaseRole.HEAD,
+        LeaseRole.OPEN,
         0,
         Currency.IOSD,
     )
     assert (found.booked_at, found.booked_slot, found.locked) == (world.now, world.slot, PRICE + FEE)
     assert (found.proof_head, found.ring, found.ring_next) == (bytes(32), (0,) * 16, 0)
     assert (cluster.locked, cluster.leases_booked, cluster.leases_open) == (PRICE + FEE, 1, 1)
-    assert (cluster.head_lease, cluster.last_activity_at) == (lease.key, world.now)
+    assert (cluster.head_lease, cluster.last_activity_at) == (NOBODY, world.now)
     assert (node.current_lease, node.next_lease_number) == (lease.key, 1)
-    assert node.busy_until == world.now + 1_200 + 600 + 2 * HOUR + 600 + 3_600
+    assert (node.busy_until, node.earlier_over_at) == (world.now + 300 + 1_200 + 2 * HOUR + 600 + 3_600, 0)
     assert lamports - world.lamports(lease.cluster.renter.pubkey()) == world.lamports(lease.key)
 
 
@@ -68,7 +67,7 @@ def test_every_parameter_is_copied(world: World, lease: LeaseRef) -> None:
     world.do(calls.add_lease(lease, H100, HOUR))
     found, params = world.of(lease), world.params
     copied = [name for name in params.__struct_fields__ if name in found.__struct_fields__]
-    assert len(copied) == 23
+    assert len(copied) == 25
     assert {name: getattr(found, name) for name in copied} == {name: getattr(params, name) for name in copied}
 
 
@@ -83,14 +82,15 @@ def test_price_rounded_down_and_fee_rounded_up(world: World, price: int, process
     assert landed.event(LeaseBooked).locked == cost + -(-cost * 25 // 10_000)
 
 
-def test_the_first_is_head_and_the_others_are_workers(world: World, lease: LeaseRef) -> None:
+def test_a_second_lease_locks_on_top_of_the_first_and_no_head_is_named(world: World, lease: LeaseRef) -> None:
     world.do(calls.add_lease(lease, H100, HOUR))
     second = LeaseRef(world.staked_node("b", T4, 1), lease.cluster, 0)
     landed = world.do(calls.add_lease(second, T4, HOUR))
     booked = landed.event(LeaseBooked)
-    assert (booked.role, booked.cluster_seq) == (1, 3)
+    assert booked.cluster_seq == 3
+    assert (world.of(lease).role, world.of(second).role) == (LeaseRole.OPEN, LeaseRole.OPEN)
     assert booked.cluster_locked_after == world.of(lease).locked + booked.locked
-    assert world.of_cluster(lease.cluster).head_lease == lease.key
+    assert world.of_cluster(lease.cluster).head_lease == NOBODY
 
 
 def test_five_nodes_in_one_transaction(world: World) -> None:
@@ -115,6 +115,14 @@ def test_an_address_that_holds_lamports_is_no_obstacle(world: World, lease: Leas
 def test_no_price_of_io_known_yet(world: World, lease: LeaseRef) -> None:
     world.forge(Iosd, IOSD, last_price=0)
     assert world.do(calls.add_lease(lease, H100, HOUR)).event(LeaseBooked).io_price == 0
+
+
+@pytest.mark.parametrize(("age", "known"), [(599, 3_000_000), (600, 0)])
+def test_the_last_price_values_a_compensation_for_ten_minutes(
+    world: World, lease: LeaseRef, age: int, known: int
+) -> None:
+    world.forge(Iosd, IOSD, last_price=3_000_000, last_publish_time=world.now - age)
+    assert world.do(calls.add_lease(lease, H100, HOUR)).event(LeaseBooked).io_price == known
 
 
 def test_more_than_the_maximum_price_fails(world: World, lease: LeaseRef) -> None:
@@ -158,6 +166,7 @@ def test_a_node_that_does_not_take_the_currency_fails(world: World) -> None:
         ("NodeBlocked", Node, {"flags": 4}),
         ("NodeBlocked", Node, {"flags": 8}),
         ("NodePaused", Node, {"flags": 1}),
+        ("NodeAbsent", Node, {"flags": 16}),
         ("NodeRetired", Node, {"flags": 2}),
         ("ModelDisabled", DeviceModel, {"enabled": 0}),
     ],
@@ -177,13 +186,15 @@ def test_by_another_than_the_renter_fails(world: World, lease: LeaseRef) -> None
             world.do(calls.add_lease(lease, H100, HOUR).signed_by("renter", other))
 
 
-def test_the_head_is_named_again_after_it_was_cancelled(world: World, lease: LeaseRef) -> None:
-    world.do(calls.add_lease(lease, H100, HOUR))
-    world.warp(1_200)
-    world.do(calls.cancel_lease(lease))
-    assert world.of_cluster(lease.cluster).head_lease == NOBODY
-    second = world.booked(world.staked_node("b"), lease.cluster)
-    assert (world.of(second).role, world.of_cluster(lease.cluster).head_lease) == (0, second.key)
+def test_a_booking_knows_when_the_nodes_earlier_leases_are_over(world: World, lease: LeaseRef) -> None:
+    world.do(calls.add_lease(lease, H100, HOUR), calls.mark_ready(lease), calls.accept_ready(lease))
+    world.warp(60)
+    world.do(calls.end_lease(lease))
+    over_at = world.now + 600 + 3_600
+    assert world.of_node(lease.node).busy_until == over_at
+    world.do(calls.add_lease(LeaseRef(lease.node, lease.cluster, 1), H100, HOUR))
+    node = world.of_node(lease.node)
+    assert (node.earlier_over_at, node.busy_until) == (over_at, world.now + 300 + 1_200 + HOUR + 600 + 3_600)
 
 
 def test_more_leases_than_can_be_counted_fails(world: World, lease: LeaseRef) -> None:
