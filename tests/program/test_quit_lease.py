@@ -36,7 +36,9 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             reason=EndReason.QUIT,
             ends_at_before=before.ends_at,
             ends_at=before.started_at + 3 * INTERVAL,
-            due_min_secs=0,
+            rest_secs=0,
+            burned_secs=0,
+            pending_bps=0,
             by=lease.node.owner.pubkey(),
         ),
         NodeSlashed(
