@@ -42,6 +42,7 @@ def test_all_fields_ok(world: World) -> None:
             deposit=100 * USD_UNIT,
             paid=31_920_000,
             fees=160_000,
+            burned=0,
             fees_to_burn=160_000,
             refunded=rest + 5,
             refund=rest,
