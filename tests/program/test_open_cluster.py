@@ -47,7 +47,7 @@ def test_all_fields_ok(world: World, renter: Keypair) -> None:
     assert (found.session_key, found.session_expires_at) == (SESSION.pubkey(), world.now + 1)
     assert (found.config_hash, found.kind, found.currency, found.id) == (CONFIG, 3, 1, 0)
     assert (found.deposit, found.locked, found.paid, found.fees, found.refunded) == (7 * USD_UNIT, 0, 0, 0, 0)
-    assert (found.opened_at, found.last_activity_at, found.head_started_at) == (world.now, world.now, 0)
+    assert (found.opened_at, found.last_activity_at, found.burned) == (world.now, world.now, 0)
     assert (found.head_lease, found.leases_open, found.seq) == (NOBODY, 0, 1)
     assert world.tokens(cluster.escrow) == 7 * USD_UNIT
     assert before - world.tokens(ata(renter, USD)) == 7 * USD_UNIT
