@@ -39,11 +39,13 @@ def test_what_has_matured_all_fields(world: World, lease: LeaseRef) -> None:
             supplier_amount=gross - fee,
             supplier_fee=fee,
             renter_fee=fee,
+            burned=0,
             payout=lease.node.owner.pubkey(),
             cluster_paid_after=gross - fee,
             cluster_fees_after=2 * fee,
             cluster_locked_after=32_080_000 - gross - fee,
             bond_paid=0,
+            to_stakers=0,
             owed=False,
         ),
     )
@@ -90,12 +92,18 @@ def test_after_the_end_it_ends_the_lease_all_fields(world: World, lease: LeaseRe
         reason=EndReason.EXPIRED,
         ends_at_before=ends_at,
         ends_at=ends_at,
-        due_min_secs=0,
+        rest_secs=0,
+        burned_secs=0,
+        pending_bps=0,
         by=NOBODY,
     )
     assert (settled.seq, settled.paid, settled.cluster_locked_after) == (17, 32_000_000, 0)
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (node.current_lease, node.busy_until, cluster.head_lease) == (NOBODY, ends_at + 6_000, NOBODY)
+    assert (node.current_lease, node.busy_until, cluster.head_lease) == (
+        NOBODY,
+        ends_at + 300 + 1_200 + 600 + 3_600,
+        NOBODY,
+    )
 
 
 def test_at_its_end_the_node_is_free_for_the_next_lease(world: World, lease: LeaseRef) -> None:
@@ -166,6 +174,8 @@ def test_to_the_payout_wallet(world: World) -> None:
 
 
 def test_to_anything_but_the_associated_account_fails(world: World, lease: LeaseRef) -> None:
+    world.serve(lease, 12)
+    world.final(lease)
     second = world.token_account("second", lease.node.owner.pubkey(), USD)
     for wrong in (ata(lease.node.owner, IO), ata(lease.cluster.renter, USD), second):
         with refused("NotAssociatedAccount"):
@@ -179,9 +189,20 @@ def test_before_the_meter_runs_fails(world: World, state: str) -> None:
         world.do(calls.settle_lease(lease))
 
 
-def test_after_a_cancellation_fails(world: World) -> None:
+def test_after_a_cancellation_that_owes_nothing_it_does_nothing(world: World) -> None:
     lease = world.booked(world.staked_node("b"), world.cluster("b"))
+    world.warp(300)
+    world.do(calls.cancel_lease(lease))
+    assert world.do(calls.settle_lease(lease)).events == ()
+    world.do(calls.close_lease(lease))
+
+
+def test_a_ready_node_that_nobody_answered_is_paid_once(world: World) -> None:
+    lease = world.ready(world.staked_node("b"), world.cluster("b"))
     world.warp(1_200)
     world.do(calls.cancel_lease(lease))
-    with refused("WrongLeaseState"):
-        world.do(calls.settle_lease(lease))
+    gross = 16_000_000 // 3
+    settled = world.do(calls.settle_lease(lease)).event(LeaseSettled)
+    assert (settled.payable_secs, settled.paid, settled.supplier_fee) == (1_200, gross, -(-gross * 25 // 10_000))
+    assert (settled.cluster_locked_after, world.of(lease).locked) == (0, 0)
+    assert world.do(calls.settle_lease(lease)).events == ()
