@@ -145,26 +145,27 @@ def test_one_missing_interval_costs_nothing(world: World, lease: LeaseRef) -> No
 def test_a_chain_that_stood_still_is_no_outage(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 1)
     # Two days by the clock, 19 minutes by slots: fewer seconds than two intervals.
-    world.warp(48 * HOUR, slots=1_140 * 5 // 2)
+    world.warp(48 * HOUR, slots=1_140 * 4)
     with refused("NothingMissed"):
         world.do(calls.report_missed(lease, world.stranger, rewarded=False))
-    world.warp(0, slots=60 * 5 // 2)
+    world.warp(0, slots=60 * 4)
     slashed = world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed)
     assert slashed.bps == 200
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_an_outage_that_spans_a_restart_is_never_slashed(world: World, lease: LeaseRef, after: bool) -> None:
+def test_two_hours_after_a_restart_are_no_outage(world: World, lease: LeaseRef, after: bool) -> None:
     world.serve(lease, 1)
     restart = world.slot + (1 if after else 0)
     world.warp(48 * HOUR)
     world.svm.set_last_restart_slot(restart)
     call = calls.report_missed(lease, world.stranger, rewarded=False)
+    slashed = world.do(call).event(NodeSlashed)
     if not after:
-        world.do(call)
+        assert (slashed.bps, slashed.missed_secs) == (3_000, 48 * HOUR - INTERVAL)
         return
-    with refused("NothingMissed"):
-        world.do(call)
+    # 46 hours are left of 48: a tier less, and twelve intervals that nobody missed.
+    assert (slashed.bps, slashed.missed_secs) == (400, 46 * HOUR - INTERVAL)
     interval = (world.now - world.of(lease).started_at) // INTERVAL - 1
     world.do(calls.append_proof(lease, interval, INTERVAL))
     assert world.of(lease).pending_bps == 0
@@ -270,11 +271,42 @@ def test_without_a_known_price_of_io_nobody_is_compensated(world: World, lease: 
     assert world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed).to_renter == 0
 
 
-def test_a_renters_part_is_at_most_what_the_owner_lost(world: World, lease: LeaseRef, reporter: Keypair) -> None:
+def test_a_renters_part_is_at_most_half_of_what_the_owner_lost(
+    world: World, lease: LeaseRef, reporter: Keypair
+) -> None:
     world.forge(Lease, lease.key, io_price=1)
     world.warp(HOUR)
     slashed = world.do(calls.report_missed(lease, reporter)).event(NodeSlashed)
-    assert (slashed.to_renter, slashed.to_reporter, slashed.burned) == (slashed.amount, 0, 0)
+    half = STAKE * 400 // 10_000 // 2
+    assert (slashed.to_renter, slashed.to_reporter, slashed.burned) == (half, 0, half)
+
+
+@pytest.mark.parametrize("short", [0, 1, 10**9])
+def test_renter_and_reporter_together_get_at_most_half_of_it(
+    world: World, lease: LeaseRef, reporter: Keypair, short: int
+) -> None:
+    """The reporter's five percent are what is left of the half, if that is less."""
+    half, reward = STAKE * 400 // 10_000 // 2, STAKE * 400 // 10_000 * 500 // 10_000
+    # In a lease paid in IO a quarter of the price of 3,000 seconds is the renter's.
+    price = (half - reward + short) * 4 * 3_600 // 3_000
+    world.forge(Lease, lease.key, currency=4, price=price, processors=1)
+    world.warp(HOUR)
+    slashed = world.do(calls.report_missed(lease, reporter)).event(NodeSlashed)
+    to_renter = price * 3_000 // 3_600 * 2_500 // 10_000
+    assert (slashed.to_renter, slashed.to_reporter) == (to_renter, min(reward, half - to_renter))
+    assert slashed.to_renter + slashed.to_reporter <= half
+    assert slashed.burned == 2 * half - slashed.to_renter - slashed.to_reporter
+
+
+def test_while_the_chain_recovers_no_tier_is_charged(world: World, lease: LeaseRef) -> None:
+    world.warp(10 * HOUR)
+    world.svm.set_last_restart_slot(world.slot)
+    call = calls.report_missed(lease, world.stranger, rewarded=False)
+    world.warp(2 * HOUR - 1)
+    with refused("ChainRecovering"):
+        world.do(call)
+    world.warp(1)
+    assert world.do(call).event(NodeSlashed).bps == 400
 
 
 def test_stake_that_unbonds_stays_slashable_until_the_lease_is_over(world: World, lease: LeaseRef) -> None:
