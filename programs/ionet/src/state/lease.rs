@@ -316,7 +316,7 @@ impl Lease {
         self.last_kept_slot = at.slot;
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        self.excuse(at.now, at)
+        self.excuse_start(at)
     }
 
     pub fn require_status(&self, status: u8) -> Result<()> {

@@ -25,6 +25,12 @@ impl Lease {
         }
         let ran = math::secs_between(self.synced_at, at.now);
         let halted = ran.saturating_sub(math::slots_secs(self.synced_slot, at.slot, self.slot_ms));
+        let slots = at.slot.saturating_sub(self.synced_slot);
+        let before = math::mul_div(
+            ran.saturating_sub(halted).into(),
+            at.restart_slot.min(at.slot).saturating_sub(self.synced_slot).into(),
+            slots.max(1).into(),
+        )?;
         self.moved_secs = self.moved_secs.saturating_add(u32::try_from(halted).unwrap_or(u32::MAX));
         for time in [&mut self.started_at, &mut self.ends_at, &mut self.last_kept_at] {
             *time = math::add_time(*time, halted)?;
@@ -32,22 +38,30 @@ impl Lease {
         for time in [&mut self.excused_from, &mut self.excused_to, &mut self.blocked_until] {
             *time = if *time == 0 { 0 } else { math::add_time(*time, halted)? };
         }
-        let stood_still = math::add_time(self.synced_at, halted)?;
+        let synced = math::add_time(self.synced_at, halted)?;
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        self.excuse(stood_still, at)
+        // What could still be proven when the chain halted, and what came after; older silence stays what it was.
+        let restarted = math::add_time(synced, math::to_u64(before)?)?;
+        let grace = i64::try_from(self.grace_secs()).unwrap_or(i64::MAX);
+        self.excuse(synced.max(restarted.saturating_sub(grace)), math::add_time(restarted, self.recovery_secs.into())?)
     }
 
-    /// From `from` until the chain has recovered nothing unproven is anybody's fault. An earlier such time whose
-    /// intervals may still be open is kept.
-    pub fn excuse(&mut self, from: i64, at: &Moment) -> Result<()> {
-        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
-        if left == 0 {
+    /// Nothing that is unproven from `from` to `until`, when the chain has recovered, is anybody's fault. An earlier such
+    /// time whose intervals may still be open is kept.
+    fn excuse(&mut self, from: i64, until: i64) -> Result<()> {
+        if until <= from {
             return Ok(());
         }
         let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
         self.excused_from = if open { self.excused_from.min(from) } else { from };
-        self.excused_to = math::add_time(at.now, left)?.max(self.excused_to);
+        self.excused_to = until.max(self.excused_to);
         Ok(())
+    }
+
+    /// A meter that starts while the chain recovers.
+    pub fn excuse_start(&mut self, at: &Moment) -> Result<()> {
+        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
+        self.excuse(at.now, math::add_time(at.now, left)?)
     }
 }
