@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.accounts import Cluster, Iosd
+from ionet.generated.accounts import Iosd
 from ionet.generated.enums import Currency
 from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
@@ -226,6 +226,7 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     fee = -(-gross * bps // 10_000)
     assert (found.matured_secs, found.undefended_secs, found.paid) == (6_000, 1_200, gross)
     assert (found.supplier_fee, found.renter_fee) == (fee, fee)
+    world.warp(disputes.INTERVAL)
     world.do(calls.close_lease(lease))
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
     earned = world.tokens(ata(owner, mint)) - before
@@ -252,7 +253,7 @@ def test_compensation_in_io_is_a_part_of_the_price_in_io(world: World) -> None:
 
 
 @EACH
-def test_a_cancelled_booking_pays_its_hold_fee_in_its_currency(world: World, currency: str) -> None:
+def test_a_ready_node_that_nobody_answered_is_paid_in_its_currency(world: World, currency: str) -> None:
     mint = mint_of(world, currency)
     world.do(calls.init_vaults(world.stranger, world.usdc))
     node, cluster = (
@@ -263,13 +264,37 @@ def test_a_cancelled_booking_pays_its_hold_fee_in_its_currency(world: World, cur
     world.post_price(3 * DOLLAR)
     world.do(priced(call, world.oracle))
     world.do(calls.mark_ready(lease))
-    world.warp(600)
-    world.do(calls.cancel_lease(lease), calls.close_lease(lease))
-    fee = world.get(Cluster, cluster.key).fees
-    hourly = 8 * 66_666_667 if currency == "io" else HOURLY
-    assert fee == -(-hourly * (225 if currency == "usdc" else 25) // 10_000) + hourly // 6
+    world.warp(1_200)
+    world.open_ata(node.owner, mint)
+    before = world.tokens(ata(node.owner, mint))
+    world.do(calls.cancel_lease(lease), paid_in(mint, calls.settle_lease(lease), node.owner), calls.close_lease(lease))
+    gross = (8 * 66_666_667 if currency == "io" else HOURLY) // 3
+    fee = -(-gross * (225 if currency == "usdc" else 25) // 10_000)
+    assert world.tokens(ata(node.owner, mint)) - before == gross - fee
+    assert (world.of_cluster(cluster).fees, world.of_cluster(cluster).burned) == (2 * fee, 0)
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
-    assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - fee
+    assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - gross - fee
+
+
+@EACH
+def test_a_rejected_node_costs_the_price_alone_in_its_currency(world: World, currency: str) -> None:
+    """Burned where its currency is, and in USDC left for buybacks; of neither side's fee."""
+    mint = mint_of(world, currency)
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    node = world.staked_node(currencies=EVERY_CURRENCY)
+    cluster = cluster_in(world, mint, "c", 100 * IO_UNIT)
+    lease, call = booking(world, node, cluster, HOUR)
+    world.post_price(3 * DOLLAR)
+    world.do(priced(call, world.oracle))
+    world.do(calls.mark_ready(lease))
+    world.warp(90)
+    world.do(calls.reject_ready(lease), calls.close_lease(lease))
+    burned = (8 * 66_666_667 if currency == "io" else HOURLY) * 90 // 3_600
+    assert (world.of_cluster(cluster).fees, world.of_cluster(cluster).burned) == (burned, burned)
+    world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
+    assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - burned
+    vaults = (world.tokens(pdas.fee_vault(ID, mint)), world.tokens(pdas.burn_vault(ID, mint)))
+    assert vaults == ((burned, 0) if currency == "usdc" else (0, burned))
 
 
 def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) -> None:
