@@ -30,6 +30,7 @@ def test_a_co_staker_of_a_retired_node_owes_no_notice(world: World) -> None:
             ticket_shares=1_000 * OWN,
             ticket_era=0,
             matures_at=world.now + 14 * DAY,
+            lease_over_by=0,
             bonded_after=0,
             unbonding_after=2 * OWN,
         ),
