@@ -193,7 +193,9 @@ def test_a_slash_costs_owner_and_co_stakers_alike(world: World) -> None:
     staking.slash(world, case, 1_000)
     world.do(calls.request_unbond(node, STAKE), calls.request_unbond(held, STAKE))
     world.warp(21 * DAY)
-    world.do(calls.withdraw(node), calls.withdraw(held))
+    world.do(calls.withdraw(held))
+    world.warp(7 * DAY)
+    world.do(calls.withdraw(node))
     assert io_of(world, node.owner) == 100_000 * IO_UNIT - STAKE // 10
     assert io_of(world, held.owner) == 100_000 * IO_UNIT - HALF // 10
     assert world.tokens(ata(node.owner, IO)) == io_of(world, node.owner)
