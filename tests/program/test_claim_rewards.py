@@ -54,7 +54,7 @@ def test_an_owner_whose_position_is_closed_still_gets_his_part(world: World) -> 
     node = open_node(world)
     co_stake(world, node, "co", OWN)
     world.do(calls.request_unbond(node, OWN))
-    world.warp(14 * DAY)
+    world.warp(28 * DAY)
     world.do(calls.withdraw(node))
     assert not world.exists(node.position)
     fund(world, node, 100)
