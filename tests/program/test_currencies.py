@@ -87,6 +87,17 @@ def test_in_io_a_price_is_rounded_up(world: World, price: int, io_price: int) ->
     assert (booked.price - 1) * io_price < price * 10**10 <= booked.price * io_price
 
 
+@pytest.mark.parametrize(("older", "counts"), [(1, 1), (4, 4), (8, 4)])
+def test_in_io_of_an_older_price_and_a_newer_one_seen_the_worse_counts(world: World, older: int, counts: int) -> None:
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
+    world.warp(100)
+    world.post_price(4 * DOLLAR)
+    world.do(currencies.refresh_price(world.oracle))
+    other = currencies.other_price(world, 60, older * DOLLAR)
+    booked = world.do(priced(booking(world, node, cluster, HOUR)[1], other)).event(LeaseBooked)
+    assert (booked.price, booked.io_price) == (2 * IO_UNIT // counts, counts * 1_000_000)
+
+
 def test_in_io_without_a_price_fails(world: World) -> None:
     node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
     call = booking(world, node, cluster, HOUR)[1]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdMinted
-from program import calls
+from program import calls, currencies
 from program.calls import IO, IOSD, USD, ata
 from program.chain import refused, who
 from program.world import IO_UNIT, World
@@ -118,21 +118,32 @@ def test_a_price_from_the_future(world: World, wallet: Keypair, ahead: int) -> N
             world.do(call)
 
 
-@pytest.mark.parametrize("age", [0, 1])
-def test_a_price_older_than_the_last_one_used(world: World, wallet: Keypair, age: int) -> None:
-    world.warp(10)
+@pytest.mark.parametrize(
+    ("age", "price", "counts", "remembered"),
+    [(0, 9, 9, 9), (1, 9, 3, 3), (60, 9, 3, 3), (1, 2, 2, 3), (60, 2, 2, 3)],
+)
+def test_of_an_older_price_and_a_newer_one_seen_the_worse_counts(
+    world: World, wallet: Keypair, age: int, price: int, counts: int, remembered: int
+) -> None:
+    """Whoever uses a price a second younger cannot make everybody else's useless; and it never comes back."""
+    world.warp(100)
     world.post_price(3 * DOLLAR)
     world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
-    other = who("other oracle")
-    world.fund(other.pubkey())
-    post = calls.post_price(other, world.now - age, 9 * DOLLAR)
-    world.send([post], [world.payer, other])
-    call = calls.mint_iosd(wallet, other, IO_UNIT)
-    if age == 0:
-        world.do(call)
-    else:
-        with refused("OracleReplayed"):
-            world.do(call)
+    seen_at = world.now
+    other = currencies.other_price(world, age, price * DOLLAR)
+    minted = world.do(calls.mint_iosd(wallet, other, IO_UNIT)).event(IosdMinted)
+    assert (minted.iosd_minted, minted.price) == (counts * 995_000, counts * 1_000_000)
+    assert minted.publish_time == world.now - age
+    books = world.get(Iosd, IOSD)
+    assert (books.last_price, books.last_publish_time) == (remembered * 1_000_000, seen_at)
+
+
+def test_one_seen_before_the_callers_own_plays_no_part(world: World, wallet: Keypair) -> None:
+    world.post_price(DOLLAR)
+    world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
+    world.warp(1)
+    world.post_price(3 * DOLLAR)
+    assert world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT)).event(IosdMinted).iosd_minted == 2_985_000
 
 
 @pytest.mark.parametrize(
