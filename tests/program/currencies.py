@@ -113,6 +113,14 @@ def fill(world: World, wallet: Keypair, mint: Pubkey, amount: int) -> None:
         world.move(world.stranger, ata(wallet, USD), USD, amount)
 
 
+def other_price(world: World, age: int, price: int) -> Keypair:
+    """A second oracle with a price of its own that was published `age` seconds ago."""
+    other = who("other oracle")
+    world.fund(other.pubkey())
+    world.send([calls.post_price(other, world.now - age, price)], [world.payer, other])
+    return other
+
+
 def give_fees(world: World, usdc: int) -> None:
     """Puts USDC into the fee vault, as clusters that close would."""
     world.give_usdc(world.stranger, usdc)

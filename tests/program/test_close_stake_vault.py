@@ -192,7 +192,7 @@ def _refill(world: World, node: NodeRef) -> Call:
 def _lease(world: World, node: NodeRef) -> Call:
     lease = world.booked(node, world.cluster(), HOUR)
     world.do(calls.retire_node(node))
-    world.warp(1_200)
+    world.warp(300)
     world.do(calls.cancel_lease(lease))
     return calls.close_lease(lease)
 
