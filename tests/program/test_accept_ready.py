@@ -4,7 +4,7 @@ import pytest
 from ionet.generated.enums import LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseStarted
 from program import calls
-from program.calls import NOBODY, LeaseRef
+from program.calls import LeaseRef
 from program.chain import refused, who
 from program.world import HOUR, World
 

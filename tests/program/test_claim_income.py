@@ -119,6 +119,7 @@ def test_a_newcomer_shares_nothing_that_others_stood_behind(world: World) -> Non
     node = shared_node(world)
     lease = world.active(node, world.cluster(), HOUR)
     late = world.supplier("late")
+    world.do(calls.stake(node, IO_UNIT * 10))
     world.serve(lease, 6)
     with refused("IncomeUnsettled"):
         world.do(calls.stake(node, IO_UNIT, late))  # without the lease that occupies the node

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated.events import LeaseClosed
-from program import calls, disputes
+from program import calls
 from program.calls import LeaseRef
 from program.chain import refused
 from program.world import World

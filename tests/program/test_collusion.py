@@ -117,8 +117,9 @@ class Table:
         world = self.world
         if self.is_open():
             world.warp_to(max(world.now, world.of(self.lease).ends_at) + 2 * DAY)
-            if self.attempt(calls.cancel_lease(self.lease)) is None:
-                self.do(calls.settle_lease(self.lease))
+            # A readiness without an answer is owed as well.
+            self.attempt(calls.cancel_lease(self.lease))
+            self.do(calls.settle_lease(self.lease))
             while self.attempt(calls.close_lease(self.lease)) is None:
                 self.do(calls.report_missed(self.lease, world.stranger))
         self.do(calls.close_cluster(self.cluster))

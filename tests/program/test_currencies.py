@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.accounts import Iosd
+from ionet.generated.accounts import Cluster, Iosd
 from ionet.generated.enums import Currency
 from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
@@ -80,17 +80,6 @@ def test_in_io_a_price_is_rounded_up(world: World, price: int, io_price: int) ->
     booked = world.do(priced(booking(world, node, cluster, HOUR)[1], world.oracle)).event(LeaseBooked)
     assert booked.price == -(-price * 10**10 // io_price)
     assert (booked.price - 1) * io_price < price * 10**10 <= booked.price * io_price
-
-
-@pytest.mark.parametrize(("older", "counts"), [(1, 1), (4, 4), (8, 4)])
-def test_in_io_of_an_older_price_and_a_newer_one_seen_the_worse_counts(world: World, older: int, counts: int) -> None:
-    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
-    world.warp(100)
-    world.post_price(4 * DOLLAR)
-    world.do(currencies.refresh_price(world.oracle))
-    other = currencies.other_price(world, 60, older * DOLLAR)
-    booked = world.do(priced(booking(world, node, cluster, HOUR)[1], other)).event(LeaseBooked)
-    assert (booked.price, booked.io_price) == (2 * IO_UNIT // counts, counts * 1_000_000)
 
 
 def test_in_io_without_a_price_fails(world: World) -> None:
@@ -234,7 +223,6 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     fee = -(-gross * bps // 10_000)
     assert (found.matured_secs, found.undefended_secs, found.paid) == (6_000, 1_200, gross)
     assert (found.supplier_fee, found.renter_fee) == (fee, fee)
-    world.warp(disputes.INTERVAL)
     world.do(calls.close_lease(lease))
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
     earned = world.tokens(ata(owner, mint)) - before

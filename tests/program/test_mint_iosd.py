@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdMinted
-from program import calls, currencies
+from program import calls
 from program.calls import IO, IOSD, USD, ata
 from program.chain import refused, who
 from program.world import IO_UNIT, World

@@ -4,7 +4,7 @@ import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdRedeemed
-from program import calls, currencies
+from program import calls
 from program.calls import ID, IO, IOSD, USD, ata
 from program.chain import TOKEN_PROGRAM, refused, who
 from program.currencies import DOLLAR, mint_iosd_exact, redeem_iosd, refresh_price

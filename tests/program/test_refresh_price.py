@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import PriceRefreshed
+from program import calls
 from program.calls import IOSD
-from program.chain import refused
-from program.currencies import DOLLAR, other_price, refresh_price
+from program.chain import refused, who
+from program.currencies import DOLLAR, refresh_price
 from program.world import World
 
 
@@ -63,6 +64,9 @@ def test_the_age_of_the_price(world: World, age: int, error: str) -> None:
 
 def test_a_price_older_than_the_last_one_does_not_replace_it(world: World) -> None:
     world.warp(20)
+    other = who("other oracle")
+    world.fund(other.pubkey())
+    world.send([calls.post_price(other, world.now - 1, DOLLAR)], [world.payer, other])
     world.post_price(3 * DOLLAR)
     world.do(refresh_price(world.oracle))
     shown = world.do(refresh_price(other)).event(PriceRefreshed)
