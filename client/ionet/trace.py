@@ -77,8 +77,8 @@ class Settlement(msgspec.Struct):
 class Occurrence(msgspec.Struct):
     """One place where a result was proven. `amount` is what the interval's time costs at the locked price, in base
     units of `currency`, before fees: the served time, less what nobody defended in a dispute. `dispute` is null, `open`
-    (the amount is held), `defended` or `refunded` (never paid). `settlement` is null while it is not paid; `paid` is
-    the part of the amount that was.
+    (the amount is held), `defended`, `undefended` or `unchallenged` (named by a supplier who left; neither is paid).
+    `settlement` is null while it is not paid; `paid` is the part of the amount that was.
     """
 
     lease: str

@@ -17,9 +17,10 @@ SELECT t.network, (t.position >> 30) AS slot, t.profile, t.authority, t.pauser, 
        coalesce(i.io_redeemed, 0) AS io_redeemed,
        coalesce(i.io_burned - i.io_redeemed, 0) AS backing,
        b.io_other_burned,
-       coalesce((SELECT low_price FROM prices WHERE low_price IS NOT NULL ORDER BY position DESC LIMIT 1), 0) AS io_price,
-       coalesce((SELECT high_price FROM prices WHERE high_price IS NOT NULL ORDER BY position DESC LIMIT 1), 0)
-           AS io_price_high,
+       coalesce((SELECT low_price FROM prices WHERE low_price IS NOT NULL ORDER BY publish_time DESC, position DESC
+                 LIMIT 1), 0) AS io_price,
+       coalesce((SELECT high_price FROM prices WHERE high_price IS NOT NULL ORDER BY publish_time DESC, position DESC
+                 LIMIT 1), 0) AS io_price_high,
        i.last_publish_time AS price_published_at
 FROM networks t LEFT JOIN iosd i ON true, LATERAL (
     SELECT coalesce((i.burned ->> t.iosd_mint)::numeric(20), 0) AS fee_burned,
@@ -29,8 +30,12 @@ FROM networks t LEFT JOIN iosd i ON true, LATERAL (
 -- name: currency_totals
 SELECT c.currency, count(*) AS clusters, sum(c.deposit) AS deposit,
        coalesce(sum(c.deposit - c.paid - c.fees - c.refunded) FILTER (WHERE c.status = 'open'), 0) AS escrow,
-       sum(c.locked) AS locked, sum(c.paid) AS paid, sum(c.fees) AS fees, sum(c.refunded) AS refunded,
-       (SELECT coalesce(sum(o.amount), 0) FROM owed_balances o WHERE o.currency = c.currency) AS owed
+       sum(c.locked) AS locked, sum(c.paid) AS paid, sum(c.fees - c.burned) AS fees, sum(c.burned) AS burned,
+       sum(c.refunded) AS refunded,
+       (SELECT coalesce(sum(o.amount), 0) FROM owed_balances o WHERE o.currency = c.currency) AS owed,
+       (SELECT coalesce(sum(x.unclaimed), 0)
+        FROM nodes n, json_to_recordset(n.income) AS x(currency text, unclaimed numeric)
+        WHERE x.currency = c.currency) AS income_unclaimed
 FROM clusters c GROUP BY c.currency ORDER BY c.currency
 
 -- name: node_totals
@@ -100,15 +105,27 @@ SELECT task_id, result_hash FROM leaves WHERE lease = $1 AND interval = $2 AND r
 WITH latest AS (
     SELECT DISTINCT ON (interval) interval, served_secs AS proven FROM proofs
     WHERE lease = $1 AND interval <= $2 ORDER BY interval, position DESC
+), unchallenged AS (
+    -- The last proven intervals of a lease that its supplier left, as many as the seconds that were named.
+    SELECT min(x.interval) AS first
+    FROM (
+        SELECT interval, sum(proven) OVER (ORDER BY interval DESC) AS named
+        FROM (
+            SELECT DISTINCT ON (interval) interval, served_secs AS proven FROM proofs
+            WHERE lease = $1 ORDER BY interval DESC, position DESC LIMIT 16  -- open ones; no more are (`RING`)
+        ) p
+    ) x JOIN leases le ON le.lease = $1 AND x.named <= le.burned_secs
 ), counted AS (
-    -- What a dispute leaves of an interval: what was defended; nothing once the rest is refunded.
+    -- What a dispute leaves of an interval: what was defended; nothing once the rest is lost.
     SELECT l.interval, l.proven,
-           CASE WHEN d.lease IS NULL THEN NULL WHEN f.position IS NOT NULL THEN 'defended'
-                WHEN d.ended_at IS NULL THEN 'open' ELSE 'refunded' END AS dispute,
-           CASE WHEN d.lease IS NULL THEN l.proven WHEN f.position IS NOT NULL THEN least(f.served_secs, l.proven)
+           CASE WHEN l.interval >= u.first THEN 'unchallenged'
+                WHEN d.lease IS NULL THEN NULL WHEN f.position IS NOT NULL THEN 'defended'
+                WHEN d.ended_at IS NULL THEN 'open' ELSE 'undefended' END AS dispute,
+           CASE WHEN l.interval >= u.first THEN 0
+                WHEN d.lease IS NULL THEN l.proven WHEN f.position IS NOT NULL THEN least(f.served_secs, l.proven)
                 WHEN d.ended_at IS NULL THEN l.proven ELSE 0 END AS secs,
            f.position AS defended_at
-    FROM latest l
+    FROM latest l CROSS JOIN unchallenged u
     LEFT JOIN dispute_outcomes d ON d.lease = $1 AND l.interval >= d.from_interval AND l.interval < d.to_interval
     LEFT JOIN defences f ON f.lease = $1 AND f.defended AND f.interval = l.interval
 )

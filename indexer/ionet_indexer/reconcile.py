@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 from ionet.codec import ProgramCodec
 from ionet.generated import accounts, pdas
-from ionet.generated.enums import CaseReason, ClusterKind, Currency, LeaseRole, LeaseStatus, NetworkRole, Profile
-from ionet.words import word
+from ionet.generated.enums import (
+    CaseReason,
+    ClusterKind,
+    Currency,
+    DevicePool,
+    EndReason,
+    LeaseRole,
+    LeaseStatus,
+    NetworkRole,
+    Profile,
+)
+from ionet.words import word, words
 
 from ionet_indexer import metrics
 from ionet_indexer.core.decode import slot_of
@@ -33,7 +43,7 @@ from ionet_indexer.topics.stakes import Position
 
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 # Columns that are null while the events did not tell them.
-_NOT_ALWAYS_TOLD = {"last_price", "last_high_price"}
+_NOT_ALWAYS_TOLD = {"last_price", "last_high_price", "burned_secs"}
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -71,7 +81,14 @@ def _model(a: accounts.DeviceModel) -> dict[str, Any]:
         "code": a.code,
         "multiplier": a.multiplier,
         "throughput": a.throughput,
+        "reference_price": a.reference_price,
+        "pool": word(DevicePool, a.pool),
         "enabled": a.enabled == 1,
+        "pending_at": a.pending_at or None,
+        "pending_pool": word(DevicePool, a.pending_pool) if a.pending_at else None,
+        "pending_multiplier": a.pending_multiplier if a.pending_at else None,
+        "pending_throughput": a.pending_throughput if a.pending_at else None,
+        "pending_reference_price": a.pending_reference_price if a.pending_at else None,
     }
 
 
@@ -79,7 +96,8 @@ _NODE_COLUMNS = (
     *("seq", "registered_at", "model", "processors", "price", "min_duration", "max_duration", "min_coverage_bps"),
     *("country", "region", "tier", "currencies", "terms_seq", "flags", "slashed", "leases_closed", "served_secs"),
     *("missed_secs", "earned", "earned_io", "owner_bonded_shares", "owner_unbonding_shares", "refill", "co_share_bps"),
-    *("pending_co_share_bps", "reward_per_share", "owner_rewards", "co_rewards", "co_settled"),
+    *("pending_co_share_bps", "income_share_bps", "pending_income_share_bps", "reward_per_share", "owner_rewards"),
+    *("co_rewards", "co_settled"),
 )
 
 
@@ -97,16 +115,32 @@ def _node(a: accounts.Node) -> dict[str, Any]:
         "leases_booked": a.next_lease_number,
         "cases": a.next_case,
         "pending_co_share_at": a.pending_co_share_at or None,
+        "payout_locked_until": a.payout_locked_until or None,
+        "income": _told(
+            (name, bump > 0, *books)
+            for name, bump, books in zip(
+                words(Currency),
+                a.income_vault_bumps,
+                zip(a.income_per_share, a.co_income, a.co_income_settled, strict=True),
+                strict=True,
+            )
+        ),
     }
 
 
+def _told(figures: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Figures by currency; a currency with nothing in it is as none."""
+    return sorted(each for each in figures if any(each[1:]))
+
+
 def _position(a: accounts.StakePosition) -> dict[str, Any]:
-    tickets = [(n, x.shares, x.era, x.matures_at) for n, x in enumerate(a.tickets) if x.shares]
+    tickets = [(n, x.shares, x.era, x.matures_at, x.lease_over_by or None) for n, x in enumerate(a.tickets) if x.shares]
     return {
         **{name: getattr(a, name) for name in ("shares", "era", "reward_debt", "rewards")},
         "node": str(a.node),
         "staker": str(a.staker),
         "tickets": tickets,
+        "income": _told(zip(words(Currency), a.income_debt, a.income, strict=True)),
     }
 
 
@@ -122,7 +156,7 @@ def _case(a: accounts.Case) -> dict[str, Any]:
 
 
 _CLUSTER_COLUMNS = (
-    *("seq", "id", "session_expires_at", "opened_at", "deposit", "locked", "paid", "fees", "refunded"),
+    *("seq", "id", "session_expires_at", "opened_at", "deposit", "locked", "paid", "fees", "burned", "refunded"),
     *("leases_booked", "leases_open", "session_changed_at"),
 )
 
@@ -136,29 +170,34 @@ def _cluster(a: accounts.Cluster) -> dict[str, Any]:
         "currency": word(Currency, a.currency),
         "session_key": key_or_none(a.session_key),
         "config_hash": a.config_hash.hex(),
-        # The account forgets its head when that lease is over; the row keeps when the last one started.
-        **({"head_started_at": a.head_started_at} if a.head_started_at else {}),
     }
 
 
 _LEASE_COLUMNS = (
     *("seq", "number", "price", "required_stake", "io_price", "booked_at", "locked", "paid", "supplier_fee"),
-    *("renter_fee", "proof_count", "duration", "max_duration", "due_min_secs", "interval_secs", "processors"),
-    *("approved_through", "dispute_bond", "bond_due", "refunded_secs"),
+    *("renter_fee", "proof_count", "duration", "max_duration", "interval_secs", "processors"),
+    *("approved_through", "dispute_bond", "bond_due", "burned", "burned_secs", "unanswered_secs", "rest_secs"),
+    *("undefended_secs",),
 )
+
+
+# Restarts of the chain move these. Not every event tells it, so both sides are compared as if they were not moved.
+_MOVED = ("started_at", "ends_at")
 
 
 def _lease(a: accounts.Lease) -> dict[str, Any]:
     return {
         **{name: getattr(a, name) for name in _LEASE_COLUMNS},
-        **{name: getattr(a, name) or None for name in ("ready_at", "started_at", "ends_at")},
+        "ready_at": a.ready_at or None,
+        **{name: getattr(a, name) - a.moved_secs if getattr(a, name) else None for name in _MOVED},
         "disputed_secs": a.held_secs,
         "dispute_from": a.dispute_from if a.dispute_to else None,
         "dispute_to": a.dispute_to or None,
         "node": str(a.node),
         "cluster": str(a.cluster),
-        "role": word(LeaseRole, a.role),
+        "role": word(LeaseRole, a.role) if a.role else None,
         "status": word(LeaseStatus, a.status),
+        "end_reason": word(EndReason, a.end_reason) if a.end_reason else None,
         "proof_head": a.proof_head.hex() if a.proof_count else None,
     }
 
@@ -192,7 +231,14 @@ def compare(row: State, account: Any | None) -> list[Drift]:
     expected = _CHECKS[type(row)][0](account)
     found = {name: getattr(row, name) for name in expected}
     if isinstance(row, Position):
-        found["tickets"] = [(item.ticket, item.shares, item.era, item.matures_at) for item in row.tickets]
+        found["tickets"] = [(x.ticket, x.shares, x.era, x.matures_at, x.lease_over_by) for x in row.tickets]
+        found["income"] = _told((x.currency, x.debt, x.waiting) for x in row.income)
+    if isinstance(row, Node):
+        found["income"] = _told(
+            (x.currency, x.vault is not None, x.per_share, x.unclaimed, x.settled) for x in row.income
+        )
+    if isinstance(row, Lease):
+        found |= {name: found[name] - row.moved_secs for name in _MOVED if found[name] is not None}
     if isinstance(row, Iosd):
         found["burned"] = sorted(row.burned.values())
     unknown = {name for name in _NOT_ALWAYS_TOLD & found.keys() if found[name] is None}

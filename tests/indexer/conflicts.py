@@ -60,16 +60,14 @@ async def tell_of_conflicts(market: Market) -> ConflictStory:
 async def _new_rules(market: Market) -> None:
     """Parameters, a role and a model change."""
     authority = {"authority": market.admin.address}
-    params = msgspec.structs.replace((await market.admin.network.get()).params, hold_fee_secs=12)
+    params = msgspec.structs.replace((await market.admin.network.get()).params, reject_floor_secs=12)
     await call(market.admin, "propose_params", authority, params=params)
     await call(market.admin, "propose_role", authority, role=NetworkRole.PAUSER, value=bytes(market.stranger.address))
     market.pass_time(params.timelock_secs)
     await call(market.stranger, "apply_pending", {"caller": market.stranger.address})
     await call(market.admin, "propose_role", authority, role=NetworkRole.FEED, value=sha256(b"another feed").digest())
-    model = {**authority, "model": pdas.model(PROGRAM.id, 2)}
-    await call(market.admin, "set_model", model, enabled=False)
-    await call(market.admin, "set_model", model, enabled=True)
-    await call(market.admin, "set_model", model, enabled=False)
+    for enabled in (False, True, False):
+        await market.admin.network.set_model(2, enabled=enabled)
 
 
 async def _co_stake(market: Market) -> Machine:
@@ -79,11 +77,11 @@ async def _co_stake(market: Market) -> Machine:
     terms = {**node, "owner": market.admin.address}
     treasury = {**node, "payer": market.treasury.address, "from": _io_of(market.treasury.address)}
     await market.give_io(stranger, 500 * IO)
-    await call(market.admin, "set_co_stake_terms", terms, share_bps=5_000)
+    await call(market.admin, "set_co_stake_terms", terms, share_bps=5_000, income_share_bps=0)
     staking = {**node, "staker": stranger, "from": _io_of(stranger)}
     await call(market.stranger, "stake", staking, amount=300 * IO)
     await call(market.treasury, "fund_rewards", treasury, amount=33 * IO + 1)
-    await call(market.admin, "set_co_stake_terms", terms, share_bps=1_000)
+    await call(market.admin, "set_co_stake_terms", terms, share_bps=1_000, income_share_bps=0)
     await market.stranger.stake.request_unbond(shared.address, 50 * IO + 7)
     market.pass_time((await market.admin.network.get()).params.terms_notice_secs)
     await call(market.treasury, "fund_rewards", treasury, amount=33 * IO + 1)

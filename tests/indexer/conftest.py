@@ -8,7 +8,14 @@ import postgres
 import pytest
 import pytest_asyncio
 from indexer.api_server import RecordedAccounts, fill, served
-from indexer.recording import ConflictRecording, Recording, record, record_conflicts
+from indexer.recording import (
+    ConflictRecording,
+    EndingRecording,
+    Recording,
+    record,
+    record_conflicts,
+    record_endings,
+)
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.store import Writer
 
@@ -59,6 +66,12 @@ def recording() -> Recording:
 def conflicts() -> ConflictRecording:
     """The story of money and conflicts, likewise."""
     return asyncio.run(record_conflicts())
+
+
+@pytest.fixture(scope="session")
+def endings() -> EndingRecording:
+    """The story of time and trust, likewise."""
+    return asyncio.run(record_endings())
 
 
 @pytest.fixture(scope="session")

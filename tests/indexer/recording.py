@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 from indexer.conflicts import ConflictStory, tell_of_conflicts
+from indexer.endings import EndingStory, tell_of_endings
 from indexer.story import Story, tell
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
@@ -51,6 +52,13 @@ class ConflictRecording(Played):
     story: ConflictStory
 
 
+@dataclass(frozen=True)
+class EndingRecording(Played):
+    """A market with its rejections, early ends, shared income and locks."""
+
+    story: EndingStory
+
+
 class RecordedSource:
     """Serves a recording; `hidden` transactions are neither listed nor served."""
 
@@ -86,6 +94,12 @@ async def record_conflicts() -> ConflictRecording:
     """Play the story of money and conflicts."""
     played, story = await _play(tell_of_conflicts)
     return ConflictRecording(played.raw, played.heads, played.accounts, story)
+
+
+async def record_endings() -> EndingRecording:
+    """Play the story of time and trust."""
+    played, story = await _play(tell_of_endings)
+    return EndingRecording(played.raw, played.heads, played.accounts, story)
 
 
 async def _play(play: Callable[[Market], Awaitable[T]]) -> tuple[Played, T]:

@@ -227,7 +227,7 @@ async def settle(service: Service, lease: Pubkey, owed: Pubkey | None = None) ->
 async def leave(service: Service, lease: Pubkey) -> None:
     """The supplier leaves, because no challenge came."""
     owner, node, cluster = service.market.admin, service.machines[lease].address, service.clusters[lease]
-    await owner.send([PROGRAM.ix.leave_lease(owner=owner.address, node=node, cluster=cluster, lease=lease)])
+    await owner.send([PROGRAM.ix.leave_lease(supplier=owner.address, node=node, cluster=cluster, lease=lease)])
 
 
 async def post_price(market: Market, price: int, *, conf: int = 0) -> Pubkey:

@@ -71,7 +71,7 @@ def test_nodes_filter(api: httpx2.Client, recording: Recording) -> None:
     assert found(model=1) == found(model="b200") == [head, worker, idle]
     assert found(model="H100") == found(country=840) == found(tier=4) == found(min_processors=3) == []
     assert found(country=276, min_processors=2) == [head, worker, idle]
-    # One broke a promise and is paused, one is booked, one unbonded below its requirement.
+    # One broke a promise and counts as absent, one is booked, one unbonded below its requirement.
     assert found(hireable="true") == []
     assert found(hireable="false") == [head, worker, idle]
     assert found(owner=head) == []
@@ -81,7 +81,7 @@ def test_nodes_filter(api: httpx2.Client, recording: Recording) -> None:
 
 def test_a_node_shows_what_happened_to_it(api: httpx2.Client, recording: Recording) -> None:
     head, worker, idle = (get(api, f"/v1/nodes/{item.address}")["item"] for item in recording.story.machines)
-    assert (head["flags"], head["served_secs"], head["leases_closed"]) == (["paused"], "9", 2)
+    assert (head["flags"], head["served_secs"], head["leases_closed"]) == (["absent"], "9", 2)
     assert (worker["missed_secs"], worker["current_lease"]) == ("6", str(recording.story.booked))
     assert int(worker["slashed"]) == int(worker["required_stake"]) * 2 // 100
     assert idle["price"] == str(3 * PRICE)

@@ -83,11 +83,11 @@ def test_every_new_path_is_described(api: httpx2.Client) -> None:
 def test_disputes_say_what_came_of_them(api: httpx2.Client, conflicts: ConflictRecording) -> None:
     story = conflicts.story
     defended, half = items(api, "disputes", lease=str(story.paid_in_io))
-    assert (defended["outcome"], defended["defended_secs"], defended["refunded_secs"]) == ("defended", 6, 0)
-    assert (half["outcome"], half["defended_secs"], half["refunded_secs"]) == ("refunded", 3, 3)
+    assert (defended["outcome"], defended["defended_secs"], defended["undefended_secs"]) == ("defended", 6, 0)
+    assert (half["outcome"], half["defended_secs"], half["undefended_secs"]) == ("undefended", 3, 3)
     assert int(half["bond"]) == int(half["bond_lost"]) + int(half["bond_returned"])
     (lost,) = items(api, "disputes", currency="USDC")
-    assert (lost["lease"], lost["outcome"], lost["bond_lost"]) == (str(story.refunded), "refunded", "0")
+    assert (lost["lease"], lost["outcome"], lost["bond_lost"]) == (str(story.refunded), "undefended", "0")
     assert lost["bond_returned"] == lost["bond"]
     (still,) = items(api, "disputes", outcome="open")
     assert (still["lease"], still["undefended_to"], still["ended_at"]) == (str(story.disputed), 2, None)
@@ -102,14 +102,33 @@ def test_disputes_say_what_came_of_them(api: httpx2.Client, conflicts: ConflictR
         (4, True),
         (3, True),
     ]
-    left = get(api, f"leases/{story.left}")["item"]
-    assert (left["end_reason"], left["currency"]) == ("unchallenged", "IOSD")
+    assert get(api, f"leases/{story.refunded}")["item"]["undefended_secs"] == 6
+
+
+def test_what_nobody_defended_of_the_first_hour_is_burned(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    """Of the undefended intervals 1 and 2 of 3 s the first lies in the six seconds of which nothing is refunded."""
+    lease = get(api, f"leases/{conflicts.story.refunded}")["item"]
+    assert lease["burned"] == str(2 * PRICE * 3 // 3600)
+    assert sum(int(each["burned"]) for each in items(api, "payments", lease=lease["lease"])) == int(lease["burned"])
+    assert get(api, f"clusters/{lease['cluster']}")["item"]["burned"] == lease["burned"]
+    assert lease["paid"] == str(2 * PRICE * 6 // 3600)
+
+
+def test_intervals_named_on_leaving_are_paid_to_nobody(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    lease = get(api, f"leases/{conflicts.story.left}")["item"]
+    assert (lease["end_reason"], lease["currency"], lease["burned_secs"]) == ("unchallenged", "IOSD", 6)
+    assert (lease["paid"], lease["burned"]) == (str(2 * PRICE * 3 // 3600), str(2 * PRICE * 6 // 3600))
+    assert lease["ended_by"] == get(api, f"nodes/{lease['node']}")["item"]["owner"]
+    traced = [trace(api, "device iosd", conflicts.story.left, interval, challenged=False) for interval in range(3)]
+    assert [each["dispute"] for each in traced] == [None, "unchallenged", "unchallenged"]
+    assert [each["amount"] for each in traced] == [lease["paid"], "0", "0"]
+    assert [each["paid"] for each in traced] == [lease["paid"], "0", "0"]
 
 
 def test_an_interval_is_traced_to_what_was_really_paid_for_it(api: httpx2.Client, conflicts: ConflictRecording) -> None:
     lease = conflicts.story.paid_in_io
     traced = [trace(api, "device io", lease, interval) for interval in range(6)]
-    assert [each["dispute"] for each in traced] == [None, "defended", "refunded", "defended", "defended", None]
+    assert [each["dispute"] for each in traced] == [None, "defended", "undefended", "defended", "defended", None]
     assert {each["currency"] for each in traced} == {"IO"}
     # At $2 per IO, 2 processors at $2 an hour are 2 IO an hour.
     assert traced[0]["price"] == str(IO * PRICE // (2 * USD))
@@ -130,9 +149,9 @@ def test_what_is_in_dispute_is_not_paid(api: httpx2.Client, conflicts: ConflictR
     assert int(traced[0]["amount"]) > 0
 
 
-def trace(api: httpx2.Client, device: str, lease: Pubkey, interval: int) -> Any:
+def trace(api: httpx2.Client, device: str, lease: Pubkey, interval: int, *, challenged: bool = True) -> Any:
     """Upload an interval's leaves and trace one of its results."""
-    pairs = leaves_of(lease, interval)
+    pairs = leaves_of(lease, interval, challenged=challenged)
     numbered = enumerate(pairs)
     hashes = [merkle.leaf(bytes(lease), interval, index, task, result) for index, (task, result) in numbered]
     upload = sign_upload(key(device), lease, interval, merkle.root(hashes), pairs)
@@ -164,9 +183,11 @@ def test_currencies_are_never_added_up(api: httpx2.Client) -> None:
     for currency, each in totals.items():
         clusters = items(api, "clusters", currency=currency)
         assert each["clusters"] == len(clusters)
-        for column in ("deposit", "paid", "fees", "refunded", "escrow"):
+        for column in ("deposit", "paid", "burned", "refunded", "escrow"):
             assert int(each[column]) == sum(int(cluster[column]) for cluster in clusters)
-        assert int(each["deposit"]) == sum(int(each[name]) for name in ("escrow", "paid", "fees", "refunded"))
+        assert int(each["fees"]) == sum(int(cluster["fees"]) - int(cluster["burned"]) for cluster in clusters)
+        parts = ("escrow", "paid", "fees", "burned", "refunded")
+        assert int(each["deposit"]) == sum(int(each[name]) for name in parts)
     nodes = items(api, "nodes")
     assert sum(int(node["earned_io"]) for node in nodes) == 2 * IO * 15 // 3600
     usdc = sum(int(item["amount"]) for item in items(api, "payments", currency="USDC"))
@@ -240,7 +261,7 @@ def test_the_books_of_iosd(api: httpx2.Client) -> None:
 
 def test_rules_and_roles_change_in_the_open(api: httpx2.Client) -> None:
     network = get(api, "network")["item"]
-    assert network["params"]["hold_fee_secs"] == 12
+    assert network["params"]["reject_floor_secs"] == 12
     assert network["params"]["stake_per_processor"] == str(200 * IO)
     assert (network["pending_role"], network["pending_params_at"]) == ("feed", None)
     (proposed,) = items(api, "network-changes", kind="params-proposed")
@@ -249,7 +270,7 @@ def test_rules_and_roles_change_in_the_open(api: httpx2.Client) -> None:
     assert changed["at"] >= proposed["effective_at"]
     (role,) = items(api, "network-changes", kind="role-changed")
     assert (role["subject"], role["after"]) == ("pauser", network["pauser"])
-    assert [each["after"] for each in items(api, "network-changes", kind="model-changed")] == [
+    assert [each["after"] for each in items(api, "network-changes", kind="model-switched")] == [
         "disabled",
         "enabled",
         "disabled",

@@ -64,6 +64,10 @@ def buyback(world: World, seller: Keypair, oracle: Keypair, io_amount: int, min_
     return Call("buyback", instruction, (seller,))
 
 
+def mint_of(world: World, currency: str) -> Pubkey:
+    return {"iosd": USD, "usdc": world.usdc, "io": IO}[currency]
+
+
 def paid_in(mint: Pubkey, call: Call, wallet: Keypair) -> Call:
     """The same call where the cluster is paid in `mint`: whose token accounts are in it, and the mint's vaults."""
     mine = ata(wallet, mint)
@@ -107,6 +111,14 @@ def fill(world: World, wallet: Keypair, mint: Pubkey, amount: int) -> None:
         world.post_price(3 * IO_UNIT)
         world.do(mint_iosd_exact(world.stranger, world.oracle, amount))
         world.move(world.stranger, ata(wallet, USD), USD, amount)
+
+
+def other_price(world: World, age: int, price: int) -> Keypair:
+    """A second oracle with a price of its own that was published `age` seconds ago."""
+    other = who("other oracle")
+    world.fund(other.pubkey())
+    world.send([calls.post_price(other, world.now - age, price)], [world.payer, other])
+    return other
 
 
 def give_fees(world: World, usdc: int) -> None:

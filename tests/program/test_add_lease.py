@@ -115,6 +115,14 @@ def test_no_price_of_io_known_yet(world: World, lease: LeaseRef) -> None:
     assert world.do(calls.add_lease(lease, H100, HOUR)).event(LeaseBooked).io_price == 0
 
 
+@pytest.mark.parametrize(("age", "known"), [(599, 3_000_000), (600, 0)])
+def test_the_last_price_values_a_compensation_for_ten_minutes(
+    world: World, lease: LeaseRef, age: int, known: int
+) -> None:
+    world.forge(Iosd, IOSD, last_price=3_000_000, last_publish_time=world.now - age)
+    assert world.do(calls.add_lease(lease, H100, HOUR)).event(LeaseBooked).io_price == known
+
+
 def test_more_than_the_maximum_price_fails(world: World, lease: LeaseRef) -> None:
     with refused("PriceTooHigh"):
         world.do(calls.add_lease(lease, H100, HOUR, max_price=1_999_999))
@@ -156,6 +164,7 @@ def test_a_node_that_does_not_take_the_currency_fails(world: World) -> None:
         ("NodeBlocked", Node, {"flags": 4}),
         ("NodeBlocked", Node, {"flags": 8}),
         ("NodePaused", Node, {"flags": 1}),
+        ("NodeAbsent", Node, {"flags": 16}),
         ("NodeRetired", Node, {"flags": 2}),
         ("ModelDisabled", DeviceModel, {"enabled": 0}),
     ],

@@ -23,7 +23,7 @@ VALUE = bytes(HEIR.pubkey())
 
 
 def test_parameters_at_their_time_and_not_a_second_before(world: World) -> None:
-    params, nothing = changed(world, interval_secs=700), governance.network(world).pending
+    params, nothing = changed(world, min_charge_secs=700), governance.network(world).pending
     world.do(governance.propose_params(world.authority, params))
     world.warp(TIMELOCK - 1)
     for caller in (world.stranger, world.authority):
@@ -41,7 +41,7 @@ def test_parameters_at_their_time_and_not_a_second_before(world: World) -> None:
 @pytest.mark.parametrize("role", [PAUSER, ARBITER, FEED])
 def test_a_role_at_its_time_and_not_a_second_before(world: World, role: NetworkRole) -> None:
     world.do(governance.propose_role(world.authority, role, VALUE))
-    world.warp(TIMELOCK - 1)
+    world.warp((21 * DAY if role == FEED else TIMELOCK) - 1)
     with refused("TimelockRunning"):
         world.do(governance.apply_pending(world.stranger))
     world.warp(1)
@@ -75,7 +75,7 @@ def test_the_authority_is_taken_by_its_successor_alone(world: World) -> None:
 
 
 def test_what_is_due_is_applied_and_what_is_not_stays(world: World) -> None:
-    params = changed(world, spread_bps=60)
+    params = changed(world, renter_fee_bps=60)
     world.do(governance.propose_params(world.authority, params))
     world.warp(1)
     world.do(governance.propose_role(world.authority, PAUSER, VALUE))
@@ -88,23 +88,48 @@ def test_what_is_due_is_applied_and_what_is_not_stays(world: World) -> None:
     assert governance.network(world).pauser == HEIR.pubkey()
 
 
-def test_both_at_once_and_parameters_without_the_successor(world: World) -> None:
-    world.do(governance.propose_params(world.authority, changed(world, spread_bps=60)))
+def test_both_at_once(world: World) -> None:
+    world.do(governance.propose_params(world.authority, changed(world, renter_fee_bps=60)))
+    world.do(governance.propose_role(world.authority, PAUSER, VALUE))
+    world.warp(TIMELOCK)
+    both = world.do(governance.apply_pending(world.stranger))
+    assert [(type(event), event.seq) for event in both.events] == [(RoleChanged, 4), (ParamsChanged, 5)]
+    assert (world.params.renter_fee_bps, governance.network(world).pauser) == (60, HEIR.pubkey())
+
+
+def test_parameters_do_not_wait_for_the_successor(world: World) -> None:
+    world.do(governance.propose_params(world.authority, changed(world, renter_fee_bps=60)))
     world.do(governance.propose_role(world.authority, AUTHORITY, VALUE))
     world.warp(TIMELOCK)
     alone = world.do(governance.apply_pending(world.stranger))
     assert [(type(event), event.seq) for event in alone.events] == [(ParamsChanged, 4)]
-    world.do(governance.propose_params(world.authority, changed(world, spread_bps=70)))
+
+
+def test_a_new_authority_starts_with_nothing_pending(world: World) -> None:
+    """What the earlier one proposed binds nobody any more (A10): parameters, even due ones, and models' terms."""
+    world.do(governance.propose_model(world.authority, H100, multiplier=5_000))
+    world.warp(19 * DAY)
+    world.do(governance.propose_params(world.authority, changed(world, renter_fee_bps=60)))
+    world.do(governance.propose_role(world.authority, AUTHORITY, VALUE))
     world.warp(TIMELOCK)
-    both = world.do(governance.apply_pending(HEIR))
-    assert [(type(event), event.seq) for event in both.events] == [(ParamsChanged, 6), (RoleChanged, 7)]
-    assert (world.params.spread_bps, governance.network(world).authority) == (70, HEIR.pubkey())
+    landed = world.do(governance.apply_pending(HEIR))
+    assert [type(event) for event in landed.events] == [RoleChanged]
+    found = governance.network(world)
+    assert (found.authority, found.authority_number) == (HEIR.pubkey(), 1)
+    assert (found.pending_effective_at, found.pending_role, found.params.renter_fee_bps) == (0, 0, 25)
+    for call in (governance.apply_pending(HEIR), governance.apply_model(H100)):
+        with refused("NothingPending"):
+            world.do(call)
+    world.fund(HEIR.pubkey())
+    world.do(governance.propose_model(HEIR, H100, multiplier=5_000))
+    world.warp(21 * DAY)
+    world.do(governance.apply_model(H100))
 
 
 def test_nothing_pending_fails(world: World) -> None:
     with refused("NothingPending"):
         world.do(governance.apply_pending(world.stranger))
-    governance.set_params(world, spread_bps=60)
+    governance.set_params(world, renter_fee_bps=60)
     governance.set_role(world, PAUSER, VALUE)
     with refused("NothingPending"):
         world.do(governance.apply_pending(world.stranger))
@@ -157,24 +182,25 @@ def test_parameters_bind_new_leases_only(world: World) -> None:
         world,
         interval_secs=700,
         grace_intervals=2,
-        dispute_window_secs=7_000,
+        dispute_window_secs=3_500,
+        defend_window_secs=3_500,
         tier_bps=(100, 200, 300, 400),
         tier_secs=(7_200, 49 * HOUR, 121 * HOUR),
         tier1_intervals=3,
         quit_bps=100,
-        renter_fee_bps=5_000,
-        supplier_fee_bps=5_000,
+        renter_fee_bps=300,
+        supplier_fee_bps=300,
         renter_share_bps=0,
     )
     world.do(governance.propose_params(world.authority, params))
-    world.warp(TIMELOCK)
+    world.warp(21 * DAY)
     served, silent = world.running("a"), world.running("b")
     copies = world.of(served), world.of(silent)
     world.do(governance.apply_pending(world.stranger))
     assert (world.of(served), world.of(silent)) == copies
     new = world.of(world.running("c"))
-    assert (new.interval_secs, new.grace_intervals, new.dispute_window_secs, new.quit_bps) == (700, 2, 7_000, 100)
-    assert (new.renter_fee_bps, new.supplier_fee_bps, new.tier_bps) == (5_000, 5_000, (100, 200, 300, 400))
+    assert (new.interval_secs, new.grace_intervals, new.dispute_window_secs, new.quit_bps) == (700, 2, 3_500, 100)
+    assert (new.renter_fee_bps, new.supplier_fee_bps, new.tier_bps) == (300, 300, (100, 200, 300, 400))
     world.serve(served, 12)
     # Two hours of silence: the 4 % that were agreed from one hour on, not the 1 % of today.
     slashed = world.do(calls.report_missed(silent, silent.node.owner, rewarded=False)).event(NodeSlashed)

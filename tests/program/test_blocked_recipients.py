@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.enums import Currency
-from ionet.generated.events import ClusterClosed, LeaseSettled, OwedClaimed, StakeWithdrawn
-from program import calls, staking
-from program.calls import ID, IO, USD, ClusterRef, LeaseRef, ata
+from ionet.generated.enums import Currency, LeaseStatus
+from ionet.generated.events import (
+    ClusterClosed,
+    DisputeResolved,
+    LeaseEnded,
+    LeaseSettled,
+    OwedClaimed,
+    StakeWithdrawn,
+)
+from program import calls, currencies, disputes, staking
+from program.calls import ID, IO, NETWORK, NOBODY, USD, ClusterRef, LeaseRef, ata
 from program.chain import TOKEN_PROGRAM, Call, Landed, refused, who
 from program.staking import DAY
-from program.world import H100, HOUR, USD_UNIT, World, required_stake
+from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
 from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -182,8 +189,138 @@ def test_a_frozen_owed_account_waits_for_its_thaw_and_blocks_no_other(world: Wor
     to = world.token_account("thawed", owner.pubkey(), world.usdc)
     with refused("Custom 17"):  # the token program: account is frozen
         world.do(staking.claim_owed(owner, world.usdc, to))
-    thaw = ThawAccountParams(
-        program_id=TOKEN_PROGRAM, account=owed, mint=world.usdc, authority=world.authority.pubkey()
-    )
-    world.send([thaw_account(thaw)], [world.authority])
+    thaw(world, owed)
     assert claim(world, owner, world.usdc) > 0
+
+
+def thaw(world: World, account: Pubkey) -> None:
+    params = ThawAccountParams(
+        program_id=TOKEN_PROGRAM, account=account, mint=world.usdc, authority=world.authority.pubkey()
+    )
+    world.send([thaw_account(params)], [world.authority])
+
+
+def paid_lease(world: World) -> tuple[LeaseRef, int]:
+    """A lease in USDC that is settled and closed, and what both sides' fees came to."""
+    lease = usdc_lease(world)
+    world.do(settled(lease, world.usdc), calls.close_lease(lease))
+    fee = 32_000_000 * 225 // 10_000
+    assert world.of_cluster(lease.cluster).fees == 2 * fee
+    return lease, 2 * fee
+
+
+def test_a_frozen_fee_vault_does_not_block_the_end_of_a_cluster(world: World) -> None:
+    lease, fees = paid_lease(world)
+    cluster, vault = lease.cluster, pdas.fee_vault(ID, world.usdc)
+    freeze(world, vault)
+    call = calls.close_cluster(cluster).swapped(
+        refund_to=ata(cluster.renter, world.usdc), fee_vault=vault, burn_vault=pdas.burn_vault(ID, world.usdc)
+    )
+    with refused("RecipientCannotReceive"):
+        world.do(call)
+    for owner in (NETWORK, cluster.renter.pubkey()):
+        world.do(staking.open_owed(world.stranger, owner, world.usdc))
+    wrong = staking.filled(call, fees_owed=pdas.owed(ID, world.usdc, cluster.renter.pubkey()))
+    with refused("WrongOwedAccount"):
+        world.do(wrong)
+    owed = pdas.owed(ID, world.usdc, NETWORK)
+    before = world.tokens(ata(cluster.renter, world.usdc))
+    closed = world.do(staking.filled(call, fees_owed=owed)).event(ClusterClosed)
+    # The renter has nothing to do with it: they are paid directly, and all of it.
+    assert (closed.owed, closed.fees, closed.fees_to_burn) == (False, fees, 0)
+    assert world.tokens(ata(cluster.renter, world.usdc)) - before == closed.refund > 0
+    assert (world.tokens(owed), world.tokens(vault)) == (fees, 0)
+    assert not world.exists(cluster.escrow)
+
+
+def test_what_the_network_is_owed_goes_to_its_fee_vault_once_that_is_thawed(world: World) -> None:
+    lease, fees = paid_lease(world)
+    vault, owed = pdas.fee_vault(ID, world.usdc), pdas.owed(ID, world.usdc, NETWORK)
+    freeze(world, vault)
+    world.do(staking.open_owed(world.stranger, NETWORK, world.usdc))
+    world.warp(IDLE)
+    world.do(staking.filled(cluster_closed(lease.cluster, world.usdc), fees_owed=owed))
+    with refused("Custom 17"):  # the token program: account is frozen
+        world.do(staking.collect_owed(world.stranger, world.usdc))
+    thaw(world, vault)
+    rent, lamports = world.lamports(owed), world.lamports(world.stranger.pubkey())
+    landed = world.do(staking.collect_owed(world.stranger, world.usdc))
+    assert landed.events == (OwedClaimed(owner=NETWORK, mint=world.usdc, at=world.now, amount=fees),)
+    assert (world.tokens(vault), world.exists(owed)) == (fees, False)
+    assert world.lamports(world.stranger.pubkey()) - lamports == rent
+    # It is the network's money as ever: it buys IO.
+    seller = who("seller")
+    world.give_io(seller, 10 * IO_UNIT)
+    world.open_ata(seller, world.usdc)
+    world.post_price(currencies.DOLLAR)
+    world.do(currencies.buyback(world, seller, world.oracle, fees * 100))
+    assert world.tokens(ata(seller, world.usdc)) == fees
+
+
+def test_a_thawed_fee_vault_is_paid_directly_though_an_owed_account_is_there(world: World) -> None:
+    lease, fees = paid_lease(world)
+    world.do(staking.open_owed(world.stranger, NETWORK, world.usdc))
+    world.warp(IDLE)
+    owed = pdas.owed(ID, world.usdc, NETWORK)
+    world.do(staking.filled(cluster_closed(lease.cluster, world.usdc), fees_owed=owed))
+    assert (world.tokens(pdas.fee_vault(ID, world.usdc)), world.tokens(owed)) == (fees, 0)
+
+
+def test_a_cluster_without_fees_needs_no_fee_vault(world: World) -> None:
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    cluster = currencies.cluster_in(world, world.usdc, "c", 7_000_000)
+    freeze(world, pdas.fee_vault(ID, world.usdc))
+    world.warp(IDLE)
+    assert world.do(cluster_closed(cluster, world.usdc)).event(ClusterClosed).refund == 7_000_000
+
+
+def test_the_networks_money_is_collected_by_nobody_else(world: World) -> None:
+    lease, _ = paid_lease(world)
+    freeze(world, pdas.fee_vault(ID, world.usdc))
+    world.do(staking.open_owed(world.stranger, NETWORK, world.usdc))
+    world.warp(IDLE)
+    owed = pdas.owed(ID, world.usdc, NETWORK)
+    world.do(staking.filled(cluster_closed(lease.cluster, world.usdc), fees_owed=owed))
+    call = staking.collect_owed(world.stranger, world.usdc)
+    with refused("WrongOwedAccount"):
+        world.do(call.swapped(vault=world.open_ata(world.stranger, world.usdc)))
+    with refused("WrongOwedAccount"):
+        world.do(call.swapped(vault=pdas.fee_vault(ID, IO)))
+
+
+def test_a_frozen_escrow_ends_the_lease_all_the_same(world: World) -> None:
+    """It cannot pay anybody; the node is free for the next renter, and what is due stays due."""
+    lease = usdc_lease(world)
+    freeze(world, lease.cluster.escrow)
+    before = world.of(lease)
+    landed = world.do(settled(lease, world.usdc))
+    assert [type(event) for event in landed.events] == [LeaseEnded]
+    found, cluster = world.of(lease), world.of_cluster(lease.cluster)
+    assert (found.status, world.of_node(lease.node).current_lease) == (LeaseStatus.ENDED, NOBODY)
+    assert (found.paid, found.locked, cluster.paid, cluster.fees) == (0, before.locked, 0, 0)
+    with refused("NotSettled"):
+        world.do(calls.close_lease(lease))
+    again = world.booked(lease.node, world.cluster("b"))
+    assert world.of_node(lease.node).current_lease == again.key
+    # Thawed, all of it is paid, and nothing twice.
+    thaw(world, lease.cluster.escrow)
+    paid = world.do(settled(lease, world.usdc)).event(LeaseSettled)
+    fee = 32_000_000 * 225 // 10_000
+    assert (paid.paid, paid.supplier_amount, paid.owed) == (32_000_000, 32_000_000 - fee, False)
+    world.do(calls.close_lease(lease))
+
+
+def test_a_frozen_escrow_does_not_keep_a_dispute_open(world: World) -> None:
+    """The bond's end is booked, only the payment waits."""
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    node = world.staked_node(currencies=Currency.USDC)
+    cluster = currencies.cluster_in(world, world.usdc, "c")
+    record = disputes.Record(world, currencies.active_in(world, world.usdc, node, cluster))
+    record.serve(2)
+    world.warp(disputes.GRACE)
+    world.do(disputes.dispute_lease(record.lease, 0, 1))
+    freeze(world, cluster.escrow)
+    world.warp(disputes.DEFENCE)
+    landed = world.do(settled(record.lease, world.usdc))
+    assert [type(event) for event in landed.events] == [DisputeResolved]
+    assert (world.of_cluster(cluster).disputes_open, world.of(record.lease).undefended_secs) == (0, 600)

@@ -7,7 +7,7 @@ from ionet.generated.events import IoBoughtBack
 from program import calls
 from program.calls import ID, IO, IOSD, ata
 from program.chain import refused, who
-from program.currencies import DOLLAR, buyback, give_fees
+from program.currencies import DOLLAR, buyback, give_fees, other_price, refresh_price
 from program.world import IO_UNIT, USD_UNIT, World
 from solders.keypair import Keypair
 
@@ -109,3 +109,14 @@ def test_fees_of_another_mint_are_not_for_sale(world: World, seller: Keypair) ->
     for mint in (IO, calls.USD):
         with refused("InvalidSeeds"):
             world.do(buyback(world, seller, world.oracle, 34).swapped(fee_vault=pdas.fee_vault(ID, mint)))
+
+
+@pytest.mark.parametrize(("older", "counts"), [(1, 1), (3, 3), (9, 3)])
+def test_of_an_older_price_and_a_newer_one_seen_the_worse_counts(
+    world: World, seller: Keypair, older: int, counts: int
+) -> None:
+    world.warp(100)
+    world.post_price(3 * DOLLAR)
+    world.do(refresh_price(world.oracle))
+    bought = world.do(buyback(world, seller, other_price(world, 60, older * DOLLAR), IO_UNIT)).event(IoBoughtBack)
+    assert (bought.usdc_paid, bought.price) == (counts * USD_UNIT, counts * USD_UNIT)

@@ -17,6 +17,11 @@ HELD_FEE = -(-HELD * 25 // 10_000)
 STAKE = required_stake(H100, 8)
 
 
+def fees(gross: int) -> int:
+    """A side's fee."""
+    return -(-gross * 25 // 10_000)
+
+
 @pytest.fixture
 def lease(world: World) -> LeaseRef:
     return world.booked(world.staked_node(), world.cluster(deposit=100 * USD_UNIT))
@@ -118,7 +123,7 @@ def test_one_second_before_the_deadline_fails(world: World, lease: LeaseRef, rea
     world.warp(1_199 if ready else 299)
     with refused("TooEarly"):
         world.do(calls.cancel_lease(lease))
-    world.warp(2)
+    world.warp(1)
     world.do(calls.cancel_lease(lease))
 
 

@@ -53,7 +53,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
 
 def test_a_cancelled_lease(world: World) -> None:
     lease = world.booked(world.staked_node("b"), world.cluster("b"))
-    world.warp(1_200)
+    world.warp(300)
     world.do(calls.cancel_lease(lease))
     closed = world.do(calls.close_lease(lease)).event(LeaseClosed)
     assert (closed.paid, closed.served_secs, closed.missed_secs, closed.released) == (0, 0, 0, 0)

@@ -28,7 +28,7 @@ def leave(world: World, node: NodeRef, *held: NodeRef) -> None:
             found, era = world.get(StakePosition, one.position), world.of_node(node).bonded.era
             if found.shares and found.era == era:
                 world.do(staking.push_unbond(one))
-    world.warp(21 * DAY)
+    world.warp(28 * DAY)
     for one in (node, *held):
         if one is node or world.exists(one.position):
             tried(world, staking.claim_rewards(one, position=one is not node), "NothingToClaim")
@@ -192,7 +192,7 @@ def _refill(world: World, node: NodeRef) -> Call:
 def _lease(world: World, node: NodeRef) -> Call:
     lease = world.booked(node, world.cluster(), HOUR)
     world.do(calls.retire_node(node))
-    world.warp(1_200)
+    world.warp(300)
     world.do(calls.cancel_lease(lease))
     return calls.close_lease(lease)
 

@@ -8,20 +8,15 @@ from ionet.generated.accounts import Cluster, Iosd
 from ionet.generated.enums import Currency
 from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
-from program.calls import EVERY_CURRENCY, ID, IO, IOSD, USD, ata
+from program.calls import EVERY_CURRENCY, ID, IO, IOSD, ata
 from program.chain import refused, who
-from program.currencies import DOLLAR, active_in, booking, cluster_in, paid_in, priced
+from program.currencies import DOLLAR, active_in, booking, cluster_in, mint_of, paid_in, priced
 from program.disputes import Record
 from program.world import H100, HOUR, IO_UNIT, World
-from solders.pubkey import Pubkey
 
 HOURLY = 16_000_000  # micro-dollars
 CURRENCIES = ("iosd", "usdc", "io")
 EACH = pytest.mark.parametrize("currency", CURRENCIES)
-
-
-def mint_of(world: World, currency: str) -> Pubkey:
-    return {"iosd": USD, "usdc": world.usdc, "io": IO}[currency]
 
 
 # -- opening

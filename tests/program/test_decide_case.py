@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
+from ionet.generated.accounts import Node
 from ionet.generated.enums import SlashReason
 from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
@@ -144,21 +145,34 @@ def test_a_case_of_the_earlier_arbiter_is_decided_by_the_present_one(world: Worl
 
 
 def test_the_cap_of_a_node_to_the_unit_and_until_the_window_ends(world: World) -> None:
-    governance.set_params(world, appeal_secs=10 * DAY)
     node = world.staked_node()
     for bps in (400, 600):
+        world.forge(Node, node.key, no_case_before=0)  # sooner than two cases can follow each other on mainnet
         world.do(governance.decide_case(answered(world, node), bps))
+    world.forge(Node, node.key, no_case_before=0)
     taken = world.of_node(node).case_window_amount
     assert taken == STAKE * 4 // 100 + STAKE * 96 // 100 * 6 // 100 <= STAKE // 10
     case = answered(world, node)
     with refused("CaseCapReached"):
         world.do(governance.decide_case(case, 100))
-    world.warp(WINDOW - 20 * DAY - 1)
+    world.warp(WINDOW - 1)
     with refused("CaseCapReached"):
         world.do(governance.decide_case(case, 100))
     world.warp(1)
     world.do(governance.decide_case(case, 1_000))
     assert world.of_node(node).case_window_start == world.now
+
+
+def test_a_case_is_decided_by_the_caps_it_was_opened_under(world: World) -> None:
+    """Stakers who could not leave while it was open are not judged by caps that were raised meanwhile (H17)."""
+    world.do(governance.propose_params(world.authority, governance.changed(world, case_cap_bps=2_000)))
+    world.warp(21 * DAY - 1)
+    case = answered(world, world.staked_node())
+    world.warp(1)
+    world.do(governance.apply_pending(world.stranger))
+    with refused("CaseCapReached"):
+        world.do(governance.decide_case(case, 1_001))
+    world.do(governance.decide_case(case, 1_000))
 
 
 @pytest.mark.parametrize("bps", [1_001, 10_000, 65_535])

@@ -237,7 +237,7 @@ def test_nothing_of_the_first_hour_is_refunded(world: World, defended: bool, pai
     assert world.do(calls.end_lease(lease)).event(LeaseEnded).rest_secs == HOUR - 2 * INTERVAL
     if defended:
         record.defend(0)
-    world.warp(disputes.DEFENCE)
+    world.warp(1)
     world.do(calls.settle_lease(lease))
     world.warp(disputes.GRACE + disputes.WINDOW + INTERVAL)
     world.do(calls.settle_lease(lease))

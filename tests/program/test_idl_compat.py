@@ -107,7 +107,7 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
     ),
     "account dropped": (
         lambda d: slots(d, "settle_lease").pop(-3),
-        ["instruction settle_lease: account [0-9]+ was owed, now nothing"],
+        ["instruction settle_lease: account [0-9]+ was income_owed, now nothing"],
     ),
     "account inserted": (
         lambda d: slots(d, "burn").insert(0, {"name": "payer", "optional": True}),
@@ -156,8 +156,8 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
         ["account Lease: version changed from u8 to i8"],
     ),
     "account shrinks": (
-        lambda d: field(d, "_padding", of="Node").update(type={"array": ["u8", 3]}),
-        ["account Node: shrinks from ([0-9]+) to ([0-9]+) bytes"],
+        lambda d: field(d, "_padding", of="Lease").update(type={"array": ["u8", 3]}),
+        ["account Lease: shrinks from ([0-9]+) to ([0-9]+) bytes"],
     ),
     "account grows": (
         lambda d: fields(d, "Lease").append({"name": "extra", "type": "u64"}),
@@ -195,7 +195,7 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
     ),
     "type of another size": (
         lambda d: field(d, "_padding", of="Params").update(type={"array": ["u8", 84]}),
-        [r"account Network: \w+ moved from byte [0-9]+ to byte [0-9]+"] * 5
+        [r"account Network: \w+ moved from byte [0-9]+ to byte [0-9]+"] * 6
         + ["account Network: grows from ([0-9]+) to ([0-9]+) bytes, which needs a migration"]
         + ["type Params: its size changed from ([0-9]+) to ([0-9]+) bytes"],
     ),
@@ -226,8 +226,8 @@ def test_a_break_is_noticed(case: str) -> None:
 
 
 def carve(document: Doc) -> None:
-    """Takes four of a node's seven bytes of padding for a field."""
-    found = fields(document, "Node")
+    """Takes four of a lease's seven bytes of padding for a field."""
+    found = fields(document, "Lease")
     spare = at(found, "_padding")
     found[spare]["type"] = {"array": ["u8", 3]}
     found.insert(spare, {"name": "fresh", "type": "u32"})

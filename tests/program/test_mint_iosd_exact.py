@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdMinted
-from program import calls
+from program import calls, currencies
 from program.calls import IO, IOSD, USD, ata
 from program.chain import refused, who
 from program.currencies import DOLLAR, mint_iosd_exact
@@ -111,3 +111,15 @@ def test_the_age_of_the_price(world: World, wallet: Keypair, age: int) -> None:
     else:
         with refused("OracleStale"):
             world.do(call)
+
+
+@pytest.mark.parametrize(("older", "counts"), [(1, 1), (4, 4), (8, 4)])
+def test_of_an_older_price_and_a_newer_one_seen_the_worse_counts(
+    world: World, wallet: Keypair, older: int, counts: int
+) -> None:
+    world.warp(100)
+    world.post_price(4 * DOLLAR)
+    world.do(currencies.refresh_price(world.oracle))
+    other = currencies.other_price(world, 60, older * DOLLAR)
+    minted = world.do(mint_iosd_exact(wallet, other, 995_000)).event(IosdMinted)
+    assert minted.io_burned == IO_UNIT // counts

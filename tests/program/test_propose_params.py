@@ -59,7 +59,7 @@ BOUNDED = (
     *("dispute_window_secs", "defend_window_secs", "unbond_cooldown_secs", "co_notice_secs"),
 )
 BAD: list[dict[str, Any]] = [
-    *({wait: LONGEST + 1} for wait in WAITS),
+    *({wait: LONGEST + 1} for wait in WAITS if wait != "defend_window_secs"),
     *({wait: 0} for wait in WAITS),
     *({part: 10_001} for part in PARTS),
     *({part: 65_535} for part in PARTS),
@@ -70,7 +70,6 @@ BAD: list[dict[str, Any]] = [
     {"min_charge_secs": 2 * HOUR + 1},
     {"recovery_secs": DAY + 1},
     {"interval_secs": LONGEST // 2, "tier_secs": (2**30, 2**31, 2**32 - 1)},
-    {"dispute_window_secs": HOUR + 1, "interval_secs": 700},
     {"price_max_age_secs": 0},
     {"price_max_age_secs": 601},
     {"price_future_secs": 601},
@@ -169,12 +168,12 @@ def _calm() -> set[str]:
 
 def _fixed() -> set[str]:
     """Fields that have one possible value."""
-    return {"burn_share_bps"}
+    return {"burn_share_bps", "grace_intervals"}
 
 
 def _step(field: str) -> int:
     """How much less of a field is still within its bounds."""
-    return -DAY if field in ("terms_notice_secs", "case_window_secs") else 1
+    return {"terms_notice_secs": -DAY, "case_window_secs": -DAY, "interval_secs": -1}.get(field, 1)
 
 
 def encoded(params: Params) -> bytes:

@@ -24,6 +24,7 @@ def test_all_fields_ok(world: World) -> None:
         pool=DevicePool.COMMUNITY,
         multiplier=100_000,
         throughput=2**64 - 1,
+        reference_price=10**12,
     )
     landed = world.do(call)
     key = pdas.model(ID, 2)
@@ -38,11 +39,17 @@ def test_all_fields_ok(world: World) -> None:
             pool=DevicePool.COMMUNITY,
             multiplier=100_000,
             throughput=2**64 - 1,
+            reference_price=10**12,
         ),
     )
     found = world.get(DeviceModel, key)
     assert (found.name, found.kind, found.pool, found.multiplier) == (NAME, 1, 1, 100_000)
     assert (found.code, found.throughput, found.seq, found.enabled, found.version) == (2, 2**64 - 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("name", [b"A" * 32, "Ä100".encode().ljust(32, b"\0")])
+def test_a_name_may_fill_its_place_and_be_any_text(world: World, name: bytes) -> None:
+    world.do(calls.register_model(world.authority, 9, name=name))
 
 
 def test_twice_fails(world: World) -> None:
@@ -58,8 +65,17 @@ def test_by_another_than_the_authority_fails(world: World, who: str) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": bytes(32)}, {"kind": 2}, {"pool": 2}, {"multiplier": 100_001}],
-    ids=lambda wrong: next(iter(wrong)),
+    [
+        {"name": bytes(32)},
+        {"name": b"A\0B".ljust(32, b"\0")},
+        {"name": b"A".ljust(31, b"\0") + b"B"},
+        {"name": b"\xff".ljust(32, b"\0")},
+        {"kind": 2},
+        {"pool": 2},
+        {"multiplier": 100_001},
+        {"reference_price": 10**12 + 1},
+    ],
+    ids=str,
 )
 def test_out_of_bounds_fails(world: World, wrong: dict[str, Any]) -> None:
     with refused("BadModel"):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ionet.generated.accounts import StakePosition
 from ionet.generated.events import NodeFlagsChanged, UnbondRequested
-from program import calls
+from program import calls, staking
 from program.calls import IO, LeaseRef, ata
 from program.chain import refused
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
@@ -41,6 +41,15 @@ def test_retiring_unbonds_the_owners_stake(world: World) -> None:
     assert world.exists(node.key)
 
 
+def test_with_co_stakers_the_plain_cooldown_holds_for_all(world: World) -> None:
+    """No lease can begin any more, so nobody has to be out before anybody."""
+    node = staking.open_node(world)
+    held = staking.co_stake(world, node, "co", IO_UNIT)
+    assert world.do(calls.retire_node(node)).event(UnbondRequested).matures_at == world.now + 14 * DAY
+    pushed = world.do(staking.push_unbond(held)).event(UnbondRequested)
+    assert (pushed.matures_at, pushed.lease_over_by) == (world.now + 14 * DAY, 0)
+
+
 def test_a_node_without_stake_retires(world: World) -> None:
     node = world.node()
     landed = world.do(calls.retire_node(node, staked=False))
@@ -67,7 +76,8 @@ def test_a_running_lease_is_finished(world: World) -> None:
     lease = world.running()
     world.do(calls.retire_node(lease.node))
     ticket = world.get(StakePosition, lease.node.position).tickets[0]
-    assert ticket.matures_at == world.now + 14 * DAY
+    assert (ticket.matures_at, ticket.lease_number) == (world.now + 14 * DAY, 1)
+    assert ticket.lease_over_by == world.now + 300 + 1_200 + 2 * HOUR + 600 + 3_600
     world.serve(lease, 12)
     world.final(lease)
     world.do(calls.settle_lease(lease), calls.close_lease(lease))

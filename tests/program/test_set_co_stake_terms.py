@@ -20,7 +20,10 @@ def test_better_terms_bind_at_once(world: World) -> None:
             at=world.now,
             share_before=0,
             share=2_500,
+            income_share_before=0,
+            income_share=0,
             pending_share=0,
+            pending_income_share=0,
             pending_at=0,
         ),
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
-from ionet.generated.events import ModelChanged
+from ionet.generated.events import ModelEnabled
 from program import calls, governance
 from program.calls import ID, LeaseRef
 from program.chain import refused, who
@@ -15,13 +15,13 @@ def test_off_and_on(world: World) -> None:
     node, cluster = world.staked_node(), world.cluster()
     other = world.staked_node("b", T4, 4)
     off = world.do(governance.set_model(world.authority, H100, False))
-    assert off.events == (ModelChanged(model=MODEL, seq=2, at=world.now, enabled=False),)
+    assert off.events == (ModelEnabled(model=MODEL, seq=2, at=world.now, enabled=False),)
     assert world.get(DeviceModel, MODEL).enabled == 0
     with refused("ModelDisabled"):
         world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
     world.booked(other, cluster)
     on = world.do(governance.set_model(world.authority, H100, True))
-    assert on.events == (ModelChanged(model=MODEL, seq=3, at=world.now, enabled=True),)
+    assert on.events == (ModelEnabled(model=MODEL, seq=3, at=world.now, enabled=True),)
     world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR))
 
 

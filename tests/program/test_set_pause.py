@@ -79,7 +79,7 @@ def test_every_exit_works_while_everything_is_paused(world: World) -> None:
     world.do(calls.stake(node, IO_UNIT), calls.request_unbond(node, IO_UNIT))
     world.do(calls.quit_lease(quits), calls.end_lease(ends))
     world.serve(lease, 1)
-    world.do(calls.cancel_lease(booked), calls.close_lease(booked))
+    world.do(calls.reject_ready(booked, cluster.renter), calls.close_lease(booked))
     world.warp(HOUR)
     world.do(calls.report_missed(lease, lease.node.owner, rewarded=False))
     world.final(lease)

@@ -9,6 +9,7 @@ from program import calls
 from program.chain import refused, who
 from program.test_register_node import BAD_TERMS
 from program.world import H100, HOUR, World
+from solders.pubkey import Pubkey
 
 
 def test_all_fields_ok(world: World) -> None:
@@ -64,3 +65,47 @@ def test_by_another_than_the_owner_fails(world: World) -> None:
     for stranger in (world.stranger, node.device, world.authority):
         with refused("NotNodeOwner"):
             world.do(calls.update_node(node, calls.terms(node.owner)).signed_by("owner", stranger))
+
+
+@pytest.fixture
+def lender() -> Pubkey:
+    return who("lender").pubkey()
+
+
+def test_under_a_lock_the_payout_stays_and_the_rest_may_change(world: World, lender: Pubkey) -> None:
+    node = world.node()
+    world.do(calls.lock_payout(node, lender, world.now + 100))
+    with refused("PayoutLocked"):
+        world.do(calls.update_node(node, calls.terms(node.owner)))
+    world.do(calls.update_node(node, calls.terms(node.owner, payout=lender, max_duration=700, country=4)))
+    found = world.of_node(node)
+    assert (found.payout, found.max_duration, found.country) == (lender, 700, 4)
+
+
+@pytest.mark.parametrize(("price", "error"), [(1_999_999, "FloorLocked"), (2_000_000, ""), (2_000_001, "")])
+def test_under_a_lock_the_price_never_falls(world: World, lender: Pubkey, price: int, error: str) -> None:
+    node = world.node()
+    world.do(calls.lock_payout(node, lender, world.now + 100))
+    call = calls.update_node(node, calls.terms(node.owner, payout=lender, price=price))
+    if error:
+        with refused(error):
+            world.do(call)
+        return
+    world.do(call)
+    # What was raised is the new floor.
+    with refused("FloorLocked"):
+        world.do(calls.update_node(node, calls.terms(node.owner, payout=lender, price=price - 1)))
+
+
+@pytest.mark.parametrize(("left", "locked"), [(1, True), (0, False)])
+def test_a_lock_holds_to_the_second(world: World, lender: Pubkey, left: int, locked: bool) -> None:
+    node = world.node()
+    world.do(calls.lock_payout(node, lender, world.now + 100))
+    world.warp(100 - left)
+    call = calls.update_node(node, calls.terms(node.owner, price=1))
+    if locked:
+        with refused("PayoutLocked"):
+            world.do(call)
+        return
+    world.do(call)
+    assert (world.of_node(node).payout, world.of_node(node).price) == (node.owner.pubkey(), 1)

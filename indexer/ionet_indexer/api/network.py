@@ -13,7 +13,11 @@ from ionet_indexer.topics import nodes
 
 
 class CurrencyTotals(msgspec.Struct):
-    """What the clusters of one currency came to; currencies are never added up. `owed` waits for its owners."""
+    """What the clusters of one currency came to; currencies are never added up.
+
+    `deposit = escrow + paid + fees + burned + refunded`: `fees` are fees alone, `burned` is the price of time that
+    renters owed and nobody got. `owed` waits for its owners, `income_unclaimed` in income vaults for co-stakers.
+    """
 
     currency: str
     clusters: int
@@ -22,8 +26,10 @@ class CurrencyTotals(msgspec.Struct):
     locked: str
     paid: str
     fees: str
+    burned: str
     refunded: str
     owed: str
+    income_unclaimed: str
 
 
 class Network(msgspec.Struct):

@@ -34,7 +34,14 @@ CREATE TABLE models (
     pool text NOT NULL,
     multiplier bigint NOT NULL,                -- × 100
     throughput numeric(20) NOT NULL,
-    enabled boolean NOT NULL
+    reference_price numeric(20) NOT NULL,      -- micro-dollars per processor-hour; 0 = not set
+    enabled boolean NOT NULL,
+    pending_at bigint,                         -- when the proposed terms may be applied
+    pending_position bigint,                   -- of the proposal: a later change of the authority voids it
+    pending_pool text,
+    pending_multiplier bigint,
+    pending_throughput numeric(20),
+    pending_reference_price numeric(20)
 );
 
 CREATE TABLE network_changes (
@@ -45,7 +52,7 @@ CREATE TABLE network_changes (
     before text,
     after text,
     effective_at bigint,                       -- of a proposal
-    params json
+    params json                                -- of the network, or terms of a device model
 );
 
 -- Parameters of the network account that no event carries, as reconcile last read them.

@@ -1,4 +1,4 @@
--- Nodes and their slashes.
+-- Nodes, their slashes and the locks of their payouts.
 -- Derived from events; `ionet indexer rebuild` empties and refills it. Keys are base58, hashes hex, times unix seconds,
 -- amounts base units of their mint. In a table of states `position` is that of the last event in the row.
 
@@ -12,6 +12,7 @@ CREATE TABLE nodes (
     model integer NOT NULL,
     processors integer NOT NULL,
     payout text NOT NULL,
+    payout_locked_until bigint,                -- until then only `payout` itself can end the lock
     fee_payer text NOT NULL,
     price numeric(20) NOT NULL,                -- micro-dollars per processor-hour
     min_duration bigint NOT NULL,              -- seconds
@@ -43,11 +44,14 @@ CREATE TABLE nodes (
     refill numeric(20) NOT NULL,               -- put in while frozen, outside the shares
     co_share_bps integer NOT NULL,
     pending_co_share_bps integer NOT NULL,
-    pending_co_share_at bigint,
+    income_share_bps integer NOT NULL,         -- of leases' income, to all bonded shares
+    pending_income_share_bps integer NOT NULL,
+    pending_co_share_at bigint,                -- when both pending shares bind
     reward_per_share numeric(39) NOT NULL,     -- × 2^64
     owner_rewards numeric(20) NOT NULL,
     co_rewards numeric(20) NOT NULL,
     co_settled numeric(20) NOT NULL,           -- of co_rewards, settled by positions and not claimed
+    income json NOT NULL,                      -- co-stakers': [{currency, vault, per_share, unclaimed, settled}]
     cases bigint NOT NULL,                     -- opened so far
     open_case text,
     vault_closed boolean NOT NULL
@@ -61,7 +65,7 @@ CREATE TABLE slashes (
     node text NOT NULL,
     lease text,                                -- null: of a case
     at bigint NOT NULL,
-    reason text NOT NULL,                      -- missed, quit, promise
+    reason text NOT NULL,                      -- missed, quit, promise, case
     bps integer NOT NULL,
     missed_secs numeric(20) NOT NULL,
     amount numeric(20) NOT NULL,
@@ -73,3 +77,15 @@ CREATE TABLE slashes (
     reporter text NOT NULL
 );
 CREATE INDEX slashes_node ON slashes (node, position);
+
+CREATE TABLE payout_locks (
+    position bigint PRIMARY KEY,
+    kind text NOT NULL,                        -- locked, released
+    node text NOT NULL,
+    at bigint NOT NULL,
+    payout text NOT NULL,                      -- who income goes to, and who alone may release it
+    payout_before text,                        -- of a lock
+    until bigint,                              -- of a lock
+    until_before bigint                        -- null: there was none
+);
+CREATE INDEX payout_locks_node ON payout_locks (node, position);

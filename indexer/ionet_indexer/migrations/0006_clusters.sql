@@ -17,11 +17,11 @@ CREATE TABLE clusters (
     status text NOT NULL,                      -- open, closed
     opened_at bigint NOT NULL,
     closed_at bigint,
-    head_started_at bigint,
     deposit numeric(20) NOT NULL,
     locked numeric(20) NOT NULL,
     paid numeric(20) NOT NULL,
-    fees numeric(20) NOT NULL,
+    fees numeric(20) NOT NULL,                 -- `burned` among them, as in the account
+    burned numeric(20) NOT NULL,               -- of `fees`, the price of time that nobody got: no fee
     refunded numeric(20) NOT NULL,
     leases_booked bigint NOT NULL,
     leases_open bigint NOT NULL,

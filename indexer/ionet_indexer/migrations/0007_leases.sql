@@ -9,7 +9,7 @@ CREATE TABLE leases (
     node text NOT NULL,
     cluster text NOT NULL,
     number numeric(20) NOT NULL,
-    role text NOT NULL,                        -- head, worker
+    role text,                                 -- head, worker; null until it is accepted
     processors integer NOT NULL,
     price numeric(20) NOT NULL,                -- currency units per processor-hour
     duration bigint NOT NULL,
@@ -19,6 +19,7 @@ CREATE TABLE leases (
     io_price numeric(20) NOT NULL,
     status text NOT NULL,                      -- booked, ready, active, ended, cancelled, closed
     end_reason text,
+    ended_by text,                             -- null: its time or a deadline passed
     booked_at bigint NOT NULL,
     ready_by bigint NOT NULL,
     ready_at bigint,
@@ -28,13 +29,17 @@ CREATE TABLE leases (
     ends_at bigint,
     closed_at bigint,
     locked numeric(20) NOT NULL,               -- still locked in the cluster for it
-    due_min_secs bigint NOT NULL,
+    moved_secs bigint NOT NULL,                -- by which restarts of the chain have moved started_at and ends_at
+    rest_secs bigint NOT NULL,                 -- of the first hour, for which the renter did not stay
+    unanswered_secs bigint NOT NULL,           -- ready and not answered: paid
     proof_count bigint NOT NULL,
     proof_head text,
     last_interval bigint,
     paid numeric(20) NOT NULL,                 -- earned and paid so far, before fees
     supplier_fee numeric(20) NOT NULL,
     renter_fee numeric(20) NOT NULL,
+    burned numeric(20) NOT NULL,               -- price of time that the renter owes and nobody gets
+    burned_secs bigint,                        -- named on leaving; null when rejected: no event tells them
     payable_secs numeric(20) NOT NULL,         -- paid for, at the last settlement
     served_secs numeric(20),                   -- proven in all, known when it closes
     missed_secs numeric(20) NOT NULL,
@@ -48,7 +53,7 @@ CREATE TABLE leases (
     defend_by bigint,
     bond_due numeric(20) NOT NULL,             -- won by the supplier, not paid yet
     bond_paid numeric(20) NOT NULL,
-    refunded_secs bigint NOT NULL              -- served seconds that nobody defended: never paid
+    undefended_secs bigint NOT NULL            -- served seconds that nobody defended: never the supplier's
 );
 CREATE INDEX leases_cluster ON leases (cluster, lease);
 CREATE INDEX leases_node ON leases (node, lease);
@@ -62,7 +67,7 @@ CREATE TABLE lease_work (
     cluster text NOT NULL,
     cluster_id numeric(20) NOT NULL,
     lease_number numeric(20) NOT NULL,
-    role text NOT NULL,
+    role text,                                 -- head, worker; null until it is accepted
     processors integer NOT NULL,
     status text NOT NULL,                      -- as in leases: the phase the chain wants
     ready_by bigint NOT NULL,
@@ -74,7 +79,7 @@ CREATE TABLE lease_work (
     finalized boolean NOT NULL,                -- the last change can no longer be undone
     dispute_from bigint,                       -- intervals still in dispute: from, before; null without a dispute
     dispute_to bigint,
-    defend_by bigint                           -- when what is not defended by then is refunded
+    defend_by bigint                           -- what is not defended by then is lost to the supplier
 );
 CREATE INDEX lease_work_cluster ON lease_work (cluster, lease);
 CREATE INDEX lease_work_unfinalized ON lease_work (slot) WHERE NOT finalized;

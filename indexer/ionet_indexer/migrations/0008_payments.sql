@@ -13,7 +13,8 @@ CREATE TABLE proofs (
     gpu_ms numeric(20) NOT NULL,
     root text NOT NULL,
     proof_head text NOT NULL,
-    proof_count bigint NOT NULL
+    proof_count bigint NOT NULL,
+    kept boolean NOT NULL                      -- served for at least half of its length
 );
 CREATE INDEX proofs_lease ON proofs (lease, interval, position);
 CREATE INDEX proofs_node ON proofs (node, position);
@@ -29,8 +30,10 @@ CREATE TABLE payments (
     supplier_amount numeric(20) NOT NULL,
     supplier_fee numeric(20) NOT NULL,         -- of this settlement
     renter_fee numeric(20) NOT NULL,
+    burned numeric(20) NOT NULL,               -- price of time that nobody gets; no fee
     payout text NOT NULL,
     bond numeric(20) NOT NULL,                 -- of lost disputes, on top of supplier_amount
+    to_stakers numeric(20) NOT NULL,           -- of supplier_amount, to co-stakers instead of the payout
     owed boolean NOT NULL                      -- went to the payout wallet's owed account
 );
 CREATE INDEX payments_lease ON payments (lease, position);

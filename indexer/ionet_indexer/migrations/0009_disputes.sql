@@ -47,7 +47,7 @@ CREATE TABLE dispute_ends (
     position bigint PRIMARY KEY,
     lease text NOT NULL,
     at bigint NOT NULL,
-    refunded_secs bigint NOT NULL,
+    undefended_secs bigint NOT NULL,
     bond_returned numeric(20) NOT NULL,
     bond_due numeric(20) NOT NULL
 );
@@ -57,8 +57,8 @@ CREATE INDEX dispute_ends_lease ON dispute_ends (lease, position);
 CREATE VIEW dispute_outcomes AS
 SELECT d.*, coalesce(f.to_now, d.to_interval) AS undefended_to, coalesce(f.secs, 0) AS defended_secs,
        coalesce(f.bond, 0) AS bond_lost, coalesce(f.intervals, 0) AS defended_intervals,
-       r.position AS ended_position, r.at AS ended_at, r.refunded_secs, r.bond_returned,
-       CASE WHEN r.position IS NULL THEN 'open' WHEN r.refunded_secs > 0 THEN 'refunded' ELSE 'defended' END AS outcome
+       r.position AS ended_position, r.at AS ended_at, r.undefended_secs, r.bond_returned,
+       CASE WHEN r.position IS NULL THEN 'open' WHEN r.undefended_secs > 0 THEN 'undefended' ELSE 'defended' END AS outcome
 FROM disputes d
 LEFT JOIN LATERAL (
     SELECT e.* FROM dispute_ends e WHERE e.lease = d.lease AND e.position > d.position ORDER BY e.position LIMIT 1

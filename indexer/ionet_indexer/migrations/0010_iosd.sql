@@ -66,3 +66,4 @@ CREATE TABLE prices (
     low_price numeric(20),                     -- micro-dollars per IO that comes in
     high_price numeric(20)                     -- micro-dollars per IO that goes out
 );
+CREATE INDEX prices_published ON prices (publish_time, position);

@@ -9,7 +9,7 @@ CREATE TABLE owed (
     currency text NOT NULL,
     at bigint NOT NULL,
     amount numeric(20) NOT NULL,
-    reason text,                               -- payment, refund, stake, rewards; null for a claim
+    reason text,                               -- payment, refund, stake, rewards, income; null for a claim
     source text                                -- lease, cluster or node it came from
 );
 CREATE INDEX owed_owner ON owed (owner, position);

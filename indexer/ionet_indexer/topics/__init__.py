@@ -9,9 +9,25 @@ from typing import Any
 
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.core.rows import Fact, State
-from ionet_indexer.topics import cases, clusters, disputes, iosd, leases, network, nodes, owed, payments, stakes
+from ionet_indexer.topics import (
+    cases,
+    clusters,
+    disputes,
+    income,
+    iosd,
+    leases,
+    network,
+    nodes,
+    owed,
+    payments,
+    rewards,
+    stakes,
+)
 
-_TOPICS: tuple[Any, ...] = (network, nodes, stakes, cases, clusters, leases, payments, disputes, iosd, owed)
+_TOPICS: tuple[Any, ...] = (
+    *(network, nodes, stakes, rewards, income),
+    *(cases, clusters, leases, payments, disputes, iosd, owed),
+)
 
 
 def _declared(kind: type[Any]) -> tuple[Any, ...]:

@@ -20,7 +20,9 @@ from ionet_indexer.topics.owed import owe
 
 
 class Cluster(State, kw_only=True):
-    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `locked` is set aside for leases."""
+    """A renter's budget: `deposit = escrow + paid + fees + refunded`, of which `locked` is set aside for leases. Of
+    `fees`, `burned` is the price of time that the renter owed and nobody got: no fee.
+    """
 
     table: ClassVar[str] = "clusters"
     key: ClassVar[str] = "cluster"
@@ -42,10 +44,10 @@ class Cluster(State, kw_only=True):
     deposit: Amount
     status: str = "open"
     closed_at: int | None = None
-    head_started_at: int | None = None
     locked: Amount = 0
     paid: Amount = 0
     fees: Amount = 0
+    burned: Amount = 0
     refunded: Amount = 0
     leases_booked: int = 0
     leases_open: int = 0
@@ -96,6 +98,7 @@ def _closed(view: View, event: Event, e: events.ClusterClosed) -> None:
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.status, row.closed_at = "closed", e.at
     row.paid, row.fees, row.refunded, row.locked = e.paid, e.fees, e.refunded, 0
+    row.burned = e.burned
     if e.owed:
         owe(view, event, str(e.renter), row.currency, e.refund, at=e.at, reason="refund", source=row.cluster)
 

@@ -33,7 +33,8 @@ class Approval(Fact, kw_only=True):
 
 
 class Dispute(Fact, kw_only=True):
-    """Intervals whose payment was held. `outcome`: open, defended (all of it), or refunded (what was not defended).
+    """Intervals whose payment was held. `outcome`: open, defended (all of it), or undefended (the
+    rest is not the supplier's: of the first hour it is burned, later time is refunded).
 
     `undefended_to` is where the defence has got to: it goes from the last interval to the first. `bond` was locked by
     the renter, of which the supplier won `bond_lost`.
@@ -78,7 +79,7 @@ class DisputeEnd(Fact, kw_only=True):
     position: int
     lease: str
     at: int
-    refunded_secs: int
+    undefended_secs: int
     bond_returned: int
     bond_due: int
 
@@ -155,14 +156,14 @@ def _resolved(view: View, event: Event, e: events.DisputeResolved) -> None:
     row.dispute_from = row.dispute_to = row.defend_by = None
     row.disputed_secs = row.dispute_bond = 0
     row.bond_due = e.bond_due
-    row.refunded_secs += e.refunded_secs
+    row.undefended_secs += e.undefended_secs
     cluster_at(view, event, row.cluster, e.cluster_seq).locked = e.cluster_locked_after
     view.facts.append(
         DisputeEnd(
             position=event.position,
             lease=row.lease,
             at=e.at,
-            refunded_secs=e.refunded_secs,
+            undefended_secs=e.undefended_secs,
             bond_returned=e.bond_returned,
             bond_due=e.bond_due,
         )
@@ -188,7 +189,7 @@ DISPUTES = facts(
     "Disputes and what came of them, newest first.",
     {
         **addresses("lease", "node", "cluster"),
-        "outcome": choice("t.outcome", "open", "defended", "refunded"),
+        "outcome": choice("t.outcome", "open", "defended", "undefended"),
         "currency": currency("c.currency"),
     },
     path="/disputes",
@@ -201,7 +202,7 @@ DISPUTES = facts(
         "defended_secs": (int, "t.defended_secs"),
         "bond_lost": (str, "t.bond_lost"),
         "ended_at": (int | None, "t.ended_at"),
-        "refunded_secs": (int | None, "t.refunded_secs"),
+        "undefended_secs": (int | None, "t.undefended_secs"),
         "bond_returned": (str | None, "t.bond_returned"),
     },
     join=WITH_CLUSTER,

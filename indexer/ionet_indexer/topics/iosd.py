@@ -92,7 +92,9 @@ class Buyback(Fact, kw_only=True):
 
 
 class Price(Fact, kw_only=True):
-    """A price that the program used, micro-dollars per IO: the end for IO that comes in, that for IO that goes out."""
+    """A price that the program used, micro-dollars per IO: the end for IO that comes in, that for IO that goes out.
+    Where a newer one had been seen, the worse of the two for the caller counted.
+    """
 
     table: ClassVar[str] = "prices"
 
@@ -126,8 +128,11 @@ def _priced(
     low_price: int | None = None,
     high_price: int | None = None,
 ) -> None:
-    """A price that the program took. The account keeps both of its ends, an event often tells only one."""
-    row.last_price, row.last_high_price, row.last_publish_time = low_price, high_price, e.publish_time
+    """A price that the program took. The account keeps both of its ends, an event often tells only one; an older price
+    never replaces the one seen.
+    """
+    if e.publish_time >= row.last_publish_time:
+        row.last_price, row.last_high_price, row.last_publish_time = low_price, high_price, e.publish_time
     view.facts.append(
         Price(
             position=event.position,

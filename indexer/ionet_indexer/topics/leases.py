@@ -10,14 +10,15 @@ from ionet.words import word, words
 
 from ionet_indexer.core.answers import Amount, answer_of
 from ionet_indexer.core.decode import Event
+from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency, either
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
 from ionet_indexer.topics.clusters import Cluster, cluster_at
-from ionet_indexer.topics.nodes import Node, node_at
+from ionet_indexer.topics.nodes import Node, bind_terms, node_at
 
 BOOKED, READY, ACTIVE, ENDED, CANCELLED = words(LeaseStatus)
-HEAD = word(LeaseRole, LeaseRole.HEAD)
+REJECTED = word(EndReason, EndReason.REJECTED)
 
 # -- rows
 
@@ -25,8 +26,13 @@ HEAD = word(LeaseRole, LeaseRole.HEAD)
 class Lease(State, kw_only=True):
     """One node leased by one cluster. `price` is units of `currency` per processor-hour.
 
-    `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null without one; `disputed_secs`
-    are held meanwhile, `refunded_secs` were not defended and are never paid.
+    `role` is null until it is accepted. Restarts of the chain have moved `started_at` and `ends_at` by `moved_secs`, as
+    far as its events told. `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null
+    without one; `disputed_secs` are held meanwhile, `undefended_secs` are never the supplier's. Paid without having
+    been served: `unanswered_secs` (ready, and nobody answered) and `rest_secs` (of the first hour, which the renter did
+    not stay for; burned if anything was undefended). `burned` is the price of time that the renter owes and nobody
+    gets, and no fee; `burned_secs` were named as unchallenged on leaving, null for a rejected readiness. `ended_by` is
+    null where its time or a deadline ended it.
     """
 
     table: ClassVar[str] = "leases"
@@ -39,7 +45,6 @@ class Lease(State, kw_only=True):
     node: str
     cluster: str
     number: Amount
-    role: str
     processors: int
     price: Amount
     duration: int
@@ -50,21 +55,27 @@ class Lease(State, kw_only=True):
     booked_at: int
     ready_by: int
     locked: Amount
+    role: str | None = None
     status: str = BOOKED
     end_reason: str | None = None
+    ended_by: str | None = None
     ready_at: int | None = None
     report_hash: str | None = None
     accept_by: int | None = None
     started_at: int | None = None
     ends_at: int | None = None
     closed_at: int | None = None
-    due_min_secs: int = 0
+    moved_secs: int = 0
+    rest_secs: int = 0
+    unanswered_secs: int = 0
     proof_count: int = 0
     proof_head: str | None = None
     last_interval: int | None = None
     paid: Amount = 0
     supplier_fee: Amount = 0
     renter_fee: Amount = 0
+    burned: Amount = 0
+    burned_secs: int | None = 0
     payable_secs: Amount = 0
     served_secs: Amount | None = None
     missed_secs: Amount = 0
@@ -78,7 +89,7 @@ class Lease(State, kw_only=True):
     defend_by: int | None = None
     bond_due: Amount = 0
     bond_paid: Amount = 0
-    refunded_secs: int = 0
+    undefended_secs: int = 0
 
 
 class LeaseWork(State, kw_only=True):
@@ -93,7 +104,6 @@ class LeaseWork(State, kw_only=True):
     cluster: str
     cluster_id: int
     lease_number: int
-    role: str
     processors: int
     status: str
     ready_by: int
@@ -102,6 +112,7 @@ class LeaseWork(State, kw_only=True):
     interval_secs: int
     slot: int
     updated_at: int
+    role: str | None = None
     dispute_from: int | None = None
     dispute_to: int | None = None
     defend_by: int | None = None
@@ -121,9 +132,18 @@ def lease_at(view: View, event: Event, key: str, seq: int) -> Lease:
 def show_work(view: View, event: Event, lease: Lease, at: int) -> None:
     """Bring the launcher's row in line with the lease."""
     row = view.get(LeaseWork, lease.lease)
-    row.status, row.accept_by, row.ends_at = lease.status, lease.accept_by, lease.ends_at
+    row.role, row.status = lease.role, lease.status
+    row.accept_by, row.ends_at = lease.accept_by, lease.ends_at
     row.dispute_from, row.dispute_to, row.defend_by = lease.dispute_from, lease.dispute_to, lease.defend_by
     row.slot, row.updated_at, row.finalized = event.slot, at, False
+
+
+def move(row: Lease, secs: int) -> None:
+    """The lease's clock stood still for `secs`: the chain had halted."""
+    if row.started_at is not None and row.ends_at is not None:
+        row.started_at += secs
+        row.ends_at += secs
+        row.moved_secs += secs
 
 
 def _vacate(node: Node, lease: str) -> None:
@@ -132,8 +152,9 @@ def _vacate(node: Node, lease: str) -> None:
 
 
 def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
-    key, role = str(e.lease), word(LeaseRole, e.role)
+    key = str(e.lease)
     node = node_at(view, event, str(e.node), e.node_seq)
+    bind_terms(node, e.at)
     node.current_lease = key
     node.leases_booked += 1
     cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
@@ -148,7 +169,6 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             node=node.node,
             cluster=cluster.cluster,
             number=e.number,
-            role=role,
             processors=e.processors,
             price=e.price,
             duration=e.duration,
@@ -168,7 +188,6 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             cluster=cluster.cluster,
             cluster_id=cluster.id,
             lease_number=e.number,
-            role=role,
             processors=e.processors,
             status=BOOKED,
             ready_by=e.ready_by,
@@ -191,14 +210,15 @@ def _ready(view: View, event: Event, e: events.LeaseReady) -> None:
 def _started(view: View, event: Event, e: events.LeaseStarted) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.status, row.started_at, row.ends_at = ACTIVE, e.at, e.ends_at
-    cluster = cluster_at(view, event, str(e.cluster), e.cluster_seq)
-    if row.role == HEAD:
-        cluster.head_started_at = e.at
+    row.role = word(LeaseRole, e.role)
+    cluster_at(view, event, str(e.cluster), e.cluster_seq)
     show_work(view, event, row, e.at)
 
 
 def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
+    if row.ends_at is not None:
+        move(row, e.ends_at - row.ends_at - (e.duration - e.duration_before))
     row.duration, row.ends_at = e.duration, e.ends_at
     row.locked += e.added_amount
     node_at(view, event, row.node, e.node_seq)
@@ -208,19 +228,26 @@ def _extended(view: View, event: Event, e: events.LeaseExtended) -> None:
 
 def _ended(view: View, event: Event, e: events.LeaseEnded) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
+    if row.ends_at is not None:
+        move(row, e.ends_at_before - row.ends_at)
     row.status, row.end_reason, row.ends_at = ENDED, word(EndReason, e.reason), e.ends_at
-    row.due_min_secs = e.due_min_secs
+    row.ended_by, row.rest_secs, row.burned_secs = key_or_none(e.by), e.rest_secs, e.burned_secs
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     show_work(view, event, row, e.at)
 
 
 def _cancelled(view: View, event: Event, e: events.LeaseCancelled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    row.status, row.end_reason = CANCELLED, word(EndReason, e.reason)
-    row.released, row.locked = e.released, 0
+    row.status, row.end_reason, row.ended_by = CANCELLED, word(EndReason, e.reason), key_or_none(e.by)
+    row.unanswered_secs, row.burned = e.unanswered_secs, e.burned
+    if row.end_reason == REJECTED:
+        row.burned_secs = None
+    row.released = e.released
+    row.locked -= e.released + e.burned
     _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     cluster.fees, cluster.locked = e.cluster_fees_after, e.cluster_locked_after
+    cluster.burned += e.burned
     show_work(view, event, row, e.at)
 
 
@@ -229,11 +256,12 @@ def _closed(view: View, event: Event, e: events.LeaseClosed) -> None:
     row.status, row.closed_at = "closed", e.at
     row.paid, row.supplier_fee, row.renter_fee = e.paid, e.supplier_fee, e.renter_fee
     row.served_secs, row.missed_secs, row.locked = e.served_secs, e.missed_secs, 0
+    row.burned, row.undefended_secs = e.burned, e.undefended_secs
     row.released += e.released
     node = node_at(view, event, row.node, e.node_seq)
     node.leases_closed += 1
     node.served_secs += e.served_secs
-    node.missed_secs += e.missed_secs
+    node.missed_secs += e.missed_secs + e.undefended_secs
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
     _count_earned(node, cluster, e.paid)
     cluster.locked = e.cluster_locked_after
@@ -269,7 +297,7 @@ LEASES = Listing(
     name="leases",
     docs="Leases, newest booking first. `disputed`: whether a dispute is open.",
     item="One lease.",
-    out=answer_of(Lease, without=("due_min_secs",), more={"slot": int, "currency": str}),
+    out=answer_of(Lease, more={"slot": int, "currency": str}),
     source=f"leases t {WITH_CLUSTER}",
     order=(Order("booked_at", "t.booked_at", "bigint"), Order("lease", "t.lease", "text")),
     key="t.lease",

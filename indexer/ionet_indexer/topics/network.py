@@ -48,7 +48,9 @@ class Network(State, kw_only=True):
 
 
 class Model(State, kw_only=True):
-    """A kind of processor. `multiplier` is × 100."""
+    """A kind of processor. `multiplier` is × 100, `reference_price` micro-dollars per processor-hour (0: not set). What
+    is pending may be applied at `pending_at`; a new authority starts with nothing pending.
+    """
 
     table: ClassVar[str] = "models"
     key: ClassVar[str] = "model"
@@ -63,13 +65,21 @@ class Model(State, kw_only=True):
     pool: str
     multiplier: int
     throughput: Amount
+    reference_price: Amount
     enabled: bool = True
+    pending_at: int | None = None
+    pending_position: int | None = None
+    pending_pool: str | None = None
+    pending_multiplier: int | None = None
+    pending_throughput: Amount | None = None
+    pending_reference_price: Amount | None = None
 
 
 class NetworkChange(Fact, kw_only=True):
-    """A proposal or change of parameters or a role, a device model switched, a pause, a migration.
+    """A proposal or change of parameters, a role or a device model, a device model switched, a pause.
 
-    `subject` is the role, the device model or the network; a proposal may be applied at `effective_at`.
+    `subject` is the role, the device model or the network; a proposal may be applied at `effective_at`. `params` are
+    the network's, or the terms of a device model.
     """
 
     table: ClassVar[str] = "network_changes"
@@ -86,7 +96,8 @@ class NetworkChange(Fact, kw_only=True):
 
 # -- folds
 
-_HOLDERS = {"authority": "authority", "pauser": "pauser", "arbiter": "arbiter", "feed": "feed_id"}
+AUTHORITY = word(NetworkRole, NetworkRole.AUTHORITY)
+_HOLDERS = {AUTHORITY: "authority", "pauser": "pauser", "arbiter": "arbiter", "feed": "feed_id"}
 _NOBODY = str(Pubkey.default())
 _ENABLED = {True: "enabled", False: "disabled"}
 
@@ -152,6 +163,8 @@ def _role_changed(view: View, event: Event, e: events.RoleChanged) -> None:
     role, value = word(NetworkRole, e.role), role_value(e.role, e.after)
     setattr(row, _HOLDERS[role], value or _NOBODY)
     row.pending_role = row.pending_role_value = row.pending_role_at = None
+    if role == AUTHORITY:  # a new one starts with nothing pending
+        row.pending_params = row.pending_params_at = None
     _note(view, event, "role-changed", e.at, role, before=role_value(e.role, e.before), after=value)
 
 
@@ -162,20 +175,54 @@ def _model_registered(view: View, event: Event, e: events.ModelRegistered) -> No
             position=event.position,
             seq=e.seq,
             code=e.code,
-            name=e.name.rstrip(b"\0").decode(errors="replace"),
+            name=e.name.rstrip(b"\0").decode(),
             kind=word(DeviceKind, e.kind),
             pool=word(DevicePool, e.pool),
             multiplier=e.multiplier,
             throughput=e.throughput,
+            reference_price=e.reference_price,
         )
     )
 
 
-def _model_changed(view: View, event: Event, e: events.ModelChanged) -> None:
+def _model_at(view: View, event: Event, e: events.ModelEnabled | events.ModelProposed | events.ModelChanged) -> Model:
     row = view.get(Model, str(e.model))
+    row.position, row.seq = event.position, e.seq
+    return row
+
+
+def _model_enabled(view: View, event: Event, e: events.ModelEnabled) -> None:
+    row = _model_at(view, event, e)
     before, after = (_ENABLED[value] for value in (row.enabled, e.enabled))
-    row.position, row.seq, row.enabled = event.position, e.seq, e.enabled
-    _note(view, event, "model-changed", e.at, row.model, before=before, after=after)
+    row.enabled = e.enabled
+    _note(view, event, "model-switched", e.at, row.model, before=before, after=after)
+
+
+def _model_proposed(view: View, event: Event, e: events.ModelProposed) -> None:
+    row = _model_at(view, event, e)
+    row.pending_at, row.pending_position = e.effective_at, event.position
+    row.pending_pool, row.pending_multiplier = word(DevicePool, e.pool), e.multiplier
+    row.pending_throughput, row.pending_reference_price = e.throughput, e.reference_price
+    _note(view, event, "model-proposed", e.at, row.model, effective_at=e.effective_at, params=_terms(e))
+
+
+def _model_changed(view: View, event: Event, e: events.ModelChanged) -> None:
+    row = _model_at(view, event, e)
+    row.pool, row.multiplier = word(DevicePool, e.pool), e.multiplier
+    row.throughput, row.reference_price = e.throughput, e.reference_price
+    row.pending_at = row.pending_position = row.pending_pool = row.pending_multiplier = None
+    row.pending_throughput = row.pending_reference_price = None
+    _note(view, event, "model-changed", e.at, row.model, params=_terms(e))
+
+
+def _terms(e: events.ModelProposed | events.ModelChanged) -> dict[str, Any]:
+    """Terms of a device model as JSON: like parameters, with u64 as decimal strings."""
+    return {
+        "pool": word(DevicePool, e.pool),
+        "multiplier": e.multiplier,
+        "throughput": str(e.throughput),
+        "reference_price": str(e.reference_price),
+    }
 
 
 HANDLERS: dict[str, Any] = {
@@ -186,25 +233,36 @@ HANDLERS: dict[str, Any] = {
     "RoleProposed": _role_proposed,
     "RoleChanged": _role_changed,
     "ModelRegistered": _model_registered,
+    "ModelEnabled": _model_enabled,
+    "ModelProposed": _model_proposed,
     "ModelChanged": _model_changed,
 }
 
 
 # -- lists
 
+_STILL_PENDING = f"""(NOT EXISTS (SELECT FROM network_changes c WHERE c.kind = 'role-changed'
+    AND c.subject = '{AUTHORITY}' AND c.position > t.pending_position))"""
+_PENDING = ("pending_at", "pending_pool", "pending_multiplier", "pending_throughput", "pending_reference_price")
 MODELS = Listing(
     name="models",
     docs="Kinds of processors, by code.",
-    out=answer_of(Model, without=("seq",), more={"nodes": int}),
+    out=answer_of(Model, without=("seq", "pending_position"), more={"nodes": int}),
     source="models t",
     order=(Order("code", "t.code", "bigint"),),
     key="t.model",
     filters={"kind": choice("t.kind", *words(DeviceKind)), "pool": choice("t.pool", *words(DevicePool))},
-    computed={"nodes": "(SELECT count(*) FROM nodes n WHERE n.model = t.code)"},
+    computed={
+        "nodes": "(SELECT count(*) FROM nodes n WHERE n.model = t.code)",
+        **{name: f"CASE WHEN {_STILL_PENDING} THEN t.{name} END" for name in _PENDING},
+    },
 )
-_KINDS = ("params-proposed", "params-changed", "role-proposed", "role-changed", "model-changed", "paused")
+_KINDS = (
+    *("params-proposed", "params-changed", "role-proposed", "role-changed"),
+    *("model-switched", "model-proposed", "model-changed", "paused"),
+)
 NETWORK_CHANGES = facts(
     NetworkChange,
-    "Proposals and changes of parameters and roles, models, pauses, newest first.",
+    "Proposals and changes of parameters, roles and device models, and pauses, newest first.",
     {"kind": choice("t.kind", *_KINDS, description="What happened.")},
 )

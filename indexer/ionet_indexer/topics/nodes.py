@@ -1,10 +1,11 @@
-"""Nodes: terms, keys, flags and slashes."""
+"""Nodes: terms, keys, flags, locks of payouts and slashes."""
 
 from __future__ import annotations
 
 from enum import IntFlag
 from typing import Annotated, Any, ClassVar
 
+import msgspec
 from ionet.generated import events
 from ionet.generated.enums import (
     MAX_PROCESSORS,
@@ -29,12 +30,26 @@ from ionet_indexer.core.view import View
 # -- rows
 
 
+class IncomeBooks(msgspec.Struct):
+    """Co-stakers' income of one currency: per bonded share so far (× 2^64), what they have not claimed, and of that
+    what positions have settled. `vault` is null once it is closed.
+    """
+
+    currency: str
+    vault: str | None = None
+    per_share: int = 0
+    unclaimed: int = 0
+    settled: int = 0
+
+
 class Node(State, kw_only=True):
     """A machine that can be rented. `price` is micro-dollars per processor-hour; durations are seconds.
 
     `hireable` says whether `add_lease` would take it now; null until the network's parameters have been read.
     `counted_stake` is what counts for it: the owner's stake, and co-stake up to its part. `earned` is micro-dollars in
-    IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO.
+    IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO. `missed_secs`
+    has what nobody defended in it. Before `payout_locked_until` only the payout itself can end the lock. `income` is
+    what co-stakers have not claimed, in each currency that has or had a vault.
     """
 
     table: ClassVar[str] = "nodes"
@@ -59,6 +74,7 @@ class Node(State, kw_only=True):
     region: int
     currencies: int
     terms_seq: int
+    payout_locked_until: int | None = None
     tier: int = 0
     flags: int = 0
     current_lease: str | None = None
@@ -81,14 +97,32 @@ class Node(State, kw_only=True):
     refill: Amount = 0
     co_share_bps: int = 0
     pending_co_share_bps: int = 0
+    income_share_bps: int = 0
+    pending_income_share_bps: int = 0
     pending_co_share_at: int | None = None
     reward_per_share: int = 0
     owner_rewards: Amount = 0
     co_rewards: Amount = 0
     co_settled: int = 0
+    income: list[IncomeBooks] = msgspec.field(default_factory=list)
     cases: int = 0
     open_case: str | None = None
     vault_closed: bool = False
+
+
+class PayoutLock(Fact, kw_only=True):
+    """Income was locked to `payout`, which alone can end that before `until`; or it did. Locks can be lengthened."""
+
+    table: ClassVar[str] = "payout_locks"
+
+    position: int
+    kind: str
+    node: str
+    at: int
+    payout: str
+    payout_before: str | None = None
+    until: int | None = None
+    until_before: int | None = None
 
 
 class Slash(Fact, kw_only=True):
@@ -120,6 +154,14 @@ def node_at(view: View, event: Event, key: str, seq: int) -> Node:
     row = view.get(Node, key)
     row.position, row.seq = event.position, seq
     return row
+
+
+def bind_terms(node: Node, at: int) -> None:
+    """Terms for co-stakers that fell due take effect when they are next needed."""
+    if node.pending_co_share_at is not None and at >= node.pending_co_share_at:
+        node.co_share_bps, node.income_share_bps = node.pending_co_share_bps, node.pending_income_share_bps
+        node.pending_co_share_bps = node.pending_income_share_bps = 0
+        node.pending_co_share_at = None
 
 
 def _registered(view: View, event: Event, e: events.NodeRegistered) -> None:
@@ -164,6 +206,38 @@ def _flags_changed(view: View, event: Event, e: events.NodeFlagsChanged) -> None
     node_at(view, event, str(e.node), e.seq).flags = e.after
 
 
+def _payout_locked(view: View, event: Event, e: events.PayoutLocked) -> None:
+    row = node_at(view, event, str(e.node), e.seq)
+    row.payout, row.payout_locked_until = str(e.payout), e.until
+    view.facts.append(
+        PayoutLock(
+            position=event.position,
+            kind="locked",
+            node=row.node,
+            at=e.at,
+            payout=row.payout,
+            payout_before=str(e.payout_before),
+            until=e.until,
+            until_before=e.until_before or None,
+        )
+    )
+
+
+def _payout_released(view: View, event: Event, e: events.PayoutReleased) -> None:
+    row = node_at(view, event, str(e.node), e.seq)
+    row.payout_locked_until = None
+    view.facts.append(
+        PayoutLock(
+            position=event.position,
+            kind="released",
+            node=row.node,
+            at=e.at,
+            payout=str(e.payout),
+            until_before=e.until_before,
+        )
+    )
+
+
 def _slashed(view: View, event: Event, e: events.NodeSlashed) -> None:
     row = node_at(view, event, str(e.node), e.seq)
     row.slashed += e.amount
@@ -198,11 +272,21 @@ HANDLERS: dict[str, Any] = {
     "NodeUpdated": _updated,
     "DeviceKeyRotated": _key_rotated,
     "NodeFlagsChanged": _flags_changed,
+    "PayoutLocked": _payout_locked,
+    "PayoutReleased": _payout_released,
     "NodeSlashed": _slashed,
 }
 
 
 # -- lists
+
+
+class NodeIncome(msgspec.Struct):
+    """Income of one currency that co-stakers have not claimed, and the vault that holds it; null once it is closed."""
+
+    currency: str
+    vault: str | None
+    unclaimed: str
 
 
 def worth(shares: str, pool_shares: str, pool: str) -> str:
@@ -227,6 +311,7 @@ COUNTED_STAKE = f"""({_OWNER_BONDED} + least(t.bonded - {_OWNER_BONDED},
 HIREABLE = f"(t.flags = 0 AND t.current_lease IS NULL AND m.enabled AND {COUNTED_STAKE} >= {REQUIRED_STAKE})"
 SOURCE = "nodes t LEFT JOIN models m ON m.code = t.model LEFT JOIN current_parameters p ON true"
 _SHARES = ("bonded_shares", "bonded_era", "unbonding_shares", "unbonding_era")
+_PENDING = ("pending_co_share_bps", "pending_income_share_bps")
 _BOOKS = ("owner_bonded_shares", "owner_unbonding_shares", "reward_per_share", "co_settled")
 NODES = Listing(
     name="nodes",
@@ -245,6 +330,8 @@ NODES = Listing(
             "counted_stake": str | None,
             "required_stake": str | None,
             "pending_co_share_bps": int | None,
+            "pending_income_share_bps": int | None,
+            "income": list[NodeIncome],
         },
     ),
     source=SOURCE,
@@ -276,8 +363,17 @@ NODES = Listing(
         "hireable": HIREABLE,
         "owner_bonded": _OWNER_BONDED,
         "counted_stake": COUNTED_STAKE,
-        "pending_co_share_bps": "CASE WHEN t.pending_co_share_at IS NOT NULL THEN t.pending_co_share_bps END",
+        **{name: f"CASE WHEN t.pending_co_share_at IS NOT NULL THEN t.{name} END" for name in _PENDING},
+        "income": """(SELECT coalesce(json_agg(json_build_object('currency', x.currency, 'vault', x.vault,
+            'unclaimed', x.unclaimed::text) ORDER BY x.currency), '[]')
+            FROM json_to_recordset(t.income) AS x(currency text, vault text, unclaimed numeric))""",
     },
+    json={"income": list[NodeIncome]},
+)
+PAYOUT_LOCKS = facts(
+    PayoutLock,
+    "Locks of nodes' payouts and their releases, newest first.",
+    {**addresses("node", "payout"), "kind": choice("t.kind", "locked", "released")},
 )
 SLASHES = facts(
     Slash, "Slashes, newest first.", {**addresses("node", "lease"), "reason": choice("t.reason", *words(SlashReason))}

@@ -19,7 +19,9 @@ from ionet_indexer.core.view import View
 class Owed(Fact, kw_only=True):
     """A payment that its owner could not receive, or their claim of all that waited in that currency.
 
-    `source` is the lease, cluster or node it came from, `reason` payment, refund, stake or rewards.
+    `source` is the lease, cluster or node it came from, `reason` payment, refund, stake, rewards or income. The owner
+    may be a node or the network: what their frozen vaults could not receive is collected into them later. No event says
+    that fees of a closed cluster wait for the network, only that they were collected.
     """
 
     table: ClassVar[str] = "owed"

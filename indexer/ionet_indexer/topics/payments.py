@@ -12,14 +12,16 @@ from ionet_indexer.core.lists import addresses, currency, facts, number
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.core.view import View
 from ionet_indexer.topics.clusters import cluster_at
-from ionet_indexer.topics.leases import WITH_CLUSTER, Lease, lease_at
+from ionet_indexer.topics.leases import WITH_CLUSTER, Lease, lease_at, move, show_work
 from ionet_indexer.topics.owed import owe
 
 # -- rows
 
 
 class Proof(Fact, kw_only=True):
-    """A proof of an interval; a later one of the same interval replaces it. `leaves` counts the uploaded leaves."""
+    """A proof of an interval; a later one of the same interval replaces it. `kept`: served for at least half of its
+    length. `leaves` counts the uploaded leaves.
+    """
 
     table: ClassVar[str] = "proofs"
 
@@ -34,11 +36,13 @@ class Proof(Fact, kw_only=True):
     root: str
     proof_head: str
     proof_count: int
+    kept: bool
 
 
 class Payment(Fact, kw_only=True):
     """A settlement: `amount` was earned by it; the supplier got `supplier_amount`, which is that less their fee, and
-    `bond` for disputes they won. `owed`: it went to their owed account.
+    `bond` for disputes they won. Of `supplier_amount`, `to_stakers` went to co-stakers. `burned` is the price of time
+    that the renter owes and nobody gets, and no fee. `owed`: it went to the supplier's owed account.
     """
 
     table: ClassVar[str] = "payments"
@@ -53,8 +57,10 @@ class Payment(Fact, kw_only=True):
     supplier_amount: Amount
     supplier_fee: Amount
     renter_fee: Amount
+    burned: Amount
     payout: str
     bond: Amount
+    to_stakers: Amount
     owed: bool
 
 
@@ -64,6 +70,9 @@ class Payment(Fact, kw_only=True):
 def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
     row.proof_count, row.proof_head, row.last_interval = e.proof_count, e.proof_head.hex(), e.interval
+    if e.moved_secs != row.moved_secs:
+        move(row, e.moved_secs - row.moved_secs)
+        show_work(view, event, row, e.at)
     view.facts.append(
         Proof(
             position=event.position,
@@ -77,6 +86,7 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
             root=e.root.hex(),
             proof_head=row.proof_head,
             proof_count=e.proof_count,
+            kept=e.kept,
         )
     )
 
@@ -87,7 +97,8 @@ def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
     row.paid = e.paid
     row.supplier_fee += e.supplier_fee
     row.renter_fee += e.renter_fee
-    row.locked -= e.paid - e.paid_before + e.renter_fee
+    row.burned += e.burned
+    row.locked -= e.paid - e.paid_before + e.renter_fee + e.burned
     row.payable_secs, row.missed_secs = e.payable_secs, e.missed_secs
     row.bond_paid += e.bond_paid
     row.bond_due -= e.bond_paid
@@ -97,8 +108,9 @@ def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
         e.cluster_fees_after,
         e.cluster_locked_after,
     )
+    cluster.burned += e.burned
     if e.owed:
-        amount = e.supplier_amount + e.bond_paid
+        amount = e.supplier_amount + e.bond_paid - e.to_stakers
         owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
 
 
@@ -114,8 +126,10 @@ def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
         supplier_amount=e.supplier_amount,
         supplier_fee=e.supplier_fee,
         renter_fee=e.renter_fee,
+        burned=e.burned,
         payout=str(e.payout),
         bond=e.bond_paid,
+        to_stakers=e.to_stakers,
         owed=e.owed,
     )
 

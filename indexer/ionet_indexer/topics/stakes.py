@@ -1,4 +1,4 @@
-"""The stake behind nodes, and the rewards on it. Shares follow the program's rules (state/stake)."""
+"""The stake behind nodes. Shares follow the program's rules (state/stake)."""
 
 from __future__ import annotations
 
@@ -11,29 +11,42 @@ from ionet.rules.pool import settled_rewards
 
 from ionet_indexer.core.answers import Amount, answer_of
 from ionet_indexer.core.decode import Event
-from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, either, facts
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import FoldError, View
-from ionet_indexer.topics.nodes import Node, node_at, worth
+from ionet_indexer.topics.nodes import Node, bind_terms, node_at, worth
 from ionet_indexer.topics.owed import owe
 
 # -- rows
 
 
 class StoredTicket(msgspec.Struct):
-    """Stake on its way out: `shares` of the node's unbonding pool in `era`."""
+    """Stake on its way out: `shares` of the node's unbonding pool in `era`. The owner's also waits for the lease that
+    ran when it was made, at the latest until `lease_over_by`.
+    """
 
     ticket: int
     amount: int
     shares: int
     era: int
     matures_at: int
+    lease_over_by: int | None = None
+
+
+class StoredIncome(msgspec.Struct):
+    """A co-staker's income of one currency: where the node's accumulator was when it was last settled, what was settled
+    and waits, and what was claimed.
+    """
+
+    currency: str
+    debt: int = 0
+    waiting: int = 0
+    claimed: int = 0
 
 
 class Position(State, kw_only=True):
-    """One staker's position at one node. `bonded` is what the shares are worth now, `rewards` what can be claimed; both
-    rounded down.
+    """One staker's position at one node. `bonded` is what the shares are worth now, `rewards` and `income` what can be
+    claimed; all rounded down.
     """
 
     table: ClassVar[str] = "positions"
@@ -53,6 +66,7 @@ class Position(State, kw_only=True):
     reward_debt: int = 0
     rewards: Amount = 0
     rewards_claimed: Amount = 0
+    income: list[StoredIncome] = msgspec.field(default_factory=list)
 
 
 class StakeMove(Fact, kw_only=True):
@@ -74,7 +88,9 @@ class StakeMove(Fact, kw_only=True):
 
 
 class CoStakeTerms(Fact, kw_only=True):
-    """The part of their pro-rata rewards that co-stakers get, in basis points; a worse one binds at `pending_at`."""
+    """What co-stakers get, in basis points: `share` of the rewards that fall on their stake, and of leases' income
+    `income_share`, divided over all bonded shares. Better terms bind at once, worse ones at `pending_at`.
+    """
 
     table: ClassVar[str] = "co_stake_terms"
 
@@ -83,25 +99,11 @@ class CoStakeTerms(Fact, kw_only=True):
     at: int
     share_before: int
     share: int
+    income_share_before: int
+    income_share: int
     pending_share: int
+    pending_income_share: int
     pending_at: int | None
-
-
-class Reward(Fact, kw_only=True):
-    """IO given to a node's stakers (`wallet` gave it), or claimed by one (`wallet` is theirs)."""
-
-    table: ClassVar[str] = "rewards"
-
-    position: Amount
-    kind: str
-    node: str
-    wallet: str
-    at: int
-    amount: Amount
-    staker_position: str | None = None
-    to_owner: Amount | None = None
-    to_co_stakers: Amount | None = None
-    owed: bool = False
 
 
 # -- folds
@@ -126,8 +128,8 @@ def _move(
     )
 
 
-def _settle(node: Node, row: Position) -> None:
-    """Bring a co-staker's rewards up to date, as the program does before their shares change (stake/rewards.rs)."""
+def settle(node: Node, row: Position) -> None:
+    """Bring a co-staker's rewards and income up to date, as the program does before their shares change."""
     if row.staker == node.owner:
         return
     held = row.shares if row.era == node.bonded_era else 0
@@ -135,13 +137,22 @@ def _settle(node: Node, row: Position) -> None:
     row.reward_debt = node.reward_per_share
     row.rewards += earned
     node.co_settled += earned
+    for books in node.income:
+        income = income_of(row, books.currency)
+        earned = settled_rewards(held, books.per_share, income.debt)
+        income.debt = books.per_share
+        income.waiting += earned
+        books.settled += earned
 
 
-def _bind_terms(node: Node, at: int) -> None:
-    """Terms that fell due take effect when they are next needed."""
-    if node.pending_co_share_at is not None and at >= node.pending_co_share_at:
-        node.co_share_bps = node.pending_co_share_bps
-        node.pending_co_share_bps, node.pending_co_share_at = 0, None
+def income_of(row: Position, currency: str) -> StoredIncome:
+    """The position's income of one currency; none so far is nothing."""
+    for income in row.income:
+        if income.currency == currency:
+            return income
+    row.income.append(StoredIncome(currency=currency))
+    row.income.sort(key=lambda each: each.currency)
+    return income_of(row, currency)
 
 
 def _staked(view: View, event: Event, e: events.Staked) -> None:
@@ -151,9 +162,9 @@ def _staked(view: View, event: Event, e: events.Staked) -> None:
     if row is None:
         row = Position(staker_position=key, position=event.position, node=str(e.node), staker=str(e.staker))
         view.put(row)
-    _settle(node, row)
+    settle(node, row)
     if row.staker != node.owner:
-        _bind_terms(node, e.at)
+        bind_terms(node, e.at)
     node.bonded, node.bonded_shares, node.bonded_era = e.bonded_after, e.bonded_shares_after, e.era
     held = row.shares if row.era == e.era else 0
     row.shares, row.era, row.closed = held + e.shares, e.era, False
@@ -168,7 +179,7 @@ def _unbond_requested(view: View, event: Event, e: events.UnbondRequested) -> No
     node = node_at(view, event, str(e.node), e.seq)
     row = view.get(Position, str(e.position))
     row.position = event.position
-    _settle(node, row)
+    settle(node, row)
     node.bonded, node.unbonding = e.bonded_after, e.unbonding_after
     row.shares -= e.shares_burned
     made = _place(row, e)
@@ -196,6 +207,7 @@ def _place(row: Position, e: events.UnbondRequested) -> int:
         shares=e.ticket_shares,
         era=e.ticket_era,
         matures_at=e.matures_at,
+        lease_over_by=e.lease_over_by or None,
     )
     row.tickets = sorted([*others, *([ticket] if ticket.shares else [])], key=lambda item: item.ticket)
     return e.ticket_shares - kept
@@ -240,6 +252,7 @@ def _refilled(view: View, event: Event, e: events.StakeRefilled) -> None:
 def _terms_changed(view: View, event: Event, e: events.CoStakeTermsChanged) -> None:
     node = node_at(view, event, str(e.node), e.seq)
     node.co_share_bps, node.pending_co_share_bps = e.share, e.pending_share
+    node.income_share_bps, node.pending_income_share_bps = e.income_share, e.pending_income_share
     node.pending_co_share_at = e.pending_at or None
     view.facts.append(
         CoStakeTerms(
@@ -248,56 +261,13 @@ def _terms_changed(view: View, event: Event, e: events.CoStakeTermsChanged) -> N
             at=e.at,
             share_before=e.share_before,
             share=e.share,
+            income_share_before=e.income_share_before,
+            income_share=e.income_share,
             pending_share=e.pending_share,
+            pending_income_share=e.pending_income_share,
             pending_at=node.pending_co_share_at,
         )
     )
-
-
-def _rewards_added(view: View, event: Event, e: events.RewardsAdded) -> None:
-    node = node_at(view, event, str(e.node), e.seq)
-    node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
-    node.reward_per_share = e.reward_per_share
-    _bind_terms(node, e.at)
-    view.facts.append(
-        Reward(
-            position=event.position,
-            kind="added",
-            node=node.node,
-            wallet=str(e.by),
-            at=e.at,
-            amount=e.amount,
-            to_owner=e.to_owner,
-            to_co_stakers=e.to_co_stakers,
-        )
-    )
-
-
-def _rewards_claimed(view: View, event: Event, e: events.RewardsClaimed) -> None:
-    node = node_at(view, event, str(e.node), e.seq)
-    node.owner_rewards, node.co_rewards = e.owner_rewards_after, e.co_rewards_after
-    row = view.find(Position, str(e.position))  # the owner, whose rewards are in the node, may have none
-    if row is not None:
-        _settle(node, row)
-        row.position = event.position
-        row.rewards_claimed += e.amount
-        if row.staker != node.owner:
-            row.rewards -= e.amount
-            node.co_settled -= e.amount
-    view.facts.append(
-        Reward(
-            position=event.position,
-            kind="claimed",
-            node=node.node,
-            wallet=str(e.staker),
-            at=e.at,
-            amount=e.amount,
-            staker_position=key_or_none(e.position),
-            owed=e.owed,
-        )
-    )
-    if e.owed:
-        owe(view, event, str(e.staker), "IO", e.amount, at=e.at, reason="rewards", source=node.node)
 
 
 def _vault_closed(view: View, event: Event, e: events.StakeVaultClosed) -> None:
@@ -312,8 +282,6 @@ HANDLERS: dict[str, Any] = {
     "StakeWithdrawn": _withdrawn,
     "StakeRefilled": _refilled,
     "CoStakeTermsChanged": _terms_changed,
-    "RewardsAdded": _rewards_added,
-    "RewardsClaimed": _rewards_claimed,
     "StakeVaultClosed": _vault_closed,
 }
 
@@ -322,11 +290,20 @@ HANDLERS: dict[str, Any] = {
 
 
 class Ticket(msgspec.Struct):
-    """Stake on its way out."""
+    """Stake on its way out. The owner's also waits for the lease that ran then, at the latest until `lease_over_by`."""
 
     ticket: int
     amount: str
     matures_at: int
+    lease_over_by: int | None
+
+
+class StakeIncome(msgspec.Struct):
+    """What a co-staker can claim of one currency, and what they claimed so far."""
+
+    currency: str
+    unclaimed: str
+    claimed: str
 
 
 _IS_OWNER = "(t.staker = n.owner)"
@@ -338,7 +315,7 @@ STAKES = Listing(
         name="Stake",
         without=("era", "reward_debt"),
         renamed={"staker_position": "position"},
-        more={"slot": int, "bonded": str, "owner": bool, "tickets": list[Ticket]},
+        more={"slot": int, "bonded": str, "owner": bool, "tickets": list[Ticket], "income": list[StakeIncome]},
     ),
     source="positions t JOIN nodes n ON n.node = t.node",
     order=(Order("position", "t.staker_position", "text"),),
@@ -352,10 +329,20 @@ STAKES = Listing(
         "rewards": f"""CASE WHEN {_IS_OWNER} THEN n.owner_rewards ELSE t.rewards + CASE WHEN t.era = n.bonded_era
             THEN div(t.shares * (n.reward_per_share - t.reward_debt), {REWARD_SCALE}) ELSE 0 END END""",
         "tickets": """(SELECT coalesce(json_agg(json_build_object('ticket', x.ticket, 'amount', x.amount::text,
-            'matures_at', x.matures_at) ORDER BY x.ticket), '[]')
-            FROM json_to_recordset(t.tickets) AS x(ticket integer, amount numeric, matures_at bigint))""",
+            'matures_at', x.matures_at, 'lease_over_by', x.lease_over_by) ORDER BY x.ticket), '[]')
+            FROM json_to_recordset(t.tickets)
+            AS x(ticket integer, amount numeric, matures_at bigint, lease_over_by bigint))""",
+        "income": f"""(SELECT coalesce(json_agg(json_build_object('currency', x.currency,
+            'claimed', coalesce(y.claimed, 0)::text,
+            'unclaimed', (coalesce(y.waiting, 0) + CASE WHEN t.era = n.bonded_era
+                THEN div(t.shares * (x.per_share - coalesce(y.debt, 0)), {REWARD_SCALE}) ELSE 0 END)::text
+            ) ORDER BY x.currency), '[]')
+            FROM json_to_recordset(n.income) AS x(currency text, per_share numeric)
+            LEFT JOIN json_to_recordset(t.income) AS y(currency text, debt numeric, waiting numeric, claimed numeric)
+                USING (currency)
+            WHERE NOT {_IS_OWNER})""",
     },
-    json={"tickets": list[Ticket]},
+    json={"tickets": list[Ticket], "income": list[StakeIncome]},
 )
 STAKE_MOVES = facts(
     StakeMove,
@@ -364,9 +351,3 @@ STAKE_MOVES = facts(
     renamed={"staker_position": "position"},
 )
 CO_STAKE_TERMS = facts(CoStakeTerms, "Terms for co-stakers, newest first.", addresses("node"))
-REWARDS = facts(
-    Reward,
-    "Rewards given and claimed, newest first.",
-    {**addresses("node", "wallet"), "kind": choice("t.kind", "added", "claimed")},
-    renamed={"staker_position": "position"},
-)

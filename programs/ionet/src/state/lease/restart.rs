@@ -25,6 +25,12 @@ impl Lease {
         }
         let ran = math::secs_between(self.synced_at, at.now);
         let halted = ran.saturating_sub(math::slots_secs(self.synced_slot, at.slot, self.slot_ms));
+        let slots = at.slot.saturating_sub(self.synced_slot);
+        let before = math::mul_div(
+            ran.saturating_sub(halted).into(),
+            at.restart_slot.min(at.slot).saturating_sub(self.synced_slot).into(),
+            slots.max(1).into(),
+        )?;
         self.moved_secs = self.moved_secs.saturating_add(u32::try_from(halted).unwrap_or(u32::MAX));
         for time in [&mut self.started_at, &mut self.ends_at, &mut self.last_kept_at] {
             *time = math::add_time(*time, halted)?;
@@ -50,5 +56,11 @@ impl Lease {
         let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
         self.excused_from = if open { self.excused_from.min(from) } else { from };
         self.excused_to = to.max(self.excused_to);
+    }
+
+    /// A meter that starts while the chain recovers.
+    pub fn excuse_start(&mut self, at: &Moment) -> Result<()> {
+        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
+        self.excuse(at.now, math::add_time(at.now, left)?)
     }
 }

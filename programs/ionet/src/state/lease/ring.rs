@@ -29,7 +29,7 @@ impl Lease {
     }
 
     /// Seconds after an interval's end in which its proof is still accepted.
-    fn grace_secs(&self) -> u64 {
+    pub fn grace_secs(&self) -> u64 {
         u64::from(self.grace_intervals).saturating_mul(u64::from(self.interval_secs))
     }
 
