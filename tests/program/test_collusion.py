@@ -6,23 +6,17 @@ The general property (every set of people, every vault) is checked at the end of
 
 from __future__ import annotations
 
-from typing import Any
-
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ionet.errors import ChainRefused
 from ionet.generated.enums import LeaseStatus
-from ionet.generated.events import DisputeDefended, NodeSlashed
+from ionet.generated.events import NodeSlashed
 from program import calls, disputes, staking
-from program.calls import IO, USD, ClusterRef, LeaseRef, NodeRef, ata
-from program.chain import Call, Landed, who
-from program.lives.agent import Agent
-from program.lives.flows import Flows
-from program.world import H100, HOUR, IO_UNIT, World, required_stake
-from solders.keypair import Keypair
+from program.chain import refused, who
+from program.lives.table import DAY, SECS, Table
+from program.world import H100, HOUR, IO_UNIT, USD_UNIT, required_stake
 
-DAY = 86_400
-SECS = 600
+HOURLY = 16_000_000
 AGAINST = [
     "dispute",
     "dispute",
@@ -40,102 +34,6 @@ ALONE = ["prove", "prove", "half", "wait", "dispute", "defend", "report", "settl
 lives = settings(
     max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
-
-
-class Table:
-    """A network with one node that shares its rewards, a co-staker who takes no side, and a lease that may start."""
-
-    def __init__(self, owner: Keypair, renter: Keypair) -> None:
-        self.world = world = World.started()
-        self.flows = Flows()
-        self.events: list[Any] = []
-        for wallet in (owner, renter, world.stranger):
-            world.fund(wallet.pubkey())
-            world.give_io(wallet, 50_000 * IO_UNIT)
-            world.give_iosd(wallet, 5_000 * IO_UNIT)
-        self.node = NodeRef(owner, who("device"))
-        terms = calls.terms(owner, min_duration=1)
-        self.do(calls.register_node(self.node, H100, 8, terms), calls.stake(self.node, required_stake(H100, 8)))
-        self.do(staking.set_co_stake_terms(self.node, 5_000))
-        self.other = staking.held_by(self.node, world.supplier("other"))
-        self.do(calls.stake(self.node, 5_000 * IO_UNIT, self.other.owner))
-        self.cluster = ClusterRef(renter, 0, who("session"))
-        self.do(calls.open_cluster(self.cluster, 5_000_000_000, world.now + 365 * DAY))
-        self.lease = LeaseRef(self.node, self.cluster, 0)
-        self.agent = Agent(self.lease)
-        self.session = self.cluster.session
-
-    def do(self, *done: Call) -> Landed:
-        landed = self.world.do(*done)
-        self.flows.record(landed.events)
-        self.events += landed.events
-        return landed
-
-    def attempt(self, *tried: Call) -> Landed | None:
-        try:
-            return self.do(*tried)
-        except ChainRefused:
-            return None
-
-    def start(self, duration: int) -> None:
-        self.do(calls.add_lease(self.lease, H100, duration))
-        self.do(calls.mark_ready(self.lease))
-        self.do(calls.accept_ready(self.lease))
-
-    def prove(self, part: float = 1.0, session: Keypair | None = None) -> bool:
-        """The interval that ended last, answering the session key's challenge."""
-        found = self.world.of(self.lease)
-        interval = (self.world.now - found.started_at - 1) // SECS
-        key = session or self.session
-        call, proof = self.agent.proof(interval, int(part * SECS), self.node.device, key)
-        if self.attempt(call) is None:
-            return False
-        self.agent.keep(proof, key)
-        return True
-
-    def dispute(self, length: int) -> None:
-        """By the renter or their session key: the last intervals that can no longer be proven."""
-        found = self.world.of(self.lease)
-        end = min(found.ring_next, max(0, (self.world.now - found.started_at) // SECS - 1))
-        self.attempt(disputes.dispute_lease(self.lease, max(0, end - length), end, by=self.cluster.renter))
-
-    def defend(self) -> list[DisputeDefended]:
-        """Everything in dispute that can be opened."""
-        won = []
-        while (found := self.world.of(self.lease)).dispute_to > found.dispute_from:
-            call = self.agent.defence(found, self.world.of_cluster(self.cluster), self.node.device)
-            if call is None:
-                break
-            won += [event for event in self.do(call).events if isinstance(event, DisputeDefended)]
-        return won
-
-    def is_open(self) -> bool:
-        return self.world.exists(self.lease.key)
-
-    def unwind(self) -> None:
-        """Everything ends, is paid, and leaves its vault."""
-        world = self.world
-        if self.is_open():
-            world.warp_to(max(world.now, world.of(self.lease).ends_at) + 2 * DAY)
-            # A readiness without an answer is owed as well.
-            self.attempt(calls.cancel_lease(self.lease))
-            self.do(calls.settle_lease(self.lease))
-            while self.attempt(calls.close_lease(self.lease)) is None:
-                self.do(calls.report_missed(self.lease, world.stranger))
-        self.do(calls.close_cluster(self.cluster))
-        self.do(calls.retire_node(self.node), staking.push_unbond(self.other))
-        world.warp(22 * DAY)
-        for held in (self.node, self.other):
-            self.attempt(staking.claim_rewards(held, position=held is self.other))
-            self.do(calls.withdraw(held))
-        self.do(staking.close_stake_vault(self.node))
-        self.flows.check()
-
-    def wealth(self, *wallets: Keypair) -> dict[str, int]:
-        world, keys = self.world, dict.fromkeys(wallets)
-        return {
-            name: sum(world.tokens(ata(key, mint)) for key in keys) for name, mint in {"io": IO, "usd": USD}.items()
-        }
 
 
 def act_alone(table: Table, deed: str, number: int) -> None:
@@ -166,32 +64,90 @@ def act_alone(table: Table, deed: str, number: int) -> None:
 
 
 deeds = st.lists(st.tuples(st.sampled_from(ALONE), st.sampled_from([1, 2, 7, 300, 900])), max_size=25)
+# Prices in dollars: at the higher one the renter's compensation for an hour is worth a whole tier.
+begins = st.sampled_from(["run", "run", "run", "not ready", "not accepted", "rejected"])
 
 
 @lives
-@given(begin=st.sampled_from(["run", "not ready", "not accepted"]), intervals=st.sampled_from([3, 12, 60]), deeds=deeds)
-def test_one_person_on_all_sides_gains_nothing(begin: str, intervals: int, deeds: list[tuple[str, int]]) -> None:
+@given(
+    begin=begins,
+    intervals=st.sampled_from([3, 12, 60]),
+    deeds=deeds,
+    price=st.sampled_from([2, 40]),
+    co_stake=st.sampled_from([1, 5_000, 16_000]),
+)
+def test_one_person_on_all_sides_gains_nothing_and_burns_others_stake_at_half_of_its_price(
+    begin: str, intervals: int, deeds: list[tuple[str, int]], price: int, co_stake: int
+) -> None:
     """Disputes, missed time, broken promises and cancelled leases with oneself: nobody is ever richer in any currency,
-    though a co-staker's stake lies in the same vault."""
-    table = Table(me := who("me"), me)
+    though a co-staker's stake lies in the same vault; and what the co-staker loses costs at least half as much for each
+    share."""
+    table = Table(me := who("me"), me, price * USD_UNIT, co_stake)
     world = table.world
     me_too = world.stranger  # the reporter and crank
     wallets = (me, me_too)
-    in_vaults = required_stake(H100, 8), 5_000_000_000
-    before = table.wealth(*wallets)
+    in_vaults = required_stake(H100, 8), 5_000 * USD_UNIT
+    before, others = table.wealth(*wallets), staking.io_of(world, table.other.owner)
     if begin == "run":
         table.start(intervals * SECS)
         for deed, number in deeds:
             act_alone(table, deed, number)
     else:
-        table.do(calls.add_lease(table.lease, H100, intervals * SECS))
-        if begin == "not accepted":
+        table.book(intervals * SECS)
+        if begin != "not ready":
             table.do(calls.mark_ready(table.lease))
+        if begin == "rejected":
+            table.do(calls.reject_ready(table.lease))
         world.warp(HOUR)
     table.unwind()
     after = table.wealth(*wallets)
     assert after["io"] - before["io"] <= in_vaults[0] + 2  # the stake itself; rounding of the pools
     assert after["usd"] - before["usd"] <= in_vaults[1]
+    cost = in_vaults[0] - (after["io"] - before["io"])
+    harm = table.co_stake - (staking.io_of(world, table.other.owner) - others)
+    assert harm * in_vaults[0] <= 2 * (cost + 2) * table.co_stake
+    assert begin == "run" or harm == 0
+
+
+@pytest.mark.parametrize(("hours", "bps", "back"), [(1, 400, 27 + 16), (48, 3_000, 1_200), (120, 5_000, 2_000)])
+def test_whoever_burns_others_half_of_a_pool_gets_back_half_of_their_own_at_most(
+    hours: int, bps: int, back: int
+) -> None:
+    """Owner, renter and reporter are one, at $320 an hour: what an hour's compensation ($80) and the reporter's five
+    percent leave below the cap, and the cap itself at the higher tiers. IO is at $3."""
+    table = Table(me := who("me"), me, 40 * USD_UNIT, 16_000, 60_000)
+    world, stake = table.world, required_stake(H100, 8)
+    mine, others = table.wealth(me, world.stranger)["io"], staking.io_of(world, table.other.owner)
+    table.start(121 * HOUR)
+    world.warp(hours * HOUR + SECS)
+    table.do(calls.report_missed(table.lease, world.stranger))
+    table.do(calls.end_lease(table.lease))
+    table.unwind()
+    cost = stake - (table.wealth(me, world.stranger)["io"] - mine)
+    harm = stake - (staking.io_of(world, table.other.owner) - others)
+    assert harm == stake * bps // 10_000 // 2
+    assert abs(cost - (harm - back * IO_UNIT)) <= IO_UNIT // 2
+    assert harm <= 2 * cost + 2
+
+
+def test_a_co_staker_who_asks_on_the_same_day_is_out_a_week_before_the_owner() -> None:
+    """So nobody who watches is left behind with less than half of the owner's stake beside theirs."""
+    table = Table(who("owner"), who("renter"), co_stake=16_000)
+    world = table.world
+    for held in (table.node, table.other):
+        table.do(calls.request_unbond(held, 16_000 * IO_UNIT))
+    for days, (first, second) in ((21, (table.other, table.node)), (7, (table.node, table.other))):
+        world.warp(days * DAY - 1)
+        with refused("NothingMatured"):
+            table.do(calls.withdraw(first))
+        world.warp(1)
+        table.do(calls.withdraw(first))
+        if days == 21:
+            with refused("NothingMatured"):
+                table.do(calls.withdraw(second))
+
+
+# -- against an honest supplier
 
 
 def act_against(table: Table, deed: str, number: int) -> None:
@@ -223,8 +179,9 @@ attacks = st.lists(st.tuples(st.sampled_from(AGAINST), st.integers(1, 5)), min_s
 @lives
 @given(attacks=attacks)
 def test_an_honest_supplier_is_paid_and_never_slashed(attacks: list[tuple[str, int]]) -> None:
-    """They prove every interval, answers every challenge, defends every dispute at once, and leaves when no challenge
-    comes: whatever everybody else does, their stake stays whole, and two intervals' pay is all that they can lose."""
+    """They prove every interval, answer every challenge, defend every dispute at once, and leave when no challenge
+    comes: whatever everybody else does, their stake stays whole, and what they lose, two intervals' pay at most, the
+    renter loses too; but for the last interval of the lease, which they cannot leave any more."""
     table = Table(who("honest"), who("renter"))
     world, lease = table.world, table.lease
     stake = world.of_node(table.node).bonded.amount
@@ -249,15 +206,72 @@ def test_an_honest_supplier_is_paid_and_never_slashed(attacks: list[tuple[str, i
         if table.is_open():
             act_against(table, "dispute", number)
             table.defend()
-    lost = 0
+    refunded = 0
     if table.is_open():
         world.warp(2 * DAY)
         table.do(calls.settle_lease(lease))
         found = world.of(lease)
-        lost = found.undefended_secs
         assert found.missed_secs == 0
-        assert found.paid >= found.price * found.processors * found.matured_secs // 3_600
-    assert lost <= (2 * SECS if silent else 0)
+        last = silent and len(table.agent.proofs) == 12 and found.burned_secs == 0
+        assert found.undefended_secs <= (SECS if last else 0)
+        refunded = found.undefended_secs
     table.unwind()
+    # What they served and were not paid for costs the renter as much.
+    served = sum(proof.entry.served_secs for proof in table.agent.proofs)
+    lost = HOURLY * served // HOUR - table.paid()
+    assert lost - HOURLY * refunded // HOUR - 1 <= table.burned() <= (HOURLY // 3 if silent else 0)
     assert not [event for event in table.events if isinstance(event, NodeSlashed)]
     assert staking.io_of(world, table.node.owner) + staking.io_of(world, table.other.owner) >= stake
+
+
+def test_a_renter_who_withholds_one_challenge_in_eight_saves_three_intervals_until_they_are_left() -> None:
+    """Each is disputed as soon as it is closed. The agent leaves when a fifth would bring it to 45 minutes: of 32
+    intervals served 27 are paid, two are burned, three go back to the renter. Nobody is at fault."""
+    table = Table(who("honest"), who("renter"))
+    world, lease = table.world, table.lease
+    table.start(48 * SECS)
+    withheld = 0
+    for interval in range(48):
+        silent = interval % 8 == 7
+        world.warp(SECS)
+        assert table.prove(session=who("nobody") if silent else None)
+        table.do(calls.settle_lease(lease))
+        if interval and interval % 8 == 0:
+            table.do(disputes.dispute_lease(lease, interval - 1, interval))
+        withheld += silent
+        if (withheld + 1) * SECS >= 45 * 60:
+            break
+    table.do(disputes.leave_lease(lease, table.node.device))
+    world.warp(2 * DAY)
+    table.do(calls.settle_lease(lease))
+    found = world.of(lease)
+    assert (interval, found.undefended_secs, found.burned_secs) == (31, 3 * SECS, 2 * SECS)
+    table.unwind()
+    assert (table.paid(), table.burned()) == (HOURLY * 27 // 6, HOURLY * 2 // 6)
+    assert not [event for event in table.events if isinstance(event, NodeSlashed)]
+
+
+# -- against an honest renter
+
+
+@pytest.mark.parametrize("intervals", [1, 3, 6, 9])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_supplier_who_only_claims_is_paid_nothing_and_costs_a_renter_an_hour(intervals: int, leaves: bool) -> None:
+    """Or an hour and two intervals, if the renter still believes them after it and they leave then."""
+    table = Table(who("liar"), who("renter"))
+    world, lease = table.world, table.lease
+    table.start(48 * SECS)
+    for _ in range(intervals):
+        world.warp(SECS)
+        assert table.prove(session=who("nobody"))
+        table.dispute_all()
+    named = 2 if leaves and intervals > 1 else 0
+    table.do(disputes.leave_lease(lease) if named else calls.end_lease(lease))
+    for _ in range(20):
+        world.warp(SECS)
+        table.dispute_all()
+    table.unwind()
+    # Who is left owes no rest of the hour.
+    burned = min(6, intervals - named) + named if named else 6
+    assert (table.paid(), table.burned()) == (0, HOURLY * burned // 6)
+    assert not [event for event in table.events if isinstance(event, NodeSlashed)]

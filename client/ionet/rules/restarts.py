@@ -44,10 +44,15 @@ def caught_up(lease: L, at: Moment) -> L:
     for name in ("excused_from", "excused_to", "blocked_until"):
         moved[name] = getattr(lease, name) and getattr(lease, name) + halted
     moved |= {"moved_secs": lease.moved_secs + halted, "synced_at": at.now, "synced_slot": at.slot}
-    start = max(lease.synced_at + halted, at.now - _slots_secs(at.restart_slot, at.slot, lease.slot_ms))
-    if lease.recovery_secs > 0:
+    synced = lease.synced_at + halted
+    slots = max(1, at.slot - lease.synced_slot)
+    restarted = synced + (ran - halted) * max(0, min(at.restart_slot, at.slot) - lease.synced_slot) // slots
+    # What could still be proven when the chain halted, and what came after; older silence stays what it was.
+    since = max(synced, restarted - lease.grace_intervals * lease.interval_secs)
+    until = restarted + lease.recovery_secs
+    if until > since:
         first_open = moved["started_at"] + lease.ring_base * lease.interval_secs
         is_open = moved["excused_to"] > max(0, first_open)
-        moved["excused_from"] = min(moved["excused_from"], start) if is_open else start
-        moved["excused_to"] = max(moved["excused_to"], start + lease.recovery_secs)
+        moved["excused_from"] = min(moved["excused_from"], since) if is_open else since
+        moved["excused_to"] = max(moved["excused_to"], until)
     return msgspec.structs.replace(lease, **moved)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ionet.errors import ChainRefused
 from ionet.generated.accounts import Cluster, Lease, Node, StakePosition
+from ionet.generated.events import IncomeShared, LeaseSettled
 from ionet.program import PROGRAM
 from program.calls import ID
 from program.chain import TOKEN_PROGRAM, Call, Landed, error_name
@@ -53,8 +54,7 @@ class Attack:
             refusal = error
         else:
             # Where nothing is to be paid, nobody looks at the account that would be paid instead.
-            unused = slot == "owed" and not any(getattr(event, "owed", False) for event in landed.events)
-            assert unused, f"{call.name} goes through with {attack.account(slot)} as {slot}"
+            assert is_unused(slot, landed), f"{call.name} goes through with {attack.account(slot)} as {slot}"
             record(landed)
             return False
         assert error_name(refusal) not in UNNAMED, f"{call.name}, {slot}: {refusal.logs}"
@@ -74,6 +74,16 @@ class Attack:
             return slot, call.signed_by(slot, thief)
         choices = others(world, meta.pubkey) or [thief.pubkey()]
         return slot, call.swapped(**{slot: choices[self.other % len(choices)]})
+
+
+def is_unused(slot: str, landed: Landed) -> bool:
+    """Whether it was an account that is looked at only when something goes there."""
+    kinds = {type(event) for event in landed.events}
+    return {
+        "owed": not any(getattr(event, "owed", False) for event in landed.events),
+        "payout_account": LeaseSettled not in kinds,
+        "income_vault": IncomeShared not in kinds,
+    }.get(slot, False)
 
 
 def others(world: World, key: Pubkey) -> list[Pubkey]:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from ionet.errors import ChainRefused, ProgramError
 from ionet.generated import pdas
-from ionet.generated.accounts import Lease, Network
+from ionet.generated.accounts import Lease, Network, Node
 from ionet.generated.enums import LeaseStatus
+from ionet.generated.events import NodeSlashed
 from program import calls, currencies, governance, staking
 from program.books import Books
 from program.calls import EVERY_CURRENCY, ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
@@ -137,6 +138,9 @@ class Base(RuleBasedStateMachine):
     def record(self, landed: Landed) -> None:
         self.books.record(landed.events)
         self.flows.record(landed.events)
+        for event in landed.events:
+            if isinstance(event, NodeSlashed):
+                self.flows.harmed(event, self.world.get(Node, event.node))
         REACHED.update(f"{type(event).__name__}{getattr(event, 'reason', '')}" for event in landed.events)
 
     def payable(self, call: Call, wallet: Pubkey, mint: Pubkey, prepared: bool = True) -> Call:

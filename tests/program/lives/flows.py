@@ -1,5 +1,6 @@
 """Who put what into a node's and a cluster's vault and who got it out, from events alone: no set of people gains by
-agreeing among themselves. The events' amounts are the token balances' (`books.py` compares them after every step)."""
+agreeing among themselves, and none has others' stake burned for nothing. The events' amounts are the token balances'
+(`books.py` compares them after every step)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from itertools import combinations
 from typing import Any
 
 from ionet.generated import events
+from ionet.generated.accounts import Node
+from ionet.generated.enums import SlashReason
 from solders.pubkey import Pubkey
 
 # What a wiped pool may leave to its next staker: one part in 2^40 of all IO that a node can hold.
@@ -28,6 +31,20 @@ class Vault:
     crumbs: int = 0
 
 
+@dataclass(frozen=True)
+class Harm:
+    """One slash for what a lease's supplier did: what it took from the owner and from others, and who got some back."""
+
+    owner: Pubkey
+    of_owner: int
+    of_others: int
+    back: tuple[tuple[Pubkey, int], ...]
+
+    def costs(self, people: Collection[Pubkey]) -> int:
+        """What it costs a set with the owner in it."""
+        return self.of_owner - sum(amount for person, amount in self.back if person in people)
+
+
 @dataclass
 class Flows:
     """A vault's head is the node's owner or the cluster's renter. A set without them takes part as a stranger: it may
@@ -41,6 +58,7 @@ class Flows:
     income: Counter[tuple[Pubkey, Pubkey]] = field(default_factory=Counter)
     claimed: Counter[tuple[Pubkey, Pubkey]] = field(default_factory=Counter)
     shared: Counter[Pubkey] = field(default_factory=Counter)
+    harms: list[Harm] = field(default_factory=list)
 
     def record(self, events: Iterable[Any]) -> None:
         for event in events:
@@ -132,6 +150,17 @@ class Flows:
         self._flow(event.cluster, event.renter, event.refund)
         self.fees[event.cluster] = event.fees
 
+    def harmed(self, event: events.NodeSlashed, node: Node) -> None:
+        """What a slash took from whom; `node` is as the slash left it."""
+        if event.reason == SlashReason.CASE or not node.bonded.shares * bool(event.from_bonded):
+            return  # an arbiter decided it, or the pool was wiped and forgot whose it was
+        of_owner = event.from_bonded * node.owner_bonded_shares // node.bonded.shares
+        if node.unbonding.shares:
+            of_owner += event.from_unbonding * node.owner_unbonding_shares // node.unbonding.shares
+        renter = self.vaults[self.clusters_of[event.lease]].head
+        back = ((renter, event.to_renter), (event.reporter, event.to_reporter))
+        self.harms.append(Harm(node.owner, of_owner, event.amount - of_owner, back))
+
     # -- the property
 
     def sets(self) -> Iterator[frozenset[Pubkey]]:
@@ -147,6 +176,10 @@ class Flows:
 
     def check(self) -> None:
         """When everything is unwound: no set with the head in it gained from their vault. Fees never come back."""
+        for people in self.sets():
+            for harm in (harm for harm in self.harms if harm.owner in people):
+                # Others lose at most twice what the set does, for each part that they hold to one of the owner.
+                assert harm.of_others * harm.of_owner <= 2 * harm.costs(people) * harm.of_others, harm
         assert all(amount <= self.income[vault] for vault, amount in self.claimed.items())
         heads: dict[Pubkey, list[Pubkey]] = defaultdict(list)
         for key, vault in self.vaults.items():

@@ -316,9 +316,7 @@ impl Lease {
         self.last_kept_slot = at.slot;
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        let left = at.recovery_left(self.recovery_secs, self.slot_ms);
-        self.excuse(at.now, math::add_time(at.now, left)?);
-        Ok(())
+        self.excuse_start(at)
     }
 
     pub fn require_status(&self, status: u8) -> Result<()> {

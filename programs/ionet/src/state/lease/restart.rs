@@ -38,24 +38,25 @@ impl Lease {
         for time in [&mut self.excused_from, &mut self.excused_to, &mut self.blocked_until] {
             *time = if *time == 0 { 0 } else { math::add_time(*time, halted)? };
         }
-        let stood_still = math::add_time(self.synced_at, halted)?;
-        let since_restart = math::slots_secs(at.restart_slot, at.slot, self.slot_ms);
-        let restarted = at.now.saturating_sub(i64::try_from(since_restart).unwrap_or(i64::MAX));
+        let synced = math::add_time(self.synced_at, halted)?;
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        let from = restarted.max(stood_still);
-        self.excuse(from, math::add_time(from, u64::from(self.recovery_secs))?);
-        Ok(())
+        // What could still be proven when the chain halted, and what came after; older silence stays what it was.
+        let restarted = math::add_time(synced, math::to_u64(before)?)?;
+        let grace = i64::try_from(self.grace_secs()).unwrap_or(i64::MAX);
+        self.excuse(synced.max(restarted.saturating_sub(grace)), math::add_time(restarted, self.recovery_secs.into())?)
     }
 
-    /// What is not proven in this time is nobody's fault. An earlier such time whose intervals may still be open is kept.
-    pub fn excuse(&mut self, from: i64, to: i64) {
-        if to <= from {
-            return;
+    /// Nothing that is unproven from `from` to `until`, when the chain has recovered, is anybody's fault. An earlier such
+    /// time whose intervals may still be open is kept.
+    fn excuse(&mut self, from: i64, until: i64) -> Result<()> {
+        if until <= from {
+            return Ok(());
         }
         let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
         self.excused_from = if open { self.excused_from.min(from) } else { from };
-        self.excused_to = to.max(self.excused_to);
+        self.excused_to = until.max(self.excused_to);
+        Ok(())
     }
 
     /// A meter that starts while the chain recovers.
