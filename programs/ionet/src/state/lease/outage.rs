@@ -135,7 +135,7 @@ impl Lease {
 
     /// Those of the intervals `from..to` that overlap the time after a restart in which nothing is anybody's fault.
     fn excused_range(&self, from: u32, to: u32) -> (u32, u32) {
-        if self.excused_to == 0 {
+        if self.excused_to == 0 || to <= from {
             return (from, from);
         }
         let length = u64::from(self.interval_secs.max(1));
