@@ -1,4 +1,4 @@
-"""What the audit (A1–A16) and the review of the rules (H1–H22) found: each has a test that would fail if it came back."""
+"""What the audit (A1–A16) and the review of the rules (H1–H22) found: each has a test that fails if it comes back."""
 
 from __future__ import annotations
 
