@@ -23,6 +23,8 @@ from ionet_launcher.review import Challenges
 
 # Agents asked at the same time.
 _CALLS_AT_ONCE = 128
+# How long the agent of a running lease may take to answer.
+_LEAST_SECS, _MOST_SECS = 0.5, 10.0
 # Part of an interval in which its challenge is sent at the latest: the rest is for trying again.
 _LATEST_PART = 0.7
 T = TypeVar("T")
@@ -59,7 +61,7 @@ class Members:
 
         async def ask(lease: LeaseView) -> Status | None:
             try:
-                return await self.agent(lease.node).status()
+                return await _soon(self.agent(lease.node).status(), lease)
             except AgentError as error:
                 if lease is leases[0] and lease.status != LeaseStatus.ACTIVE:
                     raise trouble_with(lease.node, error) from None
@@ -111,7 +113,7 @@ class Members:
             signature = sign_challenge(self._session, lease.address, interval)
             try:
                 challenge = Challenge(str(lease.address), interval, signature.hex())
-                await self.agent(lease.node).challenge(challenge)
+                await _soon(self.agent(lease.node).challenge(challenge), lease)
             except AgentError as error:
                 text = "challenge %d of %s: %s"
                 _log.info(text, interval, lease.address, error, extra={"action": "challenge_lost"})
@@ -157,6 +159,18 @@ def is_up(statuses: Mapping[Pubkey, Status], lease: LeaseView) -> bool:
 def trouble_with(node: Pubkey, error: AgentError) -> Trouble:
     refused = isinstance(error, AgentRefused)
     return Trouble(Reason.AGENT_REFUSED if refused else Reason.AGENT_UNREACHABLE, f"node {node}: {error}")
+
+
+async def _soon(call: Coroutine[None, None, T], lease: LeaseView) -> T:
+    """The answer of an agent whose meter runs, within a third of an interval: one that is silent keeps the others from
+    their challenges no longer. Raises AgentUnreachable."""
+    if lease.status != LeaseStatus.ACTIVE:
+        return await call
+    within = min(max(lease.interval_secs / 3, _LEAST_SECS), _MOST_SECS)
+    try:
+        return await asyncio.wait_for(call, within)
+    except TimeoutError:
+        raise AgentUnreachable(f"no answer within {within:g} s") from None
 
 
 async def _all(calls: Sequence[Coroutine[None, None, T]]) -> list[T]:

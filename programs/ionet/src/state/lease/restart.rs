@@ -17,7 +17,7 @@ impl Lease {
         at.recovery_left(self.recovery_secs, self.slot_ms) > 0
     }
 
-    /// Moves the lease's clock past a halt that it has not seen yet; returns by how many seconds.
+    /// Moves the lease's clock past a halt that it has not seen yet.
     #[inline(never)]
     pub fn catch_up(&mut self, at: &Moment) -> Result<()> {
         if self.started_at == 0 || at.restart_slot <= self.synced_slot {
