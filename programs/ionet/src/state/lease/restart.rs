@@ -47,8 +47,8 @@ impl Lease {
         self.excuse(synced.max(restarted.saturating_sub(grace)), math::add_time(restarted, self.recovery_secs.into())?)
     }
 
-    /// Nothing that is unproven from `from` to `until`, when the chain has recovered, is anybody's fault. An earlier such
-    /// time whose intervals may still be open is kept.
+    /// What is not proven from `from` to `until`, when the chain has recovered, is nobody's fault. An earlier such time
+    /// whose intervals may still be open is kept.
     fn excuse(&mut self, from: i64, until: i64) -> Result<()> {
         if until <= from {
             return Ok(());
