@@ -106,8 +106,11 @@ async def nothing_runs(running: Network) -> bool:
 
 
 async def run_job(running: Network) -> list[Block]:
-    head = running.agents[0]
-    return await story.run_job(running.cast.renter, running.nodes[0], head.about["api"])
+    renter = running.cast.renter
+    [cluster] = [found for _, found in await renter.client.cluster.all(renter=renter.address)]
+    node = (await renter.client.lease.get(cluster.head_lease)).node
+    head = running.agents[running.nodes.index(node)]
+    return await story.run_job(renter, node, head.about["api"])
 
 
 async def caught_up(running: Network, slot: int) -> bool:

@@ -77,6 +77,12 @@ async def proven(stack: Stack, lease: Pubkey) -> bool:
     return sum((await stack.served(lease)).values()) == found.ends_at - found.started_at
 
 
+def ordered(stack: Stack, leases: list[Pubkey]) -> list[NodeProcess]:
+    """The nodes of these leases; the launcher makes the first of them the head."""
+    pairs = sorted(zip(leases, stack.nodes, strict=True), key=lambda pair: bytes(pair[0]))
+    return [node for _, node in pairs]
+
+
 async def end(stack: Stack, leases: list[Pubkey]) -> None:
     """The renter has what they wanted, after at least a second of the slow clock."""
     stack.market.pass_time(1)
@@ -109,12 +115,13 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
     print(f"event → decision {decided:.3f} s, → members up {joined:.1f} s; booking → meters {took:.1f} s")
     tags = running.tags()
     assert all(len(ray_mains(node.base)) == 1 for node in running.nodes)
-    answer = json.loads(await running.renter_command(running.nodes[0], "run", str(cluster), script=JOB))
+    head = ordered(running, leases)[0]
+    answer = json.loads(await running.renter_command(head, "run", str(cluster), script=JOB))
     assert answer["exit_code"] == 0, answer["output"]
     results = next(line.removeprefix("answer:") for line in answer["output"].splitlines() if line.startswith("answer:"))
     assert json.loads(results) == [f"result {i}" for i in range(6)]
     keys = running.folder / "credentials"
-    environment = json.loads(await running.renter_command(running.nodes[0], "connect", str(cluster), "--to", str(keys)))
+    environment = json.loads(await running.renter_command(head, "connect", str(cluster), "--to", str(keys)))
     assert environment["RAY_ADDRESS"].startswith("127.0.")
     assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
     await end(running, leases)
@@ -129,9 +136,7 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
 
 async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running: Stack) -> None:
     cluster, leases = await running.book(running.nodes, duration=DURATION)
-    # The launcher makes the first of them the head.
-    order = sorted(zip(leases, running.nodes, strict=True), key=lambda pair: bytes(pair[0]))
-    head, first, second = (node for _, node in order)
+    head, first, second = ordered(running, leases)
 
     await until(partial(started, head), 60, "the head is being started")
     await kill(running.launcher, head.agent, second.agent)

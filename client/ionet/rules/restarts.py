@@ -43,7 +43,7 @@ def caught_up(lease: L, at: Moment) -> L:
     moved = {name: getattr(lease, name) + halted for name in ("started_at", "ends_at", "last_kept_at")}
     for name in ("excused_from", "excused_to", "blocked_until"):
         moved[name] = getattr(lease, name) and getattr(lease, name) + halted
-    moved |= {"moved_secs": lease.moved_secs + halted, "synced_at": at.now, "synced_slot": at.slot}
+    moved |= {"moved_secs": min(2**32 - 1, lease.moved_secs + halted), "synced_at": at.now, "synced_slot": at.slot}
     synced = lease.synced_at + halted
     slots = max(1, at.slot - lease.synced_slot)
     restarted = synced + (ran - halted) * max(0, min(at.restart_slot, at.slot) - lease.synced_slot) // slots

@@ -173,25 +173,29 @@ async def _story(
         say(f"{tokens(minted.io_burned, 'IO')} IO → {tokens(minted.iosd_minted, 'IOSD')} IOSD")
     with show.step("Ray: head and two workers up, checked, accepted") as say:
         await story.until_active(cast.renter, leases, say)
+        # The lease accepted first is the head; the last of the others will go silent.
+        head = (await cast.renter.client.cluster.get(cluster)).head_lease
+        placed = sorted(zip(leases, nodes, strict=True), key=lambda pair: pair[0] != head)
+        (_, at_head), (silent_lease, silent) = placed[0], placed[-1]
     with show.step("a blocked matrix product across the nodes, every block proven") as say:
-        blocks = await story.run_job(cast.renter, nodes[0], urls[nodes[0]])
+        blocks = await story.run_job(cast.renter, at_head, urls[at_head])
         say(f"{len(blocks)} blocks on {len({block.node for block in blocks})} nodes, product checked")
-    fleet.freeze(agents[nodes[-1]])
+    fleet.freeze(agents[silent])
     with show.step("the renter disputes an interval; its agent defends it by itself and wins the bond") as say:
-        defended = await story.dispute(cast.renter, session, leases[0], api, say)
+        defended = await story.dispute(cast.renter, session, head, api, say)
         say(f"interval {defended.interval} defended, {tokens(defended.bond_part, 'IOSD')} IOSD of bond")
     with show.step("one node goes silent and is slashed by a stranger") as say:
-        slashed = await story.report(cast.stranger, leases[-1], say)
+        slashed = await story.report(cast.stranger, silent_lease, say)
         say(f"{tokens(slashed.amount, 'IO')} IO, of it {tokens(slashed.to_reporter, 'IO')} to the reporter")
     with show.step("leases run out, are settled and closed; the rest goes back, fees are burned") as say:
         closed, bonds = await story.settle(cast, cluster, leases, say)
         say(f"{tokens(closed.paid, 'IOSD')} IOSD paid, {tokens(closed.refunded, 'IOSD')} returned")
-    fleet.thaw(agents[nodes[-1]])
+    fleet.thaw(agents[silent])
     with show.step("a result traced from its hash to the chain") as say:
-        traced = await _first_traced(cast, api, blocks, nodes[-1])
+        traced = await _first_traced(cast, api, blocks, silent)
         say(f"{traced[0][:16]}… → interval {traced[1].interval} of lease {traced[1].lease}")
     with show.step("a supplier redeems half of what they earned") as say:
-        redeemed = await story.redeem(cast, cast.suppliers[1])
+        redeemed = await story.redeem(cast, cast.suppliers[nodes.index(at_head)])
         say(f"{tokens(redeemed.iosd_burned, 'IOSD')} IOSD → {tokens(redeemed.io_minted, 'IO')} IO")
     with show.step("suppliers retire and take their stake home"):
         await story.leave(cast, nodes)
