@@ -7,7 +7,7 @@ The general property (every set of people, every vault) is checked at the end of
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import NodeSlashed
@@ -69,6 +69,7 @@ begins = st.sampled_from(["run", "run", "run", "not ready", "not accepted", "rej
 
 
 @lives
+@example(begin="run", intervals=60, deeds=[("wait", 300), ("report", 1)], price=40, co_stake=16_000)
 @given(
     begin=begins,
     intervals=st.sampled_from([3, 12, 60]),

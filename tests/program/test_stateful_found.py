@@ -34,7 +34,7 @@ FOUND: dict[str, Steps] = {
         ("wait", {"intervals": 350, "stalled": 1}),
         ("push", {"pick": 0, "name": "report_missed", "by": 7}),
     ],
-    "a lease that was left is disputed where it says it was not challenged": [
+    "a lease that was left is disputed before the intervals that it named": [
         ("start", {"profile": 0, "intervals": 60}),
         ("prove_and_dispute", {"pick": 8, "length": 3, "defended": True}),
         ("prove_and_leave", {"pick": 8, "length": 3, "later": True}),

@@ -148,7 +148,9 @@ class Base(RuleBasedStateMachine):
         if self.can_receive(wallet, mint) or not prepared:
             return call
         if not self.world.exists(pdas.owed(ID, mint, wallet)):
-            assert self.attempt(staking.open_owed(self.world.stranger, wallet, mint)), self.refusal
+            # Nobody opens their own: payer and owner would be one account of the instruction.
+            payer = self.world.treasury if wallet == self.world.stranger.pubkey() else self.world.stranger
+            assert self.attempt(staking.open_owed(payer, wallet, mint)), self.refusal
         return staking.with_owed(call, wallet, mint)
 
     def can_receive(self, wallet: Pubkey, mint: Pubkey) -> bool:

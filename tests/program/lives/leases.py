@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
+from ionet.generated.accounts import Lease
 from program import calls, disputes
 from program.calls import LeaseRef, NodeRef
 from program.chain import who
@@ -120,9 +121,10 @@ class Leases(Base):
 
     @rule(pick=picks, back=st.integers(-1, 2), part=st.sampled_from([0.0, 0.3, 0.9, 1.0, 1.0, 1.5]))
     def prove(self, pick: int, back: int, part: float) -> None:
-        if not (known := self.running(pick)):
-            return
-        lease, found = known
+        if known := self.running(pick):
+            self.prove_of(*known, back, part)
+
+    def prove_of(self, lease: LeaseRef, found: Lease, back: int, part: float) -> None:
         interval = max(self.interval_of(found) - back, 0)
         agent, session = self.agents[lease.key], self.sessions[lease.cluster.key]
         secs = int(part * found.interval_secs)

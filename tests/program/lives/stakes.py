@@ -127,13 +127,35 @@ class Stakes(Money):
         else:
             self.attempt(staking.close_income_vault(node, key))
 
+    @rule(pick=picks, other=picks, by=picks, length=st.integers(1, 3), share=st.sampled_from([1, 2_500, 10_000]))
+    def share_income(self, pick: int, other: int, by: int, length: int, share: int) -> None:
+        """A lease from which a co-staker gets their part."""
+        node, cluster, wallet = self.node(pick), self.cluster(other), self.anyone(by)
+        mint, secs = self.mint_of(cluster), self.params.interval_secs
+        self.attempt(staking.open_income_vault(node, node.owner, mint))
+        self.attempt(staking.set_co_stake_terms(node, share, share))
+        self.stake(node, IO_UNIT, wallet)
+        if not self.book(node, cluster, length * secs):
+            return
+        lease = self.leases[-1]
+        self.attempt(calls.mark_ready(lease, device=self.device_of(node)))
+        if not self.attempt(calls.accept_ready(lease, by=cluster.renter)):
+            return
+        for _ in range(length):
+            self.world.warp(secs)
+            self.prove_of(lease, self.world.of(lease), 1, 1.0)
+        self.world.warp(self.world.of(lease).dispute_window_secs + secs)
+        self.settle(lease)
+        self.claim_income(staking.held_by(node, wallet), mint)
+
     @rule(pick=picks, by=picks, secs=st.sampled_from([0, 1, 3_600, 10**6, 10**9]), release=st.booleans())
     def lock(self, pick: int, by: int, secs: int, release: bool) -> None:
         """A node's payout is locked to somebody, or released by them or by somebody else."""
         node, wallet = self.node(pick), self.anyone(by)
         lease = next((lease for lease in self.leases if lease.key == self.world.of_node(node).current_lease), None)
         if release:
-            self.attempt(calls.release_payout(node, wallet))
+            payout = self.everyone[self.world.of_node(node).payout]
+            self.attempt(calls.release_payout(node, payout if by % 2 else wallet))
         elif pick % 3 == 0:
             self.attempt(calls.lock_payout(node, wallet.pubkey(), self.world.now + secs, lease))
 

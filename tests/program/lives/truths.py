@@ -188,7 +188,9 @@ class Truths(Stakes):
         if not self.retired(node):
             assert self.attempt(calls.retire_node(node, staked=world.exists(node.position))), self.refusal
         if world.of_node(node).refill:
-            assert self.attempt(calls.stake(node, 0))
+            if not self.can_receive(node.owner.pubkey(), IO):
+                self.unblock(node.owner, IO)  # or they name another account of theirs
+            assert self.attempt(calls.stake(node, 0)), self.refusal
         held = [
             staking.held_by(node, self.everyone[position.staker])
             for position in self.all_of(StakePosition)
