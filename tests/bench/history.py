@@ -14,8 +14,8 @@ from ionet_indexer.source.base import Heads
 from ionet_indexer.source.rpc import RpcSource
 from market import MODEL, PRICE, USD, Market, key, market
 from program import calls
-from program.calls import ClusterRef, LeaseRef, NodeRef
 from program.chain import Call
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction

@@ -10,8 +10,8 @@ from ionet.planner import Packer
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
 from program import calls
-from program.calls import ClusterRef, LeaseRef, NodeRef
 from program.chain import ARTIFACTS, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, HOUR
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash

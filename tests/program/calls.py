@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ionet import addresses
@@ -12,6 +11,7 @@ from ionet.generated.enums import Currency, Profile
 from ionet.generated.types import NodeTerms, Pool
 from ionet.program import PROGRAM
 from program.chain import Call, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -25,52 +25,6 @@ NOBODY = Pubkey.default()
 MAINNET, LOCAL = Profile
 EVERY_CURRENCY = Currency.IOSD | Currency.USDC | Currency.IO
 EMPTY_POOL = Pool(amount=0, era=0, shares=0)
-
-
-@dataclass(frozen=True)
-class NodeRef:
-    """A node: its owner, the device key it was registered with, its address."""
-
-    owner: Keypair
-    device: Keypair
-
-    @property
-    def key(self) -> Pubkey:
-        return pdas.node(ID, self.device.pubkey())
-
-    @property
-    def vault(self) -> Pubkey:
-        return pdas.stake_vault(ID, self.key)
-
-    @property
-    def position(self) -> Pubkey:
-        return pdas.position(ID, self.key, self.owner.pubkey())
-
-
-@dataclass(frozen=True)
-class ClusterRef:
-    renter: Keypair
-    id: int
-    session: Keypair
-
-    @property
-    def key(self) -> Pubkey:
-        return pdas.cluster(ID, self.renter.pubkey(), self.id)
-
-    @property
-    def escrow(self) -> Pubkey:
-        return pdas.escrow(ID, self.key)
-
-
-@dataclass(frozen=True)
-class LeaseRef:
-    node: NodeRef
-    cluster: ClusterRef
-    number: int
-
-    @property
-    def key(self) -> Pubkey:
-        return addresses.lease(ID, self.node.key, self.number)
 
 
 def ata(owner: Keypair | Pubkey, mint: Pubkey) -> Pubkey:

@@ -8,8 +8,9 @@ from ionet.generated.accounts import Renter
 from ionet.generated.enums import Currency
 from ionet.program import PROGRAM
 from program import calls
-from program.calls import FEED, ID, IO, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import FEED, ID, IO, USD, ata
 from program.chain import Call, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import IO_UNIT, USD_UNIT, World
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -12,8 +12,8 @@ from ionet.generated.types import ProofEntry
 from ionet.program import PROGRAM
 from ionet.rules import challenges, merkle
 from program import calls
-from program.calls import LeaseRef
 from program.chain import Call, Landed
+from program.refs import LeaseRef
 from program.world import World
 from solders.instruction import Instruction
 from solders.keypair import Keypair

@@ -12,8 +12,9 @@ from ionet.generated.accounts import Case, Network, Node
 from ionet.generated.enums import NetworkRole, NodeFlag
 from ionet.generated.types import Params
 from ionet.program import PROGRAM
-from program.calls import ID, NETWORK, NodeRef
+from program.calls import ID, NETWORK
 from program.chain import Call, who
+from program.refs import NodeRef
 from program.world import World
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

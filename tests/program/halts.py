@@ -9,8 +9,8 @@ from ionet.generated.events import (
 )
 from ionet.rules.restarts import Moment
 from program import calls
-from program.calls import LeaseRef
 from program.disputes import DEFENCE, INTERVAL, WINDOW
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 DAY = 86_400

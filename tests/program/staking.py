@@ -6,9 +6,10 @@ from ionet.errors import ChainRefused
 from ionet.generated import pdas
 from ionet.program import PROGRAM
 from program import calls, governance
-from program.calls import ID, IO, NETWORK, USD, NodeRef, ata
+from program.calls import ID, IO, NETWORK, USD, ata
 from program.chain import Call, error_name, who
 from program.governance import CaseRef
+from program.refs import NodeRef
 from program.world import IO_UNIT, World
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair

@@ -4,8 +4,8 @@ import pytest
 from ionet.generated.enums import LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseStarted
 from program import calls
-from program.calls import LeaseRef
 from program.chain import refused, who
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 DEADLINE = 1_200

@@ -8,8 +8,9 @@ from ionet.generated.accounts import Cluster, DeviceModel, Iosd, Node
 from ionet.generated.enums import Currency, LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseBooked
 from program import calls
-from program.calls import ID, IOSD, NOBODY, LeaseRef
+from program.calls import ID, IOSD, NOBODY
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, T4, USD_UNIT, World, required_stake
 
 PRICE, FEE = 32_000_000, 80_000

@@ -7,8 +7,8 @@ import pytest
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import ProofAppended
 from program import calls
-from program.calls import LeaseRef
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 INTERVAL = 600

@@ -5,8 +5,9 @@ from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
 from ionet.generated.events import LeaseBooked, ModelChanged
 from program import calls, governance
-from program.calls import ID, LeaseRef
+from program.calls import ID
 from program.chain import refused
+from program.refs import LeaseRef
 from program.staking import DAY
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 

@@ -10,9 +10,10 @@ import pytest
 from ionet.generated.accounts import Lease
 from ionet.generated.events import LeaseSettled, NodeSlashed
 from program import calls, currencies, disputes, governance, stages, staking
-from program.calls import EVERY_CURRENCY, IO, USD, LeaseRef, ata
+from program.calls import EVERY_CURRENCY, IO, USD, ata
 from program.chain import refused, who
 from program.disputes import DEFENCE, GRACE, Record
+from program.refs import LeaseRef
 from program.staking import io_of
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 

@@ -15,8 +15,9 @@ from ionet.generated.events import (
     StakeWithdrawn,
 )
 from program import calls, currencies, disputes, staking
-from program.calls import ID, IO, NETWORK, NOBODY, USD, ClusterRef, LeaseRef, ata
+from program.calls import ID, IO, NETWORK, NOBODY, USD, ata
 from program.chain import TOKEN_PROGRAM, Call, Landed, refused, who
+from program.refs import ClusterRef, LeaseRef
 from program.staking import DAY
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
 from solders.account import Account

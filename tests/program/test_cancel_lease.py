@@ -6,8 +6,9 @@ from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.enums import EndReason, LeaseStatus, NodeFlag, SlashReason
 from ionet.generated.events import LeaseCancelled, LeaseSettled, NodeFlagsChanged, NodeSlashed
 from program import calls
-from program.calls import ID, IO, NOBODY, LeaseRef, ata
+from program.calls import ID, IO, NOBODY, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, USD_UNIT, World, required_stake
 
 DAY = 86_400

@@ -17,6 +17,7 @@ from program.calls import ID
 from program.chain import Call, refused, who
 from program.checklist import Cell, each, target
 from program.fuzz import State, restore
+from program.refs import NodeRef
 from program.stages import INSTRUCTIONS, TOKEN_2022, make
 from program.world import World
 from solders.instruction import AccountMeta, Instruction
@@ -79,7 +80,7 @@ def test_lamports_at_an_address_do_not_keep_it_from_being_made(cell: Cell) -> No
 
 def _empty_position(world: World, call: Call) -> Call:
     """A withdrawal of everything, which closes the position."""
-    node = calls.NodeRef(who("supplier a"), who("device a"))
+    node = NodeRef(who("supplier a"), who("device a"))
     world.do(calls.retire_node(node))
     world.warp(14 * staking.DAY)
     return call

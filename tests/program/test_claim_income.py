@@ -6,9 +6,10 @@ import pytest
 from ionet.generated import pdas
 from ionet.generated.events import IncomeClaimed, IncomeShared, LeaseSettled
 from program import calls, staking
-from program.calls import ID, IO, USD, LeaseRef, NodeRef, ata
+from program.calls import ID, IO, USD, ata
 from program.chain import refused, who
 from program.currencies import active_in, cluster_in, mint_of, paid_in
+from program.refs import LeaseRef, NodeRef
 from program.stages import frozen
 from program.staking import co_stake, held_by, with_income
 from program.world import HOUR, IO_UNIT, World, required_stake

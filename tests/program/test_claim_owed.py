@@ -3,8 +3,9 @@ from __future__ import annotations
 from ionet.generated import pdas
 from ionet.generated.events import OwedClaimed
 from program import calls, staking
-from program.calls import ID, IO, USD, NodeRef, ata
+from program.calls import ID, IO, USD, ata
 from program.chain import refused
+from program.refs import NodeRef
 from program.staking import DAY, io_of, open_node
 from program.world import IO_UNIT, World
 

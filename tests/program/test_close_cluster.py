@@ -6,8 +6,9 @@ from ionet.generated import pdas
 from ionet.generated.accounts import Network, Renter
 from ionet.generated.events import ClusterClosed
 from program import calls
-from program.calls import ID, IO, NETWORK, USD, ClusterRef, ata
+from program.calls import ID, IO, NETWORK, USD, ata
 from program.chain import refused
+from program.refs import ClusterRef
 from program.world import USD_UNIT, World
 
 IDLE = 7 * 86_400

@@ -3,8 +3,9 @@ from __future__ import annotations
 from ionet.generated import pdas
 from ionet.generated.events import IncomeVaultClosed
 from program import calls, staking
-from program.calls import ID, USD, NodeRef
+from program.calls import ID, USD
 from program.chain import refused, who
+from program.refs import NodeRef
 from program.staking import DAY, held_by, with_income
 from program.test_claim_income import lived, shared_node
 from program.world import World

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from ionet.generated.events import LeaseClosed
 from program import calls
-from program.calls import LeaseRef
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import World
 from solders.system_program import TransferParams, transfer
 

@@ -9,8 +9,9 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import StakeVaultClosed
 from ionet.generated.types import Pool
 from program import calls, governance, staking
-from program.calls import ID, IO, NodeRef
+from program.calls import ID, IO
 from program.chain import Call, refused, who
+from program.refs import NodeRef
 from program.staking import DAY, booked, co_stake, fund, io_of, open_node, tried
 from program.world import HOUR, IO_UNIT, World
 

@@ -7,8 +7,9 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import Staked, StakeRefilled, UnbondRequested
 from ionet.generated.types import Pool
 from program import calls, governance, staking
-from program.calls import IO, LeaseRef, ata
+from program.calls import IO, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.staking import DAY, booked, co_stake, io_of, open_node
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 

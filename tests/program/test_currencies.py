@@ -12,6 +12,7 @@ from program.calls import EVERY_CURRENCY, ID, IO, IOSD, ata
 from program.chain import refused, who
 from program.currencies import DOLLAR, active_in, booking, cluster_in, mint_of, paid_in, priced
 from program.disputes import Record
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World
 
 HOURLY = 16_000_000  # micro-dollars
@@ -129,7 +130,7 @@ def test_in_usdc_both_fees_are_two_percent_higher(world: World) -> None:
     node, cluster = world.staked_node(currencies=Currency.USDC), cluster_in(world, world.usdc, "c")
     booked = world.do(booking(world, node, cluster, HOUR)[1]).event(LeaseBooked)
     assert (booked.price, booked.locked) == (2_000_000, HOURLY + HOURLY * 225 // 10_000)
-    lease = calls.LeaseRef(node, cluster, 0)
+    lease = LeaseRef(node, cluster, 0)
     assert (world.of(lease).renter_fee_bps, world.of(lease).supplier_fee_bps) == (225, 225)
 
 

@@ -6,9 +6,10 @@ from ionet.generated.accounts import Node
 from ionet.generated.enums import SlashReason
 from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
-from program.calls import ID, IO, NOBODY, LeaseRef, NodeRef, ata
+from program.calls import ID, IO, NOBODY, ata
 from program.chain import refused, who
 from program.governance import ARBITER, BLOCKED, FROZEN, CaseRef
+from program.refs import LeaseRef, NodeRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400

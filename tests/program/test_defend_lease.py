@@ -7,9 +7,10 @@ from ionet.generated.events import DisputeDefended, DisputeResolved, LeaseSettle
 from ionet.generated.types import ProofEntry
 from ionet.rules import merkle
 from program import calls, disputes
-from program.calls import USD, LeaseRef, ata
+from program.calls import USD, ata
 from program.chain import refused, who
 from program.disputes import DEFENCE, GRACE, INTERVAL, Record, defend_lease, dispute_lease
+from program.refs import LeaseRef
 from program.world import World
 
 BOND = 80_000  # one percent of three intervals

@@ -10,9 +10,10 @@ from ionet import ed25519
 from ionet.generated.events import DisputeResolved
 from ionet.rules import challenges, merkle
 from program import calls, disputes
-from program.calls import NOBODY, LeaseRef
+from program.calls import NOBODY
 from program.chain import Call, refused, who
 from program.disputes import DEFENCE, GRACE, INTERVAL, Record, challenge, dispute_lease
+from program.refs import LeaseRef
 from program.world import World
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction

@@ -12,9 +12,10 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.errors import NothingMissed
 from program import calls, disputes
-from program.calls import ID, IO, USD, ClusterRef, NodeRef, ata
+from program.calls import ID, IO, USD, ata
 from program.chain import refused, who
 from program.disputes import DEFENCE, GRACE, INTERVAL, Record
+from program.refs import ClusterRef, NodeRef
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
 
 DEPOSIT = 1_000 * USD_UNIT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from ionet.generated.events import ClusterClosed
 from program import calls, disputes
-from program.calls import LeaseRef
 from program.chain import refused
 from program.disputes import DEFENCE, GRACE, INTERVAL, WINDOW, dispute_lease
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 RING = 16

@@ -5,8 +5,9 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls, disputes
-from program.calls import NOBODY, USD, LeaseRef, ata
+from program.calls import NOBODY, USD, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 INTERVAL = 600

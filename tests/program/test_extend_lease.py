@@ -7,8 +7,9 @@ from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Lease, Node
 from ionet.generated.events import LeaseExtended
 from program import calls
-from program.calls import ID, LeaseRef
+from program.calls import ID
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, USD_UNIT, World
 
 DAY = 86_400

@@ -12,9 +12,10 @@ from ionet.generated import pdas
 from ionet.generated.accounts import Lease
 from ionet.generated.events import ClusterClosed, LeaseClosed, LeaseEnded
 from program import calls, disputes
-from program.calls import ID, USD, LeaseRef, ata
+from program.calls import ID, USD, ata
 from program.chain import refused
 from program.disputes import Record
+from program.refs import LeaseRef
 from program.world import HOUR, USD_UNIT, World
 
 INTERVAL = 600

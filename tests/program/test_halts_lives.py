@@ -9,9 +9,10 @@ from ionet.generated.accounts import Lease
 from ionet.rules.disputes import disputable, is_disputed, is_open
 from ionet.rules.restarts import caught_up, recovery_left
 from program import calls, disputes
-from program.calls import USD, LeaseRef, ata
+from program.calls import USD, ata
 from program.disputes import INTERVAL, Record
 from program.halts import DAY, HOURLY, RECOVERY, finish, moment, restart
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 DURATION = 10 * HOUR

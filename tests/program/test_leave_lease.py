@@ -4,9 +4,10 @@ import pytest
 from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import ClusterClosed, LeaseEnded, LeaseSettled
 from program import calls, disputes
-from program.calls import NOBODY, LeaseRef
+from program.calls import NOBODY
 from program.chain import refused, who
 from program.disputes import DEFENCE, GRACE, INTERVAL, Record, dispute_lease, leave_lease
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 TWO = 16_000_000 * 2 * INTERVAL // HOUR  # the price of two intervals

@@ -10,8 +10,9 @@ from ionet.generated.enums import EndReason, LeaseStatus, NodeFlag
 from ionet.generated.errors import NothingMissed
 from ionet.generated.events import LeaseCancelled, LeaseEnded, NodeSlashed
 from program import calls, disputes
-from program.calls import ID, IO, USD, LeaseRef, ata
+from program.calls import ID, IO, USD, ata
 from program.chain import refused, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.whole_life import DAY, HOURLY, INTERVAL, STAKE, Life, outcome, slashed
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World
 
@@ -254,9 +255,9 @@ def test_who_is_supplier_renter_and_reporter_at_once_only_loses(world: World, ho
     world.open_ata(friend, IO)
     accounts = [ata(alone, IO), ata(alone, USD), ata(friend, IO)]
     before = [world.tokens(account) for account in accounts]
-    node = calls.NodeRef(alone, who("device alone"))
+    node = NodeRef(alone, who("device alone"))
     world.do(calls.register_node(node, H100, 8), calls.stake(node, STAKE))
-    cluster = calls.ClusterRef(alone, 0, who("session"))
+    cluster = ClusterRef(alone, 0, who("session"))
     world.do(calls.open_cluster(cluster, 1_000 * USD_UNIT, world.now + DAY))
     lease = world.booked(node, cluster)
     _live(world, lease, how)

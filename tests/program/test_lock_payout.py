@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from ionet.generated.events import PayoutLocked
 from program import calls, staking
-from program.calls import USD, NodeRef, ata, terms
+from program.calls import USD, ata, terms
 from program.chain import refused, who
+from program.refs import NodeRef
 from program.staking import DAY
 from program.world import HOUR, World
 

@@ -14,7 +14,8 @@ from ionet.generated.events import LeaseBooked, LeaseSettled, NodeSlashed, Stake
 from ionet.rules.pool import Pool, required_stake
 from ionet.rules.pricing import earned
 from program import calls, governance
-from program.calls import ID, IO, LeaseRef, NodeRef, terms
+from program.calls import ID, IO, terms
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, IO_UNIT, World
 
 BPS, HOUR, U64 = 10_000, 3_600, 2**64
@@ -36,7 +37,7 @@ def fee(amount: int, bps: int = 25) -> int:
 
 
 @cache
-def rented() -> tuple[World, NodeRef, calls.ClusterRef]:
+def rented() -> tuple[World, NodeRef, ClusterRef]:
     """One world for many leases of one node, with as much budget as there can be."""
     world = World.started()
     node = world.staked_node(processors=8, min_duration=1)

@@ -5,9 +5,9 @@ from ionet.generated.accounts import Case
 from ionet.generated.enums import CaseReason
 from ionet.generated.events import CaseOpened
 from program import calls, governance
-from program.calls import LeaseRef
 from program.chain import refused, who
 from program.governance import BLOCKED, EVIDENCE, FROZEN, PAUSED, RETIRED, CaseRef
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400

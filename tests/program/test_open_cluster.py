@@ -6,8 +6,9 @@ from ionet.generated.accounts import Renter
 from ionet.generated.enums import ClusterKind, Currency
 from ionet.generated.events import ClusterOpened
 from program import calls
-from program.calls import ID, IO, NOBODY, USD, ClusterRef, ata
+from program.calls import ID, IO, NOBODY, USD, ata
 from program.chain import refused, who
+from program.refs import ClusterRef
 from program.world import IO_UNIT, USD_UNIT, World
 from solders.keypair import Keypair
 

@@ -8,9 +8,10 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import EndReason
 from ionet.generated.events import LeaseClosed, LeaseEnded, NodeSlashed
 from program import calls, disputes
-from program.calls import IO, LeaseRef, ata
+from program.calls import IO, ata
 from program.chain import refused
 from program.disputes import Record
+from program.refs import LeaseRef
 from program.world import H100, HOUR, World, required_stake
 
 INTERVAL, DAY = 600, 86_400

@@ -8,9 +8,10 @@ from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Node
 from ionet.program import PROGRAM
 from program import calls, governance, staking
-from program.calls import EVERY_CURRENCY, FEED, ID, IO, IOSD, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import EVERY_CURRENCY, FEED, ID, IO, IOSD, USD, ata
 from program.chain import Call, refused, who
 from program.governance import CaseRef
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.staking import DAY
 from program.world import H100, HOUR, IO_UNIT, MODELS, USD_UNIT, World
 from solders.keypair import Keypair

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from ionet.generated.events import NodeFlagsChanged
 from program import calls
-from program.calls import LeaseRef
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, World
 
 

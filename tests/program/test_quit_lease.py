@@ -5,8 +5,9 @@ from ionet.generated import pdas
 from ionet.generated.enums import EndReason, SlashReason
 from ionet.generated.events import LeaseEnded, NodeSlashed
 from program import calls
-from program.calls import ID, IO, NOBODY, LeaseRef, ata
+from program.calls import ID, IO, NOBODY, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, World, required_stake
 
 INTERVAL = 600

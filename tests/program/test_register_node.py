@@ -8,8 +8,9 @@ from ionet.generated.accounts import DeviceModel, Node
 from ionet.generated.events import NodeRegistered
 from ionet.generated.types import Pool
 from program import calls
-from program.calls import EVERY_CURRENCY, ID, NOBODY, NodeRef
+from program.calls import EVERY_CURRENCY, ID, NOBODY
 from program.chain import TOKEN_PROGRAM, refused, who
+from program.refs import NodeRef
 from program.world import H100, World
 
 YEAR = 366 * 24 * 3_600

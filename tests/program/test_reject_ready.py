@@ -5,8 +5,9 @@ from ionet.generated import pdas
 from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import LeaseCancelled
 from program import calls
-from program.calls import ID, NOBODY, USD, LeaseRef
+from program.calls import ID, NOBODY, USD
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import USD_UNIT, World
 
 PRICE, FEE = 32_000_000, 80_000

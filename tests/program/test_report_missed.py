@@ -6,8 +6,9 @@ from ionet.generated.accounts import Lease, Node
 from ionet.generated.enums import SlashReason
 from ionet.generated.events import NodeSlashed
 from program import calls
-from program.calls import ID, IO, LeaseRef, ata
+from program.calls import ID, IO, ata
 from program.chain import refused, who
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 from solders.keypair import Keypair
 

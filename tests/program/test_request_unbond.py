@@ -5,8 +5,9 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import UnbondRequested
 from ionet.generated.types import Pool, Ticket
 from program import calls, staking
-from program.calls import LOCAL, LeaseRef
+from program.calls import LOCAL
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400

@@ -3,8 +3,9 @@ from __future__ import annotations
 from ionet.generated.accounts import StakePosition
 from ionet.generated.events import NodeFlagsChanged, UnbondRequested
 from program import calls, staking
-from program.calls import IO, LeaseRef, ata
+from program.calls import IO, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from ionet.generated.events import NodeFlagsChanged
 from program import calls
-from program.calls import LeaseRef
 from program.chain import refused
 from program.governance import ABSENT, PAUSED
+from program.refs import LeaseRef
 from program.world import H100, HOUR, World
 
 

@@ -18,8 +18,8 @@ from ionet.lease_view import LeaseView
 from ionet.rules import disputes as rules
 from ionet.rules import lease_time as time
 from program import calls, disputes
-from program.calls import LeaseRef
 from program.chain import Call, error_name
+from program.refs import LeaseRef
 from program.world import World
 
 RUNS, RING = 60, 16

@@ -4,8 +4,9 @@ from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
 from ionet.generated.events import ModelEnabled
 from program import calls, governance
-from program.calls import ID, LeaseRef
+from program.calls import ID
 from program.chain import refused, who
+from program.refs import LeaseRef
 from program.world import H100, HOUR, T4, World
 
 MODEL = pdas.model(ID, H100)

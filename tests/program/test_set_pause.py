@@ -5,8 +5,9 @@ from ionet.generated.accounts import Network
 from ionet.generated.enums import Pause
 from ionet.generated.events import PauseChanged
 from program import calls
-from program.calls import NETWORK, NodeRef, ata
+from program.calls import NETWORK, ata
 from program.chain import Call, refused, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World
 
 REGISTER_NODE, OPEN_CLUSTER, ADD_LEASE, EXTEND_LEASE, MINT_IOSD = Pause
@@ -39,9 +40,9 @@ def entries(world: World) -> dict[int, Call]:
     """One call of every entry that can be paused, each of which would succeed."""
     lease = world.running("a")
     renter = lease.cluster.renter
-    cluster = calls.ClusterRef(renter, 1, who("session"))
+    cluster = ClusterRef(renter, 1, who("session"))
     world.give_io(renter, IO_UNIT)
-    free = calls.LeaseRef(world.staked_node("b"), lease.cluster, 0)
+    free = LeaseRef(world.staked_node("b"), lease.cluster, 0)
     return {
         REGISTER_NODE: calls.register_node(NodeRef(lease.node.owner, who("new device")), H100, 8),
         OPEN_CLUSTER: calls.open_cluster(cluster, USD_UNIT, world.now + 1),

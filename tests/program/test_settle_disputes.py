@@ -8,9 +8,10 @@ import pytest
 from ionet.generated.errors import NothingMissed
 from ionet.generated.events import ClusterClosed, DisputeResolved, LeaseEnded, LeaseSettled
 from program import calls, disputes
-from program.calls import USD, LeaseRef, ata
+from program.calls import USD, ata
 from program.chain import refused
 from program.disputes import DEFENCE, INTERVAL, Record
+from program.refs import LeaseRef
 from program.world import HOUR, World
 
 HOURLY = 16_000_000

@@ -4,8 +4,9 @@ import pytest
 from ionet.generated.enums import EndReason, LeaseStatus
 from ionet.generated.events import LeaseEnded, LeaseSettled
 from program import calls
-from program.calls import IO, NOBODY, USD, LeaseRef, ata
+from program.calls import IO, NOBODY, USD, ata
 from program.chain import refused, who
+from program.refs import LeaseRef
 from program.world import H100, HOUR, World
 
 INTERVAL, WINDOW = 600, 3_600

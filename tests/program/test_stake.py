@@ -5,8 +5,9 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import Staked
 from ionet.generated.types import Pool
 from program import calls
-from program.calls import IO, USD, LeaseRef, ata
+from program.calls import IO, USD, ata
 from program.chain import refused
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, T4, World, required_stake
 
 

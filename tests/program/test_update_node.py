@@ -7,6 +7,7 @@ from ionet.generated.enums import Currency
 from ionet.generated.events import NodeUpdated
 from program import calls
 from program.chain import refused, who
+from program.refs import LeaseRef
 from program.test_register_node import BAD_TERMS
 from program.world import H100, HOUR, World
 from solders.pubkey import Pubkey
@@ -49,8 +50,8 @@ def test_a_booking_that_read_older_terms_fails(world: World) -> None:
     node, cluster = world.staked_node(), world.cluster()
     world.do(calls.update_node(node, calls.terms(node.owner)))
     with refused("TermsChanged"):
-        world.do(calls.add_lease(calls.LeaseRef(node, cluster, 0), H100, HOUR, terms_seq=1))
-    world.do(calls.add_lease(calls.LeaseRef(node, cluster, 0), H100, HOUR, terms_seq=2))
+        world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR, terms_seq=1))
+    world.do(calls.add_lease(LeaseRef(node, cluster, 0), H100, HOUR, terms_seq=2))
 
 
 @pytest.mark.parametrize(("error", "wrong"), BAD_TERMS, ids=str)

@@ -5,8 +5,9 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.events import StakeWithdrawn
 from ionet.generated.types import Pool
 from program import calls
-from program.calls import IO, USD, NodeRef, ata
+from program.calls import IO, USD, ata
 from program.chain import refused
+from program.refs import NodeRef
 from program.world import H100, IO_UNIT, World, required_stake
 
 DAY = 86_400

@@ -6,8 +6,9 @@ from ionet.generated import pdas
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import NodeSlashed
 from program import calls
-from program.calls import ID, IO, USD, LeaseRef, ata
+from program.calls import ID, IO, USD, ata
 from program.chain import who
+from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
 
 INTERVAL, DAY = 600, 86_400

@@ -10,8 +10,9 @@ from ionet.generated.accounts import Cluster, Lease, Network, Node, Renter
 from ionet.generated.types import Params
 from ionet.program import PROGRAM
 from program import calls
-from program.calls import IO, MAINNET, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import IO, MAINNET, USD, ata
 from program.chain import TOKEN_PROGRAM, Chain, who
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

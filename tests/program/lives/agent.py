@@ -9,9 +9,9 @@ from ionet.generated.accounts import Cluster, Lease
 from ionet.generated.types import ProofEntry
 from ionet.rules import challenges, merkle
 from program import calls
-from program.calls import LeaseRef
 from program.chain import Call
 from program.disputes import Proof, challenge, defend_lease, link
+from program.refs import LeaseRef
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 

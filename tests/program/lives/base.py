@@ -14,11 +14,12 @@ from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import NodeSlashed
 from program import calls, currencies, governance, staking
 from program.books import Books
-from program.calls import EVERY_CURRENCY, ID, IO, IOSD, NETWORK, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import EVERY_CURRENCY, ID, IO, IOSD, NETWORK, USD, ata
 from program.chain import Call, Landed, error_name, who
 from program.lives.agent import Agent
 from program.lives.attacker import Attack
 from program.lives.flows import Flows
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, IO_UNIT, T4, USD_UNIT, World, required_stake
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from ionet.generated.accounts import Lease
 from program import calls, disputes
-from program.calls import LeaseRef, NodeRef
 from program.chain import who
 from program.lives.attacker import Attack
 from program.lives.base import ACTIVE, BOOKED, READY, Base, picks
+from program.refs import LeaseRef, NodeRef
 from solders.keypair import Keypair
 
 PUSHES = [

@@ -9,11 +9,12 @@ from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
 from ionet.generated.enums import NetworkRole
 from program import calls, governance, staking
-from program.calls import EVERY_CURRENCY, ID, NodeRef
+from program.calls import EVERY_CURRENCY, ID
 from program.chain import who
 from program.governance import ARBITER, AUTHORITY, FROZEN, PAUSER, RETIRED, CaseRef
 from program.lives.base import MODELS, MOST_NODES, amounts, picks
 from program.lives.money import Money
+from program.refs import NodeRef
 from program.world import IO_UNIT, T4
 from program.world import MODELS as MULTIPLIERS
 

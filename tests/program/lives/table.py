@@ -7,10 +7,11 @@ from typing import Any
 from ionet.errors import ChainRefused
 from ionet.generated.events import DisputeDefended, LeaseCancelled, LeaseSettled, NodeSlashed
 from program import calls, disputes, staking
-from program.calls import IO, USD, ClusterRef, LeaseRef, NodeRef, ata
+from program.calls import IO, USD, ata
 from program.chain import Call, Landed, who
 from program.lives.agent import Agent
 from program.lives.flows import Flows
+from program.refs import ClusterRef, LeaseRef, NodeRef
 from program.world import H100, IO_UNIT, USD_UNIT, World, required_stake
 from solders.keypair import Keypair
 

@@ -11,11 +11,12 @@ from ionet.generated.accounts import Case, Cluster, Iosd, Lease, StakePosition
 from ionet.generated.enums import EndReason
 from ionet.program import PROGRAM
 from program import calls, currencies, staking
-from program.calls import ID, IO, IOSD, USD, LeaseRef, NodeRef, ata
+from program.calls import ID, IO, IOSD, USD, ata
 from program.chain import TOKEN_PROGRAM
 from program.governance import BLOCKED, FROZEN, CaseRef
 from program.lives.base import ACTIVE, BOOKED, CANCELLED, DONE, ENDED, READY
 from program.lives.stakes import Stakes
+from program.refs import LeaseRef, NodeRef
 from program.world import IO_UNIT
 from solders.pubkey import Pubkey
 
