@@ -121,7 +121,7 @@ def make(name: str, *, usual: bool = False) -> Stage:
     bring, build = USUAL[name] if usual and name in USUAL else STAGES[name]
     a, b = bring(world, [(world.staked_node(letter), world.cluster(letter)) for letter in "ab"])
     for mint in (IO, USD):
-        world.do(staking.open_owed(world.stranger, b.node.owner.pubkey(), preludes.mint))
+        world.do(staking.open_owed(world.stranger, b.node.owner.pubkey(), mint))
     return Stage(world, build(world, a), {**_others(world, b), **_others_of(name)})
 
 

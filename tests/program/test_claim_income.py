@@ -9,8 +9,8 @@ from program import calls, staking
 from program.calls import ID, IO, USD, ata
 from program.chain import refused, who
 from program.currencies import active_in, cluster_in, mint_of, paid_in
+from program.preludes import frozen
 from program.refs import LeaseRef, NodeRef
-from program.stages import frozen
 from program.staking import co_stake, held_by, with_income
 from program.world import HOUR, IO_UNIT, World, required_stake
 

@@ -6,7 +6,7 @@ from program import calls, staking
 from program.calls import ID, IO, NETWORK, USD
 from program.chain import refused
 from program.currencies import active_in, cluster_in, paid_in
-from program.stages import frozen
+from program.preludes import frozen
 from program.world import HOUR, IO_UNIT, World
 
 

@@ -132,7 +132,7 @@ class Renter:
             self.world.do(calls.append_proof(self.lease, interval, INTERVAL - 1))
 
     def until(self, secs: int, one_by_one: bool) -> None:
-        """Time passes until so many seconds after the start; what can be settled and disputed meanwhile is."""
+        """Time passes until this many seconds after the start; what can be settled and disputed meanwhile is."""
         while self.next_dispute <= secs:
             self.world.warp_to(max(self.world.now, self.start + self.next_dispute))
             self.dispute(one_by_one)

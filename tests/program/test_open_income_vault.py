@@ -7,6 +7,7 @@ from program import calls, staking
 from program.calls import ID, IO, USD
 from program.chain import refused, who
 from program.world import HOUR, World
+from solders.pubkey import Pubkey
 
 
 def test_all_fields_ok(world: World) -> None:
@@ -47,7 +48,7 @@ def test_of_a_mint_that_is_not_admitted_fails(world: World) -> None:
 
 
 @pytest.mark.parametrize("mint", [USD, IO])
-def test_of_a_retired_node_fails(world: World, mint: calls.Pubkey) -> None:
+def test_of_a_retired_node_fails(world: World, mint: Pubkey) -> None:
     node = world.staked_node()
     world.do(calls.retire_node(node))
     with refused("NodeRetired"):

@@ -195,7 +195,7 @@ def test_the_nodes_record_counts_them_as_missed(world: World) -> None:
 
 
 def long_lease(world: World, missed: int, undefended: int, days: int = 20) -> LeaseRef:
-    """After twenty days, of which every interval is closed, folded and kept but for so many seconds."""
+    """After twenty days, of which every interval is closed, folded and kept but for this many seconds."""
     lease = world.running("b", duration=30 * DAY)
     world.warp(days * DAY)
     closed = days * DAY // INTERVAL - 1

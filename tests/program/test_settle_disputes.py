@@ -62,7 +62,7 @@ def finish(world: World, lease: LeaseRef) -> ClusterClosed:
 
 
 def spent(paid_secs: int, burned_secs: int) -> tuple[int, int]:
-    """What a supplier gets and what is burned for so many seconds."""
+    """What a supplier gets and what is burned for this many seconds."""
     gross = HOURLY * paid_secs // HOUR
     fee = -(-gross * 25 // 10_000)
     return gross - fee, HOURLY * burned_secs // HOUR + 2 * fee

@@ -90,7 +90,7 @@ def early_secs(lease: Lease) -> int:
 
 
 def is_kept(lease: Lease, interval: int, served_secs: int) -> bool:
-    """Whether so many served seconds make an interval a kept one: at least half of its length."""
+    """Whether this many served seconds make an interval a kept one: at least half of its length."""
     return 2 * served_secs >= interval_end(lease, interval) - interval_start(lease, interval)
 
 
