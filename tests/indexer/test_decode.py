@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexer.recording import PROGRAM_ID, ConflictRecording, Recording
+from indexer.recording import PROGRAM_ID, ConflictRecording, EndingRecording, Recording
 from ionet import base58
 from ionet.codec import EVENT_TAG
 from ionet.program import PROGRAM
@@ -18,13 +18,15 @@ def booked(recording: Recording) -> Transaction:
     return recording.transactions[names.index(["LeaseBooked", "LeaseBooked"])]
 
 
-def test_every_event_of_the_program_happens_in_a_recording(recording: Recording, conflicts: ConflictRecording) -> None:
-    transactions = [*recording.transactions, *conflicts.transactions]
+def test_every_event_of_the_program_happens_in_a_recording(
+    recording: Recording, conflicts: ConflictRecording, endings: EndingRecording
+) -> None:
+    transactions = [*recording.transactions, *conflicts.transactions, *endings.transactions]
     seen = {type(event.value).__name__ for item in transactions for event in decode(item, PROGRAM.codec)}
     assert seen == {item.name for item in PROGRAM.codec.idl.events}
 
 
-@pytest.mark.parametrize("story", ["recording", "conflicts"])
+@pytest.mark.parametrize("story", ["recording", "conflicts", "endings"])
 def test_every_entity_is_numbered_without_holes(story: str, request: pytest.FixtureRequest) -> None:
     last: dict[str, int] = {}
     for item in request.getfixturevalue(story).transactions:

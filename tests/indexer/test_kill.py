@@ -52,7 +52,7 @@ async def busy(played: Market) -> AsyncIterator[None]:
                     if lease.status == LeaseStatus.BOOKED:
                         await played.stranger.lease.cancel(key)
                         await played.stranger.lease.close(key)
-                        await played.admin.node.pause(lease.node, paused=False)
+                        await played.admin.node.come_back(lease.node)
             await played.admin.node.update(machines[3].address, played.terms(PRICE + number))
             if number % 3 == 0:
                 rewards = {"payer": played.renter.address, "node": machines[2].address}
