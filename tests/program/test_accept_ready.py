@@ -4,6 +4,7 @@ import pytest
 from ionet.generated.enums import LeaseRole, LeaseStatus
 from ionet.generated.events import LeaseStarted
 from program import calls
+from program.calls import NOBODY
 from program.chain import refused, who
 from program.refs import LeaseRef
 from program.world import HOUR, World
@@ -58,23 +59,28 @@ def test_a_clock_that_jumped_while_the_chain_stood_still_is_no_delay(world: Worl
     world.do(calls.accept_ready(lease))
 
 
-def test_the_head_is_the_lease_accepted_first(world: World, lease: LeaseRef) -> None:
-    """Whichever was booked first: no worker waits for a head that is never started (H3)."""
-    other = world.ready(world.staked_node("b"), lease.cluster)
-    assert world.of(lease).role == world.of(other).role == LeaseRole.OPEN
-    world.do(calls.accept_ready(other))
-    world.do(calls.accept_ready(lease))
-    assert (world.of(lease).role, world.of(other).role) == (LeaseRole.WORKER, LeaseRole.HEAD)
-    assert world.of_cluster(lease.cluster).head_lease == other.key
+def test_the_lease_accepted_first_is_the_head(world: World, lease: LeaseRef) -> None:
+    """Not the one booked or ready first; and none waits for another."""
+    second = world.ready(world.staked_node("b"), lease.cluster)
+    assert (world.of(lease).role, world.of(second).role) == (LeaseRole.OPEN, LeaseRole.OPEN)
+    assert world.of_cluster(lease.cluster).head_lease == NOBODY
+    assert world.do(calls.accept_ready(second)).event(LeaseStarted).role == LeaseRole.HEAD
+    assert world.do(calls.accept_ready(lease)).event(LeaseStarted).role == LeaseRole.WORKER
+    assert (world.of(second).role, world.of(lease).role) == (LeaseRole.HEAD, LeaseRole.WORKER)
+    assert world.of_cluster(lease.cluster).head_lease == second.key
 
 
-def test_when_the_head_ends_the_next_lease_accepted_becomes_it(world: World, lease: LeaseRef) -> None:
+def test_after_the_head_ended_the_next_lease_accepted_is_the_head(world: World, lease: LeaseRef) -> None:
     world.do(calls.accept_ready(lease))
-    worker = world.active(world.staked_node("b"), lease.cluster)
+    running = world.active(world.staked_node("b"), lease.cluster)
+    ready = world.ready(world.staked_node("c"), lease.cluster)
     world.do(calls.quit_lease(lease))
-    assert world.of_cluster(lease.cluster).head_lease == calls.NOBODY
-    head = world.active(world.staked_node("c"), lease.cluster)
-    assert (world.of(head).role, world.of(worker).role) == (LeaseRole.HEAD, LeaseRole.WORKER)
+    assert world.of_cluster(lease.cluster).head_lease == NOBODY
+    world.do(calls.accept_ready(ready))
+    assert (world.of(running).role, world.of(ready).role) == (LeaseRole.WORKER, LeaseRole.HEAD)
+    assert world.of_cluster(lease.cluster).head_lease == ready.key
+    world.do(calls.quit_lease(running))
+    assert world.of_cluster(lease.cluster).head_lease == ready.key
 
 
 @pytest.mark.parametrize(("left", "accepted"), [(1, True), (0, False), (-1, False)])

@@ -60,7 +60,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
     assert (cluster.locked, cluster.leases_booked, cluster.leases_open) == (PRICE + FEE, 1, 1)
     assert (cluster.head_lease, cluster.last_activity_at) == (NOBODY, world.now)
     assert (node.current_lease, node.next_lease_number) == (lease.key, 1)
-    assert node.busy_until == world.now + 300 + 1_200 + 2 * HOUR + 600 + 3_600
+    assert (node.busy_until, node.earlier_over_at) == (world.now + 300 + 1_200 + 2 * HOUR + 600 + 3_600, 0)
     assert lamports - world.lamports(lease.cluster.renter.pubkey()) == world.lamports(lease.key)
 
 
@@ -83,11 +83,13 @@ def test_price_rounded_down_and_fee_rounded_up(world: World, price: int, process
     assert landed.event(LeaseBooked).locked == cost + -(-cost * 25 // 10_000)
 
 
-def test_booking_names_no_head(world: World, lease: LeaseRef) -> None:
+def test_a_second_lease_locks_on_top_of_the_first_and_no_head_is_named(world: World, lease: LeaseRef) -> None:
     world.do(calls.add_lease(lease, H100, HOUR))
     second = LeaseRef(world.staked_node("b", T4, 1), lease.cluster, 0)
-    booked = world.do(calls.add_lease(second, T4, HOUR)).event(LeaseBooked)
+    landed = world.do(calls.add_lease(second, T4, HOUR))
+    booked = landed.event(LeaseBooked)
     assert booked.cluster_seq == 3
+    assert (world.of(lease).role, world.of(second).role) == (LeaseRole.OPEN, LeaseRole.OPEN)
     assert booked.cluster_locked_after == world.of(lease).locked + booked.locked
     assert world.of_cluster(lease.cluster).head_lease == NOBODY
 
@@ -183,6 +185,17 @@ def test_by_another_than_the_renter_fails(world: World, lease: LeaseRef) -> None
     for other in (lease.cluster.session, lease.node.owner):
         with refused("NotRenter"):
             world.do(calls.add_lease(lease, H100, HOUR).signed_by("renter", other))
+
+
+def test_a_booking_knows_when_the_nodes_earlier_leases_are_over(world: World, lease: LeaseRef) -> None:
+    world.do(calls.add_lease(lease, H100, HOUR), calls.mark_ready(lease), calls.accept_ready(lease))
+    world.warp(60)
+    world.do(calls.end_lease(lease))
+    over_at = world.now + 600 + 3_600
+    assert world.of_node(lease.node).busy_until == over_at
+    world.do(calls.add_lease(LeaseRef(lease.node, lease.cluster, 1), H100, HOUR))
+    node = world.of_node(lease.node)
+    assert (node.earlier_over_at, node.busy_until) == (over_at, world.now + 300 + 1_200 + HOUR + 600 + 3_600)
 
 
 def test_more_leases_than_can_be_counted_fails(world: World, lease: LeaseRef) -> None:

@@ -56,7 +56,7 @@ def test_all_fields_and_the_hash_chain(world: World, lease: LeaseRef) -> None:
                 root=proof.root,
                 proof_head=head,
                 proof_count=count,
-                kept=2 * proof.served >= INTERVAL,
+                kept=proof.served >= 300,
                 moved_secs=0,
                 pending_bps=0,
             ),
@@ -64,9 +64,42 @@ def test_all_fields_and_the_hash_chain(world: World, lease: LeaseRef) -> None:
         before = proof.served
     found = world.of(lease)
     assert (found.proof_head, found.proof_count, found.ring[:2], found.ring_next) == (head, 3, (600, 1), 2)
-    # The last interval is not a kept one yet: its one second ends no outage.
-    assert (found.last_kept_at, found.kept_next) == (found.started_at + 600, 1)
     assert (found.synced_at, found.synced_slot) == (world.now, world.slot)
+    # The second proof was the last of a kept interval.
+    assert (found.last_kept_at, found.kept_next) == (found.started_at + 600, 1)
+
+
+@pytest.mark.parametrize(("served", "kept"), [(299, False), (300, True)])
+def test_a_kept_interval_is_served_for_half_of_it(world: World, lease: LeaseRef, served: int, kept: bool) -> None:
+    world.warp(INTERVAL)
+    assert world.do(calls.append_proof(lease, 0, served)).event(ProofAppended).kept == kept
+    found = world.of(lease)
+    assert (found.kept_next, found.last_kept_at) == ((1, world.now) if kept else (0, found.started_at))
+
+
+@pytest.mark.parametrize(("served", "kept"), [(3, False), (4, True)])
+def test_the_last_interval_is_kept_by_half_of_its_own_length(world: World, served: int, kept: bool) -> None:
+    lease = world.running("b", duration=INTERVAL + 7)
+    world.warp(INTERVAL + 7)
+    assert world.do(calls.append_proof(lease, 1, served)).event(ProofAppended).kept == kept
+
+
+def test_an_interval_counts_by_its_final_length(world: World, lease: LeaseRef) -> None:
+    """All of what has passed of it is not enough: a second after a second would be a whole interval."""
+    world.warp(299)
+    assert not world.do(calls.append_proof(lease, 0, 299)).event(ProofAppended).kept
+    world.warp(1)
+    assert world.do(calls.append_proof(lease, 0, 300)).event(ProofAppended).kept
+
+
+def test_one_second_in_each_interval_is_an_outage_all_the_same(world: World) -> None:
+    lease = world.running("b", duration=20 * 24 * HOUR)
+    for interval in range(7):
+        world.warp(INTERVAL)
+        world.do(calls.append_proof(lease, interval, 1))
+    world.warp(INTERVAL)
+    # Eighty minutes without a kept interval: the second tier, which the next kept one leaves to charge.
+    assert world.do(calls.append_proof(lease, 7, INTERVAL)).event(ProofAppended).pending_bps == 400
 
 
 def test_it_writes_nothing_but_the_lease(world: World, lease: LeaseRef) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated.events import LeaseClosed
-from program import calls
+from program import calls, disputes
 from program.chain import refused
 from program.refs import LeaseRef
 from program.world import World
@@ -116,14 +116,39 @@ def test_before_missed_tiers_are_charged_fails(world: World, lease: LeaseRef, en
     world.do(calls.report_missed(lease, world.stranger, rewarded=False), calls.close_lease(lease))
 
 
-def test_what_a_restart_excuses_needs_no_charge(world: World) -> None:
-    """An hour's lease that was never served, all of it in the two hours after a restart."""
-    lease = world.running("b", duration=3_600)
+def test_time_after_a_restart_is_nobodys_fault_and_needs_no_charge(world: World, lease: LeaseRef) -> None:
     world.warp(1)
     world.svm.set_last_restart_slot(world.slot)
     world.final(lease)
     world.do(calls.settle_lease(lease), calls.close_lease(lease))
-    assert (world.of_node(lease.node).missed_secs, world.of_node(lease.node).served_secs) == (0, 0)
+    assert world.of_node(lease.node).missed_secs == 0
+
+
+@pytest.mark.parametrize(("late", "closes"), [(-1, False), (0, True)])
+def test_after_a_dispute_one_interval_longer(world: World, late: int, closes: bool) -> None:
+    """What nobody disputed in time still waits for it, so that the renter can dispute the next range."""
+    record = disputes.served(world, 12)
+    world.warp(INTERVAL)
+    world.do(disputes.dispute_lease(record.lease, 11, 12))
+    world.warp(disputes.DEFENCE)
+    world.do(calls.settle_lease(record.lease))
+    world.warp(INTERVAL + late)
+    world.do(calls.settle_lease(record.lease))
+    if closes:
+        closed = world.do(calls.close_lease(record.lease)).event(LeaseClosed)
+        assert (closed.served_secs, closed.missed_secs, closed.undefended_secs) == (6_600, 0, 600)
+        # Undefended is missed in the node's record.
+        assert world.of_node(record.lease.node).missed_secs == 600
+    else:
+        with refused("TooEarly"):
+            world.do(calls.close_lease(record.lease))
+
+
+def test_a_rejected_lease(world: World) -> None:
+    lease = world.ready(world.staked_node("b"), world.cluster("b"))
+    world.do(calls.reject_ready(lease))
+    closed = world.do(calls.close_lease(lease)).event(LeaseClosed)
+    assert (closed.paid, closed.burned, closed.served_secs, closed.released) == (0, 16_000_000 // 60, 0, 0)
 
 
 def test_used_again_in_the_same_transaction_fails(world: World, lease: LeaseRef) -> None:

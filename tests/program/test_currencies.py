@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.accounts import Cluster, Iosd
+from ionet.generated.accounts import Iosd
 from ionet.generated.enums import Currency
 from ionet.generated.events import LeaseBooked
 from program import calls, currencies, disputes, staking
-from program.calls import EVERY_CURRENCY, ID, IO, IOSD, ata
+from program.calls import EVERY_CURRENCY, ID, IO, IOSD, USD, ata
 from program.chain import refused, who
-from program.currencies import DOLLAR, active_in, booking, cluster_in, mint_of, paid_in, priced
+from program.currencies import DOLLAR, active_in, booking, cluster_in, paid_in, priced
 from program.disputes import Record
 from program.refs import LeaseRef
 from program.world import H100, HOUR, IO_UNIT, World
+from solders.pubkey import Pubkey
 
 HOURLY = 16_000_000  # micro-dollars
 CURRENCIES = ("iosd", "usdc", "io")
 EACH = pytest.mark.parametrize("currency", CURRENCIES)
+
+
+def mint_of(world: World, currency: str) -> Pubkey:
+    return {"iosd": USD, "usdc": world.usdc, "io": IO}[currency]
 
 
 # -- opening
@@ -81,6 +86,17 @@ def test_in_io_a_price_is_rounded_up(world: World, price: int, io_price: int) ->
     booked = world.do(priced(booking(world, node, cluster, HOUR)[1], world.oracle)).event(LeaseBooked)
     assert booked.price == -(-price * 10**10 // io_price)
     assert (booked.price - 1) * io_price < price * 10**10 <= booked.price * io_price
+
+
+@pytest.mark.parametrize(("older", "counts"), [(1, 1), (4, 4), (8, 4)])
+def test_in_io_of_an_older_price_and_a_newer_one_seen_the_worse_counts(world: World, older: int, counts: int) -> None:
+    node, cluster = world.staked_node(currencies=Currency.IO), cluster_in(world, IO, "c", 100 * IO_UNIT)
+    world.warp(100)
+    world.post_price(4 * DOLLAR)
+    world.do(currencies.refresh_price(world.oracle))
+    other = currencies.other_price(world, 60, older * DOLLAR)
+    booked = world.do(priced(booking(world, node, cluster, HOUR)[1], other)).event(LeaseBooked)
+    assert (booked.price, booked.io_price) == (2 * IO_UNIT // counts, counts * 1_000_000)
 
 
 def test_in_io_without_a_price_fails(world: World) -> None:
@@ -214,8 +230,6 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     bond = world.of(lease).dispute_bond
     record.defend(11)
     world.warp(disputes.DEFENCE)
-    world.do(paid_in(mint, calls.settle_lease(lease), owner))
-    world.warp(disputes.INTERVAL)
     price = world.of(lease).price
     world.do(paid_in(mint, calls.settle_lease(lease), owner))
     found = world.of(lease)
@@ -224,6 +238,7 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     fee = -(-gross * bps // 10_000)
     assert (found.matured_secs, found.undefended_secs, found.paid) == (6_000, 1_200, gross)
     assert (found.supplier_fee, found.renter_fee) == (fee, fee)
+    world.warp(disputes.INTERVAL)
     world.do(calls.close_lease(lease))
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
     earned = world.tokens(ata(owner, mint)) - before
@@ -250,10 +265,13 @@ def test_compensation_in_io_is_a_part_of_the_price_in_io(world: World) -> None:
 
 
 @EACH
-def test_a_readiness_without_an_answer_is_paid_in_its_currency(world: World, currency: str) -> None:
+def test_a_ready_node_that_nobody_answered_is_paid_in_its_currency(world: World, currency: str) -> None:
     mint = mint_of(world, currency)
     world.do(calls.init_vaults(world.stranger, world.usdc))
-    node, cluster = world.staked_node(currencies=EVERY_CURRENCY), cluster_in(world, mint, "c", 100 * IO_UNIT)
+    node, cluster = (
+        world.staked_node(currencies=EVERY_CURRENCY),
+        cluster_in(world, mint, "c", 100 * IO_UNIT),
+    )
     lease, call = booking(world, node, cluster, HOUR)
     world.post_price(3 * DOLLAR)
     world.do(priced(call, world.oracle))
@@ -265,9 +283,30 @@ def test_a_readiness_without_an_answer_is_paid_in_its_currency(world: World, cur
     gross = (8 * 66_666_667 if currency == "io" else HOURLY) // 3
     fee = -(-gross * (225 if currency == "usdc" else 25) // 10_000)
     assert world.tokens(ata(node.owner, mint)) - before == gross - fee
-    assert world.get(Cluster, cluster.key).fees == 2 * fee
+    assert (world.of_cluster(cluster).fees, world.of_cluster(cluster).burned) == (2 * fee, 0)
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
     assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - gross - fee
+
+
+@EACH
+def test_a_rejected_node_costs_the_price_alone_in_its_currency(world: World, currency: str) -> None:
+    """Burned where its currency is, and in USDC left for buybacks; of neither side's fee."""
+    mint = mint_of(world, currency)
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    node = world.staked_node(currencies=EVERY_CURRENCY)
+    cluster = cluster_in(world, mint, "c", 100 * IO_UNIT)
+    lease, call = booking(world, node, cluster, HOUR)
+    world.post_price(3 * DOLLAR)
+    world.do(priced(call, world.oracle))
+    world.do(calls.mark_ready(lease))
+    world.warp(90)
+    world.do(calls.reject_ready(lease), calls.close_lease(lease))
+    burned = (8 * 66_666_667 if currency == "io" else HOURLY) * 90 // 3_600
+    assert (world.of_cluster(cluster).fees, world.of_cluster(cluster).burned) == (burned, burned)
+    world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
+    assert world.tokens(ata(cluster.renter, mint)) == 100 * IO_UNIT - burned
+    vaults = (world.tokens(pdas.fee_vault(ID, mint)), world.tokens(pdas.burn_vault(ID, mint)))
+    assert vaults == ((burned, 0) if currency == "usdc" else (0, burned))
 
 
 def test_a_supplier_without_an_account_of_the_currency_is_owed_it(world: World) -> None:

@@ -74,14 +74,15 @@ def test_never_more_than_was_booked(world: World) -> None:
     lease = world.running("b", duration=1_200)
     world.serve(lease, 1)
     world.do(calls.end_lease(lease))
-    assert world.of(lease).rest_secs == 600
+    assert world.of(lease).rest_secs == 1_200 - INTERVAL
     assert finish(world, lease) == 16_000_000 // 3
 
 
 def test_no_minimum_after_a_miss(world: World, lease: LeaseRef) -> None:
     world.serve(lease, 1)
     world.warp(2 * INTERVAL)
-    world.do(calls.end_lease(lease))
+    landed = world.do(calls.end_lease(lease))
+    assert landed.event(LeaseEnded).rest_secs == HOUR - 3 * INTERVAL
     assert finish(world, lease) == 16_000_000 // 6
 
 
@@ -119,74 +120,91 @@ def test_at_once(world: World, lease: LeaseRef) -> None:
     world.do(calls.close_lease(lease))
 
 
-@pytest.mark.parametrize(("silent", "fault"), [(HOUR, False), (HOUR + 1, True)])
-def test_by_a_stranger_when_an_outage_lasts_longer_than_an_hour(
-    world: World, lease: LeaseRef, silent: int, fault: bool
+@pytest.mark.parametrize(("outage", "fault"), [(HOUR, False), (HOUR + 1, True)])
+def test_by_a_stranger_after_more_than_an_hour_of_outage(
+    world: World, lease: LeaseRef, outage: int, fault: bool
 ) -> None:
-    """What the outage has reached is due at once, and at least what quitting costs."""
-    world.serve(lease, 1)
-    world.warp(silent)
+    world.warp(outage)
     call = calls.end_lease(lease, world.stranger)
     if not fault:
         with refused("NotSupplierFault"):
             world.do(call)
         return
     ended = world.do(call).event(LeaseEnded)
-    assert (ended.reason, ended.rest_secs, ended.by) == (EndReason.SUPPLIER_FAULT, 0, world.stranger.pubkey())
-    assert ended.pending_bps == 400
-    slashed = world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed)
-    assert slashed.bps == 400
-    assert finish(world, lease) == 16_000_000 // 6
-    world.do(calls.close_lease(lease))
+    # An outage of an hour is in the second tier.
+    assert (ended.reason, ended.rest_secs, ended.pending_bps, ended.by) == (3, 0, 400, world.stranger.pubkey())
+    assert finish(world, lease) == 0
 
 
-def test_missed_seconds_that_are_no_outage_are_the_renters_to_judge(world: World, lease: LeaseRef) -> None:
-    """Every interval is served by half: all are kept, so there is no outage for a stranger to end it by."""
-    for interval in range(11):
+@pytest.mark.parametrize(("served", "strangers"), [(299, True), (300, False)])
+def test_only_a_kept_interval_ends_the_outage(world: World, lease: LeaseRef, served: int, strangers: bool) -> None:
+    for interval in range(7):
         world.warp(INTERVAL)
-        world.do(calls.append_proof(lease, interval, 300 if interval < 10 else 240))
+        world.do(calls.append_proof(lease, interval, served))
+    call = calls.end_lease(lease, world.stranger)
+    if strangers:
+        assert world.do(call).event(LeaseEnded).pending_bps == 400
+        return
     with refused("NotSupplierFault"):
-        world.do(calls.end_lease(lease, world.stranger))
-    # Ten intervals are closed: 3,000 s were missed. The renter may end it, but not as the supplier's fault.
-    ended = world.do(calls.end_lease(lease)).event(LeaseEnded)
-    assert (ended.reason, ended.pending_bps) == (EndReason.RENTER, 0)
+        world.do(call)
 
 
-def test_more_than_an_hour_missed_is_the_suppliers_fault_for_the_renter(world: World) -> None:
-    """300 of 600 s for 14 intervals: 13 are closed at the end of the 14th, 3,900 s missed. Quitting's charge is due."""
-    lease = world.running("b", duration=4 * HOUR)
-    for interval in range(14):
+@pytest.mark.parametrize(("closed", "reason"), [(12, EndReason.RENTER), (13, EndReason.SUPPLIER_FAULT)])
+def test_for_the_renter_missed_seconds_add_up_to_the_fault(world: World, closed: int, reason: EndReason) -> None:
+    """Half of every interval is served: 300 seconds are missed in each, and more than an hour in thirteen."""
+    lease = world.running("b", duration=5 * HOUR)
+    for interval in range(closed + 1):
         world.warp(INTERVAL)
         world.do(calls.append_proof(lease, interval, 300))
+    with refused("NotSupplierFault"):
+        world.do(calls.end_lease(lease, world.stranger))
     ended = world.do(calls.end_lease(lease)).event(LeaseEnded)
-    assert (ended.reason, ended.pending_bps) == (EndReason.SUPPLIER_FAULT, 200)
-    assert world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed).bps == 200
+    assert (ended.reason, ended.pending_bps) == (reason, 200 if reason == EndReason.SUPPLIER_FAULT else 0)
 
 
-@pytest.mark.parametrize(("missed", "fault"), [(5_400, False), (5_401, True)])
-def test_of_a_long_lease_more_than_a_twentieth_has_to_be_missed(world: World, missed: int, fault: bool) -> None:
-    """After 30 h of metered time, 1.5 h."""
-    lease = world.running("b", duration=40 * HOUR)
-    world.serve(lease, 180)
-    world.forge(Lease, lease.key, missed_secs=missed)
-    reason = EndReason.SUPPLIER_FAULT if fault else EndReason.RENTER
+@pytest.mark.parametrize(("missed", "reason"), [(12, EndReason.RENTER), (13, EndReason.SUPPLIER_FAULT)])
+def test_a_long_lease_may_miss_a_twentieth(world: World, missed: int, reason: EndReason) -> None:
+    """Of 40 hours 7,200 seconds: single intervals, so that none of them is an outage."""
+    lease = world.running("b", duration=100 * HOUR)
+    for interval in range(240):
+        world.warp(INTERVAL)
+        if interval % 18 != 0 or interval // 18 >= missed:
+            world.do(calls.append_proof(lease, interval, INTERVAL))
     assert world.do(calls.end_lease(lease)).event(LeaseEnded).reason == reason
 
 
-def test_undefended_time_counts_towards_the_fault(world: World) -> None:
-    """It looks the same to the chain whether a supplier does not serve or cannot show that they did."""
-    lease = world.running("b", duration=4 * HOUR)
-    world.serve(lease, 12)
-    world.forge(Lease, lease.key, missed_secs=1_800, undefended_secs=1_801)
-    ended = world.do(calls.end_lease(lease)).event(LeaseEnded)
-    assert (ended.reason, ended.pending_bps) == (EndReason.SUPPLIER_FAULT, 200)
+@pytest.mark.parametrize(("taken", "pending"), [(0, 200), (150, 50), (200, 0), (400, 0)])
+def test_the_fault_charges_with_all_before_what_quitting_costs(world: World, taken: int, pending: int) -> None:
+    lease = world.running("b", duration=5 * HOUR)
+    for interval in range(14):
+        world.warp(INTERVAL)
+        world.do(calls.append_proof(lease, interval, 300))
+    world.forge(Lease, lease.key, taken_bps=taken)
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).pending_bps == pending
+    report = calls.report_missed(lease, world.stranger, rewarded=False)
+    if pending == 0:
+        with refused("NothingMissed"):
+            world.do(report)
+        return
+    assert world.do(report).event(NodeSlashed).bps == pending
+    with refused("NothingMissed"):
+        world.do(report)
 
 
-def test_what_the_lease_was_charged_before_counts_against_quitting(world: World) -> None:
-    lease = world.running("b", duration=40 * HOUR)
-    world.serve(lease, 6)
-    world.forge(Lease, lease.key, missed_secs=HOUR + 1, taken_bps=150)
-    assert world.do(calls.end_lease(lease)).event(LeaseEnded).pending_bps == 50
+def test_what_the_outage_reached_is_due_at_once_and_nothing_is_added_later(world: World, lease: LeaseRef) -> None:
+    world.warp(HOUR + 1)
+    world.do(calls.end_lease(lease))
+    world.warp(240 * HOUR)
+    world.do(calls.settle_lease(lease))
+    with refused("MissedNotCharged"):
+        world.do(calls.close_lease(lease))
+    assert world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed).bps == 400
+    world.do(calls.close_lease(lease))
+
+
+def test_by_the_renter_it_is_the_suppliers_fault_too(world: World, lease: LeaseRef) -> None:
+    world.warp(8 * INTERVAL)
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).reason == EndReason.SUPPLIER_FAULT
 
 
 @pytest.mark.parametrize("who", ["session", "owner", "device", "stranger"])
@@ -228,55 +246,55 @@ def test_another_head_follows(world: World, lease: LeaseRef) -> None:
     assert world.of_cluster(lease.cluster).head_lease == NOBODY
 
 
-@pytest.mark.parametrize(("defended", "paid", "burned"), [(True, 16_000_000, 0), (False, 2_666_666, 13_333_333)])
-def test_nothing_of_the_first_hour_is_refunded(world: World, defended: bool, paid: int, burned: int) -> None:
-    """Two of six intervals served, one disputed: defended, the hour is the supplier's; undefended, what was disputed
-    and the rest that the renter did not stay for are burned."""
+@pytest.mark.parametrize(("defended", "paid"), [(True, 16_000_000), (False, 16_000_000 // 6)])
+def test_a_dispute_does_not_save_the_minimum_charge(world: World, defended: bool, paid: int) -> None:
+    """What the supplier does not get of the hour is burned: a renter cannot buy themselves out of it."""
     record = disputes.served(world, 2)
     lease = record.lease
     world.do(disputes.dispute_lease(lease, 0, 1))
     assert world.do(calls.end_lease(lease)).event(LeaseEnded).rest_secs == HOUR - 2 * INTERVAL
+    world.warp(disputes.DEFENCE - 1)
     if defended:
         record.defend(0)
     world.warp(1)
     world.do(calls.settle_lease(lease))
-    world.warp(disputes.GRACE + disputes.WINDOW + INTERVAL)
+    # One interval longer nothing after the dispute matures.
+    world.warp(INTERVAL - 1 if not defended else INTERVAL)
     world.do(calls.settle_lease(lease))
-    found, cluster = world.of(lease), world.of_cluster(lease.cluster)
-    assert (found.paid, found.burned, cluster.burned) == (paid, burned, burned)
-    assert cluster.fees == found.supplier_fee + found.renter_fee + burned
+    assert world.of(lease).burned == 0
+    world.warp(1 if not defended else 0)
+    world.do(calls.settle_lease(lease))
+    found = world.of(lease)
+    assert (found.paid, found.burned) == (paid, 0 if defended else 16_000_000 * 5 // 6)
     world.do(calls.close_lease(lease))
 
 
-def test_a_dispute_after_the_end_burns_what_nobody_defends(world: World) -> None:
+def test_what_was_undefended_and_the_rest_of_the_hour_are_burned(world: World) -> None:
+    record = disputes.served(world, 2)
+    lease = record.lease
+    world.forge(Lease, lease.key, defend_window_secs=60)
+    world.do(disputes.dispute_lease(lease, 0, 1))
+    world.warp(60)
+    world.do(calls.settle_lease(lease))
+    assert world.of(lease).undefended_secs == INTERVAL
+    assert world.do(calls.end_lease(lease)).event(LeaseEnded).rest_secs == HOUR - 2 * INTERVAL - 60
+    world.do(calls.append_proof(lease, 2, 60))
+    assert finish(world, lease) == 16_000_000 * 660 // 3_600
+    assert world.of(lease).burned == 16_000_000 * (600 + 2_340) // 3_600
+
+
+def test_what_was_disputed_after_the_end_is_burned_too(world: World) -> None:
     record = disputes.served(world, 2)
     lease = record.lease
     world.do(calls.end_lease(lease))
     world.warp(disputes.GRACE)
     world.do(disputes.dispute_lease(lease, 1, 2))
     world.warp(disputes.DEFENCE)
+    assert finish(world, lease) == 16_000_000 // 6
+    assert world.of(lease).burned == 0
+    world.warp(INTERVAL)
     world.do(calls.settle_lease(lease))
-    world.warp(disputes.WINDOW)
-    world.do(calls.settle_lease(lease))
-    found = world.of(lease)
-    assert (found.paid, found.burned) == (16_000_000 // 6, 16_000_000 * 5 // 6)
-
-
-def test_later_seconds_that_nobody_defends_are_refunded(world: World) -> None:
-    """Eight intervals: the last two are after the first hour."""
-    record = disputes.served(world, 8)
-    lease = record.lease
-    world.warp(disputes.GRACE)
-    world.do(disputes.dispute_lease(lease, 5, 8))
-    world.do(calls.end_lease(lease))
-    world.warp(disputes.DEFENCE)
-    world.do(calls.settle_lease(lease))
-    world.warp(disputes.WINDOW + INTERVAL)
-    world.do(calls.settle_lease(lease))
-    found = world.of(lease)
-    assert (found.undefended_secs, found.undefended_early_secs) == (3 * INTERVAL, INTERVAL)
-    # The tenth interval was begun and not served, so the supplier left time unproven: nothing is burned.
-    assert (found.missed_secs > 0, found.burned) == (True, 0)
+    assert (world.of(lease).paid, world.of(lease).burned) == (16_000_000 // 6, 16_000_000 * (600 + 2_400) // 3_600)
 
 
 def test_the_minimum_after_a_defended_dispute(world: World) -> None:
@@ -284,5 +302,4 @@ def test_the_minimum_after_a_defended_dispute(world: World) -> None:
     world.do(disputes.dispute_lease(record.lease, 0, 2))
     record.defend(1, 0)
     world.do(calls.end_lease(record.lease))
-    world.warp(INTERVAL)
     assert finish(world, record.lease) == 16_000_000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdMinted
-from program import calls
+from program import calls, currencies
 from program.calls import IO, IOSD, USD, ata
 from program.chain import refused, who
 from program.world import IO_UNIT, World
@@ -118,41 +118,32 @@ def test_a_price_from_the_future(world: World, wallet: Keypair, ahead: int) -> N
             world.do(call)
 
 
-@pytest.mark.parametrize(("older", "newer"), [(9, 3), (3, 9)])
-def test_an_older_price_counts_where_it_is_worse_than_the_newer_one_seen(
-    world: World, wallet: Keypair, older: int, newer: int
+@pytest.mark.parametrize(
+    ("age", "price", "counts", "remembered"),
+    [(0, 9, 9, 9), (1, 9, 3, 3), (60, 9, 3, 3), (1, 2, 2, 3), (60, 2, 2, 3)],
+)
+def test_of_an_older_price_and_a_newer_one_seen_the_worse_counts(
+    world: World, wallet: Keypair, age: int, price: int, counts: int, remembered: int
 ) -> None:
-    """A price seen a second later refuses nobody's valid one (A6), and makes nobody's better: $3 in both orders. The
-    one seen stays the newer."""
-    world.warp(10)
-    world.post_price(newer * DOLLAR)
-    world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
-    other = who("other oracle")
-    world.fund(other.pubkey())
-    world.send([calls.post_price(other, world.now - 1, older * DOLLAR)], [world.payer, other])
-    minted = world.do(calls.mint_iosd(wallet, other, IO_UNIT)).event(IosdMinted)
-    assert (minted.price, minted.publish_time, minted.iosd_minted) == (3_000_000, world.now - 1, 2_985_000)
-    found = world.get(Iosd, calls.IOSD)
-    assert (found.last_price, found.last_publish_time) == (newer * 1_000_000, world.now)
-
-
-def test_a_price_as_new_as_the_one_seen_replaces_it(world: World, wallet: Keypair) -> None:
-    world.warp(10)
+    """Whoever uses a price a second younger cannot make everybody else's useless; and it never comes back."""
+    world.warp(100)
     world.post_price(3 * DOLLAR)
     world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
-    other = who("other oracle")
-    world.fund(other.pubkey())
-    world.send([calls.post_price(other, world.now, 9 * DOLLAR)], [world.payer, other])
-    assert world.do(calls.mint_iosd(wallet, other, IO_UNIT)).event(IosdMinted).price == 9_000_000
+    seen_at = world.now
+    other = currencies.other_price(world, age, price * DOLLAR)
+    minted = world.do(calls.mint_iosd(wallet, other, IO_UNIT)).event(IosdMinted)
+    assert (minted.iosd_minted, minted.price) == (counts * 995_000, counts * 1_000_000)
+    assert minted.publish_time == world.now - age
+    books = world.get(Iosd, IOSD)
+    assert (books.last_price, books.last_publish_time) == (remembered * 1_000_000, seen_at)
 
 
-def test_an_older_price_seen_before_plays_no_part(world: World, wallet: Keypair) -> None:
-    """A price of hours ago would price a fresh one (H21)."""
+def test_one_seen_before_the_callers_own_plays_no_part(world: World, wallet: Keypair) -> None:
     world.post_price(DOLLAR)
     world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT))
-    world.warp(50)
-    world.post_price(9 * DOLLAR)
-    assert world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT)).event(IosdMinted).price == 9_000_000
+    world.warp(1)
+    world.post_price(3 * DOLLAR)
+    assert world.do(calls.mint_iosd(wallet, world.oracle, IO_UNIT)).event(IosdMinted).iosd_minted == 2_985_000
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import IosdRedeemed
-from program import calls
+from program import calls, currencies
 from program.calls import ID, IO, IOSD, USD, ata
 from program.chain import TOKEN_PROGRAM, refused, who
 from program.currencies import DOLLAR, mint_iosd_exact, redeem_iosd, refresh_price
@@ -216,16 +216,28 @@ def test_the_age_of_the_price(world: World, wallet: Keypair, age: int) -> None:
             world.do(call)
 
 
-def test_an_older_price_counts_where_it_is_worse_than_the_newer_one_seen(world: World, wallet: Keypair) -> None:
-    """Redemption is an exit: a price seen a second later refuses nobody (A6). Of $1 and $3, $3 gives less IO."""
-    world.warp(10)
-    other = who("other oracle")
-    world.fund(other.pubkey())
-    world.send([calls.post_price(other, world.now - 5, DOLLAR)], [world.payer, other])
-    world.post_price(3 * DOLLAR)
+@pytest.mark.parametrize(("older", "counts"), [(1, 4), (4, 4), (8, 8)])
+def test_of_an_older_price_and_a_newer_one_seen_the_worse_counts(
+    world: World, wallet: Keypair, older: int, counts: int
+) -> None:
+    """Redemption stays open to everybody whose price is young enough, however often a newer one is used."""
+    world.warp(100)
+    world.post_price(4 * DOLLAR)
     world.do(refresh_price(world.oracle))
-    redeemed = world.do(redeem_iosd(wallet, other, USD_UNIT)).event(IosdRedeemed)
-    assert (redeemed.price, redeemed.publish_time, redeemed.last_rate) == (3_000_000, world.now - 5, False)
+    other = currencies.other_price(world, 60, older * DOLLAR)
+    redeemed = world.do(redeem_iosd(wallet, other, 1_000 * USD_UNIT)).event(IosdRedeemed)
+    assert (redeemed.io_minted, redeemed.price) == (less_spread(1_000 * IO_UNIT // counts), counts * 1_000_000)
+    books = world.get(Iosd, IOSD)
+    assert (books.last_high_price, books.last_publish_time) == (4_000_000, world.now)
+
+
+def test_one_seen_before_the_callers_own_plays_no_part(world: World, wallet: Keypair) -> None:
+    world.post_price(8 * DOLLAR)
+    world.do(refresh_price(world.oracle))
+    world.warp(1)
+    world.post_price(4 * DOLLAR)
+    redeemed = world.do(redeem_iosd(wallet, world.oracle, 1_000 * USD_UNIT)).event(IosdRedeemed)
+    assert redeemed.io_minted == less_spread(250 * IO_UNIT)
 
 
 # -- holders who burn their own

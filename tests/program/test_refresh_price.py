@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import PriceRefreshed
-from program import calls
 from program.calls import IOSD
-from program.chain import refused, who
-from program.currencies import DOLLAR, refresh_price
+from program.chain import refused
+from program.currencies import DOLLAR, other_price, refresh_price
 from program.world import World
 
 
@@ -62,12 +61,12 @@ def test_the_age_of_the_price(world: World, age: int, error: str) -> None:
         world.do(refresh_price(world.oracle))
 
 
-def test_a_price_older_than_the_last_one_does_not_replace_it(world: World) -> None:
+@pytest.mark.parametrize("price", [1, 9])
+def test_a_price_older_than_the_one_seen_does_not_replace_it(world: World, price: int) -> None:
     world.warp(20)
-    other = who("other oracle")
-    world.fund(other.pubkey())
-    world.send([calls.post_price(other, world.now - 1, DOLLAR)], [world.payer, other])
     world.post_price(3 * DOLLAR)
     world.do(refresh_price(world.oracle))
-    shown = world.do(refresh_price(other)).event(PriceRefreshed)
-    assert (shown.low_price, shown.publish_time) == (3_000_000, world.now)
+    refreshed = world.do(refresh_price(other_price(world, 1, price * DOLLAR))).event(PriceRefreshed)
+    assert (refreshed.low_price, refreshed.high_price, refreshed.publish_time) == (3_000_000, 3_000_000, world.now)
+    books = world.get(Iosd, IOSD)
+    assert (books.last_price, books.last_high_price, books.last_publish_time) == (3_000_000, 3_000_000, world.now)

@@ -1,16 +1,21 @@
+"""A renter who checked a ready node and does not want it: the time since is burned, little and at the cost of both."""
+
 from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
+from ionet.generated.accounts import Lease
 from ionet.generated.enums import EndReason, LeaseStatus
-from ionet.generated.events import LeaseCancelled
+from ionet.generated.events import ClusterClosed, LeaseCancelled
 from program import calls
-from program.calls import ID, NOBODY, USD
-from program.chain import refused
+from program.calls import ID, NOBODY, USD, ata
+from program.chain import refused, who
 from program.refs import LeaseRef
-from program.world import USD_UNIT, World
+from program.world import H100, USD_UNIT, World, required_stake
 
 PRICE, FEE = 32_000_000, 80_000
+HOURLY = 16_000_000
+DEADLINE = 1_200
 
 
 @pytest.fixture
@@ -18,18 +23,13 @@ def lease(world: World) -> LeaseRef:
     return world.ready(world.staked_node(), world.cluster(deposit=100 * USD_UNIT))
 
 
-def price_of(secs: int) -> int:
-    return 16_000_000 * secs // 3_600
-
-
 @pytest.mark.parametrize("side", ["renter", "session"])
-def test_all_fields_ok(world: World, lease: LeaseRef, side: str) -> None:
-    """The price of the time since it was ready is burned, without a fee; stake and flags stay."""
-    world.warp(100)
+def test_by_renter_and_session_key_all_fields(world: World, lease: LeaseRef, side: str) -> None:
     signer = getattr(lease.cluster, side)
-    node_before = world.of_node(lease.node)
+    node_before, vault = world.of_node(lease.node), world.tokens(lease.node.vault)
+    world.warp(90)
     landed = world.do(calls.reject_ready(lease, signer))
-    burned = price_of(100)
+    burned = HOURLY * 90 // 3_600
     assert landed.events == (
         LeaseCancelled(
             lease=lease.key,
@@ -48,40 +48,107 @@ def test_all_fields_ok(world: World, lease: LeaseRef, side: str) -> None:
             cluster_locked_after=0,
         ),
     )
-    found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
+    found, cluster, node = world.of(lease), world.of_cluster(lease.cluster), world.of_node(lease.node)
     assert (found.status, found.end_reason, found.locked) == (LeaseStatus.CANCELLED, EndReason.REJECTED, 0)
-    assert (found.burned, found.burned_secs, cluster.burned) == (burned, 100, burned)
-    assert (node.current_lease, node.flags, node.promises_broken) == (NOBODY, 0, 0)
-    assert (node.bonded, node.slashed) == (node_before.bonded, 0)
-    world.do(calls.close_lease(lease), calls.close_cluster(lease.cluster))
-    assert world.tokens(pdas.burn_vault(ID, USD)) == burned
+    assert (found.burned, found.burned_secs, found.paid, found.renter_fee) == (burned, 90, 0, 0)
+    assert (cluster.fees, cluster.burned, cluster.locked, cluster.paid) == (burned, burned, 0, 0)
+    assert cluster.last_activity_at == world.now
+    # Neither stake nor flags nor promises: only the score knows it.
+    assert (node.current_lease, node.flags, node.promises_broken, node.slashed) == (NOBODY, 0, 0, 0)
+    assert (node.bonded, world.tokens(lease.node.vault)) == (node_before.bonded, vault)
+    assert node.unsettled == 0
 
 
-@pytest.mark.parametrize(("secs", "burned"), [(0, 60), (59, 60), (60, 60), (61, 61), (1_199, 1_199)])
-def test_a_minute_at_least_and_to_the_second(world: World, lease: LeaseRef, secs: int, burned: int) -> None:
-    world.warp(secs)
-    assert world.do(calls.reject_ready(lease)).event(LeaseCancelled).burned == price_of(burned)
+@pytest.mark.parametrize(
+    ("waited", "secs"), [(0, 60), (59, 60), (60, 60), (61, 61), (600, 600), (DEADLINE - 1, DEADLINE - 1)]
+)
+def test_the_seconds_since_it_was_ready_and_at_least_a_minute(
+    world: World, lease: LeaseRef, waited: int, secs: int
+) -> None:
+    world.warp(waited)
+    assert world.do(calls.reject_ready(lease)).event(LeaseCancelled).burned == HOURLY * secs // 3_600
 
 
-def test_never_more_than_was_reserved(world: World) -> None:
+def test_it_counts_from_ready_and_not_from_the_booking(world: World) -> None:
+    lease = world.booked(world.staked_node("b"), world.cluster("b"))
+    world.warp(299)
+    world.do(calls.mark_ready(lease))
+    world.warp(100)
+    world.do(calls.reject_ready(lease))
+    assert world.of(lease).burned_secs == 100
+
+
+@pytest.mark.parametrize(("duration", "secs"), [(10, 10), (60, 60), (61, 60)])
+def test_never_more_than_is_reserved(world: World, duration: int, secs: int) -> None:
     node = world.staked_node("b", min_duration=1)
-    lease = world.ready(node, world.cluster("b"), duration=10)
-    rejected = world.do(calls.reject_ready(lease)).event(LeaseCancelled)
-    assert (rejected.burned, rejected.released) == (44_444, 112)  # ten seconds; the fee goes back
-
-
-def test_in_usdc_it_buys_io_later(world: World, lease: LeaseRef) -> None:
-    """What is burned goes the way of the currency's fees; here IOSD, whose fees are burned."""
-    world.do(calls.reject_ready(lease), calls.close_lease(lease))
-    cluster = world.of_cluster(lease.cluster)
-    assert cluster.deposit == world.tokens(lease.cluster.escrow) == 100 * USD_UNIT
-    assert cluster.fees == cluster.burned == price_of(60)
+    lease = world.ready(node, world.cluster("b"), duration)
+    landed = world.do(calls.reject_ready(lease)).event(LeaseCancelled)
+    price = HOURLY * duration // 3_600
+    assert landed.burned == HOURLY * secs // 3_600
+    assert landed.released == price + -(-price * 25 // 10_000) - landed.burned
 
 
 @pytest.mark.parametrize("late", [0, 1])
 def test_at_the_deadline_fails(world: World, lease: LeaseRef, late: int) -> None:
-    world.warp(1_200 + late)
+    world.warp(DEADLINE + late)
     with refused("TooLate"):
+        world.do(calls.reject_ready(lease))
+
+
+def test_a_clock_that_jumped_while_the_chain_stood_still_costs_nothing(world: World, lease: LeaseRef) -> None:
+    """Ten hours by the clock, a hundred seconds of slots."""
+    world.warp(36_000, slots=400)
+    world.do(calls.reject_ready(lease))
+    assert world.of(lease).burned_secs == 100
+
+
+def test_it_is_closed_at_once_and_the_burned_part_leaves_with_the_cluster(world: World, lease: LeaseRef) -> None:
+    before = world.tokens(ata(lease.cluster.renter, USD))
+    world.do(calls.reject_ready(lease), calls.close_lease(lease))
+    burned = HOURLY // 60
+    closed = world.do(calls.close_cluster(lease.cluster)).event(ClusterClosed)
+    assert (closed.fees, closed.burned, closed.fees_to_burn, closed.paid) == (burned, burned, burned, 0)
+    assert closed.refund == 100 * USD_UNIT - burned
+    assert world.tokens(pdas.burn_vault(ID, USD)) == burned
+    assert world.tokens(ata(lease.cluster.renter, USD)) - before == 100 * USD_UNIT - burned
+
+
+def test_nothing_is_owed_to_the_supplier(world: World, lease: LeaseRef) -> None:
+    world.warp(600)
+    world.do(calls.reject_ready(lease))
+    before = world.tokens(ata(lease.node.owner, USD))
+    assert world.do(calls.settle_lease(lease)).events == ()
+    assert world.tokens(ata(lease.node.owner, USD)) == before
+
+
+def test_the_node_can_be_booked_again_at_once(world: World, lease: LeaseRef) -> None:
+    again = LeaseRef(lease.node, lease.cluster, 1)
+    world.do(calls.reject_ready(lease), calls.add_lease(again, H100, 7_200))
+    world.do(calls.mark_ready(again), calls.accept_ready(again))
+
+
+def test_thirty_rejections_touch_neither_stake_nor_pause(world: World) -> None:
+    node, cluster = world.staked_node("b"), world.cluster("b")
+    for _ in range(30):
+        world.do(calls.reject_ready(world.ready(node, cluster)))
+    found = world.of_node(node)
+    assert (found.flags, found.promises_broken, found.slashed) == (0, 0, 0)
+    assert found.bonded.amount == required_stake(H100, 8)
+    # Each costs the renter a minute.
+    assert world.of_cluster(cluster).burned == 30 * (HOURLY // 60)
+
+
+def test_a_renter_never_pays_both_answers(world: World, lease: LeaseRef) -> None:
+    world.do(calls.reject_ready(lease))
+    for call in (calls.accept_ready(lease), calls.reject_ready(lease), calls.cancel_lease(lease)):
+        with refused("WrongLeaseState"):
+            world.do(call)
+
+
+@pytest.mark.parametrize("state", ["booked", "active"])
+def test_in_any_other_state_fails(world: World, state: str) -> None:
+    lease = getattr(world, state)(world.staked_node("b"), world.cluster("b"))
+    with refused("WrongLeaseState"):
         world.do(calls.reject_ready(lease))
 
 
@@ -91,10 +158,18 @@ def test_by_anybody_else_fails(world: World, lease: LeaseRef) -> None:
             world.do(calls.reject_ready(lease, other))
 
 
-def test_in_any_other_state_fails(world: World, lease: LeaseRef) -> None:
+def test_with_a_session_key_that_expired_or_was_replaced_fails(world: World, lease: LeaseRef) -> None:
+    new = who("new session")
+    world.do(calls.set_session_key(lease.cluster, new.pubkey(), world.now + 100))
+    with refused("NotRenterOrSession"):
+        world.do(calls.reject_ready(lease))
+    world.warp(100)
+    with refused("NotRenterOrSession"):
+        world.do(calls.reject_ready(lease, new))
+    world.do(calls.reject_ready(lease, lease.cluster.renter))
+
+
+def test_the_floor_is_the_one_copied_at_booking(world: World, lease: LeaseRef) -> None:
+    world.forge(Lease, lease.key, reject_floor_secs=7)
     world.do(calls.reject_ready(lease))
-    booked = world.booked(world.staked_node("b"), lease.cluster)
-    active = world.active(world.staked_node("c"), lease.cluster)
-    for other in (lease, booked, active):
-        with refused("WrongLeaseState"):
-            world.do(calls.reject_ready(other))
+    assert world.of(lease).burned_secs == 7

@@ -154,23 +154,24 @@ def test_a_chain_that_stood_still_is_no_outage(world: World, lease: LeaseRef) ->
     assert slashed.bps == 200
 
 
-def test_after_a_restart_the_tier_waits_two_hours_and_is_not_forgiven(world: World, lease: LeaseRef) -> None:
-    """Silent for 30 min, a restart without a halt, silent on: the two hours after it are nobody's fault, what was
-    before and what is after them is the supplier's."""
+@pytest.mark.parametrize("after", [False, True])
+def test_two_hours_after_a_restart_are_no_outage(world: World, lease: LeaseRef, after: bool) -> None:
     world.serve(lease, 1)
-    world.warp(3 * INTERVAL)
-    world.svm.set_last_restart_slot(world.slot)
+    restart = world.slot + (1 if after else 0)
+    world.warp(48 * HOUR)
+    world.svm.set_last_restart_slot(restart)
     call = calls.report_missed(lease, world.stranger, rewarded=False)
-    for wait in (0, 2 * HOUR - 1):
-        world.warp(wait)
-        with refused("ChainRecovering"):
-            world.do(call)
-    world.warp(1)
+    slashed = world.do(call).event(NodeSlashed)
+    if not after:
+        assert (slashed.bps, slashed.missed_secs) == (3_000, 48 * HOUR - INTERVAL)
+        return
+    # 46 hours are left of 48: a tier less, and twelve intervals that nobody missed.
+    assert (slashed.bps, slashed.missed_secs) == (400, 46 * HOUR - INTERVAL)
+    interval = (world.now - world.of(lease).started_at) // INTERVAL - 1
+    world.do(calls.append_proof(lease, interval, INTERVAL))
+    assert world.of(lease).pending_bps == 0
+    world.warp(3 * INTERVAL)
     assert world.do(call).event(NodeSlashed).bps == 200
-    world.warp(HOUR)
-    # 30 min before and an hour after: more than an hour.
-    assert world.do(call).event(NodeSlashed).bps == 200
-    assert world.of(lease).charged_bps == 400
 
 
 def test_an_outage_ends_where_the_lease_ends(world: World) -> None:
@@ -271,24 +272,42 @@ def test_without_a_known_price_of_io_nobody_is_compensated(world: World, lease: 
     assert world.do(calls.report_missed(lease, world.stranger, rewarded=False)).event(NodeSlashed).to_renter == 0
 
 
-def test_renter_and_reporter_get_at_most_half_of_what_the_owner_loses(
+def test_a_renters_part_is_at_most_half_of_what_the_owner_lost(
     world: World, lease: LeaseRef, reporter: Keypair
 ) -> None:
-    """An owner who is both still loses half of it (A12)."""
     world.forge(Lease, lease.key, io_price=1)
     world.warp(HOUR)
     slashed = world.do(calls.report_missed(lease, reporter)).event(NodeSlashed)
-    half = slashed.amount // 2
-    assert (slashed.to_renter, slashed.to_reporter, slashed.burned) == (half, 0, slashed.amount - half)
+    half = STAKE * 400 // 10_000 // 2
+    assert (slashed.to_renter, slashed.to_reporter, slashed.burned) == (half, 0, half)
 
 
-def test_the_reporter_gets_what_the_renter_leaves_of_the_half(world: World, lease: LeaseRef, reporter: Keypair) -> None:
-    world.forge(Lease, lease.key, io_price=1, reporter_bps=6_000, renter_share_bps=1)
+@pytest.mark.parametrize("short", [0, 1, 10**9])
+def test_renter_and_reporter_together_get_at_most_half_of_it(
+    world: World, lease: LeaseRef, reporter: Keypair, short: int
+) -> None:
+    """The reporter's five percent are what is left of the half, if that is less."""
+    half, reward = STAKE * 400 // 10_000 // 2, STAKE * 400 // 10_000 * 500 // 10_000
+    # In a lease paid in IO a quarter of the price of 3,000 seconds is the renter's.
+    price = (half - reward + short) * 4 * 3_600 // 3_000
+    world.forge(Lease, lease.key, currency=4, price=price, processors=1)
     world.warp(HOUR)
-    world.forge(Lease, lease.key, io_price=10**9)
     slashed = world.do(calls.report_missed(lease, reporter)).event(NodeSlashed)
-    assert slashed.to_renter > 0
-    assert slashed.to_reporter == slashed.amount // 2 - slashed.to_renter
+    to_renter = price * 3_000 // 3_600 * 2_500 // 10_000
+    assert (slashed.to_renter, slashed.to_reporter) == (to_renter, min(reward, half - to_renter))
+    assert slashed.to_renter + slashed.to_reporter <= half
+    assert slashed.burned == 2 * half - slashed.to_renter - slashed.to_reporter
+
+
+def test_while_the_chain_recovers_no_tier_is_charged(world: World, lease: LeaseRef) -> None:
+    world.warp(10 * HOUR)
+    world.svm.set_last_restart_slot(world.slot)
+    call = calls.report_missed(lease, world.stranger, rewarded=False)
+    world.warp(2 * HOUR - 1)
+    with refused("ChainRecovering"):
+        world.do(call)
+    world.warp(1)
+    assert world.do(call).event(NodeSlashed).bps == 400
 
 
 def test_stake_that_unbonds_stays_slashable_until_the_lease_is_over(world: World, lease: LeaseRef) -> None:

@@ -7,7 +7,7 @@ from ionet.generated.types import Pool, Ticket
 from program import calls, staking
 from program.calls import LOCAL
 from program.chain import refused
-from program.refs import LeaseRef
+from program.refs import LeaseRef, NodeRef
 from program.world import H100, HOUR, IO_UNIT, World, required_stake
 
 DAY = 86_400
@@ -73,63 +73,122 @@ def test_a_running_lease_is_not_extended_without_the_stake(world: World) -> None
     world.do(calls.extend_lease(lease, H100, HOUR))
 
 
-def test_the_owners_also_waits_for_the_lease_that_runs(world: World) -> None:
-    """At the latest until that was booked to be over at the request: both deadlines before the start, the lease itself,
-    grace and dispute window. An extension does not move it (H5)."""
-    lease = world.running(duration=20 * DAY)
-    booked_at = world.of(lease).booked_at
-    moved = world.do(calls.request_unbond(lease.node, 1)).event(UnbondRequested)
-    assert moved.matures_at == world.now + 14 * DAY
-    assert moved.lease_over_by == booked_at + 300 + 1_200 + 20 * DAY + 600 + 3_600
-    world.do(calls.stake(lease.node, 1), calls.extend_lease(lease, H100, 9 * DAY))
-    world.warp_to(moved.lease_over_by - 1)
-    with refused("NothingMatured"):
-        world.do(calls.withdraw(lease.node))
-    world.warp(1)
-    world.do(calls.withdraw(lease.node))
-
-
-@pytest.mark.parametrize("how", ["expired", "ended", "quit"])
-def test_a_lease_that_ends_early_is_waited_for_until_it_is_really_over(how: str) -> None:
-    # In the local profile the cooldown is shorter than grace and dispute window together.
-    world = World.started(LOCAL)
-    node = world.staked_node(min_duration=1)
-    lease = world.active(node, world.cluster(), duration=30)
-    world.do(calls.request_unbond(node, 1))
-    world.warp(30 if how == "expired" else 29)
-    end = {"expired": calls.settle_lease(lease), "ended": calls.end_lease(lease), "quit": calls.quit_lease(lease)}
-    world.do(end[how])
-    world.warp(3 + 6 - 1)
+def withdrawn_from(world: World, node: NodeRef, at: int) -> None:
+    """Nothing leaves a second before `at`, and it does then."""
+    world.warp_to(at - 1)
     with refused("NothingMatured"):
         world.do(calls.withdraw(node))
     world.warp(1)
     world.do(calls.withdraw(node))
 
 
-def test_a_co_stakers_ticket_waits_for_no_lease(world: World) -> None:
-    """An owner who books the own node cannot keep them (A5): cooldown and notice, not a day more."""
-    node = staking.open_node(world)
+def test_the_owners_also_waits_for_the_lease_that_runs(world: World) -> None:
+    lease = world.running(duration=20 * DAY)
+    booked_at = world.of(lease).booked_at
+    moved = world.do(calls.request_unbond(lease.node, 1)).event(UnbondRequested)
+    # Both deadlines before the start, the lease itself, grace and dispute window.
+    over_by = booked_at + 300 + 1_200 + 20 * DAY + 600 + 3_600
+    assert (moved.matures_at, moved.lease_over_by) == (world.now + 14 * DAY, over_by)
+    ticket = world.get(StakePosition, lease.node.position).tickets[0]
+    assert (ticket.lease_number, ticket.lease_over_by) == (1, over_by)
+    withdrawn_from(world, lease.node, over_by)
+
+
+def test_no_longer_than_until_the_lease_is_really_over(world: World) -> None:
+    """Of thirty days a day is over when the renter ends it: the cooldown is all that is left."""
+    lease = world.running(duration=30 * DAY)
+    asked = world.now
+    world.do(calls.request_unbond(lease.node, 1))
+    world.warp(DAY)
+    world.do(calls.end_lease(lease))
+    withdrawn_from(world, lease.node, asked + 14 * DAY)
+
+
+@pytest.mark.parametrize("day", [13, 20])
+def test_a_lease_that_ends_after_the_cooldown_is_waited_for(world: World, day: int) -> None:
+    lease = world.running(duration=30 * DAY)
+    asked = world.now
+    world.do(calls.request_unbond(lease.node, 1))
+    world.warp(day * DAY)
+    world.do(calls.end_lease(lease))
+    withdrawn_from(world, lease.node, max(asked + 14 * DAY, world.now + 600 + 3_600))
+
+
+def test_an_extension_before_the_request_counts(world: World) -> None:
+    lease = world.running(duration=20 * DAY)
+    world.do(calls.extend_lease(lease, H100, 5 * DAY))
+    moved = world.do(calls.request_unbond(lease.node, 1)).event(UnbondRequested)
+    assert moved.lease_over_by == world.of(lease).ends_at + 600 + 3_600
+
+
+def test_an_extension_after_the_request_moves_nothing(world: World) -> None:
+    lease = world.running(duration=15 * DAY)
+    world.do(calls.stake(lease.node, 1))
+    over_by = world.do(calls.request_unbond(lease.node, 1)).event(UnbondRequested).lease_over_by
+    world.do(calls.extend_lease(lease, H100, 15 * DAY))
+    withdrawn_from(world, lease.node, over_by)
+
+
+def test_a_lease_booked_after_the_request_keeps_nobody(world: World) -> None:
+    node, cluster = world.staked_node(), world.cluster()
+    world.do(calls.stake(node, 1))
+    asked = world.now
+    assert world.do(calls.request_unbond(node, 1)).event(UnbondRequested).lease_over_by == 0
+    world.active(node, cluster, 30 * DAY)
+    withdrawn_from(world, node, asked + 14 * DAY)
+
+
+def test_a_lease_that_follows_does_not_hide_the_one_that_ran(world: World) -> None:
+    """It waits for the first of two leases, which its renter ended a minute before the second was booked."""
+    lease = world.running(duration=30 * DAY)
+    world.do(calls.stake(lease.node, 1))
+    world.do(calls.request_unbond(lease.node, 1))
+    world.warp(14 * DAY - 100)
+    world.do(calls.end_lease(lease))
+    over_at = world.now + 600 + 3_600
+    world.warp(60)
+    world.active(lease.node, lease.cluster, 15 * DAY)
+    withdrawn_from(world, lease.node, over_at)
+
+
+def test_a_co_stakers_waits_for_cooldown_and_notice_and_for_no_lease(world: World) -> None:
+    """The owner, who is the renter too, books their own node for as long as they like and extends it."""
+    node = staking.open_node(world, own=2 * STAKE)
     held = staking.co_stake(world, node, "co", IO_UNIT)
-    lease = world.active(node, world.cluster(), duration=30 * DAY)
+    lease = world.active(node, world.cluster(), 15 * DAY)
+    asked = world.now
     moved = world.do(calls.request_unbond(held, IO_UNIT)).event(UnbondRequested)
-    assert (moved.matures_at, moved.lease_over_by) == (world.now + 21 * DAY, 0)
-    world.warp(21 * DAY)
-    assert world.of(lease).ends_at > world.now
-    world.do(calls.withdraw(held))
+    assert (moved.matures_at, moved.lease_over_by) == (asked + 21 * DAY, 0)
+    world.do(calls.extend_lease(lease, H100, 15 * DAY))
+    withdrawn_from(world, held, asked + 21 * DAY)
 
 
 def test_an_owner_with_co_stakers_leaves_a_week_after_them(world: World) -> None:
-    """Whoever watches is out before the owner holds less than half (H6)."""
     node = staking.open_node(world)
     held = staking.co_stake(world, node, "co", IO_UNIT)
-    theirs = world.do(calls.request_unbond(held, IO_UNIT)).event(UnbondRequested)
-    # Their stake is on its way out and not gone.
-    own = world.do(calls.request_unbond(node, IO_UNIT)).event(UnbondRequested)
-    assert (theirs.matures_at - world.now, own.matures_at - world.now) == (21 * DAY, 28 * DAY)
-    world.warp(21 * DAY)
-    world.do(calls.withdraw(held))
-    alone = world.do(calls.request_unbond(node, IO_UNIT)).event(UnbondRequested)
-    assert alone.matures_at - world.now == 14 * DAY
+    asked = world.now
+    assert world.do(calls.request_unbond(held, IO_UNIT)).event(UnbondRequested).matures_at == asked + 21 * DAY
+    # Their stake still counts as theirs while it is on its way out.
+    assert world.do(calls.request_unbond(node, STAKE)).event(UnbondRequested).matures_at == asked + 28 * DAY
+    withdrawn_from(world, held, asked + 21 * DAY)
+    assert world.do(calls.stake(node, 1)).events
+    assert world.do(calls.request_unbond(node, 1)).event(UnbondRequested).matures_at == world.now + 14 * DAY
+    withdrawn_from(world, node, asked + 28 * DAY)
+
+
+@pytest.mark.parametrize("how", ["expired", "ended", "quit"])
+def test_after_the_end_it_waits_for_the_last_dispute_window(how: str) -> None:
+    # In the local profile the cooldown is shorter than grace and dispute window together.
+    world = World.started(LOCAL)
+    node = world.staked_node(min_duration=1)
+    lease = world.active(node, world.cluster(), duration=30)
+    world.warp(30 if how == "expired" else 29)
+    end = {"expired": calls.settle_lease(lease), "ended": calls.end_lease(lease), "quit": calls.quit_lease(lease)}
+    world.do(end[how])
+    ended = world.now
+    moved = world.do(calls.request_unbond(node, 1)).event(UnbondRequested)
+    assert (moved.matures_at, moved.lease_over_by) == (ended + 5, ended + 3 + 6)
+    withdrawn_from(world, node, ended + 3 + 6)
 
 
 def test_eight_tickets_and_no_ninth(world: World) -> None:

@@ -100,7 +100,11 @@ def test_after_the_end_it_ends_the_lease_all_fields(world: World, lease: LeaseRe
     )
     assert (settled.seq, settled.paid, settled.cluster_locked_after) == (17, 32_000_000, 0)
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (node.current_lease, node.busy_until, cluster.head_lease) == (NOBODY, ends_at + 5_700, NOBODY)
+    assert (node.current_lease, node.busy_until, cluster.head_lease) == (
+        NOBODY,
+        ends_at + 300 + 1_200 + 600 + 3_600,
+        NOBODY,
+    )
 
 
 def test_at_its_end_the_node_is_free_for_the_next_lease(world: World, lease: LeaseRef) -> None:
@@ -186,8 +190,20 @@ def test_before_the_meter_runs_fails(world: World, state: str) -> None:
         world.do(calls.settle_lease(lease))
 
 
-def test_after_a_cancellation_nothing_is_owed_unless_a_readiness_had_no_answer(world: World) -> None:
+def test_after_a_cancellation_that_owes_nothing_it_does_nothing(world: World) -> None:
     lease = world.booked(world.staked_node("b"), world.cluster("b"))
     world.warp(300)
     world.do(calls.cancel_lease(lease))
+    assert world.do(calls.settle_lease(lease)).events == ()
+    world.do(calls.close_lease(lease))
+
+
+def test_a_ready_node_that_nobody_answered_is_paid_once(world: World) -> None:
+    lease = world.ready(world.staked_node("b"), world.cluster("b"))
+    world.warp(1_200)
+    world.do(calls.cancel_lease(lease))
+    gross = 16_000_000 // 3
+    settled = world.do(calls.settle_lease(lease)).event(LeaseSettled)
+    assert (settled.payable_secs, settled.paid, settled.supplier_fee) == (1_200, gross, -(-gross * 25 // 10_000))
+    assert (settled.cluster_locked_after, world.of(lease).locked) == (0, 0)
     assert world.do(calls.settle_lease(lease)).events == ()
