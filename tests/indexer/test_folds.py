@@ -120,3 +120,13 @@ def test_a_payout_is_owed_what_stakers_did_not_get(view: View) -> None:
 def test_income_without_a_vault_is_refused(view: View) -> None:
     with pytest.raises(FoldError, match="never opened an income vault for IO"):
         apply(view, event(events.IncomeShared, mint=pdas.io_mint(PROGRAM.id), amount=1))
+
+
+@pytest.mark.parametrize(("at", "shares"), [(499, (5_000, 2_000)), (500, (1_000, 500))])
+def test_a_booking_binds_terms_for_co_stakers_that_fell_due(view: View, at: int, shares: tuple[int, int]) -> None:
+    node = view.get(Node, str(NODE))
+    node.co_share_bps, node.income_share_bps = 5_000, 2_000
+    node.pending_co_share_bps, node.pending_income_share_bps, node.pending_co_share_at = 1_000, 500, 500
+    apply(view, event(events.LeaseBooked, at=at))
+    assert (node.co_share_bps, node.income_share_bps) == shares
+    assert node.pending_co_share_at == (500 if at < 500 else None)
