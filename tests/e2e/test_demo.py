@@ -50,7 +50,7 @@ def test_the_demonstration_adds_up(temporary: Path) -> None:
     suppliers = [held[f"supplier {number}"] for number in (1, 2, 3)]
     silent, steady, redeemed = sorted(
         suppliers, key=lambda each: each["io"]
-    )  # by what came of each: any may be the head
+    )  # any may be the head
     assert steady["iosd"] > silent["iosd"] > 0
     assert steady["io"] - silent["io"] >= int(told["slashed"]) > 0
     assert redeemed["io"] - steady["io"] == int(told["io_redeemed"]) > 0
