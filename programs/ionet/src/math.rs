@@ -51,8 +51,8 @@ pub fn mul_div_ceil(a: u128, b: u128, c: u128) -> Result<u128> {
 /// Quotient and remainder of `a · b` by `c`. Shares of a pool that was slashed often outgrow a 128-bit product.
 #[inline(never)]
 fn div_rem(a: u128, b: u128, c: u128) -> Result<(u128, u128)> {
-    if let Some(product) = a.checked_mul(b) {
-        return product.checked_div(c).zip(product.checked_rem(c)).ok_or_else(|| IonetError::Overflow.into());
+    if let Some(product) = narrow_product(a, b) {
+        return narrow_div_rem(product, c).ok_or_else(|| IonetError::Overflow.into());
     }
     let (high, low) = mul_wide(a, b);
     require!(high < c, IonetError::Overflow);
@@ -67,6 +67,23 @@ fn div_rem(a: u128, b: u128, c: u128) -> Result<(u128, u128)> {
         }
     }
     Ok((quotient, remainder))
+}
+
+/// `a · b` where it fits into 128 bits. Two factors of 64 bits, the usual case, need no test.
+fn narrow_product(a: u128, b: u128) -> Option<u128> {
+    if (a | b) >> 64 == 0 {
+        return Some(a.wrapping_mul(b));
+    }
+    a.checked_mul(b)
+}
+
+/// Quotient and remainder; the machine divides 64 bits at once, and 128 bits take it hundreds of instructions.
+fn narrow_div_rem(product: u128, c: u128) -> Option<(u128, u128)> {
+    if let (Ok(product), Ok(c)) = (u64::try_from(product), u64::try_from(c)) {
+        return Some((product.checked_div(c)?.into(), product.checked_rem(c)?.into()));
+    }
+    let quotient = product.checked_div(c)?;
+    Some((quotient, product.wrapping_sub(quotient.wrapping_mul(c))))
 }
 
 /// The 256-bit product as its upper and lower half. No sum below can overflow: the halves are products of 64 bits.
