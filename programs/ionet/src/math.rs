@@ -5,25 +5,29 @@ use anchor_lang::prelude::*;
 use crate::constants::{BPS, SECS_PER_HOUR};
 use crate::error::IonetError;
 
+#[inline]
 pub fn add(a: u64, b: u64) -> Result<u64> {
     a.checked_add(b).ok_or_else(|| IonetError::Overflow.into())
 }
 
+#[inline]
 pub fn sub(a: u64, b: u64) -> Result<u64> {
     a.checked_sub(b).ok_or_else(|| IonetError::Overflow.into())
 }
 
-#[inline(never)]
+#[inline]
 pub fn add_time(at: i64, secs: u64) -> Result<i64> {
     i64::try_from(secs).ok().and_then(|secs| at.checked_add(secs)).ok_or_else(|| IonetError::Overflow.into())
 }
 
 /// Seconds from `from` to `to`, 0 if `to` is earlier.
+#[inline]
 pub fn secs_between(from: i64, to: i64) -> u64 {
     u64::try_from(to.saturating_sub(from)).unwrap_or(0)
 }
 
 /// Seconds that the slots from `from` to `to` stand for.
+#[inline]
 pub fn slots_secs(from: u64, to: u64, slot_ms: u32) -> u64 {
     to.saturating_sub(from).saturating_mul(u64::from(slot_ms)) / 1_000
 }
