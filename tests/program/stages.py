@@ -101,7 +101,11 @@ INSTRUCTIONS = ("init_network", *STAGES)
 
 
 # The usual way of an instruction whose stage above takes every turn it can.
-USUAL: dict[str, tuple[Bring, Make]] = {"settle_lease": (preludes.served, lambda _, lease: calls.settle_lease(lease))}
+USUAL: dict[str, tuple[Bring, Make]] = {
+    "settle_lease": (preludes.served, lambda _, lease: calls.settle_lease(lease)),
+    "close_cluster": (preludes.closed, lambda _, lease: calls.close_cluster(lease.cluster)),
+    "stake": (preludes.idle, lambda _, lease: calls.stake(lease.node, 1)),
+}
 
 
 def make(name: str, *, usual: bool = False) -> Stage:

@@ -121,6 +121,6 @@ pub fn bps_ceil(amount: u64, bps: u64) -> Result<u64> {
 /// of two values, so a thousand settlements pay the same as one.
 #[inline(never)]
 pub fn earned(price: u64, processors: u8, secs: u64) -> Result<u64> {
-    let rate = u128::from(price).checked_mul(u128::from(processors)).ok_or(IonetError::Overflow)?;
+    let rate = narrow_product(price.into(), processors.into()).ok_or(IonetError::Overflow)?;
     to_u64(mul_div(rate, u128::from(secs), u128::from(SECS_PER_HOUR))?)
 }

@@ -94,6 +94,8 @@ fn settle(
         forget_settled(accounts)?;
         return Ok((None, None));
     }
+    accounts.node.earn(accounts.lease.currency, due.gross)?;
+    let node_seq = accounts.node.next_seq()?;
     let shared = if accounts.lease.income_share_bps > 0 { share(accounts, &due, now)? } else { None };
     let to_stakers = shared.as_ref().map_or(0, |event| event.to_co_stakers);
     let (payout, cluster) = (accounts.node.payout, &mut accounts.cluster);
@@ -115,6 +117,7 @@ fn settle(
         seq: lease.next_seq()?,
         at: now,
         node,
+        node_seq,
         cluster: cluster_key,
         cluster_seq: cluster.next_seq()?,
         payable_secs: lease.due().paid_secs,
