@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from ionet.generated import pdas
+from ionet.generated.events import IncomeShared, LeaseEnded
 from program import calls, staking
-from program.calls import USD
+from program.calls import ID, USD
 from program.chain import refused
+from program.currencies import active_in, cluster_in, paid_in
+from program.preludes import frozen
 from program.refs import LeaseRef
 from program.staking import with_income
 from program.test_claim_income import OWN, shared_node
@@ -100,6 +104,27 @@ def test_a_lease_that_shares_nothing_keeps_nobody_out(world: World) -> None:
     with refused("IncomeUnsettled"):
         world.do(calls.stake(node, IO_UNIT, late))  # the program cannot know it without the lease
     world.do(calls.settle_lease(lease), calls.stake(node, IO_UNIT, late))
+
+
+def test_an_issuer_who_freezes_the_escrow_keeps_them_out_until_it_is_paid(world: World) -> None:
+    """The lease ends all the same, nothing is handed over, and nobody else gets a part of it meanwhile."""
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    node = shared_node(world, co=OWN // 2)
+    lease = active_in(world, world.usdc, node, cluster_in(world, world.usdc), HOUR)
+    world.serve(lease, 6)
+    world.final(lease)
+    late, escrow = world.supplier("late"), world.raw(lease.cluster.escrow)
+    frozen(world, lease.cluster.escrow)
+    call = paid_in(world.usdc, calls.settle_lease(lease), node.owner)
+    call = staking.filled(call, income_vault=pdas.income_vault(ID, node.key, world.usdc))
+    assert [type(event) for event in world.do(call).events] == [LeaseEnded]
+    assert (world.of_node(node).unsettled, world.of_node(node).co_income) == (1, (0, 0, 0))
+    with refused("IncomeUnsettled"):
+        world.do(calls.stake(node, IO_UNIT, late))
+    world.svm.set_account(lease.cluster.escrow, escrow)
+    # A third of the half of 16 USD less 2.25 %.
+    assert world.do(call).event(IncomeShared).to_co_stakers == 15_640_000 // 2 // 3
+    world.do(calls.stake(node, IO_UNIT, late))
 
 
 def test_another_lease_than_the_present_one_fails(world: World) -> None:
