@@ -101,12 +101,7 @@ INSTRUCTIONS = ("init_network", *STAGES)
 
 
 # The usual way of an instruction whose stage above takes every turn it can.
-USUAL: dict[str, tuple[Bring, Make]] = {
-    "settle_lease": (
-        preludes.served,
-        lambda world, lease: staking.unpayable(world, calls.settle_lease(lease), lease.node.owner, USD),
-    ),
-}
+USUAL: dict[str, tuple[Bring, Make]] = {"settle_lease": (preludes.served, lambda _, lease: calls.settle_lease(lease))}
 
 
 def make(name: str, *, usual: bool = False) -> Stage:
