@@ -151,3 +151,19 @@ def test_each_of_several_ended_leases_counts(world: World) -> None:
             world.do(calls.stake(node, IO_UNIT, late))
         world.do(with_income(calls.settle_lease(lease)))
     world.do(calls.stake(node, IO_UNIT, late))
+
+
+def test_a_readiness_that_nobody_answered_in_time_is_paid_first(world: World) -> None:
+    """Ready for 20 minutes: from then on the time is owed, though nobody has cancelled the lease yet."""
+    node = shared_node(world, co=OWN // 2)
+    lease = world.booked(node, world.cluster())
+    world.do(calls.mark_ready(lease))
+    join = calls.stake(node, IO_UNIT, world.supplier("late"), lease)
+    world.warp(1_200 - 1)
+    world.do(join)
+    world.warp(1)
+    with refused("IncomeUnsettled"):
+        world.do(join)
+    world.do(calls.cancel_lease(lease))
+    world.do(with_income(calls.settle_lease(lease)))
+    world.do(calls.stake(node, IO_UNIT, world.supplier("late")))

@@ -14,7 +14,7 @@ from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency, either
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
-from ionet_indexer.topics.clusters import Cluster, cluster_at
+from ionet_indexer.topics.clusters import cluster_at
 from ionet_indexer.topics.nodes import Node, bind_terms, node_at
 
 BOOKED, READY, ACTIVE, ENDED, CANCELLED = words(LeaseStatus)
