@@ -20,7 +20,6 @@ from ionet_indexer.core.decode import (
 )
 from ionet_indexer.topics.fold import links
 
-
 (BOOKED,) = (bytes(item.discriminator) for item in PROGRAM.codec.idl.events if item.name == "LeaseBooked")
 
 

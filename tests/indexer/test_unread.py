@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from indexer.api_server import served
 from indexer.recording import Recording
-from indexer.tables_of import CHAIN, tables_of
+from indexer.tables_of import tables_of
 from ionet.codec import ProgramCodec
 from ionet.generated.classes import CLASSES
 from ionet.program import PROGRAM

@@ -17,7 +17,6 @@ from typing import Any, Self
 import msgspec
 from ionet import addresses
 from ionet.codec import ProgramCodec
-from ionet.generated import pdas
 from ionet.idl import Idl, load_file
 from ionet.program import PROGRAM
 from ionet_localnet.genesis import deployed_program
