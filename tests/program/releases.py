@@ -145,9 +145,9 @@ def snapshot(world: World, codec: ProgramCodec) -> Life:
     for owner in (ID, TOKEN_PROGRAM, addresses.PYTH_RECEIVER):
         for key, account in sorted(world.svm.get_program_accounts(owner), key=lambda pair: str(pair[0])):
             value = codec.decode_any_account(account.data) if owner == ID else None
-            shown = {} if value is None else {"kind": type(value).__name__, "fields": codec.show(value)}
-            data = base64.b64encode(account.data).decode()
-            kept.append(Kept(str(key), str(owner), account.lamports, data, **shown))
+            plain = Kept(str(key), str(owner), account.lamports, base64.b64encode(account.data).decode())
+            kind, fields = type(value).__name__, None if value is None else codec.show(value)
+            kept.append(plain if value is None else msgspec.structs.replace(plain, kind=kind, fields=fields))
     return Life(world.now, world.slot, kept)
 
 
