@@ -13,10 +13,12 @@ from ionet.codec import ProgramCodec
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel
 from ionet.generated.enums import EndReason, LeaseStatus
+from ionet.idl import bundled
 from ionet.program import PROGRAM
 from program import calls, governance, staking
 from program.calls import ID, USD, ata
 from program.chain import elf
+from program.compat import longer_lists
 from program.governance import CaseRef
 from program.refs import LeaseRef
 from program.releases import (
@@ -54,6 +56,8 @@ def release(request: pytest.FixtureRequest, fresh: Release) -> Release:
 @pytest.fixture(params=["own", "committed"])
 def world(request: pytest.FixtureRequest, release: Release) -> World:
     """The release's life under its own program, and under the committed one."""
+    if request.param == "own" and (longer := longer_lists(release.idl, bundled())):
+        pytest.skip(f"the committed client sends more accounts than this release takes: {', '.join(longer)}")
     return restored(release.life, release.elf if request.param == "own" else elf("ionet"))
 
 
