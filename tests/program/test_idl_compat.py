@@ -155,8 +155,8 @@ DOCTORED: dict[str, tuple[Callable[[Doc], object], list[str]]] = {
         ["account Lease: version changed from u8 to i8"],
     ),
     "account shrinks": (
-        lambda d: field(d, "_padding", of="Lease").update(type={"array": ["u8", 3]}),
-        ["account Lease: shrinks from ([0-9]+) to ([0-9]+) bytes"],
+        lambda d: field(d, "_padding", of="Node").update(type={"array": ["u8", 3]}),
+        ["account Node: shrinks from ([0-9]+) to ([0-9]+) bytes"],
     ),
     "account grows": (
         lambda d: fields(d, "Lease").append({"name": "extra", "type": "u64"}),
@@ -225,8 +225,8 @@ def test_a_break_is_noticed(case: str) -> None:
 
 
 def carve(document: Doc) -> None:
-    """Takes the last four of a lease's bytes of padding for a field."""
-    found = fields(document, "Lease")
+    """Takes the last four of a node's bytes of padding for a field."""
+    found = fields(document, "Node")
     spare = at(found, "_padding")
     found[spare]["type"]["array"][1] -= 4
     found.insert(spare + 1, {"name": "fresh", "type": "u32"})
