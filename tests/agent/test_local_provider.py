@@ -241,13 +241,13 @@ async def test_killed_owner_leaves_one_node_or_none(member: Member, cut: str) ->
     owner.kill()
     await owner.wait()
     tag = member.tag()
-    spawned = processes.tagged(tag) != []
+    # Killed in the middle of the spawn, the owner may take a child with it that was there a moment ago.
     status = await member.provider.adopt()
+    spawned = status.phase is not Phase.FAILED
     if spawned:
         assert status.phase in (Phase.STARTING, Phase.UP)
         assert len([p for p in processes.tagged(tag) if _parent(p) not in processes.tagged(tag)]) == 1
     else:
-        assert status.phase is Phase.FAILED
         assert processes.tagged(tag) == []
     await member.provider.restart()
     assert await settled(member) is Phase.UP

@@ -32,5 +32,5 @@ def measure() -> Figures:
 
 
 def _units(name: str) -> int:
-    stage = stages.make(name)
+    stage = stages.make(name, usual=True)
     return stage.world.do(stage.call).units

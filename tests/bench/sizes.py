@@ -19,8 +19,8 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
 
-PROGRAM_TARGET = 300 * 1024
-ACCOUNT_TARGETS = {"Lease": 600, "Node": 900}
+PROGRAM_TARGET = 450_000
+ACCOUNT_TARGETS = {"Lease": 640, "Node": 900}
 # More nodes than fit into one transaction.
 MANY = 32
 

@@ -102,10 +102,10 @@ INSTRUCTIONS = ("init_network", *STAGES)
 
 # The usual way of an instruction whose stage above takes every turn it can.
 USUAL: dict[str, tuple[Bring, Make]] = {
-    "settle_lease": (
-        preludes.served,
-        lambda world, lease: staking.unpayable(world, calls.settle_lease(lease), lease.node.owner, USD),
-    ),
+    "settle_lease": (preludes.served, lambda _, lease: calls.settle_lease(lease)),
+    "close_cluster": (preludes.closed, lambda _, lease: calls.close_cluster(lease.cluster)),
+    "add_lease": (preludes.idle, lambda _, lease: calls.add_lease(lease, H100, HOUR)),
+    "stake": (preludes.idle, lambda _, lease: calls.stake(lease.node, 1)),
 }
 
 

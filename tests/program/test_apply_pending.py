@@ -144,6 +144,7 @@ def test_the_old_authority_has_no_power_and_the_new_one_all(world: World) -> Non
         ("NotAuthority", lambda key: governance.propose_params(key, world.params)),
         ("NotAuthority", lambda key: governance.propose_role(key, AUTHORITY, VALUE)),
         ("NotAuthority", lambda key: governance.set_model(key, H100, True)),
+        ("NotAuthority", lambda key: governance.propose_model(key, H100)),
         ("NotAuthority", lambda key: calls.register_model(key, 9)),
         ("NotPauser", lambda key: calls.set_pause(key, 0)),
     ]

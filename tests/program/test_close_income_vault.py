@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import pytest
 from ionet.generated import pdas
+from ionet.generated.accounts import Node
 from ionet.generated.events import IncomeVaultClosed
+from ionet.generated.types import Pool
 from program import calls, staking
-from program.calls import ID, USD
+from program.calls import ID, IO, NETWORK, USD
 from program.chain import refused, who
+from program.preludes import frozen
 from program.refs import NodeRef
 from program.staking import DAY, held_by, with_income
-from program.test_claim_income import lived, shared_node
+from program.test_claim_income import NET, lived, shared_node
 from program.world import World
+from solders.pubkey import Pubkey
 
 
 def deserted(world: World) -> NodeRef:
@@ -59,3 +64,71 @@ def test_of_a_node_that_is_not_retired_fails(world: World) -> None:
     world.warp(DAY)
     with refused("NodeNotRetired"):
         world.do(staking.close_income_vault(node, USD))
+
+
+def test_before_the_last_lease_is_closed_fails(world: World) -> None:
+    """Its settlement could still need the vault."""
+    node = shared_node(world)
+    lease = lived(world, node)
+    world.do(calls.retire_node(node), staking.push_unbond(held_by(node, who("co"))))
+    with refused("VaultInUse"):
+        world.do(staking.close_income_vault(node, USD))
+    world.do(with_income(calls.settle_lease(lease)))
+    with refused("VaultInUse"):
+        world.do(staking.close_income_vault(node, USD))
+    world.do(calls.close_lease(lease), staking.close_income_vault(node, USD))
+
+
+@pytest.mark.parametrize("mint", [USD, IO])
+def test_each_currency_by_itself_and_for_good(world: World, mint: Pubkey) -> None:
+    """Income that waits in one currency does not keep another's vault."""
+    node = deserted(world)
+    if mint == USD:
+        world.open_ata(who("co"), USD)
+        world.do(staking.claim_income(held_by(node, who("co")), USD))
+    bumps = world.of_node(node).income_vault_bumps
+    assert world.do(staking.close_income_vault(node, mint)).event(IncomeVaultClosed).mint == mint
+    left = world.of_node(node).income_vault_bumps
+    assert left == (b"\0" + bumps[1:] if mint == USD else bumps[:2] + b"\0")
+    with refused("AccountDataTooSmall"):
+        world.do(staking.close_income_vault(node, mint))
+    with refused("NodeRetired"):
+        world.do(staking.open_income_vault(node, world.stranger, mint))
+
+
+def test_what_the_shares_of_a_wiped_pool_had_not_settled_is_left_to_nobody(world: World) -> None:
+    """As with rewards: shares that a slash voided claim nothing that was not settled for them before."""
+    node = shared_node(world)
+    lease = lived(world, node)
+    world.do(with_income(calls.settle_lease(lease)), calls.close_lease(lease))
+    world.forge(Node, node.key, bonded=Pool(amount=0, era=1, shares=0), owner_bonded_shares=0)
+    with refused("NothingToClaim"):
+        world.do(staking.claim_income(held_by(node, who("co")), USD))
+    world.do(calls.retire_node(node))
+    closed = world.do(staking.close_income_vault(node, USD)).event(IncomeVaultClosed)
+    assert closed.surplus == world.tokens(pdas.fee_vault(ID, USD)) == NET // 2 // 2
+
+
+def test_where_the_fee_vault_is_frozen_what_is_left_is_owed_to_the_network(world: World) -> None:
+    node = deserted(world)
+    world.open_ata(who("co"), USD)
+    world.do(staking.claim_income(held_by(node, who("co")), USD))
+    fees = pdas.fee_vault(ID, USD)
+    thawed = world.raw(fees)
+    frozen(world, fees)
+    call = staking.close_income_vault(node, USD)
+    with refused("RecipientCannotReceive"):
+        world.do(call)
+    world.do(staking.open_owed(world.stranger, NETWORK, USD))
+    owed = pdas.owed(ID, USD, NETWORK)
+    assert world.do(staking.filled(call, fees_owed=owed)).event(IncomeVaultClosed).surplus == 1
+    assert world.tokens(owed) == 1
+    world.svm.set_account(fees, thawed)
+    world.do(staking.collect_owed(world.stranger, USD))
+    assert world.tokens(fees) == 1
+
+
+def test_the_rent_goes_to_nobody_but_the_owner_fails(world: World) -> None:
+    node = deserted(world)
+    with refused("WrongRentPayer"):
+        world.do(staking.close_income_vault(node, IO).swapped(owner=world.stranger.pubkey()))

@@ -30,7 +30,7 @@ def test_all_fields_ok(world: World, lease: LeaseRef) -> None:
             seq=17,
             at=world.now,
             node=lease.node.key,
-            node_seq=5,
+            node_seq=6,
             cluster=lease.cluster.key,
             cluster_seq=5,
             paid=paid,

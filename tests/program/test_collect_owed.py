@@ -4,9 +4,10 @@ from ionet.generated import pdas
 from ionet.generated.events import ClusterClosed, OwedClaimed
 from program import calls, staking
 from program.calls import ID, IO, NETWORK, USD
-from program.chain import refused
+from program.chain import refused, who
 from program.currencies import active_in, cluster_in, paid_in
 from program.preludes import frozen
+from program.test_claim_income import NET, lived, shared_node
 from program.world import HOUR, IO_UNIT, World
 
 
@@ -51,3 +52,59 @@ def test_into_another_vault_fails(world: World) -> None:
     world.do(staking.open_owed(world.stranger, node.owner.pubkey(), USD))
     with refused("WrongOwedAccount"):
         world.do(call.swapped(owed=pdas.owed(ID, USD, node.owner.pubkey())))
+
+
+def test_a_nodes_income_comes_back_to_its_vault_all_fields(world: World) -> None:
+    node = shared_node(world)
+    lease, vault = lived(world, node), pdas.income_vault(ID, node.key, USD)
+    thawed = world.raw(vault)
+    frozen(world, vault)
+    world.do(staking.open_owed(world.treasury, node.key, USD))
+    owed = pdas.owed(ID, USD, node.key)
+    world.do(staking.filled(staking.with_income(calls.settle_lease(lease)), income_owed=owed))
+    before = world.of_node(node)
+    assert (world.tokens(owed), before.co_income[0]) == (NET // 2 // 2, NET // 2 // 2)
+    collect = staking.collect_owed(world.stranger, USD, node)
+    with refused("Custom 17"):  # the token program: the vault is frozen
+        world.do(collect)
+    world.svm.set_account(vault, thawed)
+    rent, lamports = world.lamports(owed), world.lamports(world.stranger.pubkey())
+    landed = world.do(collect)
+    assert landed.events == (OwedClaimed(owner=node.key, mint=USD, at=world.now, amount=NET // 2 // 2),)
+    assert (world.tokens(vault), world.exists(owed)) == (NET // 2 // 2, False)
+    assert world.lamports(world.stranger.pubkey()) - lamports == rent
+    assert world.of_node(node) == before  # what is owed was the co-stakers' already
+    with refused("AccountDataTooSmall"):
+        world.do(collect)
+
+
+def test_what_is_owed_to_a_node_cannot_be_claimed_from_a_vault_that_lacks_it(world: World) -> None:
+    """A claim waits for it to be collected, which anybody can do."""
+    node = shared_node(world)
+    lease, vault = lived(world, node), pdas.income_vault(ID, node.key, USD)
+    thawed = world.raw(vault)
+    frozen(world, vault)
+    world.do(staking.open_owed(world.stranger, node.key, USD))
+    owed = pdas.owed(ID, USD, node.key)
+    world.do(staking.filled(staking.with_income(calls.settle_lease(lease)), income_owed=owed))
+    world.svm.set_account(vault, thawed)
+    claim = staking.claim_income(staking.held_by(node, who("co")), USD)
+    with refused("Custom 1"):  # the token program: too few tokens
+        world.do(claim)
+    world.do(staking.collect_owed(world.stranger, USD, node), claim)
+
+
+def test_of_another_node_or_nobodys_fails(world: World) -> None:
+    node, other = world.staked_node(), world.staked_node("b")
+    for one in (node, other):
+        world.do(staking.open_owed(world.stranger, one.key, USD), staking.open_income_vault(one, world.stranger, USD))
+    call = staking.collect_owed(world.stranger, USD, node)
+    with refused("WrongOwedAccount"):
+        world.do(call.swapped(node=other.key))
+    with refused("WrongOwedAccount"):
+        world.do(call.swapped(vault=pdas.income_vault(ID, other.key, USD)))
+    with refused("WrongOwedAccount"):
+        world.do(call.swapped(owed=pdas.owed(ID, USD, other.key)))
+    with refused("WrongOwedAccount"):
+        world.do(call.swapped(vault=node.vault))
+    world.do(call)

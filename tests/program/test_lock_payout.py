@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from ionet.generated.events import PayoutLocked
 from program import calls, staking
-from program.calls import USD, ata, terms
+from program.calls import IO, USD, ata, terms
 from program.chain import refused, who
+from program.currencies import active_in, cluster_in
 from program.refs import NodeRef
 from program.staking import DAY
-from program.world import HOUR, World
+from program.test_claim_income import lived, shared_node
+from program.world import HOUR, IO_UNIT, World
 
 LENDER = who("lender")
 LONGEST = 1_200 * DAY
@@ -19,7 +22,7 @@ def node(world: World) -> NodeRef:
 
 
 def test_all_fields_ok(world: World, node: NodeRef) -> None:
-    until = world.now + 100 * DAY
+    until, before = world.now + 100 * DAY, world.of_node(node)
     landed = world.do(calls.lock_payout(node, LENDER.pubkey(), until))
     assert landed.events == (
         PayoutLocked(
@@ -32,8 +35,9 @@ def test_all_fields_ok(world: World, node: NodeRef) -> None:
             until=until,
         ),
     )
-    found = world.of_node(node)
-    assert (found.payout, found.payout_locked_until) == (LENDER.pubkey(), until)
+    assert world.of_node(node) == msgspec.structs.replace(
+        before, seq=3, payout=LENDER.pubkey(), payout_locked_until=until
+    )
 
 
 @pytest.mark.parametrize(("secs", "fits"), [(0, False), (1, True), (LONGEST, True), (LONGEST + 1, False)])
@@ -112,3 +116,86 @@ def test_to_nobody_or_by_another_fails(world: World, node: NodeRef) -> None:
         world.do(calls.lock_payout(node, calls.NOBODY, world.now + DAY))
     with refused("NotNodeOwner"):
         world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + DAY).signed_by("owner", world.stranger))
+
+
+def test_not_while_a_lease_in_io_runs(world: World) -> None:
+    """Its price was fixed in IO: what that is worth may have fallen below the floor."""
+    node = world.staked_node(currencies=calls.EVERY_CURRENCY)
+    lease = active_in(world, IO, node, cluster_in(world, IO, "c", 1_000 * IO_UNIT), HOUR)
+    call = calls.lock_payout(node, LENDER.pubkey(), world.now + DAY, lease)
+    with refused("FloorLocked"):
+        world.do(call)
+    world.do(calls.end_lease(lease), call)
+
+
+def test_a_lease_that_is_booked_and_not_started_counts(world: World, node: NodeRef) -> None:
+    lease = world.booked(node, world.cluster(), HOUR)
+    world.do(calls.update_node(node, terms(node.owner, price=2_000_001)))
+    call = calls.lock_payout(node, LENDER.pubkey(), world.now + DAY, lease)
+    with refused("FloorLocked"):
+        world.do(call)
+    world.do(calls.update_node(node, terms(node.owner, price=2_000_000)), call)
+
+
+def test_with_the_lease_of_another_node_fails(world: World, node: NodeRef) -> None:
+    lease, other = world.active(node, world.cluster(), HOUR), world.running("b")
+    with refused("WrongNode"):
+        world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + DAY, other))
+    world.do(calls.end_lease(lease))
+    # A free node needs none, and looks at none.
+    world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + DAY, other))
+
+
+def test_made_longer_it_ends_twelve_hundred_days_from_then_at_most(world: World, node: NodeRef) -> None:
+    world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + LONGEST))
+    world.warp(10 * DAY)
+    with refused("BadLock"):
+        world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + LONGEST + 1))
+    world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + LONGEST))
+
+
+@pytest.mark.parametrize("until", [-1, -(2**63), 2**63 - 1])
+def test_until_a_time_that_never_comes_or_never_was_fails(world: World, node: NodeRef, until: int) -> None:
+    with refused("BadLock"):
+        world.do(calls.lock_payout(node, LENDER.pubkey(), until))
+
+
+def test_to_the_last_second_and_not_longer(world: World, node: NodeRef) -> None:
+    until = world.now + DAY
+    world.do(calls.lock_payout(node, LENDER.pubkey(), until))
+    cheaper = calls.update_node(node, terms(node.owner, payout=LENDER.pubkey(), price=1))
+    shared = staking.set_co_stake_terms(node, 0, 1)
+    moved = calls.lock_payout(node, node.owner.pubkey(), until + DAY)
+    world.warp_to(until - 1)
+    for call, error in ((cheaper, "FloorLocked"), (shared, "PayoutLocked"), (moved, "PayoutLocked")):
+        with refused(error):
+            world.do(call)
+    world.warp(1)
+    world.do(cheaper, shared, moved)
+
+
+def test_a_share_that_was_to_fall_does_not_rise_again(world: World, node: NodeRef) -> None:
+    """What falls due under a lock binds, and is then the most that can be shared."""
+    world.do(staking.set_co_stake_terms(node, 0, 5_000), staking.set_co_stake_terms(node, 0, 1_000))
+    world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + 100 * DAY))
+    world.warp(21 * DAY)
+    with refused("PayoutLocked"):
+        world.do(staking.set_co_stake_terms(node, 0, 1_001))
+    world.do(staking.set_co_stake_terms(node, 0, 1_000))
+
+
+def test_stakers_income_is_taken_first(world: World) -> None:
+    node = shared_node(world)
+    lease = lived(world, node)
+    world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + DAY, lease))
+    world.open_ata(LENDER, USD)
+    call = calls.settle_lease(lease, LENDER)
+    with refused("NotAssociatedAccount"):
+        world.do(staking.with_income(calls.settle_lease(lease)))
+    world.do(staking.with_income(call))
+    assert world.tokens(ata(LENDER, USD)) == 15_960_000 - 3_990_000
+
+
+def test_by_the_device_key_fails(world: World, node: NodeRef) -> None:
+    with refused("NotNodeOwner"):
+        world.do(calls.lock_payout(node, LENDER.pubkey(), world.now + DAY).signed_by("owner", node.device))

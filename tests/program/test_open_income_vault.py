@@ -1,23 +1,30 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
-from ionet.generated import pdas
 from ionet.generated.events import IncomeVaultOpened
 from program import calls, staking
 from program.calls import ID, IO, USD
 from program.chain import refused, who
-from program.world import HOUR, World
+from program.currencies import active_in, cluster_in, mint_of
+from program.world import HOUR, IO_UNIT, World
 from solders.pubkey import Pubkey
 
 
 def test_all_fields_ok(world: World) -> None:
+    """One in each currency; whoever pays the rent, the node alone can take anything out."""
     node = world.node()
     for at, mint in enumerate((USD, world.usdc, IO)):
-        vault = pdas.income_vault(ID, node.key, mint)
+        seeds = [b"income", bytes(node.key), bytes(mint)]
+        vault, bump = Pubkey.find_program_address(seeds, ID)
+        before, lamports = world.of_node(node), world.lamports(world.stranger.pubkey())
         landed = world.do(staking.open_income_vault(node, world.stranger, mint))
         assert landed.events == (IncomeVaultOpened(node=node.key, seq=2 + at, at=world.now, mint=mint, vault=vault),)
-        assert world.of_node(node).income_vault_bumps[at] > 0
-        assert world.tokens(vault) == 0
+        bumps = before.income_vault_bumps[:at] + bytes([bump]) + bytes(2 - at)
+        assert world.of_node(node) == msgspec.structs.replace(before, seq=2 + at, income_vault_bumps=bumps)
+        account = world.raw(vault)
+        assert (account.data[:32], account.data[32:64], world.tokens(vault)) == (bytes(mint), bytes(node.key), 0)
+        assert lamports - world.lamports(world.stranger.pubkey()) == account.lamports
 
 
 def test_without_it_no_income_in_its_currency_is_shared(world: World) -> None:
@@ -33,6 +40,19 @@ def test_without_it_no_income_in_its_currency_is_shared(world: World) -> None:
     assert world.of(after).income_share_bps == 5_000
     world.do(staking.set_co_stake_terms(node, 0, 9_000))
     assert world.of(after).income_share_bps == 5_000
+
+
+@pytest.mark.parametrize("opened", ["iosd", "usdc", "io"])
+def test_a_lease_in_another_currency_shares_nothing(world: World, opened: str) -> None:
+    world.do(calls.init_vaults(world.stranger, world.usdc))
+    node = world.staked_node(currencies=calls.EVERY_CURRENCY)
+    mint = mint_of(world, opened)
+    world.do(staking.open_income_vault(node, world.stranger, mint), staking.set_co_stake_terms(node, 0, 5_000))
+    for currency in ("iosd", "usdc", "io"):
+        cluster = cluster_in(world, mint_of(world, currency), currency, 1_000 * IO_UNIT)
+        lease = active_in(world, mint_of(world, currency), node, cluster, HOUR)
+        assert world.of(lease).income_share_bps == (5_000 if currency == opened else 0)
+        world.do(calls.end_lease(lease))
 
 
 def test_twice_fails(world: World) -> None:

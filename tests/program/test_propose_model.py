@@ -44,6 +44,30 @@ def test_a_second_proposal_takes_the_first_ones_place_and_waits_anew(world: Worl
         world.do(governance.apply_model(H100))
 
 
+def test_after_the_notice_it_can_still_be_replaced(world: World) -> None:
+    """Nobody is bound by a proposal before somebody applies it; the authority may take it back by another."""
+    world.do(governance.propose_model(world.authority, H100, multiplier=2_000))
+    world.warp(21 * DAY)
+    world.do(governance.propose_model(world.authority, H100, multiplier=1_000))
+    with refused("TimelockRunning"):
+        world.do(governance.apply_model(H100))
+    assert world.get(DeviceModel, MODEL).multiplier == 1_000
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [{"pool": 0}, {"multiplier": 0}, {"multiplier": 100_000}, {"throughput": 2**64 - 1}, {"reference_price": 10**12}],
+    ids=str,
+)
+def test_up_to_its_bounds(world: World, terms: dict[str, Any]) -> None:
+    world.do(governance.propose_model(world.authority, H100, **terms))
+
+
+def test_of_a_model_that_does_not_exist_fails(world: World) -> None:
+    with refused("AccountDataTooSmall"):
+        world.do(governance.propose_model(world.authority, 99))
+
+
 @pytest.mark.parametrize("wrong", [{"pool": 2}, {"multiplier": 100_001}, {"reference_price": 10**12 + 1}], ids=str)
 def test_out_of_bounds_fails(world: World, wrong: dict[str, Any]) -> None:
     with refused("BadModel"):

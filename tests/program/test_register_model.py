@@ -11,6 +11,7 @@ from program import calls
 from program.calls import ID
 from program.chain import refused
 from program.world import H100, World
+from solders.pubkey import Pubkey
 
 NAME = b"H200".ljust(32, b"\0")
 
@@ -26,6 +27,7 @@ def test_all_fields_ok(world: World) -> None:
         throughput=2**64 - 1,
         reference_price=10**12,
     )
+    lamports = world.lamports(world.authority.pubkey())
     landed = world.do(call)
     key = pdas.model(ID, 2)
     assert landed.events == (
@@ -42,9 +44,27 @@ def test_all_fields_ok(world: World) -> None:
             reference_price=10**12,
         ),
     )
-    found = world.get(DeviceModel, key)
-    assert (found.name, found.kind, found.pool, found.multiplier) == (NAME, 1, 1, 100_000)
-    assert (found.code, found.throughput, found.seq, found.enabled, found.version) == (2, 2**64 - 1, 1, 1, 1)
+    _, bump = Pubkey.find_program_address([b"model", (2).to_bytes(2, "little")], ID)
+    assert world.get(DeviceModel, key) == DeviceModel(
+        name=NAME,
+        throughput=2**64 - 1,
+        reference_price=10**12,
+        pending_throughput=0,
+        pending_reference_price=0,
+        pending_at=0,
+        seq=1,
+        multiplier=100_000,
+        pending_multiplier=0,
+        pending_by=0,
+        code=2,
+        kind=1,
+        pool=1,
+        pending_pool=0,
+        enabled=1,
+        bump=bump,
+        version=1,
+    )
+    assert lamports - world.lamports(world.authority.pubkey()) == world.lamports(key)
 
 
 @pytest.mark.parametrize("name", [b"A" * 32, "Ä100".encode().ljust(32, b"\0")])

@@ -4,7 +4,7 @@ import pytest
 from ionet.generated.accounts import Network
 from ionet.generated.enums import Pause
 from ionet.generated.events import PauseChanged
-from program import calls
+from program import calls, governance, staking
 from program.calls import NETWORK, ata
 from program.chain import Call, refused, who
 from program.refs import ClusterRef, LeaseRef, NodeRef
@@ -78,6 +78,11 @@ def test_every_exit_works_while_everything_is_paused(world: World) -> None:
     world.do(calls.update_node(node, calls.terms(node.owner)), calls.pause_node(node, True))
     world.do(calls.rotate_device_key(node, who("new device")), calls.rotate_device_key(node, node.device))
     world.do(calls.stake(node, IO_UNIT), calls.request_unbond(node, IO_UNIT))
+    world.do(staking.open_income_vault(node, world.stranger, calls.USD), staking.set_co_stake_terms(node, 1, 1))
+    lender = who("lender")
+    world.do(calls.lock_payout(node, lender.pubkey(), world.now + 1, lease), calls.release_payout(node, lender))
+    world.do(calls.update_node(node, calls.terms(node.owner)))
+    world.do(governance.propose_model(world.authority, H100), governance.set_model(world.authority, H100, False))
     world.do(calls.quit_lease(quits), calls.end_lease(ends))
     world.serve(lease, 1)
     world.do(calls.reject_ready(booked, cluster.renter), calls.close_lease(booked))
@@ -90,6 +95,8 @@ def test_every_exit_works_while_everything_is_paused(world: World) -> None:
     world.do(calls.settle_lease(quits), calls.close_lease(quits), calls.close_cluster(quits.cluster, signed=True))
     world.do(calls.burn(calls.USD), calls.burn(calls.IO), calls.retire_node(node))
     world.warp(14 * 86_400)
-    world.do(calls.withdraw(node))
+    world.do(calls.withdraw(node), staking.close_income_vault(node, calls.USD))
+    world.warp(7 * 86_400)
+    world.do(governance.apply_model(H100))
     assert not world.exists(node.position)
     assert world.tokens(ata(cluster.renter, calls.USD)) > 0

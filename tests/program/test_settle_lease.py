@@ -31,6 +31,7 @@ def test_what_has_matured_all_fields(world: World, lease: LeaseRef) -> None:
             seq=8,
             at=world.now,
             node=lease.node.key,
+            node_seq=5,
             cluster=lease.cluster.key,
             cluster_seq=4,
             payable_secs=1_200,

@@ -391,6 +391,7 @@ class LeaseSettled(msgspec.Struct, frozen=True, gc=False):
     seq: u64
     at: i64
     node: Pubkey
+    node_seq: u64
     cluster: Pubkey
     cluster_seq: u64
     payable_secs: u64

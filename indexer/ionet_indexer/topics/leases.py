@@ -14,7 +14,7 @@ from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency, either
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
-from ionet_indexer.topics.clusters import Cluster, cluster_at
+from ionet_indexer.topics.clusters import cluster_at
 from ionet_indexer.topics.nodes import Node, bind_terms, node_at
 
 BOOKED, READY, ACTIVE, ENDED, CANCELLED = words(LeaseStatus)
@@ -263,20 +263,9 @@ def _closed(view: View, event: Event, e: events.LeaseClosed) -> None:
     node.served_secs += e.served_secs
     node.missed_secs += e.missed_secs + e.undefended_secs
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
-    _count_earned(node, cluster, e.paid)
     cluster.locked = e.cluster_locked_after
     cluster.leases_open -= 1
     show_work(view, event, row, e.at)
-
-
-def _count_earned(node: Node, cluster: Cluster, amount: int) -> None:
-    """Currencies are never added up, but the program counts IOSD and USDC, both micro-dollars, together."""
-    if cluster.currency == "IO":
-        node.earned_io += amount
-        return
-    node.earned += amount
-    if cluster.currency == "USDC":
-        node.earned_usdc += amount
 
 
 HANDLERS: dict[str, Any] = {

@@ -11,8 +11,9 @@ from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import addresses, currency, facts, number
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.core.view import View
-from ionet_indexer.topics.clusters import cluster_at
+from ionet_indexer.topics.clusters import Cluster, cluster_at
 from ionet_indexer.topics.leases import WITH_CLUSTER, Lease, lease_at, move, show_work
+from ionet_indexer.topics.nodes import Node, node_at
 from ionet_indexer.topics.owed import owe
 
 # -- rows
@@ -109,9 +110,20 @@ def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
         e.cluster_locked_after,
     )
     cluster.burned += e.burned
+    _count_earned(node_at(view, event, row.node, e.node_seq), cluster, e.paid - e.paid_before)
     if e.owed:
         amount = e.supplier_amount + e.bond_paid - e.to_stakers
         owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
+
+
+def _count_earned(node: Node, cluster: Cluster, amount: int) -> None:
+    """Currencies are never added up, but the program counts IOSD and USDC, both micro-dollars, together."""
+    if cluster.currency == "IO":
+        node.earned_io += amount
+        return
+    node.earned += amount
+    if cluster.currency == "USDC":
+        node.earned_usdc += amount
 
 
 def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:

@@ -3,21 +3,38 @@
 
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::*;
-use anchor_lang::unchecked_invoke_signed_fixed;
+use anchor_lang::wincode::config::serialize_into;
+use anchor_lang::wincode::SchemaWrite;
+use anchor_lang::{unchecked_invoke_signed_fixed, BorshConfig, Discriminator, BORSH_CONFIG};
 use pinocchio::instruction::InstructionAccount;
+
+/// Room for every event: growing costs more than what stays empty.
+const ROOM: usize = 512;
 
 /// Sends `event` to this program's own event instruction. `bump` is the event authority's.
 #[inline(always)]
-pub fn emit<E: Event>(program: &Address, authority: &UncheckedAccount, bump: u8, event: &E) {
-    send(program, authority, bump, &event.data());
+pub fn emit<E>(program: &Address, authority: &UncheckedAccount, bump: u8, event: &E)
+where
+    E: Event + Discriminator + SchemaWrite<BorshConfig, Src = E>,
+{
+    let mut data = begin(E::DISCRIMINATOR);
+    serialize_into(&mut data, event, BORSH_CONFIG).expect("events have no field that cannot be written");
+    send(program, authority, bump, &data);
 }
 
 #[inline(never)]
-fn send(program: &Address, authority: &UncheckedAccount, bump: u8, event: &[u8]) {
-    let data = [EVENT_IX_TAG_LE, event].concat();
+fn begin(discriminator: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(ROOM);
+    data.extend_from_slice(EVENT_IX_TAG_LE);
+    data.extend_from_slice(discriminator);
+    data
+}
+
+#[inline(never)]
+fn send(program: &Address, authority: &UncheckedAccount, bump: u8, data: &[u8]) {
     let accounts = [InstructionAccount::readonly_signer(authority.address())];
     let handles = [authority.cpi_handle()];
-    unchecked_invoke_signed_fixed(program, &data, &accounts, &handles, &[&[b"__event_authority", &[bump]]]);
+    unchecked_invoke_signed_fixed(program, data, &accounts, &handles, &[&[b"__event_authority", &[bump]]]);
 }
 
 /// `emit_event!(ctx, Event { … })`

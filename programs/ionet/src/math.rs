@@ -5,25 +5,29 @@ use anchor_lang::prelude::*;
 use crate::constants::{BPS, SECS_PER_HOUR};
 use crate::error::IonetError;
 
+#[inline]
 pub fn add(a: u64, b: u64) -> Result<u64> {
     a.checked_add(b).ok_or_else(|| IonetError::Overflow.into())
 }
 
+#[inline]
 pub fn sub(a: u64, b: u64) -> Result<u64> {
     a.checked_sub(b).ok_or_else(|| IonetError::Overflow.into())
 }
 
-#[inline(never)]
+#[inline]
 pub fn add_time(at: i64, secs: u64) -> Result<i64> {
     i64::try_from(secs).ok().and_then(|secs| at.checked_add(secs)).ok_or_else(|| IonetError::Overflow.into())
 }
 
 /// Seconds from `from` to `to`, 0 if `to` is earlier.
+#[inline]
 pub fn secs_between(from: i64, to: i64) -> u64 {
     u64::try_from(to.saturating_sub(from)).unwrap_or(0)
 }
 
 /// Seconds that the slots from `from` to `to` stand for.
+#[inline]
 pub fn slots_secs(from: u64, to: u64, slot_ms: u32) -> u64 {
     to.saturating_sub(from).saturating_mul(u64::from(slot_ms)) / 1_000
 }
@@ -51,8 +55,8 @@ pub fn mul_div_ceil(a: u128, b: u128, c: u128) -> Result<u128> {
 /// Quotient and remainder of `a · b` by `c`. Shares of a pool that was slashed often outgrow a 128-bit product.
 #[inline(never)]
 fn div_rem(a: u128, b: u128, c: u128) -> Result<(u128, u128)> {
-    if let Some(product) = a.checked_mul(b) {
-        return product.checked_div(c).zip(product.checked_rem(c)).ok_or_else(|| IonetError::Overflow.into());
+    if let Some(product) = narrow_product(a, b) {
+        return narrow_div_rem(product, c).ok_or_else(|| IonetError::Overflow.into());
     }
     let (high, low) = mul_wide(a, b);
     require!(high < c, IonetError::Overflow);
@@ -67,6 +71,23 @@ fn div_rem(a: u128, b: u128, c: u128) -> Result<(u128, u128)> {
         }
     }
     Ok((quotient, remainder))
+}
+
+/// `a · b` where it fits into 128 bits. Two factors of 64 bits, the usual case, need no test.
+fn narrow_product(a: u128, b: u128) -> Option<u128> {
+    if (a | b) >> 64 == 0 {
+        return Some(a.wrapping_mul(b));
+    }
+    a.checked_mul(b)
+}
+
+/// Quotient and remainder; the machine divides 64 bits at once, and 128 bits take it hundreds of instructions.
+fn narrow_div_rem(product: u128, c: u128) -> Option<(u128, u128)> {
+    if let (Ok(product), Ok(c)) = (u64::try_from(product), u64::try_from(c)) {
+        return Some((product.checked_div(c)?.into(), product.checked_rem(c)?.into()));
+    }
+    let quotient = product.checked_div(c)?;
+    Some((quotient, product.wrapping_sub(quotient.wrapping_mul(c))))
 }
 
 /// The 256-bit product as its upper and lower half. No sum below can overflow: the halves are products of 64 bits.
@@ -100,6 +121,6 @@ pub fn bps_ceil(amount: u64, bps: u64) -> Result<u64> {
 /// of two values, so a thousand settlements pay the same as one.
 #[inline(never)]
 pub fn earned(price: u64, processors: u8, secs: u64) -> Result<u64> {
-    let rate = u128::from(price).checked_mul(u128::from(processors)).ok_or(IonetError::Overflow)?;
+    let rate = narrow_product(price.into(), processors.into()).ok_or(IonetError::Overflow)?;
     to_u64(mul_div(rate, u128::from(secs), u128::from(SECS_PER_HOUR))?)
 }

@@ -2,6 +2,7 @@
 //! their owed account, from which they claim it. So no recipient can block the end of a lease, a cluster or a stake. The
 //! program's own vaults of fees and income are paid alike: the issuer of USDC can freeze any account.
 
+use anchor_lang::find_and_verify_program_address;
 use anchor_lang::prelude::*;
 use anchor_spl::token::TokenAccount;
 
@@ -69,8 +70,9 @@ fn owe(
     seeds: &[&[&[u8]]],
 ) -> Result<()> {
     let owed = owed.ok_or(IonetError::RecipientCannotReceive)?;
-    let (expected, _) = Address::find_program_address(&[OWED_SEED, mint.as_ref(), owner.as_ref()], &crate::ID);
-    require!(*owed.address() == expected, IonetError::WrongOwedAccount);
+    let seeds_of_owed: &[&[u8]] = &[OWED_SEED, mint.as_ref(), owner.as_ref()];
+    find_and_verify_program_address(seeds_of_owed, &crate::ID, owed.address())
+        .map_err(|_| IonetError::WrongOwedAccount)?;
     token::transfer(from, owed.cpi_handle_mut(), authority, amount, seeds);
     Ok(())
 }

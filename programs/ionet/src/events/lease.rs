@@ -91,6 +91,7 @@ pub struct LeaseSettled {
     pub seq: u64,
     pub at: i64,
     pub node: Address,
+    pub node_seq: u64,
     pub cluster: Address,
     pub cluster_seq: u64,
     pub payable_secs: u64,

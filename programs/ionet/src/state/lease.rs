@@ -347,6 +347,12 @@ impl Lease {
         Ok(())
     }
 
+    /// Whether it is ready, and the time in which the renter had to answer is over: that time will be paid.
+    pub fn is_unanswered(&self, at: &Moment) -> bool {
+        self.status == LEASE_STATUS_READY
+            && self.is_overdue(self.ready_at, self.ready_slot, self.accept_deadline_secs, at)
+    }
+
     /// Price of `secs` and the renter's fee on it.
     #[inline(never)]
     pub fn cost(&self, secs: u64) -> Result<(u64, u64)> {

@@ -301,6 +301,13 @@ impl Node {
         Ok(())
     }
 
+    /// Counts what a lease in `currency` pays, before fees.
+    pub fn earn(&mut self, currency: u8, amount: u64) -> Result<()> {
+        let total = if currency == CURRENCY_IO { &mut self.earned_io } else { &mut self.earned };
+        *total = math::add(*total, amount)?;
+        Ok(())
+    }
+
     /// Whether anybody but the owner has stake here, on its way out or not.
     pub fn has_co_stake(&self) -> bool {
         self.bonded.shares.get() > self.owner_bonded_shares.get()

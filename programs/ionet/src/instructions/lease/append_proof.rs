@@ -29,7 +29,7 @@ pub fn handler(ctx: &mut Context<AppendProof>, proof: ProofEntry) -> Result<()> 
     lease.catch_up(&at)?;
     let ProofEntry { interval, served_secs, gpu_ms, root } = proof;
     let served_before = if interval < lease.ring_next { lease.served(interval) } else { 0 };
-    lease.write_proof(interval, served_secs, &at)?;
+    let kept = lease.write_proof(interval, served_secs, &at)?;
     lease.proof_head = proof_head(&lease.proof_head, &proof);
     lease.proof_count = lease.proof_count.saturating_add(1);
     let appended = ProofAppended {
@@ -44,7 +44,7 @@ pub fn handler(ctx: &mut Context<AppendProof>, proof: ProofEntry) -> Result<()> 
         root,
         proof_head: lease.proof_head,
         proof_count: lease.proof_count,
-        kept: lease.is_kept(interval, served_secs),
+        kept,
         moved_secs: lease.moved_secs,
         pending_bps: lease.pending_bps,
     };

@@ -4,7 +4,7 @@ use crate::clock::Moment;
 use crate::error::IonetError;
 use crate::events::LeaseClosed;
 use crate::payment::Payment;
-use crate::state::{Cluster, Lease, Node, CURRENCY_IO, LEASE_STATUS_CANCELLED, LEASE_STATUS_ENDED};
+use crate::state::{Cluster, Lease, Node, LEASE_STATUS_CANCELLED, LEASE_STATUS_ENDED};
 use crate::{clock, emit_event, math};
 
 #[event_cpi]
@@ -45,11 +45,6 @@ pub fn handler(ctx: &mut Context<CloseLease>) -> Result<()> {
     node.served_secs = math::add(node.served_secs, lease.matured_secs)?;
     let lost = math::add(lease.missed_secs, u64::from(lease.undefended_secs))?;
     node.missed_secs = math::add(node.missed_secs, lost)?;
-    if lease.currency == CURRENCY_IO {
-        node.earned_io = math::add(node.earned_io, lease.paid)?;
-    } else {
-        node.earned = math::add(node.earned, lease.paid)?;
-    }
     let closed = LeaseClosed {
         lease: *lease.address(),
         seq: lease.next_seq()?,

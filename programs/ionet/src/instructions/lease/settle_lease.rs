@@ -1,4 +1,5 @@
 use anchor_lang::prelude::*;
+use anchor_lang::verify_program_address;
 use anchor_spl::token::{Token, TokenAccount};
 
 use crate::ending::{self, End};
@@ -93,6 +94,8 @@ fn settle(
         forget_settled(accounts)?;
         return Ok((None, None));
     }
+    accounts.node.earn(accounts.lease.currency, due.gross)?;
+    let node_seq = accounts.node.next_seq()?;
     let shared = if accounts.lease.income_share_bps > 0 { share(accounts, &due, now)? } else { None };
     let to_stakers = shared.as_ref().map_or(0, |event| event.to_co_stakers);
     let (payout, cluster) = (accounts.node.payout, &mut accounts.cluster);
@@ -114,6 +117,7 @@ fn settle(
         seq: lease.next_seq()?,
         at: now,
         node,
+        node_seq,
         cluster: cluster_key,
         cluster_seq: cluster.next_seq()?,
         payable_secs: lease.due().paid_secs,
@@ -151,8 +155,7 @@ fn share(accounts: &mut SettleLease, due: &Payment, now: i64) -> Result<Option<I
     let bump = [accounts.node.income_vault_bumps.get(at).copied().unwrap_or(0)];
     let vault = accounts.income_vault.as_deref_mut().ok_or(IonetError::IncomeVaultRequired)?;
     let seeds = [Node::INCOME_SEED, node_key.as_ref(), mint.as_ref(), &bump];
-    let expected = Address::create_program_address(&seeds, &crate::ID).map_err(|_| IonetError::WrongIncomeVault)?;
-    require!(*vault.address() == expected, IonetError::WrongIncomeVault);
+    verify_program_address(&seeds, &crate::ID, vault.address()).map_err(|_| IonetError::WrongIncomeVault)?;
     let cluster = &accounts.cluster;
     let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];

@@ -1,7 +1,6 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
 
-use crate::clock::Moment;
 use crate::error::IonetError;
 use crate::events::{StakeRefilled, Staked};
 use crate::payment::Payment;
@@ -48,10 +47,9 @@ pub struct Stake {
 pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let staker = *ctx.accounts.staker.address();
     token::check_token_account(&ctx.accounts.from, &staker, &ctx.accounts.network.io_mint)?;
-    let at = clock::moment()?;
-    let now = at.now;
+    let now = clock::now()?;
     if staker != ctx.accounts.node.owner {
-        check_settled(&ctx.accounts.node, ctx.accounts.lease.as_deref(), &at)?;
+        check_settled(&ctx.accounts.node, ctx.accounts.lease.as_deref())?;
     }
     let (bump, co_max_percent) = (ctx.bumps.position, ctx.accounts.network.params.co_stake_max_percent);
     let (node_key, position_key) = (*ctx.accounts.node.address(), *ctx.accounts.position.address());
@@ -114,16 +112,21 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
 }
 
 /// Refuses a stranger while income that others stood behind is not handed to them: of an ended lease anything, of the
-/// present one what has matured.
+/// present one what has matured, and the pay for a readiness that nobody answered in time.
 #[inline(never)]
-fn check_settled(node: &Node, lease: Option<&Account<Lease>>, at: &Moment) -> Result<()> {
+fn check_settled(node: &Node, lease: Option<&Account<Lease>>) -> Result<()> {
     require!(node.unsettled == 0, IonetError::IncomeUnsettled);
     if node.current_lease == Address::default() {
         return Ok(());
     }
     let lease = lease.ok_or(IonetError::IncomeUnsettled)?;
     require!(*lease.address() == node.current_lease, IonetError::IncomeUnsettled);
-    if lease.income_share_bps == 0 || !lease.has_run() {
+    if lease.income_share_bps == 0 {
+        return Ok(());
+    }
+    let at = &clock::moment()?;
+    require!(!lease.is_unanswered(at), IonetError::IncomeUnsettled);
+    if !lease.has_run() {
         return Ok(());
     }
     let mut copy: Lease = **lease;

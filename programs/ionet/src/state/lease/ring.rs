@@ -14,21 +14,25 @@ pub const TAKEN: u32 = u32::MAX;
 
 impl Lease {
     /// Number of intervals until `ends_at`; the last may be shorter.
+    #[inline]
     pub fn intervals(&self) -> u32 {
         let secs = secs_between(self.started_at, self.ends_at);
         u32::try_from(secs.div_ceil(u64::from(self.interval_secs.max(1)))).unwrap_or(u32::MAX)
     }
 
+    #[inline]
     pub fn interval_start(&self, interval: u32) -> i64 {
         let offset = u64::from(interval).saturating_mul(u64::from(self.interval_secs));
         add_time(self.started_at, offset).unwrap_or(i64::MAX)
     }
 
+    #[inline]
     pub fn interval_end(&self, interval: u32) -> i64 {
         self.interval_start(interval.saturating_add(1)).min(self.ends_at)
     }
 
     /// Seconds after an interval's end in which its proof is still accepted.
+    #[inline]
     pub fn grace_secs(&self) -> u64 {
         u64::from(self.grace_intervals).saturating_mul(u64::from(self.interval_secs))
     }
@@ -100,23 +104,27 @@ impl Lease {
     }
 
     /// Seconds of one interval; the last may be shorter.
+    #[inline]
     pub fn length(&self, interval: u32) -> u64 {
         secs_between(self.interval_start(interval), self.interval_end(interval))
     }
 
     /// Takes an open interval's served seconds out of the ring and leaves `mark` there.
+    #[inline]
     pub fn take_served(&mut self, interval: u32, mark: u32) -> u32 {
         let entry = self.ring.get_mut(interval as usize % RING);
         entry.map_or(0, |entry| core::mem::replace(entry, mark))
     }
 
     /// Served seconds of an open interval; 0 = no proof.
+    #[inline]
     pub fn served(&self, interval: u32) -> u32 {
         self.ring.get(interval as usize % RING).copied().unwrap_or(0)
     }
 
-    /// Writes one proof into the ring; intervals between the last proof and this one were skipped for good.
-    pub fn write_proof(&mut self, interval: u32, served_secs: u32, at: &Moment) -> Result<()> {
+    /// Writes one proof into the ring; intervals between the last proof and this one were skipped for good. Returns
+    /// whether it makes the interval a kept one.
+    pub fn write_proof(&mut self, interval: u32, served_secs: u32, at: &Moment) -> Result<bool> {
         let now = at.now;
         require!(served_secs > 0, IonetError::ZeroAmount);
         require!(interval < self.intervals(), IonetError::LeaseOver);
@@ -137,11 +145,12 @@ impl Lease {
         if let Some(entry) = self.ring.get_mut(interval as usize % RING) {
             *entry = served_secs;
         }
-        if self.is_kept(interval, served_secs) {
+        let kept = self.is_kept(interval, served_secs);
+        if kept {
             self.keep(interval, at);
         }
         self.synced_at = at.now;
         self.synced_slot = at.slot;
-        Ok(())
+        Ok(kept)
     }
 }

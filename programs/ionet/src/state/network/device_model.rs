@@ -167,11 +167,8 @@ impl DeviceModel {
 
     /// IO that a node of this model must have bonded: `stake_per_processor · max(1, multiplier) · processors`.
     pub fn required_stake(&self, stake_per_processor: u64, processors: u8) -> Result<u64> {
-        const ONE: u128 = 100;
-        let product = u128::from(stake_per_processor)
-            .checked_mul(u128::from(self.multiplier).max(ONE))
-            .and_then(|value| value.checked_mul(u128::from(processors)))
-            .ok_or(IonetError::Overflow)?;
-        u64::try_from(product.div_ceil(ONE)).map_err(|_| IonetError::Overflow.into())
+        const ONE: u64 = 100;
+        let times = u64::from(self.multiplier).max(ONE).saturating_mul(u64::from(processors));
+        math::to_u64(math::mul_div_ceil(stake_per_processor.into(), times.into(), ONE.into())?)
     }
 }
