@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,6 +19,7 @@ from ionet.program import PROGRAM
 from ionet.rules import merkle
 from ionet.wallet import KeypairSigner
 from ionet_localnet import Genesis, Localnet, LocalnetConfig
+from ionet_localnet.chain import LocalChain
 from ionet_localnet.genesis import LAMPORTS_PER_SOL, wallet
 from ionet_localnet.timeline import FINALIZED_LAG
 from solders.keypair import Keypair
@@ -174,15 +175,24 @@ def leaf_hashes(lease: Pubkey, interval: int, results: list[bytes]) -> list[byte
 
 
 @asynccontextmanager
-async def market(*, slot_ms: int = 20, clock_factor: float = 1.0, ledger: Path | None = None) -> AsyncIterator[Market]:
-    """A founded market on a chain of its own; `clock_factor` seconds of the chain's time pass in one second."""
+async def market(
+    *,
+    slot_ms: int = 20,
+    clock_factor: float = 1.0,
+    ledger: Path | None = None,
+    deploy: Callable[[LocalChain], None] | None = None,
+) -> AsyncIterator[Market]:
+    """A founded market on a chain of its own; `clock_factor` seconds of the chain's time pass in one second.
+
+    deploy: puts the program there, where the chain is not to start with the committed one.
+    """
     treasury, admin, renter, stranger = keys = [key(name) for name in ("treasury", "admin", "renter", "stranger")]
     wallets = {each.pubkey(): wallet(10_000 * LAMPORTS_PER_SOL) for each in keys}
     artifacts = files("ionet") / "artifacts"
     genesis = Genesis(
         programs={
-            PROGRAM.id: (artifacts / "ionet.so").read_bytes(),
             addresses.PYTH_RECEIVER: (artifacts / "price_poster.so").read_bytes(),
+            **({} if deploy else {PROGRAM.id: (artifacts / "ionet.so").read_bytes()}),
         },
         accounts=wallets,
         upgrade_authority=admin.pubkey(),
@@ -195,6 +205,8 @@ async def market(*, slot_ms: int = 20, clock_factor: float = 1.0, ledger: Path |
         Client(net.rpc_url, renter) as renter_client,
         Client(net.rpc_url, stranger) as stranger_client,
     ):
+        if deploy:
+            deploy(net.chain)
         built = Market(net, treasury_client, admin_client, renter_client, stranger_client)
         await built.found()
         yield built

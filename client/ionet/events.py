@@ -17,7 +17,7 @@ from solders.transaction_status import (
 )
 
 from ionet import base58
-from ionet.codec import ProgramCodec
+from ionet.codec import ProgramCodec, UnknownEvent
 
 # Inner instructions of one outer instruction: (program, data) in the order they ran.
 Group = tuple[int, Sequence[tuple[Pubkey, bytes]]]
@@ -33,13 +33,20 @@ class EventRecord:
 
 
 def events_in(codec: ProgramCodec, groups: Iterable[Group]) -> Iterator[EventRecord]:
-    """Events of the codec's program, in order; calls of other programs are skipped at any depth."""
+    """Events of the codec's program, in order; calls of other programs are skipped at any depth.
+
+    So are events that the IDL does not have: a later version of the program may record new ones.
+    """
     for outer, calls in groups:
         for inner, (program, data) in enumerate(calls):
-            if program == codec.id:
+            if program != codec.id:
+                continue
+            try:
                 event = codec.decode_cpi_event(data)
-                if event is not None:
-                    yield EventRecord(outer, inner, event)
+            except UnknownEvent:
+                continue
+            if event is not None:
+                yield EventRecord(outer, inner, event)
 
 
 def events_in_transaction(codec: ProgramCodec, answer: EncodedConfirmedTransactionWithStatusMeta) -> list[EventRecord]:

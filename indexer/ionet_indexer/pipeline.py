@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
-from ionet_indexer.core.decode import Event, Transaction, decode, slot_of
+from ionet_indexer.core.decode import Event, Transaction, Unread, decode, slot_of
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
 from ionet_indexer.store import Checkpoint, Link, Writer
@@ -95,10 +95,16 @@ class Pipeline:
         for link in found:
             before = last.get(link.entity)
             expected = before.seq + 1 if before else 1
-            if link.seq != expected or (before and before.position >= link.position):
+            in_order = before is None or before.position < link.position
+            if not in_order or (link.seq != expected and not await self._is_unread(link, before, expected)):
                 raise SeqHole(link.entity, expected, link.seq, slot_of(before.position) if before else -1)
             last[link.entity] = link
         await self._writer.add_links(found)
+
+    async def _is_unread(self, link: Link, before: Link | None, expected: int) -> bool:
+        """Whether the events that are missing before this one are stored, and only unknown to this version."""
+        after = before.position if before else -1
+        return 0 < link.seq - expected <= await self._writer.count_unread(link.entity, after, link.position)
 
     async def _load(self, view: View, events: Sequence[Event]) -> None:
         wanted: dict[type[State], set[str]] = {}
@@ -127,10 +133,25 @@ class Pipeline:
                 if getattr(row, kind.entity) in chosen:
                     view.put(row)
 
+    async def is_due(self) -> bool:
+        """Whether the tables have to be rebuilt: a migration changed them, or this version knows more of the events."""
+        return await self._writer.refold_due() or bool(await self._newly_known())
+
+    async def _newly_known(self) -> list[Event]:
+        return [event for event in await self._writer.unread(self._codec) if not isinstance(event.value, Unread)]
+
     async def rebuild(self) -> int:
-        """Empty the derived tables and fold all stored events again; returns their number. One transaction."""
+        """Empty the derived tables and fold all stored events again; returns their number. One transaction.
+
+        Events that an earlier version could not read are taken in where this one can.
+        """
         count, position = 0, -1
         async with self._writer.transaction():
+            if known := await self._newly_known():
+                await self._writer.rename(known)
+                await self._writer.add_links(
+                    [Link(link.entity, link.seq, event.position) for event in known for link in links(event.value)]
+                )
             await self._writer.empty()
             while events := await self._writer.events_after(position, _REBUILD_BATCH, self._codec):
                 view = View(self._codec)

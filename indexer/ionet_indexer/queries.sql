@@ -82,6 +82,17 @@ FROM event_entities l JOIN events e USING (position)
 WHERE l.entity = ANY($1)
 ORDER BY e.position
 
+-- name: events_named
+SELECT position, signature, outer_ix, inner_ix, block_time, data FROM events WHERE name = $1 ORDER BY position
+
+-- name: events_rename
+UPDATE events SET name = e.name
+FROM json_to_recordset($1) AS e(position bigint, name text) WHERE events.position = e.position
+
+-- name: unread_count
+SELECT count(*) FROM events
+WHERE name = $1 AND position > $2 AND position < $3 AND position($4::bytea IN data) > 0
+
 -- name: events_after
 SELECT position, signature, outer_ix, inner_ix, block_time, data FROM events WHERE position > $1
 ORDER BY position LIMIT $2

@@ -1,7 +1,8 @@
 """The tables against the accounts on chain: what events say must be what the program stores.
 
 Accounts are read first, at some slot; then the tables, at that slot or later. A row that changed after the accounts
-were read is left for the next time; every other row must agree, its `seq` included.
+were read is left for the next time, and so is a row that an unknown event has named since its last one; every other row
+must agree, its `seq` included.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from ionet.generated.enums import (
     Profile,
 )
 from ionet.words import word, words
+from solders.pubkey import Pubkey
 
 from ionet_indexer import metrics
-from ionet_indexer.core.decode import slot_of
+from ionet_indexer.core import queries
+from ionet_indexer.core.decode import Unread, slot_of
 from ionet_indexer.core.keys import key_or_none
-from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.reader import SQL, Reader, Snapshot
 from ionet_indexer.core.rows import State
 from ionet_indexer.source.base import AccountSource, SourceError
 from ionet_indexer.topics.cases import Case
@@ -44,6 +47,8 @@ from ionet_indexer.topics.stakes import Position
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 # Columns that are null while the events did not tell them.
 _NOT_ALWAYS_TOLD = {"last_price", "last_high_price", "burned_secs"}
+_UNREAD = queries.load()["unread_count"]
+_END = (1 << 63) - 1  # after every position
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -264,7 +269,9 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
             for row in await snapshot.rows(kind, condition):
                 key = getattr(row, kind.key)
                 if key in data and slot_of(row.position) <= slot:  # type: ignore[attr-defined]
-                    drifts += compare(row, on_chain.get(key))
+                    found = compare(row, on_chain.get(key))
+                    if found and not await _is_behind(snapshot, row):
+                        drifts += found
     network = on_chain.get(str(pdas.network(codec.id)))
     if isinstance(network, accounts.Network):
         async with reader.writing() as connection:
@@ -278,6 +285,13 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
             )
     metrics.DRIFT_ROWS.set(len({(drift.table, drift.key) for drift in drifts}))
     return drifts
+
+
+async def _is_behind(snapshot: Snapshot, row: State) -> bool:
+    """Whether events that this version does not know named the row's entity since its last one."""
+    key = bytes(Pubkey.from_string(getattr(row, row.entity)))
+    counted = await snapshot.one(_UNREAD, Unread.__name__, row.position, _END, key)  # type: ignore[attr-defined]
+    return counted is not None and counted["count"] > 0
 
 
 async def _open_keys(reader: Reader) -> list[str]:

@@ -166,8 +166,8 @@ async def _write(settings: Settings, codec: ProgramCodec, writer: Writer) -> Non
                 await asyncio.sleep(_RETRY_SECS)
         start = await writer.start(genesis, program)
         pipeline = Pipeline(writer, codec)
-        if await writer.refold_due():
-            log.info("the schema changed: folding all events again", extra={"action": "refold"})
+        if await pipeline.is_due():
+            log.info("the schema or the known events changed: folding all again", extra={"action": "refold"})
             await pipeline.rebuild()
         ingest = Ingest(source, writer, pipeline, start, batch=settings.batch)
         await ingest.run(wake, settings.poll)

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 import msgspec
 from ionet.codec import ProgramCodec
+from solders.pubkey import Pubkey
 
 from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase, StoreError
-from ionet_indexer.core.decode import Event, first_position, slot_of
+from ionet_indexer.core.decode import Event, Unread, first_position, read_event, slot_of
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
 from ionet_indexer.migrate import migrate
@@ -164,6 +165,20 @@ class Writer:
         """Store which entities the events belong to."""
         await self._connection.execute(SQL["links_add"], rows.encode(found))
 
+    async def count_unread(self, entity: str, after: int, before: int) -> int:
+        """How many events between two positions name this entity and are not known to the version that stored them."""
+        key = bytes(Pubkey.from_string(entity))
+        return int(await self._connection.fetchval(SQL["unread_count"], Unread.__name__, after, before, key))
+
+    async def unread(self, codec: ProgramCodec) -> list[Event]:
+        """All stored events that the version that stored them did not know, in order; read again."""
+        found = await self._connection.fetch(SQL["events_named"], Unread.__name__)
+        return [_event(row, codec) for row in found]
+
+    async def rename(self, events: Sequence[Event]) -> None:
+        """Store the names of events that are known by now."""
+        await self._connection.execute(SQL["events_rename"], rows.encode([_stored(event) for event in events]))
+
     async def events_of(self, entities: Sequence[str], codec: ProgramCodec) -> list[Event]:
         """All stored events of these entities, in order."""
         return [_event(row, codec) for row in await self._connection.fetch(SQL["events_of"], list(entities))]
@@ -220,5 +235,5 @@ def _event(row: Any, codec: ProgramCodec) -> Event:
         slot=slot_of(row["position"]),
         block_time=row["block_time"],
         data=row["data"],
-        value=codec.decode_event(row["data"]),
+        value=read_event(row["data"], codec),
     )

@@ -4,6 +4,7 @@ digest.py check                                   every program's sources and fi
 digest.py compare DIR                             the files in DIR are the committed ones, byte for byte
 digest.py tools                                   the tool versions of the committed build, one TOOL=VERSION a line
 digest.py where PROGRAM                           the folder that PROGRAM's files are committed in
+digest.py next                                    the folder for the test build that follows the program ionet
 digest.py record PROGRAM DIR MANIFEST TOOL=…      note PROGRAM's files (in DIR) and sources in the file MANIFEST
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,13 @@ def where(program: str) -> Path:
     return TEST_ONLY.get(program, ARTIFACTS)
 
 
+def following() -> Path:
+    """The folder that the test build of these sources is kept in."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256((sources("ionet") + sha256(REPO / "scripts/toolchain/next.py")).encode()).hexdigest()
+    return cache / "ionet/next" / digest[:16]
+
+
 def load() -> dict[str, Any]:
     """Program → sources, files and tools; empty where nothing was built yet."""
     return json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
@@ -91,6 +100,8 @@ def main(argv: list[str]) -> int:
             lines = sorted({f"{k}={v}" for entry in load().values() for k, v in entry["tools"].items()})
         case ["where", program]:
             lines = [str(where(program))]
+        case ["next"]:
+            lines = [str(following())]
         case ["record", program, *tools]:
             record(program, dict(tool.split("=", 1) for tool in tools))
         case _:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from indexer.recording import PROGRAM_ID, Played
+from ionet.codec import ProgramCodec
 from ionet.program import PROGRAM
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
@@ -40,11 +41,11 @@ async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
 
 
 @contextlib.contextmanager
-def served(dsn: str) -> Iterator[str]:
+def served(dsn: str, codec: ProgramCodec = PROGRAM.codec) -> Iterator[str]:
     """Address of the API."""
     listener = listen("127.0.0.1", 0)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(dsn, PROGRAM.codec, listener))
+    task = loop.create_task(serve(dsn, codec, listener))
 
     def work() -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -8,8 +8,19 @@ from indexer.recording import PROGRAM_ID, ConflictRecording, EndingRecording, Re
 from ionet import base58
 from ionet.codec import EVENT_TAG
 from ionet.program import PROGRAM
-from ionet_indexer.core.decode import BadTransaction, InnerInstruction, Loaded, Transaction, decode, position, slot_of
+from ionet_indexer.core.decode import (
+    BadTransaction,
+    InnerInstruction,
+    Loaded,
+    Transaction,
+    Unread,
+    decode,
+    position,
+    slot_of,
+)
 from ionet_indexer.topics.fold import links
+
+(BOOKED,) = (bytes(item.discriminator) for item in PROGRAM.codec.idl.events if item.name == "LeaseBooked")
 
 
 def booked(recording: Recording) -> Transaction:
@@ -79,7 +90,7 @@ def test_other_inner_instructions_of_the_program_are_skipped(recording: Recordin
     assert len(decode(transaction, PROGRAM.codec)) == 2
 
 
-@pytest.mark.parametrize("payload", [b"", b"\0" * 8, b"\0" * 64])
+@pytest.mark.parametrize("payload", [b"", b"\0" * 7, BOOKED + b"\0", BOOKED + b"\0" * 65])
 def test_an_event_that_cannot_be_read_is_refused(recording: Recording, payload: bytes) -> None:
     transaction = booked(recording)
     inner = (transaction.meta.inner_instructions or [])[0]
@@ -87,6 +98,16 @@ def test_an_event_that_cannot_be_read_is_refused(recording: Recording, payload: 
     inner.instructions.append(InnerInstruction(index, base58.encode(EVENT_TAG + payload)))
     with pytest.raises(BadTransaction, match=transaction.signature):
         decode(transaction, PROGRAM.codec)
+
+
+def test_an_event_that_is_not_known_is_kept_with_its_bytes(recording: Recording) -> None:
+    transaction = booked(recording)
+    inner = (transaction.meta.inner_instructions or [])[0]
+    index = transaction.transaction.message.account_keys.index(PROGRAM_ID)
+    inner.instructions.append(InnerInstruction(index, base58.encode(EVENT_TAG + b"of later and more")))
+    first, unread, second = decode(transaction, PROGRAM.codec)
+    assert [type(event.value).__name__ for event in (first, second)] == ["LeaseBooked", "LeaseBooked"]
+    assert (unread.value, unread.data) == (Unread(), b"of later and more")
 
 
 def test_a_transaction_without_its_place_is_refused(recording: Recording) -> None:

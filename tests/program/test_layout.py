@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from program import governance
 from program.calls import ID, IOSD, NETWORK, NOBODY
 from program.world import H100, World
 
+UPGRADE = Path(__file__).parents[2] / "docs/upgrade.md"
 LAID_OUT = [
     ("Node", "floor", "u64"),
     ("Node", "ceiling", "u64"),
@@ -49,15 +52,22 @@ def test_nothing_uses_them_yet(world: World) -> None:
 # design's targets are 640 for a lease and 900 for a node.
 SIZES: dict[type[Any], tuple[int, int]] = {
     Lease: (640, 7),
-    Node: (688, 2),
-    Network: (912, 0),
-    DeviceModel: (112, 4),
-    StakePosition: (576, 2),
-    Cluster: (320, 6),
-    Case: (192, 3),
-    Renter: (64, 6),
-    Iosd: (128, 6),
+    Node: (752, 66),
+    Network: (976, 64),
+    DeviceModel: (144, 36),
+    StakePosition: (608, 34),
+    Cluster: (352, 38),
+    Case: (208, 19),
+    Renter: (80, 22),
+    Iosd: (160, 38),
 }
+
+
+def test_sizes_and_room_are_the_documented_ones() -> None:
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (\d+)[^|]* \|$", UPGRADE.read_text(), re.MULTILINE)
+    assert {name: (int(size), int(room)) for name, size, room in rows} == {
+        kind.__name__: figures for kind, figures in SIZES.items()
+    }
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,10 @@ class DecodeError(CodecError):
     """the bytes do not fit the layout"""
 
 
+class UnknownEvent(DecodeError):
+    """the event is not in the IDL: another version of the program recorded it"""
+
+
 class EncodeError(CodecError):
     """the value does not fit the layout"""
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from solders.pubkey import Pubkey
 
-from ionet.codec.layout import Buffer, DecodeError, EncodeError, Layout
+from ionet.codec.layout import Buffer, DecodeError, EncodeError, Layout, UnknownEvent
 from ionet.codec.types import TypeTable, fixed_size
 from ionet.idl.model import Discriminated, Field, Idl, IdlError, Instruction
 
@@ -167,15 +167,17 @@ class ProgramCodec:
     # -- events
 
     def decode_event(self, data: Buffer) -> Any:
-        """An event from its discriminator and payload. Raises DecodeError when it is none."""
+        """An event from its discriminator and payload. Raises DecodeError, UnknownEvent if the IDL does not have it.
+
+        Versions of the program only append fields: those that an earlier one did not write are zero, and those that a
+        later one wrote are left out.
+        """
         entry = _find(self._event_tags, data)
         if entry is None:
-            raise DecodeError(f"no event of {self.idl.metadata.name} starts like that")
+            raise UnknownEvent(f"no event of {self.idl.metadata.name} starts like that")
         if len(data) < entry.size and len(data) in self._older_sizes(entry):
             data = bytes(data).ljust(entry.size, b"\0")
-        value, offset = _read(entry, data)
-        _at_end(entry.name, data, offset)
-        return value
+        return _read(entry, data)[0]
 
     def _older_sizes(self, entry: _Entry) -> set[int]:
         """Sizes that this event can have had: later versions of the program append fields, which are zero before."""
@@ -186,7 +188,7 @@ class ProgramCodec:
         return sizes
 
     def decode_cpi_event(self, data: bytes) -> Any | None:
-        """The event in the data of an inner instruction to this program; None when it records no event."""
+        """The event in the data of an inner instruction to this program; None when it records none. Raises likewise."""
         return self.decode_event(memoryview(data)[8:]) if data[:8] == EVENT_TAG else None
 
     def encode_event(self, value: Any) -> bytes:

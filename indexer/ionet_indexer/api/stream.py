@@ -16,7 +16,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from ionet_indexer.api.routes import Cursor, Limit, OptionalKey
 from ionet_indexer.core.connection import CONNECTION_ERRORS
-from ionet_indexer.core.decode import first_position, slot_of
+from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
 from ionet_indexer.core.reader import SQL, Reader
 from ionet_indexer.core.refusals import BadCursor
@@ -29,7 +29,10 @@ _END = (1 << 63) - 1
 
 
 class Event(msgspec.Struct):
-    """An event as the program recorded it; numbers of 64 bits and more are strings."""
+    """An event as the program recorded it; numbers of 64 bits and more are strings.
+
+    One of a later version of the program that this indexer does not know has the name `Unread` and its bytes in hex.
+    """
 
     id: str
     slot: int
@@ -70,7 +73,8 @@ class Changes:
 
 
 def shown(row: Any, codec: ProgramCodec) -> Event:
-    """An event row as the API shows it."""
+    """An event row as the API shows it; of one that is not known here, its bytes."""
+    value = read_event(row["data"], codec)
     return Event(
         id=str(row["position"]),
         slot=slot_of(row["position"]),
@@ -79,7 +83,7 @@ def shown(row: Any, codec: ProgramCodec) -> Event:
         inner_ix=row["inner_ix"],
         block_time=row["block_time"],
         name=row["name"],
-        data=codec.show(codec.decode_event(row["data"])),
+        data={"bytes": row["data"].hex()} if isinstance(value, Unread) else codec.show(value),
     )
 
 

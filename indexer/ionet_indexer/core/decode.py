@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from ionet import base58
-from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec
+from ionet.codec import EVENT_TAG, DecodeError, ProgramCodec, UnknownEvent
 from ionet.errors import IonetError
 
 # An event's place in the chain as one signed 64-bit number, so that order is a plain integer comparison.
@@ -94,6 +94,23 @@ class Event(msgspec.Struct, frozen=True):
     """The decoded event."""
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """Stands for an event that this version does not know; what it says is in the bytes beside it.
+
+    It is stored and no table has anything of it. A version that knows it reads it when it rebuilds the tables.
+    """
+
+
+def read_event(data: bytes, codec: ProgramCodec) -> Any:
+    """The event of these bytes, `Unread` where a later version of the program recorded it. Raises DecodeError."""
+    if len(data) < 8:
+        raise DecodeError("too short for an event")
+    try:
+        return codec.decode_event(data)
+    except UnknownEvent:
+        return Unread()
+
+
 def position(slot: int, tx_index: int, outer_ix: int, inner_ix: int) -> int:
     """Order of events in one number. Raises BadTransaction outside the chain's limits."""
     ok = slot < MAX_SLOT and tx_index < 1 << _TX_BITS and outer_ix < 1 << _IX_BITS and inner_ix < 1 << _IX_BITS
@@ -115,8 +132,8 @@ def slot_of(position_: int) -> int:
 def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
     """The program's events in execution order; none for a failed transaction.
 
-    Needs `transaction_index`. Raises BadTransaction when an event of this program cannot be read: skipping it would
-    hide a loss.
+    Needs `transaction_index`. Raises BadTransaction when an event that this version knows cannot be read: skipping it
+    would hide a loss. One that it does not know is `Unread`.
     """
     meta = transaction.meta
     if meta.err is not None or not meta.inner_instructions:
@@ -133,7 +150,7 @@ def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
             if data[:8] != EVENT_TAG:
                 continue
             try:
-                value = codec.decode_event(data[8:])
+                value = read_event(data[8:], codec)
             except DecodeError as error:
                 raise BadTransaction(f"{transaction.signature} {inner.index}.{inner_ix}: {error}") from None
             events.append(_event(transaction, inner.index, inner_ix, data[8:], value))

@@ -35,6 +35,8 @@ CREATE TABLE events (
     data bytea NOT NULL,                       -- discriminator and payload, as the program wrote them
     UNIQUE (signature, outer_ix, inner_ix)
 );
+-- Events of a later version of the program, until an indexer that knows them reads them.
+CREATE INDEX events_unread ON events (position) WHERE name = 'Unread';
 
 -- Which entities an event belongs to, and its number in each one's own count: a hole in `seq` proves a loss.
 CREATE TABLE event_entities (

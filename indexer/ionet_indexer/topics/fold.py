@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ionet_indexer.core.decode import Event
+from ionet_indexer.core.decode import Event, Unread
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import FoldError, View
 from ionet_indexer.topics import HANDLERS
@@ -76,6 +76,8 @@ def needs(value: Any) -> Iterator[tuple[type[State], str]]:
 
 def apply(view: View, event: Event) -> None:
     """Fold one event into the rows it needs. Raises FoldError."""
+    if isinstance(event.value, Unread):
+        return
     handler = HANDLERS.get(type(event.value).__name__)
     if handler is None:
         raise FoldError(f"no table knows the event {type(event.value).__name__}")

@@ -12,8 +12,9 @@ import pytest
 from client.codec.strategies import values
 from hypothesis import given
 from hypothesis import strategies as st
-from ionet.codec import EVENT_TAG, DecodeError, EncodeError, ProgramCodec
+from ionet.codec import EVENT_TAG, DecodeError, EncodeError, ProgramCodec, UnknownEvent
 from ionet.codec.types import TypeTable
+from ionet.events import EventRecord, events_in
 from ionet.idl import IdlError, load, load_file
 from solders.pubkey import Pubkey
 
@@ -93,10 +94,26 @@ def test_borsh_written_by_hand_is_read() -> None:
     assert shown["blob"] == "78797a"
 
 
-def test_spare_account_bytes_ok_but_not_in_events() -> None:
+def test_fields_that_a_later_version_appended_to_an_event_are_left_out() -> None:
     event = TABLE.class_of("LeaseOpened")(KEY, 1, 2)
-    with pytest.raises(DecodeError, match="1 bytes too many"):
-        CODEC.decode_event(CODEC.encode_event(event) + b"\0")
+    assert CODEC.decode_event(CODEC.encode_event(event) + b"\x07\0\0\0") == event
+
+
+def test_an_event_that_the_idl_does_not_have_is_told_apart_from_a_broken_one() -> None:
+    with pytest.raises(UnknownEvent, match="no event of"):
+        CODEC.decode_event(b"12345678 and more")
+    with pytest.raises(DecodeError, match="LeaseOpened: unpack_from requires") as caught:
+        CODEC.decode_event(CODEC.encode_event(TABLE.class_of("LeaseOpened")(KEY, 1, 2))[:-1])
+    assert not isinstance(caught.value, UnknownEvent)
+
+
+def test_a_client_skips_events_that_it_does_not_know() -> None:
+    known, other = TABLE.class_of("LeaseOpened")(KEY, 1, 2), (CODEC.id, EVENT_TAG + b"12345678 and more")
+    calls = [other, (CODEC.id, EVENT_TAG + CODEC.encode_event(known)), other]
+    assert list(events_in(CODEC, [(3, calls)])) == [EventRecord(3, 1, known)]
+
+
+def test_spare_account_bytes_are_left_out() -> None:
     lease = CODEC.decode_any_account(CODEC.account_discriminator(CODEC.account_class("Lease")) + bytes(5000))
     assert lease.seq == 0
 

@@ -55,7 +55,8 @@ pub struct Case {
     pub bump: u8,
     /// `Case::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 3],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 19],
 }
 
 impl Case {
@@ -82,7 +83,7 @@ impl Case {
             reason: accusation.reason,
             bump,
             version: Self::VERSION,
-            _padding: [0; 3],
+            _padding: [0; 19],
         })
     }
 }

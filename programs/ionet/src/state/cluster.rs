@@ -117,7 +117,8 @@ pub struct Cluster {
     pub escrow_bump: u8,
     /// `Cluster::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 6],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 38],
 }
 
 impl Cluster {
@@ -155,7 +156,7 @@ impl Cluster {
             bump: bumps.0,
             escrow_bump: bumps.1,
             version: Self::VERSION,
-            _padding: [0; 6],
+            _padding: [0; 38],
         }
     }
 

@@ -46,7 +46,8 @@ pub struct Iosd {
     pub bump: u8,
     /// `Iosd::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 6],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 38],
 }
 
 impl Iosd {

@@ -248,6 +248,7 @@ pub struct Lease {
     pub bump: u8,
     /// `Lease::VERSION`.
     pub version: u8,
+    /// Room for fields to come; zero, which means what was true before them.
     pub _padding: [u8; 7],
 }
 

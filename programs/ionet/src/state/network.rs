@@ -103,6 +103,8 @@ pub struct Network {
     pub bump: u8,
     /// `Network::VERSION`.
     pub version: u8,
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 64],
 }
 
 impl Network {
@@ -141,6 +143,7 @@ impl Network {
             profile: args.profile,
             bump,
             version: Self::VERSION,
+            _padding: [0; 64],
         })
     }
 

@@ -196,7 +196,8 @@ pub struct Node {
     pub stake_vault_bump: u8,
     /// `Node::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 2],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 66],
 }
 
 impl Node {

@@ -15,7 +15,8 @@ pub struct Renter {
     pub bump: u8,
     /// `Renter::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 6],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 22],
 }
 
 impl Renter {
@@ -31,7 +32,7 @@ impl Renter {
             open_clusters: math::add(self.open_clusters, 1)?,
             bump,
             version: Self::VERSION,
-            _padding: [0; 6],
+            _padding: [0; 22],
         };
         Ok(())
     }

@@ -115,7 +115,8 @@ pub struct DeviceModel {
     pub bump: u8,
     /// `DeviceModel::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 4],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 36],
 }
 
 impl DeviceModel {

@@ -44,7 +44,8 @@ pub struct StakePosition {
     pub bump: u8,
     /// `StakePosition::VERSION`.
     pub version: u8,
-    pub _padding: [u8; 2],
+    /// Room for fields to come; zero, which means what was true before them.
+    pub _padding: [u8; 34],
 }
 
 impl StakePosition {
