@@ -48,9 +48,7 @@ def test_the_demonstration_adds_up(temporary: Path) -> None:
     assert io + int(told["io_burned"]) == int(told["genesis"]) + int(told["io_redeemed"])
     assert iosd + int(told["iosd_burned"]) + int(told["iosd_redeemed"]) == int(told["iosd_minted"])
     suppliers = [held[f"supplier {number}"] for number in (1, 2, 3)]
-    silent, steady, redeemed = sorted(
-        suppliers, key=lambda each: each["io"]
-    )  # any may be the head
+    silent, steady, redeemed = sorted(suppliers, key=lambda each: each["io"])  # any may be the head
     assert steady["iosd"] > silent["iosd"] > 0
     assert steady["io"] - silent["io"] >= int(told["slashed"]) > 0
     assert redeemed["io"] - steady["io"] == int(told["io_redeemed"]) > 0
