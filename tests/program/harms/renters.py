@@ -53,7 +53,8 @@ HOURS = 120
 
 
 def withholds_what_never_makes_the_agent_leave() -> Played:
-    """Outside of the first hour, one in eight at most, and never so many that one more would reach 4 %."""
+    """Outside of the first hour, one in eight at most, and never so many that one more would reach 4 %; and the last,
+    after which there is nothing left to leave."""
     play = Play()
     play.table.start(HOURS * HOUR)
     last = -8
@@ -61,11 +62,16 @@ def withholds_what_never_makes_the_agent_leave() -> Played:
         lost = (len(play.silent) + 2) * SECS
         withhold = interval >= 6 and interval - last >= 8
         withhold &= lost < max(45 * 60, (interval + 1) * SECS * 4 // 100)
+        withhold |= interval == HOURS * 6 - 1
         assert play.serve(1, silent=(interval,) if withhold else ())
         play.settle()
         if last >= 0 and interval == last + 1:
             play.table.do(disputes.dispute_lease(play.lease, last, interval))
         last = interval if withhold else last
+    for _ in range(8):
+        play.world.warp(SECS)
+        play.settle()
+        play.table.attempt(disputes.dispute_lease(play.lease, HOURS * 6 - 1, HOURS * 6))
     return done(play)
 
 
@@ -139,8 +145,8 @@ ATTACKS = (
         f"the same in a lease of {HOURS} hours, so seldom that the agent never leaves",
         withholds_what_never_makes_the_agent_leave,
         price_of(HOURS * HOUR * 4 // 100),
-        "three intervals, and in a lease of more than 125 less than 4 % of its time, are refunded at no cost, as "
-        "undefended time after the first hour is; the agent leaves before it is more",
+        "three intervals and the last of the lease, and of more than 125 intervals less than 4 %, are refunded at no "
+        "cost, as undefended time after the first hour is; the agent leaves before it is more",
         "test_harm.py::test_what_a_renter_saves_in_a_long_lease_is_less_than_a_twenty_fourth_of_what_they_pay",
     ),
     Attack(
