@@ -21,7 +21,7 @@ REPO = Path(__file__).resolve().parents[2]
 ARTIFACTS = REPO / "client/ionet/artifacts"
 MANIFEST = ARTIFACTS / "manifest.json"
 # Programs that only tests load are not shipped with the client.
-TEST_ONLY = {"arith": REPO / "tests/program/fixtures"}
+TEST_ONLY = dict.fromkeys(("arith", "proxy"), REPO / "tests/program/fixtures")
 # What shapes the files of every program beside its own folder.
 SHARED = (
     "Cargo.lock",

@@ -148,7 +148,8 @@ async def _defended(service: Service) -> Pubkey:
 
 
 async def _refunded(service: Service) -> Pubkey:
-    """In USDC. A dispute that nobody defends; supplier and renter have no account to be paid into."""
+    """In USDC. A dispute that nobody defends; supplier and renter have no account to be paid into, and the fee vault is
+    frozen until the cluster is closed."""
     market = service.market
     cluster = await open_cluster(service, service.usdc, 50 * USD)
     lease = await service.start(cluster, "usdc", 4, payout=POOR.pubkey())
@@ -165,7 +166,11 @@ async def _refunded(service: Service) -> Pubkey:
     }
     await call(market.admin, "claim_owed", claim, POOR)
     await service.lose_account(service.usdc)
-    await service.close(cluster, service.usdc, await service.open_owed(market.renter.address))
+    waiting = [await service.open_owed(owner) for owner in (market.renter.address, pdas.network(PROGRAM.id))]
+    thawed = service.freeze(pdas.fee_vault(PROGRAM.id, service.usdc))
+    await service.close(cluster, service.usdc, *waiting)
+    market.net.chain.set_account(*thawed)
+    await market.stranger.owed.collect(service.usdc)
     return lease
 
 

@@ -16,6 +16,7 @@ from ionet.program import PROGRAM
 from ionet.rules import challenges, merkle
 from ionet.wallet import KeypairSigner
 from market import IO, MODEL, PRICE, Machine, Market, key, leaves
+from solders.account import Account
 from solders.pubkey import Pubkey
 from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import close_account, create_idempotent_associated_token_account
@@ -169,7 +170,18 @@ class Service:
         )
         await self.market.renter.send([close_account(params)])
 
-    async def close(self, cluster: Pubkey, mint: Pubkey, owed: Pubkey | None = None) -> None:
+    def freeze(self, account: Pubkey) -> tuple[Pubkey, Account]:
+        """As its issuer could leave a token account; returns what to set to thaw it."""
+        chain = self.market.net.chain
+        found = chain.get_account(account)
+        assert found is not None
+        data = found.data[:108] + b"\x02" + found.data[109:]
+        chain.set_account(account, Account(found.lamports, data, found.owner, False, found.rent_epoch))
+        return account, found
+
+    async def close(
+        self, cluster: Pubkey, mint: Pubkey, owed: Pubkey | None = None, fees_owed: Pubkey | None = None
+    ) -> None:
         """The renter closes a cluster."""
         renter = self.market.renter.address
         instruction = PROGRAM.ix.close_cluster(
@@ -180,6 +192,7 @@ class Service:
             fee_vault=pdas.fee_vault(PROGRAM.id, mint),
             burn_vault=pdas.burn_vault(PROGRAM.id, mint),
             owed=owed,
+            fees_owed=fees_owed,
         )
         await self.market.renter.send([PROGRAM.builder.also_signs("close_cluster", instruction, "renter")])
 

@@ -11,7 +11,9 @@ import pytest
 from indexer.api_server import RecordedAccounts, fill, served
 from indexer.recording import ConflictRecording
 from indexer.serving import leaves_of, results_of
+from ionet.generated import pdas
 from ionet.leaves import send_upload, sign_upload
+from ionet.program import PROGRAM
 from ionet.rules import merkle
 from ionet_indexer.postgres import EmbeddedPostgres
 from market import IO, PRICE, USD, key
@@ -207,6 +209,17 @@ def test_what_could_not_be_received_waits(api: httpx2.Client, conflicts: Conflic
     assert get(api, "network")["item"]["currencies"][2]["owed"] == waiting["amount"]
     (refund,) = items(api, "owed", owner=waiting["owner"])
     assert refund["reason"] == "refund"
+
+
+def test_fees_that_the_frozen_vault_could_not_receive_waited(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    """Beside the renter's refund, of the same event."""
+    network = str(pdas.network(PROGRAM.id))
+    (cluster,) = items(api, "clusters", currency="USDC")
+    collected, fees = items(api, "owed", owner=network)
+    assert (fees["reason"], fees["source"], fees["currency"]) == ("fees", cluster["cluster"], "USDC")
+    assert (collected["kind"], collected["amount"]) == ("claimed", fees["amount"]) == ("claimed", cluster["fees"])
+    (refund,) = items(api, "owed", owner=str(conflicts.story.waiting))
+    assert refund["id"] == fees["id"]
 
 
 def test_co_stakers_share_what_the_terms_say(api: httpx2.Client, conflicts: ConflictRecording) -> None:

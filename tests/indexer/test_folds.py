@@ -107,6 +107,31 @@ def test_income_that_a_frozen_vault_cannot_receive_waits_for_the_node(view: View
     assert view.get(Node, str(NODE)).income[0].unclaimed == 300
 
 
+NETWORK = str(pdas.network(PROGRAM.id))
+
+
+def test_fees_that_the_frozen_vault_cannot_receive_wait_for_the_network(view: View) -> None:
+    """Beside a refund that waits for the renter: two of one event."""
+    apply(view, event(events.ClusterClosed, renter=WALLET, refund=70, owed=True, fees=20, surplus=3, fees_owed=23))
+    apply(view, event(events.OwedClaimed, owner=pdas.network(PROGRAM.id), mint=IOSD, amount=23))
+    assert owed(view) == [
+        (str(WALLET), "owed", 70, "refund", str(CLUSTER)),
+        (NETWORK, "owed", 23, "fees", str(CLUSTER)),
+        (NETWORK, "claimed", 23, None, None),
+    ]
+
+
+def test_what_was_left_of_an_income_vault_waits_for_the_network(view: View) -> None:
+    apply(view, event(events.IncomeVaultClosed, mint=IOSD, surplus=6, fees_owed=6))
+    assert owed(view) == [(NETWORK, "owed", 6, "fees", str(NODE))]
+
+
+def test_fees_that_arrived_wait_for_nobody(view: View) -> None:
+    apply(view, event(events.ClusterClosed, fees=20, surplus=3))
+    apply(view, event(events.IncomeVaultClosed, mint=IOSD, surplus=6))
+    assert owed(view) == []
+
+
 def test_a_payout_is_owed_what_stakers_did_not_get(view: View) -> None:
     settled = event(
         events.LeaseSettled, paid=2_000, supplier_amount=1_990, to_stakers=300, bond_paid=7, burned=50, owed=True

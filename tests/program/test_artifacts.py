@@ -26,7 +26,7 @@ E_MACHINE_BPF, SBPF_V3 = 247, 3
 
 
 def program_bytes(name: str) -> bytes:
-    folder = Path(__file__).parent / "fixtures" if name == "arith" else ARTIFACTS
+    folder = Path(__file__).parent / "fixtures" if name in ("arith", "proxy") else ARTIFACTS
     return (folder / f"{name}.so").read_bytes()
 
 

@@ -228,10 +228,27 @@ def test_a_frozen_fee_vault_does_not_block_the_end_of_a_cluster(world: World) ->
     before = world.tokens(ata(cluster.renter, world.usdc))
     closed = world.do(staking.filled(call, fees_owed=owed)).event(ClusterClosed)
     # The renter has nothing to do with it: they are paid directly, and all of it.
-    assert (closed.owed, closed.fees, closed.fees_to_burn) == (False, fees, 0)
+    assert (closed.owed, closed.fees, closed.fees_to_burn, closed.fees_owed) == (False, fees, 0, fees)
     assert world.tokens(ata(cluster.renter, world.usdc)) - before == closed.refund > 0
     assert (world.tokens(owed), world.tokens(vault)) == (fees, 0)
     assert not world.exists(cluster.escrow)
+
+
+def test_what_somebody_sent_waits_with_the_fees_beside_a_refund_that_waits_too(world: World) -> None:
+    lease, fees = paid_lease(world)
+    cluster = lease.cluster
+    world.give_usdc(cluster.renter, 7)
+    world.move(cluster.renter, cluster.escrow, world.usdc, 7)
+    freeze(world, pdas.fee_vault(ID, world.usdc))
+    freeze(world, ata(cluster.renter, world.usdc))
+    for owner in (NETWORK, cluster.renter.pubkey()):
+        world.do(staking.open_owed(world.stranger, owner, world.usdc))
+    world.warp(IDLE)
+    mine, theirs = (pdas.owed(ID, world.usdc, owner) for owner in (cluster.renter.pubkey(), NETWORK))
+    closing = staking.filled(cluster_closed(cluster, world.usdc), owed=mine, fees_owed=theirs)
+    closed = world.do(closing).event(ClusterClosed)
+    assert (closed.owed, closed.surplus, closed.fees_owed) == (True, 7, fees + 7)
+    assert (world.tokens(mine), world.tokens(theirs)) == (closed.refund, fees + 7)
 
 
 def test_what_the_network_is_owed_goes_to_its_fee_vault_once_that_is_thawed(world: World) -> None:
@@ -263,7 +280,8 @@ def test_a_thawed_fee_vault_is_paid_directly_though_an_owed_account_is_there(wor
     world.do(staking.open_owed(world.stranger, NETWORK, world.usdc))
     world.warp(IDLE)
     owed = pdas.owed(ID, world.usdc, NETWORK)
-    world.do(staking.filled(cluster_closed(lease.cluster, world.usdc), fees_owed=owed))
+    closing = staking.filled(cluster_closed(lease.cluster, world.usdc), fees_owed=owed)
+    assert world.do(closing).event(ClusterClosed).fees_owed == 0
     assert (world.tokens(pdas.fee_vault(ID, world.usdc)), world.tokens(owed)) == (fees, 0)
 
 

@@ -49,6 +49,7 @@ def test_all_fields_ok(world: World) -> None:
             refund=rest,
             surplus=0,
             owed=False,
+            fees_owed=0,
         ),
     )
     assert world.tokens(ata(cluster.renter, USD)) - before == rest

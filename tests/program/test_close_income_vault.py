@@ -6,7 +6,7 @@ from ionet.generated.accounts import Node
 from ionet.generated.events import IncomeVaultClosed
 from ionet.generated.types import Pool
 from program import calls, staking
-from program.calls import ID, IO, NETWORK, USD
+from program.calls import ID, NETWORK, USD
 from program.chain import refused, who
 from program.preludes import frozen
 from program.refs import NodeRef
@@ -34,11 +34,29 @@ def test_all_fields_ok(world: World) -> None:
     seq, rent, lamports = world.of_node(node).seq, world.lamports(vault), world.lamports(node.owner.pubkey())
     landed = world.do(staking.close_income_vault(node, USD))
     # A unit that rounding left, and what somebody sent.
-    assert landed.events == (IncomeVaultClosed(node=node.key, seq=seq + 1, at=world.now, mint=USD, surplus=6),)
+    closed = IncomeVaultClosed(node=node.key, seq=seq + 1, at=world.now, mint=USD, surplus=6, fees_owed=0)
+    assert landed.events == (closed,)
     assert world.tokens(pdas.fee_vault(ID, USD)) == 6
     assert world.lamports(node.owner.pubkey()) - lamports == rent
     assert not world.exists(vault)
     assert world.of_node(node).co_income[0] == 0
+
+
+def test_a_surplus_that_the_frozen_fee_vault_cannot_receive_waits_for_the_network(world: World) -> None:
+    node = deserted(world)
+    vault, fees = pdas.income_vault(ID, node.key, USD), pdas.fee_vault(ID, USD)
+    world.open_ata(who("co"), USD)
+    world.do(staking.claim_income(held_by(node, who("co")), USD))
+    world.move(who("renter a"), vault, USD, 5)
+    frozen(world, fees)
+    call = staking.close_income_vault(node, USD)
+    with refused("RecipientCannotReceive"):
+        world.do(call)
+    world.do(staking.open_owed(world.stranger, NETWORK, USD))
+    owed = pdas.owed(ID, USD, NETWORK)
+    closed = world.do(staking.filled(call, fees_owed=owed)).event(IncomeVaultClosed)
+    assert (closed.surplus, closed.fees_owed) == (6, 6)
+    assert (world.tokens(owed), world.tokens(fees), world.exists(vault)) == (6, 0, False)
 
 
 def test_while_somebody_has_a_claim_or_stake_fails(world: World) -> None:

@@ -13,6 +13,7 @@ from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import NodeSlashed
 from program import calls, disputes, staking
 from program.chain import refused, who
+from program.harms.play import Play
 from program.lives.table import DAY, SECS, Table
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, required_stake
 
@@ -223,6 +224,50 @@ def test_an_honest_supplier_is_paid_and_never_slashed(attacks: list[tuple[str, i
     assert lost - HOURLY * refunded // HOUR - 1 <= table.burned() <= (HOURLY // 3 if silent else 0)
     assert not [event for event in table.events if isinstance(event, NodeSlashed)]
     assert staking.io_of(world, table.node.owner) + staking.io_of(world, table.other.owner) >= stake
+
+
+def dispute(play: Play, how: str) -> None:
+    """All that is there, the last interval only, or each interval without a challenge and no other."""
+    play.settle()
+    if how == "all":
+        play.table.dispute_all()
+    elif how == "last":
+        play.table.dispute(1)
+    else:
+        for interval in play.silent:
+            play.table.attempt(disputes.dispute_lease(play.lease, interval, interval + 1))
+    play.table.defend()
+
+
+@lives
+@example(silent={7, 15, 46, 47}, ends=48, how="unanswered")
+@example(silent={6, 7}, ends=48, how="unanswered")
+@example(silent={0}, ends=1, how="last")
+@given(
+    silent=st.sets(st.integers(0, 47), max_size=8),
+    ends=st.integers(1, 48),
+    how=st.sampled_from(["all", "last", "unanswered"]),
+)
+def test_whatever_a_renter_withholds_they_burn_as_much_but_for_four_intervals(
+    silent: set[int], ends: int, how: str
+) -> None:
+    """Any intervals, any disputes, and an end at any time: a search for harm at no cost. Undefended time after the
+    first hour is refunded; the agent leaves before a fourth interval of it, but for one that the lease's end hides."""
+    play = Play()
+    play.table.start(48 * SECS)
+    here = True
+    for interval in range(ends):
+        here = here and play.serve(1, silent=silent)
+        dispute(play, how)
+        if here and interval == ends - 1:
+            play.table.attempt(calls.end_lease(play.lease))
+    for _ in range(16):
+        play.world.warp(SECS)
+        dispute(play, how)
+    play.table.unwind()
+    cost, loss = play.losses((play.renter,), used=True)
+    assert (cost.io, loss.io) == (0, 0)
+    assert 0 <= loss.usd <= cost.usd + play.price(4 * SECS) + 1
 
 
 def test_a_renter_who_withholds_one_challenge_in_eight_saves_three_intervals_until_they_are_left() -> None:

@@ -22,6 +22,16 @@ def test_it_is_the_networks_and_anyone_pays_for_it(world: World, currency: str) 
     assert before - world.lamports(world.stranger.pubkey()) == account.lamports
 
 
+def test_a_wallet_opens_its_own(world: World) -> None:
+    """`ionet keys open-owed` without an address: who pays is who will be paid."""
+    wallet = world.stranger
+    before = world.lamports(wallet.pubkey())
+    world.do(staking.open_owed(wallet, wallet.pubkey(), IO))
+    account = world.raw(pdas.owed(ID, IO, wallet.pubkey()))
+    assert account.data[:72] == bytes(IO) + bytes(NETWORK) + bytes(8)
+    assert before - world.lamports(wallet.pubkey()) == account.lamports
+
+
 def test_twice_fails(world: World) -> None:
     world.do(staking.open_owed(world.stranger, world.treasury.pubkey(), IO))
     with refused("Custom 0"):

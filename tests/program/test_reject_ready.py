@@ -127,15 +127,27 @@ def test_the_node_can_be_booked_again_at_once(world: World, lease: LeaseRef) -> 
     world.do(calls.mark_ready(again), calls.accept_ready(again))
 
 
-def test_thirty_rejections_touch_neither_stake_nor_pause(world: World) -> None:
-    node, cluster = world.staked_node("b"), world.cluster("b")
-    for _ in range(30):
-        world.do(calls.reject_ready(world.ready(node, cluster)))
-    found = world.of_node(node)
-    assert (found.flags, found.promises_broken, found.slashed) == (0, 0, 0)
+@pytest.mark.parametrize(("waited", "secs"), [(0, 60), (45, 60), (600, 600)])
+def test_thirty_rejections_touch_neither_stake_nor_pause(world: World, waited: int, secs: int) -> None:
+    """A rival's weapon if they did. Each costs the renter the time that the node was held, at least a minute, and the
+    supplier the same pay; all of it is burned."""
+    node, cluster, burned = world.staked_node("b"), world.cluster("b", deposit=200 * USD_UNIT), HOURLY * secs // 3_600
+    before = world.of_node(node)
+    held, owner = world.tokens(node.vault), world.tokens(ata(node.owner, USD))
+    for number in range(1, 31):
+        lease = world.ready(node, cluster)
+        world.warp(waited)
+        assert world.do(calls.reject_ready(lease), calls.close_lease(lease)).event(LeaseCancelled).burned == burned
+        found, budget = world.of_node(node), world.of_cluster(cluster)
+        assert (budget.burned, budget.fees, budget.paid, budget.locked) == (number * burned, number * burned, 0, 0)
+        assert (found.flags, found.promises_broken, found.slashed, found.bonded) == (0, 0, 0, before.bonded)
+        assert (world.tokens(node.vault), world.tokens(ata(node.owner, USD))) == (held, owner)
     assert found.bonded.amount == required_stake(H100, 8)
-    # Each costs the renter a minute.
-    assert world.of_cluster(cluster).burned == 30 * (HOURLY // 60)
+    world.active(node, cluster)
+    # Nothing else was taken from the renter: the rest is theirs, but for what the new lease sets aside.
+    world.do(calls.withdraw_budget(cluster, 200 * USD_UNIT - 30 * burned - PRICE - FEE))
+    with refused("BudgetTooSmall"):
+        world.do(calls.withdraw_budget(cluster, 1))
 
 
 def test_a_renter_never_pays_both_answers(world: World, lease: LeaseRef) -> None:

@@ -79,6 +79,8 @@ class ClusterClosed(msgspec.Struct, frozen=True, gc=False):
     surplus: u64
     # The refund went to the payer's owed account.
     owed: bool
+    # What the fee vault could not receive of fees and surplus: it waits in the network's owed account.
+    fees_owed: u64
 
 
 class ClusterOpened(msgspec.Struct, frozen=True, gc=False):
@@ -193,6 +195,8 @@ class IncomeVaultClosed(msgspec.Struct, frozen=True, gc=False):
     mint: Pubkey
     # Tokens beyond the books; they went to the fee vault.
     surplus: u64
+    # What the fee vault could not receive of them: it waits in the network's owed account.
+    fees_owed: u64
 
 
 class IncomeVaultOpened(msgspec.Struct, frozen=True, gc=False):

@@ -68,6 +68,11 @@ class View:
         """The program's own mint of IO."""
         return pdas.io_mint(self._codec.id)
 
+    @cached_property
+    def network(self) -> Pubkey:
+        """The program's account of roles and parameters."""
+        return pdas.network(self._codec.id)
+
     def currency(self, mint: Pubkey) -> str:
         """The word for a mint; the program admits three."""
         if mint == self.io_mint:

@@ -3,14 +3,15 @@
 -- amounts base units of their mint. In a table of states `position` is that of the last event in the row.
 
 CREATE TABLE owed (
-    position bigint PRIMARY KEY,
+    position bigint NOT NULL,
     kind text NOT NULL,                        -- owed, claimed
     owner text NOT NULL,
     currency text NOT NULL,
     at bigint NOT NULL,
     amount numeric(20) NOT NULL,
-    reason text,                               -- payment, refund, stake, rewards, income; null for a claim
-    source text                                -- lease, cluster or node it came from
+    reason text,                               -- payment, refund, stake, rewards, income, fees; null for a claim
+    source text,                               -- lease, cluster or node it came from
+    PRIMARY KEY (position, owner)
 );
 CREATE INDEX owed_owner ON owed (owner, position);
 

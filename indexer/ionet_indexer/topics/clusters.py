@@ -14,7 +14,7 @@ from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
-from ionet_indexer.topics.owed import owe
+from ionet_indexer.topics.owed import owe, owe_network
 
 # -- rows
 
@@ -101,6 +101,7 @@ def _closed(view: View, event: Event, e: events.ClusterClosed) -> None:
     row.burned = e.burned
     if e.owed:
         owe(view, event, str(e.renter), row.currency, e.refund, at=e.at, reason="refund", source=row.cluster)
+    owe_network(view, event, row.currency, e.fees_owed, at=e.at, source=row.cluster)
 
 
 HANDLERS: dict[str, Any] = {

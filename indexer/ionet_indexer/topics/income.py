@@ -13,7 +13,7 @@ from ionet_indexer.core.lists import addresses, choice, currency, facts
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.core.view import FoldError, View
 from ionet_indexer.topics.nodes import IncomeBooks, Node, node_at
-from ionet_indexer.topics.owed import owe
+from ionet_indexer.topics.owed import owe, owe_network
 from ionet_indexer.topics.stakes import Position, income_of, settle
 
 # -- rows
@@ -94,6 +94,7 @@ def _vault_closed(view: View, event: Event, e: events.IncomeVaultClosed) -> None
             surplus=e.surplus,
         )
     )
+    owe_network(view, event, books.currency, e.fees_owed, at=e.at, source=node.node)
 
 
 def _shared(view: View, event: Event, e: events.IncomeShared) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,12 +20,13 @@ from ionet_indexer.core.view import View
 class Owed(Fact, kw_only=True):
     """A payment that its owner could not receive, or their claim of all that waited in that currency.
 
-    `source` is the lease, cluster or node it came from, `reason` payment, refund, stake, rewards or income. The owner
-    may be a node or the network: what their frozen vaults could not receive is collected into them later. No event says
-    that fees of a closed cluster wait for the network, only that they were collected.
+    `source` is the lease, cluster or node it came from, `reason` payment, refund, stake, rewards, income or fees. The
+    owner may be a node or the network: what their frozen vaults could not receive is collected into them later.
     """
 
     table: ClassVar[str] = "owed"
+    # Closing a cluster may leave its renter unpaid and the network too.
+    key: ClassVar[str] = "position, owner"
 
     position: int
     kind: str
@@ -55,6 +57,12 @@ def owe(view: View, event: Event, owner: str, currency: str, amount: int, *, at:
     )
 
 
+def owe_network(view: View, event: Event, currency: str, amount: int, *, at: int, source: str) -> None:
+    """Note that the frozen fee vault could not receive `amount`, if it is more than zero."""
+    if amount:
+        owe(view, event, str(view.network), currency, amount, at=at, reason="fees", source=source)
+
+
 def _claimed(view: View, event: Event, e: events.OwedClaimed) -> None:
     view.facts.append(
         Owed(
@@ -83,10 +91,13 @@ class OwedBalance(msgspec.Struct):
     amount: str
 
 
-OWED = facts(
-    Owed,
-    "Payments that wait for owners who could not receive them, and their claims, newest first.",
-    {**addresses("owner"), "currency": currency(), "kind": choice("t.kind", "owed", "claimed")},
+OWED = replace(
+    facts(
+        Owed,
+        "Payments that wait for owners who could not receive them, and their claims, newest first.",
+        {**addresses("owner"), "currency": currency(), "kind": choice("t.kind", "owed", "claimed")},
+    ),
+    order=(Order("id", "t.position", "bigint"), Order("owner", "t.owner", "text")),
 )
 BALANCES = Listing(
     name="owed_balances",

@@ -18,6 +18,8 @@ from solders.pubkey import Pubkey
 
 # What a wiped pool may leave to its next staker: one part in 2^40 of all IO that a node can hold.
 CRUMB = 2**17
+# What others in a pool lose at most for each unit that its owner loses, for each part that they hold to one of theirs.
+OTHERS_PER_OWN = 2
 
 
 @dataclass
@@ -178,8 +180,8 @@ class Flows:
         """When everything is unwound: no set with the head in it gained from their vault. Fees never come back."""
         for people in self.sets():
             for harm in (harm for harm in self.harms if harm.owner in people):
-                # Others lose at most twice what the set does, for each part that they hold to one of the owner.
-                assert harm.of_others * harm.of_owner <= 2 * harm.costs(people) * harm.of_others, harm
+                most = OTHERS_PER_OWN * harm.costs(people) * harm.of_others
+                assert harm.of_others * harm.of_owner <= most, harm
         assert all(amount <= self.income[vault] for vault, amount in self.claimed.items())
         heads: dict[Pubkey, list[Pubkey]] = defaultdict(list)
         for key, vault in self.vaults.items():

@@ -57,4 +57,6 @@ pub struct ClusterClosed {
     pub surplus: u64,
     /// The refund went to the payer's owed account.
     pub owed: bool,
+    /// What the fee vault could not receive of fees and surplus: it waits in the network's owed account.
+    pub fees_owed: u64,
 }

@@ -156,6 +156,8 @@ pub struct IncomeVaultClosed {
     pub mint: Address,
     /// Tokens beyond the books; they went to the fee vault.
     pub surplus: u64,
+    /// What the fee vault could not receive of them: it waits in the network's owed account.
+    pub fees_owed: u64,
 }
 
 /// A retired node's vault was emptied and closed.

@@ -79,15 +79,16 @@ pub fn handler(ctx: &mut Context<CloseCluster>) -> Result<()> {
         refund,
         surplus,
         owed: false,
+        fees_owed: 0,
     };
-    closed.owed = empty_escrow(accounts, refund, to_fees, to_burn)?;
+    (closed.owed, closed.fees_owed) = empty_escrow(accounts, refund, to_fees, to_burn)?;
     accounts.cluster.close(*accounts.renter.account())?;
     emit_event!(ctx, closed);
     Ok(())
 }
 
-/// Returns whether the refund went to the payer's owed account.
-fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn: u64) -> Result<bool> {
+/// Returns whether the refund went to the payer's owed account, and how much went to the network's.
+fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn: u64) -> Result<(bool, u64)> {
     let cluster = &accounts.cluster;
     let (renter, id, bump) = (cluster.renter, cluster.id.to_le_bytes(), [cluster.bump]);
     let seeds: &[&[&[u8]]] = &[&[Cluster::SEED, renter.as_ref(), &id, &bump]];
@@ -104,10 +105,10 @@ fn empty_escrow(accounts: &mut CloseCluster, refund: u64, to_fees: u64, to_burn:
         to: &mut accounts.fee_vault,
         owed: accounts.fees_owed.as_deref_mut(),
     };
-    fees.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_fees, seeds)?;
+    let fees_owed = fees.pay(accounts.escrow.cpi_handle_mut(), cluster.cpi_handle(), to_fees, seeds)?;
     let (escrow, to) = (accounts.escrow.cpi_handle_mut(), accounts.burn_vault.cpi_handle_mut());
     token::transfer(escrow, to, accounts.cluster.cpi_handle(), to_burn, seeds);
     let (escrow, to) = (accounts.escrow.cpi_handle_mut(), accounts.renter.cpi_handle_mut());
     token::close(escrow, to, accounts.cluster.cpi_handle(), seeds);
-    Ok(owed)
+    Ok((owed, if fees_owed { to_fees } else { 0 }))
 }

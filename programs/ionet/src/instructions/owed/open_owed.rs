@@ -7,8 +7,8 @@ use crate::state::Network;
 
 #[derive(Accounts)]
 pub struct OpenOwed {
-    /// Pays the rent.
-    #[account(mut)]
+    /// Pays the rent; a wallet, so it may be the owner below as well.
+    #[account(unsafe(dup))]
     pub payer: Signer,
     /// Roles and parameters.
     #[account(seeds = [b"network"], bump)]

@@ -49,7 +49,8 @@ pub fn handler(ctx: &mut Context<CloseIncomeVault>) -> Result<()> {
     require!(claimed && closed && node.bonded.shares.get() == 0, IonetError::VaultInUse);
     node.forget_income(at);
     let surplus = accounts.income_vault.amount();
-    let event = IncomeVaultClosed { node: *node.address(), seq: node.next_seq()?, at: now, mint, surplus };
+    let mut event =
+        IncomeVaultClosed { node: *node.address(), seq: node.next_seq()?, at: now, mint, surplus, fees_owed: 0 };
 
     let (bump, first_key) = ([node.bump], node.first_device_key);
     let seeds: &[&[&[u8]]] = &[&[Node::SEED, first_key.as_ref(), &bump]];
@@ -59,7 +60,9 @@ pub fn handler(ctx: &mut Context<CloseIncomeVault>) -> Result<()> {
         to: &mut accounts.fee_vault,
         owed: accounts.fees_owed.as_deref_mut(),
     };
-    fees.pay(accounts.income_vault.cpi_handle_mut(), accounts.node.cpi_handle(), surplus, seeds)?;
+    if fees.pay(accounts.income_vault.cpi_handle_mut(), accounts.node.cpi_handle(), surplus, seeds)? {
+        event.fees_owed = surplus;
+    }
     let (vault, to) = (accounts.income_vault.cpi_handle_mut(), accounts.owner.cpi_handle_mut());
     token::close(vault, to, accounts.node.cpi_handle(), seeds);
     emit_event!(ctx, event);
