@@ -49,7 +49,7 @@ def test_a_settlement_hands_its_share_to_the_pool_all_fields(world: World) -> No
     shared = landed.event(IncomeShared)
     assert shared == IncomeShared(
         node=node.key,
-        seq=before.seq + 2,
+        seq=before.seq + 3,  # after the end and the settlement
         at=world.now,
         lease=lease.key,
         mint=USD,
@@ -68,7 +68,7 @@ def test_a_settlement_hands_its_share_to_the_pool_all_fields(world: World) -> No
     claimed = world.do(staking.claim_income(held, USD)).event(IncomeClaimed)
     assert claimed == IncomeClaimed(
         node=node.key,
-        seq=before.seq + 3,
+        seq=before.seq + 4,
         at=world.now,
         position=held.position,
         staker=held.owner.pubkey(),

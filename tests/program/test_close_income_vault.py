@@ -6,7 +6,7 @@ from ionet.generated.accounts import Node
 from ionet.generated.events import IncomeVaultClosed
 from ionet.generated.types import Pool
 from program import calls, staking
-from program.calls import ID, NETWORK, USD
+from program.calls import ID, IO, NETWORK, USD
 from program.chain import refused, who
 from program.preludes import frozen
 from program.refs import NodeRef
