@@ -9,18 +9,18 @@ from bench.figures import Figures, count
 from program import stages
 
 TARGETS = {
-    "mint_iosd": 20_000,
-    "open_cluster": 20_000,
-    "add_lease": 15_000,
-    "mark_ready": 6_000,
-    "append_proof": 7_000,
-    "settle_lease": 18_000,
-    "stake": 15_000,
-    "report_missed": 25_000,
+    "mint_iosd": 8_000,
+    "open_cluster": 10_900,
+    "add_lease": 6_200,
+    "mark_ready": 2_500,
+    "append_proof": 2_900,
+    "settle_lease": 10_000,
+    "stake": 6_400,
+    "report_missed": 12_000,
 }
 # What it takes to end a lease that was the last of its cluster.
 ENDING = ("end_lease", "close_lease", "close_cluster")
-ENDING_TARGET = 35_000
+ENDING_TARGET = 18_000
 
 
 def measure() -> Figures:

@@ -219,6 +219,7 @@ def close_income_vault(world: World, lease: LeaseRef) -> Call:
 
 def collect(world: World, lease: LeaseRef) -> Call:
     world.do(staking.open_owed(world.stranger, lease.node.key, USD))
+    world.move(lease.cluster.renter, pdas.owed(ID, USD, lease.node.key), USD, 1)
     world.do(staking.open_income_vault(lease.node, world.stranger, USD))
     return staking.collect_owed(world.stranger, USD, lease.node)
 

@@ -98,6 +98,7 @@ def test_of_another_node_or_nobodys_fails(world: World) -> None:
     node, other = world.staked_node(), world.staked_node("b")
     for one in (node, other):
         world.do(staking.open_owed(world.stranger, one.key, USD), staking.open_income_vault(one, world.stranger, USD))
+    world.move(world.cluster().renter, pdas.owed(ID, USD, node.key), USD, 1)
     call = staking.collect_owed(world.stranger, USD, node)
     with refused("WrongOwedAccount"):
         world.do(call.swapped(node=other.key))
@@ -108,3 +109,16 @@ def test_of_another_node_or_nobodys_fails(world: World) -> None:
     with refused("WrongOwedAccount"):
         world.do(call.swapped(vault=node.vault))
     world.do(call)
+
+
+def test_an_empty_account_stays_with_who_opened_it(world: World) -> None:
+    """Its rent is the reward for bringing something back: nobody takes that of an account opened a moment ago."""
+    node = world.staked_node()
+    world.fund(who("keeper").pubkey())
+    world.do(staking.open_owed(who("keeper"), node.key, USD), staking.open_income_vault(node, world.stranger, USD))
+    call = staking.collect_owed(world.stranger, USD, node)
+    with refused("NothingToClaim"):
+        world.do(call)
+    world.move(world.cluster().renter, pdas.owed(ID, USD, node.key), USD, 1)
+    world.do(call)
+    assert world.tokens(pdas.income_vault(ID, node.key, USD)) == 1

@@ -8,18 +8,21 @@ use anchor_lang::wincode::SchemaWrite;
 use anchor_lang::{unchecked_invoke_signed_fixed, BorshConfig, Discriminator, BORSH_CONFIG};
 use pinocchio::instruction::InstructionAccount;
 
+use crate::error::IonetError;
+
 /// Room for every event: growing costs more than what stays empty.
 const ROOM: usize = 512;
 
 /// Sends `event` to this program's own event instruction. `bump` is the event authority's.
 #[inline(always)]
-pub fn emit<E>(program: &Address, authority: &UncheckedAccount, bump: u8, event: &E)
+pub fn emit<E>(program: &Address, authority: &UncheckedAccount, bump: u8, event: &E) -> Result<()>
 where
     E: Event + Discriminator + SchemaWrite<BorshConfig, Src = E>,
 {
     let mut data = begin(E::DISCRIMINATOR);
-    serialize_into(&mut data, event, BORSH_CONFIG).expect("events have no field that cannot be written");
+    serialize_into(&mut data, event, BORSH_CONFIG).map_err(|_| IonetError::Overflow)?;
     send(program, authority, bump, &data);
+    Ok(())
 }
 
 #[inline(never)]
@@ -41,6 +44,6 @@ fn send(program: &Address, authority: &UncheckedAccount, bump: u8, data: &[u8]) 
 #[macro_export]
 macro_rules! emit_event {
     ($ctx:ident, $event:expr) => {
-        $crate::emit::emit($ctx.program_id, &$ctx.accounts.event_authority, $ctx.bumps.event_authority, &$event)
+        $crate::emit::emit($ctx.program_id, &$ctx.accounts.event_authority, $ctx.bumps.event_authority, &$event)?
     };
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from client.sdk.parties import IO, IOSD, book, hireable_node, open_cluster, party
 from client.sdk.patient import Patient
+from ionet import addresses
 from ionet.generated import pdas
 from ionet.generated.errors import IncomeUnsettled, NothingToClaim
 from ionet.generated.events import (
@@ -17,6 +18,9 @@ from ionet.generated.events import (
     LeaseSettled,
     OwedClaimed,
 )
+from spl.token.constants import TOKEN_PROGRAM_ID
+from spl.token.instructions import transfer
+from spl.token.models import TransferParams
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 HALF = 5_000
@@ -70,8 +74,15 @@ async def test_a_co_staker_is_paid_a_part_of_each_settlement(patient: Patient) -
 
 async def test_what_the_networks_vault_could_not_receive_is_collected(patient: Patient) -> None:
     anyone = (await party(patient, IO)).client
-    mint, network = pdas.iosd_mint(anyone.program.id), pdas.network(anyone.program.id)
+    mint, network = pdas.io_mint(anyone.program.id), pdas.network(anyone.program.id)
     await anyone.owed.open(mint, network)
+    with pytest.raises(NothingToClaim):
+        await anyone.owed.collect(mint)
+    source, waiting = addresses.token_account(anyone.address, mint), anyone.owed.address(mint, network)
+    sent = TransferParams(
+        program_id=TOKEN_PROGRAM_ID, source=source, dest=waiting, owner=anyone.address, amount=3, signers=[]
+    )
+    await anyone.send([transfer(sent)])
     collected = (await anyone.owed.collect(mint)).event(OwedClaimed)
-    assert (collected.owner, collected.amount) == (network, 0)
-    assert await anyone.rpc.account(anyone.owed.address(mint, network)) is None
+    assert (collected.owner, collected.amount) == (network, 3)
+    assert await anyone.rpc.account(waiting) is None

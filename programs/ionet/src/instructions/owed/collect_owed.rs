@@ -44,6 +44,7 @@ pub fn handler(ctx: &mut Context<CollectOwed>) -> Result<()> {
     let (owed, _) = Address::find_program_address(&[OWED_SEED, mint.as_ref(), owner.as_ref()], &crate::ID);
     require!(*accounts.owed.address() == owed, IonetError::WrongOwedAccount);
     let amount = accounts.owed.amount();
+    require!(amount > 0, IonetError::NothingToClaim);
     let bump = [accounts.network.bump];
     let seeds: &[&[&[u8]]] = &[&[Network::SEED, &bump]];
     let (owed, to) = (accounts.owed.cpi_handle_mut(), accounts.vault.cpi_handle_mut());
