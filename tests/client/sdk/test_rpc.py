@@ -145,8 +145,8 @@ async def test_other_servers_fail(answer: bytes, message: str) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_unknown_event_does_not_hide_that_it_landed(network: Chain, caplog: pytest.LogCaptureFixture) -> None:
-    """A client whose IDL lacks an event still says that the transaction landed."""
+async def test_unknown_event_does_not_hide_that_it_landed(network: Chain) -> None:
+    """A client whose IDL lacks an event leaves it out and still says that the transaction landed."""
     supplier = await party(network, 1_000 * IO)
     machine = await hireable_node(supplier)
     idl = bundled()
@@ -154,5 +154,4 @@ async def test_unknown_event_does_not_hide_that_it_landed(network: Chain, caplog
     async with Client(network.url, supplier.keypair, program=load_program(older)) as client:
         receipt = await client.node.pause(machine.node)
     assert receipt.events == ()
-    assert "cannot read" in caplog.text
     assert (await supplier.client.node.get(machine.node)).flags == NodeFlag.PAUSED
