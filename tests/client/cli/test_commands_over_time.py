@@ -272,6 +272,8 @@ def test_what_is_owed_is_claimed(village: Village) -> None:
     assert village.json("guest", "keys", "balance")["owed_units"] == {}
     claimed = village.event("guest", "keys", "claim", "IO")
     assert (claimed["owner"], claimed["amount"]) == (village.address("guest"), "0")
+    village.json("guest", "keys", "open-owed", "IO")  # their own, by default
+    assert village.event("guest", "keys", "claim", "IO")["owner"] == village.address("guest")
     assert {"sol_units", "io_units", "iosd_units", "usdc_units"} < village.json("guest", "keys", "balance").keys()
 
 

@@ -53,7 +53,7 @@ HOURS = 120
 
 
 def withholds_what_never_makes_the_agent_leave() -> Played:
-    """Outside of the first hour, one in eight at most, and never as many that one more would reach 4 %; and the last,
+    """Outside of the first hour, one in eight at most, and only while one more stays below 4 %; and the last,
     after which there is nothing left to leave."""
     play = Play()
     play.table.start(HOURS * HOUR)
