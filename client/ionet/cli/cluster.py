@@ -112,9 +112,7 @@ def add(
     ctx: typer.Context,
     cluster: Cluster,
     duration: Annotated[int, typer.Option(help="Duration in seconds.")],
-    nodes: Annotated[
-        list[str] | None, typer.Argument(help="Nodes to book.")
-    ] = None,
+    nodes: Annotated[list[str] | None, typer.Argument(help="Nodes to book.")] = None,
     nodes_from: Annotated[Path | None, typer.Option(help="File with more nodes, one per line; - for stdin.")] = None,
     max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
     tables: Annotated[Tables, typer.Option(help="Lookup tables to use: your own, new ones too, or none.")] = Tables.OWN,

@@ -152,7 +152,7 @@ def defend(
 
 @transaction(app)
 def leave(lease: Lease) -> Sending:
-    """Leave a lease that is not challenged, without a charge but for its last two intervals; node owner or device key."""
+    """Leave a lease that is not challenged; costs the pay of its last two intervals. Node owner or device key."""
     return lambda client: client.lease.leave(lease)
 
 
