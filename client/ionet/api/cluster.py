@@ -51,7 +51,8 @@ class ClusterApi(RoleApi):
     ) -> Plan:
         """Deposit a budget in IOSD, USDC or IO. The cluster's address is in the receipt's ClusterOpened event.
 
-        session_key: may accept readiness until session_expires_at. config_hash: sha256 of the wanted configuration.
+        session_key: may accept, reject, approve and dispute until session_expires_at. config_hash: sha256 of the wanted
+        configuration.
         """
         wanted = parse(ClusterKind, kind, "cluster kind")
 

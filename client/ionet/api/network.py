@@ -157,7 +157,7 @@ class NetworkApi(RoleApi):
         return self._single(lambda: self._ix.apply_model(model=pdas.model(self._id, code)))
 
     def propose_params(self, **changes: Any) -> Plan:
-        """Change some parameters after their wait; network authority. They bind new leases only.
+        """Change some parameters after their wait; network authority. Booked leases keep theirs.
 
         What touches stake or redemption waits as long as stake takes to leave, the rest the timelock.
 

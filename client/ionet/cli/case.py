@@ -72,7 +72,7 @@ def appeal(
 def decide(
     case: Case,
     bps: Annotated[int, typer.Option(help="Share of the node's stake to burn, in basis points; 0 acquits.")],
-    block: Annotated[bool, typer.Option("--block/--no-block", help="Whether the node may take new leases.")] = False,
+    block: Annotated[bool, typer.Option("--block/--no-block", help="Whether the node may take no new leases.")] = False,
 ) -> Sending:
     """Decide a case; arbiter."""
     if not 0 <= bps <= BPS:

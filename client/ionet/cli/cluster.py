@@ -86,7 +86,7 @@ def open_cluster(
     currency: Annotated[str, typer.Option(help="IOSD, USDC or IO.")] = "IOSD",
     kind: Annotated[str, typer.Option(help="ray, mega-ray, kubernetes or container.")] = "ray",
     session_key: Annotated[
-        Pubkey | None, typer.Option(parser=pubkey, help="Key that may accept readiness for you until it expires.")
+        Pubkey | None, typer.Option(parser=pubkey, help="Key that may accept, reject, approve and dispute for you.")
     ] = None,
     session_hours: Annotated[int, typer.Option(help="Hours until the session key expires.")] = 24,
     config: Annotated[
@@ -112,9 +112,7 @@ def add(
     ctx: typer.Context,
     cluster: Cluster,
     duration: Annotated[int, typer.Option(help="Duration in seconds.")],
-    nodes: Annotated[
-        list[str] | None, typer.Argument(help="Nodes to book; the first of a cluster becomes its head.")
-    ] = None,
+    nodes: Annotated[list[str] | None, typer.Argument(help="Nodes to book.")] = None,
     nodes_from: Annotated[Path | None, typer.Option(help="File with more nodes, one per line; - for stdin.")] = None,
     max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
     tables: Annotated[Tables, typer.Option(help="Lookup tables to use: your own, new ones too, or none.")] = Tables.OWN,

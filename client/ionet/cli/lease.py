@@ -152,7 +152,7 @@ def defend(
 
 @transaction(app)
 def leave(lease: Lease) -> Sending:
-    """Leave a running lease without a charge because no challenge came for two intervals; node owner or device key."""
+    """Leave a lease that is not challenged; costs the pay of its last two intervals. Node owner or device key."""
     return lambda client: client.lease.leave(lease)
 
 
@@ -164,7 +164,7 @@ def extend(lease: Lease, seconds: Annotated[int, typer.Argument(help="Seconds to
 
 @transaction(app)
 def end(lease: Lease) -> Sending:
-    """End a running lease early."""
+    """End a running lease early; renter, or anyone once an outage lasts too long. Of the first hour all is owed."""
     return lambda client: client.lease.end(lease)
 
 
@@ -176,7 +176,7 @@ def quit_lease(lease: Lease) -> Sending:
 
 @transaction(app)
 def settle(lease: Lease) -> Sending:
-    """Pay what is proven and past dispute; anyone may."""
+    """Pay what is proven and past dispute, or was ready and not answered; anyone may."""
     return lambda client: client.lease.settle(lease)
 
 

@@ -132,7 +132,7 @@ def apply_model(code: Code) -> Sending:
 def propose(
     changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
 ) -> Sending:
-    """Change parameters after their wait, for new leases only; network authority. Overwrites an earlier proposal."""
+    """Change parameters after their wait; network authority. Booked leases keep theirs. Overwrites a proposal."""
     wanted = dict(_change(text) for text in changes)
     return lambda client: client.network.propose_params(**wanted)
 

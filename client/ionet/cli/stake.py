@@ -56,7 +56,7 @@ def show(ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson 
 
 @transaction(app)
 def add(node: Node, io: Io) -> Sending:
-    """Bond IO to a node: your own, or one whose owner shares rewards. During a case, yours is kept as a refill."""
+    """Bond IO to a node: yours, or one whose owner shares with stakers. During a case, yours is kept as a refill."""
     units = amount(io, "IO")
     return lambda client: client.stake.add(node, units)
 

@@ -34,10 +34,10 @@ def list_tables(ctx: typer.Context, as_json: AsJson = False) -> None:
 def close(
     ctx: typer.Context,
     tables: Annotated[list[str] | None, typer.Argument(help="Tables to close; by default all of the wallet's.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until they are closed, about four minutes.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until they are closed, a few minutes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Close tables and get their rent back: deactivates them first; 513 slots later call it again, or use --wait."""
+    """Close tables and get their rent back: deactivates them first; 513 blocks later call it again, or use --wait."""
     given = [pubkey(table) for table in tables or []]
 
     async def work(client: Client) -> None:
