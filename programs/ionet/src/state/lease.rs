@@ -335,12 +335,13 @@ impl Lease {
         self.has_run() || self.status == LEASE_STATUS_CANCELLED
     }
 
-    /// Adds time to the end. An interval that its end cut short grows: it may not be a kept one any more.
+    /// Adds time to the end. An interval that its end cut short grows: it may not be a kept one any more. One that is
+    /// folded was not cut short, and its place in the ring is no longer its own.
     pub fn extend(&mut self, extra_secs: u32) -> Result<()> {
         self.duration = self.duration.checked_add(extra_secs).ok_or(IonetError::Overflow)?;
         self.ends_at = math::add_time(self.ends_at, u64::from(extra_secs))?;
         if let Some(last) = self.kept_next.checked_sub(1) {
-            if !self.is_kept(last, self.served(last)) {
+            if last >= self.ring_base && !self.is_kept(last, self.served(last)) {
                 self.kept_next = last;
             }
         }
