@@ -33,6 +33,12 @@ impl Moment {
     }
 }
 
+/// Unix seconds and slot.
+pub fn now_and_slot() -> Result<(i64, u64)> {
+    let clock = Clock::get()?;
+    Ok((clock.unix_timestamp, clock.slot))
+}
+
 pub fn now() -> Result<i64> {
     Ok(Clock::get()?.unix_timestamp)
 }

@@ -44,6 +44,8 @@ pub const CURRENCIES: usize = 3;
 /// Longest that a payout can be locked, in seconds (1,200 days).
 #[constant]
 pub const MAX_LOCK_SECS: u64 = 1_200 * 86_400;
+/// Broken promises that a node's account remembers; as many and one more can be the limit.
+pub const PROMISES_KEPT: usize = 3;
 /// Steps of the slashing ladder.
 pub const TIERS: usize = 4;
 

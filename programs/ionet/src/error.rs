@@ -78,7 +78,7 @@ pub enum IonetError {
     NothingMatured,
     #[msg("The deposit is too small to be worth a share.")]
     DepositTooSmall,
-    #[msg("Only IOSD clusters can be opened in this version.")]
+    #[msg("This is none of the currencies in which clusters are paid.")]
     CurrencyNotSupported,
     #[msg("The cluster kind is unknown.")]
     UnknownClusterKind,

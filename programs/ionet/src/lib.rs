@@ -75,12 +75,12 @@ pub mod ionet {
         set_pause::handler(ctx, bits)
     }
 
-    /// Names new parameters, which take effect after their wait and bind new leases only. Network authority.
+    /// Names new parameters, which take effect after their wait; a lease keeps those of its booking. Network authority.
     pub fn propose_params(ctx: &mut Context<Propose>, params: Params) -> Result<()> {
         propose_params::handler(ctx, params)
     }
 
-    /// Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after the timelock. Network authority.
+    /// Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after its wait. Network authority.
     pub fn propose_role(ctx: &mut Context<Propose>, role: u8, value: [u8; 32]) -> Result<()> {
         propose_role::handler(ctx, role, value)
     }
@@ -139,7 +139,7 @@ pub mod ionet {
 
     // -- stake
 
-    /// Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards.
+    /// Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards or income.
     pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
         stake::stake::handler(ctx, amount)
     }

@@ -29,7 +29,7 @@ pub struct OpenClusterArgs {
     pub kind: u8,
     /// Base units of the currency.
     pub deposit: u64,
-    /// May accept readiness, approve and dispute; zero = none.
+    /// May accept or reject readiness, approve and dispute; zero = none.
     pub session_key: Address,
     /// When the session key expires, unix seconds.
     pub session_expires_at: i64,
@@ -67,7 +67,7 @@ pub struct Cluster {
     pub renter: Address,
     /// The currency's mint.
     pub mint: Address,
-    /// May accept readiness, approve and dispute until it expires; zero = none.
+    /// May accept or reject readiness, approve and dispute until it expires; zero = none.
     pub session_key: Address,
     /// The session key before the last change: it signed the challenges of disputes that were open then.
     pub previous_session_key: Address,

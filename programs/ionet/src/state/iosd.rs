@@ -34,10 +34,14 @@ pub struct Iosd {
     pub last_high_price: u64,
     /// When something was last minted, unix seconds.
     pub mint_window_start: i64,
+    /// Its slot: a limit does not refill while the chain stands still.
+    pub mint_window_slot: u64,
     /// How much of the minting limit was used then.
     pub mint_window_amount: u64,
     /// When something was last redeemed, unix seconds.
     pub redeem_window_start: i64,
+    /// Its slot.
+    pub redeem_window_slot: u64,
     /// How much of the redemption limit was used then.
     pub redeem_window_amount: u64,
     /// Number of events of this account so far.
@@ -47,7 +51,7 @@ pub struct Iosd {
     /// `Iosd::VERSION`.
     pub version: u8,
     /// Room for fields to come; zero, which means what was true before them.
-    pub _padding: [u8; 38],
+    pub _padding: [u8; 22],
 }
 
 impl Iosd {
@@ -107,21 +111,25 @@ impl Iosd {
     }
 
     /// Refuses a mint beyond the limit of its window.
-    pub fn limit_mint(&mut self, amount: u64, params: &Params, now: i64) -> Result<()> {
+    pub fn limit_mint(&mut self, amount: u64, params: &Params, now: i64, slot: u64) -> Result<()> {
         let most = math::bps_floor(self.supply()?, u64::from(params.mint_limit_bps))?.max(params.mint_floor);
-        let used = leaked(self.mint_window_amount, self.mint_window_start, most, params.limiter_window_secs, now)?;
+        let secs = math::elapsed(self.mint_window_start, self.mint_window_slot, now, slot, params.slot_ms);
+        let used = leaked(self.mint_window_amount, secs, most, params.limiter_window_secs)?;
         self.mint_window_amount = math::add(used, amount)?;
         self.mint_window_start = now;
+        self.mint_window_slot = slot;
         require!(self.mint_window_amount <= most, IonetError::WindowFull);
         Ok(())
     }
 
     /// Refuses a redemption beyond the limit of its window.
-    pub fn limit_redeem(&mut self, amount: u64, params: &Params, now: i64) -> Result<()> {
+    pub fn limit_redeem(&mut self, amount: u64, params: &Params, now: i64, slot: u64) -> Result<()> {
         let most = math::bps_floor(self.supply()?, u64::from(params.redeem_limit_bps))?.max(params.redeem_floor);
-        let used = leaked(self.redeem_window_amount, self.redeem_window_start, most, params.limiter_window_secs, now)?;
+        let secs = math::elapsed(self.redeem_window_start, self.redeem_window_slot, now, slot, params.slot_ms);
+        let used = leaked(self.redeem_window_amount, secs, most, params.limiter_window_secs)?;
         self.redeem_window_amount = math::add(used, amount)?;
         self.redeem_window_start = now;
+        self.redeem_window_slot = slot;
         require!(self.redeem_window_amount <= most, IonetError::WindowFull);
         Ok(())
     }
@@ -140,10 +148,9 @@ impl Iosd {
     }
 }
 
-/// What is left of `used` since `since`: the limit refills evenly, the whole of it within `window` seconds, so that no
+/// What is left of `used` after `secs`: the limit refills evenly, the whole of it within `window` seconds, so that no
 /// boundary between windows lets twice as much through.
-fn leaked(used: u64, since: i64, most: u64, window: u32, now: i64) -> Result<u64> {
-    let refilled =
-        math::mul_div(u128::from(most), u128::from(math::secs_between(since, now)), u128::from(window.max(1)))?;
+fn leaked(used: u64, secs: u64, most: u64, window: u32) -> Result<u64> {
+    let refilled = math::mul_div(u128::from(most), u128::from(secs), u128::from(window.max(1)))?;
     Ok(used.saturating_sub(u64::try_from(refilled).unwrap_or(u64::MAX)))
 }

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 
 use super::{DeviceModel, Params, Pool, Ticket, CURRENCY_IO, CURRENCY_IOSD, CURRENCY_USDC};
-use crate::constants::{CURRENCIES, MAX_DURATION, MAX_LOCK_SECS, MAX_PRICE};
+use crate::constants::{CURRENCIES, MAX_DURATION, MAX_LOCK_SECS, MAX_PRICE, PROMISES_KEPT};
 use crate::error::IonetError;
 use crate::math;
 
@@ -118,8 +118,8 @@ pub struct Node {
     pub slashed: u64,
     /// Unix seconds.
     pub registered_at: i64,
-    /// Start of the window in which broken promises to be ready count, unix seconds.
-    pub promise_window_start: i64,
+    /// When the last promises to be ready were broken, newest first, unix seconds; 0 = none. Empty after a slash for it.
+    pub promises_broken_at: [i64; PROMISES_KEPT],
     /// Number of the next arbiter case.
     pub next_case: u64,
     /// Start of the window in which cases' caps count, unix seconds.
@@ -188,8 +188,6 @@ pub struct Node {
     pub currencies: u8,
     /// Set of `NODE_FLAG_…`.
     pub flags: u8,
-    /// Broken promises to be ready in the running window.
-    pub promises_broken: u8,
     /// Of this account's address.
     pub bump: u8,
     /// Of the stake vault's address.
@@ -197,7 +195,7 @@ pub struct Node {
     /// `Node::VERSION`.
     pub version: u8,
     /// Room for fields to come; zero, which means what was true before them.
-    pub _padding: [u8; 66],
+    pub _padding: [u8; 51],
 }
 
 impl Node {
@@ -252,6 +250,27 @@ impl Node {
         self.region = terms.region;
         self.terms_seq = self.terms_seq.checked_add(1).ok_or(IonetError::Overflow)?;
         Ok(())
+    }
+
+    /// Whether shares that are made for this staker now would take a part of what others stood behind. A refill of a
+    /// frozen node makes none.
+    pub fn shares_income_with_others(&self, staker: &Address) -> bool {
+        let alone = self.bonded.shares.get() == self.owner_bonded_shares.get() || self.flags & NODE_FLAG_FROZEN != 0;
+        *staker != self.owner || !alone
+    }
+
+    /// Counts a broken promise; whether it is number `limit` within `window_secs`. Then the count begins again.
+    pub fn break_promise(&mut self, limit: u8, window_secs: u32, now: i64) -> bool {
+        let too_many = match usize::from(limit).checked_sub(2) {
+            None => true,
+            Some(place) => self
+                .promises_broken_at
+                .get(place)
+                .is_some_and(|at| *at > 0 && math::secs_between(*at, now) < u64::from(window_secs)),
+        };
+        let [newest, older, _] = self.promises_broken_at;
+        self.promises_broken_at = if too_many { [0; PROMISES_KEPT] } else { [now, newest, older] };
+        too_many
     }
 
     pub fn is_locked(&self, now: i64) -> bool {

@@ -117,7 +117,7 @@ proptest! {
         for (wait, amount) in steps {
             at += wait;
             let mut tried = iosd;
-            if tried.limit_redeem(amount, &params, i64::try_from(at).unwrap()).is_err() {
+            if tried.limit_redeem(amount, &params, i64::try_from(at).unwrap(), 4 * at).is_err() {
                 prop_assert!(iosd.redeem_window_amount + amount > most);
                 continue;
             }
@@ -128,7 +128,7 @@ proptest! {
             prop_assert!(passed <= u128::from(most) + u128::from(most) * u128::from(since) / u128::from(HOUR));
         }
         // After a whole window it is empty again.
-        iosd.limit_redeem(most, &params, i64::try_from(at + HOUR).unwrap()).unwrap();
+        iosd.limit_redeem(most, &params, i64::try_from(at + HOUR).unwrap(), 4 * (at + HOUR)).unwrap();
     }
 
     /// The two limits are counted apart.
@@ -136,8 +136,8 @@ proptest! {
     fn mints_use_up_nothing_of_redemptions(amount in 1..=10u64.pow(12)) {
         let params = Params::mainnet();
         let mut iosd = Iosd::zeroed();
-        iosd.limit_mint(amount, &params, 1_800_000_000).unwrap();
+        iosd.limit_mint(amount, &params, 1_800_000_000, 7).unwrap();
         prop_assert_eq!(iosd.redeem_window_amount, 0);
-        iosd.limit_redeem(params.redeem_floor, &params, 1_800_000_000).unwrap();
+        iosd.limit_redeem(params.redeem_floor, &params, 1_800_000_000, 7).unwrap();
     }
 }

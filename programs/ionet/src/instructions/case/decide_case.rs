@@ -1,11 +1,12 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Token, TokenAccount};
+use pinocchio::sysvars::instructions::INSTRUCTIONS_ID;
 
 use crate::error::IonetError;
 use crate::events::CaseDecided;
 use crate::slashing::{self, Cause, Division, Payees, SLASH_REASON_CASE};
 use crate::state::{Case, Network, Node, NODE_FLAG_BLOCKED, NODE_FLAG_FROZEN};
-use crate::{clock, emit_event, math};
+use crate::{clock, emit_event, math, nonce};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -30,6 +31,9 @@ pub struct DecideCase {
     /// Burn vault of IO.
     #[account(mut, seeds = [Network::BURN_SEED, network.io_mint.as_ref()], bump)]
     pub burn_vault: Box<Account<TokenAccount>>,
+    /// CHECK: the instructions sysvar.
+    #[account(address = INSTRUCTIONS_ID @ IonetError::DurableNonce)]
+    pub instructions: UncheckedAccount,
     /// Moves tokens.
     pub token_program: Program<Token>,
 }
@@ -93,6 +97,7 @@ fn check_decidable(accounts: &DecideCase, bps: u16, blocked: bool, now: i64) -> 
         return Ok(());
     }
     require!(*accounts.authority.address() == accounts.network.arbiter, IonetError::NotArbiter);
+    nonce::refuse(&accounts.instructions)?;
     let acquitted = bps == 0 && (was_blocked || !blocked);
     require!(acquitted || now >= accounts.case.decide_from, IonetError::CaseNotDecidable);
     Ok(())

@@ -1,11 +1,12 @@
 use anchor_lang::prelude::*;
+use pinocchio::sysvars::instructions::INSTRUCTIONS_ID;
 
 use crate::error::IonetError;
 use crate::events::CaseOpened;
 use crate::state::{
     Accusation, Case, Network, Node, CASE_REASON_FALSE_HARDWARE, CASE_REASON_OTHER, NODE_FLAG_FROZEN, NODE_FLAG_RETIRED,
 };
-use crate::{clock, emit_event, math};
+use crate::{clock, emit_event, math, nonce};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -27,6 +28,9 @@ pub struct OpenCase {
         bump,
     )]
     pub case: Box<Account<Case>>,
+    /// CHECK: the instructions sysvar.
+    #[account(address = INSTRUCTIONS_ID @ IonetError::DurableNonce)]
+    pub instructions: UncheckedAccount,
     /// Creates accounts.
     pub system_program: Program<System>,
 }
@@ -36,6 +40,7 @@ pub struct OpenCase {
 pub fn handler(ctx: &mut Context<OpenCase>, reason: u8, evidence_hash: [u8; 32]) -> Result<()> {
     require!((CASE_REASON_FALSE_HARDWARE..=CASE_REASON_OTHER).contains(&reason), IonetError::UnknownReason);
     require!(evidence_hash != [0; 32], IonetError::ZeroHash);
+    nonce::refuse(&ctx.accounts.instructions)?;
     let now = clock::now()?;
     let arbiter = *ctx.accounts.arbiter.address();
     let bump = ctx.bumps.case;

@@ -46,11 +46,11 @@ pub fn load_price(accounts: &MintIosd) -> Result<Price> {
 /// Burns `io_amount` and mints `iosd_amount` for it.
 #[inline(never)]
 pub fn mint(ctx: &mut Context<MintIosd>, price: &Price, io_amount: u64, iosd_amount: u64) -> Result<()> {
-    let now = clock::now()?;
+    let (now, slot) = clock::now_and_slot()?;
     let wallet = *ctx.accounts.wallet.address();
     token::check_token_account(&ctx.accounts.from, &wallet, &ctx.accounts.network.io_mint)?;
     let iosd = &mut ctx.accounts.iosd;
-    iosd.limit_mint(iosd_amount, &ctx.accounts.network.params, now)?;
+    iosd.limit_mint(iosd_amount, &ctx.accounts.network.params, now, slot)?;
     iosd.minted = math::add(iosd.minted, iosd_amount)?;
     iosd.io_burned = math::add(iosd.io_burned, io_amount)?;
     iosd.use_price(price)?;

@@ -40,7 +40,7 @@ pub struct RedeemIosd {
 /// backing, less the spread. An exit: never paused.
 pub fn handler(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> Result<()> {
     require!(iosd_amount > 0, IonetError::ZeroAmount);
-    let now = clock::now()?;
+    let (now, slot) = clock::now_and_slot()?;
     let wallet = *ctx.accounts.wallet.address();
     token::check_token_account(&ctx.accounts.from, &wallet, &ctx.accounts.network.iosd_mint)?;
     let last_rate = ctx.accounts.price_update.is_none();
@@ -50,7 +50,7 @@ pub fn handler(ctx: &mut Context<RedeemIosd>, iosd_amount: u64, min_io: u64) -> 
     require!(io_amount > 0, IonetError::ZeroAmount);
     require!(io_amount >= min_io, IonetError::SlippageExceeded);
 
-    iosd.limit_redeem(iosd_amount, &network.params, now)?;
+    iosd.limit_redeem(iosd_amount, &network.params, now, slot)?;
     iosd.redeemed = math::add(iosd.redeemed, iosd_amount)?;
     iosd.io_redeemed = math::add(iosd.io_redeemed, io_amount)?;
     iosd.next_seq()?;

@@ -99,22 +99,15 @@ fn overdue(lease: &Lease, at: &Moment) -> Result<Cancellation> {
     Ok(Cancellation { reason, by: Address::default(), unanswered_secs, burned_secs: 0 })
 }
 
-/// Marks the node as absent and counts the broken promise; the one that reaches the limit is slashed and the count
-/// restarts.
+/// Marks the node as absent and counts the broken promise, which may be one too many.
 fn break_promise(node: &mut Node, lease: &Lease, node_key: Address, now: i64) -> Result<(NodeFlagsChanged, Slash)> {
     let before = node.flags;
     node.flags |= NODE_FLAG_ABSENT;
-    let in_window = math::secs_between(node.promise_window_start, now) < u64::from(lease.promise_window_secs);
-    if !in_window || node.promises_broken == 0 {
-        node.promise_window_start = now;
-        node.promises_broken = 0;
-    }
-    node.promises_broken = node.promises_broken.saturating_add(1);
-    let mut slash = Slash::default();
-    if node.promises_broken >= lease.promise_limit {
-        node.promises_broken = 0;
-        slash = slashing::take(node, lease.required_stake, lease.promise_bps)?;
-    }
+    let slash = if node.break_promise(lease.promise_limit, lease.promise_window_secs, now) {
+        slashing::take(node, lease.required_stake, lease.promise_bps)?
+    } else {
+        Slash::default()
+    };
     let flags = NodeFlagsChanged { node: node_key, seq: node.next_seq()?, at: now, before, after: node.flags };
     Ok((flags, slash))
 }

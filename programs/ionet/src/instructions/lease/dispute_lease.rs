@@ -6,7 +6,8 @@ use crate::events::LeaseDisputed;
 use crate::state::{Cluster, Lease};
 use crate::{clock, emit_event, math};
 
-/// Holds the payment of intervals `from..to` until each is defended with the challenge its node was sent, or refunded.
+/// Holds the payment of intervals `from..to` until each is defended with the challenge its node was sent, or lost: then
+/// it is refunded, in the first hour burned.
 /// Renter or session key; a bond is locked in the cluster's budget, which the supplier wins for what they defend.
 pub fn handler(ctx: &mut Context<SessionAction>, from: u32, to: u32) -> Result<()> {
     let at = clock::moment()?;

@@ -37,7 +37,8 @@ pub struct InitNetwork {
     pub iosd_mint: Box<Account<Mint>>,
     /// USDC, with six decimals.
     pub usdc_mint: Box<Account<Mint>>,
-    /// CHECK: any wallet; receives the genesis supply.
+    /// CHECK: any wallet, the authority's too; receives the genesis supply.
+    #[account(unsafe(dup))]
     pub genesis_owner: UncheckedAccount,
     /// CHECK: the owner's associated account; its program creates it, and refuses any other.
     #[account(mut)]

@@ -10,7 +10,7 @@ use crate::{clock, emit_event, token};
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ClaimOwed {
-    /// The node's owner.
+    /// Whoever could not be paid.
     #[account(mut)]
     pub owner: Signer,
     /// Roles and parameters.

@@ -37,7 +37,8 @@ pub struct Stake {
     pub token_program: Program<Token>,
     /// Creates accounts.
     pub system_program: Program<System>,
-    /// The lease that occupies the node; needed by a stranger, who may join only when its matured time is paid.
+    /// The lease that occupies the node; needed unless nobody but the staker would share in it. More stake is taken only
+    /// when its matured time is paid.
     pub lease: Option<Box<Account<Lease>>>,
 }
 
@@ -48,7 +49,7 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let staker = *ctx.accounts.staker.address();
     token::check_token_account(&ctx.accounts.from, &staker, &ctx.accounts.network.io_mint)?;
     let now = clock::now()?;
-    if staker != ctx.accounts.node.owner {
+    if ctx.accounts.node.shares_income_with_others(&staker) {
         check_settled(&ctx.accounts.node, ctx.accounts.lease.as_deref())?;
     }
     let (bump, co_max_percent) = (ctx.bumps.position, ctx.accounts.network.params.co_stake_max_percent);
@@ -111,7 +112,7 @@ pub fn handler(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a stranger while income that others stood behind is not handed to them: of an ended lease anything, of the
+/// Refuses more stake while income that others stood behind is not handed to them: of an ended lease anything, of the
 /// present one what has matured, and the pay for a readiness that nobody answered in time.
 #[inline(never)]
 fn check_settled(node: &Node, lease: Option<&Account<Lease>>) -> Result<()> {

@@ -18,10 +18,12 @@ impl Lease {
         u64::from(served).saturating_mul(2) >= self.length(interval)
     }
 
-    /// Notes that a kept interval was proven. What the outage before it had reached stays due.
+    /// Notes that a kept interval was proven. What the outage before it had reached stays due: none of the intervals
+    /// before this one can be proven any more, whatever their grace.
     pub fn keep(&mut self, interval: u32, at: &Moment) {
         if interval > self.kept_next {
-            self.pending_bps = self.due_bps(at);
+            let closed = self.closed_intervals(at.now).max(interval);
+            self.pending_bps = self.unpaid_bps(self.tier(self.outage_until(closed, at)));
             self.charged_bps = 0;
         }
         self.kept_next = self.kept_next.max(interval.saturating_add(1));
@@ -31,14 +33,24 @@ impl Lease {
 
     /// What the tiers have reached and nobody has charged yet, in basis points of the required stake.
     pub fn due_bps(&self, at: &Moment) -> u16 {
-        self.pending_bps.saturating_add(self.outage_bps(at).saturating_sub(self.charged_bps))
+        self.unpaid_bps(self.outage_bps(at))
+    }
+
+    /// What is due when the outage that is going on has reached a tier.
+    fn unpaid_bps(&self, reached: u16) -> u16 {
+        self.pending_bps.saturating_add(reached.saturating_sub(self.charged_bps))
     }
 
     /// Length of the outage that is going on, in seconds without those that are excused; 0 while fewer than
     /// `tier1_intervals` closed intervals in a row lack a kept proof.
-    #[inline(never)]
     pub fn outage_secs(&self, at: &Moment) -> u64 {
-        let (first, closed) = (self.kept_next, self.closed_intervals(at.now));
+        self.outage_until(self.closed_intervals(at.now), at)
+    }
+
+    /// The same, of the intervals before `closed`.
+    #[inline(never)]
+    fn outage_until(&self, closed: u32, at: &Moment) -> u64 {
+        let first = self.kept_next;
         let lost = closed.saturating_sub(first).saturating_sub(self.excused_intervals(first, closed));
         if lost < u32::from(self.tier1_intervals) {
             return 0;
@@ -50,7 +62,11 @@ impl Lease {
 
     /// Tier of the outage that is going on, in basis points.
     pub fn outage_bps(&self, at: &Moment) -> u16 {
-        let secs = self.outage_secs(at);
+        self.tier(self.outage_secs(at))
+    }
+
+    /// Tier of an outage of `secs`, in basis points.
+    fn tier(&self, secs: u64) -> u16 {
         if secs == 0 || secs < u64::from(self.interval_secs).saturating_mul(u64::from(self.tier1_intervals)) {
             return 0;
         }

@@ -20,7 +20,8 @@ impl Lease {
     /// Moves the lease's clock past a halt that it has not seen yet.
     #[inline(never)]
     pub fn catch_up(&mut self, at: &Moment) -> Result<()> {
-        if self.started_at == 0 || at.restart_slot <= self.synced_slot {
+        // The restart's slot is the last one before the halt: what came in it came before.
+        if self.started_at == 0 || at.restart_slot < self.synced_slot {
             return Ok(());
         }
         let ran = math::secs_between(self.synced_at, at.now);
@@ -44,24 +45,34 @@ impl Lease {
         // What could still be proven when the chain halted, and what came after; older silence stays what it was.
         let restarted = math::add_time(synced, math::to_u64(before)?)?;
         let grace = i64::try_from(self.grace_secs()).unwrap_or(i64::MAX);
-        self.excuse(synced.max(restarted.saturating_sub(grace)), math::add_time(restarted, self.recovery_secs.into())?)
+        let from = synced.max(restarted.saturating_sub(grace));
+        self.excuse(from, math::add_time(restarted, self.recovery_secs.into())?, at)
     }
 
     /// What is not proven from `from` to `until`, when the chain has recovered, is nobody's fault. An earlier such time
-    /// whose intervals may still be open is kept.
-    fn excuse(&mut self, from: i64, until: i64) -> Result<()> {
+    /// is kept while its intervals are open; else they are counted first, and of a silence that began before it, it
+    /// stays taken out.
+    fn excuse(&mut self, from: i64, until: i64, at: &Moment) -> Result<()> {
         if until <= from {
             return Ok(());
         }
-        let open = self.excused_to > 0 && self.excused_to > self.interval_start(self.ring_base);
-        self.excused_from = if open { self.excused_from.min(from) } else { from };
-        self.excused_to = until.max(self.excused_to);
+        let before = math::secs_between(self.started_at, from).checked_div(self.interval_secs.into()).unwrap_or(0);
+        self.fold_until(self.mature_intervals(at).min(u32::try_from(before).unwrap_or(u32::MAX)))?;
+        if self.excused_to > self.interval_start(self.ring_base) {
+            self.excused_from = self.excused_from.min(from);
+            self.excused_to = self.excused_to.max(until);
+            return Ok(());
+        }
+        let silent = math::secs_between(self.excused_from.max(self.last_kept_at), self.excused_to);
+        self.last_kept_at = math::add_time(self.last_kept_at, silent)?;
+        self.excused_from = from;
+        self.excused_to = until;
         Ok(())
     }
 
     /// A meter that starts while the chain recovers.
     pub fn excuse_start(&mut self, at: &Moment) -> Result<()> {
         let left = at.recovery_left(self.recovery_secs, self.slot_ms);
-        self.excuse(at.now, math::add_time(at.now, left)?)
+        self.excuse(at.now, math::add_time(at.now, left)?, at)
     }
 }

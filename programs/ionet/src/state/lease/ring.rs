@@ -85,7 +85,11 @@ impl Lease {
     /// Folds every interval whose payment cannot be disputed any more into the totals.
     #[inline(never)]
     pub fn fold(&mut self, at: &Moment) -> Result<()> {
-        let mature = self.mature_intervals(at);
+        self.fold_until(self.mature_intervals(at))
+    }
+
+    /// Folds every interval before `mature`.
+    pub fn fold_until(&mut self, mature: u32) -> Result<()> {
         while self.ring_base < mature && self.ring_base < self.ring_next {
             let base = self.ring_base;
             let served = self.take_served(base, 0);

@@ -4,7 +4,7 @@
 use anchor_lang::prelude::*;
 
 use super::{Params, PROFILE_MAINNET};
-use crate::constants::{BPS, IO_GENESIS, PERCENT, RING};
+use crate::constants::{BPS, IO_GENESIS, PERCENT, PROMISES_KEPT, RING};
 use crate::error::IonetError;
 
 /// No wait that a parameter imposes may be longer: an authority must not be able to lock anybody in.
@@ -123,6 +123,7 @@ impl Params {
             && self.supplier_fee_bps.saturating_add(self.usdc_fee_bps) <= MAX_FEE_BPS
             && self.renter_share_bps <= MAX_RENTER_SHARE_BPS
             && self.promise_bps <= MAX_PROMISE_BPS
+            && usize::from(self.promise_limit) <= PROMISES_KEPT.saturating_add(1)
             && self.dispute_bond_bps <= MAX_BOND_BPS
             && self.case_cap_bps <= MAX_CASE_BPS
             && u64::from(self.burn_share_bps) == BPS
