@@ -1,0 +1,150 @@
+"""Time across halts (`math::elapsed`, `state/lease/restart.rs`): proved for every clock, slot and length of a slot.
+
+The clock and the slots are taken never to run back. A slot number is below 2^54: at two a second, half a billion years.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from proofs import rules
+from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
+
+THEOREMS = Theorems()
+LAST_SECOND, LAST_SLOT = 2**40, 2**54
+
+
+def slot_ms(m: Maths) -> Term:
+    return m.number("slot_ms", 100, 500)
+
+
+def moments(m: Maths, *names: str) -> list[tuple[Term, Term]]:
+    """Seconds and slot of moments in their order."""
+    found = [(m.number(f"{name}_at", 0, LAST_SECOND), m.number(f"{name}_slot", 0, LAST_SLOT)) for name in names]
+    for (at, slot), (later_at, later_slot) in zip(found, found[1:], strict=False):
+        m.given(m.every(at <= later_at, slot <= later_slot))
+    return found
+
+
+# -- faults
+
+
+def longer_of_both(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+    return rules.most(m, rules.secs_between(m, at, now), rules.slots_secs(m, at_slot, slot, ms))
+
+
+def the_clock_alone(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+    return now - at
+
+
+def slots_rounded_up(m: Maths, start: Term, end: Term, ms: Term) -> Term:
+    return m.ceil(rules.most(m, end - start, 0) * ms, 1_000)
+
+
+def without_the_slots(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+    return rules.secs_between(m, at, now)
+
+
+def by_the_slots(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+    return rules.slots_secs(m, at_slot, slot, ms)
+
+
+def never_less_than_nothing(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+    return rules.secs_between(m, at, now) - rules.slots_secs(m, at_slot, slot, ms)
+
+
+def restart_not_before_now(m: Maths, at: Term, at_slot: Term, restart: Term, now: Term, slot: Term, ms: Term) -> Term:
+    still = rules.halted(m, at, at_slot, now, slot, ms)
+    before = m.floor((now - at - still) * (restart - at_slot), rules.most(m, slot - at_slot, 1))
+    return at + still + before
+
+
+def recovery_by_a_slot_too_long(m: Maths, restart: Term, slot: Term, secs: Term, ms: Term) -> Term:
+    return rules.most(m, secs - rules.slots_secs(m, restart + 1, slot, ms), 0)
+
+
+# -- theorems
+
+
+@THEOREMS.add(longer_of_both={"elapsed": longer_of_both}, the_clock_alone={"elapsed": the_clock_alone})
+def never_negative_and_never_beyond_the_clock_or_the_slots(m: Maths, elapsed: Rule = rules.elapsed) -> Term:
+    """Also where clock or slots run back."""
+    at, now = m.number("at", 0, LAST_SECOND), m.number("now", 0, LAST_SECOND)
+    at_slot, slot, ms = m.number("at_slot", 0, LAST_SLOT), m.number("slot", 0, LAST_SLOT), slot_ms(m)
+    secs = elapsed(m, at, at_slot, now, slot, ms)
+    in_time = m.every(secs <= rules.most(m, now - at, 0), secs * 1_000 <= rules.most(m, slot - at_slot, 0) * ms)
+    return m.every(secs >= 0, in_time)
+
+
+@THEOREMS.add(without_the_slots={"elapsed": never_less_than_nothing})
+def later_is_never_less(m: Maths, elapsed: Rule = rules.elapsed) -> Term:
+    (at, at_slot), one, other = moments(m, "from", "one", "other")
+    ms = slot_ms(m)
+    return elapsed(m, at, at_slot, *one, ms) <= elapsed(m, at, at_slot, *other, ms)
+
+
+@THEOREMS.add(rounded_up={"slots_secs": slots_rounded_up})
+def slots_counted_in_two_parts_are_never_more_and_at_most_a_second_less(
+    m: Maths, slots_secs: Rule = rules.slots_secs
+) -> Term:
+    (_, one), (_, two), (_, three) = moments(m, "one", "two", "three")
+    ms = slot_ms(m)
+    parts, whole = slots_secs(m, one, two, ms) + slots_secs(m, two, three, ms), slots_secs(m, one, three, ms)
+    return m.every(parts <= whole, whole <= parts + 1)
+
+
+@THEOREMS.add(longer_of_both={"elapsed": longer_of_both})
+def time_measured_in_two_parts_is_never_longer(m: Maths, elapsed: Rule = rules.elapsed) -> Term:
+    one, two, three = moments(m, "one", "two", "three")
+    ms = slot_ms(m)
+    parts = elapsed(m, *one, *two, ms) + elapsed(m, *two, *three, ms)
+    return parts <= elapsed(m, *one, *three, ms)
+
+
+@THEOREMS.add(without_the_slots={"halted": without_the_slots}, by_the_slots={"halted": by_the_slots})
+def a_lease_lives_what_elapsed_says(m: Maths, halted: Rule = rules.halted) -> Term:
+    """After a restart a lease is older by exactly `elapsed` since it was last touched: never less, never more than that."""
+    (started, _), (at, at_slot), (now, slot) = moments(m, "started", "synced", "now")
+    ms = slot_ms(m)
+    moved = started + halted(m, at, at_slot, now, slot, ms)
+    lived = (now - moved) - (at - started)
+    return m.every(lived == rules.elapsed(m, at, at_slot, now, slot, ms), moved <= now, moved >= started)
+
+
+@THEOREMS.add(without_the_slots={"halted": never_less_than_nothing})
+def two_halts_move_a_lease_no_less_than_both_at_once(m: Maths, halted: Rule = rules.halted) -> Term:
+    """Exactly as much but for a second, where the chain did halt in both parts; never less, so nobody is late by it."""
+    one, two, three = moments(m, "one", "two", "three")
+    ms = slot_ms(m)
+    first, second, whole = halted(m, *one, *two, ms), halted(m, *two, *three, ms), halted(m, *one, *three, ms)
+    exact = m.implies(m.every(first > 0, second > 0), first + second <= whole + 1)
+    return m.every(first >= 0, second >= 0, whole <= first + second, exact)
+
+
+@THEOREMS.add(not_before_now={"restarted_at": restart_not_before_now})
+def the_restart_is_between_the_last_touch_and_now(m: Maths, restarted_at: Rule = rules.restarted_at) -> Term:
+    (at, at_slot), (now, slot) = moments(m, "synced", "now")
+    restart, ms = m.number("restart_slot", 0, LAST_SLOT), slot_ms(m)
+    m.given(restart > at_slot)
+    found = restarted_at(m, at, at_slot, restart, now, slot, ms)
+    synced = at + rules.halted(m, at, at_slot, now, slot, ms)
+    return m.every(synced <= found, found <= now, m.all_fit())
+
+
+@THEOREMS.add(by_a_slot_too_long={"recovery_left": recovery_by_a_slot_too_long})
+def a_recovery_ends_when_its_slots_have_passed(m: Maths, recovery_left: Rule = rules.recovery_left) -> Term:
+    (_, restart), (_, slot) = moments(m, "restart", "now")
+    secs, ms = m.number("recovery_secs", 0, 86_400), slot_ms(m)
+    left = recovery_left(m, restart, slot, secs, ms)
+    is_over = (slot - restart) * ms >= secs * 1_000
+    return m.every(left >= 0, left <= secs, m.implies(is_over, left == 0), m.implies(left == 0, is_over))
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=str)
+def test_theorem(theorem: Theorem) -> None:
+    prove(theorem)
+
+
+@pytest.mark.parametrize(("theorem", "fault"), THEOREMS.faults(), ids=str)
+def test_a_broken_rule_is_refuted(theorem: Theorem, fault: str) -> None:
+    refute(theorem, fault)
