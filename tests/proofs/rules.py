@@ -1,6 +1,7 @@
 """The program's rules of money and time, each written once: z3 reads them, and the tests compute with them.
 
-Each names the Rust function it is; every rounding, bound and subtraction that the program checks is written as it is there.
+Each names the Rust function it is; every rounding, bound and subtraction that the program checks is written as it is
+there.
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ from ionet.generated.enums import (
     VIRTUAL_ASSETS,
     VIRTUAL_SHARES,
 )
-
 from proofs.solver import U64, U128, Maths, Term
-
 
 
 def least(m: Maths, a: Term, b: Term) -> Term:

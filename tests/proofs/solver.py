@@ -1,8 +1,8 @@
 """Theorems about the program's integer arithmetic: what a rule is written in, and how z3 settles what is said of it.
 
-A rule (`proofs.rules`) is one Python function over `Maths`. Over `Numbers` it computes, and is compared with the compiled
-program; over `Symbols` it becomes z3's terms: unbounded integers, a quotient and a remainder for each division. So what is
-proved is what was compared.
+A rule (`proofs.rules`) is one Python function over `Maths`. Over `Numbers` it computes, and is compared with the
+compiled program; over `Symbols` it becomes z3's terms: unbounded integers, a quotient and a remainder for each
+division. So what is proved is what was compared.
 """
 
 from __future__ import annotations
@@ -133,16 +133,16 @@ class Symbols:
         return value
 
     def all_fit(self) -> Term:
-        return z3.And(*self.fitting)
+        return self.every(*self.fitting)
 
     def pick(self, condition: Term, then: Term, otherwise: Term) -> Term:
-        return z3.If(condition, then, otherwise)
+        return z3.If(condition, then, otherwise, self.context)
 
     def every(self, *conditions: Term) -> Term:
-        return z3.And(*conditions)
+        return z3.And(z3.BoolVal(True, self.context), *conditions)
 
     def implies(self, condition: Term, then: Term) -> Term:
-        return z3.Implies(condition, then)
+        return z3.Implies(condition, then, self.context)
 
 
 class Unsettled(Exception):
@@ -178,7 +178,7 @@ class Theorem:
         """Numbers for which the claim is false; None when z3 proved that there are none."""
         maths = Symbols()
         conclusion = self.claim(maths, **rules)
-        model = check([*maths.premises, z3.Not(conclusion)])
+        model = check([*maths.premises, z3.Not(conclusion, maths.context)])
         if model is None:
             # What no numbers fulfil proves nothing.
             assert check(maths.premises) is not None, f"{self}: nothing is as it takes for granted"

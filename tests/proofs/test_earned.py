@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated.enums import MAX_DURATION, MAX_PRICE, MAX_PROCESSORS, SECS_PER_HOUR
-
 from proofs import rules
 from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
 

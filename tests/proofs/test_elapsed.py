@@ -5,12 +5,19 @@ The clock and the slots are taken never to run back. A slot number is below 2^54
 
 from __future__ import annotations
 
-import pytest
+import random
+from itertools import pairwise
 
+import pytest
+from ionet.generated.accounts import Lease
+from ionet.generated.enums import LeaseStatus
+from program import calls
 from proofs import rules
-from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.solver import Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.stage import Stage, spread
 
 THEOREMS = Theorems()
+RUNS = 8
 LAST_SECOND, LAST_SLOT = 2**40, 2**54
 
 
@@ -21,7 +28,7 @@ def slot_ms(m: Maths) -> Term:
 def moments(m: Maths, *names: str) -> list[tuple[Term, Term]]:
     """Seconds and slot of moments in their order."""
     found = [(m.number(f"{name}_at", 0, LAST_SECOND), m.number(f"{name}_slot", 0, LAST_SLOT)) for name in names]
-    for (at, slot), (later_at, later_slot) in zip(found, found[1:], strict=False):
+    for (at, slot), (later_at, later_slot) in pairwise(found):
         m.given(m.every(at <= later_at, slot <= later_slot))
     return found
 
@@ -33,7 +40,7 @@ def longer_of_both(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms:
     return rules.most(m, rules.secs_between(m, at, now), rules.slots_secs(m, at_slot, slot, ms))
 
 
-def the_clock_alone(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+def the_clock_alone(_: Maths, at: Term, _slot: Term, now: Term, *_rest: Term) -> Term:
     return now - at
 
 
@@ -41,11 +48,11 @@ def slots_rounded_up(m: Maths, start: Term, end: Term, ms: Term) -> Term:
     return m.ceil(rules.most(m, end - start, 0) * ms, 1_000)
 
 
-def without_the_slots(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+def without_the_slots(m: Maths, at: Term, _slot: Term, now: Term, *_rest: Term) -> Term:
     return rules.secs_between(m, at, now)
 
 
-def by_the_slots(m: Maths, at: Term, at_slot: Term, now: Term, slot: Term, ms: Term) -> Term:
+def by_the_slots(m: Maths, _at: Term, at_slot: Term, _now: Term, slot: Term, ms: Term) -> Term:
     return rules.slots_secs(m, at_slot, slot, ms)
 
 
@@ -103,7 +110,7 @@ def time_measured_in_two_parts_is_never_longer(m: Maths, elapsed: Rule = rules.e
 
 @THEOREMS.add(without_the_slots={"halted": without_the_slots}, by_the_slots={"halted": by_the_slots})
 def a_lease_lives_what_elapsed_says(m: Maths, halted: Rule = rules.halted) -> Term:
-    """After a restart a lease is older by exactly `elapsed` since it was last touched: never less, never more than that."""
+    """After a restart a lease is older by exactly `elapsed` since it was last touched: never less, never more."""
     (started, _), (at, at_slot), (now, slot) = moments(m, "started", "synced", "now")
     ms = slot_ms(m)
     moved = started + halted(m, at, at_slot, now, slot, ms)
@@ -148,3 +155,67 @@ def test_theorem(theorem: Theorem) -> None:
 @pytest.mark.parametrize(("theorem", "fault"), THEOREMS.faults(), ids=str)
 def test_a_broken_rule_is_refuted(theorem: Theorem, fault: str) -> None:
     refute(theorem, fault)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_counts_the_seconds_of_the_rule(stage: Stage, seed: int) -> None:
+    """Since a node was ready, as a rejection burns them; also where clock or slots run back."""
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        at = stage.now - dice.choice([-1, 1, 1, 1]) * spread(dice, 0, stage.now)
+        slot = stage.slot - dice.choice([-1, 1, 1, 1]) * spread(dice, 0, stage.slot)
+        ms = spread(dice, 100, 500)
+        stage.reset()
+        longest = {"accept_deadline_secs": 2**32 - 1, "duration": 2**32 - 1, "reject_floor_secs": 0, "price": 0}
+        stage.forge_lease(ready_at=at, ready_slot=slot, slot_ms=ms, locked=0, **longest)
+        stage.ask(calls.reject_ready(stage.lease))
+        burned = stage.world.of(stage.lease).burned_secs
+        assert burned == rules.elapsed(m, at, slot, stage.now, stage.slot, ms)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_moves_a_lease_by_the_rule(stage: Stage, seed: int) -> None:
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        at = stage.now - spread(dice, 0, stage.now // 2)
+        slot = stage.slot - spread(dice, 1, stage.slot)
+        restart = dice.randint(slot + 1, stage.slot) if dice.random() < 0.7 else stage.slot + dice.randint(0, 9)
+        ms, secs, ahead = spread(dice, 100, 500), spread(dice, 1, 86_400), 10**6
+        started, clock = at - spread(dice, 0, at - 1), (at, slot, stage.now, stage.slot, ms)
+        stage.reset()
+        stage.world.svm.set_last_restart_slot(restart)
+        stage.forge_lease(
+            status=LeaseStatus.ACTIVE,
+            started_at=started,
+            ends_at=stage.now + ahead,
+            synced_at=at,
+            synced_slot=slot,
+            slot_ms=ms,
+            interval_secs=86_400,
+            recovery_secs=secs,
+        )
+        stage.ask(calls.settle_lease(stage.lease))
+        lease = stage.world.of(stage.lease)
+        moved = rules.halted(m, *clock)
+        assert (lease.started_at, lease.ends_at) == (started + moved, stage.now + ahead + moved)
+        restarted = rules.restarted_at(m, at, slot, restart, *clock[2:])
+        assert (lease.synced_at, lease.excused_to) == (stage.now, restarted + secs)
+    stage.world.svm.set_last_restart_slot(0)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_recovers_as_long_as_the_rule_says(stage: Stage, seed: int) -> None:
+    """A meter that starts meanwhile excuses what is left of it."""
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        ms, secs = spread(dice, 100, 500), spread(dice, 0, 86_400)
+        restart = max(1, stage.slot - spread(dice, 0, 1_000 * (secs + 1) // ms + 2))
+        stage.reset()
+        stage.world.svm.set_last_restart_slot(restart)
+        ready = {"status": LeaseStatus.READY, "ready_at": stage.now, "ready_slot": stage.slot}
+        stage.forge_lease(slot_ms=ms, recovery_secs=secs, **ready)
+        stage.ask(calls.accept_ready(stage.lease))
+        lease: Lease = stage.world.of(stage.lease)
+        left = rules.recovery_left(m, restart, stage.slot, secs, ms)
+        assert lease.excused_to == (stage.now + left if left else 0)
+    stage.world.svm.set_last_restart_slot(0)

@@ -1,14 +1,21 @@
-"""Fees and parts (`math::bps_ceil`, `math::bps_floor`, `Payment`): proved for every amount and every part of a whole."""
+"""Fees and parts (`math::bps_ceil`, `math::bps_floor`, `Payment`): proved for every amount and every part."""
 
 from __future__ import annotations
 
-import pytest
-from ionet.generated.enums import BPS
+import random
 
+import pytest
+from ionet.generated.accounts import Cluster
+from ionet.generated.enums import BPS, MAX_PRICE, MAX_PROCESSORS, LeaseStatus
+from ionet.generated.events import IncomeShared, LeaseSettled
+from program import calls, staking
+from program.calls import USD, ata
 from proofs import rules
-from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.stage import Stage, spread
 
 THEOREMS = Theorems()
+RUNS = 20
 
 
 def amount_and_bps(m: Maths) -> tuple[Term, Term]:
@@ -82,7 +89,7 @@ def stakers_never_get_more_than_their_part_of_all_that_was_paid(m: Maths, shared
     return m.every(parts[1] <= second - first, sum(parts) * BPS <= second * bps, m.all_fit())
 
 
-def without_the_fee(m: Maths, amount: Term, bps: Term) -> Term:
+def without_the_fee(_: Maths, amount: Term, _bps: Term) -> Term:
     return amount
 
 
@@ -106,3 +113,46 @@ def test_theorem(theorem: Theorem) -> None:
 @pytest.mark.parametrize(("theorem", "fault"), THEOREMS.faults(), ids=str)
 def test_a_broken_rule_is_refuted(theorem: Theorem, fault: str) -> None:
     refute(theorem, fault)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_pays_what_the_rules_say(stage: Stage, seed: int) -> None:
+    """Also `earned`: a lease that is over is settled again, with fees, burned time and the stakers' share."""
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        price, processors = spread(dice, 1, MAX_PRICE), dice.randint(1, MAX_PROCESSORS)
+        secs, burned_secs = spread(dice, 0, 2**31), spread(dice, 0, 2**31)
+        before = spread(dice, 0, secs)
+        of_supplier, of_renter, of_stakers = (spread(dice, 0, BPS) for _ in range(3))
+        paid = [rules.earned(m, price, processors, at) for at in (before, secs)]
+        supplier_fee = [rules.fee(m, amount, of_supplier) for amount in paid]
+        renter_fee = [rules.with_fee(m, amount, of_renter) - amount for amount in paid]
+        rest = [amount - fee for amount, fee in zip(paid, supplier_fee, strict=True)]
+        stage.reset()
+        stage.forge_lease(
+            status=LeaseStatus.CANCELLED,
+            price=price,
+            processors=processors,
+            matured_secs=secs,
+            burned_secs=burned_secs,
+            paid=paid[0],
+            supplier_fee=supplier_fee[0],
+            renter_fee=renter_fee[0],
+            shared=rules.bps_floor(m, rest[0], of_stakers),
+            supplier_fee_bps=of_supplier,
+            renter_fee_bps=of_renter,
+            income_share_bps=of_stakers,
+            locked=U64 - 1,
+        )
+        stage.forge(Cluster, stage.lease.cluster.key, locked=U64 - 1)
+        stage.hold(stage.lease.cluster.escrow, U64 - 1)
+        stage.hold(ata(stage.node.owner, USD), 0)
+        landed = stage.ask(staking.with_income(calls.settle_lease(stage.lease)))
+        gross = rules.gross(m, price, processors, before, secs)
+        burned = rules.earned(m, price, processors, burned_secs)
+        due = (gross, supplier_fee[1] - supplier_fee[0], renter_fee[1] - renter_fee[0], burned)
+        settled = [event for event in landed.events if isinstance(event, LeaseSettled)]
+        found = [(event.paid - paid[0], event.supplier_fee, event.renter_fee, event.burned) for event in settled]
+        assert found == ([due] if any(due) else [])
+        shares = [event.amount for event in landed.events if isinstance(event, IncomeShared)]
+        assert sum(shares) == rules.shared(m, *rest, of_stakers)

@@ -5,13 +5,25 @@ A bucket that leaks its cap within a window. The clock is taken never to run bac
 
 from __future__ import annotations
 
-import pytest
-from ionet.generated.enums import BPS
+import random
 
+import msgspec
+import pytest
+from ionet.generated import pdas
+from ionet.generated.accounts import Iosd, Network
+from ionet.generated.enums import BPS, IO_GENESIS
+from ionet.generated.events import IosdMinted
+from program import calls
+from program.calls import ID, IO, USD, ata
+from program.chain import Call
+from program.currencies import redeem_iosd
+from program.world import IO_UNIT
 from proofs import rules
-from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.stage import Stage, spread
 
 THEOREMS = Theorems()
+RUNS = 8
 DAY = 86_400
 # Between two calls: longer than a century.
 LONGEST = 2**32 - 1
@@ -28,7 +40,7 @@ def units(m: Maths, *names: str) -> list[Term]:
 # -- faults
 
 
-def nothing_used_before(m: Maths, used: Term, secs: Term, cap: Term, window: Term, amount: Term) -> Term:
+def nothing_used_before(_: Maths, _used: Term, _secs: Term, _cap: Term, _window: Term, amount: Term) -> Term:
     return amount
 
 
@@ -48,15 +60,15 @@ def leaks_half(m: Maths, used: Term, secs: Term, cap: Term, window: Term) -> Ter
     return rules.most(m, used - m.floor(cap * secs, 2 * window), 0)
 
 
-def empty_after_a_window_only(m: Maths, used: Term, secs: Term, cap: Term, window: Term) -> Term:
+def empty_after_a_window_only(m: Maths, used: Term, secs: Term, _cap: Term, window: Term) -> Term:
     return m.pick(secs >= window, 0, used)
 
 
-def fixed_windows(m: Maths, used: Term, secs: Term, cap: Term, window: Term, amount: Term) -> Term:
+def fixed_windows(m: Maths, used: Term, secs: Term, _cap: Term, window: Term, amount: Term) -> Term:
     return m.pick(secs >= m.floor(window, 2), amount, used + amount)
 
 
-def cap_forgetting_the_floor(m: Maths, supply: Term, limit_bps: Term, floor: Term) -> Term:
+def cap_forgetting_the_floor(m: Maths, supply: Term, limit_bps: Term, _floor: Term) -> Term:
     return rules.bps_floor(m, supply, limit_bps)
 
 
@@ -144,3 +156,52 @@ def test_theorem(theorem: Theorem) -> None:
 @pytest.mark.parametrize(("theorem", "fault"), THEOREMS.faults(), ids=str)
 def test_a_broken_rule_is_refuted(theorem: Theorem, fault: str) -> None:
     refute(theorem, fault)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+@pytest.mark.parametrize("kind", ["mint", "redeem"])
+def test_the_program_keeps_the_level_of_the_rule(stage: Stage, kind: str, seed: int) -> None:
+    """And refuses exactly what would be above the cap."""
+    m, dice = Numbers(), random.Random(seed)
+    params = stage.world.params
+    for _ in range(100):
+        supply, used = spread(dice, 10**6, 10**15), spread(dice, 0, 10**15)
+        bps, floor, window = spread(dice, 1, BPS), spread(dice, 1, 10**15), spread(dice, 1, DAY)
+        secs = dice.choice([spread(dice, 0, stage.now), spread(dice, 0, window)])
+        io = 3 * dice.randint(1, 10**4) * IO_UNIT // 2
+        amount = minted(stage, io) if kind == "mint" else spread(dice, 1_000, supply)
+        level = rules.level_after(m, used, secs, rules.cap_of(m, supply, bps, floor), window, amount)
+        write(stage, supply)
+        limits = {f"{kind}_limit_bps": bps, f"{kind}_floor": floor, "limiter_window_secs": window}
+        stage.forge(Network, calls.NETWORK, params=msgspec.structs.replace(params, **limits))
+        bucket = {f"{kind}_window_amount": used, f"{kind}_window_start": stage.now - secs}
+        stage.forge(Iosd, pdas.iosd(ID), **bucket)
+        cap = rules.cap_of(m, supply, bps, floor)
+        assert stage.said(call_of(stage, kind, io if kind == "mint" else amount)) == (
+            "ok" if level <= cap else "WindowFull"
+        )
+        if level <= cap:
+            found = stage.world.get(Iosd, pdas.iosd(ID))
+            assert getattr(found, f"{kind}_window_amount") == level
+            assert getattr(found, f"{kind}_window_start") == stage.now
+
+
+def write(stage: Stage, supply: int) -> None:
+    """So much IOSD, all of it the renter's, with all IO there is as its backing."""
+    stage.reset()
+    books = {"minted": supply, "redeemed": 0, "fee_burned": 0, "io_burned": IO_GENESIS, "io_redeemed": 0}
+    stage.forge(Iosd, pdas.iosd(ID), mint_window_amount=0, redeem_window_amount=0, **books)
+    for mint, amount in ((USD, supply), (IO, IO_GENESIS)):
+        stage.exist(mint, amount)
+        stage.hold(ata(stage.wallet, mint), amount)
+
+
+def call_of(stage: Stage, kind: str, amount: int) -> Call:
+    make = calls.mint_iosd if kind == "mint" else redeem_iosd
+    return make(stage.wallet, stage.world.oracle, amount)
+
+
+def minted(stage: Stage, io: int) -> int:
+    """What so much IO mints when no limit is near."""
+    write(stage, 10**15)
+    return stage.ask(call_of(stage, "mint", io)).event(IosdMinted).iosd_minted

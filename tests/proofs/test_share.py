@@ -1,15 +1,23 @@
-"""Shares of a stake pool (`state/stake/pool.rs`): proved for every pool that deposits, redemptions and slashes can leave."""
+"""Shares of a stake pool (`state/stake/pool.rs`): proved for every pool that deposits, exits and slashes can leave."""
 
 from __future__ import annotations
 
-import pytest
-from ionet.generated.enums import IO_GENESIS, MAX_SHARES_PER_UNIT, VIRTUAL_ASSETS, VIRTUAL_SHARES
+import random
 
+import pytest
+from ionet.generated import types
+from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.enums import IO_GENESIS, MAX_SHARES_PER_UNIT, VIRTUAL_ASSETS, VIRTUAL_SHARES
+from ionet.generated.events import UnbondRequested
+from program import calls
+from program.calls import IO, ata
 from proofs import rules
 from proofs.rules import Pool
-from proofs.solver import Maths, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.stage import Stage, spread
 
 THEOREMS = Theorems()
+RUNS = 12
 # 500 M IO at genesis, and emission of 300 M at most.
 ALL_IO = IO_GENESIS // 5 * 8
 
@@ -45,7 +53,7 @@ def absorb_rounded_up(m: Maths, pool: Pool, amount: Term) -> tuple[Pool, Term]:
     return Pool(pool.amount + amount, pool.shares + made), made
 
 
-def absorb_at_a_share_a_unit(m: Maths, pool: Pool, amount: Term) -> tuple[Pool, Term]:
+def absorb_at_a_share_a_unit(_: Maths, pool: Pool, amount: Term) -> tuple[Pool, Term]:
     return Pool(pool.amount + amount, pool.shares + amount * VIRTUAL_SHARES), amount * VIRTUAL_SHARES
 
 
@@ -69,7 +77,7 @@ def shares_for_rounded_down(m: Maths, pool: Pool, amount: Term, held: Term) -> T
     return rules.least(m, exact, held)
 
 
-def slash_without_a_wipe(m: Maths, pool: Pool, amount: Term) -> Pool:
+def slash_without_a_wipe(_: Maths, pool: Pool, amount: Term) -> Pool:
     return Pool(pool.amount - amount, pool.shares)
 
 
@@ -159,3 +167,51 @@ def test_theorem(theorem: Theorem) -> None:
 @pytest.mark.parametrize(("theorem", "fault"), THEOREMS.faults(), ids=str)
 def test_a_broken_rule_is_refuted(theorem: Theorem, fault: str) -> None:
     refute(theorem, fault)
+
+
+def any_pool(dice: random.Random) -> Pool:
+    amount = spread(dice, 0, ALL_IO // 2)
+    most = MAX_SHARES_PER_UNIT * (amount + VIRTUAL_ASSETS) - VIRTUAL_SHARES
+    # As often about a thousand shares a unit, as after deposits without a slash.
+    return Pool(amount, dice.choice([spread(dice, 0, most), min(most, 1_000 * amount)]))
+
+
+def write(stage: Stage, bonded: Pool, unbonding: Pool, held: int) -> None:
+    """Gives the node these pools, and its owner so many of the bonded shares."""
+    stage.reset()
+    pools = [types.Pool(amount=pool.amount, era=0, shares=pool.shares) for pool in (bonded, unbonding)]
+    shares = {"owner_bonded_shares": held, "owner_unbonding_shares": 0}
+    stage.forge(Node, stage.node.key, bonded=pools[0], unbonding=pools[1], **shares)
+    stage.forge(StakePosition, stage.node.position, shares=held, era=0)
+    stage.hold(ata(stage.node.owner, IO), U64 // 2)
+    stage.hold(stage.node.vault, ALL_IO)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_makes_the_shares_of_the_rule(stage: Stage, seed: int) -> None:
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        pool, amount = any_pool(dice), spread(dice, 1, ALL_IO // 2)
+        after, made = rules.absorb(m, pool, amount)
+        write(stage, pool, Pool(0, 0), pool.shares)
+        assert stage.said(calls.stake(stage.node, amount)) == ("ok" if made else "DepositTooSmall")
+        bonded = stage.world.of_node(stage.node).bonded
+        assert Pool(bonded.amount, bonded.shares) == (after if made else pool)
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_burns_the_shares_of_the_rule(stage: Stage, seed: int) -> None:
+    """And makes those of the pool that the stake moves to."""
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        bonded, unbonding = any_pool(dice), any_pool(dice)
+        bonded = bonded._replace(shares=max(1, bonded.shares))
+        held, amount = spread(dice, 1, bonded.shares), spread(dice, 1, ALL_IO)
+        burned = held if amount >= rules.worth(m, bonded, held) else rules.shares_for(m, bonded, amount, held)
+        left, paid = rules.redeem(m, bonded, burned)
+        moved_to, made = rules.absorb(m, unbonding, paid)
+        write(stage, bonded, unbonding, held)
+        found = stage.ask(calls.request_unbond(stage.node, amount)).event(UnbondRequested)
+        assert (found.shares_burned, found.amount, found.ticket_shares) == (burned, paid, made)
+        node = stage.world.of_node(stage.node)
+        assert [Pool(pool.amount, pool.shares) for pool in (node.bonded, node.unbonding)] == [left, moved_to]

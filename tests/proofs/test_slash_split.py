@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-import pytest
-from ionet.generated.enums import BPS, IO_GENESIS, MAX_DURATION, MAX_PRICE, MAX_PROCESSORS, MAX_SHARES_PER_UNIT
+import random
 
+import pytest
+from ionet.generated import types
+from ionet.generated.accounts import Node
+from ionet.generated.enums import (
+    BPS,
+    IO_GENESIS,
+    MAX_DURATION,
+    MAX_PRICE,
+    MAX_PROCESSORS,
+    MAX_SHARES_PER_UNIT,
+    LeaseStatus,
+)
+from ionet.generated.events import NodeSlashed
+from program import calls
+from program.calls import IO, ata
 from proofs import rules
 from proofs.rules import Division, Pool, Slash
-from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
+from proofs.stage import SLOTS_PER_HOUR, Stage, spread
 
 THEOREMS = Theorems()
+RUNS = 20
 ALL_IO = IO_GENESIS // 5 * 8
 MOST_SHARES = MAX_SHARES_PER_UNIT * (ALL_IO + 1)
 
@@ -67,11 +83,11 @@ def reward_not_subtracted(m: Maths, amount: Term, from_owner: Term, due: Term, b
     return split._replace(burned=amount - split.to_renter)
 
 
-def half_of_the_slash(m: Maths, amount: Term, from_owner: Term, due: Term, bps: Term, cap: Term) -> Division:
+def half_of_the_slash(m: Maths, amount: Term, _owner: Term, due: Term, bps: Term, cap: Term) -> Division:
     return rules.divide(m, amount, amount, due, bps, cap)
 
 
-def uncapped(m: Maths, amount: Term, from_owner: Term, due: Term, bps: Term, cap: Term) -> Division:
+def uncapped(m: Maths, amount: Term, from_owner: Term, due: Term, bps: Term, _cap: Term) -> Division:
     return rules.divide(m, amount, from_owner, due, bps, U64 - 1)
 
 
@@ -165,3 +181,56 @@ def test_theorem(theorem: Theorem) -> None:
 @pytest.mark.parametrize(("theorem", "fault"), THEOREMS.faults(), ids=str)
 def test_a_broken_rule_is_refuted(theorem: Theorem, fault: str) -> None:
     refute(theorem, fault)
+
+
+# Five days of silence: what is missing for good, one interval of grace left out.
+SILENT_HOURS, MISSED = 120, 120 * 3_600 - 600
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_the_program_takes_and_divides_it_by_the_rules(stage: Stage, seed: int) -> None:
+    m, dice = Numbers(), random.Random(seed)
+    for _ in range(100):
+        pools = [Pool(spread(dice, 0, ALL_IO // 2), spread(dice, 0, MOST_SHARES)) for _ in range(2)]
+        owner = [dice.choice([pool.shares, spread(dice, 0, pool.shares)]) for pool in pools]
+        required, bps, cap = spread(dice, 1, ALL_IO), spread(dice, 1, BPS), spread(dice, 0, U64 - 1)
+        price, processors = spread(dice, 1, MAX_PRICE), dice.randint(1, MAX_PROCESSORS)
+        missed, io_price = spread(dice, 0, MISSED), dice.choice([0, spread(dice, 1, U64 - 1)])
+        share_bps, reporter_bps = spread(dice, 0, BPS), spread(dice, 0, BPS)
+        taken = rules.take_amount(m, *pools, *owner, rules.bps_floor(m, required, bps))
+        due = rules.compensation(m, price, processors, missed, share_bps, io_price) if io_price else 0
+        split = rules.divide(m, taken.amount, taken.from_owner, due, reporter_bps, cap)
+        after = pools
+        if taken.amount:
+            after = [rules.slash(m, pools[0], taken.from_bonded), rules.slash(m, pools[1], taken.from_unbonding)]
+        stage.reset()
+        bonded, unbonding = (types.Pool(amount=pool.amount, era=0, shares=pool.shares) for pool in pools)
+        shares = {"owner_bonded_shares": owner[0], "owner_unbonding_shares": owner[1]}
+        stage.forge(Node, stage.node.key, bonded=bonded, unbonding=unbonding, slashed=0, **shares)
+        started_at = stage.now - SILENT_HOURS * 3_600
+        stage.forge_lease(
+            status=LeaseStatus.ACTIVE,
+            started_at=started_at,
+            ends_at=started_at + 10 * 86_400,
+            last_kept_at=started_at,
+            last_kept_slot=stage.slot - SILENT_HOURS * SLOTS_PER_HOUR,
+            required_stake=required,
+            pending_bps=bps,
+            charged_bps=BPS,
+            price=price,
+            processors=processors,
+            compensated_secs=MISSED - missed,
+            io_price=io_price,
+            renter_share_bps=share_bps,
+            reporter_bps=reporter_bps,
+            reporter_cap=cap,
+        )
+        stage.hold(stage.node.vault, ALL_IO)
+        for account in (ata(stage.wallet, IO), ata(stage.world.stranger, IO)):
+            stage.hold(account, 0)
+        slashed = stage.ask(calls.report_missed(stage.lease, stage.world.stranger)).event(NodeSlashed)
+        amounts = (slashed.amount, slashed.from_bonded, slashed.from_unbonding)
+        assert (slashed.missed_secs, amounts) == (missed, taken[:3])
+        assert (slashed.to_renter, slashed.to_reporter, slashed.burned) == split
+        node = stage.world.of_node(stage.node)
+        assert [Pool(pool.amount, pool.shares) for pool in (node.bonded, node.unbonding)] == after
