@@ -155,4 +155,4 @@ def test_the_program_pays_what_the_rules_say(stage: Stage, seed: int) -> None:
         found = [(event.paid - paid[0], event.supplier_fee, event.renter_fee, event.burned) for event in settled]
         assert found == ([due] if any(due) else [])
         shares = [event.amount for event in landed.events if isinstance(event, IncomeShared)]
-        assert sum(shares) == rules.shared(m, *rest, of_stakers)
+        assert sum(shares) == rules.shared(m, rest[0], rest[1], of_stakers)

@@ -177,9 +177,8 @@ def test_the_program_keeps_the_level_of_the_rule(stage: Stage, kind: str, seed: 
         bucket = {f"{kind}_window_amount": used, f"{kind}_window_start": stage.now - secs}
         stage.forge(Iosd, pdas.iosd(ID), **bucket)
         cap = rules.cap_of(m, supply, bps, floor)
-        assert stage.said(call_of(stage, kind, io if kind == "mint" else amount)) == (
-            "ok" if level <= cap else "WindowFull"
-        )
+        said = stage.said(call_of(stage, kind, io if kind == "mint" else amount))
+        assert said == ("ok" if level <= cap else "WindowFull")
         if level <= cap:
             found = stage.world.get(Iosd, pdas.iosd(ID))
             assert getattr(found, f"{kind}_window_amount") == level

@@ -197,7 +197,7 @@ def test_the_program_takes_and_divides_it_by_the_rules(stage: Stage, seed: int) 
         price, processors = spread(dice, 1, MAX_PRICE), dice.randint(1, MAX_PROCESSORS)
         missed, io_price = spread(dice, 0, MISSED), dice.choice([0, spread(dice, 1, U64 - 1)])
         share_bps, reporter_bps = spread(dice, 0, BPS), spread(dice, 0, BPS)
-        taken = rules.take_amount(m, *pools, *owner, rules.bps_floor(m, required, bps))
+        taken = rules.take_amount(m, pools[0], pools[1], owner[0], owner[1], rules.bps_floor(m, required, bps))
         due = rules.compensation(m, price, processors, missed, share_bps, io_price) if io_price else 0
         split = rules.divide(m, taken.amount, taken.from_owner, due, reporter_bps, cap)
         after = pools
