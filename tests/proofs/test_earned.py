@@ -13,7 +13,8 @@ LONGEST = 2**32 - 1
 
 
 def rate(m: Maths) -> tuple[Term, Term]:
-    return m.number("price", 1, MAX_PRICE), m.number("processors", 1, MAX_PROCESSORS)
+    """Price and processors. Only their product counts, so one processor stands for all."""
+    return m.number("price", 1, MAX_PRICE * MAX_PROCESSORS), 1
 
 
 def rounded_up(m: Maths, price: Term, processors: Term, secs: Term) -> Term:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from ionet.generated.accounts import Lease
@@ -73,6 +74,19 @@ def recovery_by_a_slot_too_long(m: Maths, restart: Term, slot: Term, secs: Term,
 # -- theorems
 
 
+def test_the_bounds_are_those_of_the_parameters() -> None:
+    bounds = Path(__file__).parents[2] / "programs/ionet/src/state/network/params/bounds.rs"
+    assert "(100..=500).contains(&self.slot_ms)" in bounds.read_text(encoding="utf-8")
+
+
+def test_elapsed_time_is_not_additive() -> None:
+    """Ten seconds in which no slot passes, then eleven seconds' slots within one: none, one, and eleven at once."""
+    m, first, second, third = Numbers(), (1_000, 40), (1_010, 40), (1_011, 84)
+    assert rules.elapsed(m, *first, *second, 250) == 0
+    assert rules.elapsed(m, *second, *third, 250) == 1
+    assert rules.elapsed(m, *first, *third, 250) == 11
+
+
 @THEOREMS.add(longer_of_both={"elapsed": longer_of_both}, the_clock_alone={"elapsed": the_clock_alone})
 def never_negative_and_never_beyond_the_clock_or_the_slots(m: Maths, elapsed: Rule = rules.elapsed) -> Term:
     """Also where clock or slots run back."""
@@ -102,10 +116,16 @@ def slots_counted_in_two_parts_are_never_more_and_at_most_a_second_less(
 
 @THEOREMS.add(longer_of_both={"elapsed": longer_of_both})
 def time_measured_in_two_parts_is_never_longer(m: Maths, elapsed: Rule = rules.elapsed) -> Term:
+    """It is the same where the clock is the shorter measure in both parts, and but for a second where the slots are."""
     one, two, three = moments(m, "one", "two", "three")
     ms = slot_ms(m)
-    parts = elapsed(m, *one, *two, ms) + elapsed(m, *two, *three, ms)
-    return parts <= elapsed(m, *one, *three, ms)
+    parts, whole = elapsed(m, *one, *two, ms) + elapsed(m, *two, *three, ms), elapsed(m, *one, *three, ms)
+    spans = ((one, two), (two, three))
+    clock = [rules.secs_between(m, begin[0], end[0]) for begin, end in spans]
+    slots = [rules.slots_secs(m, begin[1], end[1], ms) for begin, end in spans]
+    by_clock = m.every(clock[0] <= slots[0], clock[1] <= slots[1])
+    by_slots = m.every(slots[0] <= clock[0], slots[1] <= clock[1])
+    return m.every(parts <= whole, m.implies(by_clock, whole == parts), m.implies(by_slots, whole <= parts + 1))
 
 
 @THEOREMS.add(without_the_slots={"halted": without_the_slots}, by_the_slots={"halted": by_the_slots})
@@ -141,7 +161,7 @@ def the_restart_is_between_the_last_touch_and_now(m: Maths, restarted_at: Rule =
 @THEOREMS.add(by_a_slot_too_long={"recovery_left": recovery_by_a_slot_too_long})
 def a_recovery_ends_when_its_slots_have_passed(m: Maths, recovery_left: Rule = rules.recovery_left) -> Term:
     (_, restart), (_, slot) = moments(m, "restart", "now")
-    secs, ms = m.number("recovery_secs", 0, 86_400), slot_ms(m)
+    secs, ms = m.number("recovery_secs", 0, 2**32 - 1), slot_ms(m)
     left = recovery_left(m, restart, slot, secs, ms)
     is_over = (slot - restart) * ms >= secs * 1_000
     return m.every(left >= 0, left <= secs, m.implies(is_over, left == 0), m.implies(left == 0, is_over))

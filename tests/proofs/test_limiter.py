@@ -30,7 +30,7 @@ LONGEST = 2**32 - 1
 
 
 def window_of(m: Maths) -> Term:
-    return m.number("window", 1, DAY)
+    return m.number("window", 1, 2**32 - 1)
 
 
 def units(m: Maths, *names: str) -> list[Term]:
