@@ -186,7 +186,7 @@ def test_the_program_keeps_the_level_of_the_rule(stage: Stage, kind: str, seed: 
 
 
 def write(stage: Stage, supply: int) -> None:
-    """So much IOSD, all of it the renter's, with all IO there is as its backing."""
+    """This much IOSD, all of it the renter's, with all IO there is as its backing."""
     stage.reset()
     books = {"minted": supply, "redeemed": 0, "fee_burned": 0, "io_burned": IO_GENESIS, "io_redeemed": 0}
     stage.forge(Iosd, pdas.iosd(ID), mint_window_amount=0, redeem_window_amount=0, **books)
@@ -201,6 +201,6 @@ def call_of(stage: Stage, kind: str, amount: int) -> Call:
 
 
 def minted(stage: Stage, io: int) -> int:
-    """What so much IO mints when no limit is near."""
+    """What an amount of IO mints when no limit is near."""
     write(stage, 10**15)
     return stage.ask(call_of(stage, "mint", io)).event(IosdMinted).iosd_minted

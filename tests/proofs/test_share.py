@@ -177,7 +177,7 @@ def any_pool(dice: random.Random) -> Pool:
 
 
 def write(stage: Stage, bonded: Pool, unbonding: Pool, held: int) -> None:
-    """Gives the node these pools, and its owner so many of the bonded shares."""
+    """Gives the node these pools, and its owner this many of the bonded shares."""
     stage.reset()
     pools = [types.Pool(amount=pool.amount, era=0, shares=pool.shares) for pool in (bonded, unbonding)]
     shares = {"owner_bonded_shares": held, "owner_unbonding_shares": 0}

@@ -21,7 +21,7 @@ def pool(draw: Draw) -> Pool:
     return Pool(draw(57), draw(107))
 
 
-# Every rule, and arguments for it; `draw` gives a positive number of so many bits.
+# Every rule, and arguments for it; `draw` gives a positive number of this many bits.
 RULES: dict[Rule, Callable[[Draw], tuple[Any, ...]]] = {
     rules.earned: lambda draw: (draw(40), draw(3), draw(31)),
     rules.gross: lambda draw: (draw(40), draw(3), draw(20), 2**20 + draw(31)),
@@ -64,14 +64,14 @@ def terms(m: Symbols, value: Any) -> Any:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_z3_computes_what_the_rule_does(rule: Rule) -> None:
-    dice = random.Random(rule.__name__)
+    dice, m, found, expected = random.Random(rule.__name__), Symbols(), [], []
     for _ in range(20):
         arguments = RULES[rule](lambda bits: spread(dice, 1, 2**bits - 1))
-        m = Symbols()
-        found = flat(rule(m, *(terms(m, value) for value in arguments)))
-        model = solver.check([m.every(), *m.premises])
-        assert model is not None
-        assert [model.eval(z3.simplify(term)).as_long() for term in found] == flat(rule(Numbers(), *arguments))
+        found += flat(rule(m, *(terms(m, value) for value in arguments)))
+        expected += flat(rule(Numbers(), *arguments))
+    model = solver.check([m.every(), *m.premises])
+    assert model is not None
+    assert [model.eval(z3.simplify(term)).as_long() for term in found] == expected
 
 
 def test_every_rule_is_among_them() -> None:
