@@ -152,7 +152,7 @@ class Unsettled(Exception):
 def check(formulas: list[Term]) -> Any | None:
     """A model of all formulas, None if there is none."""
     for seed in range(TRIES):
-        # Not `Solver`, which tries other tactics first: it takes six times as long for what is said here.
+        # Not `Solver`, which tries other tactics first: it takes far longer for what is said here.
         solver = z3.SimpleSolver(ctx=formulas[0].ctx)
         solver.set(timeout=int(LIMIT_SECS * 1_000 / TRIES), random_seed=seed)
         solver.add(*formulas)
