@@ -21,9 +21,11 @@ OFFSETS = pytest.mark.parametrize("offset", [0, 1, 299, 300, 599], ids=lambda se
 
 
 def restart(world: World, halt: int) -> None:
-    """The clock runs on by `halt` seconds, the next slot is the chain's first again."""
+    """The clock runs on by `halt` seconds, the next slot is the chain's first again. The sysvar names the last one
+    before: the slot of the hard fork."""
+    last = world.slot
     world.warp(halt, slots=1)
-    world.svm.set_last_restart_slot(world.slot)
+    world.svm.set_last_restart_slot(last)
 
 
 def moment(world: World, restart_slot: int) -> Moment:

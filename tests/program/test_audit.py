@@ -188,7 +188,7 @@ def test_bookings_that_nobody_starts_are_paid_and_hurt_no_node(world: World) -> 
     gross = HOURLY // 3
     assert world.tokens(ata(node.owner, USD)) == 3 * (gross - -(-gross * 25 // 10_000))
     found = world.of_node(node)
-    assert (found.flags, found.promises_broken, found.slashed, found.bonded.amount) == (0, 0, 0, STAKE)
+    assert (found.flags, found.promises_broken_at[0], found.slashed, found.bonded.amount) == (0, 0, 0, STAKE)
 
 
 def test_burning_the_co_stakers_stake_costs_the_owner_half_as_much(world: World) -> None:

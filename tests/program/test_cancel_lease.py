@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.accounts import Node
+from ionet.generated.accounts import Lease, Node
 from ionet.generated.enums import EndReason, LeaseStatus, SlashReason
 from ionet.generated.events import LeaseCancelled, LeaseSettled, NodeFlagsChanged, NodeSlashed
 from program import calls
@@ -52,7 +52,7 @@ def test_not_ready_in_time_all_fields(world: World, lease: LeaseRef) -> None:
     )
     found, node, cluster = world.of(lease), world.of_node(lease.node), world.of_cluster(lease.cluster)
     assert (found.status, found.end_reason, found.locked) == (LeaseStatus.CANCELLED, EndReason.NOT_READY, 0)
-    assert (node.current_lease, node.flags, node.promises_broken) == (NOBODY, 16, 1)
+    assert (node.current_lease, node.flags, node.promises_broken_at) == (NOBODY, 16, (world.now, 0, 0))
     assert (node.busy_until, node.unsettled) == (world.now, 0)
     assert (cluster.head_lease, cluster.fees, cluster.locked) == (NOBODY, 0, 0)
     world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT))
@@ -81,7 +81,7 @@ def test_not_accepted_in_time_all_fields(world: World, lease: LeaseRef) -> None:
         ),
     )
     node, cluster = world.of_node(lease.node), world.of_cluster(lease.cluster)
-    assert (node.flags, node.promises_broken, cluster.fees, cluster.burned) == (0, 0, 0, 0)
+    assert (node.flags, node.promises_broken_at[0], cluster.fees, cluster.burned) == (0, 0, 0, 0)
     with refused("BudgetTooSmall"):
         world.do(calls.withdraw_budget(lease.cluster, 100 * USD_UNIT - UNANSWERED - fees(UNANSWERED) + 1))
     with refused("NotSettled"):
@@ -191,7 +191,7 @@ def test_the_third_broken_promise_is_slashed(world: World, lease: LeaseRef) -> N
     ]
     assert world.tokens(lease.node.vault) == 2 * STAKE - charge
     assert world.tokens(pdas.burn_vault(ID, IO)) == charge
-    assert world.of_node(lease.node).promises_broken == 0
+    assert world.of_node(lease.node).promises_broken_at == (0, 0, 0)
     assert len(break_promise(world, lease, 3)) == 2
 
 
@@ -204,12 +204,39 @@ def test_promises_are_counted_for_thirty_days(world: World, lease: LeaseRef, lat
     world.warp_to(first + 30 * DAY - 300 + late)
     events = break_promise(world, lease, 2)
     assert any(isinstance(event, NodeSlashed) for event in events) == slashed
-    assert world.of_node(lease.node).promises_broken == (0 if slashed else 1)
+    known = world.of_node(lease.node).promises_broken_at
+    assert known == ((0, 0, 0) if slashed else (world.now, first + 300, first))
+
+
+def test_any_thirty_days_count_not_those_after_the_first(world: World, lease: LeaseRef) -> None:
+    """Broken on days 0, 29, 31 and 32: three of them within four days."""
+    world.warp(300)
+    world.do(calls.cancel_lease(lease))
+    first = world.now
+    for number, day in ((1, 29), (2, 31)):
+        world.warp_to(first + day * DAY - 300)
+        assert len(break_promise(world, lease, number)) == 2
+    world.warp_to(first + 32 * DAY - 300)
+    assert isinstance(break_promise(world, lease, 3)[-1], NodeSlashed)
+
+
+@pytest.mark.parametrize(("limit", "slashed"), [(1, [1]), (2, [0, 1]), (3, [0, 0, 1]), (4, [0, 0, 0, 1])])
+def test_the_limit_is_a_parameter(world: World, lease: LeaseRef, limit: int, slashed: list[int]) -> None:
+    world.forge(Lease, lease.key, promise_limit=limit)
+    world.warp(300)
+    landed = [list(world.do(calls.cancel_lease(lease)).events)]
+    for number in range(1, limit):
+        again = LeaseRef(lease.node, lease.cluster, number)
+        world.do(calls.return_node(lease.node), calls.add_lease(again, H100, 7_200))
+        world.forge(Lease, again.key, promise_limit=limit)
+        world.warp(300)
+        landed.append(list(world.do(calls.cancel_lease(again)).events))
+    assert [sum(isinstance(event, NodeSlashed) for event in events) for events in landed] == slashed
 
 
 def test_a_node_without_stake_is_absent_all_the_same(world: World, lease: LeaseRef) -> None:
     world.do(calls.request_unbond(lease.node, STAKE))
-    world.forge(Node, lease.node.key, promises_broken=2, promise_window_start=world.now, unbonding=calls.EMPTY_POOL)
+    world.forge(Node, lease.node.key, promises_broken_at=(world.now, world.now, 0), unbonding=calls.EMPTY_POOL)
     world.warp(1_200)
     landed = world.do(calls.cancel_lease(lease))
     assert [type(event) for event in landed.events] == [LeaseCancelled, NodeFlagsChanged]
@@ -217,7 +244,7 @@ def test_a_node_without_stake_is_absent_all_the_same(world: World, lease: LeaseR
 
 def test_unbonding_stake_is_slashed_pro_rata(world: World, lease: LeaseRef) -> None:
     world.do(calls.request_unbond(lease.node, STAKE // 4))
-    world.forge(Node, lease.node.key, promises_broken=2, promise_window_start=world.now)
+    world.forge(Node, lease.node.key, promises_broken_at=(world.now, world.now, 0))
     world.warp(1_200)
     slashed = world.do(calls.cancel_lease(lease)).event(NodeSlashed)
     charge = STAKE * 50 // 10_000

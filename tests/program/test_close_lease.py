@@ -118,7 +118,7 @@ def test_before_missed_tiers_are_charged_fails(world: World, lease: LeaseRef, en
 
 def test_time_after_a_restart_is_nobodys_fault_and_needs_no_charge(world: World, lease: LeaseRef) -> None:
     world.warp(1)
-    world.svm.set_last_restart_slot(world.slot)
+    world.svm.set_last_restart_slot(world.slot - 1)
     world.final(lease)
     world.do(calls.settle_lease(lease), calls.close_lease(lease))
     assert world.of_node(lease.node).missed_secs == 0

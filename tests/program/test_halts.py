@@ -252,7 +252,7 @@ def test_a_restart_before_the_last_proof_changes_nothing(world: World) -> None:
     lease = world.running()
     world.serve(lease, 1)
     before = world.of(lease)
-    world.svm.set_last_restart_slot(before.synced_slot)
+    world.svm.set_last_restart_slot(before.synced_slot - 1)
     world.warp(100)
     world.do(calls.settle_lease(lease))
     assert world.of(lease) == before

@@ -121,7 +121,7 @@ def test_a_slot_is_as_long_as_the_parameter_copied_at_booking(world: World, slot
     lease = world.running()
     world.forge(Lease, lease.key, slot_ms=slot_ms)
     world.warp(1_000, slots=100 * 1_000 // SLOT_MS)
-    world.svm.set_last_restart_slot(world.slot)
+    world.svm.set_last_restart_slot(world.slot - 1)
     world.do(calls.settle_lease(lease))
     assert world.of(lease).moved_secs == halted
 

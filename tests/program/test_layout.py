@@ -52,14 +52,14 @@ def test_nothing_uses_them_yet(world: World) -> None:
 # design's targets are 640 for a lease and 900 for a node.
 SIZES: dict[type[Any], tuple[int, int]] = {
     Lease: (640, 7),
-    Node: (752, 66),
+    Node: (752, 51),
     Network: (976, 64),
     DeviceModel: (144, 36),
     StakePosition: (608, 34),
     Cluster: (352, 38),
     Case: (208, 19),
     Renter: (80, 22),
-    Iosd: (160, 38),
+    Iosd: (160, 22),
 }
 
 

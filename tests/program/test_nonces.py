@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ionet.generated.accounts import Case
 from ionet.generated.enums import NetworkRole
 from ionet.program import PROGRAM
 from program import calls, governance
@@ -27,11 +28,15 @@ from solders.transaction_metadata import FailedTransactionMetadata
 NONCE = who("nonce")
 COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
 BUDGET = Instruction(COMPUTE_BUDGET, b"\2" + (200_000).to_bytes(4, "little"), [])
-ADMIN = ("propose_params", "propose_role", "register_model", "set_model", "propose_model", "set_pause")
+ADMIN = (
+    *("propose_params", "propose_role", "register_model", "set_model", "propose_model", "set_pause"),
+    *("open_case", "decide_case"),
+)
 
 
 def admin(world: World) -> dict[str, Call]:
     authority = world.authority
+    accused = governance.accused(world, world.staked_node("accused"))
     return {
         "propose_params": governance.propose_params(authority, world.params),
         "propose_role": governance.propose_role(authority, NetworkRole.PAUSER, bytes(32)),
@@ -39,6 +44,8 @@ def admin(world: World) -> dict[str, Call]:
         "set_model": governance.set_model(authority, H100, True),
         "propose_model": governance.propose_model(authority, H100),
         "set_pause": calls.set_pause(world.pauser, 0),
+        "open_case": governance.open_case(governance.CaseRef(world.staked_node("honest"), 0)),
+        "decide_case": governance.decide_case(accused),
     }
 
 
@@ -132,16 +139,21 @@ def test_everybody_else_may_use_one(world: World, more: bool) -> None:
     assert world.of_cluster(cluster).refunded == 1
 
 
-def test_whatever_the_network_authority_or_the_pauser_signs_alone_is_among_them() -> None:
-    """A new instruction of theirs must refuse nonces too. Before `init_network` there is nothing to lose; a case waits
-    for its owner's answer."""
+def test_whoever_dismisses_a_case_when_its_time_is_over_may_use_one(world: World) -> None:
+    case, nonce = governance.accused(world, world.staked_node("accused")), advance(world, world.payer)
+    world.warp_to(world.get(Case, case.key).decide_by)
+    durable(world, governance.decide_case(case, by=world.stranger), nonce)
+
+
+def test_whatever_authority_pauser_or_arbiter_sign_alone_is_among_them() -> None:
+    """A new instruction of theirs must refuse nonces too. Before `init_network` there is nothing to lose."""
     theirs = {
         item.name
         for item in PROGRAM.codec.idl.instructions
-        if {slot.name for slot in item.accounts if slot.signer} in ({"authority"}, {"pauser"})
+        if {slot.name for slot in item.accounts if slot.signer} in ({"authority"}, {"pauser"}, {"arbiter"})
         and "network" in {slot.name for slot in item.accounts}
     }
-    assert theirs - {"init_network", "decide_case"} == set(ADMIN)
+    assert theirs - {"init_network"} == set(ADMIN)
     named = {
         item.name for item in PROGRAM.codec.idl.instructions for slot in item.accounts if slot.name == "instructions"
     }

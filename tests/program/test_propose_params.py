@@ -91,6 +91,7 @@ BAD: list[dict[str, Any]] = [
     {"usdc_fee_bps": 476},
     {"renter_share_bps": 2_501},
     {"promise_bps": 101},
+    {"promise_limit": 5},
     {"dispute_bond_bps": 501},
     {"case_cap_bps": 2_001},
     {"burn_share_bps": 9_999},

@@ -54,7 +54,7 @@ def test_by_renter_and_session_key_all_fields(world: World, lease: LeaseRef, sid
     assert (cluster.fees, cluster.burned, cluster.locked, cluster.paid) == (burned, burned, 0, 0)
     assert cluster.last_activity_at == world.now
     # Neither stake nor flags nor promises: only the score knows it.
-    assert (node.current_lease, node.flags, node.promises_broken, node.slashed) == (NOBODY, 0, 0, 0)
+    assert (node.current_lease, node.flags, node.promises_broken_at[0], node.slashed) == (NOBODY, 0, 0, 0)
     assert (node.bonded, world.tokens(lease.node.vault)) == (node_before.bonded, vault)
     assert node.unsettled == 0
 
@@ -140,7 +140,7 @@ def test_thirty_rejections_touch_neither_stake_nor_pause(world: World, waited: i
         assert world.do(calls.reject_ready(lease), calls.close_lease(lease)).event(LeaseCancelled).burned == burned
         found, budget = world.of_node(node), world.of_cluster(cluster)
         assert (budget.burned, budget.fees, budget.paid, budget.locked) == (number * burned, number * burned, 0, 0)
-        assert (found.flags, found.promises_broken, found.slashed, found.bonded) == (0, 0, 0, before.bonded)
+        assert (found.flags, found.promises_broken_at[0], found.slashed, found.bonded) == (0, 0, 0, before.bonded)
         assert (world.tokens(node.vault), world.tokens(ata(node.owner, USD))) == (held, owner)
     assert found.bonded.amount == required_stake(H100, 8)
     world.active(node, cluster)

@@ -157,7 +157,7 @@ def test_a_chain_that_stood_still_is_no_outage(world: World, lease: LeaseRef) ->
 @pytest.mark.parametrize("after", [False, True])
 def test_two_hours_after_a_restart_are_no_outage(world: World, lease: LeaseRef, after: bool) -> None:
     world.serve(lease, 1)
-    restart = world.slot + (1 if after else 0)
+    restart = world.slot + (1 if after else -1)
     world.warp(48 * HOUR)
     world.svm.set_last_restart_slot(restart)
     call = calls.report_missed(lease, world.stranger, rewarded=False)
@@ -301,7 +301,7 @@ def test_renter_and_reporter_together_get_at_most_half_of_it(
 
 def test_while_the_chain_recovers_no_tier_is_charged(world: World, lease: LeaseRef) -> None:
     world.warp(10 * HOUR)
-    world.svm.set_last_restart_slot(world.slot)
+    world.svm.set_last_restart_slot(world.slot - 1)
     call = calls.report_missed(lease, world.stranger, rewarded=False)
     world.warp(2 * HOUR - 1)
     with refused("ChainRecovering"):

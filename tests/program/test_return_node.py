@@ -64,7 +64,7 @@ def test_by_an_earlier_device_key_fails(world: World, lease: LeaseRef) -> None:
 
 def test_the_promise_that_was_broken_still_counts(world: World, lease: LeaseRef) -> None:
     world.do(calls.return_node(lease.node))
-    assert world.of_node(lease.node).promises_broken == 1
+    assert world.of_node(lease.node).promises_broken_at == (world.now, 0, 0)
 
 
 def test_no_other_flag_is_lifted(world: World, lease: LeaseRef) -> None:

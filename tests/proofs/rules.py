@@ -202,5 +202,5 @@ def restarted_at(
     still = halted(m, synced_at, synced_slot, now, slot, slot_ms)
     ran = secs_between(m, synced_at, now)
     slots = most(m, slot - synced_slot, 0)
-    before = m.floor((ran - still) * most(m, least(m, restart_slot, slot) - synced_slot, 0), most(m, slots, 1))
+    before = m.ceil((ran - still) * most(m, least(m, restart_slot, slot) - synced_slot, 0), most(m, slots, 1))
     return synced_at + still + m.fits(before)

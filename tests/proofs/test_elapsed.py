@@ -152,7 +152,7 @@ def two_halts_move_a_lease_no_less_than_both_at_once(m: Maths, halted: Rule = ru
 def the_restart_is_between_the_last_touch_and_now(m: Maths, restarted_at: Rule = rules.restarted_at) -> Term:
     (at, at_slot), (now, slot) = moments(m, "synced", "now")
     restart, ms = m.number("restart_slot", 0, LAST_SLOT), slot_ms(m)
-    m.given(restart > at_slot)
+    m.given(restart >= at_slot)
     found = restarted_at(m, at, at_slot, restart, now, slot, ms)
     synced = at + rules.halted(m, at, at_slot, now, slot, ms)
     return m.every(synced <= found, found <= now, m.all_fit())

@@ -170,11 +170,14 @@ def test_the_program_keeps_the_level_of_the_rule(stage: Stage, kind: str, seed: 
         secs = dice.choice([spread(dice, 0, stage.now), spread(dice, 0, window)])
         io = 3 * dice.randint(1, 10**4) * IO_UNIT // 2
         amount = minted(stage, io) if kind == "mint" else spread(dice, 1_000, supply)
+        since = stage.slot - spread(dice, 0, stage.slot)
+        clock = (stage.now - secs, since, stage.now, stage.slot)
+        secs = rules.elapsed(m, *clock, params.slot_ms)
         level = rules.level_after(m, used, secs, rules.cap_of(m, supply, bps, floor), window, amount)
         write(stage, supply)
         limits = {f"{kind}_limit_bps": bps, f"{kind}_floor": floor, "limiter_window_secs": window}
         stage.forge(Network, calls.NETWORK, params=msgspec.structs.replace(params, **limits))
-        bucket = {f"{kind}_window_amount": used, f"{kind}_window_start": stage.now - secs}
+        bucket = {f"{kind}_window_amount": used, f"{kind}_window_start": clock[0], f"{kind}_window_slot": since}
         stage.forge(Iosd, pdas.iosd(ID), **bucket)
         cap = rules.cap_of(m, supply, bps, floor)
         said = stage.said(call_of(stage, kind, io if kind == "mint" else amount))
@@ -183,6 +186,7 @@ def test_the_program_keeps_the_level_of_the_rule(stage: Stage, kind: str, seed: 
             found = stage.world.get(Iosd, pdas.iosd(ID))
             assert getattr(found, f"{kind}_window_amount") == level
             assert getattr(found, f"{kind}_window_start") == stage.now
+            assert getattr(found, f"{kind}_window_slot") == stage.slot
 
 
 def write(stage: Stage, supply: int) -> None:

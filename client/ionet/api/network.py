@@ -84,7 +84,7 @@ class NetworkApi(RoleApi):
     ) -> Plan:
         """Create the network; the wallet must be the program's upgrade authority. profile: `mainnet` or `local`.
 
-        genesis_owner: wallet that gets the first IO, not the authority itself. pauser, arbiter: by default the wallet.
+        genesis_owner: wallet that gets the first IO. pauser, arbiter: by default the wallet.
         """
         chosen = parse(Profile, profile, "profile")
 

@@ -36,9 +36,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def init(
     ctx: typer.Context,
-    genesis_owner: Annotated[
-        Pubkey, typer.Option(parser=pubkey, help="Wallet that receives the genesis IO; not the authority's own.")
-    ],
+    genesis_owner: Annotated[Pubkey, typer.Option(parser=pubkey, help="Wallet that receives the genesis IO.")],
     profile: Annotated[str, typer.Option(help="local or mainnet.")] = "local",
     usdc_mint: Annotated[
         Pubkey | None, typer.Option(parser=pubkey, help="USDC mint; a stand-in is created if not given.")

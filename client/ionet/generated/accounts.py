@@ -63,7 +63,7 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     renter: Pubkey
     # The currency's mint.
     mint: Pubkey
-    # May accept readiness, approve and dispute until it expires; zero = none.
+    # May accept or reject readiness, approve and dispute until it expires; zero = none.
     session_key: Pubkey
     # The session key before the last change: it signed the challenges of disputes that were open then.
     previous_session_key: Pubkey
@@ -177,10 +177,14 @@ class Iosd(msgspec.Struct, frozen=True, gc=False):
     last_high_price: u64
     # When something was last minted, unix seconds.
     mint_window_start: i64
+    # Its slot: a limit does not refill while the chain stands still.
+    mint_window_slot: u64
     # How much of the minting limit was used then.
     mint_window_amount: u64
     # When something was last redeemed, unix seconds.
     redeem_window_start: i64
+    # Its slot.
+    redeem_window_slot: u64
     # How much of the redemption limit was used then.
     redeem_window_amount: u64
     # Number of events of this account so far.
@@ -470,8 +474,9 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     slashed: u64
     # Unix seconds.
     registered_at: i64
-    # Start of the window in which broken promises to be ready count, unix seconds.
-    promise_window_start: i64
+    # When the last promises to be ready were broken, newest first, unix seconds; 0 = none. Empty after a slash for
+    # it.
+    promises_broken_at: tuple[i64, ...]
     # Number of the next arbiter case.
     next_case: u64
     # Start of the window in which cases' caps count, unix seconds.
@@ -540,8 +545,6 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     currencies: u8
     # Set of `NODE_FLAG_…`.
     flags: u8
-    # Broken promises to be ready in the running window.
-    promises_broken: u8
     # Of this account's address.
     bump: u8
     # Of the stake vault's address.

@@ -157,7 +157,7 @@ class DepositTooSmall(ProgramError, code=6036):
 
 
 class CurrencyNotSupported(ProgramError, code=6037):
-    """Only IOSD clusters can be opened in this version."""
+    """This is none of the currencies in which clusters are paid."""
 
 
 class UnknownClusterKind(ProgramError, code=6038):
@@ -505,7 +505,7 @@ class WrongIncomeVault(ProgramError, code=6123):
 
 
 class IncomeUnsettled(ProgramError, code=6124):
-    """Income of a lease is not settled in full; settle it before a stranger joins its pool."""
+    """Income of a lease is not settled in full; settle it before more stake joins its pool."""
 
 
 BY_CODE = {kind.code: kind for kind in ProgramError.__subclasses__()}

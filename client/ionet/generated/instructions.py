@@ -602,7 +602,9 @@ class Instructions:
     def propose_params(
         self, *, authority: Pubkey, params: Params, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
-        """Names new parameters, which take effect after their wait and bind new leases only. Network authority."""
+        """Names new parameters, which take effect after their wait; a lease keeps those of its booking. Network
+        authority.
+        """
         accounts: dict[str, Pubkey | None] = {"authority": authority}
         args: dict[str, object] = {"params": params}
         return self._build("propose_params", accounts, args, remaining)
@@ -610,7 +612,7 @@ class Instructions:
     def propose_role(
         self, *, authority: Pubkey, role: u8, value: bytes, remaining: Sequence[AccountMeta] = ()
     ) -> Instruction:
-        """Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after the timelock. Network
+        """Names a new authority (1), pauser (2), arbiter (3) or oracle feed (4), after its wait. Network
         authority.
         """
         accounts: dict[str, Pubkey | None] = {"authority": authority}
@@ -879,7 +881,7 @@ class Instructions:
         lease: Pubkey | None = None,
         remaining: Sequence[AccountMeta] = (),
     ) -> Instruction:
-        """Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards."""
+        """Bonds IO to a node. Its owner, or a co-staker where the owner shares rewards or income."""
         accounts: dict[str, Pubkey | None] = {"staker": staker, "node": node, "from": from_account, "lease": lease}
         args: dict[str, object] = {"amount": amount}
         return self._build("stake", accounts, args, remaining)

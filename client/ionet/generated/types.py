@@ -78,7 +78,7 @@ class OpenClusterArgs(msgspec.Struct, frozen=True, gc=False):
     kind: u8
     # Base units of the currency.
     deposit: u64
-    # May accept readiness, approve and dispute; zero = none.
+    # May accept or reject readiness, approve and dispute; zero = none.
     session_key: Pubkey
     # When the session key expires, unix seconds.
     session_expires_at: i64

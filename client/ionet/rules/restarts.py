@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from ionet.generated.accounts import Lease
+from ionet.rules.lease_time import interval_start, mature_intervals
 
 L = TypeVar("L", bound=Lease)
 
@@ -36,7 +37,8 @@ def recovery_left(lease: Lease, at: Moment) -> int:
 
 def caught_up(lease: L, at: Moment) -> L:
     """The lease as its next instruction finds it: its clock moved past a halt that it has not seen yet."""
-    if lease.started_at == 0 or at.restart_slot <= lease.synced_slot:
+    # The restart's slot is the last one before the halt: what came in it came before.
+    if lease.started_at == 0 or at.restart_slot < lease.synced_slot:
         return lease
     ran = max(0, at.now - lease.synced_at)
     halted = max(0, ran - _slots_secs(lease.synced_slot, at.slot, lease.slot_ms))
@@ -46,13 +48,25 @@ def caught_up(lease: L, at: Moment) -> L:
     moved |= {"moved_secs": min(2**32 - 1, lease.moved_secs + halted), "synced_at": at.now, "synced_slot": at.slot}
     synced = lease.synced_at + halted
     slots = max(1, at.slot - lease.synced_slot)
-    restarted = synced + (ran - halted) * max(0, min(at.restart_slot, at.slot) - lease.synced_slot) // slots
+    until_halt = max(0, min(at.restart_slot, at.slot) - lease.synced_slot)
+    restarted = synced - (halted - ran) * until_halt // slots  # rounded up
     # What could still be proven when the chain halted, and what came after; older silence stays what it was.
     since = max(synced, restarted - lease.grace_intervals * lease.interval_secs)
     until = restarted + lease.recovery_secs
-    if until > since:
-        first_open = moved["started_at"] + lease.ring_base * lease.interval_secs
-        is_open = moved["excused_to"] > max(0, first_open)
-        moved["excused_from"] = min(moved["excused_from"], since) if is_open else since
-        moved["excused_to"] = max(moved["excused_to"], until)
-    return msgspec.structs.replace(lease, **moved)
+    found = msgspec.structs.replace(lease, **moved)
+    return _excused(found, since, until, at) if until > since else found
+
+
+def _excused(lease: L, since: int, until: int, at: Moment) -> L:
+    """What is not proven in between is nobody's fault. An earlier such time is kept while its intervals are open; of a
+    silence that began before it, it stays taken out.
+    """
+    before = max(0, since - lease.started_at) // lease.interval_secs
+    mature = mature_intervals(lease, at.now, recovering=recovery_left(lease, at) > 0)
+    first_open = interval_start(lease, max(lease.ring_base, min(mature, before)))
+    if lease.excused_to > first_open:
+        since, until = min(lease.excused_from, since), max(lease.excused_to, until)
+        return msgspec.structs.replace(lease, excused_from=since, excused_to=until)
+    silent = max(0, lease.excused_to - max(lease.excused_from, lease.last_kept_at))
+    kept_at = lease.last_kept_at + silent
+    return msgspec.structs.replace(lease, excused_from=since, excused_to=until, last_kept_at=kept_at)

@@ -252,6 +252,6 @@ pub enum IonetError {
     IncomeVaultRequired,
     #[msg("The account is not the node's income vault for this mint.")]
     WrongIncomeVault,
-    #[msg("Income of a lease is not settled in full; settle it before a stranger joins its pool.")]
+    #[msg("Income of a lease is not settled in full; settle it before more stake joins its pool.")]
     IncomeUnsettled,
 }

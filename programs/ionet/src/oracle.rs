@@ -63,7 +63,10 @@ impl Price {
         let exponent = i32::from_le_bytes(field(message, 48)?);
         require!((MIN_EXPONENT..=0).contains(&exponent), IonetError::OracleBadExponent);
         let publish_time = i64::from_le_bytes(field(message, 52)?);
-        require!(math::secs_between(publish_time, now) < u64::from(params.price_max_age_secs), IonetError::OracleStale);
+        require!(
+            math::secs_between(publish_time, now) <= u64::from(params.price_max_age_secs),
+            IonetError::OracleStale
+        );
         require!(
             math::secs_between(now, publish_time) <= u64::from(params.price_future_secs),
             IonetError::OracleFuture

@@ -64,7 +64,7 @@ class Money(Leases):
         if what == "burn":
             self.attempt(calls.burn((IO, USD)[pick % 2]))
         elif what == "restart":
-            self.world.svm.set_last_restart_slot(self.world.slot)
+            self.world.svm.set_last_restart_slot(self.world.slot - 1)
         elif what == "collect":
             self.collect(pick, by)
         else:

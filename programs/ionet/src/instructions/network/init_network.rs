@@ -19,7 +19,7 @@ const AUTHORITY_TAG: usize = 12;
 #[derive(Accounts)]
 pub struct InitNetwork {
     /// The program's upgrade authority; becomes the network authority.
-    #[account(mut)]
+    #[account(mut, unsafe(dup))]
     pub authority: Signer,
     /// CHECK: this program's ProgramData; owner, address and authority are checked in the handler.
     pub program_data: UncheckedAccount,
@@ -38,7 +38,6 @@ pub struct InitNetwork {
     /// USDC, with six decimals.
     pub usdc_mint: Box<Account<Mint>>,
     /// CHECK: any wallet, the authority's too; receives the genesis supply.
-    #[account(unsafe(dup))]
     pub genesis_owner: UncheckedAccount,
     /// CHECK: the owner's associated account; its program creates it, and refuses any other.
     #[account(mut)]

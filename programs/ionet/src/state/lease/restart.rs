@@ -27,7 +27,7 @@ impl Lease {
         let ran = math::secs_between(self.synced_at, at.now);
         let halted = ran.saturating_sub(math::slots_secs(self.synced_slot, at.slot, self.slot_ms));
         let slots = at.slot.saturating_sub(self.synced_slot);
-        let before = math::mul_div(
+        let before = math::mul_div_ceil(
             ran.saturating_sub(halted).into(),
             at.restart_slot.min(at.slot).saturating_sub(self.synced_slot).into(),
             slots.max(1).into(),
