@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from mutate_program import equivalents, report, trial
-from mutate_program.sites import Mutant, in_tree, sample
-from mutate_program.workplace import Workplace, digest
+from mutate_program.sites import SOURCES, Mutant, in_tree, sample
+from mutate_program.workplace import SUITE, Workplace, digest
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("record.jsonl")
@@ -69,11 +70,11 @@ def _list(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     mutants = _chosen(args)
     argued = equivalents.arguments(mutants, equivalents.entries())
-    # Outcomes hold for these sources and tests: with others the run begins again.
-    folder = args.work / digest(ROOT)[:16]
-    done = {} if args.fresh else trial.load(folder / "outcomes.jsonl")
+    # With other sources the run begins again; with other tests what had survived is tried again.
+    folder = args.work / digest(ROOT, SOURCES)
     if args.fresh:
-        (folder / "outcomes.jsonl").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    done = {id: item for id, item in trial.load(folder / "outcomes.jsonl").items() if item.outcome in trial.DECIDED}
     place = Workplace(ROOT, args.work)
     with place.taken():
         base = None
@@ -81,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
             if mutant.id in argued:
                 done[mutant.id] = trial.Outcome.of(mutant, trial.EQUIVALENT, argued[mutant.id])
             elif mutant.id not in done:
-                base = base or _baseline(place, folder / "baseline.msgpack")
+                base = base or _baseline(place, folder / f"{digest(ROOT, SUITE)}.msgpack")
                 done[mutant.id] = trial.attempt(place, mutant, base, args.limit)
                 trial.append(folder / "outcomes.jsonl", done[mutant.id])
             print(report.line(done[mutant.id]), flush=True)
@@ -90,10 +91,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.record:
         existing = {mutant.id for mutant in in_tree(ROOT)}
         kept = {id: outcome for id, outcome in trial.load(RECORD).items() if id in existing}
-        decided = {item.id: item for item in outcomes if item.outcome != trial.UNDECIDED}
+        decided = {item.id: item for item in outcomes if item.outcome in trial.DECIDED}
         trial.save(RECORD, kept | decided)
     print(f"\n{report.by_kind(outcomes)}\n\n{report.score(outcomes)}")
-    return int(any(item.outcome in (trial.SURVIVED, trial.UNDECIDED) for item in outcomes))
+    return int(any(item.outcome not in trial.DECIDED for item in outcomes))
 
 
 def _baseline(place: Workplace, path: Path) -> trial.Baseline:
@@ -119,7 +120,7 @@ def _check(args: argparse.Namespace) -> int:
     outcomes = []
     place = Workplace(ROOT, args.work)
     with place.taken():
-        for mutant in sample(mutants, args.seed or digest(ROOT))[: args.count]:
+        for mutant in sample(mutants, args.seed or digest(ROOT, SOURCES, SUITE))[: args.count]:
             outcomes.append(trial.again(place, mutant, recorded[mutant.id].by, CHECK_LIMIT))
             print(report.line(outcomes[-1]), flush=True)
     _write(args.json, outcomes)

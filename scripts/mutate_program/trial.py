@@ -14,6 +14,8 @@ from mutate_program.workplace import CannotBuild, Deadline, OutOfTime, Verdict, 
 
 KILLED, SURVIVED, EQUIVALENT = "killed", "survived", "equivalent"
 UNCOMPILABLE, UNDECIDED = "does not compile", "undecided"
+# What another run of the same tests would not change.
+DECIDED = (KILLED, EQUIVALENT, UNCOMPILABLE)
 OUTCOMES = (KILLED, SURVIVED, EQUIVALENT, UNCOMPILABLE, UNDECIDED)
 
 

@@ -167,11 +167,10 @@ class Workplace:
         return process.returncode, said
 
 
-def digest(root: Path) -> str:
-    """Hex digest of the program's sources and of the suite: what an outcome holds for."""
+def digest(root: Path, *parts: Path) -> str:
+    """Hex digest of the Rust and Python sources below some folders of the repository."""
     found = hashlib.sha256()
-    for part in (SOURCES, SUITE):
-        for path in sorted((root / part).rglob("*")):
-            if path.suffix in (".rs", ".py"):
-                found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
-    return found.hexdigest()
+    for path in sorted(path for part in parts for path in (root / part).rglob("*")):
+        if path.suffix in (".rs", ".py"):
+            found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return found.hexdigest()[:16]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.accounts import Node
+from ionet.generated.accounts import Case, Node
 from ionet.generated.enums import SlashReason
 from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
@@ -181,6 +181,25 @@ def test_more_than_a_node_may_lose_fails(world: World, bps: int) -> None:
     with refused("CaseCapReached"):
         world.do(governance.decide_case(case, bps))
     assert world.tokens(case.node.vault) == STAKE
+
+
+@pytest.mark.parametrize("by", ["arbiter", "stranger"])
+def test_who_is_acquitted_needs_no_room_under_the_caps(world: World, by: str) -> None:
+    """Stake that left after an earlier case lowers the cap below what that one took."""
+    node = world.staked_node()
+    world.do(calls.stake(node, STAKE), governance.open_case(CaseRef(node, 0)))
+    world.do(governance.appeal_case(CaseRef(node, 0)))
+    world.do(governance.decide_case(CaseRef(node, 0), 1_000))
+    world.do(calls.request_unbond(node, STAKE))
+    world.warp(14 * DAY)
+    world.do(calls.withdraw(node))
+    assert world.of_node(node).case_window_amount == STAKE // 5 > world.tokens(node.vault) * 10 // 100
+    world.forge(Node, node.key, no_case_before=0)  # sooner than two cases can follow each other on mainnet
+    case = governance.accused(world, node)
+    if by == "stranger":
+        world.forge(Case, case.key, decide_by=world.now)  # before the window is over
+    world.do(governance.decide_case(case, by=world.stranger if by == "stranger" else None))
+    assert (world.of_node(node).flags, world.of_node(node).case_window_amount) == (0, STAKE // 5)
 
 
 def test_the_cap_of_the_network_to_the_unit_and_until_the_window_ends(world: World) -> None:
