@@ -91,8 +91,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.record:
         existing = {mutant.id for mutant in in_tree(ROOT)}
         kept = {id: outcome for id, outcome in trial.load(RECORD).items() if id in existing}
-        decided = {item.id: item for item in outcomes if item.outcome in trial.DECIDED}
-        trial.save(RECORD, kept | decided)
+        trial.save(RECORD, kept | {item.id: item for item in outcomes})
     print(f"\n{report.by_kind(outcomes)}\n\n{report.score(outcomes)}")
     return int(any(item.outcome not in trial.DECIDED for item in outcomes))
 
