@@ -163,6 +163,15 @@ def test_the_cap_of_a_node_to_the_unit_and_until_the_window_ends(world: World) -
     assert world.of_node(node).case_window_start == world.now
 
 
+@pytest.mark.parametrize(("bps", "amount"), [(1, STAKE // 10_000), (1_000, STAKE // 10)])
+def test_a_part_of_an_odd_stake_is_rounded_down(world: World, bps: int, amount: int) -> None:
+    """Rounded up, the whole cap could never be taken."""
+    node = world.staked_node()
+    world.do(calls.stake(node, 9))
+    world.do(governance.decide_case(answered(world, node), bps))
+    assert (world.of_node(node).slashed, world.tokens(node.vault)) == (amount, STAKE + 9 - amount)
+
+
 def test_a_case_is_decided_by_the_caps_it_was_opened_under(world: World) -> None:
     """Stakers who could not leave while it was open are not judged by caps that were raised meanwhile (H17)."""
     world.do(governance.propose_params(world.authority, governance.changed(world, case_cap_bps=2_000)))

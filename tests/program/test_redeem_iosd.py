@@ -216,16 +216,20 @@ def test_the_age_of_the_price(world: World, wallet: Keypair, age: int) -> None:
             world.do(call)
 
 
-def test_an_older_price_counts_where_it_is_worse_than_the_newer_one_seen(world: World, wallet: Keypair) -> None:
+@pytest.mark.parametrize(("older", "newer"), [(DOLLAR, 3 * DOLLAR), (3 * DOLLAR, DOLLAR)])
+def test_of_an_older_price_and_a_newer_one_seen_the_worse_counts(
+    world: World, wallet: Keypair, older: int, newer: int
+) -> None:
     """Redemption is an exit: a price seen a second later refuses nobody (A6). Of $1 and $3, $3 gives less IO."""
     world.warp(10)
     other = who("other oracle")
     world.fund(other.pubkey())
-    world.send([calls.post_price(other, world.now - 5, DOLLAR)], [world.payer, other])
-    world.post_price(3 * DOLLAR)
+    world.send([calls.post_price(other, world.now - 5, older)], [world.payer, other])
+    world.post_price(newer)
     world.do(refresh_price(world.oracle))
     redeemed = world.do(redeem_iosd(wallet, other, USD_UNIT)).event(IosdRedeemed)
     assert (redeemed.price, redeemed.publish_time, redeemed.last_rate) == (3_000_000, world.now - 5, False)
+    assert redeemed.io_minted == less_spread(IO_UNIT // 3)
 
 
 # -- holders who burn their own
