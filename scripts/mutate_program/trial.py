@@ -10,7 +10,7 @@ import msgspec
 
 from mutate_program import order
 from mutate_program.sites import SOURCES, Mutant
-from mutate_program.workplace import CannotBuild, Deadline, OutOfTime, Verdict, Workplace
+from mutate_program.workplace import CannotBuild, Deadline, NoSuchTest, OutOfTime, Verdict, Workplace
 
 KILLED, SURVIVED, EQUIVALENT = "killed", "survived", "equivalent"
 UNCOMPILABLE, UNDECIDED = "does not compile", "undecided"
@@ -95,14 +95,19 @@ def attempt(place: Workplace, mutant: Mutant, base: Baseline, limit: float) -> O
 
 
 def again(place: Workplace, mutant: Mutant, killer: str, limit: float) -> Outcome:
-    """Builds a mutant that was killed before and runs the test which did it."""
+    """Builds a mutant that was killed before and runs the test that did it; if it has another name now, all."""
     began, deadline = time.monotonic(), Deadline(limit)
     try:
         with place.changed(mutant):
             if killer.startswith("cargo test "):
                 failed = place.host_tests(deadline)
             else:
-                failed = _first(place.test(place.build(deadline), [killer], deadline))
+                elf = place.build(deadline)
+                try:
+                    failed = _first(place.test(elf, [killer], deadline))
+                except NoSuchTest:
+                    ordered = order.tests(mutant, place.files(), place.tree, {})
+                    failed = _first(place.test(elf, ordered, deadline))
         outcome, by = (KILLED, failed) if failed else (SURVIVED, f"{killer} passes")
     except (CannotBuild, OutOfTime) as error:
         outcome, by = UNDECIDED, str(error)

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from mutate_program.sites import SOURCES, Mutant, joined
 
 # What a build or a test of the program reads; as `copy_to` of scripts/build-program.
@@ -32,6 +34,10 @@ SHIPPED = Path("client/ionet/artifacts/ionet.so")
 
 class CannotBuild(Exception):
     """A source does not compile. The message is the compiler's."""
+
+
+class NoSuchTest(Exception):
+    """A test that was named is not there."""
 
 
 class OutOfTime(Exception):
@@ -112,7 +118,7 @@ class Workplace:
     ) -> Verdict:
         """Runs tests, but for those in `without`, against a program until the first that fails or (`all`) to the end.
 
-        Raises OutOfTime.
+        Raises NoSuchTest, OutOfTime.
         """
         (self.tree / SHIPPED).write_bytes(elf)
         report = self.out / "failures.json"
@@ -122,6 +128,8 @@ class Workplace:
         command += [f"--deselect={test}" for test in without]
         paths = os.pathsep.join(str(self.tree / package) for package in PACKAGES)
         code, said = self._run(command, deadline, {"PYTHONPATH": paths, "IONET_FAILURES": str(report)})
+        if code == pytest.ExitCode.USAGE_ERROR:
+            raise NoSuchTest(said[-500:])
         if code not in (0, 1, 2) or not report.exists():
             raise SystemExit(f"error: pytest ended with {code}\n{said[-2_000:]}")
         found = json.loads(report.read_text())
