@@ -153,7 +153,11 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path, mutants: list[M
     path = tmp_path / "deep" / "record.jsonl"
     trial.append(path, second)
     trial.append(path, first)
-    assert trial.load(path) == {first.id: first, second.id: second}
+    both = trial.load(path)
+    assert both == {first.id: first, second.id: second}
+    trial.save(path, both)
+    assert b"seconds" not in path.read_bytes()
+    assert {id: item.by for id, item in trial.load(path).items()} == {id: item.by for id, item in both.items()}
     assert report.score([first, second]) == "2 of 2 killed"
     assert "| all | 2 | 2 | 0 | 0 | 0 | 0 |" in report.by_kind([first, second])
     assert "test_y[a\\|b]" in report.each([first])

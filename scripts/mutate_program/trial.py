@@ -27,7 +27,7 @@ class Baseline(msgspec.Struct, frozen=True):
     failing: tuple[str, ...]
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What came of a mutant; a line of a record."""
 
     id: str
@@ -137,6 +137,7 @@ def append(path: Path, outcome: Outcome) -> None:
 
 
 def save(path: Path, outcomes: Mapping[str, Outcome]) -> None:
-    """Writes a record in the order of its mutants' places, so that two of them can be compared."""
-    items = sorted(outcomes.values(), key=lambda item: (item.file, item.scope, item.kind, item.text, item.id))
+    """Writes a record in the order of its mutants' places and without times, so that two of them can be compared."""
+    timeless = [msgspec.structs.replace(item, seconds=0.0) for item in outcomes.values()]
+    items = sorted(timeless, key=lambda item: (item.file, item.scope, item.kind, item.text, item.id))
     path.write_bytes(b"".join(msgspec.json.encode(item) + b"\n" for item in items))
