@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from ionet.generated import pdas
-from ionet.generated.accounts import Node
+from ionet.generated.accounts import Case, Node
 from ionet.generated.enums import SlashReason
 from ionet.generated.events import CaseDecided, NodeSlashed
 from program import calls, governance
@@ -164,6 +164,15 @@ def test_the_cap_of_a_node_to_the_unit_and_until_the_window_ends(world: World) -
     assert world.of_node(node).case_window_start == world.now
 
 
+@pytest.mark.parametrize(("bps", "amount"), [(1, STAKE // 10_000), (1_000, STAKE // 10)])
+def test_a_part_of_an_odd_stake_is_rounded_down(world: World, bps: int, amount: int) -> None:
+    """Rounded up, the whole cap could never be taken."""
+    node = world.staked_node()
+    world.do(calls.stake(node, 9))
+    world.do(governance.decide_case(answered(world, node), bps))
+    assert (world.of_node(node).slashed, world.tokens(node.vault)) == (amount, STAKE + 9 - amount)
+
+
 def test_a_case_is_decided_by_the_caps_it_was_opened_under(world: World) -> None:
     """Stakers who could not leave while it was open are not judged by caps that were raised meanwhile (H17)."""
     world.do(governance.propose_params(world.authority, governance.changed(world, case_cap_bps=2_000)))
@@ -182,6 +191,25 @@ def test_more_than_a_node_may_lose_fails(world: World, bps: int) -> None:
     with refused("CaseCapReached"):
         world.do(governance.decide_case(case, bps))
     assert world.tokens(case.node.vault) == STAKE
+
+
+@pytest.mark.parametrize("by", ["arbiter", "stranger"])
+def test_who_is_acquitted_needs_no_room_under_the_caps(world: World, by: str) -> None:
+    """Stake that left after an earlier case lowers the cap below what that one took."""
+    node = world.staked_node()
+    world.do(calls.stake(node, STAKE), governance.open_case(CaseRef(node, 0)))
+    world.do(governance.appeal_case(CaseRef(node, 0)))
+    world.do(governance.decide_case(CaseRef(node, 0), 1_000))
+    world.do(calls.request_unbond(node, STAKE))
+    world.warp(14 * DAY)
+    world.do(calls.withdraw(node))
+    assert world.of_node(node).case_window_amount == STAKE // 5 > world.tokens(node.vault) * 10 // 100
+    world.forge(Node, node.key, no_case_before=0)  # sooner than two cases can follow each other on mainnet
+    case = governance.accused(world, node)
+    if by == "stranger":
+        world.forge(Case, case.key, decide_by=world.now)  # before the window is over
+    world.do(governance.decide_case(case, by=world.stranger if by == "stranger" else None))
+    assert (world.of_node(node).flags, world.of_node(node).case_window_amount) == (0, STAKE // 5)
 
 
 def test_the_cap_of_the_network_to_the_unit_and_until_the_window_ends(world: World) -> None:

@@ -170,7 +170,7 @@ ATTACKS = (
         "decides a case against an honest node at its cap",
         a_case_is_decided_at_its_cap,
         Tokens(io=2 * STAKE // 10),
-        "the case's cap, 10 % of a node and never more than 20 %, and at most 1 % of all IO, in a window of 30 days; the "
+        "the case's cap, 10 % of a node and never more than 20 %, and at most 1 % of all IO, in a 30-day window; the "
         "owner has 30 days to answer",
         "test_decide_case.py::test_the_cap_of_a_node_to_the_unit_and_until_the_window_ends",
     ),
