@@ -21,7 +21,12 @@ SIBLINGS: dict[str, dict[str, str]] = {
     "apply_model": {"model": "NothingPending"},
     "apply_pending": {"caller": "NotPendingAuthority"},
     "set_model": {"authority": "NotAuthority", "instructions": "DurableNonce"},
-    "open_case": {"arbiter": "NotArbiter", "node": "InvalidSeeds", "case": "InvalidSeeds"},
+    "open_case": {
+        "arbiter": "NotArbiter",
+        "node": "InvalidSeeds",
+        "case": "InvalidSeeds",
+        "instructions": "DurableNonce",
+    },
     "appeal_case": {"owner": "NotNodeOwner", "node": "NotNodeOwner", "case": "WrongCase"},
     "decide_case": {
         "authority": "NotArbiter",
@@ -30,6 +35,7 @@ SIBLINGS: dict[str, dict[str, str]] = {
         "arbiter": "WrongRentPayer",
         "stake_vault": "InvalidSeeds",
         "burn_vault": "InvalidSeeds",
+        "instructions": "DurableNonce",
     },
     "register_node": {
         "device_key": "InvalidSeeds",

@@ -17,11 +17,12 @@ from program.world import HOUR, IO_UNIT, World
 
 
 def test_a_newcomer_shares_nothing_that_others_stood_behind(world: World) -> None:
-    """A stranger's stake is refused while an ended lease with a share is not settled in full (H19)."""
+    """Stake is refused while an ended lease with a share is not settled in full (H19), the owner's as well: it would
+    dilute what co-stakers stood behind."""
     node = shared_node(world)
     lease = world.active(node, world.cluster(), HOUR)
     late = world.supplier("late")
-    world.do(calls.stake(node, IO_UNIT * 10))
+    world.do(calls.stake(node, IO_UNIT * 10, lease=lease))
     world.serve(lease, 6)
     with refused("IncomeUnsettled"):
         world.do(calls.stake(node, IO_UNIT, late))  # without the lease that occupies the node
@@ -33,11 +34,12 @@ def test_a_newcomer_shares_nothing_that_others_stood_behind(world: World) -> Non
     assert world.of_node(node).unsettled == 1
     with refused("IncomeUnsettled"):
         world.do(calls.stake(node, IO_UNIT, late))
-    world.do(calls.stake(node, IO_UNIT))  # the owner's own is never refused
+    with refused("IncomeUnsettled"):
+        world.do(calls.stake(node, IO_UNIT))
     world.final(lease)
     world.do(with_income(calls.settle_lease(lease)))
     assert world.of_node(node).unsettled == 0
-    world.do(calls.stake(node, IO_UNIT, late))
+    world.do(calls.stake(node, IO_UNIT, late), calls.stake(node, IO_UNIT))
 
 
 def test_a_lease_that_is_closed_is_counted_no_more(world: World) -> None:

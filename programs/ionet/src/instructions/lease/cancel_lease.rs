@@ -10,7 +10,7 @@ use crate::state::{
     Cluster, Lease, Network, Node, END_REASON_NOT_ACCEPTED, END_REASON_NOT_READY, LEASE_STATUS_BOOKED,
     LEASE_STATUS_READY, NODE_FLAG_ABSENT,
 };
-use crate::{clock, emit_event, math};
+use crate::{clock, emit_event};
 
 #[event_cpi]
 #[derive(Accounts)]
