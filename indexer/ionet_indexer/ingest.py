@@ -1,4 +1,8 @@
-"""Keeps the tables at the chain's head: look, compare, fetch, commit. Pushes wake it, polls drive it."""
+"""Keeps the tables at the chain's head: look, compare, fetch, commit. Pushes wake it, polls drive it.
+
+Every pass reads again what is not final yet, and a slot becomes final only when the node lists it as final with exactly
+what is stored. Whatever the node does not have stops the pass: it is evidence of nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from typing import NamedTuple
 
 from ionet_indexer import metrics
 from ionet_indexer.core.decode import Event, Transaction
+from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source.base import Heads, Seen, Source, SourceError
 from ionet_indexer.store import Checkpoint, Writer
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0  # seconds after a failed pass, doubled each time
+_FOUNDATION = "NetworkInitialized"  # the first event of every history
 
 
 class Window(NamedTuple):
@@ -26,17 +32,29 @@ class Window(NamedTuple):
 
 
 class Ingest:
-    """One source into one pipeline. `batch` transactions at most go into one database transaction."""
+    """One source into one pipeline. `batch` transactions at most go into one database transaction.
+
+    witness: a second node that has to agree before a slot becomes final.
+    """
 
     def __init__(
-        self, source: Source, writer: Writer, pipeline: Pipeline, start: Checkpoint, *, batch: int = 500
+        self,
+        source: Source,
+        writer: Writer,
+        pipeline: Pipeline,
+        start: Checkpoint,
+        *,
+        batch: int = 500,
+        witness: Source | None = None,
     ) -> None:
         self._source = source
+        self._witness = witness
         self._writer = writer
         self._pipeline = pipeline
         self._batch = batch
         self._refill_after: int | None = None
         self._node_slot = -1
+        self._root_checked = False
         self.checkpoint = start
         self.problem: str | None = None
         """Why the tables do not advance now, None when they do."""
@@ -51,7 +69,7 @@ class Ingest:
                 pause, self.problem = _FIRST_PAUSE, None
             except (SourceError, SeqHole) as error:
                 await self._report(error)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(pause, getattr(error, "retry_after", 0.0)))
                 pause = min(pause * 2, _LAST_PAUSE)
                 continue
             try:
@@ -79,12 +97,19 @@ class Ingest:
         if blockhash is None:
             raise SourceError(f"the node does not show its own head, slot {heads.confirmed}")
         window = await self._window()
-        seen = await self._source.seen(window.after, heads)
-        if window.undo_after is None and window.after < self.checkpoint.indexed:
-            known = await self._writer.known([item.signature for item in seen])
-            seen = [item for item in seen if item.signature not in known]
+        found = await self._writer.newest_until(window.after)
+        anchor = None if found is None else Seen(*found)
+        seen = await listed(self._source, window.after, heads, anchor)
+        if self._witness is not None:
+            rooted = [head for head in await self._writer.heads() if head[0] > self.checkpoint.finalized]
+            finalized = await witnessed(self._witness, window.after, heads, anchor, seen, rooted)
+            heads = Heads(heads.confirmed, finalized)
+        stored = Stored(await self._writer.stored_after(window.after), window.undo_after)
+        undo_after = await undo_of(self._source, stored, seen, self.checkpoint.finalized)
+        kept = stored.kept(undo_after)
+        fresh = [item for item in seen if item.signature not in kept]
         try:
-            count = await self._commit(seen, heads, (heads.confirmed, blockhash), window.undo_after)
+            count = await self._commit(fresh, heads, (heads.confirmed, blockhash), undo_after)
         except SeqHole as hole:
             # Look again from the last event that is in order, at the latest from where nothing is final yet.
             self._refill_after = min(hole.last_slot - 1, self.checkpoint.finalized)
@@ -95,28 +120,45 @@ class Ingest:
         return count
 
     async def _window(self) -> Window:
-        """From where to read: the checkpoint, or the last head that the chain still has."""
-        heads = [(slot, blockhash) for slot, blockhash in await self._writer.heads()]
-        pending = [(slot, blockhash) for slot, blockhash in heads if slot > self.checkpoint.finalized]
-        if not pending:
-            return Window(min(self.checkpoint.indexed, self._refill(self.checkpoint.indexed)), None)
-        (newest,) = await self._source.blockhashes([pending[0][0]])
-        if newest == pending[0][1]:
-            return Window(self._refill(self.checkpoint.indexed), None)
-        now = await self._source.blockhashes([slot for slot, _ in pending])
-        kept = [slot for (slot, blockhash), found in zip(pending, now, strict=True) if blockhash == found]
-        common = max([self.checkpoint.finalized, *kept])
+        """From where to read: what is final, or an earlier hole; and what another fork took back."""
+        undo_after = await self._fork()
+        after = self.checkpoint.finalized
+        return Window(after if self._refill_after is None else max(-1, min(after, self._refill_after)), undo_after)
+
+    async def _fork(self) -> int | None:
+        """The last stored head that the chain still has; None when that is the newest one."""
+        heads = await self._writer.heads()
+        pending = [head for head in heads if head[0] > self.checkpoint.finalized]
+        for number, (slot, blockhash) in enumerate(pending):
+            if await self._source.holds(slot, blockhash):
+                return self._forked(slot) if number else None
+        root = next((head for head in heads if head[0] <= self.checkpoint.finalized), None)
+        if root is not None and (pending or not self._root_checked):
+            await self._check_root(*root, needed=bool(pending))
+        return self._forked(self.checkpoint.finalized) if pending else None
+
+    async def _check_root(self, slot: int, blockhash: str, *, needed: bool) -> None:
+        """The newest final head has to be on the node's chain; an old one it may have forgotten, unless `needed`."""
+        try:
+            holds = await self._source.holds(slot, blockhash)
+        except SourceError:
+            if needed:
+                raise
+            return
+        if not holds:
+            raise SourceError(f"the node is on another fork than block {blockhash} of slot {slot}, which is final here")
+        self._root_checked = True
+
+    def _forked(self, common: int) -> int:
         metrics.FORKS.inc()
         log.warning("fork: undoing slots after %d", common, extra={"action": "fork", "slot": common})
-        return Window(self._refill(common), common)
-
-    def _refill(self, after: int) -> int:
-        return after if self._refill_after is None else max(-1, min(after, self._refill_after))
+        return common
 
     async def _commit(self, seen: Sequence[Seen], heads: Heads, head: tuple[int, str], undo_after: int | None) -> int:
         """Read and store what was seen, each batch while the one before it is being stored."""
         # After a fork everything goes into one transaction, so that nobody sees half of the other fork.
         batches = [list(seen)] if undo_after is not None else list(whole_slots(seen, self._batch)) or [[]]
+        begun = await self._writer.has_events(self.checkpoint.indexed if undo_after is None else undo_after)
         reading = asyncio.create_task(self._read(batches[0]))
         count = 0
         try:
@@ -125,6 +167,8 @@ class Ingest:
                 if following is not None:
                     reading = asyncio.create_task(self._read(following))
                 last = following is None
+                if not begun:
+                    begun = await self._begins(events, last=last)
                 checkpoint = self._moved(heads.confirmed if last else batch[-1].slot, heads)
                 fresh = await self._pipeline.commit(
                     transactions, events, checkpoint, head=head if last else None, undo_after=undo_after
@@ -135,6 +179,17 @@ class Ingest:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         return count
+
+    async def _begins(self, events: Sequence[Event], *, last: bool) -> bool:
+        """Whether a history begins with these events. SourceError when the node does not have its beginning."""
+        if events:
+            if (name := type(events[0].value).__name__) != _FOUNDATION:
+                raise SourceError(
+                    f"the node's history begins in slot {events[0].slot} with {name}: it lost what was before"
+                )
+        elif last and await self._source.founded():
+            raise SourceError("the node lists no event, and the network exists: it lost the history")
+        return bool(events)
 
     async def _read(self, batch: Sequence[Seen]) -> tuple[list[Transaction], list[Event]]:
         transactions = await self._source.transactions(batch)
