@@ -77,6 +77,10 @@ def run(
     port: Port = 8080,
     api: Annotated[bool, typer.Option(help="Serve the API too.")] = True,
     poll: Annotated[float, typer.Option(min=0.05, help="Most seconds between two looks at the chain.")] = 1.0,
+    check_url: Annotated[
+        str | None, typer.Option(help="Second RPC node; it has to agree before a slot becomes final.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one answer of a node may take.")] = 20.0,
     as_json: AsJson = False,
 ) -> None:
     """Follow the chain until interrupted."""
@@ -95,7 +99,9 @@ def run(
         address = f"http://{host}:{listener.getsockname()[1]}" if listener else None
         ready = IndexerReady(api=address, database=database, chain=url)
         print_fields(msgspec.to_builtins(ready), as_json=as_json)
-        config = service.Settings(database, url, ws_url or websocket_of(url), poll=poll)
+        config = service.Settings(
+            database, url, ws_url or websocket_of(url), poll=poll, check_url=check_url, timeout=timeout
+        )
         _until_told(service.run(config, PROGRAM.codec, listener, server))
 
 
@@ -153,14 +159,15 @@ def check(ctx: typer.Context, dsn: Dsn = None, data: Data = None, as_json: AsJso
     from ionet.program import PROGRAM
 
     from ionet_indexer.core.reader import Reader
-    from ionet_indexer.reconcile import reconcile
+    from ionet_indexer.reconcile import reconcile, strangers
     from ionet_indexer.source.rpc import RpcSource
 
     async def work(database: str) -> list[Drift]:
         source = RpcSource(settings(ctx).url, str(PROGRAM.id))
         try:
             async with Reader.open(database, size=2) as reader:
-                return await reconcile(reader, source, PROGRAM.codec)
+                drifts = await reconcile(reader, source, PROGRAM.codec)
+                return drifts + await strangers(reader, source, PROGRAM.codec)
         finally:
             await source.close()
 

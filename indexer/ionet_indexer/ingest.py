@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ionet_indexer import metrics
 from ionet_indexer.core.decode import Event, Transaction
+from ionet_indexer.hold import Hold
 from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source.base import Heads, Seen, Source, SourceError
@@ -21,6 +22,8 @@ from ionet_indexer.store import Checkpoint, Writer
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0  # seconds after a failed pass, doubled each time
+_FIRST_MEND_PAUSE, _LAST_MEND_PAUSE = 1.0, 300.0  # likewise, after an attempt that did not mend the tables
+_MEND_AT_ONCE = 50  # accounts whose history is read again in one attempt
 _FOUNDATION = "NetworkInitialized"  # the first event of every history
 
 
@@ -34,7 +37,7 @@ class Window(NamedTuple):
 class Ingest:
     """One source into one pipeline. `batch` transactions at most go into one database transaction.
 
-    witness: a second node that has to agree before a slot becomes final.
+    witness: a second node that has to agree before a slot becomes final. hold: what the check of the accounts found.
     """
 
     def __init__(
@@ -46,9 +49,11 @@ class Ingest:
         *,
         batch: int = 500,
         witness: Source | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self._source = source
         self._witness = witness
+        self._hold = hold or Hold()
         self._writer = writer
         self._pipeline = pipeline
         self._batch = batch
@@ -65,8 +70,12 @@ class Ingest:
         while True:
             wake.clear()
             try:
-                await self.run_once()
-                pause, self.problem = _FIRST_PAUSE, None
+                if self._hold.reason is not None:
+                    await self._mend(poll)
+                else:
+                    await self.run_once()
+                    self.problem = None
+                pause = _FIRST_PAUSE
             except (SourceError, SeqHole) as error:
                 await self._report(error)
                 await asyncio.sleep(max(pause, getattr(error, "retry_after", 0.0)))
@@ -79,12 +88,52 @@ class Ingest:
                 pass
 
     async def _report(self, error: Exception) -> None:
-        kind = "hole" if isinstance(error, SeqHole) else "source"
+        await self._tell("hole" if isinstance(error, SeqHole) else "source", str(error))
+
+    async def _tell(self, kind: str, problem: str) -> None:
         metrics.PROBLEMS.labels(kind).inc()
-        if str(error) != self.problem:
-            log.warning("ingest waits: %s", error, extra={"action": f"ingest_{kind}"})
-        self.problem = str(error)
-        await self._writer.report(self._node_slot, self.problem)
+        if problem != self.problem:
+            log.warning("ingest waits: %s", problem, extra={"action": f"ingest_{kind}"})
+        self.problem = problem
+        await self._writer.report(self._node_slot, problem)
+
+    async def _mend(self, poll: float) -> None:
+        """Tables differ from accounts: read again what concerns them, then follow the chain until that is judged.
+
+        The cursor moves for no longer than the judgement takes; while the difference stays, it rests in between.
+        """
+        hold, reason = self._hold, str(self._hold.reason)
+        await self._tell("drift", reason)
+        found = await self.refill(hold.keys, hold.entities)
+        log.warning("refilled: %d events were missing", found, extra={"action": "refill", "events": found})
+        if hold.attempts:  # what one account's history did not bring, the whole one may
+            self._refill_after = -1
+        hold.try_now()
+        while not hold.judged:
+            await self.run_once()
+            await asyncio.sleep(poll)
+        if hold.reason is not None:
+            await self._tell("drift", reason)
+            await asyncio.sleep(min(_FIRST_MEND_PAUSE * 2**hold.attempts, _LAST_MEND_PAUSE))
+
+    async def refill(self, keys: Sequence[str], entities: Sequence[str]) -> int:
+        """Take in what the node lists of these accounts and the tables lack, and make the entities' rows again.
+
+        Returns the number of events that were missing.
+        """
+        heads = await self._source.heads()
+        reached = Heads(min(heads.confirmed, self.checkpoint.indexed), self.checkpoint.finalized)
+        listed: set[Seen] = set()
+        for key in sorted({*keys, *entities})[:_MEND_AT_ONCE]:
+            listed.update(item for item in await self._source.history(key, heads) if item.slot <= reached.confirmed)
+        known = await self._writer.known([item.signature for item in listed])
+        missing = sorted((item for item in listed if item.signature not in known), key=lambda item: item.slot)
+        transactions, events = await self._read(missing)
+        fresh = await self._pipeline.commit(
+            transactions, events, self.checkpoint, refold=entities, problem=self._hold.reason
+        )
+        metrics.EVENTS.inc(len(fresh))
+        return len(fresh)
 
     async def run_once(self) -> int:
         """One pass to the current head; returns the number of new events. Raises SourceError or SeqHole."""
@@ -171,7 +220,12 @@ class Ingest:
                     begun = await self._begins(events, last=last)
                 checkpoint = self._moved(heads.confirmed if last else batch[-1].slot, heads)
                 fresh = await self._pipeline.commit(
-                    transactions, events, checkpoint, head=head if last else None, undo_after=undo_after
+                    transactions,
+                    events,
+                    checkpoint,
+                    head=head if last else None,
+                    undo_after=undo_after,
+                    problem=self._hold.reason,
                 )
                 self._advanced(checkpoint, len(fresh))
                 count += len(fresh)

@@ -69,6 +69,7 @@ class Proxy:
         self.script = script
         self.url = ""
         self.requests = 0
+        self.client = httpx2.AsyncClient(timeout=30, trust_env=False)
         self._upstream = upstream
 
     async def handle(self, request: Request) -> Response:
@@ -78,9 +79,8 @@ class Proxy:
         calls: list[Call] = body if isinstance(body, list) else [body]
         if (refusal := await script.request(calls, batch=isinstance(body, list))) is not None:
             return Response(refusal.body, refusal.status, dict(refusal.headers), refusal.kind)
-        async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
-            forwarded = [script.asked(call) for call in calls]
-            response = await client.post(self._upstream, content=msgspec.json.encode(forwarded))
+        forwarded = [script.asked(call) for call in calls]
+        response = await self.client.post(self._upstream, content=msgspec.json.encode(forwarded))
         replies = {reply["id"]: reply for reply in msgspec.json.decode(response.content)}
         changed = [script.answered(call, replies[call["id"]]) for call in forwarded]
         kept = [reply for reply in changed if reply is not None]
@@ -105,4 +105,5 @@ async def proxy(upstream: str, script: Honest | None = None) -> AsyncIterator[Pr
     finally:
         server.should_exit = True
         await task
+        await node.client.aclose()
         listener.close()
