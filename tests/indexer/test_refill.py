@@ -10,18 +10,13 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
-from indexer.api_server import RecordedAccounts
 from indexer.proxy import Honest, Proxy, Reply, proxy
-from indexer.recording import PROGRAM_ID, Recording
+from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
 from indexer.test_history import LIST, change, truth
 from ionet.program import PROGRAM
 from ionet_indexer import ingest, service
-from ionet_indexer.core.reader import Reader
-from ionet_indexer.pipeline import Pipeline
-from ionet_indexer.reconcile import strangers
 from ionet_indexer.source.rpc import RpcSource
-from ionet_indexer.store import Checkpoint, Writer
 from market import Market, market
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -187,22 +182,3 @@ async def test_a_row_that_was_changed_by_hand_is_made_again(
         played.finalize()
         await reached(dsn, played.net.chain.timeline.committed_slot("finalized"))
     assert await tables_of(dsn) == await truth(played, another)
-
-
-async def test_every_open_account_has_its_row(recording: Recording, writer: Writer, dsn: str) -> None:
-    await writer.start("chain", "program")
-    pipeline = Pipeline(writer, PROGRAM.codec)
-    transactions = recording.transactions
-    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(recording.heads.confirmed, -1))
-    accounts = RecordedAccounts(recording)
-    async with Reader.open(dsn) as reader:
-        assert await strangers(reader, accounts, PROGRAM.codec) == []
-        booked = str(recording.story.booked)
-        await ask(dsn, f"UPDATE leases SET status = 'closed' WHERE lease = '{booked}'")
-        await ask(dsn, f"DELETE FROM nodes WHERE node = '{recording.story.machines[0].address}'")
-        found = {
-            (drift.table, drift.key, drift.stored, drift.account)
-            for drift in await strangers(reader, accounts, PROGRAM.codec)
-        }
-    node = str(recording.story.machines[0].address)
-    assert found == {("leases", booked, None, booked), ("nodes", node, None, node)}
