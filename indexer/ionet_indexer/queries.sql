@@ -8,6 +8,9 @@ SELECT genesis, program, indexed_slot, finalized_slot FROM checkpoint
 INSERT INTO checkpoint (genesis, program, indexed_slot, finalized_slot) VALUES ($1, $2, -1, -1)
 ON CONFLICT DO NOTHING
 
+-- name: settings_off
+SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name
+
 -- name: refold_due
 SELECT refold FROM checkpoint
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -14,7 +14,8 @@ from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
 from ionet_indexer.api.app import create_app
-from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, lost
+from ionet_indexer.backfill import backfill
+from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, StoreError, lost
 from ionet_indexer.core.decode import BadTransaction
 from ionet_indexer.core.reader import SQL, Reader
 from ionet_indexer.core.view import FoldError
@@ -162,36 +163,57 @@ async def _stand_by(writer: Writer) -> None:
 
 
 async def _write(settings: Settings, codec: ProgramCodec, writer: Writer, hold: Hold) -> None:
+    wake = asyncio.Event()
+    pushes = asyncio.create_task(Wakeups(settings.ws_url, str(codec.id), wake).run())
+    try:
+        async with _ingesting(settings, codec, writer, hold) as ingest:
+            await ingest.run(wake, settings.poll)
+    finally:
+        pushes.cancel()
+        await asyncio.gather(pushes, return_exceptions=True)
+
+
+async def fill(settings: Settings, codec: ProgramCodec, until: int, patience: float) -> int:
+    """Read history up to a slot, and end. Raises StoreError while another writer is at work."""
+    async with Writer.open(settings.dsn) as writer:
+        if not await writer.take_lock():
+            raise StoreError("a writer is at work; stop it first")
+        async with _ingesting(settings, codec, writer, Hold(), patient=False) as ingest:
+            return await backfill(ingest, writer, until, patience)
+
+
+@contextlib.asynccontextmanager
+async def _ingesting(
+    settings: Settings, codec: ProgramCodec, writer: Writer, hold: Hold, *, patient: bool = True
+) -> AsyncIterator[Ingest]:
+    """The nodes are of the right chain, and the tables made by this version. patient: wait for the nodes to answer."""
     program = str(codec.id)
     source = RpcSource(settings.rpc_url, program, timeout=settings.timeout)
     witness = RpcSource(settings.check_url, program, timeout=settings.timeout) if settings.check_url else None
-    wake = asyncio.Event()
-    pushes = asyncio.create_task(Wakeups(settings.ws_url, program, wake).run())
     try:
-        genesis = await _genesis(source)
-        if witness is not None and (other := await _genesis(witness)) != genesis:
+        genesis = await _genesis(source, patient=patient)
+        if witness is not None and (other := await _genesis(witness, patient=patient)) != genesis:
             raise IndexerError(f"{settings.check_url} is a node of chain {other}, not of {genesis}")
         start = await writer.start(genesis, program)
         pipeline = Pipeline(writer, codec)
         if await pipeline.is_due():
             log.info("the schema or the known events changed: folding all again", extra={"action": "refold"})
             await pipeline.rebuild()
-        ingest = Ingest(source, writer, pipeline, start, batch=settings.batch, witness=witness, hold=hold)
-        await ingest.run(wake, settings.poll)
+        yield Ingest(source, writer, pipeline, start, batch=settings.batch, witness=witness, hold=hold)
     finally:
-        pushes.cancel()
-        await asyncio.gather(pushes, return_exceptions=True)
         await source.close()
         if witness is not None:
             await witness.close()
 
 
-async def _genesis(source: RpcSource) -> str:
-    """Which chain a node is of; waits for it to answer."""
+async def _genesis(source: RpcSource, *, patient: bool) -> str:
+    """Which chain a node is of; waits for it to answer, if `patient`."""
     while True:
         try:
             return await source.genesis()
         except SourceError as error:
+            if not patient:
+                raise
             log.warning("chain not reachable: %s", error, extra={"action": "no_chain"})
             await asyncio.sleep(_RETRY_SECS)
 

@@ -96,6 +96,12 @@ class Writer:
             )
         return Checkpoint(row["indexed_slot"], row["finalized_slot"])
 
+    async def make_durable(self) -> str | None:
+        """Let commits wait for the disk; the name of the setting that keeps the server from it, None without one."""
+        await self._connection.execute("SET synchronous_commit = on")
+        found = await self._connection.fetch(SQL["settings_off"])
+        return found[0]["name"] if found else None
+
     async def refold_due(self) -> bool:
         """Whether a migration changed derived tables that were filled before."""
         return bool(await self._connection.fetchval(SQL["refold_due"]))

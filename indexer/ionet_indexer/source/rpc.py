@@ -224,22 +224,28 @@ class RpcSource:
 
         A closed account may be shown for a while as an empty one of the system program.
         """
+        slot, found = await self._read(keys)
+        ours = {key: account is not None and account.owner == self._program for key, account in found.items()}
+        return slot, {key: _data(account) if ours[key] else None for key, account in found.items()}
+
+    async def token_data(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        """Data of token accounts and mints; None where there is none."""
+        _, found = await self._read(keys)
+        return {key: _data(account) for key, account in found.items()}
+
+    async def _read(self, keys: Sequence[str]) -> tuple[int, dict[str, _Account | None]]:
         options = {"commitment": "confirmed", "encoding": "base64"}
         chunks = [list(keys[at : at + _ACCOUNTS]) for at in range(0, len(keys), _ACCOUNTS)]
-        calls = [[[chunk, options]] for chunk in chunks]
         answers = await asyncio.gather(
-            *(self._transport.call("getMultipleAccounts", call, _Accounts) for call in calls)
+            *(self._transport.call("getMultipleAccounts", [[chunk, options]], _Accounts) for chunk in chunks)
         )
         slots: list[int] = []
-        found: dict[str, bytes | None] = {}
+        found: dict[str, _Account | None] = {}
         for chunk, (answer,) in zip(chunks, answers, strict=True):
             if len(answer.value) != len(chunk):
                 raise SourceError(f"{len(answer.value)} accounts for {len(chunk)} keys")
             slots.append(answer.context.slot)
-            for key, account in zip(chunk, answer.value, strict=True):
-                found[key] = None
-                if account is not None and account.owner == self._program:
-                    found[key] = base64.b64decode(account.data[0])
+            found.update(zip(chunk, answer.value, strict=True))
         return min(slots, default=-1), found
 
     async def owned(self, discriminator: bytes) -> tuple[int, list[str]]:
@@ -253,6 +259,10 @@ class RpcSource:
         }
         (answer,) = await self._transport.call("getProgramAccounts", [[self._program, options]], _AllOwned)
         return answer.context.slot, [item.pubkey for item in answer.value]
+
+
+def _data(account: _Account | None) -> bytes | None:
+    return None if account is None else base64.b64decode(account.data[0])
 
 
 def _inside(found: dict[str, _SignatureInfo], after: int, upto: int) -> list[Seen]:
