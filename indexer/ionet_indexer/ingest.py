@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ionet_indexer import metrics
-from ionet_indexer.core.decode import Event, Transaction
+from ionet_indexer.core.decode import Event, Transaction, Unread
 from ionet_indexer.hold import Hold
 from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
@@ -227,7 +227,7 @@ class Ingest:
                     undo_after=undo_after,
                     problem=self._hold.reason,
                 )
-                self._advanced(checkpoint, len(fresh))
+                self._advanced(checkpoint, fresh)
                 count += len(fresh)
         finally:
             reading.cancel()
@@ -256,9 +256,10 @@ class Ingest:
         indexed = max(reached, self.checkpoint.indexed)
         return Checkpoint(indexed, max(self.checkpoint.finalized, min(heads.finalized, reached)))
 
-    def _advanced(self, checkpoint: Checkpoint, events: int) -> None:
+    def _advanced(self, checkpoint: Checkpoint, events: Sequence[Event]) -> None:
         self.checkpoint = checkpoint
-        metrics.EVENTS.inc(events)
+        metrics.EVENTS.inc(len(events))
+        metrics.UNREAD.inc(sum(isinstance(event.value, Unread) for event in events))
         metrics.INDEXED_SLOT.set(checkpoint.indexed)
         metrics.FINALIZED_SLOT.set(checkpoint.finalized)
 
