@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("ionet_indexer_events", "Events stored")
+UNREAD = Counter("ionet_indexer_unread_events", "Events stored that this version does not know")
 FORKS = Counter("ionet_indexer_forks", "Times that slots were undone because the chain took another fork")
 PROBLEMS = Counter("ionet_indexer_problems", "Passes that could not advance", ["kind"])
 INDEXED_SLOT = Gauge("ionet_indexer_indexed_slot", "Newest confirmed slot whose events are stored")

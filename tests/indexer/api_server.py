@@ -28,6 +28,9 @@ class RecordedAccounts:
     async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
         return self.slot, {key: self.data.get(key) for key in keys}
 
+    async def owned(self, discriminator: bytes) -> tuple[int, list[str]]:
+        return self.slot, [key for key, data in self.data.items() if data and data.startswith(discriminator)]
+
 
 async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
     """The recording, and the parameters that come from the accounts."""

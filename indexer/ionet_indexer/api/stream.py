@@ -39,7 +39,7 @@ class Event(msgspec.Struct):
     signature: str
     outer_ix: int
     inner_ix: int
-    block_time: int
+    block_time: int | None
     name: str
     data: dict[str, object]
 
