@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -12,6 +13,19 @@ from litestar.exceptions import TooManyRequestsException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 _MOST_ADDRESSES = 10_000
+
+
+def whose(address: str) -> str:
+    """Who an address counts as: an IPv6 /64 is one customer of a provider, and an IPv4 address in IPv6 is itself."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 class Buckets:
@@ -41,7 +55,7 @@ def limit(buckets: Buckets) -> Callable[[ASGIApp], ASGIApp]:
     def wrap(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
             client = scope.get("client")
-            wait = buckets.take(client[0] if client else "") if scope["type"] == ScopeType.HTTP else 0.0
+            wait = buckets.take(whose(client[0] if client else "")) if scope["type"] == ScopeType.HTTP else 0.0
             if wait:
                 raise TooManyRequestsException(
                     "too many requests from this address", headers={"Retry-After": str(math.ceil(wait))}

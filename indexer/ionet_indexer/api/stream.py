@@ -19,7 +19,7 @@ from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
 from ionet_indexer.core.reader import SQL, Reader
-from ionet_indexer.core.refusals import BadCursor
+from ionet_indexer.core.refusals import BadCursor, BadValue
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 
 log = logging.getLogger(__name__)
@@ -87,16 +87,23 @@ def shown(row: Any, codec: ProgramCodec) -> Event:
     )
 
 
+def names(codec: ProgramCodec) -> tuple[str, ...]:
+    """What an event can be called: the program's words, and the one for those that this version does not know."""
+    return (*(item.name for item in codec.idl.events), Unread.__name__)
+
+
 @get("/v1/events")
 async def events(
     reader: NamedDependency[Reader],
     codec: NamedDependency[ProgramCodec],
     entity: OptionalKey = None,
-    name: Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z]{1,40}$")] = None,
+    name: Annotated[str | None, QueryParameter(max_length=40, description="Of an event of the program.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Event]:
     """Events, newest first: all, those of one name, or the complete history of one entity."""
+    if name is not None and name not in names(codec):
+        raise BadValue(f"name: the program has no event {name!r}")
     after = decode_cursor("events", cursor, ("bigint",))
     before = int(after[0]) if after else _END
     async with reader.snapshot() as snapshot:
