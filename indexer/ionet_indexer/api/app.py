@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from ionet.codec import ProgramCodec
+from ionet.leaves import LEAF_LEN, MAX_LEAVES
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
@@ -16,7 +17,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from ionet_indexer.api import network, ops, trace
-from ionet_indexer.api.leaves import upload_leaves
+from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
 from ionet_indexer.api.requests import answer_head, check_parameters, count_requests
@@ -26,13 +27,14 @@ from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import ApiError
 
-MAX_BODY = 16 << 20  # bytes; 100,000 leaves are 14 MB of JSON
+MAX_BODY = MAX_LEAVES * LEAF_LEN  # bytes
 RATE, BURST = 50.0, 200  # requests per second and address, and at once
 
 
 def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
     """The application over an open Reader."""
-    changes = Changes()
+    changes, latest = Changes(), network.Latest()
+    budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
 
     @asynccontextmanager
     async def follow(_: Litestar) -> AsyncIterator[None]:
@@ -49,6 +51,8 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             "reader": Provide(lambda: reader, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),
             "changes": Provide(lambda: changes, sync_to_thread=False),
+            "budgets": Provide(lambda: budgets, sync_to_thread=False),
+            "latest": Provide(lambda: latest, sync_to_thread=False),
         },
         lifespan=[follow],
         middleware=[limit(Buckets(rate, burst))],

@@ -37,13 +37,13 @@ class Buckets:
         self._clock = clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address → (tokens, when)
 
-    def take(self, address: str) -> float:
-        """Take one token; returns 0, or the seconds until there is one."""
+    def take(self, address: str, amount: int = 1) -> float:
+        """Take tokens; returns 0, or the seconds until there are enough."""
         now = self._clock()
         tokens, since = self._levels.pop(address, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
-        self._levels[address] = (tokens if wait else tokens - 1, now)
+        wait = 0.0 if tokens >= amount else (amount - tokens) / self._rate
+        self._levels[address] = (tokens if wait else tokens - amount, now)
         while len(self._levels) > _MOST_ADDRESSES:
             self._levels.popitem(last=False)
         return wait

@@ -34,7 +34,7 @@ def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response
 def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Response[bytes]:
     """What this API refuses."""
     title = http.HTTPStatus(error.status).phrase
-    return _answer(Problem(error.kind, title, error.status, error.detail or error.message()))
+    return _answer(Problem(error.kind, title, error.status, error.detail or error.message()), dict(error.headers))
 
 
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

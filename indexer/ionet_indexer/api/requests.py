@@ -41,7 +41,7 @@ def answer_head(app: ASGIApp) -> ASGIApp:
     """HEAD is GET without the body. A stream has no end, so it ends with its headers."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        if scope.get("method") != "HEAD":
             await app(scope, receive, send)
             return
         answered = False
