@@ -13,7 +13,7 @@ import uvicorn
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
-from ionet_indexer.api.app import create_app
+from ionet_indexer.api.app import BURST, RATE, create_app
 from ionet_indexer.backfill import backfill
 from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, StoreError, lost
 from ionet_indexer.core.decode import BadTransaction
@@ -114,11 +114,13 @@ def _reason(group: ExceptionGroup[Exception]) -> IonetError:
     return IndexerError(f"{type(group.exceptions[0]).__name__}: {group.exceptions[0]}")
 
 
-async def serve(dsn: str, codec: ProgramCodec, listener: socket.socket) -> None:
-    """Only the API, on a database that some writer keeps."""
+async def serve(
+    dsn: str, codec: ProgramCodec, listener: socket.socket, *, rate: float = RATE, burst: int = BURST
+) -> None:
+    """Only the API, on a database that some writer keeps. rate, burst: see `create_app`."""
     async with Reader.open(dsn) as reader:
         config = uvicorn.Config(
-            create_app(reader, codec),
+            create_app(reader, codec, rate=rate, burst=burst),
             log_level="warning",
             access_log=False,
             lifespan="on",

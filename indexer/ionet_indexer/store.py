@@ -23,6 +23,8 @@ from ionet_indexer.topics import FACTS, STATES
 S = TypeVar("S", bound=State)
 WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; its holder is the one writer of this database
 SQL = queries.load()
+KEPT = ("totals", "owed_balances")
+"""Derived tables that triggers keep in step with the others."""
 
 
 class WrongChain(StoreError):
@@ -228,7 +230,7 @@ class Writer:
 
     async def empty(self) -> None:
         """Remove every derived row."""
-        await self._connection.execute("TRUNCATE " + ", ".join(kind.table for kind in (*STATES, *FACTS)))
+        await self._connection.execute("TRUNCATE " + ", ".join((*(kind.table for kind in (*STATES, *FACTS)), *KEPT)))
         await self._connection.execute(SQL["refold_done"])
 
     async def save(self, view: View) -> None:

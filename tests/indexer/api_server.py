@@ -45,10 +45,10 @@ async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
 
 @contextlib.contextmanager
 def served(dsn: str, codec: ProgramCodec = PROGRAM.codec) -> Iterator[str]:
-    """Address of the API."""
+    """Address of the API; without a limit that a test could reach."""
     listener = listen("127.0.0.1", 0)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(dsn, codec, listener))
+    task = loop.create_task(serve(dsn, codec, listener, rate=10_000, burst=10_000))
 
     def work() -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -14,12 +14,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from ionet_indexer.api.routes import Cursor, Limit, OptionalKey
+from ionet_indexer.api.routes import Cursor, Limit, OptionalKey, Time
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.core.reader import SQL, Reader
-from ionet_indexer.core.refusals import BadCursor
+from ionet_indexer.core.reader import SQL, Reader, Snapshot
+from ionet_indexer.core.refusals import BadCursor, BadValue
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 
 log = logging.getLogger(__name__)
@@ -87,26 +87,45 @@ def shown(row: Any, codec: ProgramCodec) -> Event:
     )
 
 
+def names(codec: ProgramCodec) -> tuple[str, ...]:
+    """What an event can be called: the program's words, and the one for those that this version does not know."""
+    return (*(item.name for item in codec.idl.events), Unread.__name__)
+
+
 @get("/v1/events")
 async def events(
     reader: NamedDependency[Reader],
     codec: NamedDependency[ProgramCodec],
     entity: OptionalKey = None,
-    name: Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z]{1,40}$")] = None,
+    name: Annotated[str | None, QueryParameter(max_length=40, description="Of an event of the program.")] = None,
+    since: Time = None,
+    until: Time = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Event]:
     """Events, newest first: all, those of one name, or the complete history of one entity."""
+    if name is not None and name not in names(codec):
+        raise BadValue(f"name: the program has no event {name!r}")
     after = decode_cursor("events", cursor, ("bigint",))
-    before = int(after[0]) if after else _END
     async with reader.snapshot() as snapshot:
+        first = -1 if since is None else await _position_at(snapshot, since)
+        end = _END if until is None else await _position_at(snapshot, until)
+        end = min([end, *map(int, after or ())])
         if entity is not None:
-            rows = await snapshot.fetch(SQL["events_of_entity"], entity, name, before, limit + 1)
+            rows = await snapshot.fetch(SQL["events_of_entity"], entity, name, first, end, limit + 1)
+        elif name is not None:
+            rows = await snapshot.fetch(SQL["events_named"], name, first, end, limit + 1)
         else:
-            rows = await snapshot.fetch(SQL["events_newest"], name, before, limit + 1)
-        items = [shown(row, codec) for row in rows[:limit]]
-        following = encode_cursor("events", [items[-1].id]) if len(rows) > limit else None
-        return Page(snapshot.slot, snapshot.finalized_slot, items, following)
+            rows = await snapshot.fetch(SQL["events_newest"], first, end, limit + 1)
+    items = [shown(row, codec) for row in rows[:limit]]
+    following = encode_cursor("events", [items[-1].id]) if len(rows) > limit else None
+    return Page(snapshot.slot, snapshot.finalized_slot, items, following)
+
+
+async def _position_at(snapshot: Snapshot, time: int) -> int:
+    """Before every event from this time on; block times do not go back."""
+    row = await snapshot.one(SQL["position_at"], time)
+    return _END if row is None else int(row["position"])
 
 
 @get("/v1/stream")

@@ -251,9 +251,10 @@ MODELS = Listing(
     source="models t",
     order=(Order("code", "t.code", "bigint"),),
     key="t.model",
-    filters={"kind": choice("t.kind", *words(DeviceKind)), "pool": choice("t.pool", *words(DevicePool))},
+    narrowed={"kind": choice("t.kind", *words(DeviceKind)), "pool": choice("t.pool", *words(DevicePool))},
     computed={
-        "nodes": "(SELECT count(*) FROM nodes n WHERE n.model = t.code)",
+        "nodes": """coalesce((SELECT n.value FROM totals n
+            WHERE n.name = 'nodes_of_model' AND n.key = t.code::text), 0)::bigint""",
         **{name: f"CASE WHEN {_STILL_PENDING} THEN t.{name} END" for name in _PENDING},
     },
 )
