@@ -97,6 +97,13 @@ _WORDS = {
     ("models", "kind"): ("gpu", "cpu"),
 }
 
+# Columns of a lease that has run a hundred intervals; `at` is when it was booked.
+_SPECIAL = {
+    ("leases", "started_at"): "{at}",
+    ("leases", "ends_at"): "({at} + 60000)",
+    ("leases", "interval_secs"): "600",
+}
+
 
 # Uploads whose leaves all have one result, which is what a search for it has to cope with.
 _LEAVES = f"""
@@ -163,6 +170,8 @@ async def _insert(connection: asyncpg.Connection, table: str, sizes: Mapping[str
         name, kind = row["column_name"], row["data_type"]
         if (table, name) in _WORDS:
             values[name] = _one_of(*_WORDS[table, name])
+        elif (table, name) in _SPECIAL:
+            values[name] = _SPECIAL[table, name].format(at=f"({START} + i * {step})")
         elif (table, name) == ("leases", "dispute_to"):
             values[name] = "CASE WHEN i % 500 = 0 THEN 5 END"
         elif name == "position":

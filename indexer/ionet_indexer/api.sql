@@ -85,53 +85,28 @@ ORDER BY l.number, l.index LIMIT $4
 -- name: trace_block
 SELECT substr(body, $2, $3) AS body FROM leaf_sets WHERE number = $1
 
--- name: trace_served
-WITH latest AS (
-    SELECT DISTINCT ON (interval) interval, served_secs AS proven FROM proofs
-    WHERE lease = $1 AND interval <= $2 ORDER BY interval, position DESC
-), unchallenged AS (
-    -- The last proven intervals of a lease that its supplier left, as many as the seconds that were named.
-    SELECT min(x.interval) AS first
-    FROM (
-        SELECT interval, sum(proven) OVER (ORDER BY interval DESC) AS named
-        FROM (
-            SELECT DISTINCT ON (interval) interval, served_secs AS proven FROM proofs
-            WHERE lease = $1 ORDER BY interval DESC, position DESC LIMIT 16  -- open ones; no more are (`RING`)
-        ) p
-    ) x JOIN leases le ON le.lease = $1 AND x.named <= le.burned_secs
-), counted AS (
-    -- What a dispute leaves of an interval: what was defended; nothing once the rest is lost.
-    SELECT l.interval, l.proven,
-           CASE WHEN l.interval >= u.first THEN 'unchallenged'
-                WHEN d.lease IS NULL THEN NULL WHEN f.position IS NOT NULL THEN 'defended'
-                WHEN d.ended_at IS NULL THEN 'open' ELSE 'undefended' END AS dispute,
-           CASE WHEN l.interval >= u.first THEN 0
-                WHEN d.lease IS NULL THEN l.proven WHEN f.position IS NOT NULL THEN least(f.served_secs, l.proven)
-                WHEN d.ended_at IS NULL THEN l.proven ELSE 0 END AS secs,
-           f.position AS defended_at
-    FROM latest l CROSS JOIN unchallenged u
-    LEFT JOIN dispute_outcomes d ON d.lease = $1 AND l.interval >= d.from_interval AND l.interval < d.to_interval
-    LEFT JOIN defences f ON f.lease = $1 AND f.defended AND f.interval = l.interval
-)
-SELECT coalesce(sum(secs) FILTER (WHERE interval < $2), 0) AS before, coalesce(sum(secs), 0) AS through,
-       coalesce(sum(proven), 0) AS proven,
-       max(dispute) FILTER (WHERE interval = $2) AS dispute,
-       max(defended_at) FILTER (WHERE interval = $2) AS defended_at
-FROM counted
+-- name: trace_log
+SELECT g.starts_at, g.ends_at, g.challenge, g.amount, e.signature, p.at
+FROM lease_log($1) g LEFT JOIN payments p ON p.position = g.payment LEFT JOIN events e ON e.position = g.payment
+WHERE g.interval = $2
 
--- name: trace_payment
--- $2: seconds proven through the interval. What was in dispute before it was not counted then, except what was defended.
-SELECT e.signature, p.at FROM payments p JOIN events e USING (position)
-WHERE p.lease = $1 AND p.payable_secs >= $2
-    - (SELECT coalesce(sum(d.served_secs), 0) FROM disputes d
-       WHERE d.lease = $1 AND d.to_interval <= $3 AND d.position < p.position)
-    + (SELECT coalesce(sum(f.served_secs), 0) FROM defences f
-       WHERE f.lease = $1 AND f.defended AND f.position < p.position)
-ORDER BY p.position LIMIT 1
+-- name: lease_of_log
+SELECT l.lease, l.node, l.cluster, l.status, l.currency, l.price, l.processors, l.interval_secs, l.paid,
+       g.intervals, l.paid - g.paid AS paid_beyond
+FROM leases l CROSS JOIN LATERAL (
+    SELECT count(*) AS intervals, coalesce(sum(x.amount) FILTER (WHERE x.payment IS NOT NULL), 0) AS paid
+    FROM lease_log($1) x
+) g
+WHERE l.lease = $1
 
--- name: trace_payment_after
-SELECT e.signature, p.at FROM payments p JOIN events e USING (position)
-WHERE p.lease = $1 AND p.position > $2 AND p.amount > 0 ORDER BY p.position LIMIT 1
+-- name: lease_intervals
+SELECT g.*, t.at, t.served_secs, t.kept, t.gpu_ms, t.root, t.proof_head, s.leaves, e.signature,
+       p.at AS paid_at, f.signature AS paid_by
+FROM (SELECT * FROM lease_log($1) x WHERE x.interval > $2 ORDER BY x.interval LIMIT $3) g
+LEFT JOIN proofs t ON t.position = g.proof LEFT JOIN events e ON e.position = g.proof
+LEFT JOIN leaf_sets s ON (s.lease, s.interval, s.root) = (t.lease, t.interval, t.root)
+LEFT JOIN payments p ON p.position = g.payment LEFT JOIN events f ON f.position = g.payment
+ORDER BY g.interval
 
 -- name: upload_lease
 SELECT n.device_key, p.position,

@@ -109,9 +109,9 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
         "stream_events": [EVENTS // 2 << 30, END, 500],
         "trace": [bytes(32), -1, -1, 21],
         "trace_block": [1, 1, 256 * 64],
-        "trace_served": [lease, 100],
-        "trace_payment": [lease, 100, 10],
-        "trace_payment_after": [lease, 10],
+        "trace_log": [lease, 100],
+        "lease_of_log": [lease],
+        "lease_intervals": [lease, -1, 51],
         "upload_lease": [lease, 1, root, "00"],
     }
     for name, values in given.items():
