@@ -95,6 +95,7 @@ _WORDS = {
     ("prices", "kind"): ("refresh", "mint", "redeem", "buyback"),
     ("network_changes", "kind"): ("params-proposed", "params-changed", "role-changed", "paused"),
     ("models", "kind"): ("gpu", "cpu"),
+    ("node_terms", "kind"): ("updated", "registered", "key-rotated"),
 }
 
 # Columns of a lease that has run a hundred intervals; `at` is when it was booked.
@@ -110,7 +111,8 @@ _LEAVES = f"""
     INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks)
     SELECT lease, interval, root, 4, 0, decode(repeat('00', 256), 'hex'), decode(repeat('00', 32), 'hex')
     FROM (SELECT DISTINCT lease, interval, root FROM proofs LIMIT {_LEAST}) p;
-    INSERT INTO leaves SELECT decode(repeat('00', 32), 'hex'), number, i FROM leaf_sets, generate_series(0, 3) i;
+    INSERT INTO leaves SELECT decode(repeat('00', 32), 'hex'), number, i, sha256(number::text::bytea)
+    FROM leaf_sets, generate_series(0, 3) i;
 """
 
 
@@ -150,6 +152,7 @@ async def _chain(connection: asyncpg.Connection, events: int, sizes: Mapping[str
                            ELSE 'LeaseSettled' END AS name
             FROM generate_series(1, {events}) i
         ) e LEFT JOIN sample USING (name);
+        INSERT INTO transactions SELECT signature, position >> 30, 0, block_time FROM events;
         INSERT INTO event_entities (entity, seq, position)
         SELECT {_columns(sizes)["lease"]}, 1 + i / {sizes["leases"]}, i::bigint << 30
         FROM generate_series(1, {events}) i;

@@ -128,8 +128,8 @@ INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks)
 ON CONFLICT DO NOTHING RETURNING number
 
 -- name: upload_leaves
-INSERT INTO leaves (result_hash, number, index)
-SELECT substr($2::bytea, 64 * i + 33, 32), $1, i FROM generate_series(0, $3::integer - 1) i
+INSERT INTO leaves (result_hash, number, index, task_id)
+SELECT substr($2::bytea, 64 * i + 33, 32), $1, i, substr($2::bytea, 64 * i + 1, 32) FROM generate_series(0, $3::integer - 1) i
 
 -- name: upload_superseded
 DELETE FROM leaf_sets s WHERE s.lease = $1 AND s.interval = $2 AND s.root <> (

@@ -23,7 +23,7 @@ from ionet_indexer.topics import FACTS, STATES
 S = TypeVar("S", bound=State)
 WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; its holder is the one writer of this database
 SQL = queries.load()
-KEPT = ("totals", "owed_balances")
+KEPT = ("totals", "owed_balances", "account_totals", "node_days")
 """Derived tables that triggers keep in step with the others."""
 
 

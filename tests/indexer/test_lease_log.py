@@ -114,7 +114,8 @@ def test_proofs_stand_beside_their_intervals(apis: dict[str, httpx2.Client], rec
 
 def test_a_log_is_paged(apis: dict[str, httpx2.Client], conflicts: ConflictRecording) -> None:
     api, path = apis["conflicts"], f"leases/{conflicts.story.paid_in_io}/intervals"
-    whole, paged, cursor = get(api, path)["items"], [], {}
+    whole, paged = get(api, path)["items"], list[Any]()
+    cursor: dict[str, Any] = {}
     while True:
         page = get(api, path, limit=2, **cursor)
         paged += page["items"]

@@ -12,6 +12,7 @@ import msgspec
 import postgres
 import pytest
 from indexer.conftest import TEMPLATE
+from ionet_indexer.api.search import SQL as SEARCH
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.core.paging import encode_cursor
 from ionet_indexer.core.reader import SETTINGS, SQL
@@ -23,6 +24,7 @@ LARGE = 2_000  # rows
 # Rows that a request for one page may look at; the tables are that small only here.
 MOST_ROWS = 5_000
 END = 1 << 62
+ALL = SQL | SEARCH
 NOWHERE = "z" * 40
 
 
@@ -113,9 +115,23 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
         "lease_of_log": [lease],
         "lease_intervals": [lease, -1, 51],
         "upload_lease": [lease, 1, root, "00"],
+        "search_address": [known["node"]],
+        "search_signature": ["x"],
+        "search_hash": [root, bytes(32)],
+        "search_number": ["7", 7],
+        "search_name": ["model 1"],
+        "transaction": ["x"],
+        "events_of_transaction": ["x"],
+        "events_of_slot": [100 << 30, 101 << 30, 51],
+        "account_totals": [known["wallet"]],
+        "account_owed": [known["wallet"]],
+        "account_roles": [known["wallet"]],
+        "node_since": [known["node"]],
+        "node_days": [known["node"], crowd.START // 86_400 - 30, crowd.START // 86_400 + 1],
+        "node_runs": [known["node"], crowd.START, crowd.START + EVENTS],
     }
     for name, values in given.items():
-        yield Query(name, SQL[name], values)
+        yield Query(name, ALL[name], values)
 
 
 def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -167,6 +183,7 @@ async def test_a_scan_is_found(crowded: str) -> None:
 
 
 def test_every_query_of_the_api_is_looked_at() -> None:
-    writes = {name for name, sql in SQL.items() if sql.startswith(("INSERT", "DELETE", "UPDATE", "LOCK"))}
+    writes = {name for name, sql in ALL.items() if sql.startswith(("INSERT", "DELETE", "UPDATE", "LOCK"))}
     small = {"parameters"}  # one row
-    assert set(SQL) - writes - small == {query.name for query in other_queries(dict.fromkeys(("lease",), NOWHERE))}
+    known = dict.fromkeys(("lease", "node", "wallet"), NOWHERE)
+    assert set(ALL) - writes - small == {query.name for query in other_queries(known)}

@@ -14,10 +14,12 @@ CREATE TABLE proofs (
     root text NOT NULL,
     proof_head text NOT NULL,
     proof_count bigint NOT NULL,
-    kept boolean NOT NULL                      -- served for at least half of its length
+    kept boolean NOT NULL,                     -- served for at least half of its length
+    kept_first boolean NOT NULL                -- the first proof by which its interval is kept
 );
 CREATE INDEX proofs_lease ON proofs (lease, interval, position);
 CREATE INDEX proofs_lease_newest ON proofs (lease, position);
+CREATE INDEX proofs_root ON proofs (root);
 CREATE INDEX proofs_interval ON proofs (interval, position);
 CREATE INDEX proofs_node ON proofs (node, position);
 
@@ -42,4 +44,5 @@ CREATE TABLE payments (
 CREATE INDEX payments_lease ON payments (lease, position);
 CREATE INDEX payments_cluster ON payments (cluster, position);
 CREATE INDEX payments_node ON payments (node, position);
+CREATE INDEX payments_payout ON payments (payout, position);
 CREATE INDEX payments_currency ON payments (currency, position);

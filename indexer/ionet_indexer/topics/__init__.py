@@ -22,10 +22,11 @@ from ionet_indexer.topics import (
     payments,
     rewards,
     stakes,
+    terms,
 )
 
 _TOPICS: tuple[Any, ...] = (
-    *(network, nodes, stakes, rewards, income),
+    *(network, nodes, terms, stakes, rewards, income),
     *(cases, clusters, leases, payments, disputes, iosd, owed),
 )
 

@@ -28,6 +28,7 @@ class Case(State, kw_only=True):
     case_account: str
     position: int
     node: str
+    owner: str
     number: Amount
     arbiter: str
     reason: str
@@ -62,6 +63,7 @@ def _opened(view: View, event: Event, e: events.CaseOpened) -> None:
             case_account=str(e.case),
             position=event.position,
             node=node.node,
+            owner=node.owner,
             number=e.number,
             arbiter=str(e.arbiter),
             reason=word(CaseReason, e.reason),
@@ -103,7 +105,7 @@ CASES = Listing(
     source="cases t",
     order=(Order("opened_at", "t.opened_at", "bigint"), Order("case", "t.case_account", "text")),
     key="t.case_account",
-    narrowed={**addresses("node"), "status": choice("t.status", "open", "appealed", "decided", "dismissed")},
+    narrowed={**addresses("node", "owner"), "status": choice("t.status", "open", "appealed", "decided", "dismissed")},
     computed={
         "case": "t.case_account",
         "slot": SLOT,

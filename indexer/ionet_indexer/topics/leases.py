@@ -43,7 +43,9 @@ class Lease(State, kw_only=True):
     position: int
     seq: int
     node: str
+    owner: str
     cluster: str
+    renter: str
     currency: str
     number: Amount
     processors: int
@@ -168,7 +170,9 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             position=event.position,
             seq=e.seq,
             node=node.node,
+            owner=node.owner,
             cluster=cluster.cluster,
+            renter=cluster.renter,
             currency=cluster.currency,
             number=e.number,
             processors=e.processors,
@@ -292,7 +296,7 @@ LEASES = Listing(
     order=(Order("booked_at", "t.booked_at", "bigint"), Order("lease", "t.lease", "text")),
     key="t.lease",
     narrowed={
-        **addresses("node", "cluster"),
+        **addresses("node", "owner", "cluster", "renter"),
         "status": choice("t.status", *words(LeaseStatus), "closed"),
         "currency": currency(),
         "disputed": either("t.dispute_to IS NOT NULL", "t.dispute_to IS NULL"),

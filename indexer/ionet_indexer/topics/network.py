@@ -247,6 +247,7 @@ _PENDING = ("pending_at", "pending_pool", "pending_multiplier", "pending_through
 MODELS = Listing(
     name="models",
     docs="Kinds of processors, by code.",
+    item="One kind of processor.",
     out=answer_of(Model, without=("seq", "pending_position"), more={"nodes": int}),
     source="models t",
     order=(Order("code", "t.code", "bigint"),),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -23,6 +22,7 @@ from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Filter, Listing, Order, addresses, choice, either, facts, number
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import View
+from ionet_indexer.topics.terms import NodeTerms, bit_words
 
 # -- rows
 
@@ -184,6 +184,13 @@ def _registered(view: View, event: Event, e: events.NodeRegistered) -> None:
             terms_seq=e.terms_seq,
         )
     )
+    _note_terms(view, event, "registered", view.get(Node, str(e.node)), e.at)
+
+
+def _note_terms(view: View, event: Event, kind: str, node: Node, at: int) -> None:
+    own: dict[str, Any] = {"position": event.position, "kind": kind, "at": at}
+    shared = {name: getattr(node, name) for name in NodeTerms.__struct_fields__ if name not in own}
+    view.facts.append(NodeTerms(**own, **shared))
 
 
 def _updated(view: View, event: Event, e: events.NodeUpdated) -> None:
@@ -193,10 +200,13 @@ def _updated(view: View, event: Event, e: events.NodeUpdated) -> None:
     row.min_duration, row.max_duration = e.min_duration, e.max_duration
     row.country, row.region, row.currencies = e.country, e.region, e.currencies
     row.terms_seq = e.terms_seq
+    _note_terms(view, event, "updated", row, e.at)
 
 
 def _key_rotated(view: View, event: Event, e: events.DeviceKeyRotated) -> None:
-    node_at(view, event, str(e.node), e.seq).device_key = str(e.after)
+    row = node_at(view, event, str(e.node), e.seq)
+    row.device_key = str(e.after)
+    _note_terms(view, event, "key-rotated", row, e.at)
 
 
 def _flags_changed(view: View, event: Event, e: events.NodeFlagsChanged) -> None:
@@ -286,12 +296,6 @@ class NodeIncome(msgspec.Struct):
     unclaimed: str
 
 
-def _words(column: str, kind: type[IntFlag]) -> str:
-    """SQL for the words of a set of bits."""
-    cases = ", ".join(f"CASE WHEN {column} & {int(bit)} <> 0 THEN '{name}' END" for name, bit in words(kind).items())
-    return f"array_remove(ARRAY[{cases}], NULL)"
-
-
 # See migrations/0003_nodes.sql for these functions.
 REQUIRED_STAKE = "required_stake(p.stake_per_processor, m.multiplier, t.processors)"
 COUNTED_STAKE = "counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, p.co_stake_max_percent)"
@@ -344,8 +348,8 @@ NODES = Listing(
     computed={
         "slot": SLOT,
         "model_name": "m.name",
-        "currencies": _words("t.currencies", Currency),
-        "flags": _words("t.flags", NodeFlag),
+        "currencies": bit_words("t.currencies", Currency),
+        "flags": bit_words("t.flags", NodeFlag),
         "required_stake": REQUIRED_STAKE,
         "hireable": HIREABLE,
         "owner_bonded": "owner_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ionet.generated import events
+from ionet.rules.lease_time import interval_bounds
 
 from ionet_indexer.core.answers import Amount
 from ionet_indexer.core.decode import Event
@@ -21,7 +22,7 @@ from ionet_indexer.topics.owed import owe
 
 class Proof(Fact, kw_only=True):
     """A proof of an interval; a later one of the same interval replaces it. `kept`: served for at least half of its
-    length. `leaves` counts the uploaded leaves.
+    length; `kept_first`: no proof of it before was. `leaves` counts the uploaded leaves.
     """
 
     table: ClassVar[str] = "proofs"
@@ -38,6 +39,7 @@ class Proof(Fact, kw_only=True):
     proof_head: str
     proof_count: int
     kept: bool
+    kept_first: bool
 
 
 class Payment(Fact, kw_only=True):
@@ -89,8 +91,17 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
             proof_head=row.proof_head,
             proof_count=e.proof_count,
             kept=e.kept,
+            kept_first=e.kept and not (e.served_before > 0 and _is_kept(row, e.interval, e.served_before)),
         )
     )
+
+
+def _is_kept(row: Lease, interval: int, served_secs: int) -> bool:
+    """Whether so many seconds made an interval a kept one; the last may be shorter than the others."""
+    assert row.started_at is not None  # a proof was recorded
+    assert row.ends_at is not None
+    start, end = interval_bounds(row.started_at, row.ends_at, row.interval_secs, interval)
+    return 2 * served_secs >= end - start
 
 
 def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
@@ -167,5 +178,5 @@ PROOFS = facts(
 PAYMENTS = facts(
     Payment,
     "Settlements, newest first.",
-    {**addresses("lease", "node", "cluster"), "currency": currency()},
+    {**addresses("lease", "node", "cluster", "payout"), "currency": currency()},
 )

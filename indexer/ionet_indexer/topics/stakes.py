@@ -316,6 +316,7 @@ class StakeIncome(msgspec.Struct):
 STAKES = Listing(
     name="stakes",
     docs="Stake positions. `owner`: the nodes' owners (true) or their co-stakers (false).",
+    item="One stake position.",
     out=answer_of(
         Position,
         name="Stake",
