@@ -91,3 +91,53 @@ FROM leases l
 WHERE l.node = $1 AND l.started_at IS NOT NULL AND l.booked_at < $3 AND l.booked_at >= coalesce((
     SELECT max(b.booked_at) FROM leases b WHERE b.node = $1 AND b.started_at IS NOT NULL AND b.booked_at < $2
 ), $2)
+
+-- name: reputation_terms
+SELECT coalesce((SELECT block_time FROM events ORDER BY position DESC LIMIT 1), n.registered_at) / 86400 AS today,
+       (SELECT max(s.at) / 86400 FROM slashes s WHERE s.node = n.node AND s.position = (
+           SELECT max(x.position) FROM slashes x WHERE x.node = n.node
+       )) AS slashed_on,
+       (p.params ->> 'renter_fee_bps')::bigint + (p.params ->> 'supplier_fee_bps')::bigint AS fee_bps,
+       2 * (p.params ->> 'usdc_fee_bps')::bigint AS usdc_fee_bps
+FROM nodes n LEFT JOIN current_parameters p ON true WHERE n.node = $1
+
+-- name: reputation_records
+-- $2: the first day that counts; $3, $4: basis points of fees, and those that USDC pays on top.
+WITH newest AS MATERIALIZED (
+    SELECT block_time AS now FROM events ORDER BY position DESC LIMIT 1
+), rates AS (
+    -- Micro-dollars of fees for a second, times 36,000,000 (times 10^8 where a price of IO is a factor).
+    SELECT l.*, l.price * l.processors * ($3::bigint + CASE l.currency WHEN 'USDC' THEN $4::bigint ELSE 0 END)
+               * CASE l.currency WHEN 'IO' THEN l.io_price ELSE 100000000 END AS rate
+    FROM leases l
+    WHERE l.node = $1 AND l.booked_at >= coalesce((
+        SELECT max(b.booked_at) FROM leases b
+        WHERE b.node = $1 AND b.started_at IS NOT NULL AND b.booked_at < $2::bigint * 86400
+    ), 0)
+), intervals AS (
+    SELECT r.renter, g.ends_at / 86400 AS day, 'interval' AS why, r.rate,
+           CASE WHEN p.kept AND g.challenge IS DISTINCT FROM 'undefended' AND g.payment IS NOT NULL THEN g.secs
+                ELSE 0 END AS kept,
+           CASE WHEN p.kept IS TRUE AND g.challenge IS DISTINCT FROM 'undefended' THEN 0
+                ELSE g.ends_at - g.starts_at END AS unkept
+    FROM newest n, rates r CROSS JOIN LATERAL lease_log(r.lease) g LEFT JOIN proofs p ON p.position = g.proof
+    WHERE r.started_at IS NOT NULL AND g.ends_at >= $2::bigint * 86400
+    AND g.challenge IS DISTINCT FROM 'disputed' AND g.challenge IS DISTINCT FROM 'unchallenged'
+    AND (r.status = 'closed' OR g.ends_at + 2 * r.interval_secs <= n.now)  -- a proof may come late
+), events AS (
+    SELECT r.renter, r.ends_at / 86400 AS day, 'left' AS why, r.rate, r.burned_secs AS secs FROM rates r
+    WHERE r.end_reason = 'unchallenged' AND r.ends_at >= $2::bigint * 86400
+    UNION ALL
+    SELECT r.renter, r.booked_at / 86400, 'promise', r.rate, r.ready_by - r.booked_at FROM rates r
+    WHERE r.end_reason = 'not-ready' AND r.booked_at >= $2::bigint * 86400
+    UNION ALL
+    -- No event tells the seconds, but their price.
+    SELECT r.renter, r.ready_at / 86400, 'rejected', r.rate,
+           div(r.burned * 3600, greatest(r.price * r.processors, 1))::bigint FROM rates r
+    WHERE r.end_reason = 'rejected' AND r.ready_at >= $2::bigint * 86400
+), parts AS (
+    SELECT renter, day, why, rate * kept AS kept, rate * unkept AS unkept FROM intervals
+    UNION ALL SELECT renter, day, why, 0, rate * secs * ($5::json ->> why)::bigint FROM events
+)
+SELECT renter, day, why, div(sum(kept), 3600000000000000) AS kept, div(sum(unkept), 3600000000000000) AS unkept
+FROM parts GROUP BY renter, day, why HAVING sum(kept + unkept) > 0 ORDER BY day, renter, why

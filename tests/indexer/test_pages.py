@@ -13,8 +13,10 @@ from indexer.api_server import RecordedAccounts, fill, served
 from indexer.recording import PROGRAM_ID, ConflictRecording, EndingRecording, Recording
 from ionet.leaves import send_upload, sign_upload
 from ionet.rules import merkle
+from ionet.rules import reputation as rules
+from ionet.rules.reputation import Record
 from ionet_indexer.postgres import EmbeddedPostgres
-from market import key, leaf_hashes, leaves
+from market import PRICE, key, leaf_hashes, leaves
 from postgres import create
 
 STORIES = ("ordinary", "conflicts", "endings")
@@ -255,3 +257,60 @@ def test_terms_of_a_node_have_a_history(apis: dict[str, httpx2.Client], recordin
     assert [rotated[name] for name in same] == [node[name] for name in same]
     assert registered["device_key"] == updated["device_key"] != rotated["device_key"]
     assert registered["price"] != updated["price"] == rotated["price"]
+
+
+def penalty_records(reputation: Any) -> list[tuple[str, str, str]]:
+    return [(each["why"], each["kept"], each["unkept"]) for each in reputation["records"]]
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_reputation_can_be_computed_again(story: str, apis: dict[str, httpx2.Client]) -> None:
+    api = apis[story]
+    for node in items(api, "nodes"):
+        found = get(api, f"nodes/{node['node']}/reputation")["item"]
+        records = [Record(r["renter"], r["day"], int(r["kept"]), int(r["unkept"])) for r in found["records"]]
+        again = rules.reputation(records, today=found["today"], slashed_on=found["slashed_on"])
+        assert (found["score"], found["served"], found["kept"]) == (again.score, again.served, str(again.kept))
+        assert (found["terms"]["one"], found["time_score"], found["online"]) == (rules.ONE, None, None)
+        slashes = items(api, "slashes", node=node["node"])
+        assert found["slashed_on"] == (slashes[0]["at"] // DAY if slashes else None)
+        assert found["halved"] is bool(slashes and found["today"] - slashes[0]["at"] // DAY < 90)
+    get(api, f"nodes/{key('nobody at all').pubkey()}/reputation", 404)
+
+
+def test_records_of_a_reputation_are_fees(
+    apis: dict[str, httpx2.Client], recording: Recording, endings: EndingRecording, conflicts: ConflictRecording
+) -> None:
+    """Two processors at $2 an hour; fees of 50 basis points in all."""
+
+    def fees(secs: int, *, bps: int = 50) -> str:
+        return str(2 * PRICE * secs * bps // 3600 // 10_000)
+
+    head, worker, _ = recording.story.machines
+    api = apis["ordinary"]
+    served = get(api, f"nodes/{head.address}/reputation")["item"]
+    # Nine seconds served; the node was not ready within the deadline once.
+    (forgotten,) = (x for x in items(api, "leases", node=str(head.address)) if x["end_reason"] == "not-ready")
+    late = 3 * (forgotten["ready_by"] - forgotten["booked_at"])
+    assert sorted(penalty_records(served)) == [("interval", fees(9), "0"), ("promise", "0", fees(late))]
+    missed = get(api, f"nodes/{worker.address}/reputation")["item"]
+    length = sum(x["ends_at"] - x["starts_at"] for x in get(api, f"leases/{recording.story.missed}/intervals")["items"])
+    price = int(get(api, f"nodes/{worker.address}")["item"]["price"])
+    assert penalty_records(missed) == [("interval", "0", str(2 * price * length * 50 // 3600 // 10_000))]
+    api = apis["conflicts"]
+    left = get(api, f"leases/{conflicts.story.left}")["item"]
+    found = get(api, f"nodes/{left['node']}/reputation")["item"]
+    assert sorted(penalty_records(found)) == [("interval", fees(3), "0"), ("left", "0", fees(2 * 6))]
+    usdc = get(api, f"leases/{conflicts.story.refunded}")["item"]
+    found = get(api, f"nodes/{usdc['node']}/reputation")["item"]
+    assert penalty_records(found) == [("interval", fees(6, bps=450), fees(6, bps=450))]
+    io = get(api, f"leases/{conflicts.story.paid_in_io}")["item"]
+    found = get(api, f"nodes/{io['node']}/reputation")["item"]
+    # In IO at its price in dollars when it was booked: the same fees but for the rounding of the price.
+    [(why, kept, unkept)] = penalty_records(found)
+    assert (why, int(fees(15)) - 1 <= int(kept) <= int(fees(15)), int(unkept)) == ("interval", True, int(fees(3)))
+    api = apis["endings"]
+    rejected = get(api, f"leases/{endings.story.rejected}")["item"]
+    found = get(api, f"nodes/{rejected['node']}/reputation")["item"]
+    cost = int(rejected["burned"]) * 3600 // (2 * PRICE)
+    assert ("rejected", "0", fees(3 * cost)) in penalty_records(found)

@@ -128,6 +128,8 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
         "account_roles": [known["wallet"]],
         "node_since": [known["node"]],
         "node_days": [known["node"], crowd.START // 86_400 - 30, crowd.START // 86_400 + 1],
+        "reputation_terms": [known["node"]],
+        "reputation_records": [known["node"], crowd.START // 86_400 - 180, 50, 400, '{"left": 2}'],
         "node_runs": [known["node"], crowd.START, crowd.START + EVENTS],
     }
     for name, values in given.items():

@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from ionet_indexer.api import accounts, days, lease_log, network, ops, search, trace
+from ionet_indexer.api import accounts, days, lease_log, network, ops, reputation, search, trace
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
@@ -48,7 +48,8 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
     app = Litestar(
         route_handlers=[
             *(network.network, ROUTER, lease_log.lease_intervals, days.node_days, accounts.account),
-            *(search.search, search.transaction, search.slot_events, trace.trace, upload_leaves),
+            *(reputation.node_reputation, search.search, search.transaction, search.slot_events),
+            *(trace.trace, upload_leaves),
             *(events, stream, *ops.HANDLERS),
         ],
         dependencies={
