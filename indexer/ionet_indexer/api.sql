@@ -100,7 +100,7 @@ FROM leases l CROSS JOIN LATERAL (
 WHERE l.lease = $1
 
 -- name: lease_intervals
-SELECT g.*, t.at, t.served_secs, t.kept, t.gpu_ms, t.root, t.proof_head, s.leaves, e.signature,
+SELECT g.*, t.at, t.served_secs, t.gpu_ms, t.root, t.proof_head, s.leaves, e.signature,
        p.at AS paid_at, f.signature AS paid_by
 FROM (SELECT * FROM lease_log($1) x WHERE x.interval > $2 ORDER BY x.interval LIMIT $3) g
 LEFT JOIN proofs t ON t.position = g.proof LEFT JOIN events e ON e.position = g.proof

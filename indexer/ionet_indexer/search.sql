@@ -30,7 +30,7 @@ FROM transactions WHERE signature = $1
 SELECT x.kind, $1 AS key, x.path FROM (
     (SELECT 'proof' AS kind, '/v1/proofs?lease=' || lease || '&interval=' || "interval" AS path
      FROM proofs WHERE root = $1 LIMIT 20)
-    UNION ALL SELECT 'result', '/v1/trace/' || $1 WHERE EXISTS (SELECT FROM leaves WHERE result_hash = $2)
+    UNION ALL (SELECT 'result', '/v1/trace/' || $1 FROM leaves WHERE result_hash = $2 ORDER BY number, index LIMIT 1)
     UNION ALL (SELECT 'task', '/v1/trace/' || encode(result_hash, 'hex') FROM leaves WHERE task_id = $2 LIMIT 20)
     UNION ALL (SELECT 'evidence', '/v1/cases/' || case_account FROM cases WHERE evidence_hash = $1 LIMIT 20)
     UNION ALL (SELECT 'appeal', '/v1/cases/' || case_account FROM cases WHERE appeal_hash = $1 LIMIT 20)
@@ -116,11 +116,11 @@ WITH newest AS MATERIALIZED (
     ), 0)
 ), intervals AS (
     SELECT r.renter, g.ends_at / 86400 AS day, 'interval' AS why, r.rate,
-           CASE WHEN p.kept AND g.challenge IS DISTINCT FROM 'undefended' AND g.payment IS NOT NULL THEN g.secs
+           CASE WHEN g.kept AND g.challenge IS DISTINCT FROM 'undefended' AND g.payment IS NOT NULL THEN g.secs
                 ELSE 0 END AS kept,
-           CASE WHEN p.kept IS TRUE AND g.challenge IS DISTINCT FROM 'undefended' THEN 0
+           CASE WHEN g.kept IS TRUE AND g.challenge IS DISTINCT FROM 'undefended' THEN 0
                 ELSE g.ends_at - g.starts_at END AS unkept
-    FROM newest n, rates r CROSS JOIN LATERAL lease_log(r.lease) g LEFT JOIN proofs p ON p.position = g.proof
+    FROM newest n, rates r CROSS JOIN LATERAL lease_log(r.lease) g
     WHERE r.started_at IS NOT NULL AND g.ends_at >= $2::bigint * 86400
     AND g.challenge IS DISTINCT FROM 'disputed' AND g.challenge IS DISTINCT FROM 'unchallenged'
     AND (r.status = 'closed' OR g.ends_at + 2 * r.interval_secs <= n.now)  -- a proof may come late

@@ -6,7 +6,7 @@
 -- Amounts are cumulative in the order in which time was paid, so that those of one settlement add up to what it paid.
 -- What is not paid yet comes after that. One row of `proofs` is read for an interval, however many there are.
 CREATE FUNCTION lease_log(of_lease text) RETURNS TABLE (
-    "interval" bigint, starts_at bigint, ends_at bigint, proof bigint, challenge text, secs bigint, amount numeric,
+    "interval" bigint, starts_at bigint, ends_at bigint, proof bigint, kept boolean, challenge text, secs bigint, amount numeric,
     payment bigint
 ) LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH lease AS (
@@ -18,10 +18,10 @@ CREATE FUNCTION lease_log(of_lease text) RETURNS TABLE (
             0, greatest((l.until - l.started_at + l.interval_secs - 1) / l.interval_secs, l.last_interval + 1) - 1
         ) i
     ), proven AS (
-        SELECT n.number, p.position, coalesce(p.served_secs, 0) AS served,
+        SELECT n.number, p.position, p.kept, coalesce(p.served_secs, 0) AS served,
                sum(p.served_secs) OVER (ORDER BY n.number DESC) AS named
         FROM numbered n LEFT JOIN LATERAL (
-            SELECT x.position, x.served_secs FROM proofs x
+            SELECT x.position, x.served_secs, x.kept FROM proofs x
             WHERE x.lease = of_lease AND x.interval = n.number ORDER BY x.position DESC LIMIT 1
         ) p ON true
     ), held AS (
@@ -32,7 +32,7 @@ CREATE FUNCTION lease_log(of_lease text) RETURNS TABLE (
         FROM defences f WHERE f.lease = of_lease AND f.defended ORDER BY f.interval, f.position
     ), judged AS (
         -- The last intervals of a lease that its supplier left are named, as many as the seconds that were burned.
-        SELECT p.number, p.position, o.position AS defended_at,
+        SELECT p.number, p.position, p.kept, o.position AS defended_at,
                CASE WHEN p.position IS NULL THEN NULL
                     WHEN p.named <= l.burned_secs THEN 'unchallenged'
                     WHEN o.position IS NOT NULL THEN 'defended'
@@ -69,7 +69,7 @@ CREATE FUNCTION lease_log(of_lease text) RETURNS TABLE (
         SELECT f.*, sum(f.secs) OVER (ORDER BY f.payment, f.number) AS through FROM found f
     )
     SELECT s.number, l.started_at + s.number * l.interval_secs,
-           least(l.started_at + (s.number + 1) * l.interval_secs, l.ends_at), s.position, s.challenge, s.secs,
+           least(l.started_at + (s.number + 1) * l.interval_secs, l.ends_at), s.position, s.kept, s.challenge, s.secs,
            div(l.price * l.processors * s.through, 3600) - div(l.price * l.processors * (s.through - s.secs), 3600),
            s.payment
     FROM summed s CROSS JOIN lease l
