@@ -27,9 +27,7 @@ def trace(
     file: Annotated[bool, typer.Option("--file", help="Take RESULT as a file and trace its hash.")] = False,
     everything: Annotated[
         bool,
-        typer.Option(
-            "--verify", help="Check every field against the chain; reads whole histories over the RPC."
-        ),
+        typer.Option("--verify", help="Check every field against the chain; reads whole histories over the RPC."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
