@@ -21,7 +21,7 @@ ROOMS = {
     "cli": ("cli", "__main__"),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
-    "services": ("trace", "leaves", "ready", "agent_api", "agent_errors", "ray"),
+    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_errors", "ray"),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
         *("lookup_tables", "rpc", "statuses", "patient_http"),

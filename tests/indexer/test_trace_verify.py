@@ -101,9 +101,8 @@ async def test_every_field_that_is_altered_is_found(dsn: str) -> None:
 
         (honest, wanted), (other, _), *_ = occurrences
         told = to_builtins(honest)
-        fee_only = str(
-            (await found.treasury.tokens.transfer(pdas.io_mint(PROGRAM.id), found.stranger.address, 1)).signature
-        )
+        transfer = found.treasury.tokens.transfer(pdas.io_mint(PROGRAM.id), found.stranger.address, 1)
+        foreign = str((await transfer).signature)
         stranger = str(found.stranger.address)
         lies: list[tuple[list[str], Any, str]] = [
             (["node"], other.cluster, "does not record this root"),

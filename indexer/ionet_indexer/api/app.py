@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from ionet_indexer.api import accounts, days, lease_log, network, ops, reputation, search, trace
+from ionet_indexer.api import accounts, days, export, lease_log, network, ops, reputation, search, trace
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
@@ -33,7 +33,7 @@ RATE, BURST = 50.0, 200  # requests per second and address, and at once
 
 def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
     """The application over an open Reader."""
-    changes, latest = Changes(), network.Latest()
+    changes, latest, exports = Changes(), network.Latest(), export.Exports()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
 
     @asynccontextmanager
@@ -49,7 +49,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         route_handlers=[
             *(network.network, ROUTER, lease_log.lease_intervals, days.node_days, accounts.account),
             *(reputation.node_reputation, search.search, search.transaction, search.slot_events),
-            *(trace.trace, upload_leaves),
+            *(export.export, trace.trace, upload_leaves),
             *(events, stream, *ops.HANDLERS),
         ],
         dependencies={
@@ -57,6 +57,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             "codec": Provide(lambda: codec, sync_to_thread=False),
             "changes": Provide(lambda: changes, sync_to_thread=False),
             "budgets": Provide(lambda: budgets, sync_to_thread=False),
+            "exports": Provide(lambda: exports, sync_to_thread=False),
             "latest": Provide(lambda: latest, sync_to_thread=False),
         },
         lifespan=[follow],

@@ -97,7 +97,7 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
 
 
 def _is_kept(row: Lease, interval: int, served_secs: int) -> bool:
-    """Whether so many seconds made an interval a kept one; the last may be shorter than the others."""
+    """Whether this many seconds made an interval a kept one; the last may be shorter than the others."""
     assert row.started_at is not None  # a proof was recorded
     assert row.ends_at is not None
     start, end = interval_bounds(row.started_at, row.ends_at, row.interval_secs, interval)
