@@ -23,6 +23,8 @@ from ionet_indexer.topics import LISTS
 BATCH = 1_000  # rows
 MOST_AT_ONCE = 2
 EXPORT_SECS = 600.0
+# Of a file: bytes, none at its end, or what went wrong.
+Parts = asyncio.Queue[bytes | Exception]
 _TABLES = {listing.name: listing for listing in LISTS}
 
 
@@ -65,35 +67,45 @@ async def export(
     if listing is None:
         raise NotFound(f"there is no table {file.removesuffix('.csv')}")
     exports.begin()
-    rows = _rows(reader, exports, listing, {"since": since, "until": until})
+    parts: Parts = asyncio.Queue(maxsize=2)
+    work = asyncio.create_task(_produce(reader, exports, listing, {"since": since, "until": until}, parts))
+    sent = _sent(parts, work)
+    slot = (await anext(sent)).decode()  # the snapshot's, or what went wrong, before anything is sent
+    headers = {"ionet-finalized-slot": slot, "content-disposition": f'attachment; filename="{file}"'}
+    return Stream(sent, media_type="text/csv", headers=headers)
+
+
+async def _sent(parts: Parts, work: asyncio.Task[None]) -> AsyncGenerator[bytes]:
+    """What is produced, as fast as it is taken. An error breaks the answer off: no part looks like the whole."""
     try:
-        slot = await anext(rows)  # the snapshot's, before anything is sent
-    except BaseException:
-        await rows.aclose()
-        raise
-    headers = {"ionet-finalized-slot": slot.decode(), "content-disposition": f'attachment; filename="{file}"'}
-    return Stream(rows, media_type="text/csv", headers=headers)
+        while part := await parts.get():
+            if isinstance(part, BaseException):
+                raise part
+            yield part
+    finally:
+        work.cancel()
 
 
-async def _rows(reader: Reader, exports: Exports, listing: Listing, filters: dict[str, Any]) -> AsyncGenerator[bytes]:
+async def _produce(reader: Reader, exports: Exports, listing: Listing, filters: dict[str, Any], parts: Parts) -> None:
     """The finalized slot of the snapshot, then the file, a batch of rows at a time.
 
-    Who does not read it to its end in time is cut off: an export holds a connection and one of a few places.
+    Runs beside the answer: it holds a connection and one of a few places, and gives them back in time even where
+    nobody reads on.
     """
-    loop, over = asyncio.get_running_loop(), None
     try:
-        async with reader.snapshot() as snapshot:
-            yield str(snapshot.finalized_slot).encode()
-            sender = asyncio.current_task()
-            assert sender is not None  # a generator is run by a task
-            over = loop.call_later(EXPORT_SECS, sender.cancel)
+        async with asyncio.timeout(EXPORT_SECS), reader.snapshot() as snapshot:
+            await parts.put(str(snapshot.finalized_slot).encode())
             names = [each.encode_name for each in msgspec.structs.fields(listing.out)]
-            yield _lines([names])
+            await parts.put(_lines([names]))
             async for items in _pages(snapshot, listing, filters):
-                yield _lines([[_cell(getattr(item, name)) for name in names] for item in items])
+                if items:
+                    await parts.put(_lines([[_cell(getattr(item, name)) for name in names] for item in items]))
+            await parts.put(b"")
+    except Exception as error:
+        while not parts.empty():
+            parts.get_nowait()
+        parts.put_nowait(error)
     finally:
-        if over is not None:
-            over.cancel()
         exports.end()
 
 
