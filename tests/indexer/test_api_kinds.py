@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -22,7 +23,8 @@ def paths(api: httpx2.Client) -> dict[str, dict[str, Any]]:
 
 def filled(path: str) -> str:
     """A path with something in the places of its parameters."""
-    return path.replace("{result_hash}", "ab" * 32).replace("{key}", "11111111111111111111111111111112")
+    values = {"result_hash": "ab" * 32, "slot": "1", "file": "proofs.csv", "signature": "1" * 64}
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], "1" * 31 + "2"), path)
 
 
 def test_no_parameter_takes_a_zero_byte(api: httpx2.Client) -> None:
