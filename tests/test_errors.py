@@ -17,7 +17,7 @@ from ionet.booking import Booking
 from ionet.errors import InvalidInput, IonetError
 from ionet.executor import Delivery
 from ionet.leaves import UploadError
-from ionet_indexer.core.refusals import BadValue, NotFound, Refused, Unauthorized
+from ionet_indexer.core.refusals import ApiError, BadValue, NotFound, Refused, TooMuch, Unauthorized
 from ionet_launcher.phases import Reason
 from ionet_localnet.errors import LocalnetError
 from solders.pubkey import Pubkey
@@ -123,7 +123,7 @@ def test_nothing_else_is_raised_on_purpose() -> None:
 
 def test_every_refusal_of_an_upload_keeps_its_type() -> None:
     """What the indexer answers an upload with, and what the agent's side raises for it."""
-    raised_by_uploads = {NotFound, Refused, BadValue, Unauthorized}
+    raised_by_uploads: set[type[ApiError]] = {NotFound, Refused, BadValue, Unauthorized, TooMuch}
     assert {kind.kind for kind in raised_by_uploads} == {
         kind.kind for kind in UploadError.__subclasses__() if kind.kind
     }

@@ -1,9 +1,10 @@
 """Leaves a lease whose renter withholds challenges, before that can cost more than it costs them.
 
 An interval without a challenge cannot be defended, and undefended time counts towards the supplier's fault. The agent
-leaves when two of the last eight intervals had none, and before unchallenged and missed time together come near the
-threshold at which the renter may end the lease as the supplier's fault. The last two intervals are given up by it: the
-renter pays them, nobody gets them. It costs no stake.
+leaves when two of the last eight intervals had none, before unchallenged and missed time together come near the
+threshold at which the renter may end the lease as the supplier's fault, and before more was lost in disputes than the
+renter pays for: beyond that, what nobody defends is refunded. The last two intervals are given up by it: the renter
+pays them, nobody gets them. It costs no stake.
 """
 
 from __future__ import annotations
@@ -53,8 +54,15 @@ class Leaver:
         recent = [interval for interval in silent if interval >= lease.ring_next - _LOOK_BACK]
         if len(recent) >= _MOST_SILENT:
             return True
+        if not silent:
+            return False
         lost = len(silent) * lease.interval_secs + lease.missed_secs
-        return len(silent) > 0 and lost + lease.interval_secs >= most_lost_secs(lease, now)
+        unpaid = lease.undefended_secs + lease.held_secs
+        # One more can be withheld, and one that is open already be disputed.
+        return (
+            lost + lease.interval_secs >= most_lost_secs(lease, now)
+            or unpaid + 2 * lease.interval_secs > lease.fault_after_secs
+        )
 
 
 def most_lost_secs(lease: LeaseView, now: int) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from solana.rpc.commitment import Commitment, Confirmed
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.keypair import Keypair
-from solders.message import MessageV0, VersionedMessage
+from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -24,7 +24,17 @@ from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
 from ionet.rpc import LAST_SLOT, UNSUPPORTED_VERSION, Blockhash, Landed, PreflightFailed, Rpc
-from ionet.wallet import KeypairSigner, Signer, Unsigned, compile_message, read_signed, sign_all, unsigned
+from ionet.wallet import (
+    KeypairSigner,
+    Message,
+    Signer,
+    Unsigned,
+    compile_message,
+    compile_message_v1,
+    read_signed,
+    sign_all,
+    unsigned,
+)
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -38,7 +48,9 @@ FETCHED_AT_ONCE = 16
 class Chain:
     """Reads need no wallet. Everything that changes the chain is a `Plan`: await it, or take its unsigned bytes.
 
-    wallet: a keypair, or any Signer; it pays and signs. max_priority_fee: micro-lamports per compute unit.
+    wallet: a keypair, or any Signer; it pays and signs. max_priority_fee: micro-lamports per compute unit. version: of
+    the transactions that it sends, 0 or 1. Version 1 has room for 4,096 bytes and uses no lookup table; some hardware
+    wallets do not sign it.
     """
 
     def __init__(
@@ -49,11 +61,13 @@ class Chain:
         program: Program = PROGRAM,
         commitment: Commitment = Confirmed,
         max_priority_fee: int = MAX_PRIORITY_FEE,
+        version: Literal[0, 1] = 0,
     ) -> None:
         self.rpc = Rpc(url, commitment=commitment)
         self.wallet = KeypairSigner(wallet) if isinstance(wallet, Keypair) else wallet
         self.program = program
         self.max_priority_fee = max_priority_fee
+        self.version = version
 
     async def __aenter__(self) -> Self:
         return self
@@ -159,7 +173,7 @@ class Chain:
         message, last_valid = await self._message(instructions, payer or self.address)
         return await unsigned(message, last_valid, signers)
 
-    async def compile(self, instructions: Sequence[Instruction], *, payer: Pubkey) -> tuple[MessageV0, int]:
+    async def compile(self, instructions: Sequence[Instruction], *, payer: Pubkey) -> tuple[Message, int]:
         """The message of one transaction that nobody has signed, and the last block height at which it can land."""
         return await self._message(instructions, payer)
 
@@ -177,7 +191,7 @@ class Chain:
         tables: Sequence[AddressLookupTableAccount] = (),
         priority_fee: int | None = None,
         known_block: Blockhash | None = None,
-    ) -> tuple[MessageV0, int]:
+    ) -> tuple[Message, int]:
         async def newest() -> Blockhash:
             return known_block or await self.rpc.blockhash()
 
@@ -185,12 +199,16 @@ class Chain:
             return await self.priority_fee(instructions) if priority_fee is None else priority_fee
 
         block, fee = await asyncio.gather(newest(), offer())
+
+        def compiled(limit: int) -> Message:
+            if self.version == 1:
+                return compile_message_v1(payer, instructions, block.hash, limit, fee)
+            return compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash, tables)
+
         limit = budget.from_table(self.program, instructions)
         if limit is None:
-            generous = budget.with_budget(instructions, budget.MAX_UNITS, fee)
-            limit = await self._simulated_limit(compile_message(payer, generous, block.hash, tables))
-        message = compile_message(payer, budget.with_budget(instructions, limit, fee), block.hash, tables)
-        return message, block.last_valid_block_height
+            limit = await self._simulated_limit(compiled(budget.MAX_UNITS))
+        return compiled(limit), block.last_valid_block_height
 
     async def priority_fee(self, instructions: Sequence[Instruction]) -> int:
         """Micro-lamports per compute unit to offer for these instructions, at most `max_priority_fee`."""
@@ -199,7 +217,7 @@ class Chain:
         writable = [meta.pubkey for item in instructions for meta in item.accounts if meta.is_writable]
         return min(await self.rpc.priority_fee(writable), self.max_priority_fee)
 
-    async def _simulated_limit(self, message: MessageV0) -> int:
+    async def _simulated_limit(self, message: Message) -> int:
         result = await self.rpc.simulate(message)
         if result.err is not None:
             raise self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))

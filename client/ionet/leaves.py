@@ -21,6 +21,8 @@ PATH = "/v1/leaves"
 MAX_LEAVES = 100_000
 MAX_LIFETIME_SECS = 120
 NONCE_LEN = 16
+LEAF_LEN = 64  # task id and sha256 of the result
+MEDIA_TYPE = "application/octet-stream"
 _DOMAIN = b"ionet:leaves:v1\0"
 
 
@@ -62,23 +64,41 @@ class BadUpload(UploadError, kind="bad-value"):
     """the upload is malformed"""
 
 
+class UploadLater(UploadError, kind="too-many-requests"):
+    """this device uploaded more than the indexer takes at a time"""
+
+
 _BY_KIND = {kind.kind: kind for kind in UploadError.__subclasses__() if kind.kind}
 
 
-class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All leaves of one interval, in order. Keys are base58; hashes, nonce and signature are hex."""
+class Upload(msgspec.Struct, frozen=True):
+    """All leaves of one interval. Everything but the leaves is sent before them, in headers: `ionet-lease`,
+    `ionet-interval` and so on. The key is base58; root, nonce and signature are hex.
+    """
 
     lease: str
     interval: int
     root: str
-    leaves: list[tuple[str, str]]
-    """(task id, sha256 of the result) of leaf 0, 1, …"""
+    count: int
+    """Of the leaves."""
     nonce: str
     """16 random bytes; a nonce is taken once."""
     expires_at: int
     """Unix seconds, at most two minutes ahead."""
     signature: str
     """ed25519 by the node's device key over `signing_message`."""
+    leaves: bytes
+    """The body: task id and sha256 of the result of leaf 0, 1, …, 64 bytes each."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is sent before the leaves."""
+        named = {f"ionet-{name.replace('_', '-')}": str(getattr(self, name)) for name in SIGNED}
+        return {**named, "content-type": MEDIA_TYPE}
+
+
+SIGNED = ("lease", "interval", "root", "count", "nonce", "expires_at", "signature")
+"""Fields of an upload that travel in headers."""
 
 
 def signing_message(lease: bytes, interval: int, root: bytes, count: int, nonce: bytes, expires_at: int) -> bytes:
@@ -97,10 +117,11 @@ def sign_upload(
         lease=str(lease),
         interval=interval,
         root=root.hex(),
-        leaves=[(task.hex(), result.hex()) for task, result in leaves],
+        count=len(leaves),
         nonce=nonce.hex(),
         expires_at=expires_at,
         signature=bytes(signature).hex(),
+        leaves=b"".join(task + result for task, result in leaves),
     )
 
 
@@ -112,8 +133,8 @@ async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -
     try:
         response = await http.post(
             base_url.rstrip("/") + PATH,
-            content=msgspec.json.encode(upload),
-            headers={"content-type": "application/json"},
+            content=upload.leaves,
+            headers=upload.headers,
         )
     except httpx2.TransportError as error:
         raise IndexerUnreachable(f"{base_url}: {error or type(error).__name__}") from error

@@ -14,7 +14,7 @@ from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
-from solders.message import MessageV0, to_bytes_versioned
+from solders.message import MessageV0, MessageV1, TransactionConfig, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -30,6 +30,10 @@ class Signer(Protocol):
     def pubkey(self) -> Pubkey: ...
 
     async def sign(self, message: bytes) -> Signature: ...
+
+
+# What this client compiles.
+Message = MessageV0 | MessageV1
 
 
 class KeypairSigner:
@@ -102,12 +106,24 @@ def compile_message(
     return MessageV0.try_compile(payer, list(instructions), list(tables), blockhash)
 
 
-def required_signers(message: MessageV0) -> list[Pubkey]:
+def compile_message_v1(
+    payer: Pubkey, instructions: Sequence[Instruction], blockhash: Hash, limit: int, micro_lamports: int
+) -> MessageV1:
+    """A version 1 message: up to 4,096 bytes and 64 accounts, no lookup tables, and the budget in the message itself.
+
+    limit: compute units. micro_lamports: per compute unit; the message states the whole fee in lamports, rounded up.
+    """
+    fee = -(-limit * micro_lamports // 1_000_000)
+    config = TransactionConfig(priority_fee=fee or None, compute_unit_limit=limit)
+    return MessageV1.try_compile(payer, list(instructions), blockhash, config)
+
+
+def required_signers(message: Message) -> list[Pubkey]:
     """The keys that must sign, the payer first."""
     return message.account_keys[: message.header.num_required_signatures]
 
 
-async def unsigned(message: MessageV0, last_valid_block_height: int, signers: Sequence[Signer] = ()) -> Unsigned:
+async def unsigned(message: Message, last_valid_block_height: int, signers: Sequence[Signer] = ()) -> Unsigned:
     """The message as a wallet takes it, with the signatures of the signers at hand already in it."""
     by_key = {signer.pubkey: signer for signer in signers}
     needed = required_signers(message)
@@ -129,7 +145,7 @@ def read_signed(text: str) -> VersionedTransaction:
     return transaction
 
 
-async def _signature(signer: Signer, message: MessageV0) -> Signature:
+async def _signature(signer: Signer, message: Message) -> Signature:
     payload = to_bytes_versioned(message)
     signature = await signer.sign(payload)
     if not signature.verify(signer.pubkey, payload):
@@ -137,7 +153,7 @@ async def _signature(signer: Signer, message: MessageV0) -> Signature:
     return signature
 
 
-async def sign_all(message: MessageV0, signers: Sequence[Signer]) -> VersionedTransaction:
+async def sign_all(message: Message, signers: Sequence[Signer]) -> VersionedTransaction:
     """Collect every signature. Raises WalletError when a signer is missing or a signature is wrong."""
     by_key = {signer.pubkey: signer for signer in signers}
     signatures = []

@@ -1,5 +1,10 @@
--- name: slots
-SELECT indexed_slot, finalized_slot FROM checkpoint
+-- name: hold
+LOCK TABLE generation IN ACCESS SHARE MODE
+
+-- name: state
+SELECT c.indexed_slot, c.finalized_slot, r.changes, coalesce((SELECT max(id) FROM undos), 0) AS undo,
+       coalesce((SELECT max(position) FROM events), -1) AS position
+FROM revisions r LEFT JOIN checkpoint c ON true
 
 -- name: health
 SELECT c.indexed_slot, c.finalized_slot, s.node_slot, s.checked_at, s.problem FROM checkpoint c, status s
@@ -27,79 +32,55 @@ FROM networks t LEFT JOIN iosd i ON true, LATERAL (
            coalesce((i.burned ->> t.io_mint)::numeric(20), 0) AS io_other_burned
 ) b
 
--- name: currency_totals
-SELECT c.currency, count(*) AS clusters, sum(c.deposit) AS deposit,
-       coalesce(sum(c.deposit - c.paid - c.fees - c.refunded) FILTER (WHERE c.status = 'open'), 0) AS escrow,
-       sum(c.locked) AS locked, sum(c.paid) AS paid, sum(c.fees - c.burned) AS fees, sum(c.burned) AS burned,
-       sum(c.refunded) AS refunded,
-       (SELECT coalesce(sum(o.amount), 0) FROM owed_balances o WHERE o.currency = c.currency) AS owed,
-       (SELECT coalesce(sum(x.unclaimed), 0)
-        FROM nodes n, json_to_recordset(n.income) AS x(currency text, unclaimed numeric)
-        WHERE x.currency = c.currency) AS income_unclaimed
-FROM clusters c GROUP BY c.currency ORDER BY c.currency
-
--- name: node_totals
-SELECT count(*) AS nodes,
-       count(*) FILTER (WHERE coalesce(h.hireable, false)) AS nodes_hireable,
-       coalesce(sum(t.processors), 0) AS processors,
-       coalesce(sum(t.processors) FILTER (WHERE coalesce(h.hireable, false)), 0) AS processors_hireable,
-       coalesce(sum(t.bonded), 0) AS bonded,
-       coalesce(sum(t.unbonding), 0) AS unbonding,
-       coalesce(sum(t.slashed), 0) AS slashed,
-       coalesce(sum(t.owner_rewards + t.co_rewards), 0) AS rewards_unclaimed,
-       count(*) FILTER (WHERE t.open_case IS NOT NULL) AS cases_open
-FROM {source}, LATERAL (SELECT {hireable} AS hireable) h
-
--- name: lease_totals
-SELECT (SELECT count(*) FROM clusters) AS clusters,
-       (SELECT count(*) FROM clusters WHERE status = 'open') AS clusters_open,
-       (SELECT count(*) FROM leases) AS leases,
-       (SELECT count(*) FROM leases WHERE status = 'active') AS leases_active,
-       (SELECT count(*) FROM leases WHERE dispute_to IS NOT NULL) AS disputes_open,
-       (SELECT count(*) FROM proofs) AS proofs,
-       (SELECT coalesce(sum(served_secs), 0) FROM nodes) AS served_secs
+-- name: totals
+SELECT name, key, value FROM totals
 
 -- name: events_of_entity
 SELECT e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, e.name, e.data
 FROM event_entities l JOIN events e USING (position)
-WHERE l.entity = $1 AND ($2::text IS NULL OR e.name = $2) AND e.position < $3
-ORDER BY e.position DESC LIMIT $4
+WHERE l.entity = $1 AND ($2::text IS NULL OR e.name = $2) AND l.position >= $3 AND l.position < $4
+ORDER BY l.position DESC LIMIT $5
 
 -- name: events_newest
 SELECT position, signature, outer_ix, inner_ix, block_time, name, data
-FROM events WHERE ($1::text IS NULL OR name = $1) AND position < $2
+FROM events WHERE position >= $1 AND position < $2
 ORDER BY position DESC LIMIT $3
+
+-- name: events_named
+SELECT position, signature, outer_ix, inner_ix, block_time, name, data
+FROM events WHERE name = $1 AND position >= $2 AND position < $3
+ORDER BY position DESC LIMIT $4
+
+-- name: position_at
+SELECT position FROM events WHERE block_time >= $1 ORDER BY block_time, position LIMIT 1
 
 -- name: stream_undos
 SELECT id, slot FROM undos WHERE id > $1 ORDER BY id
-
--- name: stream_start
-SELECT coalesce(max(id), 0) AS undo, (SELECT coalesce(max(position), -1) FROM events) AS position FROM undos
 
 -- name: stream_events
 SELECT position, signature, outer_ix, inner_ix, block_time, name, data
 FROM events WHERE position > $1 AND position < $2 ORDER BY position LIMIT $3
 
 -- name: trace
-SELECT l.lease, l.interval, l.root, l.index, l.task_id, s.leaves AS count,
+SELECT s.lease, s.interval, s.root, l.number, l.index, s.leaves AS count, s.blocks,
        p.position, p.at, p.served_secs, p.gpu_ms, p.proof_head,
-       e.signature, e.outer_ix, e.inner_ix,
-       le.node, le.cluster, le.number, le.processors, le.price, le.started_at, le.interval_secs, le.ends_at,
-       n.owner, n.device_key, n.model, n.country, c.renter, c.currency
+       e.signature, e.outer_ix, e.inner_ix, le.number AS lease_number,
+       le.node, le.cluster, le.processors, le.price, le.currency, le.started_at, le.interval_secs, le.ends_at,
+       n.owner, n.device_key, n.model, n.country, c.renter
 FROM leaves l
-JOIN leaf_sets s USING (lease, interval, root)
+JOIN leaf_sets s USING (number)
 JOIN LATERAL (
-    SELECT * FROM proofs WHERE lease = l.lease AND interval = l.interval ORDER BY position DESC LIMIT 1
-) p ON p.root = l.root
+    SELECT * FROM proofs WHERE lease = s.lease AND interval = s.interval ORDER BY position DESC LIMIT 1
+) p ON p.root = s.root
 JOIN events e USING (position)
-JOIN leases le ON le.lease = l.lease
+JOIN leases le ON le.lease = s.lease
 JOIN nodes n ON n.node = le.node
 JOIN clusters c ON c.cluster = le.cluster
-WHERE l.result_hash = $1 AND (l.lease, l.interval, l.index) > ($2, $3, $4)
-ORDER BY l.lease, l.interval, l.index LIMIT $5
+WHERE l.result_hash = $1 AND (l.number, l.index) > ($2, $3)
+ORDER BY l.number, l.index LIMIT $4
 
--- name: trace_leaves
-SELECT task_id, result_hash FROM leaves WHERE lease = $1 AND interval = $2 AND root = $3 ORDER BY index
+-- name: trace_block
+SELECT substr(body, $2, $3) AS body FROM leaf_sets WHERE number = $1
 
 -- name: trace_served
 WITH latest AS (
@@ -150,11 +131,12 @@ SELECT e.signature, p.at FROM payments p JOIN events e USING (position)
 WHERE p.lease = $1 AND p.position > $2 AND p.amount > 0 ORDER BY p.position LIMIT 1
 
 -- name: upload_lease
-SELECT n.device_key, p.position
+SELECT n.device_key, p.position,
+       EXISTS (SELECT FROM upload_nonces u WHERE u.device_key = n.device_key AND u.nonce = $4) AS used
 FROM leases l JOIN nodes n USING (node)
 LEFT JOIN LATERAL (
-    SELECT position FROM proofs WHERE lease = l.lease AND interval = $2 AND root = $3 ORDER BY position DESC LIMIT 1
-) p ON true
+    SELECT position, root FROM proofs WHERE lease = l.lease AND interval = $2 ORDER BY position DESC LIMIT 1
+) p ON p.root = $3
 WHERE l.lease = $1
 
 -- name: upload_nonce
@@ -164,13 +146,12 @@ INSERT INTO upload_nonces (device_key, nonce, expires_at) VALUES ($1, $2, $3) ON
 DELETE FROM upload_nonces WHERE expires_at < $1
 
 -- name: upload_set
-INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING RETURNING root
+INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING RETURNING number
 
 -- name: upload_leaves
-INSERT INTO leaves (lease, interval, root, index, task_id, result_hash)
-SELECT $1, $2, $3, u.index - 1, u.task_id, u.result_hash
-FROM unnest($4::bytea[], $5::bytea[]) WITH ORDINALITY AS u(task_id, result_hash, index)
+INSERT INTO leaves (result_hash, number, index)
+SELECT substr($2::bytea, 64 * i + 33, 32), $1, i FROM generate_series(0, $3::integer - 1) i
 
 -- name: upload_superseded
 DELETE FROM leaf_sets s WHERE s.lease = $1 AND s.interval = $2 AND s.root <> (

@@ -1,4 +1,8 @@
-"""Keeps the tables at the chain's head: look, compare, fetch, commit. Pushes wake it, polls drive it."""
+"""Keeps the tables at the chain's head: look, compare, fetch, commit. Pushes wake it, polls drive it.
+
+Every pass reads again what is not final yet, and a slot becomes final only when the node lists it as final with exactly
+what is stored. Whatever the node does not have stops the pass: it is evidence of nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,18 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ionet_indexer import metrics
-from ionet_indexer.core.decode import Event, Transaction
+from ionet_indexer.core.decode import Event, Transaction, Unread
+from ionet_indexer.hold import Hold
+from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source.base import Heads, Seen, Source, SourceError
 from ionet_indexer.store import Checkpoint, Writer
 
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0  # seconds after a failed pass, doubled each time
+_FIRST_MEND_PAUSE, _LAST_MEND_PAUSE = 1.0, 300.0  # likewise, after an attempt that did not mend the tables
+_MEND_AT_ONCE = 50  # accounts whose history is read again in one attempt
+_FOUNDATION = "NetworkInitialized"  # the first event of every history
 
 
 class Window(NamedTuple):
@@ -26,17 +35,31 @@ class Window(NamedTuple):
 
 
 class Ingest:
-    """One source into one pipeline. `batch` transactions at most go into one database transaction."""
+    """One source into one pipeline. `batch` transactions at most go into one database transaction.
+
+    witness: a second node that has to agree before a slot becomes final. hold: what the check of the accounts found.
+    """
 
     def __init__(
-        self, source: Source, writer: Writer, pipeline: Pipeline, start: Checkpoint, *, batch: int = 500
+        self,
+        source: Source,
+        writer: Writer,
+        pipeline: Pipeline,
+        start: Checkpoint,
+        *,
+        batch: int = 500,
+        witness: Source | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self._source = source
+        self._witness = witness
+        self._hold = hold or Hold()
         self._writer = writer
         self._pipeline = pipeline
         self._batch = batch
         self._refill_after: int | None = None
         self._node_slot = -1
+        self._root_checked = False
         self.checkpoint = start
         self.problem: str | None = None
         """Why the tables do not advance now, None when they do."""
@@ -47,11 +70,15 @@ class Ingest:
         while True:
             wake.clear()
             try:
-                await self.run_once()
-                pause, self.problem = _FIRST_PAUSE, None
+                if self._hold.reason is not None:
+                    await self._mend(poll)
+                else:
+                    await self.run_once()
+                    self.problem = None
+                pause = _FIRST_PAUSE
             except (SourceError, SeqHole) as error:
                 await self._report(error)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(pause, getattr(error, "retry_after", 0.0)))
                 pause = min(pause * 2, _LAST_PAUSE)
                 continue
             try:
@@ -61,12 +88,61 @@ class Ingest:
                 pass
 
     async def _report(self, error: Exception) -> None:
-        kind = "hole" if isinstance(error, SeqHole) else "source"
+        await self._tell("hole" if isinstance(error, SeqHole) else "source", str(error))
+
+    async def _tell(self, kind: str, problem: str) -> None:
         metrics.PROBLEMS.labels(kind).inc()
-        if str(error) != self.problem:
-            log.warning("ingest waits: %s", error, extra={"action": f"ingest_{kind}"})
-        self.problem = str(error)
-        await self._writer.report(self._node_slot, self.problem)
+        if problem != self.problem:
+            log.warning("ingest waits: %s", problem, extra={"action": f"ingest_{kind}"})
+        self.problem = problem
+        await self._writer.report(self._node_slot, problem)
+
+    async def _mend(self, poll: float) -> None:
+        """Tables differ from accounts: read again what concerns them, then follow the chain until that is judged.
+
+        The cursor moves for no longer than the judgement takes; while the difference stays, it rests in between.
+        """
+        hold, reason = self._hold, str(self._hold.reason)
+        await self._tell("drift", reason)
+        found = await self.refill(hold.keys, hold.entities)
+        log.warning("refilled: %d events were missing", found, extra={"action": "refill", "events": found})
+        if hold.attempts:
+            await self._read_all_again()
+        hold.try_now()
+        while not hold.judged:
+            await self.run_once()
+            await asyncio.sleep(poll)
+        if hold.reason is not None:
+            await self._tell("drift", reason)
+            await asyncio.sleep(min(_FIRST_MEND_PAUSE * 2**hold.attempts, _LAST_MEND_PAUSE))
+
+    async def _read_all_again(self) -> None:
+        """What the history of some accounts did not bring, the whole one may; not every node has it."""
+        self._refill_after = -1
+        try:
+            await self.run_once()
+        except SourceError as error:
+            self._refill_after = None
+            log.warning("cannot read everything again: %s", error, extra={"action": "no_refill"})
+
+    async def refill(self, keys: Sequence[str], entities: Sequence[str]) -> int:
+        """Take in what the node lists of these accounts and the tables lack, and make the entities' rows again.
+
+        Returns the number of events that were missing.
+        """
+        heads = await self._source.heads()
+        reached = Heads(min(heads.confirmed, self.checkpoint.indexed), self.checkpoint.finalized)
+        listed: set[Seen] = set()
+        for key in sorted({*keys, *entities})[:_MEND_AT_ONCE]:
+            listed.update(item for item in await self._source.history(key, heads) if item.slot <= reached.confirmed)
+        known = await self._writer.known([item.signature for item in listed])
+        missing = sorted((item for item in listed if item.signature not in known), key=lambda item: item.slot)
+        transactions, events = await self._read(missing)
+        fresh = await self._pipeline.commit(
+            transactions, events, self.checkpoint, refold=entities, problem=self._hold.reason
+        )
+        metrics.EVENTS.inc(len(fresh))
+        return len(fresh)
 
     async def run_once(self) -> int:
         """One pass to the current head; returns the number of new events. Raises SourceError or SeqHole."""
@@ -79,12 +155,19 @@ class Ingest:
         if blockhash is None:
             raise SourceError(f"the node does not show its own head, slot {heads.confirmed}")
         window = await self._window()
-        seen = await self._source.seen(window.after, heads)
-        if window.undo_after is None and window.after < self.checkpoint.indexed:
-            known = await self._writer.known([item.signature for item in seen])
-            seen = [item for item in seen if item.signature not in known]
+        found = await self._writer.newest_until(window.after)
+        anchor = None if found is None else Seen(*found)
+        seen = await listed(self._source, window.after, heads, anchor)
+        if self._witness is not None:
+            rooted = [head for head in await self._writer.heads() if head[0] > self.checkpoint.finalized]
+            finalized = await witnessed(self._witness, window.after, heads, anchor, seen, rooted)
+            heads = Heads(heads.confirmed, finalized)
+        stored = Stored(await self._writer.stored_after(window.after), window.undo_after)
+        undo_after = await undo_of(self._source, stored, seen, self.checkpoint.finalized)
+        kept = stored.kept(undo_after)
+        fresh = [item for item in seen if item.signature not in kept]
         try:
-            count = await self._commit(seen, heads, (heads.confirmed, blockhash), window.undo_after)
+            count = await self._commit(fresh, heads, (heads.confirmed, blockhash), undo_after)
         except SeqHole as hole:
             # Look again from the last event that is in order, at the latest from where nothing is final yet.
             self._refill_after = min(hole.last_slot - 1, self.checkpoint.finalized)
@@ -95,28 +178,45 @@ class Ingest:
         return count
 
     async def _window(self) -> Window:
-        """From where to read: the checkpoint, or the last head that the chain still has."""
-        heads = [(slot, blockhash) for slot, blockhash in await self._writer.heads()]
-        pending = [(slot, blockhash) for slot, blockhash in heads if slot > self.checkpoint.finalized]
-        if not pending:
-            return Window(min(self.checkpoint.indexed, self._refill(self.checkpoint.indexed)), None)
-        (newest,) = await self._source.blockhashes([pending[0][0]])
-        if newest == pending[0][1]:
-            return Window(self._refill(self.checkpoint.indexed), None)
-        now = await self._source.blockhashes([slot for slot, _ in pending])
-        kept = [slot for (slot, blockhash), found in zip(pending, now, strict=True) if blockhash == found]
-        common = max([self.checkpoint.finalized, *kept])
+        """From where to read: what is final, or an earlier hole; and what another fork took back."""
+        undo_after = await self._fork()
+        after = self.checkpoint.finalized
+        return Window(after if self._refill_after is None else max(-1, min(after, self._refill_after)), undo_after)
+
+    async def _fork(self) -> int | None:
+        """The last stored head that the chain still has; None when that is the newest one."""
+        heads = await self._writer.heads()
+        pending = [head for head in heads if head[0] > self.checkpoint.finalized]
+        for number, (slot, blockhash) in enumerate(pending):
+            if await self._source.holds(slot, blockhash):
+                return self._forked(slot) if number else None
+        root = next((head for head in heads if head[0] <= self.checkpoint.finalized), None)
+        if root is not None and (pending or not self._root_checked):
+            await self._check_root(*root, needed=bool(pending))
+        return self._forked(self.checkpoint.finalized) if pending else None
+
+    async def _check_root(self, slot: int, blockhash: str, *, needed: bool) -> None:
+        """The newest final head has to be on the node's chain; an old one it may have forgotten, unless `needed`."""
+        try:
+            holds = await self._source.holds(slot, blockhash)
+        except SourceError:
+            if needed:
+                raise
+            return
+        if not holds:
+            raise SourceError(f"the node is on another fork than block {blockhash} of slot {slot}, which is final here")
+        self._root_checked = True
+
+    def _forked(self, common: int) -> int:
         metrics.FORKS.inc()
         log.warning("fork: undoing slots after %d", common, extra={"action": "fork", "slot": common})
-        return Window(self._refill(common), common)
-
-    def _refill(self, after: int) -> int:
-        return after if self._refill_after is None else max(-1, min(after, self._refill_after))
+        return common
 
     async def _commit(self, seen: Sequence[Seen], heads: Heads, head: tuple[int, str], undo_after: int | None) -> int:
         """Read and store what was seen, each batch while the one before it is being stored."""
         # After a fork everything goes into one transaction, so that nobody sees half of the other fork.
         batches = [list(seen)] if undo_after is not None else list(whole_slots(seen, self._batch)) or [[]]
+        begun = await self._writer.has_events(self.checkpoint.indexed if undo_after is None else undo_after)
         reading = asyncio.create_task(self._read(batches[0]))
         count = 0
         try:
@@ -125,16 +225,34 @@ class Ingest:
                 if following is not None:
                     reading = asyncio.create_task(self._read(following))
                 last = following is None
+                if not begun:
+                    begun = await self._begins(events, last=last)
                 checkpoint = self._moved(heads.confirmed if last else batch[-1].slot, heads)
                 fresh = await self._pipeline.commit(
-                    transactions, events, checkpoint, head=head if last else None, undo_after=undo_after
+                    transactions,
+                    events,
+                    checkpoint,
+                    head=head if last else None,
+                    undo_after=undo_after,
+                    problem=self._hold.reason,
                 )
-                self._advanced(checkpoint, len(fresh))
+                self._advanced(checkpoint, fresh)
                 count += len(fresh)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         return count
+
+    async def _begins(self, events: Sequence[Event], *, last: bool) -> bool:
+        """Whether a history begins with these events. SourceError when the node does not have its beginning."""
+        if events:
+            if (name := type(events[0].value).__name__) != _FOUNDATION:
+                raise SourceError(
+                    f"the node's history begins in slot {events[0].slot} with {name}: it lost what was before"
+                )
+        elif last and await self._source.founded():
+            raise SourceError("the node lists no event, and the network exists: it lost the history")
+        return bool(events)
 
     async def _read(self, batch: Sequence[Seen]) -> tuple[list[Transaction], list[Event]]:
         transactions = await self._source.transactions(batch)
@@ -147,9 +265,10 @@ class Ingest:
         indexed = max(reached, self.checkpoint.indexed)
         return Checkpoint(indexed, max(self.checkpoint.finalized, min(heads.finalized, reached)))
 
-    def _advanced(self, checkpoint: Checkpoint, events: int) -> None:
+    def _advanced(self, checkpoint: Checkpoint, events: Sequence[Event]) -> None:
         self.checkpoint = checkpoint
-        metrics.EVENTS.inc(events)
+        metrics.EVENTS.inc(len(events))
+        metrics.UNREAD.inc(sum(isinstance(event.value, Unread) for event in events))
         metrics.INDEXED_SLOT.set(checkpoint.indexed)
         metrics.FINALIZED_SLOT.set(checkpoint.finalized)
 

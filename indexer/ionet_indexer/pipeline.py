@@ -56,33 +56,42 @@ class Pipeline:
         *,
         head: tuple[int, str] | None = None,
         undo_after: int | None = None,
+        refold: Sequence[str] = (),
+        problem: str | None = None,
     ) -> list[Event]:
         """Store a batch and move the checkpoint; returns the events that were new.
 
         With `undo_after`, everything after that slot is first taken back, in the same transaction: no reader sees a
-        state between the forks. Raises SeqHole, and then nothing has changed.
+        state between the forks. Events that come late, before others that are stored, are the last of their entities,
+        or their numbering would show it: they are folded as they come, and followers are sent back to them.
+        refold: entities whose rows are made again first. problem: what `/health` goes on to say. Raises SeqHole, and
+        then nothing has changed.
         """
         writer = self._writer
         async with writer.transaction():
             view = View(self._codec)
             undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
-            if undone:
-                await self._refold(view, undone)
-            placed = [(t.signature, t.slot, t.transaction_index or 0, t.block_time or 0) for t in transactions]
+            if again := sorted({*undone, *refold}):
+                await self._refold(view, again)
+            end = await writer.last_position()
+            placed = [(t.signature, t.slot, t.transaction_index or 0, t.block_time) for t in transactions]
             fresh = await writer.add(placed, events) if placed else []
             await self._link(fresh)
             await self._load(view, fresh)
             for event in fresh:
                 apply(view, event)
             await writer.save(view)
+            late = bool(fresh) and fresh[0].position < end
+            if late:
+                await writer.add_undo(fresh[0].slot - 1)
             if head is not None:
-                await writer.add_head(*head, keep_from=checkpoint.finalized)
+                await writer.add_head(*head, final=checkpoint.finalized)
             settled = await writer.advance(checkpoint)
-            await writer.report(checkpoint.indexed, None)
+            await writer.report(checkpoint.indexed, problem)
             finalized = await writer.finalize_work()
             if fresh or undo_after is not None or settled:
                 await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))
-            if undone or finalized or LeaseWork in view.changed():
+            if again or finalized or LeaseWork in view.changed():
                 await writer.notify(CHANNEL_WORK, str(checkpoint.indexed))
         return fresh
 

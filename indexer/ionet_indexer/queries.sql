@@ -8,6 +8,9 @@ SELECT genesis, program, indexed_slot, finalized_slot FROM checkpoint
 INSERT INTO checkpoint (genesis, program, indexed_slot, finalized_slot) VALUES ($1, $2, -1, -1)
 ON CONFLICT DO NOTHING
 
+-- name: settings_off
+SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name
+
 -- name: refold_due
 SELECT refold FROM checkpoint
 
@@ -37,7 +40,7 @@ INSERT INTO heads (slot, blockhash) VALUES ($1, $2) ON CONFLICT (slot) DO UPDATE
 DELETE FROM heads WHERE slot > $1
 
 -- name: heads_drop_before
-DELETE FROM heads WHERE slot < $1
+DELETE FROM heads WHERE slot < (SELECT max(slot) FROM heads WHERE slot <= $1)
 
 -- name: undos_add
 INSERT INTO undos (slot) VALUES ($1)
@@ -53,6 +56,18 @@ DELETE FROM transactions WHERE slot > $1
 
 -- name: transactions_known
 SELECT signature FROM transactions WHERE signature = ANY($1)
+
+-- name: transactions_after
+SELECT signature, slot FROM transactions WHERE slot > $1
+
+-- name: transaction_before
+SELECT signature, slot FROM transactions WHERE slot <= $1 ORDER BY slot DESC LIMIT 1
+
+-- name: events_begun
+SELECT EXISTS (SELECT FROM events WHERE position < $1)
+
+-- name: events_end
+SELECT max(position) FROM events
 
 -- name: events_add
 INSERT INTO events (position, signature, outer_ix, inner_ix, block_time, name, data)

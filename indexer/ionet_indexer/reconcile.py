@@ -52,13 +52,19 @@ _END = (1 << 63) - 1  # after every position
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """A column that differs from its account; `account` is null when the account does not exist."""
+    """A column that differs from its account; `account` is null when the account does not exist, `stored` when the row
+    does not. `entity`: whose events made the row.
+    """
 
     table: str
     key: str
     column: str
     stored: Any
     account: Any
+    entity: str
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key} {self.column}: stored {self.stored}, account {self.account}"
 
 
 def _network(a: accounts.Network) -> dict[str, Any]:
@@ -226,13 +232,23 @@ _CHECKS: dict[type[State], tuple[Callable[[Any], dict[str, Any]], str]] = {
     Lease: (_lease, "status <> 'closed'"),
     Iosd: (_iosd, "true"),
 }
+_ACCOUNTS: dict[type[State], type[Any]] = {
+    Network: accounts.Network,
+    Model: accounts.DeviceModel,
+    Node: accounts.Node,
+    Position: accounts.StakePosition,
+    Case: accounts.Case,
+    Cluster: accounts.Cluster,
+    Lease: accounts.Lease,
+    Iosd: accounts.Iosd,
+}
 
 
 def compare(row: State, account: Any | None) -> list[Drift]:
     """Columns of a row that differ from its account."""
-    key = getattr(row, row.key)
+    key, entity = getattr(row, row.key), getattr(row, row.entity)
     if account is None:
-        return [Drift(row.table, key, row.key, key, None)]
+        return [Drift(row.table, key, row.key, key, None, entity)]
     expected = _CHECKS[type(row)][0](account)
     found = {name: getattr(row, name) for name in expected}
     if isinstance(row, Position):
@@ -248,7 +264,7 @@ def compare(row: State, account: Any | None) -> list[Drift]:
         found["burned"] = sorted(row.burned.values())
     unknown = {name for name in _NOT_ALWAYS_TOLD & found.keys() if found[name] is None}
     return [
-        Drift(row.table, key, name, found[name], expected[name])
+        Drift(row.table, key, name, found[name], expected[name], entity)
         for name in expected
         if found[name] != expected[name] and name not in unknown
     ]
@@ -287,10 +303,34 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
     return drifts
 
 
+async def strangers(reader: Reader, source: AccountSource, codec: ProgramCodec) -> list[Drift]:
+    """Accounts on chain that no open row stands for, nor an event that this version does not know.
+
+    Raises SourceError as `reconcile` does.
+    """
+    drifts: list[Drift] = []
+    for kind, (_, condition) in _CHECKS.items():
+        slot, keys = await source.owned(codec.account_discriminator(_ACCOUNTS[kind]))
+        await _wait_for(reader, slot)
+        async with reader.snapshot() as snapshot:
+            sql = f"SELECT {kind.key} AS key FROM {kind.table} WHERE {kind.key} = ANY($1) AND ({condition})"
+            open_rows = {row["key"] for row in await snapshot.fetch(sql, keys)}
+            missing = [key for key in keys if key not in open_rows]
+            unknown = [key for key in missing if not await _is_named(snapshot, key, -1)]
+        # Some may have been closed since.
+        _, still = await source.accounts(unknown)
+        drifts += [Drift(kind.table, key, kind.key, None, key, key) for key in unknown if still[key] is not None]
+    return drifts
+
+
 async def _is_behind(snapshot: Snapshot, row: State) -> bool:
     """Whether events that this version does not know named the row's entity since its last one."""
-    key = bytes(Pubkey.from_string(getattr(row, row.entity)))
-    counted = await snapshot.one(_UNREAD, Unread.__name__, row.position, _END, key)  # type: ignore[attr-defined]
+    return await _is_named(snapshot, getattr(row, row.entity), row.position)  # type: ignore[attr-defined]
+
+
+async def _is_named(snapshot: Snapshot, entity: str, after: int) -> bool:
+    key = bytes(Pubkey.from_string(entity))
+    counted = await snapshot.one(_UNREAD, Unread.__name__, after, _END, key)
     return counted is not None and counted["count"] > 0
 
 

@@ -23,6 +23,8 @@ from ionet_indexer.topics import FACTS, STATES
 S = TypeVar("S", bound=State)
 WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; its holder is the one writer of this database
 SQL = queries.load()
+KEPT = ("totals", "owed_balances")
+"""Derived tables that triggers keep in step with the others."""
 
 
 class WrongChain(StoreError):
@@ -48,7 +50,7 @@ class _Transaction(msgspec.Struct):
     signature: str
     slot: int
     tx_index: int
-    block_time: int
+    block_time: int | None
 
 
 class _Event(msgspec.Struct):
@@ -56,7 +58,7 @@ class _Event(msgspec.Struct):
     signature: str
     outer_ix: int
     inner_ix: int
-    block_time: int
+    block_time: int | None
     name: str
     data: bytes  # msgspec writes bytes as base64
 
@@ -96,6 +98,12 @@ class Writer:
             )
         return Checkpoint(row["indexed_slot"], row["finalized_slot"])
 
+    async def make_durable(self) -> str | None:
+        """Let commits wait for the disk; the name of the setting that keeps the server from it, None without one."""
+        await self._connection.execute("SET synchronous_commit = on")
+        found = await self._connection.fetch(SQL["settings_off"])
+        return found[0]["name"] if found else None
+
     async def refold_due(self) -> bool:
         """Whether a migration changed derived tables that were filled before."""
         return bool(await self._connection.fetchval(SQL["refold_due"]))
@@ -120,18 +128,40 @@ class Writer:
         await self._connection.execute(SQL["status_set"], time.time(), node_slot, problem)
 
     async def heads(self) -> list[tuple[int, str]]:
-        """(slot, blockhash) of heads that are not final yet, newest first."""
+        """(slot, blockhash) of heads that are not final yet and of the newest one that is, newest first."""
         return [(row["slot"], row["blockhash"]) for row in await self._connection.fetch(SQL["heads"])]
 
-    async def add_head(self, slot: int, blockhash: str, *, keep_from: int) -> None:
-        """Remember a head; forget those before `keep_from`."""
+    async def add_head(self, slot: int, blockhash: str, *, final: int) -> None:
+        """Remember a head; of those that are final at slot `final`, only the newest."""
         await self._connection.execute(SQL["heads_add"], slot, blockhash)
-        await self._connection.execute(SQL["heads_drop_before"], keep_from)
+        await self._connection.execute(SQL["heads_drop_before"], final)
 
     async def known(self, signatures: Sequence[str]) -> set[str]:
         """Those of the signatures that are stored."""
         found = await self._connection.fetch(SQL["transactions_known"], list(signatures))
         return {row["signature"] for row in found}
+
+    async def stored_after(self, slot: int) -> dict[str, int]:
+        """Slots of the transactions stored after `slot`, by signature."""
+        return {row["signature"]: row["slot"] for row in await self._connection.fetch(SQL["transactions_after"], slot)}
+
+    async def newest_until(self, slot: int) -> tuple[str, int] | None:
+        """Signature and slot of a newest transaction stored in slots up to `slot`; None when there is none."""
+        row = await self._connection.fetchrow(SQL["transaction_before"], slot)
+        return (row["signature"], row["slot"]) if row is not None else None
+
+    async def has_events(self, until: int) -> bool:
+        """Whether an event of slots up to `until` is stored."""
+        return bool(await self._connection.fetchval(SQL["events_begun"], first_position(until + 1)))
+
+    async def last_position(self) -> int:
+        """Position of the last stored event, −1 without any."""
+        found = await self._connection.fetchval(SQL["events_end"])
+        return -1 if found is None else int(found)
+
+    async def add_undo(self, slot: int) -> None:
+        """Tell followers of the events that what comes after `slot` is no longer what they were sent."""
+        await self._connection.execute(SQL["undos_add"], slot)
 
     async def undo_after(self, slot: int) -> list[str]:
         """Remove everything after `slot` from the chain tables and the facts; returns the entities it concerned."""
@@ -140,12 +170,14 @@ class Writer:
         await self._connection.execute(SQL["events_drop_from"], first)
         await self._connection.execute(SQL["transactions_drop_after"], slot)
         await self._connection.execute(SQL["heads_drop_after"], slot)
-        await self._connection.execute(SQL["undos_add"], slot)
+        await self.add_undo(slot)
         for kind in FACTS:
             await self._connection.execute(f"DELETE FROM {kind.table} WHERE position >= $1", first)
         return sorted({row["entity"] for row in undone})
 
-    async def add(self, transactions: Iterable[tuple[str, int, int, int]], events: Iterable[Event]) -> list[Event]:
+    async def add(
+        self, transactions: Iterable[tuple[str, int, int, int | None]], events: Iterable[Event]
+    ) -> list[Event]:
         """Store (signature, slot, tx_index, block_time) and events; returns the events that were not there before."""
         new = await self._connection.fetch(
             SQL["transactions_add"], rows.encode([_Transaction(*item) for item in transactions])
@@ -198,7 +230,7 @@ class Writer:
 
     async def empty(self) -> None:
         """Remove every derived row."""
-        await self._connection.execute("TRUNCATE " + ", ".join(kind.table for kind in (*STATES, *FACTS)))
+        await self._connection.execute("TRUNCATE " + ", ".join((*(kind.table for kind in (*STATES, *FACTS)), *KEPT)))
         await self._connection.execute(SQL["refold_done"])
 
     async def save(self, view: View) -> None:

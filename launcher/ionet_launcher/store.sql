@@ -56,7 +56,8 @@ WHERE launcher = $1 AND cluster = $2
 SELECT lease FROM lease_work WHERE cluster = $1 AND status <> 'closed' ORDER BY lease
 
 -- name: leaf_zeros
-SELECT lease, interval, result_hash FROM leaves WHERE lease = ANY($1) AND index = 0
+-- Leaf 0: behind its task id.
+SELECT lease, interval, substr(body, 33, 32) AS result_hash FROM leaf_sets WHERE lease = ANY($1)
 
 -- name: members
 SELECT lease, node FROM launcher.member WHERE launcher = $1 AND cluster = $2

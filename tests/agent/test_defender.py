@@ -147,6 +147,19 @@ async def test_it_is_time_to_leave_before_lost_time_makes_a_fault(bench: Bench) 
     assert not bench.leaver.is_time(msgspec.structs.replace(near, missed_secs=39), bench.now)
 
 
+@pytest.mark.parametrize("open_dispute", [False, True])
+async def test_it_is_time_to_leave_before_an_hour_was_lost_in_disputes(bench: Bench, open_dispute: bool) -> None:
+    """What is lost beyond it the renter gets back. One more can be withheld, and one that was be disputed."""
+    await bench.serve({0, 2, 3}, until=4)
+    lease = await bench.lease()
+    limit = {"fault_after_secs": 1_000 * lease.interval_secs, "fault_bps": 500}
+    most = 998 * lease.interval_secs
+    lost = {"undefended_secs": most - 5, "held_secs": 6} if open_dispute else {"undefended_secs": most + 1}
+    near = msgspec.structs.replace(lease, **lost, **limit)
+    assert bench.leaver.is_time(near, bench.now)
+    assert not bench.leaver.is_time(msgspec.structs.replace(near, undefended_secs=near.undefended_secs - 1), bench.now)
+
+
 async def test_nobody_leaves_where_nobody_can_dispute(bench: Bench) -> None:
     """Without a session key, or after it has expired, an interval needs no challenge."""
     await bench.serve(set(), until=4)

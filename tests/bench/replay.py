@@ -43,8 +43,22 @@ class Stored:
     async def blockhashes(self, slots: Sequence[int]) -> list[str | None]:
         return [f"block {slot}" for slot in slots]
 
-    async def seen(self, after: int, heads: Heads) -> list[Seen]:
-        return [item for item in self._seen if after < item.slot <= heads.confirmed]
+    async def holds(self, slot: int, blockhash: str) -> bool:
+        return blockhash == f"block {slot}"
+
+    async def lacks(self, item: Seen) -> bool:
+        return item not in self._seen
+
+    async def seen(self, after: int, heads: Heads, anchor: Seen | None = None, *, final: bool = False) -> list[Seen]:
+        upto = heads.finalized if final else heads.confirmed
+        assert anchor is None or anchor in self._seen
+        return [item for item in self._seen if after < item.slot <= upto]
+
+    async def history(self, key: str, heads: Heads) -> list[Seen]:
+        return [item for item in self._seen if key and item.slot <= heads.confirmed]
+
+    async def founded(self) -> bool:
+        return True
 
     async def transactions(self, seen: Sequence[Seen]) -> list[Transaction]:
         return [self._decoder.decode(self._raw[item.signature]) for item in seen]

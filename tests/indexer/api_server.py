@@ -28,6 +28,9 @@ class RecordedAccounts:
     async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
         return self.slot, {key: self.data.get(key) for key in keys}
 
+    async def owned(self, discriminator: bytes) -> tuple[int, list[str]]:
+        return self.slot, [key for key, data in self.data.items() if data and data.startswith(discriminator)]
+
 
 async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
     """The recording, and the parameters that come from the accounts."""
@@ -42,10 +45,10 @@ async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
 
 @contextlib.contextmanager
 def served(dsn: str, codec: ProgramCodec = PROGRAM.codec) -> Iterator[str]:
-    """Address of the API."""
+    """Address of the API; without a limit that a test could reach."""
     listener = listen("127.0.0.1", 0)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(dsn, codec, listener))
+    task = loop.create_task(serve(dsn, codec, listener, rate=10_000, burst=10_000))
 
     def work() -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -12,7 +12,7 @@ from indexer.endings import EndingStory, tell_of_endings
 from indexer.story import Story, tell
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
-from ionet_indexer.source.base import Heads, Seen
+from ionet_indexer.source.base import Heads, Seen, SourceError
 from ionet_indexer.source.rpc import RpcSource
 from market import Market, market
 
@@ -73,15 +73,38 @@ class RecordedSource:
     async def blockhashes(self, slots: Sequence[int]) -> list[str | None]:
         return [f"block {slot}" for slot in slots]
 
-    async def seen(self, after: int, heads: Heads) -> list[Seen]:
-        return [
-            item
-            for item in self._recording.seen
-            if after < item.slot <= heads.confirmed and item.signature not in self.hidden
-        ]
+    async def holds(self, slot: int, blockhash: str) -> bool:
+        return blockhash == f"block {slot}"
+
+    async def lacks(self, item: Seen) -> bool:
+        return item not in self._recording.seen
+
+    async def seen(self, after: int, heads: Heads, anchor: Seen | None = None, *, final: bool = False) -> list[Seen]:
+        upto = heads.finalized if final else heads.confirmed
+        listed = [item for item in self._recording.seen if item.signature not in self.hidden]
+        if anchor is not None and anchor not in listed:
+            raise SourceError(f"{anchor.signature} is not listed")
+        return [item for item in listed if after < item.slot <= upto]
+
+    async def history(self, key: str, heads: Heads) -> list[Seen]:
+        named = (item for item in self.transactions_naming(key) if item.slot <= heads.confirmed)
+        return [Seen(item.signature, item.slot) for item in named if item.signature not in self.hidden]
+
+    def transactions_naming(self, key: str) -> list[Transaction]:
+        """Those whose accounts include one."""
+        return [item for item in self._by_signature.values() if key in _accounts_of(item)]
+
+    async def founded(self) -> bool:
+        return True
 
     async def transactions(self, seen: Sequence[Seen]) -> list[Transaction]:
         return [self._by_signature[item.signature] for item in seen]
+
+
+def _accounts_of(transaction: Transaction) -> list[str]:
+    loaded = transaction.meta.loaded_addresses if transaction.meta is not None else None
+    more = [*loaded.writable, *loaded.readonly] if loaded is not None else []
+    return [*transaction.transaction.message.account_keys, *more]
 
 
 async def record() -> Recording:

@@ -192,6 +192,50 @@ def test_any_page_may_read_but_not_with_credentials(api: httpx2.Client) -> None:
     assert "access-control-allow-credentials" not in response.headers
 
 
+def test_several_words_are_merged_in_the_order_of_the_list(api: httpx2.Client) -> None:
+    whole = get(api, "/v1/leases", limit=200)["items"]
+    assert {item["status"] for item in whole} == {"closed", "booked"}
+    assert get(api, "/v1/leases", limit=200, status="booked,closed,active")["items"] == whole
+    first = get(api, "/v1/leases", limit=2, status="closed,booked")
+    rest = get(api, "/v1/leases", limit=200, status="closed,booked", cursor=first["next"])
+    assert first["items"] + rest["items"] == whole
+    refused = problem(api, "/v1/leases", 400, status="closed,lost")
+    assert (refused["type"], "'lost'" in refused["detail"]) == ("bad-value", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [
+        *((name, "at") for name in ("proofs", "payments", "stake-moves", "slashes", "mints", "burns")),
+        *(("clusters", "opened_at"), ("leases", "booked_at"), ("nodes", "registered_at"), ("events", "block_time")),
+    ],
+)
+def test_a_list_is_narrowed_by_time(name: str, time: str, api: httpx2.Client) -> None:
+    whole = get(api, f"/v1/{name}", limit=200)["items"]
+    times = sorted({item[time] for item in whole})
+    middle = times[len(times) // 2]
+    late = get(api, f"/v1/{name}", limit=200, since=middle)["items"]
+    early = get(api, f"/v1/{name}", limit=200, until=middle)["items"]
+    assert late == [item for item in whole if item[time] >= middle]
+    assert early == [item for item in whole if item[time] < middle]
+    assert get(api, f"/v1/{name}", since=times[-1] + 1)["items"] == []
+    assert get(api, f"/v1/{name}", until=times[0])["items"] == []
+    both = get(api, f"/v1/{name}", limit=200, since=times[0], until=times[-1] + 1)["items"]
+    assert both == whole
+
+
+def test_every_list_takes_since_and_until(api: httpx2.Client) -> None:
+    paths = get(api, "/openapi.json")["paths"]
+    taken = {
+        path: {item["name"] for item in methods["get"]["parameters"]}
+        for path, methods in paths.items()
+        if "get" in methods and "parameters" in methods["get"]
+    }
+    lists = {path for path, names in taken.items() if "cursor" in names and not path.startswith("/v1/trace")}
+    assert len(lists) > 25
+    assert [path for path in sorted(lists) if not {"since", "until"} <= taken[path]] == []
+
+
 def test_openapi_describes_every_path(api: httpx2.Client) -> None:
     paths = get(api, "/openapi.json")["paths"]
     assert {f"/v1/{name}" for name in LISTS} <= set(paths)

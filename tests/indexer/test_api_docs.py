@@ -12,7 +12,7 @@ from ionet_indexer.core.reader import Reader
 
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 ROW = re.compile(r"^\| (`/[^|]+) \|([^|]*)\|[^|]*\|$", re.MULTILINE)
-PAGING = {"cursor", "limit"}
+PAGING = {"cursor", "limit", "since", "until"}
 # Served, but not part of the described API.
 UNLISTED = {"/metrics", "/openapi.json"}
 

@@ -130,6 +130,38 @@ async def test_a_life_from_start_to_rebuild(played: Market, data: Path, call: Ca
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_backfill_ends_when_everything_up_to_its_slot_is_final_and_on_disk(
+    played: Market, data: Path, dsn: str, call: Call
+) -> None:
+    here, slot = ("--data", str(data)), played.net.chain.timeline.committed_slot("confirmed") + 20
+    code, out, err = await call("backfill", *here, "--until", str(slot), "--json")
+    assert (code, msgspec.json.decode(out)["until"]) == (0, slot), err
+    async with running(played, *here, "--no-api") as (_, said):
+        assert await fetch(said["database"], f"SELECT finalized_slot >= {slot} FROM checkpoint")
+        before = await fetch(said["database"], "SELECT indexed_slot FROM checkpoint")
+        await until(said["database"], f"SELECT indexed_slot > {before} FROM checkpoint")
+        code, _, err = await call("backfill", "--dsn", said["database"], "--until", "1")
+        assert (code, "a writer is at work" in err) == (1, True)
+    # The server of these tests does not wait for the disk.
+    code, _, err = await call("backfill", "--dsn", dsn, "--until", "1")
+    assert (code, "the setting fsync is off" in err) == (1, True)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_audit_tells_a_line_per_rule_and_fails_when_one_does_not_hold(
+    played: Market, dsn: str, call: Call
+) -> None:
+    async with running(played, "--dsn", dsn, "--no-api"):
+        await until_indexed(dsn)
+        code, out, err = await call("verify", "--dsn", dsn)
+        assert (code, {line.partition("  ")[0] for line in out.splitlines()}) == (0, {"holds"}), out + err
+        await fetch(dsn, "DELETE FROM events WHERE position = (SELECT max(position) FROM events WHERE name = 'Staked')")
+        code, out, _ = await call("verify", "--dsn", dsn, "--json")
+        failed = [rule["rule"] for rule in msgspec.json.decode(out)["rules"] if not rule["holds"]]
+        assert (code, "pools" in failed) == (1, True)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_second_writer_stands_by_and_takes_over(played: Market, dsn: str) -> None:
     here = ("--dsn", dsn, "--no-api")
     async with running(played, *here) as (first, _):
@@ -157,6 +189,7 @@ async def test_the_database_of_another_chain_is_refused(played: Market, dsn: str
         (("run", "--data", "/proc/ionet", "--no-api"), "cannot use"),
         (("run", "--host", "203.0.113.1", "--port", "1"), "cannot listen"),
         (("status", "--api", "http://127.0.0.1:1"), "no answer"),
+        (("backfill", "--dsn", "postgresql://nobody@127.0.0.1:1/none", "--until", "1"), "cannot connect"),
     ],
 )
 def test_refusals_are_one_line(

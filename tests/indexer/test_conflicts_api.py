@@ -107,10 +107,10 @@ def test_disputes_say_what_came_of_them(api: httpx2.Client, conflicts: ConflictR
     assert get(api, f"leases/{story.refunded}")["item"]["undefended_secs"] == 6
 
 
-def test_what_nobody_defended_of_the_first_hour_is_burned(api: httpx2.Client, conflicts: ConflictRecording) -> None:
-    """Of the undefended intervals 1 and 2 of 3 s the first lies in the six seconds of which nothing is refunded."""
+def test_what_nobody_defended_is_burned(api: httpx2.Client, conflicts: ConflictRecording) -> None:
+    """Intervals 1 and 2 of 3 s: less than makes a fault."""
     lease = get(api, f"leases/{conflicts.story.refunded}")["item"]
-    assert lease["burned"] == str(2 * PRICE * 3 // 3600)
+    assert lease["burned"] == str(2 * PRICE * 6 // 3600)
     assert sum(int(each["burned"]) for each in items(api, "payments", lease=lease["lease"])) == int(lease["burned"])
     assert get(api, f"clusters/{lease['cluster']}")["item"]["burned"] == lease["burned"]
     assert lease["paid"] == str(2 * PRICE * 6 // 3600)

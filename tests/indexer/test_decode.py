@@ -12,6 +12,7 @@ from ionet_indexer.core.decode import (
     BadTransaction,
     InnerInstruction,
     Loaded,
+    Meta,
     Transaction,
     Unread,
     decode,
@@ -21,6 +22,11 @@ from ionet_indexer.core.decode import (
 from ionet_indexer.topics.fold import links
 
 (BOOKED,) = (bytes(item.discriminator) for item in PROGRAM.codec.idl.events if item.name == "LeaseBooked")
+
+
+def meta_of(transaction: Transaction) -> Meta:
+    assert transaction.meta is not None
+    return transaction.meta
 
 
 def booked(recording: Recording) -> Transaction:
@@ -58,7 +64,7 @@ def test_events_are_in_order_and_carry_their_place(recording: Recording) -> None
 
 def test_a_failed_transaction_has_no_events(recording: Recording) -> None:
     transaction = booked(recording)
-    transaction.meta.err = {"InstructionError": [0, {"Custom": 6000}]}
+    meta_of(transaction).err = {"InstructionError": [0, {"Custom": 6000}]}
     assert decode(transaction, PROGRAM.codec) == []
 
 
@@ -74,8 +80,8 @@ def test_the_program_may_come_from_a_lookup_table(recording: Recording) -> None:
     keys = transaction.transaction.message.account_keys
     index = keys.index(PROGRAM_ID)
     keys[index] = "11111111111111111111111111111112"
-    transaction.meta.loaded_addresses = Loaded([], [PROGRAM_ID])
-    for inner in transaction.meta.inner_instructions or []:
+    meta_of(transaction).loaded_addresses = Loaded([], [PROGRAM_ID])
+    for inner in meta_of(transaction).inner_instructions or []:
         for instruction in inner.instructions:
             if instruction.program_id_index == index:
                 instruction.program_id_index = len(keys)
@@ -84,7 +90,7 @@ def test_the_program_may_come_from_a_lookup_table(recording: Recording) -> None:
 
 def test_other_inner_instructions_of_the_program_are_skipped(recording: Recording) -> None:
     transaction = booked(recording)
-    inner = (transaction.meta.inner_instructions or [])[0]
+    inner = (meta_of(transaction).inner_instructions or [])[0]
     index = transaction.transaction.message.account_keys.index(PROGRAM_ID)
     inner.instructions.insert(0, InnerInstruction(index, base58.encode(b"12345678 not an event")))
     assert len(decode(transaction, PROGRAM.codec)) == 2
@@ -93,7 +99,7 @@ def test_other_inner_instructions_of_the_program_are_skipped(recording: Recordin
 @pytest.mark.parametrize("payload", [b"", b"\0" * 7, BOOKED + b"\0", BOOKED + b"\0" * 65])
 def test_an_event_that_cannot_be_read_is_refused(recording: Recording, payload: bytes) -> None:
     transaction = booked(recording)
-    inner = (transaction.meta.inner_instructions or [])[0]
+    inner = (meta_of(transaction).inner_instructions or [])[0]
     index = transaction.transaction.message.account_keys.index(PROGRAM_ID)
     inner.instructions.append(InnerInstruction(index, base58.encode(EVENT_TAG + payload)))
     with pytest.raises(BadTransaction, match=transaction.signature):
@@ -102,7 +108,7 @@ def test_an_event_that_cannot_be_read_is_refused(recording: Recording, payload: 
 
 def test_an_event_that_is_not_known_is_kept_with_its_bytes(recording: Recording) -> None:
     transaction = booked(recording)
-    inner = (transaction.meta.inner_instructions or [])[0]
+    inner = (meta_of(transaction).inner_instructions or [])[0]
     index = transaction.transaction.message.account_keys.index(PROGRAM_ID)
     inner.instructions.append(InnerInstruction(index, base58.encode(EVENT_TAG + b"of later and more")))
     first, unread, second = decode(transaction, PROGRAM.codec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from hashlib import sha256
 from typing import Any
 
@@ -10,9 +11,11 @@ import asyncpg
 import httpx2
 import msgspec
 import pytest
+from indexer.api_server import RecordedAccounts, fill, served
 from indexer.recording import Recording
 from indexer.story import INTERVAL, RESULTS
 from ionet.leaves import (
+    MAX_LEAVES,
     MAX_LIFETIME_SECS,
     PATH,
     BadUpload,
@@ -24,7 +27,10 @@ from ionet.leaves import (
     sign_upload,
     signing_message,
 )
+from ionet.program import PROGRAM
 from ionet.rules import merkle
+from ionet_indexer.api import app, tree
+from ionet_indexer.core.reader import Reader
 from market import PRICE, key, leaf_hashes, leaves
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -36,9 +42,9 @@ def upload_of(recording: Recording, interval: int, *, signer: Keypair | None = N
     return sign_upload(signer or recording.story.machines[0].device, lease, interval, root, leaves(results))
 
 
-def post(api: httpx2.Client, upload: Upload | bytes | dict[str, Any]) -> httpx2.Response:
-    body = upload if isinstance(upload, bytes) else msgspec.json.encode(upload)
-    return api.post(PATH, content=body, headers={"content-type": "application/json"})
+def post(api: httpx2.Client, upload: Upload, **headers: str) -> httpx2.Response:
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
+    return api.post(PATH, content=upload.leaves, headers={**upload.headers, **changed})
 
 
 def resigned(upload: Upload, signer: Keypair, **changes: Any) -> Upload:
@@ -48,7 +54,7 @@ def resigned(upload: Upload, signer: Keypair, **changes: Any) -> Upload:
         bytes(Pubkey.from_string(changed.lease)),
         changed.interval,
         bytes.fromhex(changed.root),
-        len(changed.leaves),
+        changed.count,
         bytes.fromhex(changed.nonce),
         changed.expires_at,
     )
@@ -131,11 +137,11 @@ def test_refusals(api: httpx2.Client, recording: Recording) -> None:
     device = recording.story.machines[0].device
     good = upload_of(recording, 1)
     pairs = good.leaves
-    swapped = [(pairs[0][0], "00" * 32)]
+    swapped = pairs[:32] + bytes(32)
     cases: list[tuple[int, str, Upload]] = [
         (401, "device key", upload_of(recording, 1, signer=key("stranger"))),
         (401, "device key", upload_of(recording, 1, signer=recording.story.machines[1].device)),
-        (401, "device key", msgspec.structs.replace(good, leaves=[*pairs, *pairs])),
+        (401, "device key", msgspec.structs.replace(good, count=2 * good.count, leaves=pairs + pairs)),
         (401, "device key", msgspec.structs.replace(good, expires_at=good.expires_at + 1)),
         (401, "expire", resigned(good, device, expires_at=1)),
         (401, "expire", resigned(good, device, expires_at=good.expires_at + MAX_LIFETIME_SECS)),
@@ -143,11 +149,13 @@ def test_refusals(api: httpx2.Client, recording: Recording) -> None:
         (422, "no proof", resigned(good, device, interval=7)),
         (422, "no proof", resigned(good, device, root="11" * 32)),
         (404, "not known", resigned(good, device, lease=str(key("nothing").pubkey()))),
-        (400, "leaves", resigned(good, device, leaves=[])),
+        (400, "leaves", resigned(good, device, leaves=b"", count=0)),
+        (400, "leaves", resigned(good, device, count=MAX_LEAVES + 1)),
+        (413, "64 bytes", msgspec.structs.replace(good, leaves=pairs + pairs)),
+        (400, "64 bytes", msgspec.structs.replace(good, leaves=pairs[:63])),
         (400, "lower-case hex", msgspec.structs.replace(good, root=good.root.upper())),
         (400, "lower-case hex", msgspec.structs.replace(good, nonce="00")),
         (400, "lower-case hex", msgspec.structs.replace(good, signature="zz" * 64)),
-        (400, "lower-case hex", msgspec.structs.replace(good, leaves=[("ab", "cd")])),
         (400, "u32", msgspec.structs.replace(good, interval=1 << 32)),
         (400, "address", msgspec.structs.replace(good, lease="?")),
     ]
@@ -158,19 +166,120 @@ def test_refusals(api: httpx2.Client, recording: Recording) -> None:
     assert [item["leaves"] for item in api.get("/v1/proofs", params={"interval": 1}).json()["items"]] == [None]
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'{"lease": 1}', b'"' * 100, b'{"lease":"x","interval":1,"extra":true}']
-)
-def test_bodies_that_are_no_upload_are_problems(body: bytes, api: httpx2.Client) -> None:
-    response = post(api, body)
-    assert response.status_code == 400
-    assert response.headers["content-type"] == "application/problem+json"
+@pytest.mark.parametrize("name", ["ionet-lease", "ionet-count", "ionet-expires-at", "ionet-signature"])
+def test_a_missing_header_is_a_problem(name: str, api: httpx2.Client, recording: Recording) -> None:
+    upload = upload_of(recording, 1)
+    headers = {key: value for key, value in upload.headers.items() if key != name}
+    response = api.post(PATH, content=upload.leaves, headers=headers)
+    assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
 
 
-def test_a_body_beyond_the_limit_is_refused(api: httpx2.Client) -> None:
-    response = post(api, b" " * (17 << 20))
-    assert response.status_code == 413
-    assert response.headers["content-type"] == "application/problem+json"
+def test_leaves_are_no_json(api: httpx2.Client, recording: Recording) -> None:
+    response = post(api, upload_of(recording, 1), content_type="application/json")
+    assert (response.status_code, response.json()["type"]) == (415, "unsupported-media-type")
+
+
+def begun(api: httpx2.Client, headers: dict[str, str], length: str) -> bytes:
+    """The answer to headers after which no byte of a body comes."""
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=10) as connection:
+        lines = [f"POST {PATH} HTTP/1.1", "host: api", length, *(f"{name}: {value}" for name, value in headers.items())]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return connection.recv(65_536)
+
+
+def test_an_upload_is_refused_before_its_body_is_read(api: httpx2.Client, recording: Recording) -> None:
+    """Nobody but the device key makes the server take a body: the answer comes though none was sent."""
+    device = recording.story.machines[0].device
+    good = upload_of(recording, 0)
+    length = f"content-length: {len(good.leaves)}"
+    cases = [
+        (b"401", upload_of(recording, 0, signer=key("stranger")).headers, length),
+        (b"401", resigned(good, device, expires_at=1).headers, length),
+        (b"404", resigned(good, device, lease=str(key("nothing").pubkey())).headers, length),
+        (b"422", resigned(good, device, root="11" * 32).headers, length),
+        (b"413", good.headers, "content-length: 6400000"),
+        (b"411", good.headers, "transfer-encoding: chunked"),
+    ]
+    for status, headers, told in cases:
+        assert begun(api, headers, told).split(b" ")[1] == status
+    assert post(api, good).status_code == 201
+    used = post(api, good)
+    assert (used.status_code, begun(api, good.headers, length).split(b" ")[1]) == (401, b"401")
+
+
+async def test_a_device_key_has_a_budget_of_bytes(recording: Recording, dsn: str, monkeypatch: Any) -> None:
+    await fill(dsn, recording, RecordedAccounts(recording))
+    size = len(upload_of(recording, 0).leaves)
+    monkeypatch.setattr(app, "BYTES_AT_ONCE", 2 * size)
+    monkeypatch.setattr(app, "BYTES_PER_SECOND", 1)
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=30) as client:
+        stranger = post(client, upload_of(recording, 0, signer=key("stranger")))  # takes nothing of the budget
+        answers = [post(client, upload_of(recording, 0)) for _ in range(3)]
+    assert [each.status_code for each in (stranger, *answers)] == [401, 201, 201, 429]
+    assert answers[-1].json()["type"] == "too-many-requests"
+    # Of the three, the third finds the bucket at (nearly) nothing; a byte comes each second.
+    assert size - 5 <= int(answers[-1].headers["retry-after"]) <= size
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 255, 256, 257, 511, 513, 1_000])
+def test_a_path_over_stored_nodes_is_the_path_of_the_whole_tree(count: int) -> None:
+    lease, interval = bytes(range(32)), 7
+    body = b"".join(sha256(bytes([1]) + number.to_bytes(4, "big")).digest() * 2 for number in range(count))
+    pairs = [(body[start : start + 32], body[start + 32 : start + 64]) for start in range(0, len(body), 64)]
+    whole = [merkle.leaf(lease, interval, number, *pair) for number, pair in enumerate(pairs)]
+    assert tree.hashes(lease, interval, body) == whole
+    stored = tree.blocks(whole)
+    assert merkle.root(stored) == merkle.root(whole)
+    for index in {0, count // 2, count - 1, min(255, count - 1), min(256, count - 1)}:
+        first = index // tree.BLOCK * tree.BLOCK
+        block = tree.hashes(lease, interval, body[64 * first : 64 * (first + tree.BLOCK)], first)
+        assert tree.path(block, stored, index) == merkle.path(whole, index)
+
+
+async def test_a_trace_hashes_each_block_once_and_holds_no_connection(
+    recording: Recording, dsn: str, monkeypatch: Any
+) -> None:
+    """Thousands of leaves with one result: twenty occurrences of one block are one block's work, after the reading."""
+    await fill(dsn, recording, RecordedAccounts(recording))
+    lease, count = recording.story.served, 5_000
+    shared = merkle.result_hash(b"the same")
+    pairs = [(number.to_bytes(32, "big"), shared) for number in range(count)]
+    hashes = [merkle.leaf(bytes(lease), 0, number, *pair) for number, pair in enumerate(pairs)]
+    root = merkle.root(hashes)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            "UPDATE proofs SET root = $1 WHERE lease = $2 AND interval = 0", root.hex(), str(lease)
+        )
+    finally:
+        await connection.close()
+    hashed: list[int] = []
+    real = tree.hashes
+
+    def noted(lease: bytes, interval: int, body: bytes, first: int = 0) -> list[bytes]:
+        hashed.append(len(body) // 64)
+        held.append(pool.get_size() - pool.get_idle_size())
+        return real(lease, interval, body, first)
+
+    held: list[int] = []
+    async with Reader.open(dsn) as reader:
+        pool = reader._pool
+        monkeypatch.setattr(tree, "hashes", noted)
+        asgi: Any = app.create_app(reader, PROGRAM.codec)
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=asgi), base_url="http://api") as client:
+            upload = sign_upload(recording.story.machines[0].device, lease, 0, root, pairs)
+            response = await client.post(PATH, content=upload.leaves, headers=upload.headers)
+            assert response.status_code == 201, response.text
+            hashed.clear()
+            page = (await client.get(f"/v1/trace/{shared.hex()}", params={"limit": 20})).json()
+    assert [item["leaf"]["index"] for item in page["items"]] == list(range(20))
+    for item in page["items"]:
+        leaf = item["leaf"]
+        siblings = [bytes.fromhex(text) for text in leaf["path"]]
+        assert siblings == merkle.path(hashes, leaf["index"])
+        assert leaf["verified"] is True
+    assert hashed == [tree.BLOCK]
+    assert set(held) == {0}
 
 
 async def test_the_client_function_says_why(api: httpx2.Client, recording: Recording) -> None:
@@ -199,7 +308,8 @@ def test_leaves_of_a_replaced_root_are_dropped(api: httpx2.Client, recording: Re
             await connection.close()
 
     lease = str(recording.story.served)
-    old = "INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at) VALUES ($1, 1, $2, 0, 0)"
+    columns = "lease, interval, root, leaves, uploaded_at, body, blocks"
+    old = f"INSERT INTO leaf_sets ({columns}) VALUES ($1, 1, $2, 0, 0, '', '')"
     asyncio.run(sets(old, lease, "22" * 32))
     assert post(api, upload_of(recording, 1)).status_code == 201
     left = asyncio.run(sets("SELECT root FROM leaf_sets WHERE lease = $1 AND interval = 1", lease))

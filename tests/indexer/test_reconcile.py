@@ -10,7 +10,7 @@ from indexer.recording import Recording
 from ionet.program import PROGRAM
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
-from ionet_indexer.reconcile import reconcile
+from ionet_indexer.reconcile import reconcile, strangers
 from ionet_indexer.store import Checkpoint, Writer
 
 
@@ -83,3 +83,15 @@ async def test_rows_that_changed_later_wait_for_the_next_time(recording: Recordi
     accounts.slot = 0
     accounts.data.clear()
     assert await reconcile(reader, accounts, PROGRAM.codec) == []
+
+
+async def test_every_open_account_has_its_row(recording: Recording, reader: Reader, dsn: str) -> None:
+    """What no row stands for, or only one that says that it is over."""
+    accounts = RecordedAccounts(recording)
+    assert await strangers(reader, accounts, PROGRAM.codec) == []
+    booked, node = str(recording.story.booked), str(recording.story.machines[2].address)
+    await change(dsn, f"UPDATE leases SET status = 'closed' WHERE lease = '{booked}'")
+    await change(dsn, f"UPDATE nodes SET node = 'another' WHERE node = '{node}'")
+    drifts = await strangers(reader, accounts, PROGRAM.codec)
+    found = [(drift.table, drift.key, drift.stored, drift.account) for drift in drifts]
+    assert found == [("nodes", node, None, node), ("leases", booked, None, booked)]

@@ -95,7 +95,9 @@ async def test_no_database_is_a_typed_error(dsn: str) -> None:
 def test_statements_name_statuses_that_leases_have(package: str) -> None:
     """A word in SQL is one of the program's, or `closed`, of which the chain keeps no account."""
     texts = [path.read_text() for path in Path(str(files(package))).rglob("*.sql")]
-    compared = [part for text in texts for part in re.findall(r"(?<![\w.])status (?:=|<>|IN) (\([^)]*\)|'\w+')", text)]
+    compared = [
+        part for text in texts for part in re.findall(r"(?<!\w)(?:r\.)?status (?:=|<>|IN) (\([^)]*\)|'\w+')", text)
+    ]
     named = {word for part in compared for word in re.findall(r"'(\w+)'", part)}
     assert named
     assert named <= {*words(LeaseStatus), "closed", "open"}

@@ -11,7 +11,7 @@ from ionet.generated import pdas
 from ionet.program import PROGRAM
 from ionet.wallet import compile_message
 from ionet_indexer.cli import websocket_of
-from ionet_indexer.source import rpc
+from ionet_indexer.source import rpc, transport
 from ionet_indexer.source.base import Heads, Seen, SourceError
 from ionet_indexer.source.rpc import RpcSource
 from ionet_localnet.timeline import FINALIZED_LAG
@@ -42,7 +42,7 @@ async def test_pages_of_any_size_list_the_same(source: RpcSource, monkeypatch: p
     whole = await source.seen(-1, heads)
     assert len(whole) > 8
     assert [item.slot for item in whole] == sorted(item.slot for item in whole)
-    for first, page in ((1, 1), (2, 3), (4, 1000)):
+    for first, page in ((1, 2), (2, 3), (4, 1000)):
         monkeypatch.setattr(rpc, "_FIRST_PAGE", first)
         monkeypatch.setattr(rpc, "_PAGE", page)
         assert set(await source.seen(-1, heads)) == set(whole)
@@ -102,7 +102,7 @@ async def test_accounts_come_with_the_slot_they_are_true_at(source: RpcSource, p
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/nope"])
 async def test_a_node_that_is_away_is_a_typed_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "_ATTEMPTS", 2)
+    monkeypatch.setattr(transport, "_ATTEMPTS", 2)
     source = RpcSource(url, PROGRAM_ID)
     with pytest.raises(SourceError, match="getSlot"):
         await source.heads()
@@ -128,7 +128,7 @@ async def test_the_websocket_is_where_nodes_have_it(url: str, expected: str) -> 
 
 
 async def test_replies_that_are_no_json_rpc_are_a_typed_error(played: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "_ATTEMPTS", 2)
+    monkeypatch.setattr(transport, "_ATTEMPTS", 2)
     source = RpcSource(played.net.rpc_url + "/health", PROGRAM_ID)
     with pytest.raises(SourceError):
         await source.heads()

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import msgspec
+import pytest
 import pytest_asyncio
 from indexer.api_server import served
 from indexer.recording import Recording
@@ -111,3 +112,47 @@ async def test_only_final_events_on_request(http: httpx2.AsyncClient, writer: Wr
         stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
         expected = [item for item in stored if item["slot"] <= final]
         assert [message["data"] for message in await messages.take(len(expected))] == expected
+
+
+async def test_what_was_confirmed_before_the_subscription_is_sent_when_it_is_final(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording
+) -> None:
+    await writer.start("recorded", "program")
+    pipeline, transactions = Pipeline(writer, PROGRAM.codec), recording.transactions
+    await add(writer, recording, 0, 20)
+    indexed, final = transactions[19].slot, transactions[9].slot
+    await pipeline.commit([], [], Checkpoint(indexed, final))
+    async with http.stream("GET", "/v1/stream", params={"finalized": "true"}) as response:
+        messages = Messages(response)
+        await asyncio.sleep(0.3)
+        await pipeline.commit([], [], Checkpoint(indexed, indexed))
+        stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
+        expected = [item for item in stored if item["slot"] > final]
+        assert len(expected) > 0
+        assert [message["data"] for message in await messages.take(len(expected))] == expected
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["resumed from the other stream", "from now on"])
+async def test_a_final_stream_never_undoes(
+    after: bool, http: httpx2.AsyncClient, writer: Writer, recording: Recording
+) -> None:
+    """A fork takes back what was confirmed: who asked for what is final hears nothing of it, and misses nothing."""
+    await writer.start("recorded", "program")
+    pipeline, transactions = Pipeline(writer, PROGRAM.codec), recording.transactions
+    await add(writer, recording, 0, 30)
+    common, final = transactions[24].slot, transactions[9].slot
+    await pipeline.commit([], [], Checkpoint(transactions[29].slot, final))
+    newest = (await http.get("/v1/events", params={"limit": 1})).json()["items"][0]["id"]
+    asked = {"finalized": "true"} | ({"after": f"{newest}-0"} if after else {})
+    async with http.stream("GET", "/v1/stream", params=asked) as response:
+        messages = Messages(response)
+        await asyncio.sleep(0.3)
+        again = transactions[25:28]
+        await pipeline.commit(again, pipeline.decode(again), Checkpoint(again[-1].slot, final), undo_after=common)
+        await asyncio.sleep(0.3)
+        await pipeline.commit([], [], Checkpoint(again[-1].slot, again[-1].slot))
+        stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
+        expected = [item for item in stored if item["slot"] > (common if after else final)]
+        found = await messages.take(len(expected))
+    assert [message["data"] for message in found] == expected
+    assert "undo" not in {message["event"] for message in found}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import httpx2
 import msgspec
 import pytest
-from indexer.api_server import served
+from indexer.api_server import RecordedAccounts, served
 from indexer.recording import Recording
 from indexer.tables_of import tables_of
 from ionet.codec import ProgramCodec
 from ionet.generated.classes import CLASSES
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline, SeqHole
+from ionet_indexer.reconcile import reconcile, strangers
 from ionet_indexer.store import Checkpoint, Writer
 
 # Both belong to a cluster and have a number in its count; no other event needs what they say.
@@ -90,3 +92,17 @@ async def test_the_api_shows_their_bytes(dsn: str, writer: Writer, recording: Re
         shown = client.get("/v1/events", params={"name": "Unread"}).json()["items"]
     assert [item["data"] for item in shown] == [{"bytes": event.data.hex()} for event in reversed(events)]
     assert len(shown) >= 2
+
+
+async def test_an_account_that_only_an_unknown_event_tells_of_is_no_difference(
+    dsn: str, writer: Writer, recording: Recording
+) -> None:
+    """It would hold an indexer for ever that is older than the program."""
+    await writer.start("chain", "program")
+    older = codec_without({"ModelRegistered"})
+    pipeline, transactions = Pipeline(writer, older), recording.transactions
+    end = Checkpoint(recording.heads.confirmed, -1)
+    await pipeline.commit(transactions, pipeline.decode(transactions), end)
+    async with Reader.open(dsn) as reader:
+        assert await reconcile(reader, RecordedAccounts(recording), older) == []
+        assert await strangers(reader, RecordedAccounts(recording), older) == []

@@ -106,14 +106,13 @@ async def proven(
 
 async def publish(pool: asyncpg.Pool, lease: Pubkey, interval: int, root: bytes, result: bytes) -> None:
     """As the indexer keeps what an agent uploaded."""
-    await pool.execute("INSERT INTO leaf_sets VALUES ($1, $2, $3, 1, 0)", str(lease), interval, root.hex())
     await pool.execute(
-        "INSERT INTO leaves VALUES ($1, $2, $3, 0, $4, $5)",
+        "INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks)"
+        " VALUES ($1, $2, $3, 1, 0, $4, '')",
         str(lease),
         interval,
         root.hex(),
-        TASK_ID,
-        result,
+        TASK_ID + result,
     )
 
 

@@ -270,9 +270,9 @@ def test_whatever_a_renter_withholds_they_burn_as_much_but_for_four_intervals(
     assert 0 <= loss.usd <= cost.usd + play.price(4 * SECS) + 1
 
 
-def test_a_renter_who_withholds_one_challenge_in_eight_saves_three_intervals_until_they_are_left() -> None:
+def test_a_renter_who_withholds_one_challenge_in_eight_pays_for_all_of_it() -> None:
     """Each is disputed as soon as it is closed. The agent leaves when a fifth would bring it to 45 minutes: of 32
-    intervals served 27 are paid, two are burned, three go back to the renter. Nobody is at fault."""
+    intervals served 27 are paid, and the five that the supplier loses are burned. Nobody is at fault."""
     table = Table(who("honest"), who("renter"))
     world, lease = table.world, table.lease
     table.start(48 * SECS)
@@ -293,7 +293,7 @@ def test_a_renter_who_withholds_one_challenge_in_eight_saves_three_intervals_unt
     found = world.of(lease)
     assert (interval, found.undefended_secs, found.burned_secs) == (31, 3 * SECS, 2 * SECS)
     table.unwind()
-    assert (table.paid(), table.burned()) == (HOURLY * 27 // 6, HOURLY * 2 // 6)
+    assert (table.paid(), table.burned()) == (HOURLY * 27 // 6, HOURLY * 5 // 6)
     assert not [event for event in table.events if isinstance(event, NodeSlashed)]
 
 

@@ -239,13 +239,15 @@ def test_a_whole_life_to_the_last_unit(world: World, currency: str) -> None:
     assert (found.matured_secs, found.undefended_secs, found.paid) == (6_000, 1_200, gross)
     assert (found.supplier_fee, found.renter_fee) == (fee, fee)
     world.warp(disputes.INTERVAL)
-    world.do(calls.close_lease(lease))
+    world.do(paid_in(mint, calls.settle_lease(lease), owner), calls.close_lease(lease))
     world.do(paid_in(mint, calls.close_cluster(cluster), cluster.renter))
+    undefended = price * 8 * 1_200 // 3_600
     earned = world.tokens(ata(owner, mint)) - before
     assert earned == gross - fee + bond // 3
-    assert world.tokens(ata(cluster.renter, mint)) == deposit - gross - fee - bond // 3
+    assert world.tokens(ata(cluster.renter, mint)) == deposit - gross - fee - bond // 3 - undefended
     fees, burned = world.tokens(pdas.fee_vault(ID, mint)), world.tokens(pdas.burn_vault(ID, mint))
-    assert (fees, burned) == ((2 * fee, 0) if currency == "usdc" else (0, 2 * fee))
+    kept = 2 * fee + undefended
+    assert (fees, burned) == ((kept, 0) if currency == "usdc" else (0, kept))
     assert not world.exists(cluster.escrow)
     counted = world.of_node(node)
     assert (counted.earned, counted.earned_io) == ((0, gross) if currency == "io" else (gross, 0))

@@ -121,10 +121,14 @@ class Life:
 
 
 def owed(lease: Lease) -> tuple[int, int]:
-    """What is paid and what is burned, by the rule of the first hour."""
+    """What is paid and what is burned, by the rules of the first hour and of the first hour that nobody defends."""
     paid, burned = lease.matured_secs, lease.burned_secs
-    if lease.missed_secs == 0 and lease.end_reason not in (EndReason.QUIT, EndReason.SUPPLIER_FAULT):
-        burned += lease.undefended_early_secs + (lease.rest_secs if lease.undefended_secs else 0)
+    if lease.end_reason in (EndReason.QUIT, EndReason.SUPPLIER_FAULT):
+        return HOURLY * paid // HOUR, HOURLY * burned // HOUR
+    early = lease.undefended_early_secs
+    burned += max(0, min(lease.undefended_secs, HOUR) - early)
+    if lease.missed_secs == 0:
+        burned += early + (lease.rest_secs if lease.undefended_secs else 0)
         paid += 0 if lease.undefended_secs else lease.rest_secs
     return HOURLY * paid // HOUR, HOURLY * burned // HOUR
 
@@ -179,7 +183,7 @@ def test_a_dispute_after_the_end_as_the_suppliers_fault(world: World, defended: 
 @pytest.mark.parametrize("defended", [False, True])
 def test_every_interval_disputed_one_after_the_other(world: World, defended: bool) -> None:
     """As soon as it is closed; one that is not defended keeps the lease's dispute for an hour: of two hours, the first
-    interval is burned, the seventh goes back, the rest is paid."""
+    interval and the seventh are burned, the rest is paid."""
     life = Life(world)
     for interval in range(12):
         life.record.serve(1, first=interval)
@@ -191,7 +195,7 @@ def test_every_interval_disputed_one_after_the_other(world: World, defended: boo
         life.check()
     found = life.finish()
     assert found.undefended_secs == (0 if defended else 2 * INTERVAL)
-    assert (found.paid, found.burned) == (HOURLY * (12 if defended else 10) // 6, 0 if defended else HOURLY // 6)
+    assert (found.paid, found.burned) == (HOURLY * (12 if defended else 10) // 6, 0 if defended else HOURLY * 2 // 6)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -251,7 +255,7 @@ def _step(source: random.Random, life: Life, key_changes: int) -> int:
 
 
 def test_who_is_renter_and_supplier_at_once_gains_nothing_by_disputing_himself(world: World) -> None:
-    """The bond goes from one pocket to the other; both fees are burned all the same."""
+    """The bond goes from one pocket to the other; both fees are burned all the same, and what is not defended."""
     alone = world.supplier("alone")
     world.give_iosd(alone, 1_000 * IO_UNIT)
     before = [world.tokens(ata(alone, mint)) for mint in (IO, USD)]
@@ -267,10 +271,10 @@ def test_who_is_renter_and_supplier_at_once_gains_nothing_by_disputing_himself(w
     world.warp(DEFENCE)
     world.do(calls.settle_lease(record.lease))
     world.warp(INTERVAL)
-    world.do(calls.close_lease(record.lease), calls.close_cluster(cluster))
+    world.do(calls.settle_lease(record.lease), calls.close_lease(record.lease), calls.close_cluster(cluster))
     world.do(calls.retire_node(node))
     world.warp(14 * 86_400)
     world.do(calls.withdraw(node))
     after = [world.tokens(ata(alone, mint)) for mint in (IO, USD)]
     gross = 16_000_000 * 10 // 6
-    assert (before[0] - after[0], before[1] - after[1]) == (0, 2 * -(-gross * 25 // 10_000))
+    assert (before[0] - after[0], before[1] - after[1]) == (0, 2 * -(-gross * 25 // 10_000) + 16_000_000 * 2 // 6)

@@ -58,10 +58,11 @@ def test_the_test_that_is_named_exists(attack: Attack) -> None:
     [
         (renters.withholds_two, 2 * SECS, 2 * SECS),
         (renters.withholds_all_and_ends, HOUR, 2 * SECS - 1),
-        (renters.withholds_one_in_eight, 2 * SECS, 5 * SECS),
+        (renters.withholds_one_in_eight, 5 * SECS, 5 * SECS),
         (suppliers.marks_ready_without_a_machine, 0, 60),
         (suppliers.claims, 0, HOUR),
         (suppliers.claims_and_leaves, 0, HOUR + 2 * SECS),
+        (suppliers.serves_an_hour_and_claims, 0, HOUR),
         (suppliers.leaves_falsely, 2 * SECS, 0),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
@@ -74,13 +75,11 @@ def test_money_for_time_is_what_the_rules_say(played: object, cost: int, loss: i
     assert abs(found.loss.usd - price_of(loss).usd) <= 1
 
 
-def test_what_a_renter_saves_in_a_long_lease_is_less_than_a_twenty_fourth_of_what_they_pay() -> None:
+def test_what_a_renter_denies_in_a_long_lease_they_pay_for() -> None:
+    """The agent stays for four intervals of 720, and the last comes too late to leave."""
     found = attack_by(renters.withholds_what_never_makes_the_agent_leave)
-    # Of 720 intervals 28.8 are 4 %: the agent stays for 27, which one more would not bring to that, and the last comes
-    # too late to leave.
-    whole, paid = price_of(720 * SECS).usd, price_of((720 - 28) * SECS).usd
-    assert found == Outcome(Tokens(), Tokens(usd=whole - paid))
-    assert 24 * found.loss.usd < paid
+    whole, paid = price_of(720 * SECS).usd, price_of((720 - 5) * SECS).usd
+    assert found == Outcome(price_of(5 * SECS), Tokens(usd=whole - paid))
 
 
 def test_no_stake_of_others_burns_at_less_than_half_of_its_price() -> None:

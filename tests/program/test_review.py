@@ -77,6 +77,13 @@ def test_a_second_restart_charges_nothing_of_the_two_hours_after_the_first(world
     assert (slashed.bps, slashed.amount) == (3_000, 4_800 * IO_UNIT)
 
 
+def test_a_time_that_is_counted_to_its_last_second_is_not_stretched_over_what_follows(world: World) -> None:
+    """The second restart comes when all of the first one's hours, and not a second more, has been counted: 14 intervals
+    later the two do not become one. 7,800 s of silence are tier 2, 4 % of 16,000 IO."""
+    slashed = silent_between_two_restarts(world, 14 * INTERVAL, settled=False)
+    assert (slashed.bps, slashed.amount) == (400, 640 * IO_UNIT)
+
+
 def test_a_proof_in_the_very_slot_of_the_restart_came_before_the_halt(world: World) -> None:
     """The sysvar holds the hard fork's slot, the last one before the halt: its clock stood still as any other's."""
     lease = world.running(duration=10 * DAY)

@@ -11,6 +11,7 @@ from program import calls, disputes
 from program.calls import USD, ata
 from program.chain import refused
 from program.disputes import DEFENCE, INTERVAL, Record
+from program.harms.suppliers import serves_an_hour_and_claims
 from program.refs import LeaseRef
 from program.world import HOUR, World
 
@@ -77,17 +78,19 @@ def lost(world: World, first: int, end: int) -> LeaseRef:
     return record.lease
 
 
-@pytest.mark.parametrize(
-    ("first", "end", "burned", "refunded"),
-    [(5, 6, 1, 0), (6, 7, 0, 1), (5, 8, 1, 2), (6, 11, 0, 5)],
-)
-def test_undefended_time_of_the_first_hour_is_burned_and_later_time_refunded(
-    world: World, first: int, end: int, burned: int, refunded: int
-) -> None:
+@pytest.mark.parametrize(("first", "end"), [(5, 6), (6, 7), (5, 8), (6, 11)])
+def test_undefended_time_up_to_an_hour_is_burned(world: World, first: int, end: int) -> None:
+    """Of the first hour and of any other."""
     lease = lost(world, first, end)
     closed = finish(world, lease)
-    assert (closed.paid, closed.fees) == spent(7_200 - (burned + refunded) * INTERVAL, burned * INTERVAL)
+    assert (closed.paid, closed.fees) == spent(7_200 - (end - first) * INTERVAL, (end - first) * INTERVAL)
     assert closed.refund == closed.deposit - closed.paid - closed.fees
+
+
+def test_after_the_first_hour_another_hour_is_burned_and_no_more() -> None:
+    """Five hours that a supplier only claimed; the one that they served is paid."""
+    table = serves_an_hour_and_claims().play.table
+    assert (table.paid(), table.burned()) == (HOURLY, HOURLY)
 
 
 def test_a_supplier_who_left_time_unproven_is_burned_nothing_for_the_renter(world: World, record: Record) -> None:
@@ -191,7 +194,9 @@ def test_disputes_at_the_end_keep_the_lease_open_until_they_are_decided(world: W
     with refused("TooEarly"):
         world.do(calls.close_lease(lease))
     world.warp(1)
-    world.do(calls.close_lease(lease))
+    with refused("NotSettled"):  # what nobody defended is burned first
+        world.do(calls.close_lease(lease))
+    world.do(calls.settle_lease(lease), calls.close_lease(lease))
 
 
 def test_slashes_and_disputes_together(world: World) -> None:

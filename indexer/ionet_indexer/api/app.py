@@ -9,32 +9,40 @@ from importlib.metadata import version
 from typing import Any
 
 from ionet.codec import ProgramCodec
+from ionet.leaves import LEAF_LEN, MAX_LEAVES, SIGNED
 from litestar import Litestar, Request
+from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
-from litestar.di import Provide
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.types import Message, Scope
 
-from ionet_indexer import metrics
 from ionet_indexer.api import network, ops, trace
-from ionet_indexer.api.leaves import upload_leaves
+from ionet_indexer.api.caching import AskedReader, Unchanged, Zstd, name_answer, on_unchanged
+from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
 from ionet_indexer.api.limits import Buckets, limit
-from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error
+from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
+from ionet_indexer.api.requests import answer_head, check_parameters, count_requests
 from ionet_indexer.api.routes import ROUTER
-from ionet_indexer.api.stream import Changes, events, stream
+from ionet_indexer.api.stream import UNCOMPRESSED, Changes, events, stream
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import ApiError
 
-MAX_BODY = 16 << 20  # bytes; 100,000 leaves are 14 MB of JSON
+MAX_BODY = MAX_LEAVES * LEAF_LEN  # bytes
+_UPLOAD = [name.replace("_", "-") for name in SIGNED]
 RATE, BURST = 50.0, 200  # requests per second and address, and at once
+
+
+def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -> AskedReader:
+    return AskedReader(database, request)
 
 
 def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
     """The application over an open Reader."""
-    changes = Changes()
+    changes, latest = Changes(), network.Latest()
+    budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
 
     @asynccontextmanager
     async def follow(_: Litestar) -> AsyncIterator[None]:
@@ -45,24 +53,37 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[network.network, ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
         dependencies={
-            "reader": Provide(lambda: reader, sync_to_thread=False),
+            "database": Provide(lambda: reader, sync_to_thread=False),
+            "reader": Provide(_asked, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),
             "changes": Provide(lambda: changes, sync_to_thread=False),
+            "budgets": Provide(lambda: budgets, sync_to_thread=False),
+            "latest": Provide(lambda: latest, sync_to_thread=False),
         },
         lifespan=[follow],
         middleware=[limit(Buckets(rate, burst))],
-        before_request=refuse_unknown_parameters,
-        before_send=[count_requests],
+        before_request=check_parameters,
+        before_send=[count_requests, name_answer],
+        compression_config=CompressionConfig(
+            backend="zstd", compression_facade=Zstd, gzip_compress_level=4, exclude_opt_key=UNCOMPRESSED
+        ),
         exception_handlers={
             HTTPException: on_http_error,
             ApiError: on_api_error,
+            Unchanged: on_unchanged,
             **dict.fromkeys(CONNECTION_ERRORS, on_database_error),
+            RecursionError: on_too_deep,
             Exception: on_crash,
         },
-        cors_config=CORSConfig(allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["content-type"]),
+        cors_config=CORSConfig(
+            allow_origins=["*"],
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["content-type", "if-none-match", "last-event-id", *(f"ionet-{each}" for each in _UPLOAD)],
+            expose_headers=["etag", "retry-after"],
+        ),
         request_max_body_size=MAX_BODY,
         openapi_config=OpenAPIConfig(
             title="ionet indexer",
@@ -74,16 +95,5 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         ),
         logging_config=None,
     )
-
-
-def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
-    """A misspelt filter must not look like an answer to the question."""
-    known = request.route_handler.parsed_fn_signature.parameters
-    if unknown := sorted(set(request.query_params) - set(known)):
-        raise ValidationException(f"unknown parameter: {', '.join(unknown)}")
-
-
-async def count_requests(message: Message, scope: Scope) -> None:
-    """Metrics by route, not by path, so that addresses do not become labels."""
-    if message["type"] == "http.response.start":
-        metrics.REQUESTS.labels(scope.get("path_template", "none"), str(message["status"])).inc()
+    app.asgi_handler = answer_head(app.asgi_handler)
+    return app

@@ -1,21 +1,41 @@
-"""POST /v1/leaves: an agent hands over the leaves under a root that the chain holds. The API's only write."""
+"""POST /v1/leaves: an agent hands over the leaves under a root that the chain holds. The API's only write.
+
+Everything that can refuse an upload is in its headers: nothing of the body is read before the device key's signature
+over them, the root on the chain and the key's budget are checked.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from typing import Annotated, Any
 
 import msgspec
-from ionet.leaves import MAX_LEAVES, MAX_LIFETIME_SECS, NONCE_LEN, PATH, Upload, signing_message
+from ionet.leaves import LEAF_LEN, MAX_LEAVES, MAX_LIFETIME_SECS, MEDIA_TYPE, NONCE_LEN, PATH, signing_message
 from ionet.rules import merkle
-from litestar import post
+from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import HeaderParameter
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from ionet_indexer.api import tree
+from ionet_indexer.api.limits import Buckets
 from ionet_indexer.core.reader import SQL, Reader
-from ionet_indexer.core.refusals import BadValue, NotFound, Refused, Unauthorized
+from ionet_indexer.core.refusals import (
+    BadValue,
+    LengthRequired,
+    NotFound,
+    Refused,
+    TooLarge,
+    TooMuch,
+    Unauthorized,
+    WrongMedia,
+)
+
+# Bytes of leaves per device key: at once, and per second. The most that an hour's interval may have is 6.4 MB.
+BYTES_AT_ONCE, BYTES_PER_SECOND = 16 << 20, 128 << 10
+_BODY_SECS = 60.0  # that a body may take to arrive
 
 
 class Stored(msgspec.Struct):
@@ -28,68 +48,83 @@ class Stored(msgspec.Struct):
     new: bool
 
 
-class _Parsed(msgspec.Struct):
-    """An upload as bytes."""
+class _Announced(msgspec.Struct):
+    """What the headers say of an upload, as bytes."""
 
     lease: bytes
     interval: int
     root: bytes
-    pairs: list[tuple[bytes, bytes]]
+    count: int
     nonce: bytes
     expires_at: int
     signature: Signature
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return self.count * LEAF_LEN
+
 
 @post(PATH, status_code=201)
-async def upload_leaves(reader: NamedDependency[Reader], data: JSONBody[Upload]) -> Stored:
-    """Store the leaves of one interval. They must hash to a proven root; the node's device key signs the upload."""
+async def upload_leaves(
+    request: Request[Any, Any, Any],
+    database: NamedDependency[Reader],
+    budgets: NamedDependency[Buckets],
+    lease: Annotated[str, HeaderParameter(name="ionet-lease", description="Its address, base58.")],
+    interval: Annotated[int, HeaderParameter(name="ionet-interval")],
+    root: Annotated[str, HeaderParameter(name="ionet-root", description="Hex.")],
+    count: Annotated[int, HeaderParameter(name="ionet-count", description="Of the leaves.")],
+    nonce: Annotated[str, HeaderParameter(name="ionet-nonce", description="16 bytes, hex; taken once.")],
+    expires_at: Annotated[
+        int, HeaderParameter(name="ionet-expires-at", description="Unix seconds, at most 120 s ahead.")
+    ],
+    signature: Annotated[
+        str, HeaderParameter(name="ionet-signature", description="ed25519 of the node's device key, hex.")
+    ],
+) -> Stored:
+    """Store the leaves of one interval. They must hash to a proven root; the node's device key signs the headers.
+
+    The body is task id and sha256 of the result of each leaf, in order, 64 bytes each.
+    """
     now = int(time.time())
-    parsed = _parse(data)
-    if not now < parsed.expires_at <= now + MAX_LIFETIME_SECS:
+    announced = _announced(lease, interval, root, count, nonce, expires_at, signature)
+    if not now < expires_at <= now + MAX_LIFETIME_SECS:
         raise Unauthorized(f"the upload must expire within {MAX_LIFETIME_SECS} s from now")
-    async with reader.snapshot() as snapshot:
-        lease = await snapshot.one(SQL["upload_lease"], data.lease, data.interval, data.root)
-    if lease is None:
-        raise NotFound(f"lease {data.lease} is not known at slot {snapshot.slot}")
-    _check_signature(parsed, Pubkey.from_string(lease["device_key"]))
-    if lease["position"] is None:
-        raise Refused(f"at slot {snapshot.slot} no proof of interval {data.interval} has this root")
-    if await asyncio.to_thread(_root, parsed) != parsed.root:
-        raise Refused("the leaves do not hash to the root")
-    new = await _store(reader, data, parsed, now, lease["device_key"])
-    return Stored(data.lease, data.interval, data.root, len(parsed.pairs), new)
+    _check_body(request, announced)
+    async with database.snapshot() as snapshot:
+        row = await snapshot.one(SQL["upload_lease"], lease, interval, root, nonce)
+    if row is None:
+        raise NotFound(f"lease {lease} is not known at slot {snapshot.slot}")
+    _check_signature(announced, Pubkey.from_string(row["device_key"]))
+    if row["used"]:
+        raise Unauthorized("this nonce was used before")
+    if row["position"] is None:
+        raise Refused(f"at slot {snapshot.slot} no proof of interval {interval} has this root, or a later one has not")
+    if wait := budgets.take(row["device_key"], announced.size):
+        raise TooMuch("this device key uploaded too much", wait)
+    body = await _read(request, announced)
+    blocks = await asyncio.to_thread(_blocks, announced, body)
+    new = await _store(database, (lease, interval, root), announced, body, blocks, row["device_key"], nonce)
+    return Stored(lease, interval, root, count, new)
 
 
-async def _store(reader: Reader, data: Upload, parsed: _Parsed, now: int, device_key: str) -> bool:
-    place = (data.lease, data.interval, data.root)
-    async with reader.writing() as connection:
-        await connection.execute(SQL["upload_nonces_expire"], now)
-        fresh = await connection.fetchval(SQL["upload_nonce"], device_key, data.nonce, parsed.expires_at)
-        if fresh is None:
-            raise Unauthorized("this nonce was used before")
-        new = await connection.fetchval(SQL["upload_set"], *place, len(parsed.pairs), now)
-        if new is not None:
-            tasks, results = [task for task, _ in parsed.pairs], [result for _, result in parsed.pairs]
-            await connection.execute(SQL["upload_leaves"], *place, tasks, results)
-            await connection.execute(SQL["upload_superseded"], data.lease, data.interval)
-    return new is not None
-
-
-def _parse(data: Upload) -> _Parsed:
-    if not 0 <= data.interval < 1 << 32:
+def _announced(
+    lease: str, interval: int, root: str, count: int, nonce: str, expires_at: int, signature: str
+) -> _Announced:
+    if not 0 <= interval < 1 << 32:
         raise BadValue("interval is not a u32")
-    if not 1 <= len(data.leaves) <= MAX_LEAVES:
+    if not 1 <= count <= MAX_LEAVES:
         raise BadValue(f"an upload has 1 to {MAX_LEAVES} leaves")
-    if not 0 <= data.expires_at < 1 << 63:
+    if not 0 <= expires_at < 1 << 63:
         raise BadValue("expires_at is not a time")
     try:
-        lease = bytes(Pubkey.from_string(data.lease))
+        address = bytes(Pubkey.from_string(lease))
     except ValueError:
         raise BadValue("lease is not an address") from None
-    pairs = [(_hex("leaves", task, 32), _hex("leaves", result, 32)) for task, result in data.leaves]
-    signature = Signature.from_bytes(_hex("signature", data.signature, 64))
-    nonce = _hex("nonce", data.nonce, NONCE_LEN)
-    return _Parsed(lease, data.interval, _hex("root", data.root, 32), pairs, nonce, data.expires_at, signature)
+    signed = Signature.from_bytes(_hex("signature", signature, 64))
+    return _Announced(
+        address, interval, _hex("root", root, 32), count, _hex("nonce", nonce, NONCE_LEN), expires_at, signed
+    )
 
 
 def _hex(name: str, text: str, length: int) -> bytes:
@@ -103,14 +138,72 @@ def _hex(name: str, text: str, length: int) -> bytes:
     return value
 
 
-def _check_signature(parsed: _Parsed, device_key: Pubkey) -> None:
+def _check_body(request: Request[Any, Any, Any], announced: _Announced) -> None:
+    """What the headers say of the body itself."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        raise WrongMedia(f"leaves are sent as {MEDIA_TYPE}")
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise LengthRequired
+    if int(length) != announced.size:
+        raise (TooLarge if int(length) > announced.size else BadValue)(
+            f"{announced.count} leaves are {announced.size} bytes, not {length}"
+        )
+
+
+def _check_signature(announced: _Announced, device_key: Pubkey) -> None:
     message = signing_message(
-        parsed.lease, parsed.interval, parsed.root, len(parsed.pairs), parsed.nonce, parsed.expires_at
+        announced.lease,
+        announced.interval,
+        announced.root,
+        announced.count,
+        announced.nonce,
+        announced.expires_at,
     )
-    if not parsed.signature.verify(device_key, message):
+    if not announced.signature.verify(device_key, message):
         raise Unauthorized("not signed by the node's device key")
 
 
-def _root(parsed: _Parsed) -> bytes:
-    pairs = enumerate(parsed.pairs)
-    return merkle.root([merkle.leaf(parsed.lease, parsed.interval, number, *pair) for number, pair in pairs])
+async def _read(request: Request[Any, Any, Any], announced: _Announced) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECS):
+            async for part in request.stream():
+                body += part
+                if len(body) > announced.size:
+                    raise TooLarge
+    except TimeoutError:
+        raise BadValue(f"the leaves did not arrive within {_BODY_SECS:.0f} s") from None
+    if len(body) != announced.size:
+        raise BadValue("the body ends too early")
+    return bytes(body)
+
+
+def _blocks(announced: _Announced, body: bytes) -> bytes:
+    """The stored nodes of the tree. Raises Refused when the leaves are not those of the root."""
+    blocks = tree.blocks(tree.hashes(announced.lease, announced.interval, body))
+    if merkle.root(blocks) != announced.root:
+        raise Refused("the leaves do not hash to the root")
+    return b"".join(blocks)
+
+
+async def _store(
+    reader: Reader,
+    place: tuple[str, int, str],
+    announced: _Announced,
+    body: bytes,
+    blocks: bytes,
+    device_key: str,
+    nonce: str,
+) -> bool:
+    """Store the leaves unless they are there; whether they were new."""
+    now = int(time.time())
+    async with reader.writing() as connection:
+        await connection.execute(SQL["upload_nonces_expire"], now)
+        if await connection.fetchval(SQL["upload_nonce"], device_key, nonce, announced.expires_at) is None:
+            raise Unauthorized("this nonce was used before")
+        number = await connection.fetchval(SQL["upload_set"], *place, announced.count, now, body, blocks)
+        if number is not None:
+            await connection.execute(SQL["upload_leaves"], number, body, announced.count)
+            await connection.execute(SQL["upload_superseded"], *place[:2])
+    return number is not None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 
+from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.core.paging import One
-from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.reader import SQL
 from ionet_indexer.core.refusals import NotFound
-from ionet_indexer.topics import nodes
 
 
 class CurrencyTotals(msgspec.Struct):
@@ -87,17 +90,58 @@ class Network(msgspec.Struct):
     served_secs: str
 
 
+# Totals of the network by name: those that are numbers of things, and those that are amounts.
+_COUNTS = (
+    *("nodes", "nodes_hireable", "processors", "processors_hireable", "cases_open", "clusters_open"),
+    *("leases", "leases_active", "disputes_open", "proofs"),
+)
+_AMOUNTS = ("bonded", "unbonding", "slashed", "rewards_unclaimed", "served_secs")
+_OF_CURRENCIES = ("deposit", "escrow", "locked", "paid", "fees", "burned", "refunded", "owed", "income_unclaimed")
+
+
+class Latest:
+    """The network as it was last asked for; nothing of it changes while the version of the database stays."""
+
+    def __init__(self) -> None:
+        self._version: tuple[int, int, int] | None = None
+        self._network: Network | None = None
+
+    async def get(self, reader: AskedReader) -> One[Network]:
+        """The network and its totals. Raises NotFound before there is one."""
+        state = await reader.state()
+        if self._network is None or self._version != state.version:
+            async with reader.snapshot() as snapshot:
+                row = await snapshot.one(SQL["network"])
+                totals = await snapshot.fetch(SQL["totals"])
+            if row is None:
+                raise NotFound("there is no network on this chain yet")
+            state, self._version, self._network = snapshot.state, snapshot.state.version, _network(row, totals)
+        return One(state.slot, state.finalized_slot, self._network)
+
+
+def _network(row: Any, totals: Sequence[Any]) -> Network:
+    kept: dict[tuple[str, str], str] = {(each["name"], each["key"]): each["value"] for each in totals}
+    clusters = {key: int(value) for (name, key), value in kept.items() if name == "clusters" and int(value)}
+    values: dict[str, Any] = dict(row)
+    for name in ("params", "pending_params"):
+        values[name] = msgspec.json.decode(values[name] or b"null")
+    values |= {name: int(kept.get((name, ""), 0)) for name in _COUNTS}
+    values |= {name: kept.get((name, ""), "0") for name in _AMOUNTS}
+    return Network(
+        **values,
+        clusters=sum(clusters.values()),
+        currencies=[
+            CurrencyTotals(
+                currency=currency,
+                clusters=clusters[currency],
+                **{name: kept.get((name, currency), "0") for name in _OF_CURRENCIES},
+            )
+            for currency in sorted(clusters)
+        ],
+    )
+
+
 @get("/v1/network")
-async def network(reader: NamedDependency[Reader]) -> One[Network]:
+async def network(reader: NamedDependency[AskedReader], latest: NamedDependency[Latest]) -> One[Network]:
     """The network, its books and totals."""
-    async with reader.snapshot() as snapshot:
-        row = await snapshot.one(SQL["network"])
-        if row is None:
-            raise NotFound("there is no network on this chain yet")
-        totals = SQL["node_totals"].format(source=nodes.SOURCE, hireable=nodes.HIREABLE)
-        parts = [row, *await snapshot.fetch(totals), *await snapshot.fetch(SQL["lease_totals"])]
-        values = {name: value for part in parts for name, value in part.items()}
-        for name in ("params", "pending_params"):
-            values[name] = msgspec.json.decode(values[name] or b"null")
-        currencies = [CurrencyTotals(**each) for each in await snapshot.fetch(SQL["currency_totals"])]
-        return One(snapshot.slot, snapshot.finalized_slot, Network(**values, currencies=currencies))
+    return await latest.get(reader)

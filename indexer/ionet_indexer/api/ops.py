@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from ionet_indexer import metrics
 from ionet_indexer.core.reader import SQL, Reader
 
 _STALE_SECS = 15.0
@@ -28,9 +29,9 @@ class Health(msgspec.Struct):
 
 
 @get("/health")
-async def health(reader: NamedDependency[Reader]) -> Response[Health]:
+async def health(database: NamedDependency[Reader]) -> Response[Health]:
     """200 while the tables follow the chain, else 503 with the reason."""
-    async with reader.snapshot() as snapshot:
+    async with database.snapshot() as snapshot:
         row = await snapshot.one(SQL["health"])
     if row is None:
         state = Health("starting", -1, -1, -1, 0, None, "nothing was read from the chain yet")
@@ -54,7 +55,7 @@ async def health(reader: NamedDependency[Reader]) -> Response[Health]:
 @get("/metrics", media_type=CONTENT_TYPE_LATEST.partition("; charset")[0], include_in_schema=False)
 async def metrics_text() -> bytes:
     """Prometheus text."""
-    return generate_latest()
+    return metrics.text()
 
 
 @get("/openapi.json", include_in_schema=False)

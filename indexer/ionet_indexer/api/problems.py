@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, TooManyRequestsException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 
 from ionet_indexer.core.connection import lost
 from ionet_indexer.core.refusals import ApiError
@@ -34,7 +34,7 @@ def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response
 def on_api_error(_: Request[Any, Any, Any], error: ApiError) -> Response[bytes]:
     """What this API refuses."""
     title = http.HTTPStatus(error.status).phrase
-    return _answer(Problem(error.kind, title, error.status, error.detail or error.message()))
+    return _answer(Problem(error.kind, title, error.status, error.detail or error.message()), dict(error.headers))
 
 
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -47,8 +47,21 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[b
     if isinstance(error.extra, list):
         named = (f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra if isinstance(item, dict))
         detail = "; ".join((detail, *named))
-    headers = dict(error.headers or {}) if isinstance(error, TooManyRequestsException) else None
+    headers = dict(error.headers or {})
+    if isinstance(error, MethodNotAllowedException):
+        headers = {"Allow": allowed(headers.get("allow", ""))}
     return _answer(Problem(kind, title, error.status_code, detail), headers)
+
+
+def allowed(methods: str) -> str:
+    """The methods of a path as `Allow` lists them: what answers GET answers HEAD."""
+    found = {method.strip() for method in methods.split(",")}
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
+
+
+def on_too_deep(_: Request[Any, Any, Any], __: RecursionError) -> Response[bytes]:
+    """JSON nested deeper than anything that means something here."""
+    return _answer(Problem("bad-request", "Bad Request", 400, "the body is nested too deeply"))
 
 
 def on_database_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -11,13 +11,14 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
+from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.core.lists import ADDRESS, Listing
 from ionet_indexer.core.paging import MAX_LIMIT, One, Page
-from ionet_indexer.core.reader import Reader
 from ionet_indexer.topics import LISTS
 
 Key = Annotated[str, PathParameter(pattern=ADDRESS, description="An address, base58.")]
 OptionalKey = Annotated[str | None, QueryParameter(pattern=ADDRESS, description="An address, base58.")]
+Time = Annotated[int | None, QueryParameter(ge=0, lt=1 << 53, description="Block time, unix seconds.")]
 Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Most items on a page.")]
 
@@ -26,12 +27,15 @@ def routes_of(listing: Listing) -> list[HTTPRouteHandler]:
     """The endpoint of a list, and that of a single item where the list has one. Each answers from one snapshot."""
 
     async def page(reader: Any, cursor: str | None, limit: int, **filters: Any) -> Any:
+        sql, values = listing.query(filters, cursor, limit)
         async with reader.snapshot() as snapshot:
-            return await listing.page(snapshot, filters, cursor, limit)
+            rows = await snapshot.fetch(sql, *values)
+        return listing.page(snapshot, rows, limit)
 
     async def one(reader: Any, key: str) -> Any:
         async with reader.snapshot() as snapshot:
-            return await listing.one(snapshot, key)
+            row = await snapshot.one(listing.query_one, key)
+        return listing.one(snapshot, row, key)
 
     page_of: Any = Page
     one_of: Any = One
@@ -49,7 +53,7 @@ def routes_of(listing: Listing) -> list[HTTPRouteHandler]:
 
 def _declare(handler: Any, name: str, docs: str, parameters: Mapping[str, tuple[Any, Any]], answer: Any) -> None:
     """Give a handler the signature that Litestar reads. parameters: name → type and default, `...` for none."""
-    typed = {"reader": (NamedDependency[Reader], ...), **parameters}
+    typed = {"reader": (NamedDependency[AskedReader], ...), **parameters}
     kind = inspect.Parameter.KEYWORD_ONLY
     handler.__name__ = handler.__qualname__ = name
     handler.__doc__ = docs

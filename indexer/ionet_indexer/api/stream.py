@@ -14,18 +14,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from ionet_indexer.api.routes import Cursor, Limit, OptionalKey
+from ionet_indexer.api.caching import AskedReader
+from ionet_indexer.api.routes import Cursor, Limit, OptionalKey, Time
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.core.reader import SQL, Reader
-from ionet_indexer.core.refusals import BadCursor
+from ionet_indexer.core.reader import SQL, Reader, Snapshot
+from ionet_indexer.core.refusals import BadCursor, BadValue
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 
 log = logging.getLogger(__name__)
 _BATCH = 500
 _HEARTBEAT = 15.0  # seconds without events after which a comment keeps the connection alive
 _END = (1 << 63) - 1
+UNCOMPRESSED = "uncompressed"  # a message would wait in the compressor for the next one
 
 
 class Event(msgspec.Struct):
@@ -39,7 +41,7 @@ class Event(msgspec.Struct):
     signature: str
     outer_ix: int
     inner_ix: int
-    block_time: int
+    block_time: int | None
     name: str
     data: dict[str, object]
 
@@ -87,31 +89,50 @@ def shown(row: Any, codec: ProgramCodec) -> Event:
     )
 
 
+def names(codec: ProgramCodec) -> tuple[str, ...]:
+    """What an event can be called: the program's words, and the one for those that this version does not know."""
+    return (*(item.name for item in codec.idl.events), Unread.__name__)
+
+
 @get("/v1/events")
 async def events(
-    reader: NamedDependency[Reader],
+    reader: NamedDependency[AskedReader],
     codec: NamedDependency[ProgramCodec],
     entity: OptionalKey = None,
-    name: Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z]{1,40}$")] = None,
+    name: Annotated[str | None, QueryParameter(max_length=40, description="Of an event of the program.")] = None,
+    since: Time = None,
+    until: Time = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Event]:
     """Events, newest first: all, those of one name, or the complete history of one entity."""
+    if name is not None and name not in names(codec):
+        raise BadValue(f"name: the program has no event {name!r}")
     after = decode_cursor("events", cursor, ("bigint",))
-    before = int(after[0]) if after else _END
     async with reader.snapshot() as snapshot:
+        first = -1 if since is None else await _position_at(snapshot, since)
+        end = _END if until is None else await _position_at(snapshot, until)
+        end = min([end, *map(int, after or ())])
         if entity is not None:
-            rows = await snapshot.fetch(SQL["events_of_entity"], entity, name, before, limit + 1)
+            rows = await snapshot.fetch(SQL["events_of_entity"], entity, name, first, end, limit + 1)
+        elif name is not None:
+            rows = await snapshot.fetch(SQL["events_named"], name, first, end, limit + 1)
         else:
-            rows = await snapshot.fetch(SQL["events_newest"], name, before, limit + 1)
-        items = [shown(row, codec) for row in rows[:limit]]
-        following = encode_cursor("events", [items[-1].id]) if len(rows) > limit else None
-        return Page(snapshot.slot, snapshot.finalized_slot, items, following)
+            rows = await snapshot.fetch(SQL["events_newest"], first, end, limit + 1)
+    items = [shown(row, codec) for row in rows[:limit]]
+    following = encode_cursor("events", [items[-1].id]) if len(rows) > limit else None
+    return Page(snapshot.slot, snapshot.finalized_slot, items, following)
 
 
-@get("/v1/stream")
+async def _position_at(snapshot: Snapshot, time: int) -> int:
+    """Before every event from this time on; block times do not go back."""
+    row = await snapshot.one(SQL["position_at"], time)
+    return _END if row is None else int(row["position"])
+
+
+@get("/v1/stream", opt={UNCOMPRESSED: True})
 async def stream(
-    reader: NamedDependency[Reader],
+    database: NamedDependency[Reader],
     codec: NamedDependency[ProgramCodec],
     changes: NamedDependency[Changes],
     request: Request[Any, Any, Any],
@@ -121,11 +142,11 @@ async def stream(
     """Server-sent events: one message per event, in order, from `after` (or Last-Event-ID) on, else from now on.
 
     When the chain takes another fork, a message `undo` names the last slot that still holds; what came after it is sent
-    again as it is now. With `finalized` only events that can no longer be undone are sent.
+    again as it is now. With `finalized` events are sent once they can no longer be undone, and nothing is ever undone.
     """
     last = request.headers.get("last-event-id", after)
     start = _start(last) if last is not None else None
-    return ServerSentEvent(_messages(reader, codec, changes, start, finalized))
+    return ServerSentEvent(_messages(database, codec, changes, start, finalized))
 
 
 def _start(last: str) -> tuple[int, int]:
@@ -142,8 +163,9 @@ async def _messages(
     try:
         if start is None:
             async with reader.snapshot() as snapshot:
-                row = await snapshot.one(SQL["stream_start"])
-                start = (max(row["position"], 0), row["undo"]) if row else (0, 0)
+                # What is confirmed and not final yet has still to be sent to who wants it final.
+                newest = first_position(snapshot.finalized_slot + 1) - 1 if finalized else snapshot.state.position
+                start = (max(newest, 0), snapshot.state.undo)
         position, undo = start
         while True:
             changed.clear()
@@ -153,7 +175,7 @@ async def _messages(
                 back = min([position, *(first_position(row["slot"] + 1) - 1 for row in undone)])
                 rows = await snapshot.fetch(SQL["stream_events"], back, end, _BATCH)
             undo = max([undo, *(row["id"] for row in undone)])
-            if back < position:
+            if back < position and not finalized:
                 yield _message("undo", {"slot": slot_of(back)}, back, undo)
             position = back
             for row in rows:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
 
+from ionet.leaves import LEAF_LEN
 from ionet.rules import merkle, pricing
 from ionet.rules.lease_time import interval_bounds
+from ionet.rules.merkle import HASH_LEN
 from ionet.trace import Leaf, Occurrence, Settlement, Trace, TracedProof
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from solders.pubkey import Pubkey
 
+from ionet_indexer.api import tree
+from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.api.routes import Cursor
+from ionet_indexer.api.tree import BLOCK
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.core.paging import decode_cursor, encode_cursor
-from ionet_indexer.core.reader import SQL, Reader, Snapshot
+from ionet_indexer.core.reader import SQL, Snapshot
 from ionet_indexer.core.refusals import NotFound
 
 MAX_OCCURRENCES = 20
@@ -24,44 +30,72 @@ MAX_OCCURRENCES = 20
 
 @get("/v1/trace/{result_hash:str}")
 async def trace(
-    reader: NamedDependency[Reader],
+    reader: NamedDependency[AskedReader],
     result_hash: Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$", description="sha256 of the result, hex.")],
     cursor: Cursor = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_OCCURRENCES)] = 10,
 ) -> Trace:
     """Where a result was computed, what it cost, and the proof. 404 while its leaves are missing."""
-    after = decode_cursor("trace", cursor, ("text", "bigint", "bigint")) or ["", "-1", "-1"]
+    after = decode_cursor("trace", cursor, ("bigint", "bigint")) or ["-1", "-1"]
     async with reader.snapshot() as snapshot:
-        rows = await snapshot.fetch(
-            SQL["trace"], bytes.fromhex(result_hash), after[0], int(after[1]), int(after[2]), limit + 1
-        )
-        if not rows and cursor is None:
-            raise NotFound("leaves missing: no uploaded leaf under a proven root has this result hash")
-        items = [await _occurrence(snapshot, row, bytes.fromhex(result_hash)) for row in rows[:limit]]
-        following = None
-        if len(rows) > limit:
-            last = items[-1]
-            following = encode_cursor("trace", [last.lease, str(last.interval), str(last.leaf.index)])
-        return Trace(snapshot.slot, snapshot.finalized_slot, result_hash, items, following)
+        rows = await snapshot.fetch(SQL["trace"], bytes.fromhex(result_hash), int(after[0]), int(after[1]), limit + 1)
+        found = await _read(snapshot, rows[:limit])
+    if not rows and cursor is None:
+        raise NotFound("leaves missing: no uploaded leaf under a proven root has this result hash")
+    # Hashing takes long enough to be done beside the event loop, and holds no connection.
+    items = await asyncio.to_thread(_occurrences, found)
+    following = None
+    if len(rows) > limit:
+        following = encode_cursor("trace", [str(rows[limit - 1]["number"]), str(rows[limit - 1]["index"])])
+    return Trace(snapshot.slot, snapshot.finalized_slot, result_hash, items, following)
 
 
-async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occurrence:
-    lease, interval = row["lease"], row["interval"]
-    stored = await snapshot.fetch(SQL["trace_leaves"], lease, interval, row["root"])
-    pairs = [(item["task_id"], item["result_hash"]) for item in stored]
-    # Hashing a large interval takes long enough to be done beside the event loop.
-    leaf = await asyncio.to_thread(_leaf, row, pairs, result_hash)
-    served = await snapshot.one(SQL["trace_served"], lease, interval)
-    assert served is not None  # an aggregate has one row
+class _Found(NamedTuple):
+    """What the tables say of one occurrence. body: the leaves of its block."""
+
+    row: Any
+    body: bytes
+    served: Any
+    paid: Any | None
+
+
+async def _read(snapshot: Snapshot, rows: Sequence[Any]) -> list[_Found]:
+    """All that the occurrences need; what two of them share is read once."""
+    blocks: dict[tuple[int, int], bytes] = {}
+    served: dict[tuple[str, int], tuple[Any, Any | None]] = {}
+    for row in rows:
+        block = (row["number"], row["index"] // BLOCK)
+        if block not in blocks:
+            size = BLOCK * LEAF_LEN
+            part = await snapshot.one(SQL["trace_block"], row["number"], block[1] * size + 1, size)
+            assert part is not None  # the row's own set
+            blocks[block] = part["body"]
+        place = (row["lease"], row["interval"])
+        if place not in served:
+            sums = await snapshot.one(SQL["trace_served"], *place)
+            assert sums is not None  # an aggregate has one row
+            served[place] = sums, await _payment(snapshot, *place, sums)
+    return [
+        _Found(row, blocks[row["number"], row["index"] // BLOCK], *served[row["lease"], row["interval"]])
+        for row in rows
+    ]
+
+
+def _occurrences(found: Sequence[_Found]) -> list[Occurrence]:
+    hashed: dict[tuple[int, int], list[bytes]] = {}
+    return [_occurrence(each, hashed) for each in found]
+
+
+def _occurrence(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Occurrence:
+    row, served, paid = found.row, found.served, found.paid
     amount = _earned(row, int(served["through"])) - _earned(row, int(served["before"]))
-    paid = await _payment(snapshot, lease, interval, served)
     bounds: tuple[int, int] | tuple[None, None] = (None, None)
     if row["started_at"] is not None:
-        bounds = interval_bounds(row["started_at"], row["ends_at"], row["interval_secs"], interval)
+        bounds = interval_bounds(row["started_at"], row["ends_at"], row["interval_secs"], row["interval"])
     return Occurrence(
-        lease=lease,
-        lease_number=row["number"],
-        interval=interval,
+        lease=row["lease"],
+        lease_number=row["lease_number"],
+        interval=row["interval"],
         interval_start=bounds[0],
         interval_end=bounds[1],
         node=row["node"],
@@ -88,7 +122,7 @@ async def _occurrence(snapshot: Snapshot, row: Any, result_hash: bytes) -> Occur
             gpu_ms=row["gpu_ms"],
             proof_head=row["proof_head"],
         ),
-        leaf=leaf,
+        leaf=_leaf(found, hashed),
     )
 
 
@@ -105,17 +139,22 @@ def _earned(row: Any, secs: int) -> int:
     return pricing.earned(int(row["price"]), row["processors"], secs)
 
 
-def _leaf(row: Any, pairs: list[tuple[bytes, bytes]], result_hash: bytes) -> Leaf:
-    lease, index = bytes(Pubkey.from_string(row["lease"])), row["index"]
-    hashes = [merkle.leaf(lease, row["interval"], number, *pair) for number, pair in enumerate(pairs)]
-    path = merkle.path(hashes, index)
-    own = merkle.leaf(lease, row["interval"], index, row["task_id"], result_hash)
+def _leaf(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Leaf:
+    """The leaf and its path. hashed: the leaf hashes of the blocks that this request has seen."""
+    row, index = found.row, found.row["index"]
+    block = (row["number"], index // BLOCK)
+    if block not in hashed:
+        lease = bytes(Pubkey.from_string(row["lease"]))
+        hashed[block] = tree.hashes(lease, row["interval"], found.body, block[1] * BLOCK)
+    stored = [row["blocks"][start : start + HASH_LEN] for start in range(0, len(row["blocks"]), HASH_LEN)]
+    path, place = tree.path(hashed[block], stored, index), index % BLOCK
+    own, task = hashed[block][place], found.body[place * LEAF_LEN : place * LEAF_LEN + HASH_LEN]
     return Leaf(
         index=index,
-        count=len(hashes),
-        task_id=row["task_id"].hex(),
+        count=row["count"],
+        task_id=task.hex(),
         hash=own.hex(),
         path=[sibling.hex() for sibling in path],
         root=row["root"],
-        verified=merkle.verify(own, index, len(hashes), path, bytes.fromhex(row["root"])),
+        verified=merkle.verify(own, index, row["count"], path, bytes.fromhex(row["root"])),
     )

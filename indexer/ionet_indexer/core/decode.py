@@ -65,11 +65,14 @@ class Body(msgspec.Struct):
 
 
 class Transaction(msgspec.Struct, rename="camel"):
-    """A `getTransaction` result with encoding json. `block_time` is unix seconds."""
+    """A `getTransaction` result with encoding json. `block_time` is unix seconds.
+
+    A node may have lost the outcome (`meta`) or the time.
+    """
 
     slot: int
     transaction: Body
-    meta: Meta
+    meta: Meta | None
     block_time: int | None = None
     transaction_index: int | None = None
 
@@ -87,7 +90,7 @@ class Event(msgspec.Struct, frozen=True):
     outer_ix: int
     inner_ix: int
     slot: int
-    block_time: int
+    block_time: int | None
     data: bytes
     """Discriminator and payload as the program wrote them."""
     value: Any
@@ -136,9 +139,11 @@ def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
     would hide a loss. One that it does not know is `Unread`.
     """
     meta = transaction.meta
+    if meta is None:
+        raise BadTransaction(f"{transaction.signature}: its outcome is not known")
     if meta.err is not None or not meta.inner_instructions:
         return []
-    ours = _index_of(str(codec.id), transaction)
+    ours = _index_of(str(codec.id), transaction, meta)
     if ours is None:
         return []
     events = []
@@ -157,9 +162,9 @@ def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
     return events
 
 
-def _index_of(program: str, transaction: Transaction) -> int | None:
+def _index_of(program: str, transaction: Transaction, meta: Meta) -> int | None:
     keys = transaction.transaction.message.account_keys
-    loaded = transaction.meta.loaded_addresses
+    loaded = meta.loaded_addresses
     if loaded is not None and (loaded.writable or loaded.readonly):
         keys = [*keys, *loaded.writable, *loaded.readonly]
     return keys.index(program) if program in keys else None
@@ -181,7 +186,7 @@ def _event(transaction: Transaction, outer_ix: int, inner_ix: int, data: bytes, 
         outer_ix=outer_ix,
         inner_ix=inner_ix,
         slot=transaction.slot,
-        block_time=transaction.block_time or 0,
+        block_time=transaction.block_time,
         data=data,
         value=value,
     )

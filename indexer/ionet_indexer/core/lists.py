@@ -5,10 +5,11 @@ No text of a request ever becomes SQL: filters are chosen by name, values travel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from functools import cached_property
+from itertools import product
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import msgspec
 from ionet.generated.enums import Currency
@@ -18,18 +19,46 @@ from litestar.params import QueryParameter
 from ionet_indexer.core.answers import answer_of
 from ionet_indexer.core.paging import One, Page, decode_cursor, encode_cursor
 from ionet_indexer.core.reader import Snapshot
-from ionet_indexer.core.refusals import NotFound
+from ionet_indexer.core.refusals import BadValue, NotFound
 from ionet_indexer.core.rows import Fact
 
 ADDRESS = r"^[1-9A-HJ-NP-Za-km-z]{32,44}$"
+POSITION = "t.position"
 SLOT = "(t.position >> 30)"  # see decode.position
+# For the rows of the page alone: a join may be made from the other end.
+_SIGNATURE = "(SELECT e.signature FROM events e WHERE e.position = t.position)"
+_MOST_BRANCHES = 16
 
 
-class Filter(NamedTuple):
-    """What a list can be narrowed by: the type of the parameter, and the condition with {0} for its value."""
+class Variant(NamedTuple):
+    """One way to meet a filter: a condition, with {0} for the value where it takes one."""
+
+    condition: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a list can be narrowed by: the type of the parameter, and the condition with {0} for its value.
+
+    known: words, of which the parameter may name several. otherwise: of a boolean, the condition where it is false.
+    """
 
     type: Any
     condition: str
+    known: tuple[str, ...] = ()
+    otherwise: str = ""
+
+    def variants(self, name: str, value: Any) -> list[Variant]:
+        """The ways to meet it, of which an item meets at most one. Raises BadValue."""
+        if self.otherwise:
+            return [Variant(self.condition if value else self.otherwise)]
+        if not self.known:
+            return [Variant(self.condition, (value,))]
+        chosen = tuple(dict.fromkeys(value.split(",")))
+        if unknown := [word for word in chosen if word not in self.known]:
+            raise BadValue(f"{name}: {', '.join(map(repr, unknown))}; known are {', '.join(self.known)}")
+        return [Variant(self.condition, (word,)) for word in chosen]
 
 
 def address(column: str) -> Filter:
@@ -39,18 +68,19 @@ def address(column: str) -> Filter:
     )
 
 
-def choice(column: str, *known: str, description: str | None = None) -> Filter:
-    """Rows whose column is one of a few words."""
-    return Filter(Annotated[Literal[known] | None, QueryParameter(description=description)], f"{column} = {{0}}")
+def choice(column: str, *known: str, description: str = "") -> Filter:
+    """Rows whose column is one of a few words, or one of several that are named."""
+    parameter = QueryParameter(max_length=200, description=f"{description} One or several, with commas.".strip())
+    return Filter(Annotated[str | None, parameter], f"{column} = {{0}}", known=known)
 
 
 def currency(column: str = "t.currency") -> Filter:
     return choice(column, *words(Currency), description="What was paid with.")
 
 
-def either(condition: str) -> Filter:
-    """Rows for which a condition holds, or does not."""
-    return Filter(Annotated[bool | None, QueryParameter()], f"{condition} = {{0}}")
+def either(condition: str, otherwise: str) -> Filter:
+    """Rows for which a condition holds, or those for which the other does."""
+    return Filter(Annotated[bool | None, QueryParameter()], condition, otherwise=otherwise)
 
 
 def number(condition: str, **limits: Any) -> Filter:
@@ -70,6 +100,21 @@ class Order(NamedTuple):
     type: str
 
 
+# Block times do not go back, so a time is a position.
+_FIRST = "SELECT position FROM events WHERE block_time >= {0} ORDER BY block_time, position LIMIT 1"
+_AT = f"coalesce(({_FIRST}), 1::bigint << 62)"
+
+
+def times(column: str) -> dict[str, Filter]:
+    """`since` and `until` over a column: a time, or the position of a row."""
+    at = _AT if column == POSITION else "{0}"
+    limits = {"ge": 0, "lt": 1 << 53}
+    return {
+        "since": number(f"{column} >= {at}", **limits, description="From this time on, unix seconds."),
+        "until": number(f"{column} < {at}", **limits, description="Before this time, unix seconds."),
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Listing:
     """A list of `out`. `source` is the FROM clause with the main table as `t`; `order` together is unique."""
@@ -82,7 +127,7 @@ class Listing:
     order: tuple[Order, ...]
     key: str
     """SQL expression that identifies one item."""
-    filters: Mapping[str, Filter]
+    narrowed: Mapping[str, Filter]
     computed: Mapping[str, str] = field(default_factory=dict)
     """Field → SQL expression, where it is not the column of the same name."""
     json: Mapping[str, Any] = field(default_factory=dict)
@@ -92,46 +137,81 @@ class Listing:
     """Below /v1, where it is not the name."""
     item: str = ""
     """What a single item is, for its readers, where one can be asked for by its key."""
+    time: str = POSITION
+    """SQL expression that `since` and `until` compare: a column with a time, or the position of the last change."""
 
     @property
     def route(self) -> str:
         """Where it is served, below /v1."""
         return self.path or "/" + self.name.replace("_", "-")
 
-    @lru_cache(maxsize=256)  # noqa: B019 - the few listings live as long as the process
-    def sql(self, given: tuple[str, ...], after: bool) -> str:
-        """Query whose parameters are the given filters' values, the cursor's values if `after`, and the limit."""
-        conditions = [self.filters[name].condition.format(f"${number}") for number, name in enumerate(given, 1)]
-        count = len(given)
-        if after:
-            places = ", ".join(part.expression for part in self.order)
-            values = ", ".join(f"${count + number}::text::{part.type}" for number, part in enumerate(self.order, 1))
-            conditions.append(f"({places}) {'<' if self.newest_first else '>'} ({values})")
-            count += len(self.order)
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        ordered = ", ".join(f"{part.expression}{' DESC' if self.newest_first else ''}" for part in self.order)
-        return f"SELECT {self._fields()} FROM {self.source} {where} ORDER BY {ordered} LIMIT ${count + 1}"
+    @cached_property
+    def filters(self) -> dict[str, Filter]:
+        """Everything the list can be narrowed by, by the name of the parameter."""
+        return {**self.narrowed, **times(self.time)}
+
+    def query(self, filters: Mapping[str, Any], cursor: str | None, limit: int) -> tuple[str, list[Any]]:
+        """The select for one page, and its values; filters that are None are not applied.
+
+        It reads one row more than asked for, which tells whether there is a next page. Raises BadCursor or BadValue.
+        """
+        after = decode_cursor(self.name, cursor, [part.type for part in self.order])
+        values: list[Any] = [*(after or ()), limit + 1]
+        conditions = [[self._after()]] if after else []
+        for name, value in filters.items():
+            if value is not None:
+                conditions.append([])
+                for variant in self.filters[name].variants(name, value):
+                    conditions[-1].append(variant.condition.format(f"${len(values) + 1}"))
+                    values += variant.values
+        branches = list(product(*conditions))
+        if len(branches) > _MOST_BRANCHES:
+            raise BadValue(f"{len(branches)} combinations of words are too many; at most {_MOST_BRANCHES}")
+        limit_at = f"${len(after or ()) + 1}"
+        return self._select(branches, limit_at), values
+
+    def _select(self, branches: Sequence[tuple[str, ...]], limit_at: str) -> str:
+        """Each combination of words is read in the order of the list, so that an index serves it; then merged."""
+        direction = " DESC" if self.newest_first else ""
+        ordered = ", ".join(f"{part.expression}{direction}" for part in self.order)
+        selects = []
+        for conditions in branches:
+            where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+            end = f"FROM {self.source} {where} ORDER BY {ordered} LIMIT {limit_at}"
+            if len(branches) == 1:
+                return f"SELECT {self._fields()} {end}"
+            keys = ", ".join(f"{part.expression} AS sort_{number}" for number, part in enumerate(self.order))
+            selects.append(f"(SELECT {self._fields()}, {keys} {end})")
+        merged = ", ".join(f"sort_{number}{direction}" for number in range(len(self.order)))
+        names = ", ".join(f'"{name}"' for name in self._names())
+        return f"SELECT {names} FROM ({' UNION ALL '.join(selects)}) u ORDER BY {merged} LIMIT {limit_at}"
+
+    def _after(self) -> str:
+        places = ", ".join(part.expression for part in self.order)
+        values = ", ".join(f"${number}::text::{part.type}" for number, part in enumerate(self.order, 1))
+        return f"({places}) {'<' if self.newest_first else '>'} ({values})"
+
+    def _names(self) -> list[str]:
+        return [item.encode_name for item in msgspec.structs.fields(self.out)]
 
     def _fields(self) -> str:
-        names = [item.encode_name for item in msgspec.structs.fields(self.out)]
-        return ", ".join(f'{self.computed.get(name, f"t.{name}")} AS "{name}"' for name in names)
+        return ", ".join(f'{self.computed.get(name, f"t.{name}")} AS "{name}"' for name in self._names())
 
-    async def page(self, snapshot: Snapshot, filters: Mapping[str, Any], cursor: str | None, limit: int) -> Page[Any]:
-        """One page; filters that are None are not applied. Raises BadCursor."""
-        given = {name: value for name, value in filters.items() if value is not None}
-        after = decode_cursor(self.name, cursor, [part.type for part in self.order])
-        sql = self.sql(tuple(given), after is not None)
-        # One row more than asked for tells whether there is a next page.
-        rows = await snapshot.fetch(sql, *given.values(), *(after or ()), limit + 1)
+    def page(self, snapshot: Snapshot, rows: Sequence[Any], limit: int) -> Page[Any]:
+        """One page of what its query found."""
         items = [self._item(row) for row in rows[:limit]]
         following = None
         if len(rows) > limit:
             following = encode_cursor(self.name, [str(getattr(items[-1], part.field)) for part in self.order])
         return Page(snapshot.slot, snapshot.finalized_slot, items, following)
 
-    async def one(self, snapshot: Snapshot, key: str) -> One[Any]:
-        """The item with this key. Raises NotFound."""
-        row = await snapshot.one(f"SELECT {self._fields()} FROM {self.source} WHERE {self.key} = $1", key)
+    @property
+    def query_one(self) -> str:
+        """The select for the item with a key."""
+        return f"SELECT {self._fields()} FROM {self.source} WHERE {self.key} = $1"
+
+    def one(self, snapshot: Snapshot, row: Any | None, key: str) -> One[Any]:
+        """The item that `query_one` found. Raises NotFound."""
         if row is None:
             raise NotFound(f"{self.out.__name__.lower()} {key} is not known at slot {snapshot.slot}")
         return One(snapshot.slot, snapshot.finalized_slot, self._item(row))
@@ -151,13 +231,12 @@ def facts(
     more: Mapping[str, tuple[Any, str]] | None = None,
     renamed: Mapping[str, str] | None = None,
     source: str = "",
-    join: str = "",
     path: str = "",
 ) -> Listing:
     """A list of facts with their transaction, newest first.
 
     more: field → type and SQL of what the row does not hold. renamed: column → field. source: what to read instead of
-    the row's table. join: what `more` and the filters need beside it. path: below /v1, the table's name by default.
+    the row's table. path: below /v1, the table's name by default.
     """
     table, more, renamed = source or row.table, more or {}, renamed or {}
     transaction = {"id": str, "slot": int, "signature": str}
@@ -167,11 +246,11 @@ def facts(
         name=table,
         docs=docs,
         out=out,
-        source=f"{table} t JOIN events e USING (position) {join}",
+        source=f"{table} t",
         order=(Order("id", "t.position", "bigint"),),
         key="t.position::text",
-        filters=filters,
-        computed={"id": "t.position::text", "slot": SLOT, "signature": "e.signature", **columns}
+        narrowed=filters,
+        computed={"id": "t.position::text", "slot": SLOT, "signature": _SIGNATURE, **columns}
         | {name: sql for name, (_, sql) in more.items()},
         json={name: kind for name, kind in get_type_hints(out).items() if "dict" in str(kind)},
         newest_first=True,

@@ -5,25 +5,45 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 
 from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase
-from ionet_indexer.core.rows import State
 
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound=rows.State)
 SQL = queries.load("api.sql")
+# A plan for any value may scan what the plan for this value finds by an index. What a request reads is in memory.
+SETTINGS = {"plan_cache_mode": "force_custom_plan", "random_page_cost": "1.1", "jit": "off"}
+
+
+class State(NamedTuple):
+    """What a state of the database is known by: newest event, newest undo, and a count of other changes.
+
+    `slot` and `finalized_slot` are −1 before the first event was read.
+    """
+
+    slot: int
+    finalized_slot: int
+    position: int
+    undo: int
+    changes: int
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Differs between two states whose rows differ; slots pass without changing any."""
+        return self.position, self.undo, self.changes
 
 
 class Snapshot:
     """One consistent state of the database. `slot` is −1 before the first event was read."""
 
-    def __init__(self, connection: asyncpg.Connection, slot: int, finalized_slot: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, state: State) -> None:
         self._connection = connection
-        self.slot = slot
-        self.finalized_slot = finalized_slot
+        self.state = state
+        self.slot = state.slot
+        self.finalized_slot = state.finalized_slot
 
     async def fetch(self, sql: str, *arguments: Any) -> Sequence[Any]:
         """Rows of a query; `numeric` columns come as decimal strings."""
@@ -54,7 +74,15 @@ class Reader:
     async def open(cls, dsn: str, *, size: int = 8) -> AsyncIterator[Reader]:
         """Connect. Raises NoDatabase when the server does not answer."""
         try:
-            pool = await asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_prepare, command_timeout=15)
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size,
+                init=_prepare,
+                reset=_nothing,
+                command_timeout=15,
+                server_settings=SETTINGS,
+            )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise NoDatabase(str(error)) from error
         try:
@@ -64,13 +92,17 @@ class Reader:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """Everything read inside belongs to one state of the database."""
+        """Everything read inside belongs to one state of the database. What is computed has its place after it."""
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            row = await connection.fetchrow(SQL["slots"])
-            yield Snapshot(connection, row["indexed_slot"] if row else -1, row["finalized_slot"] if row else -1)
+            await connection.execute(SQL["hold"])  # before the first query fixes the state
+            yield Snapshot(connection, _state(await connection.fetchrow(SQL["state"])))
+
+    async def state(self) -> State:
+        """What the database is at now."""
+        return _state(await self._pool.fetchrow(SQL["state"]))
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection]:
@@ -92,6 +124,16 @@ class Reader:
                 yield
         finally:
             await connection.close(timeout=5)
+
+
+def _state(row: Any) -> State:
+    slot, finalized = row["indexed_slot"], row["finalized_slot"]
+    known = slot is not None
+    return State(slot if known else -1, finalized if known else -1, row["position"], row["undo"], row["changes"])
+
+
+async def _nothing(_: asyncpg.Connection) -> None:
+    """Every use of a connection ends its own transaction and sets nothing beyond it."""
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from ionet.errors import IonetError
 
 
@@ -13,6 +16,7 @@ class ApiError(IonetError):
 
     status = 400
     kind = "bad-request"
+    headers: Mapping[str, str] = {}
 
 
 class NotFound(ApiError):
@@ -39,6 +43,38 @@ class Refused(ApiError):
 
     status = 422
     kind = "refused"
+
+
+class TooMuch(ApiError):
+    """More than is taken at a time."""
+
+    status = 429
+    kind = "too-many-requests"
+
+    def __init__(self, detail: str, wait: float = 1.0) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(math.ceil(wait))}
+
+
+class LengthRequired(ApiError):
+    """The length of the body has to be told before it."""
+
+    status = 411
+    kind = "length-required"
+
+
+class TooLarge(ApiError):
+    """The body is longer than what was announced or than anything that is taken."""
+
+    status = 413
+    kind = "request-entity-too-large"
+
+
+class WrongMedia(ApiError):
+    """The body is of a kind that is not taken here."""
+
+    status = 415
+    kind = "unsupported-media-type"
 
 
 class Unauthorized(ApiError):

@@ -37,6 +37,8 @@ CREATE TABLE events (
 );
 -- Events of a later version of the program, until an indexer that knows them reads them.
 CREATE INDEX events_unread ON events (position) WHERE name = 'Unread';
+CREATE INDEX events_name ON events (name, position);
+CREATE INDEX events_time ON events (block_time, position);
 
 -- Which entities an event belongs to, and its number in each one's own count: a hole in `seq` proves a loss.
 CREATE TABLE event_entities (
@@ -46,12 +48,23 @@ CREATE TABLE event_entities (
     PRIMARY KEY (entity, seq)
 );
 CREATE INDEX event_entities_position ON event_entities (position);
+CREATE INDEX event_entities_newest ON event_entities (entity, position);
 
 -- Every time that slots were undone, so that followers of the event stream can go back too.
 CREATE TABLE undos (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     slot bigint NOT NULL                       -- everything after it was undone
 );
+
+-- Readers hold it while they answer, so that whoever puts new tables in the place of others waits for them to finish.
+CREATE TABLE generation ();
+
+-- Counts what changed answers beside events and undos: uploaded leaves, parameters read, tables made again.
+CREATE TABLE revisions (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    changes bigint NOT NULL
+);
+INSERT INTO revisions (changes) VALUES (0);
 
 -- What the writer knows about itself, for /health of any API process.
 CREATE TABLE status (

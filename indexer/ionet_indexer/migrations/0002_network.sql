@@ -54,6 +54,7 @@ CREATE TABLE network_changes (
     effective_at bigint,                       -- of a proposal
     params json                                -- of the network, or terms of a device model
 );
+CREATE INDEX network_changes_kind ON network_changes (kind, position);
 
 -- Parameters of the network account that no event carries, as reconcile last read them.
 CREATE TABLE parameters (

@@ -58,7 +58,34 @@ CREATE TABLE nodes (
 );
 CREATE INDEX nodes_offer ON nodes (model, price, node);
 CREATE INDEX nodes_price ON nodes (price, node);
-CREATE INDEX nodes_owner ON nodes (owner);
+CREATE INDEX nodes_owner ON nodes (owner, price, node);
+CREATE INDEX nodes_country ON nodes (country, price, node);
+CREATE INDEX nodes_tier ON nodes (tier, price, node);
+CREATE INDEX nodes_processors ON nodes (processors, price, node);
+CREATE INDEX nodes_registered ON nodes (registered_at, node);
+CREATE INDEX nodes_idle ON nodes (price, node) WHERE flags = 0 AND current_lease IS NULL;
+
+-- The program's arithmetic of stake (state/stake, state/network/device_model.rs); a test compares the numbers.
+-- What shares of a pool are worth: virtual shares and assets, rounded down.
+CREATE FUNCTION worth(shares numeric, pool_shares numeric, pool numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN least(div(shares * (pool + 1), pool_shares + 1000), pool);
+
+-- The owner who holds every share holds the whole pool.
+CREATE FUNCTION owner_stake(owner_shares numeric, pool_shares numeric, pool numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE
+    WHEN owner_shares > 0 AND owner_shares = pool_shares THEN pool ELSE worth(owner_shares, pool_shares, pool)
+END;
+
+-- Co-stake counts up to its part of the whole.
+CREATE FUNCTION counted_stake(owner_shares numeric, pool_shares numeric, pool numeric, co_stake_max_percent integer)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN owner_stake(owner_shares, pool_shares, pool) + least(
+    pool - owner_stake(owner_shares, pool_shares, pool),
+    div(owner_stake(owner_shares, pool_shares, pool) * co_stake_max_percent, 100 - co_stake_max_percent)
+);
+
+-- Processors of less than multiplier 1.00 need the stake of 1.00.
+CREATE FUNCTION required_stake(stake_per_processor numeric, multiplier bigint, processors integer) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN ceil(stake_per_processor * greatest(multiplier, 100) * processors / 100);
 
 CREATE TABLE slashes (
     position bigint PRIMARY KEY,
@@ -77,6 +104,8 @@ CREATE TABLE slashes (
     reporter text NOT NULL
 );
 CREATE INDEX slashes_node ON slashes (node, position);
+CREATE INDEX slashes_lease ON slashes (lease, position);
+CREATE INDEX slashes_reason ON slashes (reason, position);
 
 CREATE TABLE payout_locks (
     position bigint PRIMARY KEY,
@@ -89,3 +118,5 @@ CREATE TABLE payout_locks (
     until_before bigint                        -- null: there was none
 );
 CREATE INDEX payout_locks_node ON payout_locks (node, position);
+CREATE INDEX payout_locks_payout ON payout_locks (payout, position);
+CREATE INDEX payout_locks_kind ON payout_locks (kind, position);

@@ -7,6 +7,7 @@ CREATE TABLE positions (
     position bigint NOT NULL,
     node text NOT NULL,
     staker text NOT NULL,
+    owner boolean NOT NULL,                    -- of the node, not a co-staker
     shares numeric(39) NOT NULL,               -- of the node's bonded pool in `era`
     era bigint NOT NULL,
     staked numeric(20) NOT NULL,               -- put in and taken out so far
@@ -20,6 +21,8 @@ CREATE TABLE positions (
 );
 CREATE INDEX positions_node ON positions (node, staker_position);
 CREATE INDEX positions_staker ON positions (staker, staker_position);
+CREATE INDEX positions_owner ON positions (owner, staker_position);
+CREATE INDEX positions_changed ON positions (position);
 
 CREATE TABLE stake_moves (
     position bigint PRIMARY KEY,
@@ -34,6 +37,7 @@ CREATE TABLE stake_moves (
 );
 CREATE INDEX stake_moves_node ON stake_moves (node, position);
 CREATE INDEX stake_moves_staker ON stake_moves (staker, position);
+CREATE INDEX stake_moves_kind ON stake_moves (kind, position);
 
 CREATE TABLE co_stake_terms (
     position bigint PRIMARY KEY,
@@ -63,6 +67,7 @@ CREATE TABLE rewards (
 );
 CREATE INDEX rewards_node ON rewards (node, position);
 CREATE INDEX rewards_wallet ON rewards (wallet, position);
+CREATE INDEX rewards_kind ON rewards (kind, position);
 
 CREATE TABLE income (
     position bigint PRIMARY KEY,
@@ -80,6 +85,8 @@ CREATE TABLE income (
 CREATE INDEX income_node ON income (node, position);
 CREATE INDEX income_lease ON income (lease, position);
 CREATE INDEX income_wallet ON income (wallet, position);
+CREATE INDEX income_kind ON income (kind, position);
+CREATE INDEX income_currency ON income (currency, position);
 
 CREATE TABLE income_vaults (
     position bigint PRIMARY KEY,
@@ -91,3 +98,5 @@ CREATE TABLE income_vaults (
     surplus numeric(20)                        -- of a closing: tokens beyond the books
 );
 CREATE INDEX income_vaults_node ON income_vaults (node, position);
+CREATE INDEX income_vaults_kind ON income_vaults (kind, position);
+CREATE INDEX income_vaults_currency ON income_vaults (currency, position);

@@ -21,5 +21,6 @@ CREATE TABLE cases (
     bps integer,                               -- of the stake
     blocked boolean                            -- the node, after it
 );
-CREATE INDEX cases_node ON cases (node, case_account);
+CREATE INDEX cases_node ON cases (node, opened_at, case_account);
+CREATE INDEX cases_status ON cases (status, opened_at, case_account);
 CREATE INDEX cases_opened ON cases (opened_at, case_account);

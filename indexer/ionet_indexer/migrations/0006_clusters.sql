@@ -27,5 +27,7 @@ CREATE TABLE clusters (
     leases_open bigint NOT NULL,
     session_changed_at bigint NOT NULL
 );
-CREATE INDEX clusters_renter ON clusters (renter, cluster);
+CREATE INDEX clusters_renter ON clusters (renter, opened_at, cluster);
+CREATE INDEX clusters_status ON clusters (status, opened_at, cluster);
+CREATE INDEX clusters_currency ON clusters (currency, opened_at, cluster);
 CREATE INDEX clusters_opened ON clusters (opened_at, cluster);

@@ -8,6 +8,7 @@ CREATE TABLE leases (
     seq bigint NOT NULL,
     node text NOT NULL,
     cluster text NOT NULL,
+    currency text NOT NULL,                    -- the cluster's
     number numeric(20) NOT NULL,
     role text,                                 -- head, worker; null until it is accepted
     processors integer NOT NULL,
@@ -55,8 +56,11 @@ CREATE TABLE leases (
     bond_paid numeric(20) NOT NULL,
     undefended_secs bigint NOT NULL            -- served seconds that nobody defended: never the supplier's
 );
-CREATE INDEX leases_cluster ON leases (cluster, lease);
-CREATE INDEX leases_node ON leases (node, lease);
+CREATE INDEX leases_cluster ON leases (cluster, booked_at, lease);
+CREATE INDEX leases_node ON leases (node, booked_at, lease);
+CREATE INDEX leases_status ON leases (status, booked_at, lease);
+CREATE INDEX leases_currency ON leases (currency, booked_at, lease);
+CREATE INDEX leases_disputed ON leases (booked_at, lease) WHERE dispute_to IS NOT NULL;
 CREATE INDEX leases_booked ON leases (booked_at, lease);
 
 -- What the launcher works off; its only input. One row per lease, written in the transaction that writes the event,

@@ -17,6 +17,8 @@ CREATE TABLE proofs (
     kept boolean NOT NULL                      -- served for at least half of its length
 );
 CREATE INDEX proofs_lease ON proofs (lease, interval, position);
+CREATE INDEX proofs_lease_newest ON proofs (lease, position);
+CREATE INDEX proofs_interval ON proofs (interval, position);
 CREATE INDEX proofs_node ON proofs (node, position);
 
 CREATE TABLE payments (
@@ -24,6 +26,7 @@ CREATE TABLE payments (
     lease text NOT NULL,
     node text NOT NULL,
     cluster text NOT NULL,
+    currency text NOT NULL,                    -- the cluster's
     at bigint NOT NULL,
     payable_secs numeric(20) NOT NULL,
     amount numeric(20) NOT NULL,               -- earned by this settlement, before fees
@@ -38,3 +41,5 @@ CREATE TABLE payments (
 );
 CREATE INDEX payments_lease ON payments (lease, position);
 CREATE INDEX payments_cluster ON payments (cluster, position);
+CREATE INDEX payments_node ON payments (node, position);
+CREATE INDEX payments_currency ON payments (currency, position);

@@ -13,22 +13,29 @@ CREATE TABLE approvals (
     signer text NOT NULL
 );
 CREATE INDEX approvals_lease ON approvals (lease, position);
+CREATE INDEX approvals_node ON approvals (node, position);
+CREATE INDEX approvals_cluster ON approvals (cluster, position);
 
 CREATE TABLE disputes (
     position bigint PRIMARY KEY,
     lease text NOT NULL,
     node text NOT NULL,
     cluster text NOT NULL,
+    currency text NOT NULL,                    -- the cluster's
     at bigint NOT NULL,
     from_interval bigint NOT NULL,
     to_interval bigint NOT NULL,
     served_secs bigint NOT NULL,               -- of the range
     bond numeric(20) NOT NULL,
     defend_by bigint NOT NULL,
-    signer text NOT NULL
+    signer text NOT NULL,
+    outcome text NOT NULL                      -- open, defended, undefended; kept by the triggers of dispute_ends
 );
+CREATE INDEX disputes_outcome ON disputes (outcome, position);
 CREATE INDEX disputes_lease ON disputes (lease, position);
 CREATE INDEX disputes_node ON disputes (node, position);
+CREATE INDEX disputes_cluster ON disputes (cluster, position);
+CREATE INDEX disputes_currency ON disputes (currency, position);
 
 CREATE TABLE defences (
     position bigint PRIMARY KEY,
@@ -53,12 +60,25 @@ CREATE TABLE dispute_ends (
 );
 CREATE INDEX dispute_ends_lease ON dispute_ends (lease, position);
 
+CREATE FUNCTION keep_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE disputes SET outcome = CASE WHEN NEW.undefended_secs > 0 THEN 'undefended' ELSE 'defended' END
+        WHERE position = (SELECT max(position) FROM disputes WHERE lease = NEW.lease AND position < NEW.position);
+    ELSE
+        UPDATE disputes SET outcome = 'open'
+        WHERE position = (SELECT max(position) FROM disputes WHERE lease = OLD.lease AND position < OLD.position);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER dispute_ends_came_or_went AFTER INSERT OR DELETE ON dispute_ends
+FOR EACH ROW EXECUTE FUNCTION keep_outcome();
+
 -- A dispute with what came of it; a lease has one at a time.
 CREATE VIEW dispute_outcomes AS
 SELECT d.*, coalesce(f.to_now, d.to_interval) AS undefended_to, coalesce(f.secs, 0) AS defended_secs,
        coalesce(f.bond, 0) AS bond_lost, coalesce(f.intervals, 0) AS defended_intervals,
-       r.position AS ended_position, r.at AS ended_at, r.undefended_secs, r.bond_returned,
-       CASE WHEN r.position IS NULL THEN 'open' WHEN r.undefended_secs > 0 THEN 'undefended' ELSE 'defended' END AS outcome
+       r.position AS ended_position, r.at AS ended_at, r.undefended_secs, r.bond_returned
 FROM disputes d
 LEFT JOIN LATERAL (
     SELECT e.* FROM dispute_ends e WHERE e.lease = d.lease AND e.position > d.position ORDER BY e.position LIMIT 1

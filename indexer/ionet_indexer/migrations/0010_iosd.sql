@@ -34,6 +34,7 @@ CREATE TABLE burns (
     amount numeric(20) NOT NULL,
     burned_after numeric(20) NOT NULL
 );
+CREATE INDEX burns_mint ON burns (mint, position);
 
 CREATE TABLE redemptions (
     position bigint PRIMARY KEY,
@@ -66,4 +67,6 @@ CREATE TABLE prices (
     low_price numeric(20),                     -- micro-dollars per IO that comes in
     high_price numeric(20)                     -- micro-dollars per IO that goes out
 );
-CREATE INDEX prices_published ON prices (publish_time, position);
+CREATE INDEX prices_low ON prices (publish_time, position) WHERE low_price IS NOT NULL;
+CREATE INDEX prices_high ON prices (publish_time, position) WHERE high_price IS NOT NULL;
+CREATE INDEX prices_kind ON prices (kind, position);

@@ -14,13 +14,17 @@ CREATE TABLE owed (
     PRIMARY KEY (position, owner)
 );
 CREATE INDEX owed_owner ON owed (owner, position);
+CREATE INDEX owed_balance ON owed (owner, currency, position);
+CREATE INDEX owed_currency ON owed (currency, position, owner);
+CREATE INDEX owed_kind ON owed (kind, position, owner);
 
--- What waits in owed accounts; a claim empties one.
-CREATE VIEW owed_balances AS
-SELECT o.owner, o.currency, sum(o.amount) AS amount, max(o.position) AS position
-FROM owed o
-WHERE o.kind = 'owed' AND NOT EXISTS (
-    SELECT FROM owed c
-    WHERE c.kind = 'claimed' AND c.owner = o.owner AND c.currency = o.currency AND c.position > o.position
-)
-GROUP BY o.owner, o.currency;
+-- What waits in owed accounts; a claim empties one. Kept in step with `owed` by its triggers (0013).
+CREATE TABLE owed_balances (
+    owner text NOT NULL,
+    currency text NOT NULL,
+    amount numeric NOT NULL,
+    position bigint NOT NULL,                  -- of the last payment in it
+    PRIMARY KEY (owner, currency)
+);
+CREATE INDEX owed_balances_currency ON owed_balances (currency, owner);
+CREATE INDEX owed_balances_changed ON owed_balances (position);

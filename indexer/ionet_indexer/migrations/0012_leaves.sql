@@ -4,22 +4,24 @@ CREATE TABLE leaf_sets (
     lease text NOT NULL,
     interval bigint NOT NULL,
     root text NOT NULL,                        -- hex
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     leaves integer NOT NULL,
     uploaded_at bigint NOT NULL,               -- unix seconds
+    body bytea NOT NULL,                       -- task id and sha256 of the result of each leaf, 64 bytes
+    blocks bytea NOT NULL,                     -- inner nodes of the tree, one over each 256 leaves
     PRIMARY KEY (lease, interval, root)
 );
+-- Stored as it is, so that a part of it is read without the rest.
+ALTER TABLE leaf_sets ALTER body SET STORAGE EXTERNAL;
 
+-- Where a result is found.
 CREATE TABLE leaves (
-    lease text NOT NULL,
-    interval bigint NOT NULL,
-    root text NOT NULL,
-    index integer NOT NULL,
-    task_id bytea NOT NULL,
     result_hash bytea NOT NULL,                -- sha256 of the result
-    PRIMARY KEY (lease, interval, root, index),
-    FOREIGN KEY (lease, interval, root) REFERENCES leaf_sets ON DELETE CASCADE
+    number bigint NOT NULL REFERENCES leaf_sets (number) ON DELETE CASCADE,
+    index integer NOT NULL,
+    PRIMARY KEY (result_hash, number, index)
 );
-CREATE INDEX leaves_result ON leaves (result_hash);
+CREATE INDEX leaves_number ON leaves (number);
 
 -- Nonces of accepted uploads until they expire, so that none is taken twice by any copy of the API.
 CREATE TABLE upload_nonces (

@@ -5,35 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import httpx2
 import msgspec
-from ionet.patient_http import is_loopback
+from ionet import base58
+from ionet.generated import pdas
+from solders.pubkey import Pubkey
 
 from ionet_indexer.core.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen, SourceError
+from ionet_indexer.source.transport import NoBlock, Transport
 
-T = TypeVar("T")
 _FIRST_PAGE, _PAGE = 100, 1000  # at the head little is new; 1,000 is the most a node returns
 _ACCOUNTS = 100  # most a node returns per getMultipleAccounts
 _MAX_VERSION = 1  # newest transaction format whose json encoding has the fields that decode.py reads
-_ATTEMPTS = 6
-_FIRST_PAUSE = 0.1  # seconds, doubled per attempt
-_MIN_CONTEXT_SLOT = -32016  # the node is behind the slot we asked it to know
-_RETRY_CODES = {_MIN_CONTEXT_SLOT, -32005, -32014, 429}  # behind, unhealthy, status not there yet, busy
-_NO_BLOCK_CODES = {-32004, -32007, -32009}  # not available, skipped, skipped or missing in long-term storage
-
-
-class _Error(msgspec.Struct):
-    code: int
-    message: str = ""
-
-
-class _Reply(msgspec.Struct, Generic[T]):
-    id: int
-    result: T | None = None
-    error: _Error | None = None
+_NO_HASH = "1" * 32  # what nodes name as the parent's hash when they no longer have the parent
 
 
 class _SignatureInfo(msgspec.Struct, rename="camel"):
@@ -42,8 +28,10 @@ class _SignatureInfo(msgspec.Struct, rename="camel"):
     err: Any = None
 
 
-class _Block(msgspec.Struct):
+class _Block(msgspec.Struct, rename="camel"):
     blockhash: str
+    parent_slot: int
+    previous_blockhash: str
     signatures: list[str] = []
 
 
@@ -61,95 +49,161 @@ class _Accounts(msgspec.Struct):
     value: list[_Account | None]
 
 
-_REPLY_TYPES: dict[str, Any] = {
-    "getMultipleAccounts": list[_Reply[_Accounts]],
-    "getGenesisHash": list[_Reply[str]],
-    "getSlot": list[_Reply[int]],
-    "getSignaturesForAddress": list[_Reply[list[_SignatureInfo]]],
-    "getTransaction": list[_Reply[Transaction]],
-    "getBlock": list[_Reply[_Block]],
-}
+class _Owned(msgspec.Struct):
+    pubkey: str
 
 
-class _NoBlock(SourceError):
-    """the node does not have this block"""
+class _AllOwned(msgspec.Struct):
+    context: _Context
+    value: list[_Owned]
 
 
 class RpcSource:
     """One node and one program. `batch` calls travel in one request, `parallel` requests at a time."""
 
     def __init__(self, url: str, program: str, *, batch: int = 50, parallel: int = 4, timeout: float = 20.0) -> None:
+        self.url = url
         self._program = program
-        self._url = url
-        self._batch = batch
-        self._gate = asyncio.Semaphore(parallel)
-        self._http = httpx2.AsyncClient(timeout=timeout, trust_env=not is_loopback(url))
-        self._decoders = {method: msgspec.json.Decoder(reply) for method, reply in _REPLY_TYPES.items()}
+        self._transport = Transport(url, batch=batch, parallel=parallel, timeout=timeout)
+        self._proven: _SignatureInfo | None = None  # newest of the last list of final ones
 
     async def close(self) -> None:
         """Drop the connections."""
-        await self._http.aclose()
+        await self._transport.close()
 
     async def genesis(self) -> str:
         """Hash that names the chain."""
-        (answer,) = await self._call("getGenesisHash", [[]])
+        (answer,) = await self._transport.call("getGenesisHash", [[]], str)
         return str(answer)
 
     async def heads(self) -> Heads:
         """Newest confirmed and finalized slot."""
-        answers = await self._call("getSlot", [[{"commitment": "confirmed"}], [{"commitment": "finalized"}]])
-        confirmed, finalized = (int(slot) for slot in answers)
+        calls = [[{"commitment": "confirmed"}], [{"commitment": "finalized"}]]
+        confirmed, finalized = await self._transport.call("getSlot", calls, int)
         return Heads(confirmed, min(finalized, confirmed))
 
     async def blockhashes(self, slots: Sequence[int]) -> list[str | None]:
-        """Hash of the confirmed block in each slot; None where there is no block."""
+        """Hash of the confirmed block in each slot; None where the node shows no block."""
         blocks = await asyncio.gather(*(self._block(slot, "none") for slot in slots))
         return [block.blockhash if block is not None else None for block in blocks]
 
+    async def holds(self, slot: int, blockhash: str) -> bool:
+        """Whether this block is on the chain; False where another block is there, or the chain leads past it."""
+        if (block := await self._block(slot, "none")) is not None:
+            return block.blockhash == blockhash
+        following = await self._following(slot)
+        if following.parent_slot == slot and following.previous_blockhash != _NO_HASH:
+            return following.previous_blockhash == blockhash
+        return not self._is_skipped(slot, following)
+
+    async def lacks(self, item: Seen) -> bool:
+        """Whether the block in the transaction's slot does not list it, or the chain has no block there."""
+        if (block := await self._block(item.slot, "signatures")) is not None:
+            return item.signature not in block.signatures
+        return self._is_skipped(item.slot, await self._following(item.slot))
+
+    async def _following(self, slot: int) -> _Block:
+        """The first block after `slot`. Raises SourceError when the node shows none."""
+        calls = [[slot + 1, 1, {"commitment": "confirmed"}]]
+        (slots,) = await self._transport.call("getBlocksWithLimit", calls, list[int])
+        block = await self._block(slots[0], "none") if slots else None
+        if block is None:
+            raise SourceError(f"the node shows no block in slot {slot} and none after it")
+        return block
+
+    def _is_skipped(self, slot: int, following: _Block) -> bool:
+        """Whether the chain leads past `slot`. SourceError where the blocks at hand do not say."""
+        if following.parent_slot < slot:
+            return True
+        raise SourceError(f"the node does not show the block of slot {slot}")
+
     async def _block(self, slot: int, details: str) -> _Block | None:
         options = {"commitment": "confirmed", "transactionDetails": details, "rewards": False}
+        calls = [[slot, {**options, "maxSupportedTransactionVersion": _MAX_VERSION}]]
         try:
-            (block,) = await self._call(
-                "getBlock", [[slot, {**options, "maxSupportedTransactionVersion": _MAX_VERSION}]]
-            )
-        except _NoBlock:
+            (block,) = await self._transport.call("getBlock", calls, _Block | None)
+        except NoBlock:
             return None
         return block if isinstance(block, _Block) else None
 
-    async def seen(self, after: int, heads: Heads) -> list[Seen]:
-        """All of the program's successful transactions in slots (after, heads.confirmed], oldest slot first."""
-        found: dict[str, _SignatureInfo] = {}
-        before: str | None = None
-        while True:
-            limit = _PAGE if before else _FIRST_PAGE
-            page = await self._signatures(before, limit, heads.confirmed)
-            fresh = [info for info in page if info.signature not in found]
-            found.update((info.signature, info) for info in fresh)
-            if len(page) < limit or page[-1].slot <= after:
-                break
-            if not fresh:
-                raise SourceError(f"getSignaturesForAddress makes no progress before {before}")
-            before = page[-1].signature
-        inside = (info for info in found.values() if info.err is None and after < info.slot <= heads.confirmed)
-        return sorted((Seen(info.signature, info.slot) for info in inside), key=lambda item: item.slot)
+    async def seen(self, after: int, heads: Heads, anchor: Seen | None = None, *, final: bool = False) -> list[Seen]:
+        """The program's successful transactions; proven complete by reaching `anchor`, else back to where they end.
 
-    async def _signatures(self, before: str | None, limit: int, min_slot: int) -> list[_SignatureInfo]:
-        options: dict[str, Any] = {"commitment": "confirmed", "limit": limit, "minContextSlot": min_slot}
+        A quiet program that strangers keep naming in failed transactions has its newest success far behind, so whatever
+        was the newest final one of the last complete listing will do as well.
+        """
+        upto = heads.finalized if final else heads.confirmed
+        known = {anchor.signature: anchor.slot} if anchor is not None else {}
+        if anchor is not None and self._proven is not None and self._proven.slot <= after:
+            known[self._proven.signature] = self._proven.slot
+        found = await self._listing(self._program, upto, "finalized" if final else "confirmed", after, known)
+        if known and known.keys().isdisjoint(found):
+            raise SourceError(
+                "the node's list does not reach back to what is stored, "
+                + ", ".join(f"{signature} of slot {slot}" for signature, slot in known.items())
+            )
+        if final and found:
+            self._proven = max(found.values(), key=lambda info: info.slot)
+        return _inside(found, after, upto)
+
+    async def history(self, key: str, heads: Heads) -> list[Seen]:
+        """All successful transactions that mention an account and that the node lists, oldest slot first."""
+        return _inside(await self._listing(key, heads.confirmed, "confirmed", -1, {}), -1, heads.confirmed)
+
+    async def _listing(
+        self, key: str, min_slot: int, commitment: str, after: int, known: dict[str, int]
+    ) -> dict[str, _SignatureInfo]:
+        """Newest first: down to slots at or before `after` and one of `known` (signature → slot), else to its end.
+
+        A page begins with the last signature of the one before it: a node that does not know where to go on, because
+        it is on another fork or is not the one that was asked before, answers with nothing, as at the end.
+        """
+        found: dict[str, _SignatureInfo] = {}
+        order: list[str] = []
+        page = await self._page(key, None, _FIRST_PAGE, min_slot, commitment)
+        while True:
+            slots = [info.slot for info in page]
+            if slots != sorted(slots, reverse=True):
+                raise SourceError(f"the node's list of {key} is not in order")
+            fresh = {info.signature: info for info in page if info.signature not in found}
+            found |= fresh
+            order += fresh
+            reached = not known.keys().isdisjoint(found) and slots[-1] <= after
+            if not fresh or reached or (known and slots[-1] < min(known.values())):
+                return found
+            before, last = (order[-2], order[-1]) if len(order) > 1 else (order[-1], None)
+            page = await self._page(key, before, _PAGE, min_slot, commitment)
+            if last is not None and (not page or page[0].signature != last):
+                raise SourceError(f"the node's list of {key} breaks off after {last} of slot {found[last].slot}")
+
+    async def _page(
+        self, key: str, before: str | None, limit: int, min_slot: int, commitment: str
+    ) -> list[_SignatureInfo]:
+        options: dict[str, Any] = {"commitment": commitment, "limit": limit, "minContextSlot": min_slot}
         if before is not None:
             options["before"] = before
-        (page,) = await self._call("getSignaturesForAddress", [[self._program, options]])
+        (page,) = await self._transport.call("getSignaturesForAddress", [[key, options]], list[_SignatureInfo] | None)
         return list(page or [])
+
+    async def founded(self) -> bool:
+        """Whether the program's network exists: then its history begins with its foundation."""
+        network = str(pdas.network(Pubkey.from_string(self._program)))
+        _, found = await self.accounts([network])
+        return found[network] is not None
 
     async def transactions(self, seen: Sequence[Seen]) -> list[Transaction]:
         """These transactions with `transaction_index` set, in chain order. SourceError when one has vanished."""
         options = {"commitment": "confirmed", "encoding": "json", "maxSupportedTransactionVersion": _MAX_VERSION}
         calls = [[item.signature, options] for item in seen]
-        chunks = [calls[at : at + self._batch] for at in range(0, len(calls), self._batch)]
-        answers = await asyncio.gather(*(self._call("getTransaction", chunk) for chunk in chunks))
-        found: list[Transaction] = [item for chunk in answers for item in chunk if item is not None]
-        if len(found) < len(seen):
-            missing = {item.signature for item in seen} - {item.signature for item in found}
-            raise SourceError(f"listed but not served: {', '.join(sorted(missing)[:3])}")
+        answers: list[Transaction | None] = await self._transport.call("getTransaction", calls, Transaction | None)
+        for item, answer in zip(seen, answers, strict=True):
+            if answer is None:
+                raise SourceError(f"{item.signature} of slot {item.slot} is listed but not served")
+            if answer.meta is None:
+                raise SourceError(f"{item.signature} of slot {item.slot}: the node has lost its outcome")
+            if answer.signature != item.signature:
+                raise SourceError(f"asked for {item.signature}, got {answer.signature}")
+        found = [answer for answer in answers if answer is not None]
         await self._place(found)
         return sorted(found, key=lambda item: (item.slot, item.transaction_index))
 
@@ -170,46 +224,47 @@ class RpcSource:
 
         A closed account may be shown for a while as an empty one of the system program.
         """
+        slot, found = await self._read(keys)
+        ours = {key: account is not None and account.owner == self._program for key, account in found.items()}
+        return slot, {key: _data(account) if ours[key] else None for key, account in found.items()}
+
+    async def token_data(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        """Data of token accounts and mints; None where there is none."""
+        _, found = await self._read(keys)
+        return {key: _data(account) for key, account in found.items()}
+
+    async def _read(self, keys: Sequence[str]) -> tuple[int, dict[str, _Account | None]]:
         options = {"commitment": "confirmed", "encoding": "base64"}
         chunks = [list(keys[at : at + _ACCOUNTS]) for at in range(0, len(keys), _ACCOUNTS)]
-        answers = await asyncio.gather(*(self._call("getMultipleAccounts", [[chunk, options]]) for chunk in chunks))
+        answers = await asyncio.gather(
+            *(self._transport.call("getMultipleAccounts", [[chunk, options]], _Accounts) for chunk in chunks)
+        )
         slots: list[int] = []
-        found: dict[str, bytes | None] = {}
+        found: dict[str, _Account | None] = {}
         for chunk, (answer,) in zip(chunks, answers, strict=True):
+            if len(answer.value) != len(chunk):
+                raise SourceError(f"{len(answer.value)} accounts for {len(chunk)} keys")
             slots.append(answer.context.slot)
-            for key, account in zip(chunk, answer.value, strict=True):
-                found[key] = None
-                if account is not None and account.owner == self._program:
-                    found[key] = base64.b64decode(account.data[0])
+            found.update(zip(chunk, answer.value, strict=True))
         return min(slots, default=-1), found
 
-    async def _call(self, method: str, calls: list[list[Any]]) -> list[Any]:
-        """Results of several calls of one method, in order, asked again while the node is behind or busy."""
-        body = [
-            {"jsonrpc": "2.0", "id": number, "method": method, "params": params} for number, params in enumerate(calls)
-        ]
-        reason = ""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
-            try:
-                async with self._gate:
-                    response = await self._http.post(
-                        self._url, content=msgspec.json.encode(body), headers={"content-type": "application/json"}
-                    )
-                if response.status_code != 200:
-                    reason = f"HTTP {response.status_code}"
-                    continue
-                replies = sorted(self._decoders[method].decode(response.content), key=lambda reply: reply.id)
-            except (httpx2.HTTPError, msgspec.DecodeError) as error:
-                reason = f"{type(error).__name__}: {error}"
-                continue
-            failed = next((reply.error for reply in replies if reply.error is not None), None)
-            if failed is None and len(replies) == len(calls):
-                return [reply.result for reply in replies]
-            reason = f"{failed.code} {failed.message}" if failed else f"{len(replies)} of {len(calls)} answers"
-            if failed is not None and failed.code in _NO_BLOCK_CODES:
-                raise _NoBlock(reason)
-            if failed is not None and failed.code not in _RETRY_CODES:
-                break
-        raise SourceError(f"{method}: {reason}")
+    async def owned(self, discriminator: bytes) -> tuple[int, list[str]]:
+        """Keys of the program's accounts that begin with these bytes, and the slot at which they were read."""
+        options = {
+            "commitment": "confirmed",
+            "encoding": "base64",
+            "dataSlice": {"offset": 0, "length": 0},
+            "filters": [{"memcmp": {"offset": 0, "bytes": base58.encode(discriminator)}}],
+            "withContext": True,
+        }
+        (answer,) = await self._transport.call("getProgramAccounts", [[self._program, options]], _AllOwned)
+        return answer.context.slot, [item.pubkey for item in answer.value]
+
+
+def _data(account: _Account | None) -> bytes | None:
+    return None if account is None else base64.b64decode(account.data[0])
+
+
+def _inside(found: dict[str, _SignatureInfo], after: int, upto: int) -> list[Seen]:
+    inside = (info for info in found.values() if info.err is None and after < info.slot <= upto)
+    return sorted((Seen(info.signature, info.slot) for info in inside), key=lambda item: item.slot)

@@ -103,7 +103,7 @@ CASES = Listing(
     source="cases t",
     order=(Order("opened_at", "t.opened_at", "bigint"), Order("case", "t.case_account", "text")),
     key="t.case_account",
-    filters={**addresses("node"), "status": choice("t.status", "open", "appealed", "decided", "dismissed")},
+    narrowed={**addresses("node"), "status": choice("t.status", "open", "appealed", "decided", "dismissed")},
     computed={
         "case": "t.case_account",
         "slot": SLOT,
@@ -112,4 +112,5 @@ CASES = Listing(
             AND t.decided_at IS NOT NULL AND s.position >> 14 = t.position >> 14)""",
     },
     newest_first=True,
+    time="t.opened_at",
 )

@@ -122,7 +122,8 @@ CLUSTERS = Listing(
     source="clusters t",
     order=(Order("opened_at", "t.opened_at", "bigint"), Order("cluster", "t.cluster", "text")),
     key="t.cluster",
-    filters={**addresses("renter"), "status": choice("t.status", "open", "closed"), "currency": currency()},
+    narrowed={**addresses("renter"), "status": choice("t.status", "open", "closed"), "currency": currency()},
     computed={"slot": SLOT, "escrow": "t.deposit - t.paid - t.fees - t.refunded"},
     newest_first=True,
+    time="t.opened_at",
 )

@@ -12,7 +12,7 @@ from ionet_indexer.core.lists import addresses, choice, currency, facts
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.core.view import View
 from ionet_indexer.topics.clusters import cluster_at
-from ionet_indexer.topics.leases import WITH_CLUSTER, lease_at, show_work
+from ionet_indexer.topics.leases import lease_at, show_work
 
 # -- rows
 
@@ -46,6 +46,7 @@ class Dispute(Fact, kw_only=True):
     lease: str
     node: str
     cluster: str
+    currency: str
     at: int
     from_interval: int
     to_interval: int
@@ -53,6 +54,7 @@ class Dispute(Fact, kw_only=True):
     bond: Amount
     defend_by: int
     signer: str
+    outcome: str = "open"
 
 
 class Defence(Fact, kw_only=True):
@@ -116,6 +118,7 @@ def _disputed(view: View, event: Event, e: events.LeaseDisputed) -> None:
             lease=row.lease,
             node=row.node,
             cluster=row.cluster,
+            currency=row.currency,
             at=e.at,
             from_interval=e.from_interval,
             to_interval=e.to_interval,
@@ -190,13 +193,11 @@ DISPUTES = facts(
     {
         **addresses("lease", "node", "cluster"),
         "outcome": choice("t.outcome", "open", "defended", "undefended"),
-        "currency": currency("c.currency"),
+        "currency": currency(),
     },
     path="/disputes",
     source="dispute_outcomes",
     more={
-        "currency": (str, "c.currency"),
-        "outcome": (str, "t.outcome"),
         "undefended_to": (int, "t.undefended_to"),
         "defended_intervals": (int, "t.defended_intervals"),
         "defended_secs": (int, "t.defended_secs"),
@@ -205,6 +206,5 @@ DISPUTES = facts(
         "undefended_secs": (int | None, "t.undefended_secs"),
         "bond_returned": (str | None, "t.bond_returned"),
     },
-    join=WITH_CLUSTER,
 )
 DEFENCES = facts(Defence, "Steps of defences, newest first.", addresses("lease"))

@@ -44,6 +44,7 @@ class Lease(State, kw_only=True):
     seq: int
     node: str
     cluster: str
+    currency: str
     number: Amount
     processors: int
     price: Amount
@@ -168,6 +169,7 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             seq=e.seq,
             node=node.node,
             cluster=cluster.cluster,
+            currency=cluster.currency,
             number=e.number,
             processors=e.processors,
             price=e.price,
@@ -281,21 +283,21 @@ HANDLERS: dict[str, Any] = {
 
 # -- lists
 
-WITH_CLUSTER = "JOIN clusters c ON c.cluster = t.cluster"
 LEASES = Listing(
     name="leases",
     docs="Leases, newest booking first. `disputed`: whether a dispute is open.",
     item="One lease.",
-    out=answer_of(Lease, more={"slot": int, "currency": str}),
-    source=f"leases t {WITH_CLUSTER}",
+    out=answer_of(Lease, more={"slot": int}),
+    source="leases t",
     order=(Order("booked_at", "t.booked_at", "bigint"), Order("lease", "t.lease", "text")),
     key="t.lease",
-    filters={
+    narrowed={
         **addresses("node", "cluster"),
         "status": choice("t.status", *words(LeaseStatus), "closed"),
-        "currency": currency("c.currency"),
-        "disputed": either("(t.dispute_to IS NOT NULL)"),
+        "currency": currency(),
+        "disputed": either("t.dispute_to IS NOT NULL", "t.dispute_to IS NULL"),
     },
-    computed={"slot": SLOT, "currency": "c.currency"},
+    computed={"slot": SLOT},
+    time="t.booked_at",
     newest_first=True,
 )

@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 
 from ionet_indexer.core.answers import Amount, answer_of
 from ionet_indexer.core.decode import Event
-from ionet_indexer.core.keys import role_value
+from ionet_indexer.core.keys import readable, role_value
 from ionet_indexer.core.lists import Listing, Order, choice, facts
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import View
@@ -175,7 +175,7 @@ def _model_registered(view: View, event: Event, e: events.ModelRegistered) -> No
             position=event.position,
             seq=e.seq,
             code=e.code,
-            name=e.name.rstrip(b"\0").decode(),
+            name=readable(e.name),
             kind=word(DeviceKind, e.kind),
             pool=word(DevicePool, e.pool),
             multiplier=e.multiplier,
@@ -251,9 +251,10 @@ MODELS = Listing(
     source="models t",
     order=(Order("code", "t.code", "bigint"),),
     key="t.model",
-    filters={"kind": choice("t.kind", *words(DeviceKind)), "pool": choice("t.pool", *words(DevicePool))},
+    narrowed={"kind": choice("t.kind", *words(DeviceKind)), "pool": choice("t.pool", *words(DevicePool))},
     computed={
-        "nodes": "(SELECT count(*) FROM nodes n WHERE n.model = t.code)",
+        "nodes": """coalesce((SELECT n.value FROM totals n
+            WHERE n.name = 'nodes_of_model' AND n.key = t.code::text), 0)::bigint""",
         **{name: f"CASE WHEN {_STILL_PENDING} THEN t.{name} END" for name in _PENDING},
     },
 )

@@ -10,9 +10,6 @@ from ionet.generated import events
 from ionet.generated.enums import (
     MAX_PROCESSORS,
     MAX_SHARES_PER_UNIT,
-    PERCENT,
-    VIRTUAL_ASSETS,
-    VIRTUAL_SHARES,
     Currency,
     NodeFlag,
     SlashReason,
@@ -289,25 +286,15 @@ class NodeIncome(msgspec.Struct):
     unclaimed: str
 
 
-def worth(shares: str, pool_shares: str, pool: str) -> str:
-    """SQL for what shares of a pool are worth (state/stake/pool.rs): virtual shares and assets, rounded down."""
-    return f"least(div({shares} * ({pool} + {VIRTUAL_ASSETS}), {pool_shares} + {VIRTUAL_SHARES}), {pool})"
-
-
 def _words(column: str, kind: type[IntFlag]) -> str:
     """SQL for the words of a set of bits."""
     cases = ", ".join(f"CASE WHEN {column} & {int(bit)} <> 0 THEN '{name}' END" for name, bit in words(kind).items())
     return f"array_remove(ARRAY[{cases}], NULL)"
 
 
-# Processors of less than multiplier 1.00 need the stake of 1.00 (state/network/device_model.rs).
-REQUIRED_STAKE = f"ceil(p.stake_per_processor * greatest(m.multiplier, {PERCENT}) * t.processors / {PERCENT})"
-# The owner who holds every share holds the whole pool (state/stake/rewards.rs).
-_OWNER_BONDED = f"""(CASE WHEN t.owner_bonded_shares > 0 AND t.owner_bonded_shares = t.bonded_shares THEN t.bonded
-    ELSE {worth("t.owner_bonded_shares", "t.bonded_shares", "t.bonded")} END)"""
-# Co-stake counts up to its part of the whole (state/stake/rewards.rs).
-COUNTED_STAKE = f"""({_OWNER_BONDED} + least(t.bonded - {_OWNER_BONDED},
-    div({_OWNER_BONDED} * p.co_stake_max_percent, {PERCENT} - p.co_stake_max_percent)))"""
+# See migrations/0003_nodes.sql for these functions.
+REQUIRED_STAKE = "required_stake(p.stake_per_processor, m.multiplier, t.processors)"
+COUNTED_STAKE = "counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, p.co_stake_max_percent)"
 HIREABLE = f"(t.flags = 0 AND t.current_lease IS NULL AND m.enabled AND {COUNTED_STAKE} >= {REQUIRED_STAKE})"
 SOURCE = "nodes t LEFT JOIN models m ON m.code = t.model LEFT JOIN current_parameters p ON true"
 _SHARES = ("bonded_shares", "bonded_era", "unbonding_shares", "unbonding_era")
@@ -337,10 +324,10 @@ NODES = Listing(
     source=SOURCE,
     order=(Order("price", "t.price", "numeric"), Order("node", "t.node", "text")),
     key="t.node",
-    filters={
+    narrowed={
         "model": Filter(
             Annotated[str | None, QueryParameter(max_length=32, description="Code or name of a device model.")],
-            "(m.code::text = {0} OR lower(m.name) = lower({0}))",
+            "t.model = ANY (ARRAY(SELECT code FROM models WHERE code::text = {0} OR lower(name) = lower({0})))",
         ),
         "country": number("t.country = {0}", ge=1, le=999, description="ISO 3166-1 numeric."),
         "tier": number("t.tier = {0}", ge=0, le=4),
@@ -351,7 +338,7 @@ NODES = Listing(
             "t.price <= {0}",
         ),
         "min_processors": number("t.processors >= {0}", ge=1, le=MAX_PROCESSORS),
-        "hireable": either(f"coalesce({HIREABLE}, false)"),
+        "hireable": either(HIREABLE, f"{HIREABLE} IS NOT TRUE"),
         **addresses("owner"),
     },
     computed={
@@ -361,7 +348,7 @@ NODES = Listing(
         "flags": _words("t.flags", NodeFlag),
         "required_stake": REQUIRED_STAKE,
         "hireable": HIREABLE,
-        "owner_bonded": _OWNER_BONDED,
+        "owner_bonded": "owner_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded)",
         "counted_stake": COUNTED_STAKE,
         **{name: f"CASE WHEN t.pending_co_share_at IS NOT NULL THEN t.{name} END" for name in _PENDING},
         "income": """(SELECT coalesce(json_agg(json_build_object('currency', x.currency, 'vault', x.vault,
@@ -369,6 +356,7 @@ NODES = Listing(
             FROM json_to_recordset(t.income) AS x(currency text, vault text, unclaimed numeric))""",
     },
     json={"income": list[NodeIncome]},
+    time="t.registered_at",
 )
 PAYOUT_LOCKS = facts(
     PayoutLock,

@@ -106,6 +106,6 @@ BALANCES = Listing(
     source="owed_balances t",
     order=(Order("owner", "t.owner", "text"), Order("currency", "t.currency", "text")),
     key="t.owner",
-    filters={**addresses("owner"), "currency": currency()},
+    narrowed={**addresses("owner"), "currency": currency()},
     computed={"slot": SLOT},
 )

@@ -12,7 +12,7 @@ from ionet_indexer.core.lists import addresses, currency, facts, number
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.core.view import View
 from ionet_indexer.topics.clusters import Cluster, cluster_at
-from ionet_indexer.topics.leases import WITH_CLUSTER, Lease, lease_at, move, show_work
+from ionet_indexer.topics.leases import Lease, lease_at, move, show_work
 from ionet_indexer.topics.nodes import Node, node_at
 from ionet_indexer.topics.owed import owe
 
@@ -52,6 +52,7 @@ class Payment(Fact, kw_only=True):
     lease: str
     node: str
     cluster: str
+    currency: str
     at: int
     payable_secs: Amount
     amount: Amount
@@ -132,6 +133,7 @@ def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
         lease=row.lease,
         node=row.node,
         cluster=row.cluster,
+        currency=row.currency,
         at=e.at,
         payable_secs=e.payable_secs,
         amount=e.paid - e.paid_before,
@@ -155,13 +157,15 @@ PROOFS = facts(
     Proof,
     "Proofs, newest first.",
     {**addresses("lease", "node"), "interval": number("t.interval = {0}", ge=0, lt=1 << 32)},
-    more={"leaves": (int | None, "s.leaves")},
-    join="LEFT JOIN leaf_sets s ON s.lease = t.lease AND s.interval = t.interval AND s.root = t.root",
+    more={
+        "leaves": (
+            int | None,
+            "(SELECT s.leaves FROM leaf_sets s WHERE (s.lease, s.interval, s.root) = (t.lease, t.interval, t.root))",
+        )
+    },
 )
 PAYMENTS = facts(
     Payment,
     "Settlements, newest first.",
-    {**addresses("lease", "node", "cluster"), "currency": currency("c.currency")},
-    more={"currency": (str, "c.currency")},
-    join=WITH_CLUSTER,
+    {**addresses("lease", "node", "cluster"), "currency": currency()},
 )

@@ -14,7 +14,7 @@ from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, either, facts
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import FoldError, View
-from ionet_indexer.topics.nodes import Node, bind_terms, node_at, worth
+from ionet_indexer.topics.nodes import Node, bind_terms, node_at
 from ionet_indexer.topics.owed import owe
 
 # -- rows
@@ -57,6 +57,7 @@ class Position(State, kw_only=True):
     position: Amount
     node: str
     staker: str
+    owner: bool
     shares: Amount = 0
     era: int = 0
     staked: Amount = 0
@@ -160,7 +161,13 @@ def _staked(view: View, event: Event, e: events.Staked) -> None:
     key = str(e.position)
     row = view.find(Position, key)
     if row is None:
-        row = Position(staker_position=key, position=event.position, node=str(e.node), staker=str(e.staker))
+        row = Position(
+            staker_position=key,
+            position=event.position,
+            node=str(e.node),
+            staker=str(e.staker),
+            owner=str(e.staker) == node.owner,
+        )
         view.put(row)
     settle(node, row)
     if row.staker != node.owner:
@@ -306,7 +313,6 @@ class StakeIncome(msgspec.Struct):
     claimed: str
 
 
-_IS_OWNER = "(t.staker = n.owner)"
 STAKES = Listing(
     name="stakes",
     docs="Stake positions. `owner`: the nodes' owners (true) or their co-stakers (false).",
@@ -315,18 +321,18 @@ STAKES = Listing(
         name="Stake",
         without=("era", "reward_debt"),
         renamed={"staker_position": "position"},
-        more={"slot": int, "bonded": str, "owner": bool, "tickets": list[Ticket], "income": list[StakeIncome]},
+        more={"slot": int, "bonded": str, "tickets": list[Ticket], "income": list[StakeIncome]},
     ),
-    source="positions t JOIN nodes n ON n.node = t.node",
+    # Each row's own node, not all nodes to look it up among.
+    source="positions t CROSS JOIN LATERAL (SELECT * FROM nodes WHERE node = t.node LIMIT 1) n",
     order=(Order("position", "t.staker_position", "text"),),
     key="t.staker_position",
-    filters={**addresses("node", "staker"), "owner": either(_IS_OWNER)},
+    narrowed={**addresses("node", "staker"), "owner": either("t.owner", "NOT t.owner")},
     computed={
         "position": "t.staker_position",
         "slot": SLOT,
-        "bonded": f"CASE WHEN t.era = n.bonded_era THEN {worth('t.shares', 'n.bonded_shares', 'n.bonded')} ELSE 0 END",
-        "owner": _IS_OWNER,
-        "rewards": f"""CASE WHEN {_IS_OWNER} THEN n.owner_rewards ELSE t.rewards + CASE WHEN t.era = n.bonded_era
+        "bonded": "CASE WHEN t.era = n.bonded_era THEN worth(t.shares, n.bonded_shares, n.bonded) ELSE 0 END",
+        "rewards": f"""CASE WHEN t.owner THEN n.owner_rewards ELSE t.rewards + CASE WHEN t.era = n.bonded_era
             THEN div(t.shares * (n.reward_per_share - t.reward_debt), {REWARD_SCALE}) ELSE 0 END END""",
         "tickets": """(SELECT coalesce(json_agg(json_build_object('ticket', x.ticket, 'amount', x.amount::text,
             'matures_at', x.matures_at, 'lease_over_by', x.lease_over_by) ORDER BY x.ticket), '[]')
@@ -340,7 +346,7 @@ STAKES = Listing(
             FROM json_to_recordset(n.income) AS x(currency text, per_share numeric)
             LEFT JOIN json_to_recordset(t.income) AS y(currency text, debt numeric, waiting numeric, claimed numeric)
                 USING (currency)
-            WHERE NOT {_IS_OWNER})""",
+            WHERE NOT t.owner)""",
     },
     json={"tickets": list[Ticket], "income": list[StakeIncome]},
 )

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import ionet.rpc
 import pytest
 from client.sdk.conftest import SOL
-from client.sdk.parties import party
+from client.sdk.parties import IO, party
 from client.sdk.patient import Patient, Running, running
 from client.sdk.test_disputes import prove
 from ionet.chain import FETCHED_AT_ONCE
 from ionet.client import Client
-from ionet.errors import TransactionExpired
+from ionet.errors import RpcError, TransactionExpired
+from ionet.generated.events import IosdMinted
 from ionet.rpc import PreflightFailed
 from ionet.wallet import compile_message
 from ionet_localnet import Localnet, LocalnetConfig
@@ -124,6 +125,53 @@ async def test_a_signed_transaction_of_version_1_is_submitted() -> None:
         receipt = await client.submit(signed(message, wallet))
         assert receipt.fee == 5_000
         assert await client.rpc.balance(to) == SOL
+
+
+@pytest.mark.parametrize("fee", [0, 1_000])
+async def test_a_client_sends_version_1(fee: int) -> None:
+    """The budget is part of the message: no instruction of it, and the fee in whole lamports."""
+    async with wallet_elsewhere() as (net, _, wallet), Client(net.rpc_url, wallet, version=1) as client:
+        to = Keypair().pubkey()
+        receipt = await client.send([payment(wallet, to)], priority_fee=fee)
+        landed = await client.rpc.landed_transaction(receipt.signature)
+        sent = landed.transaction.transaction
+        assert isinstance(sent, VersionedTransaction)
+        assert isinstance(sent.message, MessageV1)
+        assert len(sent.message.instructions) == 1
+        limit = sent.message.config.compute_unit_limit
+        assert limit is not None
+        assert sent.message.config.priority_fee == (-(-limit * fee // 1_000_000) or None)
+        assert await client.rpc.balance(to) == SOL
+
+
+async def test_version_1_has_room_for_what_version_0_refuses() -> None:
+    """Thirty payments to new wallets: 2,500 bytes."""
+    async with wallet_elsewhere() as (net, _, wallet):
+        several = [payment(wallet, Keypair().pubkey()) for _ in range(30)]
+        async with Client(net.rpc_url, wallet) as client:
+            with pytest.raises(RpcError, match="too large"):
+                await client.send(several, priority_fee=0)
+        async with Client(net.rpc_url, wallet, version=1) as client:
+            assert (await client.send(several, priority_fee=0)).fee == 5_000
+
+
+async def test_a_wallet_elsewhere_signs_version_1() -> None:
+    async with wallet_elsewhere() as (net, client, wallet):
+        to = Keypair().pubkey()
+        async with Client(net.rpc_url, version=1) as builder:
+            plan = await builder.unsigned([payment(wallet, to)], payer=wallet.pubkey())
+        message = VersionedTransaction.from_bytes(base64.b64decode(plan.transaction)).message
+        assert isinstance(message, MessageV1)
+        await client.submit(signed(message, wallet))
+        assert await client.rpc.balance(to) == SOL
+
+
+@on_patient
+async def test_the_program_is_called_in_version_1(patient: Patient) -> None:
+    someone = await party(patient, 10 * IO)
+    async with Client(patient.url, someone.keypair, version=1) as client:
+        receipt = await client.batch(client.iosd.mint(10**8), client.iosd.mint(10**8))
+    assert [type(record.event) for record in receipt.events] == [IosdMinted, IosdMinted]
 
 
 async def test_what_was_signed_too_late_is_expired_and_not_refused() -> None:

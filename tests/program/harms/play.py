@@ -75,17 +75,19 @@ class Play:
         return True
 
     def claim(self, intervals: int) -> None:
-        """Proofs of time that nobody served, each disputed as soon as it can be."""
+        """Proofs of time that nobody served, each disputed as soon as it can be; what can be shown is defended."""
         for _ in range(intervals):
             self.world.warp(SECS)
             assert self.table.prove(session=who("nobody"))
             self.table.dispute_all()
+            self.table.defend()
 
     def wait(self, intervals: int = 20) -> None:
         """What is disputed is decided; what can be disputed is."""
         for _ in range(intervals):
             self.world.warp(SECS)
             self.table.dispute_all()
+            self.table.defend()
 
     def settle(self) -> None:
         self.table.do(calls.settle_lease(self.lease))
@@ -137,13 +139,15 @@ class Play:
 
 
 def leaves(found: Lease, silent: list[int], now: int) -> bool:
-    """The agent's rule (`ionet_agent.leaver`): two of the last eight had no challenge, or one more would bring lost
-    time to 45 minutes or 4 % of the metered time."""
+    """The agent's rule (`ionet_agent.leaver`): two of the last eight had no challenge, one more would bring lost time
+    to 45 minutes or 4 % of the metered time, or two more would bring what was lost in disputes above an hour."""
     if found.status != LeaseStatus.ACTIVE or now >= found.ends_at:
         return False
     recent = [interval for interval in silent if interval >= found.ring_next - 8]
     lost = len(silent) * SECS + found.missed_secs
-    return len(recent) >= 2 or (bool(silent) and lost + SECS >= max(45 * 60, (now - found.started_at) * 4 // 100))
+    unpaid = found.undefended_secs + found.held_secs
+    near = lost + SECS >= max(45 * 60, (now - found.started_at) * 4 // 100)
+    return len(recent) >= 2 or (bool(silent) and (near or unpaid + 2 * SECS > found.fault_after_secs))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import partial
 
 from program import calls, disputes
-from program.harms.play import Attack, Play, Played, price_of
+from program.harms.play import Attack, Play, Played
 from program.lives.table import SECS
 from program.world import HOUR
 
@@ -53,14 +53,14 @@ HOURS = 120
 
 
 def withholds_what_never_makes_the_agent_leave() -> Played:
-    """Outside of the first hour, one in eight at most, and only while one more stays below 4 %; and the last,
-    after which there is nothing left to leave."""
+    """Outside of the first hour, one in eight at most, only while one more stays below 4 %, and four in all; and the
+    last, after which there is nothing left to leave."""
     play = Play()
     play.table.start(HOURS * HOUR)
     last = -8
     for interval in range(HOURS * 6):
         lost = (len(play.silent) + 2) * SECS
-        withhold = interval >= 6 and interval - last >= 8
+        withhold = interval >= 6 and interval - last >= 8 and len(play.silent) < 4
         withhold &= lost < max(45 * 60, (interval + 1) * SECS * 4 // 100)
         withhold |= interval == HOURS * 6 - 1
         assert play.serve(1, silent=(interval,) if withhold else ())
@@ -135,19 +135,19 @@ ATTACKS = (
         "renter",
         "withholds one challenge in eight after the first hour, disputes each at once",
         withholds_one_in_eight,
-        Fraction(5, 2),
-        "of 32 intervals 27 are paid, two burned and three refunded, as undefended time after the first hour is; the "
-        "agent leaves before a fifth interval without a challenge would bring lost time to 45 minutes",
-        "test_collusion.py::test_a_renter_who_withholds_one_challenge_in_eight_saves_three_intervals_until_they_are_left",
+        Fraction(1),
+        "of 32 intervals 27 are paid and five burned, which the renter pays; the agent leaves before a fifth interval "
+        "without a challenge would bring lost time to 45 minutes",
+        "test_collusion.py::test_a_renter_who_withholds_one_challenge_in_eight_pays_for_all_of_it",
     ),
     Attack(
         "renter",
         f"the same in a lease of {HOURS} hours, so seldom that the agent never leaves",
         withholds_what_never_makes_the_agent_leave,
-        price_of(HOURS * HOUR * 4 // 100),
-        "three intervals and the last of the lease, and of more than 125 intervals less than 4 %, are refunded at no "
-        "cost, as undefended time after the first hour is; the agent leaves before it is more",
-        "test_harm.py::test_what_a_renter_saves_in_a_long_lease_is_less_than_a_twenty_fourth_of_what_they_pay",
+        Fraction(1),
+        "four intervals and the last of the lease, burned: the agent leaves before an hour is lost in disputes, and an "
+        "hour of what nobody defends is not refunded",
+        "test_harm.py::test_what_a_renter_denies_in_a_long_lease_they_pay_for",
     ),
     Attack(
         "renter",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from program import calls, disputes
+from program.chain import who
 from program.harms.play import Attack, Play, Played, price_of
 from program.lives.flows import OTHERS_PER_OWN
 from program.lives.table import SECS
@@ -42,6 +43,19 @@ def claims_and_leaves() -> Played:
     play.table.start(48 * SECS)
     play.claim(9)
     play.table.do(disputes.leave_lease(play.lease))
+    play.wait()
+    return done(play)
+
+
+def serves_an_hour_and_claims() -> Played:
+    """Five hours of it, and the renter stays to the end. What was answered they approve."""
+    play = Play()
+    play.table.start(36 * SECS)
+    assert play.serve(6)
+    play.world.warp(SECS)
+    assert play.table.prove(session=who("nobody"))
+    play.table.do(disputes.approve_lease(play.world, play.lease, 6))
+    play.claim(29)
     play.wait()
     return done(play)
 
@@ -109,6 +123,15 @@ ATTACKS = (
         price_of(HOUR),
         "the first hour at the supplier's own price, burned; the supplier gains nothing and their score falls",
         "test_collusion.py::test_a_supplier_who_only_claims_is_paid_nothing_and_costs_a_renter_an_hour",
+    ),
+    Attack(
+        "supplier",
+        "serves the first hour and only claims five more; the renter disputes it and stays",
+        serves_an_hour_and_claims,
+        price_of(HOUR),
+        "an hour at the supplier's own price, burned; the rest is refunded, and once an hour is undefended the renter "
+        "may end it as the supplier's fault: then nothing is burned and 2 % of the stake is",
+        "test_settle_disputes.py::test_after_the_first_hour_another_hour_is_burned_and_no_more",
     ),
     Attack(
         "supplier",

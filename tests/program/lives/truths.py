@@ -97,9 +97,9 @@ class Truths(Stakes):
                 past += self.length_of(found, interval, interval + 1) if found.ring[interval % 16] == TAKEN else 0
             excused = self.excused_secs(key, found)
             assert past - excused <= booked <= past or (booked > past and found.end_reason == EndReason.QUIT)
-            # Whatever a supplier does, a renter's money is burned for the first hour and two named intervals at most.
-            early = min(found.min_charge_secs, found.duration)
-            named = early + found.tier1_intervals * found.interval_secs
+            # Whatever a supplier does, a renter's money is burned for an hour and two named intervals at most.
+            hour = max(min(found.min_charge_secs, found.duration), found.fault_after_secs)
+            named = hour + found.tier1_intervals * found.interval_secs
             assert found.burned <= found.price * found.processors * named // 3_600
             assert found.paid + found.burned <= found.price * found.processors * found.duration // 3_600
         assert disputes == {key: self.world.get(Cluster, key).disputes_open for key in disputes}

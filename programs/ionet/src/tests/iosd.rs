@@ -37,7 +37,11 @@ fn part(of: u64, bps: u64) -> u64 {
     u64::try_from(u128::from(of) * u128::from(bps) / u128::from(BPS)).unwrap()
 }
 
+/// The program refuses to redeem nothing.
 fn redeem(iosd: &mut Iosd, price: &Price, amount: u64, spread_bps: u16) -> u64 {
+    if amount == 0 {
+        return 0;
+    }
     let Ok(worth) = price.io_out(amount) else { return 0 };
     let io = iosd.redeem_out(amount, worth, spread_bps).unwrap();
     iosd.redeemed += amount;

@@ -23,15 +23,26 @@ impl Lease {
     pub fn due(&self) -> Due {
         let (mut paid, mut burned) =
             (self.matured_secs.saturating_add(u64::from(self.unanswered_secs)), u64::from(self.burned_secs));
-        if self.is_decided() && self.is_faultless() {
-            burned = burned.saturating_add(u64::from(self.undefended_early_secs));
-            if self.undefended_secs == 0 {
-                paid = paid.saturating_add(u64::from(self.rest_secs));
-            } else {
-                burned = burned.saturating_add(u64::from(self.rest_secs));
+        if self.is_decided() && !self.is_suppliers_end() {
+            burned = burned.saturating_add(u64::from(self.undefended_later()));
+            if self.missed_secs == 0 {
+                burned = burned.saturating_add(u64::from(self.undefended_early_secs));
+                if self.undefended_secs == 0 {
+                    paid = paid.saturating_add(u64::from(self.rest_secs));
+                } else {
+                    burned = burned.saturating_add(u64::from(self.rest_secs));
+                }
             }
         }
         Due { paid_secs: paid, burned_secs: burned }
+    }
+
+    /// Of what nobody defended after the first hour, the seconds that are burned: as many as make the undefended time
+    /// what must pass before it is the supplier's fault. So a renter who withholds challenges has nothing of it, and the
+    /// chain burns no more of a renter's money where the supplier claims what they did not serve.
+    fn undefended_later(&self) -> u32 {
+        let later = self.undefended_secs.saturating_sub(self.undefended_early_secs);
+        later.min(self.fault_after_secs.saturating_sub(self.undefended_early_secs))
     }
 
     /// Whether every interval has matured and no dispute is open: nothing can change who gets what.
@@ -41,7 +52,8 @@ impl Lease {
         matured || self.status == LEASE_STATUS_CANCELLED
     }
 
-    fn is_faultless(&self) -> bool {
-        self.missed_secs == 0 && self.end_reason != END_REASON_QUIT && self.end_reason != END_REASON_SUPPLIER_FAULT
+    /// Whether the supplier quit or was at fault.
+    fn is_suppliers_end(&self) -> bool {
+        self.end_reason == END_REASON_QUIT || self.end_reason == END_REASON_SUPPLIER_FAULT
     }
 }

@@ -1,0 +1,145 @@
+-- Totals of the network, kept in rows by what changes the tables they sum up: no request counts.
+-- Each trigger adds what the rows of one statement bring and takes away what they brought before.
+
+CREATE TABLE totals (
+    name text NOT NULL,
+    key text NOT NULL,                         -- a currency, a device model's code, or empty
+    value numeric NOT NULL,
+    PRIMARY KEY (name, key)
+);
+
+-- Argument: SQL for the parts (name, key, value) that one row `r` brings.
+CREATE FUNCTION keep_totals() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Parameters, which a node's part depends on, change in another connection: not between here and the commit.
+    PERFORM pg_advisory_xact_lock_shared(283574275);
+    EXECUTE format(
+        'INSERT INTO totals AS t (name, key, value)
+         SELECT p.name, p.key, sum(p.value * r.sign) FROM (%s) r, LATERAL (%s) p (name, key, value)
+         GROUP BY p.name, p.key HAVING sum(p.value * r.sign) <> 0
+         ON CONFLICT (name, key) DO UPDATE SET value = t.value + excluded.value',
+        CASE TG_OP WHEN 'INSERT' THEN 'SELECT 1 AS sign, n.* FROM new_rows n'
+                   WHEN 'DELETE' THEN 'SELECT -1 AS sign, o.* FROM old_rows o'
+                   ELSE 'SELECT 1 AS sign, n.* FROM new_rows n UNION ALL SELECT -1, o.* FROM old_rows o' END,
+        TG_ARGV[0]
+    );
+    RETURN NULL;
+END $$;
+
+-- A device model or the parameters changed: count again which nodes can be hired.
+CREATE FUNCTION count_hireable() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(283574275);
+    DELETE FROM totals WHERE name IN ('nodes_hireable', 'processors_hireable');
+    INSERT INTO totals (name, key, value)
+    SELECT p.name, '', p.value
+    FROM (
+        SELECT count(*) AS nodes, coalesce(sum(t.processors), 0) AS processors
+        FROM nodes t JOIN models m ON m.code = t.model CROSS JOIN current_parameters c
+        WHERE t.flags = 0 AND t.current_lease IS NULL AND m.enabled
+        AND counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, c.co_stake_max_percent)
+            >= required_stake(c.stake_per_processor, m.multiplier, t.processors)
+    ) n, LATERAL (VALUES ('nodes_hireable', n.nodes), ('processors_hireable', n.processors)) p (name, value);
+    RETURN NULL;
+END $$;
+
+-- Argument: the rows of `owed` that came or went.
+CREATE FUNCTION keep_owed_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed record;
+BEGIN
+    FOR changed IN EXECUTE format('SELECT DISTINCT owner, currency FROM %I', TG_ARGV[0]) LOOP
+        DELETE FROM owed_balances b WHERE b.owner = changed.owner AND b.currency = changed.currency;
+        INSERT INTO owed_balances (owner, currency, amount, position)
+        SELECT o.owner, o.currency, sum(o.amount), max(o.position)
+        FROM owed o
+        WHERE o.owner = changed.owner AND o.currency = changed.currency AND o.kind = 'owed' AND o.position > coalesce((
+            SELECT max(c.position) FROM owed c
+            WHERE c.kind = 'claimed' AND c.owner = changed.owner AND c.currency = changed.currency
+        ), -1)
+        GROUP BY o.owner, o.currency;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Tells caches of answers of what neither an event nor an undo tells.
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE revisions SET changes = changes + 1;
+    RETURN NULL;
+END $$;
+
+DO $do$
+DECLARE
+    part record;
+BEGIN
+    FOR part IN SELECT * FROM (VALUES
+        ('nodes', $$
+            VALUES ('nodes', '', 1::numeric), ('nodes_of_model', r.model::text, 1), ('processors', '', r.processors),
+                   ('bonded', '', r.bonded), ('unbonding', '', r.unbonding), ('slashed', '', r.slashed),
+                   ('rewards_unclaimed', '', r.owner_rewards + r.co_rewards), ('served_secs', '', r.served_secs),
+                   ('cases_open', '', CASE WHEN r.open_case IS NULL THEN 0 ELSE 1 END)
+            UNION ALL
+            SELECT 'income_unclaimed', x.currency, x.unclaimed
+            FROM json_to_recordset(r.income) AS x(currency text, unclaimed numeric)
+            UNION ALL
+            SELECT h.name, '', h.value
+            FROM models m CROSS JOIN current_parameters c,
+                 LATERAL (VALUES ('nodes_hireable', 1), ('processors_hireable', r.processors)) h (name, value)
+            WHERE m.code = r.model AND r.flags = 0 AND r.current_lease IS NULL AND m.enabled
+            AND counted_stake(r.owner_bonded_shares, r.bonded_shares, r.bonded, c.co_stake_max_percent)
+                >= required_stake(c.stake_per_processor, m.multiplier, r.processors)
+        $$),
+        ('clusters', $$
+            VALUES ('clusters', r.currency, 1::numeric), ('deposit', r.currency, r.deposit),
+                   ('clusters_open', '', CASE WHEN r.status = 'open' THEN 1 ELSE 0 END),
+                   ('escrow', r.currency,
+                    CASE WHEN r.status = 'open' THEN r.deposit - r.paid - r.fees - r.refunded ELSE 0 END),
+                   ('locked', r.currency, r.locked), ('paid', r.currency, r.paid),
+                   ('fees', r.currency, r.fees - r.burned), ('burned', r.currency, r.burned),
+                   ('refunded', r.currency, r.refunded)
+        $$),
+        ('leases', $$
+            VALUES ('leases', '', 1::numeric), ('leases_active', '', CASE WHEN r.status = 'active' THEN 1 ELSE 0 END),
+                   ('disputes_open', '', CASE WHEN r.dispute_to IS NULL THEN 0 ELSE 1 END)
+        $$),
+        ('proofs', $$ VALUES ('proofs', '', 1::numeric) $$),
+        ('owed_balances', $$ VALUES ('owed', r.currency, r.amount) $$)
+    ) AS v (source, parts) LOOP
+        EXECUTE format('CREATE TRIGGER %I_inserted AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows
+                        FOR EACH STATEMENT EXECUTE FUNCTION keep_totals(%L)', part.source, part.source, part.parts);
+        EXECUTE format('CREATE TRIGGER %I_deleted AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows
+                        FOR EACH STATEMENT EXECUTE FUNCTION keep_totals(%L)', part.source, part.source, part.parts);
+        EXECUTE format('CREATE TRIGGER %I_updated AFTER UPDATE ON %I
+                        REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+                        FOR EACH STATEMENT EXECUTE FUNCTION keep_totals(%L)', part.source, part.source, part.parts);
+    END LOOP;
+END $do$;
+
+CREATE TRIGGER owed_came AFTER INSERT ON owed REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION keep_owed_balances('new_rows');
+CREATE TRIGGER owed_went AFTER DELETE ON owed REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION keep_owed_balances('old_rows');
+
+CREATE TRIGGER models_came_or_went AFTER INSERT OR DELETE ON models
+FOR EACH ROW EXECUTE FUNCTION count_hireable();
+CREATE TRIGGER models_changed AFTER UPDATE ON models FOR EACH ROW
+WHEN ((OLD.enabled, OLD.multiplier) IS DISTINCT FROM (NEW.enabled, NEW.multiplier))
+EXECUTE FUNCTION count_hireable();
+CREATE TRIGGER networks_came_or_went AFTER INSERT OR DELETE ON networks
+FOR EACH ROW EXECUTE FUNCTION count_hireable();
+CREATE TRIGGER networks_changed AFTER UPDATE ON networks FOR EACH ROW
+WHEN (OLD.params::text IS DISTINCT FROM NEW.params::text)
+EXECUTE FUNCTION count_hireable();
+CREATE TRIGGER parameters_came AFTER INSERT ON parameters
+FOR EACH ROW EXECUTE FUNCTION count_hireable();
+CREATE TRIGGER parameters_changed AFTER UPDATE ON parameters FOR EACH ROW
+WHEN (OLD.params::text IS DISTINCT FROM NEW.params::text)
+EXECUTE FUNCTION count_hireable();
+CREATE TRIGGER parameters_came_noted AFTER INSERT ON parameters
+FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER parameters_changed_noted AFTER UPDATE ON parameters FOR EACH ROW
+WHEN (OLD.params::text IS DISTINCT FROM NEW.params::text)
+EXECUTE FUNCTION note_change();
+CREATE TRIGGER leaf_sets_changed AFTER INSERT OR DELETE ON leaf_sets
+FOR EACH STATEMENT EXECUTE FUNCTION note_change();

@@ -1,0 +1,182 @@
+"""A database as a busy network leaves it, made in SQL: every table filled in proportion, with the API's own words.
+
+The rows are no history that was folded; they have the sizes, the spread of values and the indexes of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import asyncpg
+from ionet.generated.enums import CaseReason, Currency, EndReason, SlashReason
+from ionet.words import words
+from ionet_indexer import topics
+
+START = 1_700_000_000  # block time of the first event; each is a second later
+WALLETS, MODELS = 500, 27
+# Rows of each table for a million events; what is not named has as many as _FEW.
+_OF_A_MILLION = {
+    "networks": 1,
+    "iosd": 1,
+    "models": MODELS,
+    "nodes": 5_000,
+    "positions": 8_000,
+    "clusters": 9_000,
+    "leases": 36_000,
+    "lease_work": 36_000,
+    "proofs": 730_000,
+    "payments": 73_000,
+    "prices": 20_000,
+}
+_FEW, _LEAST = 8_000, 3_000
+
+
+def key(kind: str, number: str) -> str:
+    """SQL for the address number … of a kind."""
+    return f"translate(md5('{kind}' || ({number})), '0', 'z')"
+
+
+def address(kind: str, number: int) -> str:
+    """SQL for the same with a number that is known."""
+    return key(kind, str(number))
+
+
+def _one_of(*known: str) -> str:
+    """SQL for a word: the first one mostly, the others now and then, the last one least."""
+    last = len(known)
+    return f"(ARRAY[{', '.join(map(repr, known))}])[CASE WHEN i % 10 = 0 THEN 1 + (i / 10) % {last} ELSE 1 END]"
+
+
+def _columns(sizes: Mapping[str, int]) -> dict[str, str]:
+    """Column → SQL for its value in row `i` of its table."""
+    lease = key("lease", f"i % {sizes['leases']}")
+    own = {"wallet", "staker", "payout", "seller", "renter", "owner", "arbiter", "reporter", "signer", "device_key"}
+    return {
+        **dict.fromkeys(own, key("wallet", f"i % {WALLETS}")),
+        "node": key("node", f"i % {sizes['nodes']}"),
+        "cluster": key("cluster", f"i % {sizes['clusters']}"),
+        "lease": lease,
+        "case_account": key("case", "i"),
+        "staker_position": key("position", "i"),
+        "model": f"(i % {MODELS})",
+        "code": "(i - 1)",
+        "name": "'model ' || i",
+        "mint": key("mint", "i % 3"),
+        "currency": _one_of(*words(Currency)),
+        "interval": "(i % 2000)",
+        "country": "(1 + i % 190)",
+        "tier": "(i % 5)",
+        "processors": "(1 + i % 8)",
+        "price": "(10000 + (i * 7919) % 100000)",
+        "flags": "CASE WHEN i % 20 = 0 THEN 16 ELSE 0 END",
+        "current_lease": f"CASE WHEN i % 3 > 0 THEN {lease} END",
+        "income": "'[]'::json",
+        "tickets": "'[]'::json",
+        "co_stake_max_percent": "50",
+    }
+
+
+_WORDS = {
+    ("clusters", "status"): ("closed", "open"),
+    ("leases", "status"): ("closed", "active", "ended", "booked", "ready", "cancelled"),
+    ("lease_work", "status"): ("closed", "active", "ended", "booked", "ready", "cancelled"),
+    ("leases", "end_reason"): tuple(words(EndReason)),
+    ("cases", "status"): ("decided", "dismissed", "appealed", "open"),
+    ("cases", "reason"): tuple(words(CaseReason)),
+    ("slashes", "reason"): tuple(words(SlashReason)),
+    ("owed", "reason"): ("payment", "refund"),
+    ("disputes", "outcome"): ("defended", "undefended", "open"),
+    ("owed", "kind"): ("owed", "claimed"),
+    ("stake_moves", "kind"): ("stake", "refill", "unbond", "withdraw"),
+    ("rewards", "kind"): ("claimed", "added"),
+    ("income", "kind"): ("shared", "claimed"),
+    ("income_vaults", "kind"): ("opened", "closed"),
+    ("payout_locks", "kind"): ("locked", "released"),
+    ("prices", "kind"): ("refresh", "mint", "redeem", "buyback"),
+    ("network_changes", "kind"): ("params-proposed", "params-changed", "role-changed", "paused"),
+    ("models", "kind"): ("gpu", "cpu"),
+}
+
+
+# Uploads whose leaves all have one result, which is what a search for it has to cope with.
+_LEAVES = f"""
+    INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks)
+    SELECT lease, interval, root, 4, 0, decode(repeat('00', 256), 'hex'), decode(repeat('00', 32), 'hex')
+    FROM (SELECT DISTINCT lease, interval, root FROM proofs LIMIT {_LEAST}) p;
+    INSERT INTO leaves SELECT decode(repeat('00', 32), 'hex'), number, i FROM leaf_sets, generate_series(0, 3) i;
+"""
+
+
+async def fill(dsn: str, events: int, samples: Mapping[str, bytes] | None = None) -> None:
+    """Fill an empty database as `events` events would. samples: by name of an event, its bytes."""
+    kinds = (*topics.STATES, *topics.FACTS)
+    sizes = {kind.table: _size(kind.table, events) for kind in kinds}
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET synchronous_commit = off")
+        await connection.execute("CREATE TEMPORARY TABLE sample (name text PRIMARY KEY, data bytea)")
+        await connection.executemany("INSERT INTO sample VALUES ($1, $2)", list((samples or {}).items()))
+        await _chain(connection, events, sizes)
+        for kind in kinds:
+            await connection.execute(await _insert(connection, kind.table, sizes, events))
+        await connection.execute(_LEAVES)
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
+def _size(table: str, events: int) -> int:
+    of_a_million = _OF_A_MILLION.get(table, _FEW)
+    return of_a_million if of_a_million <= MODELS else max(_LEAST, of_a_million * events // 1_000_000)
+
+
+async def _chain(connection: asyncpg.Connection, events: int, sizes: Mapping[str, int]) -> None:
+    await connection.execute(
+        f"""
+        INSERT INTO checkpoint VALUES (true, 'crowd', 'program', {events}, {events} - 32);
+        INSERT INTO status VALUES (true, extract(epoch FROM now()), {events}, NULL);
+        INSERT INTO undos (slot) SELECT i FROM generate_series(1, 20) i;
+        INSERT INTO events (position, signature, outer_ix, inner_ix, block_time, name, data)
+        SELECT i::bigint << 30, {key("transaction", "i")} || md5(i::text), 0, 0, {START} + i, name, coalesce(data, '')
+        FROM (
+            SELECT i, CASE WHEN i % 4000 = 0 THEN 'NodeSlashed' WHEN i % 10 < 7 THEN 'ProofAppended'
+                           ELSE 'LeaseSettled' END AS name
+            FROM generate_series(1, {events}) i
+        ) e LEFT JOIN sample USING (name);
+        INSERT INTO event_entities (entity, seq, position)
+        SELECT {_columns(sizes)["lease"]}, 1 + i / {sizes["leases"]}, i::bigint << 30
+        FROM generate_series(1, {events}) i;
+        INSERT INTO parameters VALUES ('network', 1, 100, 50, '{{}}');
+        """
+    )
+
+
+async def _insert(connection: asyncpg.Connection, table: str, sizes: Mapping[str, int], events: int) -> str:
+    """The statement that fills one table."""
+    columns = await connection.fetch(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = $1", table
+    )
+    size, named = sizes[table], _columns(sizes)
+    step = max(1, events // size)
+    values = {}
+    for row in columns:
+        name, kind = row["column_name"], row["data_type"]
+        if (table, name) in _WORDS:
+            values[name] = _one_of(*_WORDS[table, name])
+        elif (table, name) == ("leases", "dispute_to"):
+            values[name] = "CASE WHEN i % 500 = 0 THEN 5 END"
+        elif name == "position":
+            values[name] = f"((i * {step})::bigint << 30)"
+        elif name in ("at", "opened_at", "booked_at", "registered_at", "publish_time"):
+            values[name] = f"({START} + i * {step})"
+        elif kind == "boolean":
+            values[name] = "(i % 3 = 0)"
+        elif name in named:
+            values[name] = named[name]
+        elif row["is_nullable"] == "YES":
+            continue
+        else:
+            values[name] = {"text": "'x'", "json": "'{}'::json"}.get(kind, "(i % 1000)")
+    names = ", ".join(values)
+    picked = ", ".join(values.values())
+    return f"INSERT INTO {table} ({names}) SELECT {picked} FROM generate_series(1, {size}) i"

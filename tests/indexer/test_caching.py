@@ -1,0 +1,88 @@
+"""Answers are named by what they were read from: unchanged, they are not sent again; and they are sent compressed."""
+
+from __future__ import annotations
+
+import gzip
+
+import httpx2
+import pytest
+import zstandard
+from indexer.api_server import served
+from indexer.recording import Recording
+from ionet.program import PROGRAM
+from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.store import Checkpoint, Writer
+
+PATHS = ["/v1/network", "/v1/nodes", "/v1/models", "/v1/events", "/v1/proofs?limit=2"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_the_client_has_is_not_sent_again(path: str, api: httpx2.Client) -> None:
+    first = api.get(path)
+    assert first.headers["cache-control"] == "public, no-cache"
+    again = api.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    among = api.get(path, headers={"if-none-match": f'"x", {first.headers["etag"]}'})
+    assert (among.status_code, api.get(path, headers={"if-none-match": '"x"'}).status_code) == (304, 200)
+
+
+def test_errors_health_and_the_stream_are_not_kept(api: httpx2.Client) -> None:
+    for path in ("/v1/nodes?limit=0", "/health", "/nope"):
+        found = api.get(path)
+        assert "etag" not in found.headers
+    assert api.head("/v1/stream").headers["cache-control"] != "public, no-cache"
+    assert api.get("/health").headers["cache-control"] == "no-store"
+
+
+async def test_the_name_changes_with_events_undos_finality_and_leaves_but_not_with_slots(
+    dsn: str, writer: Writer, recording: Recording
+) -> None:
+    await writer.start("recorded", "program")
+    pipeline, transactions = Pipeline(writer, PROGRAM.codec), recording.transactions
+    names: list[str] = []
+
+    def name() -> str:
+        names.append(client.get("/v1/nodes").headers["etag"])
+        return names[-1]
+
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=30) as client:
+        name()
+        first, rest = transactions[:30], transactions[30:]
+        await pipeline.commit(first, pipeline.decode(first), Checkpoint(first[-1].slot, -1))
+        name()
+        await pipeline.commit([], [], Checkpoint(first[-1].slot + 5, -1))
+        assert name() == names[-2]  # blocks without events
+        names.pop()
+        await pipeline.commit(rest, pipeline.decode(rest), Checkpoint(rest[-1].slot, -1))
+        name()
+        await pipeline.commit([], [], Checkpoint(rest[-1].slot, rest[-1].slot))
+        name()  # all of it is final now
+        await pipeline.commit([], [], Checkpoint(rest[-1].slot + 9, rest[-1].slot + 9))
+        assert name() == names[-2]
+        names.pop()
+        await pipeline.commit([], [], Checkpoint(rest[-1].slot + 9, rest[-1].slot + 9), undo_after=rest[-1].slot)
+        name()
+    assert len(set(names)) == len(names) == 5
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip"])
+def test_answers_are_compressed_as_the_client_reads_them(encoding: str, api: httpx2.Client) -> None:
+    plain = api.get("/v1/events?limit=50", headers={"accept-encoding": "identity"})
+    with api.stream("GET", "/v1/events?limit=50", headers={"accept-encoding": encoding}) as response:
+        body = b"".join(response.iter_raw())
+    assert response.headers["content-encoding"] == encoding
+    assert "accept-encoding" in response.headers["vary"].lower()
+    assert len(body) < len(plain.content) / 3
+    opened = (
+        zstandard.ZstdDecompressor().decompressobj().decompress(body) if encoding == "zstd" else gzip.decompress(body)
+    )
+    assert opened == plain.content
+
+
+def test_a_stream_is_not_compressed(api: httpx2.Client) -> None:
+    """A message would wait in the compressor for the next one."""
+    asked = {"accept-encoding": "zstd, gzip"}
+    with api.stream("GET", "/v1/stream?after=0-0", headers=asked) as response:
+        assert "content-encoding" not in response.headers
+        assert next(response.iter_raw()).startswith(b"id: ")
