@@ -25,7 +25,7 @@ _PAGE = "<html><body><h1>429 Too Many Requests</h1></body></html>"
 
 
 class LyingNode(Honest):
-    """Lies about a third of the time until `behave` is called; `lies` counts them by kind."""
+    """Lies in about every third pass until `behave` is called; `lies` counts them by kind."""
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed)
@@ -34,6 +34,7 @@ class LyingNode(Honest):
         self._told: dict[bytes, list[Any]] = {}
         self._late: dict[str, int] = {}
         self.lies: Counter[str] = Counter()
+        self.lists = 0  # that were asked for
 
     def behave(self) -> None:
         """Tell the truth from now on."""
@@ -46,16 +47,16 @@ class LyingNode(Honest):
         return True
 
     async def request(self, calls: list[Call], *, batch: bool) -> Refusal | None:
-        if self._lie("hang", 0.01):
+        if self._lie("hang", 0.005):
             await asyncio.sleep(HANG)
         if self._lie("slow", 0.05):
             await asyncio.sleep(self._draw.uniform(0, 0.2))
-        if self._lie("429", 0.03):
+        if self._lie("429", 0.02):
             headers = {"retry-after": self._draw.choice(["0", "1"])} if self._draw.random() < 0.5 else {}
             return Refusal(429, _PAGE, headers)
-        if self._lie("5xx", 0.03):
+        if self._lie("5xx", 0.02):
             return Refusal(self._draw.choice([500, 502, 503, 504]), "<html>upstream is away</html>")
-        if self._lie("cut", 0.02):
+        if self._lie("cut", 0.01):
             return Refusal(200, '[{"jsonrpc": "2.0", "id": 0, "res', kind="application/json")
         if batch and len(calls) > 1 and not self._takes_batches and self._lie("no batches", 1.0):
             error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batches are not supported"}}
@@ -71,13 +72,13 @@ class LyingNode(Honest):
             return None
         if self._lie("busy", 0.03):
             return _error(call, *self._draw.choice(_BUSY))
-        if self._lie("version", 0.003):
+        if self._lie("version", 0.0005):
             return _error(call, -32015, "Transaction version (1) is not supported by the requesting client")
-        if method == "getBlock" and self._lie("no block", 0.1):
+        if method == "getBlock" and self._lie("no block", 0.05):
             return _error(call, *self._draw.choice(_NO_BLOCK))
-        if method == "getTransaction" and self._lie("not served", 0.02):
+        if method == "getTransaction" and self._lie("not served", 0.004):
             return {**reply, "result": None if self._draw.random() < 0.7 else {**reply["result"], "meta": None}}
-        if method == "getTransaction" and self._lie("no place", 0.2):
+        if method == "getTransaction" and self._lie("no place", 0.03):
             return {**reply, "result": {k: v for k, v in reply["result"].items() if k != "transactionIndex"}}
         if method in _STALE:
             reply = self._stale(call, reply)
@@ -90,15 +91,16 @@ class LyingNode(Honest):
         ]
         told = self._told.setdefault(msgspec.json.encode([call["method"], options]), [])
         told.append(reply["result"])
-        if len(told) > 1 and self._lie("stale", 0.05):
+        if len(told) > 1 and self._lie("stale", 0.02):
             return {**reply, "result": self._draw.choice(told[-20:])}
         return reply
 
     def _page(self, page: list[Any]) -> list[Any]:
         """A page of signatures."""
+        self.lists += 1
         for item in page:
             if item["signature"] not in self._late:
-                self._late[item["signature"]] = self._draw.randint(1, 8) if self._lie("late", 0.1) else 0
+                self._late[item["signature"]] = self._draw.randint(1, 30) if self._lie("late", 0.3) else 0
         listed = [item for item in page if not self._lying or self._late[item["signature"]] <= 0]
         for item in page:
             self._late[item["signature"]] -= 1
