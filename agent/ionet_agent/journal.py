@@ -1,6 +1,9 @@
 """The agent's memory on disk (SQLite): what it was told, what it promised to the chain, which nonces were used.
 
 Every method is one transaction that is on disk when it returns, so a kill at any moment leaves a state to go on from.
+
+A full disk does not stop it: the file has free pages in reserve, and SQLite's own journal beside it is as large as a
+transaction needs and is never shortened. Both are written over in place, on file systems that do so.
 """
 
 from __future__ import annotations
@@ -11,11 +14,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+from ionet.agent_errors import TooManyRequests
 from ionet.sql import blocks
 
 from ionet_agent.node_chain import Signed
 
 _SQL = blocks("ionet_agent", "journal.sql")
+RESERVE_BYTES, _UNDO_BYTES = 4 * 1024 * 1024, 256 * 1024
+# How long to wait for the other process.
+_LOCK_SECS = 2.0
+MAX_NONCES = 4096
+"""Most requests of one key that are remembered at a time."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -40,25 +49,53 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """One file; used by one process."""
+    """One file; the two processes of one agent share it. Methods raise sqlite3.Error."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_SECS)
+        for setting in ("journal_mode = persist", "synchronous = full", "temp_store = memory"):
+            self._db.execute(f"pragma {setting}")
         self._db.executescript(_SQL["schema"])
 
     def close(self) -> None:
         self._db.close()
 
+    # -- room
+
+    def reserve(self) -> bool:
+        """Set room aside for what a full disk must not stop. Returns whether there is enough, as before."""
+        missing = RESERVE_BYTES - self._free_bytes()
+        if missing <= 0:
+            return True
+        try:
+            self._do("drop_reserve")  # of a killed predecessor
+            self._do("put_reserve", size=max(missing, _UNDO_BYTES))
+            self._do("shuffle_reserve", size=_UNDO_BYTES)
+            self._do("drop_reserve")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            return False
+        return True
+
+    def has_room(self) -> bool:
+        """Whether there is room for what a renter decides the amount of; half of the reserve is kept from it."""
+        return self._free_bytes() > RESERVE_BYTES // 2 or self.reserve()
+
+    def _free_bytes(self) -> int:
+        pages, size = (self._db.execute(f"pragma {what}").fetchone()[0] for what in ("freelist_count", "page_size"))
+        return int(pages) * int(size)
+
     # -- requests
 
-    def use_nonce(self, nonce: bytes, expires: int, now: int) -> bool:
-        """Remember a nonce until it expires; False when it was used before."""
+    def use_nonce(self, key: bytes, nonce: bytes, expires: int, now: int) -> bool:
+        """Remember a key's nonce until it expires; False when it was used before. Raises TooManyRequests."""
         with self._transaction():
             self._do("expire_nonces", now=now)
-            return self._do("use_nonce", nonce=nonce, expires=expires).rowcount == 1
+            if self._do("count_nonces", key=key).fetchone()[0] >= MAX_NONCES:
+                raise TooManyRequests(f"at most {MAX_NONCES} in ten minutes")
+            return self._do("use_nonce", key=key, nonce=nonce, expires=expires).rowcount == 1
 
     def put_challenge(self, lease: str, interval: int, signature: bytes) -> None:
         """Keep a challenge, unless the interval has one or was proven to its end without it."""
@@ -78,6 +115,25 @@ class Journal:
         """Seconds within [start, end) in which a process of the lease was up."""
         runs = self._do("runs_within", lease=lease, start=start, end=end)
         return sum(max(0, last - first) for first, last in runs)
+
+    # -- time before a lease is accepted; `now` is in seconds of any clock that is always the same
+
+    def open(self, lease: str, now: float) -> None:
+        """A member of the lease is there from `now` on, unless one was before."""
+        self._do("open", lease=lease, now=now)
+
+    def shut(self, lease: str, now: float) -> None:
+        """No member of the lease is there any more."""
+        self._do("shut", lease=lease, now=now)
+
+    def opened(self) -> list[str]:
+        """The leases of which a member is there, as far as the journal was told."""
+        return [row[0] for row in self._do("opened")]
+
+    def open_secs(self, lease: str, now: float) -> float:
+        """For how long members of the lease have been there, in all."""
+        row = self._do("open_secs", lease=lease, now=now).fetchone()
+        return 0.0 if row is None else float(row[0])
 
     # -- results
 
@@ -170,7 +226,7 @@ class Journal:
     def forget(self, lease: str) -> None:
         """Remove everything about a lease that is over."""
         with self._transaction():
-            for what in ("challenges", "runs", "spool", "leaves", "proofs"):
+            for what in ("challenges", "runs", "openings", "spool", "leaves", "proofs"):
                 self._do(f"forget_{what}", lease=lease)
 
     # -- statements

@@ -1,7 +1,9 @@
 -- The agent's journal (SQLite): its tables, then each statement by name.
 
 -- name: schema
-create table if not exists nonce (nonce blob primary key, expires integer not null) without rowid;
+create table if not exists request (
+    key blob, nonce blob, expires integer not null, primary key (key, nonce)
+) without rowid;
 create table if not exists challenge (
     lease text, interval integer, signature blob not null, primary key (lease, interval)
 ) without rowid;
@@ -18,12 +20,29 @@ create table if not exists proof (
     head blob not null, raw blob not null, last_valid integer not null, landed integer not null default 0,
     uploaded integer not null default 0, primary key (lease, interval, final)
 ) without rowid;
+-- Time before a lease was accepted: `spent` seconds, and since `since` again, null while no member is there.
+create table if not exists opening (lease text primary key, spent real not null default 0, since real) without rowid;
+
+create table if not exists reserve (data blob not null);
+
+-- name: put_reserve
+insert into reserve values (zeroblob(:size))
+
+-- name: shuffle_reserve
+update reserve set data = randomblob(:size)
+
+-- name: drop_reserve
+delete from reserve
 
 -- name: expire_nonces
-delete from nonce where expires < :now
+-- Kept for longer than they count: the chain's clock as read from another RPC node may lag behind.
+delete from request where expires < :now - 600
+
+-- name: count_nonces
+select count(*) from request where key = :key
 
 -- name: use_nonce
-insert or ignore into nonce values (:nonce, :expires)
+insert or ignore into request values (:key, :nonce, :expires)
 
 -- name: put_challenge
 -- One that comes after the interval's last proof was signed is not in it: it could not be shown.
@@ -38,6 +57,20 @@ insert into run values (:lease, :process, :now, :now) on conflict do update set 
 
 -- name: runs_within
 select max(first, :start), min(last, :end) from run where lease = :lease
+
+-- name: open
+-- A clock that went back has started again.
+insert into opening (lease, since) values (:lease, :now)
+on conflict do update set since = excluded.since where since is null or since > excluded.since
+
+-- name: shut
+update opening set spent = spent + max(:now - since, 0), since = null where lease = :lease and since is not null
+
+-- name: opened
+select lease from opening where since is not null
+
+-- name: open_secs
+select spent + coalesce(max(:now - since, 0), 0) from opening where lease = :lease
 
 -- name: spool_read
 select read from spool where lease = :lease
@@ -103,13 +136,16 @@ order by lease, interval
 update proof set uploaded = 1 where lease = :lease and interval = :interval and final = :final
 
 -- name: leases
-select lease from run union select lease from proof union select lease from challenge
+select lease from run union select lease from proof union select lease from challenge union select lease from opening
 
 -- name: forget_challenges
 delete from challenge where lease = :lease
 
 -- name: forget_runs
 delete from run where lease = :lease
+
+-- name: forget_openings
+delete from opening where lease = :lease
 
 -- name: forget_spool
 delete from spool where lease = :lease

@@ -1,26 +1,24 @@
-"""The agent's loop: look at the chain, make the machine agree with it, prove what was served."""
+"""The machine side of an agent: look at the chain and make the machine agree with it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from pathlib import Path
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
-from ionet.errors import ChainRefused, IonetError
+from ionet.errors import ChainRefused
 from ionet.generated.enums import LeaseStatus, NodeFlag
 from ionet.lease_view import NodeView
-from ionet.rules.disputes import may_be_disputed
 from ionet.rules.lease_time import runs_at
 
-from ionet_agent.defender import Defender
+from ionet_agent.alarms import Alarms
 from ionet_agent.journal import Journal
-from ionet_agent.leaver import Leaver
 from ionet_agent.node_chain import NodeChain
-from ionet_agent.prover import Prover
+from ionet_agent.opening import Opening
 from ionet_agent.providers.base import Provider
+from ionet_agent.proving import note_uptime
 
 _MIN_BACKOFF_SECS, _MAX_BACKOFF_SECS = 1.0, 5.0
 _log = logging.getLogger(__name__)
@@ -34,34 +32,41 @@ class Uploader(Protocol):
 
 
 class Loop:
-    """One node: its view of the chain, its Ray process, its proofs. `spools` holds a spool file per lease."""
+    """One node: its view of the chain and its Ray process."""
 
     def __init__(
         self,
         chain: NodeChain,
         journal: Journal,
         provider: Provider,
-        spools: Path,
+        opening: Opening,
         *,
         report_hash: bytes,
+        alarms: Alarms | None = None,
         uploader: Uploader | None = None,
         poll_secs: float = 0.5,
     ) -> None:
-        self._chain, self._journal, self._provider, self._spools = chain, journal, provider, spools
-        self._prover = Prover(chain, journal, spools)
-        self._defender = Defender(chain, journal)
-        self._leaver = Leaver(chain, journal)
+        self._chain, self._journal, self._provider = chain, journal, provider
+        self._opening, self.alarms = opening, alarms or Alarms()
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
         self._view: NodeView | None = None
         self._viewed_at = 0.0
+        self._reading: asyncio.Task[NodeView] | None = None
+        self._asked_at = 0.0
         self._restart_at, self._backoff = 0.0, _MIN_BACKOFF_SECS
 
     async def view(self, fresh: bool) -> NodeView:
-        """The node as last read; `fresh` reads it again, though not more than once per half poll."""
-        age = time.monotonic() - self._viewed_at
-        if self._view is None or age > 4 * self._poll_secs or (fresh and age > self._poll_secs / 2):
-            self._view, self._viewed_at = await self._chain.view(), time.monotonic()
-        return self._view
+        """The node as last read; `fresh` reads it again, though not more than once per half poll, whoever asks."""
+        now, half = time.monotonic(), self._poll_secs / 2
+        age = now - self._viewed_at
+        if self._view is not None and age <= 4 * self._poll_secs and not (fresh and age > half):
+            return self._view
+        reading = self._reading
+        if reading is None or (reading.done() and (reading.exception() is None or now - self._asked_at > half)):
+            reading = self._reading = asyncio.create_task(self._look())
+            self._asked_at = now
+        # Everybody waits for the same answer, and gets the same error when none came.
+        return await asyncio.shield(reading)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then end the Ray process too."""
@@ -79,35 +84,38 @@ class Loop:
         status = await self._provider.status()
         if status.lease is not None:
             await self._provider.stop(status.lease)
+            self._opening.end(status.lease)
 
     async def _loop(self) -> None:
         while True:
-            try:
-                await self.tick()
-            except IonetError as error:
-                _log.warning("cannot go on yet: %s", error, extra={"action": "no_chain"})
+            await self.tick()
             await asyncio.sleep(self._poll_secs)
 
     async def tick(self) -> None:
-        """One round. Raises IonetError when the chain gives no useful answer; then the next round may do better."""
-        view = await self._chain.view(self._journal.leases())
-        self._view, self._viewed_at = view, time.monotonic()
-        status = await self._provider.status()
-        if status.lease is not None and status.phase is not Phase.FAILED:
-            # A worker that waits for its head is at the renter's disposal too; before the meter starts, the chain
-            # learns of no uptime.
-            self._journal.seen_up(status.lease, str(status.since), view.now)
-        # Before Ray is touched: stopping it can take longer than the last proof may wait.
-        for lease in view.others if view.lease is None else (*view.others, view.lease):
-            await self._prover.step(lease, view.now)
-            await self._defender.step(lease)
-        if view.lease is not None:
-            await self._leaver.step(view.lease, view.now)
-        await self._answer(view, status)
-        await self._run_ray(view, status)
+        """One round. What does not work now is an alarm, and is tried again in the next."""
+        view = None
+        with self.alarms.guard("machine's view of the chain"):
+            view = await self._look()
+        if view is not None:
+            with self.alarms.guard("machine"):
+                await self._agree(view)
         if self._uploader is not None:
-            await self._uploader.step()
-        self._forget(view)
+            with self.alarms.guard("upload"):
+                await self._uploader.step()
+
+    async def _agree(self, view: NodeView) -> None:
+        status = await self._provider.status()
+        self._opening.look(view.lease, status)
+        # The prover does so too; this is for the seconds before a member is stopped.
+        with self.alarms.guard("uptime"):
+            note_uptime(self._journal, status, view.now)
+        with self.alarms.guard("answer to a booking"):
+            await self._answer(view, status)
+        await self._run_ray(view, status)
+
+    async def _look(self) -> NodeView:
+        self._view, self._viewed_at = await self._chain.view(), time.monotonic()
+        return self._view
 
     async def _answer(self, view: NodeView, status: Status) -> None:
         """Tell the chain that the machine is reserved for a new booking, or is there again after it missed one."""
@@ -132,10 +140,21 @@ class Loop:
         if lease is None or str(lease.address) != status.lease or not runs_at(lease, view.now):
             _log.info("lease %s is over: stopping its member", status.lease, extra={"action": "stop_member"})
             await self._provider.stop(status.lease)
+        elif self._opening.is_over(lease):
+            await self._shut(status.lease)
         elif status.phase is Phase.FAILED:
             await self._restart(status)
         elif status.phase is Phase.UP:
             self._backoff = _MIN_BACKOFF_SECS
+
+    async def _shut(self, name: str) -> None:
+        """End a member that nobody accepted in time, unless it was accepted since this round began."""
+        view = await self._look()
+        if view.lease is None or str(view.lease.address) != name or not self._opening.is_over(view.lease):
+            return
+        text = "lease %s: not accepted, and its time for the check is over: stopping its member"
+        _log.warning(text, name, extra={"action": "check_over"})
+        await self._provider.stop(name)
 
     async def _restart(self, status: Status) -> None:
         if time.monotonic() < self._restart_at:
@@ -144,13 +163,3 @@ class Loop:
         self._restart_at = time.monotonic() + self._backoff
         self._backoff = min(self._backoff * 2, _MAX_BACKOFF_SECS)
         await self._provider.restart()
-
-    def _forget(self, view: NodeView) -> None:
-        """Drop what is known of leases that cannot be disputed any more and whose leaves are uploaded."""
-        waiting = {proof.lease for proof in self._journal.to_upload()} if self._uploader is not None else set()
-        for name in self._journal.leases():
-            lease = view.find(name)
-            if name not in waiting and (lease is None or not may_be_disputed(lease, view.now)):
-                self._journal.forget(name)
-                self._defender.forget(name)
-                (self._spools / name).unlink(missing_ok=True)

@@ -17,6 +17,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ionet_agent.files import append_foreign
+
 TAG_VARIABLE = "IONET_PROCESS_TAG"
 _POLL_SECS = 0.05
 
@@ -58,9 +60,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own session with exactly `environment` plus the tag; output goes to `log`.
 
-    `cwd` must have the tag in its path.
+    `cwd` must have the tag in its path. Raises OSError, also where the log or its folder is a link.
     """
-    with log.open("ab") as output:
+    with append_foreign(log) as output:
         return subprocess.Popen(
             command,
             env={**environment, TAG_VARIABLE: tag},

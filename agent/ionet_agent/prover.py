@@ -80,12 +80,15 @@ class Prover:
 
     def _fold(self, lease: LeaseView, interval: int, now: int) -> None:
         name = str(lease.address)
+        if not self._journal.has_room():
+            return  # what is kept for proofs is not for results: they go to a later interval
         # The spool carries this machine's clock, intervals the chain's.
         before = time.time_ns() - (now - min(now, interval_end(lease, interval))) * 1_000_000_000
         offset = self._journal.spool_read(name)
         leaves, read = spool.read(self._folder / name, offset, before)
         if read > offset:
             self._journal.add_leaves(name, interval, leaves, read)
+            spool.release(self._folder / name, read)
 
     async def _sign(self, lease: LeaseView, interval: int, final: bool, served: int, root: bytes, leaves: int) -> Proof:
         signed = await self._chain.sign_proof(lease, interval, served, root, GPU_MS)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import logging
+import sqlite3
 from collections.abc import AsyncIterator
+from email.utils import formatdate
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 from ionet.agent_api import Challenge, RunEvent, Spec, Stop
@@ -13,15 +18,19 @@ from ionet.agent_errors import (
     BadChallenge,
     BadRequest,
     BodyTooLarge,
+    BodyTooSlow,
     Conflict,
     LeaseExpired,
     MeterRuns,
     NoMember,
+    NotIdentified,
     OtherLease,
     Problem,
+    StorageFailed,
     TooManyDrivers,
     problem_of,
 )
+from ionet.check.report import Report
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.challenges import is_signed_by
@@ -31,26 +40,40 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal
+from ionet_agent.opening import Opening
 from ionet_agent.providers.base import Driver, Provider
-from ionet_agent.report import Report
 
 MAX_BODY = 64 * 1024
 MAX_SCRIPT = 1024 * 1024
 MAX_DRIVERS = 4
+BODY_SECS = 10.0
+"""How long the body of a signed request may take."""
 SIGNATURE_LEN = 64
+_log = logging.getLogger(__name__)
 
 
 class Api:
     """Handlers over one node's provider and journal."""
 
-    def __init__(self, gate: Gate, journal: Journal, provider: Provider, report: Report) -> None:
-        self._gate, self._journal, self._provider, self._report = gate, journal, provider, report
+    def __init__(
+        self,
+        gate: Gate,
+        journal: Journal,
+        opening: Opening,
+        provider: Provider,
+        report: Report,
+        alarms: Alarms | None = None,
+    ) -> None:
+        self._gate, self._journal, self._opening = gate, journal, opening
+        self._provider, self._report, self._alarms = provider, report, alarms or Alarms()
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         routes = [
             Route("/v1/status", self.status, methods=["GET"]),
             Route("/v1/report", self.report, methods=["GET"]),
@@ -60,37 +83,59 @@ class Api:
             Route("/v1/credentials", self.credentials, methods=["GET"]),
             Route("/v1/run", self.run, methods=["POST"]),
         ]
-        handlers = {
+        handlers: dict[Any, Any] = {
             AgentRefused: lambda _, error: _problem(problem_of(error)),
+            OSError: _no_storage,
+            sqlite3.Error: _no_storage,
             msgspec.DecodeError: lambda _, error: _problem(problem_of(BadRequest(str(error)))),
             ClientDisconnect: lambda *_: _problem(Problem(400, "the request was not sent to its end")),
             HTTPException: lambda _, error: _problem(Problem(error.status_code, error.detail)),
         }
-        return Starlette(routes=routes, exception_handlers=handlers)
+        return self._dated(Starlette(routes=routes, exception_handlers=handlers))
+
+    def _dated(self, app: ASGIApp) -> ASGIApp:
+        """Every answer says what the chain's time is, so that callers can see how far theirs is from it."""
+
+        async def dated(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_dated(message: Message) -> None:
+                if message["type"] == "http.response.start" and self._gate.now is not None:
+                    date = formatdate(self._gate.now, usegmt=True).encode()
+                    message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+                await send(message)
+
+            await app(scope, receive, send_dated)
+
+        return dated
 
     async def status(self, request: Request) -> Response:
-        lease, _, _ = await self._authorize(request, 0)
+        lease, _ = await self._authorize(request, 0)
         silent = self._journal.silent_intervals(str(lease.address))
-        return _json(msgspec.structs.replace(await self._provider.status(), unchallenged=len(silent)))
+        status, left = await self._provider.status(), self._opening.left(lease)
+        return _json(
+            msgspec.structs.replace(
+                status, unchallenged=len(silent), check_secs_left=left, alarms=list(self._alarms.texts())
+            )
+        )
 
     async def report(self, request: Request) -> Response:
         await self._authorize(request, 0)
-        return _json(self._report)
+        return Response(self._report.canonical(), media_type="application/json")
 
     async def start(self, request: Request) -> Response:
-        lease, now, body = await self._authorize(request, MAX_BODY)
+        lease, body = await self._authorize(request, MAX_BODY)
         spec = msgspec.json.decode(body, type=Spec)
         _require_same(lease, spec.lease)
         if spec.cluster != str(lease.cluster) or spec.processors != lease.processors:
             raise Conflict("the lease is of another cluster or size")
-        if not runs_at(lease, now):
+        if not runs_at(lease, self._gate.now or 0):
             raise LeaseExpired
+        self._opening.begin(lease)
         return _json(await self._provider.start(spec))
 
     async def stop(self, request: Request) -> Response:
-        lease, now, body = await self._authorize(request, MAX_BODY)
+        lease, body = await self._authorize(request, MAX_BODY)
         _require_same(lease, msgspec.json.decode(body, type=Stop).lease)
-        if lease.status == LeaseStatus.ACTIVE and runs_at(lease, now):
+        if lease.status == LeaseStatus.ACTIVE and runs_at(lease, self._gate.now or 0):
             # Or a renter could make the node miss intervals and have it slashed for them.
             raise MeterRuns("end the lease on the chain")
         if lease.started_at:
@@ -99,7 +144,7 @@ class Api:
         return _json(await self._provider.stop(str(lease.address)))
 
     async def challenge(self, request: Request) -> Response:
-        lease, _, body = await self._authorize(request, MAX_BODY)
+        lease, body = await self._authorize(request, MAX_BODY)
         challenge = msgspec.json.decode(body, type=Challenge)
         _require_same(lease, challenge.lease)
         if not 0 <= challenge.interval < intervals(lease):
@@ -111,14 +156,14 @@ class Api:
         return Response(status_code=204)
 
     async def credentials(self, request: Request) -> Response:
-        lease, _, _ = await self._authorize(request, 0)
+        lease, _ = await self._authorize(request, 0)
         spec = self._provider.spec
         if spec is None or spec.lease != str(lease.address):
             raise NoMember
         return _json(spec)
 
     async def run(self, request: Request) -> Response:
-        _, _, script = await self._authorize(request, MAX_SCRIPT)
+        _, script = await self._authorize(request, MAX_SCRIPT)
         if self._drivers.locked():
             raise TooManyDrivers(f"at most {MAX_DRIVERS}")
         await self._drivers.acquire()
@@ -140,19 +185,38 @@ class Api:
             driver.kill()
             self._drivers.release()
 
-    async def _authorize(self, request: Request, limit: int) -> tuple[LeaseView, int, bytes]:
-        lease, now = await self._gate.lease_for(request.headers)
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                raise BodyTooLarge(f"at most {limit} bytes")
-        self._gate.check(request.headers, request.method, request.url.path, bytes(body))
-        return lease, now, bytes(body)
+    async def _authorize(self, request: Request, limit: int) -> tuple[LeaseView, bytes]:
+        """The node's lease and the request's body. Of an unsigned request nothing but its headers is read."""
+        announced = request.headers.get("content-length", "0")
+        if announced.isdecimal() and int(announced[:20]) > limit:
+            raise BodyTooLarge(f"at most {limit} bytes")
+        lease, body_hash = await self._gate.admit(request.headers, request.method, request.url.path)
+        try:
+            async with asyncio.timeout(BODY_SECS):
+                body = await _read(request, limit)
+        except TimeoutError:
+            raise BodyTooSlow(f"at most {BODY_SECS:g} s") from None
+        if sha256(body).digest() != body_hash:
+            raise NotIdentified("the body is not the one that was announced")
+        return lease, body
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise BodyTooLarge(f"at most {limit} bytes")
+    return bytes(body)
 
 
 def _problem(problem: Problem) -> Response:
     return Response(msgspec.json.encode(problem), problem.status, media_type="application/problem+json")
+
+
+async def _no_storage(_: Request, error: Exception) -> Response:
+    _log.warning("a request failed: %s", error, extra={"action": "storage_failed"})
+    return _problem(problem_of(StorageFailed(str(error))))
 
 
 def _require_same(lease: LeaseView, named: str) -> None:

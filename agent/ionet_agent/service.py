@@ -1,4 +1,8 @@
-"""Wires one agent and runs it until a signal: chain, journal, provider, prover, API."""
+"""The process that a supplier starts: it proves, and keeps the process of the machine side running.
+
+That one holds everything a stranger can reach: the API, Ray, the results of tasks. Whatever happens to it, proofs go
+on, and it is started again; what listens stays open meanwhile. It dies with this process, and Ray with neither.
+"""
 
 from __future__ import annotations
 
@@ -6,85 +10,76 @@ import asyncio
 import contextlib
 import fcntl
 import signal
+import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from ionet.client import Client
 from ionet.errors import AlreadyRunning, ConfigError
-from ionet.generated import pdas
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
-from ionet_agent.auth import Gate
+from ionet_agent.alarms import Alarms
+from ionet_agent.config import AgentConfig, chain_of
 from ionet_agent.journal import Journal
-from ionet_agent.loop import Loop
-from ionet_agent.providers.base import Provider
-from ionet_agent.providers.local import LocalProvider
-from ionet_agent.report import measure
-from ionet_agent.rpc_node_chain import RpcNodeChain
-from ionet_agent.serve import serving
-from ionet_agent.server import Api
-from ionet_agent.upload import LeafUploader
-
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """Settings of one agent.
-
-    node: None derives it from the device key, right unless that key was rotated. ports: for Ray, at least 15. ip: the
-    node's address inside the cluster. host, port: where the API listens. indexer: url that takes leaves, or None.
-    poll_secs: how often the chain is looked at; a small part of the proof interval.
-    """
-
-    url: str
-    device_key: Path
-    base: Path
-    ip: str
-    ports: range
-    host: str = "127.0.0.1"
-    port: int = 0
-    node: Pubkey | None = None
-    indexer: str | None = None
-    num_cpus: int = 1
-    poll_secs: float = 0.5
+from ionet_agent.machine_process import MachineProcess
+from ionet_agent.proving import Proving
+from ionet_agent.serve import BACKLOG
 
 
 async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> None:
     """Run until SIGTERM or SIGINT, then end the Ray process too. `announce` gets the node and the API's port."""
     device = read_keypair(config.device_key)
-    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    stopping, loop, alarms = asyncio.Event(), asyncio.get_running_loop(), Alarms()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_only_one(config.base))
-        client = await stack.enter_async_context(Client(config.url, device))
-        node = config.node or pdas.node(client.program.id, device.pubkey())
-        journal = stack.enter_context(contextlib.closing(Journal(config.base / "journal.db")))
-        spools = config.base / "spool"
-        provider: Provider = LocalProvider(
-            config.base, node=str(node), ip=config.ip, ports=config.ports, spool=spools, num_cpus=config.num_cpus
-        )
-        report = measure()
-        uploader = LeafUploader(config.indexer, journal, device) if config.indexer else None
-        if uploader is not None:
-            stack.push_async_callback(uploader.close)
-        agent = Loop(
-            RpcNodeChain(client, node, device),
+        listener = stack.enter_context(_listening(config.host, config.port))
+        node = config.node_of(device)
+        clients = config.clients(device)
+        for client in clients.values():
+            stack.push_async_callback(client.rpc.close)
+        journal = stack.enter_context(contextlib.closing(Journal(config.journal)))
+        proving = Proving(
+            chain_of(clients, node, device, alarms),
             journal,
-            provider,
-            spools,
-            report_hash=report.hash(),
-            uploader=uploader,
+            config.provider(node),
+            config.spools,
+            alarms=alarms,
+            uploads=config.indexer is not None,
             poll_secs=config.poll_secs,
         )
-        api = Api(Gate(node, journal, agent.view), journal, provider, report)
+        # With leases to prove, proofs matter more than that the machine side cannot serve.
+        machine = MachineProcess(config, listener, alarms, must_start=not journal.leases())
+        tasks = [asyncio.create_task(work) for work in (proving.run(), machine.keep(), stopping.wait())]
+        tasks.append(asyncio.create_task(_announce(machine, lambda: announce(node, listener.getsockname()[1]))))
         try:
-            port = await stack.enter_async_context(serving(api.app(), config.host, config.port))
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
-        announce(node, port)
-        await agent.run(stopping)
+            await asyncio.wait(tasks[:3], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks[:2]:
+                if task.done():
+                    task.result()  # an error nobody expected: end, and leave Ray to the next agent
+            await machine.stop()
+        finally:
+            # Cancelling is safe at any point, just as a kill is.
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            machine.kill()
+
+
+async def _announce(machine: MachineProcess, announce: Callable[[], None]) -> None:
+    await machine.ready.wait()
+    announce()
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    with listener:
+        yield listener
 
 
 @contextlib.contextmanager

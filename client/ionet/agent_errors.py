@@ -23,6 +23,10 @@ class AgentUnreachable(AgentError):
     """the node's agent does not answer"""
 
 
+class BadAnswer(AgentError):
+    """the node's agent gave an answer that it cannot have meant"""
+
+
 class AgentRefused(AgentError):
     """the node's agent refused
 
@@ -45,6 +49,10 @@ class NotIdentified(AgentRefused, status=401, code="not_identified"):
     """the request does not prove who sends it"""
 
 
+class ClockSkewed(NotIdentified, code="clock_skewed"):
+    """the request was signed by a clock that differs from the chain's"""
+
+
 class NotEntitled(AgentRefused, status=403, code="not_entitled"):
     """the key has no right on this node's lease"""
 
@@ -64,8 +72,16 @@ class BodyTooLarge(AgentRefused, status=413, code="body_too_large"):
     """the request is too large"""
 
 
+class TooManyRequests(AgentRefused, status=429, code="too_many_requests"):
+    """this key has made too many requests"""
+
+
 class TooManyDrivers(AgentRefused, status=429, code="too_many_drivers"):
     """too many drivers run on this node"""
+
+
+class BodyTooSlow(AgentRefused, status=408, code="body_too_slow"):
+    """the request's body did not come in time"""
 
 
 # -- what the node does
@@ -91,6 +107,10 @@ class MeterRuns(Conflict, code="meter_runs"):
     """the meter runs"""
 
 
+class CheckTimeOver(Conflict, code="check_time_over"):
+    """the time to check the node before its lease is accepted is over"""
+
+
 class NodeBusy(Conflict, code="node_busy"):
     """the node is taken"""
 
@@ -101,6 +121,10 @@ class NodeIdle(Conflict, code="node_idle"):
 
 class ChainSilent(AgentRefused, status=503, code="chain_silent"):
     """no answer from the chain"""
+
+
+class StorageFailed(AgentRefused, status=503, code="storage_failed"):
+    """the node's disk or database does not take it"""
 
 
 def _below(kind: type[AgentRefused]) -> Iterator[type[AgentRefused]]:
@@ -130,11 +154,17 @@ def refusal_of(status: int, content: bytes) -> AgentRefused:
     """The refusal that an answer states; a plain AgentRefused with the answer's status for a code not known here."""
     try:
         problem = msgspec.json.decode(content, type=Problem)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         problem = Problem(status, "")
+    detail, title = one_line(problem.detail), one_line(problem.title)
     kind = BY_CODE.get(problem.code)
     if kind is not None:
-        return kind(problem.detail)
-    error = AgentRefused(problem.detail or problem.title or f"HTTP {status}")
+        return kind(detail)
+    error = AgentRefused(detail or title or f"HTTP {status}")
     error.status = status
     return error
+
+
+def one_line(text: str) -> str:
+    """A stranger's text as one printable line of at most 200 characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])

@@ -11,6 +11,7 @@ holds the result bytes can then trace them. Outside a lease there is no log: the
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -19,26 +20,35 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from ionet.errors import InvalidInput
+from ionet.errors import InvalidInput, IonetError
 from ionet.rules.merkle import HASH_LEN, result_hash
 
-SPOOL_VARIABLE = "IONET_SPOOL"
-"""Environment variable with the path of the node's spool file; the node's agent sets it."""
-MAX_LINE = 512
+RESULTS_VARIABLE = "IONET_RESULTS"
+"""Environment variable with the path of the socket on which the node's agent takes results; the agent sets it."""
+MAX_LINE = 256
+TAKEN, REFUSED = b"+", b"-"
+"""What the agent answers to a result."""
+PATIENCE_SECS = 60.0
+"""How long an agent that does not answer, because it is being started again, is waited for."""
+_ANSWER_SECS, _PAUSE_SECS = 10.0, 0.2
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the spool: a result, by hash."""
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line to the agent: a result, by hash."""
 
     task: str
     """Task id, 32 bytes in hex."""
     sha256: str
     """sha256 of the result bytes, in hex."""
-    ts: int
-    """Unix time in nanoseconds at which the result was recorded."""
+
+
+class ResultRefused(IonetError):
+    """the node's agent did not take a result"""
+
+    exit_code = 4
 
 
 class NotBytes(InvalidInput):
@@ -70,25 +80,39 @@ def task_id() -> bytes:
 
 
 def record(result: bytes, task: bytes | None = None) -> bytes:
-    """Append sha256(`result`) to the node's spool under `task` (32 bytes, default: the calling task). Returns the hash.
+    """Hand sha256(`result`) to the node's agent under `task` (32 bytes, default: the calling task). Returns the hash.
 
-    Raises InvalidInput for a task id of another length and OSError when the spool cannot be written.
+    Returns once the agent has it. Raises InvalidInput for a task id of another length, ResultRefused when the agent
+    does not take it or is not there for a minute.
     """
     hashed = result_hash(result)
-    spool = os.environ.get(SPOOL_VARIABLE)
-    if spool is None:
+    path = os.environ.get(RESULTS_VARIABLE)
+    if path is None:
         return hashed
     task = task_id() if task is None else task
     if len(task) != HASH_LEN:
         raise InvalidInput(f"a task id has {HASH_LEN} bytes, got {len(task)}")
-    line = msgspec.json.encode(Entry(task=task.hex(), sha256=hashed.hex(), ts=time.time_ns())) + b"\n"
-    # One write to a file opened for appending: tasks of one node never cut into each other's lines.
-    descriptor = os.open(spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    line = msgspec.json.encode(Result(task=task.hex(), sha256=hashed.hex())) + b"\n"
+    deadline = time.monotonic() + PATIENCE_SECS
+    while (answer := _answer(path, line)) != TAKEN:
+        if answer == REFUSED:
+            raise ResultRefused("its disk is full, or it has too many that are not proven yet")
+        if time.monotonic() > deadline:
+            raise ResultRefused(f"it has not answered for {PATIENCE_SECS:g} s")
+        time.sleep(_PAUSE_SECS)
     return hashed
+
+
+def _answer(path: str, line: bytes) -> bytes:
+    """The agent's answer; empty when there is none now."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ANSWER_SECS)
+        try:
+            connection.connect(path)
+            connection.sendall(line)
+            return connection.recv(1)
+        except OSError:
+            return b""
 
 
 def proved(function: Callable[P, R]) -> Callable[P, R]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import cache
 from typing import TypeVar
 
 from ionet.errors import InvalidInput
@@ -19,9 +20,14 @@ def words(kind: type[E]) -> dict[str, E]:
     return {_spelled(kind, str(member.name)): member for member in kind}
 
 
+@cache
+def _by_number(kind: type[Enum]) -> dict[int, str]:
+    return {member.value: text for text, member in words(kind).items()}
+
+
 def word(kind: type[E], number: int) -> str:
     """The word for a number; a number that this version does not know stays readable."""
-    return next((text for text, member in words(kind).items() if member.value == number), f"unknown-{number}")
+    return _by_number(kind).get(number, f"unknown-{number}")
 
 
 def parse(kind: type[E], text: str, what: str) -> E:

@@ -6,8 +6,14 @@ SELECT c.indexed_slot, c.finalized_slot, r.changes, coalesce((SELECT max(id) FRO
        coalesce((SELECT max(position) FROM events), -1) AS position
 FROM revisions r LEFT JOIN checkpoint c ON true
 
+-- name: refold
+SELECT refold FROM checkpoint
+
 -- name: health
-SELECT c.indexed_slot, c.finalized_slot, s.node_slot, s.checked_at, s.problem FROM checkpoint c, status s
+SELECT c.indexed_slot, c.finalized_slot, s.node_slot, s.checked_at, s.problem,
+       (SELECT count(*) FROM (SELECT FROM events WHERE name = 'Unread' ORDER BY position LIMIT 1000) u) AS unread,
+       (SELECT count(*) FROM (SELECT FROM unfolded ORDER BY position LIMIT 1000) u) AS unfolded
+FROM checkpoint c, status s
 
 -- name: network
 SELECT t.network, (t.position >> 30) AS slot, t.profile, t.authority, t.pauser, t.arbiter, t.io_mint,
@@ -38,8 +44,31 @@ SELECT name, key, value FROM totals
 -- name: events_of_entity
 SELECT e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, e.name, e.data
 FROM event_entities l JOIN events e USING (position)
-WHERE l.entity = $1 AND ($2::text IS NULL OR e.name = $2) AND l.position >= $3 AND l.position < $4
+WHERE l.entity = $1 AND l.position >= $2 AND l.position < $3
+ORDER BY l.position DESC LIMIT $4
+
+-- name: events_reach
+-- How far back a number of events reaches: of an entity, of a name; null: to the start.
+SELECT (SELECT position FROM event_entities WHERE entity = $1 AND position >= $3 AND position < $4
+        ORDER BY position DESC OFFSET $5::bigint LIMIT 1) AS of_entity,
+       (SELECT position FROM events WHERE name = $2 AND position >= $3 AND position < $4
+        ORDER BY position DESC OFFSET $5 LIMIT 1) AS named
+
+-- name: events_of_entity_named
+SELECT e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, e.name, e.data
+FROM (
+    SELECT position FROM event_entities WHERE entity = $1 AND position >= $3 AND position < $4
+    ORDER BY position DESC OFFSET 0
+) l CROSS JOIN LATERAL (SELECT * FROM events x WHERE x.position = l.position OFFSET 0) e  -- one by one
+WHERE e.name = $2
 ORDER BY l.position DESC LIMIT $5
+
+-- name: events_named_of_entity
+SELECT e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, e.name, e.data
+FROM (
+    SELECT * FROM events WHERE name = $2 AND position >= $3 AND position < $4 ORDER BY position DESC OFFSET 0
+) e CROSS JOIN LATERAL (SELECT FROM event_entities x WHERE x.position = e.position AND x.entity = $1 LIMIT 1) l
+ORDER BY e.position DESC LIMIT $5
 
 -- name: events_newest
 SELECT position, signature, outer_ix, inner_ix, block_time, name, data
@@ -55,7 +84,7 @@ ORDER BY position DESC LIMIT $4
 SELECT position FROM events WHERE block_time >= $1 ORDER BY block_time, position LIMIT 1
 
 -- name: stream_undos
-SELECT id, slot FROM undos WHERE id > $1 ORDER BY id
+SELECT id, slot, final FROM undos WHERE id > $1 ORDER BY id
 
 -- name: stream_events
 SELECT position, signature, outer_ix, inner_ix, block_time, name, data
@@ -82,53 +111,103 @@ ORDER BY l.number, l.index LIMIT $4
 -- name: trace_block
 SELECT substr(body, $2, $3) AS body FROM leaf_sets WHERE number = $1
 
--- name: trace_served
-WITH latest AS (
-    SELECT DISTINCT ON (interval) interval, served_secs AS proven FROM proofs
-    WHERE lease = $1 AND interval <= $2 ORDER BY interval, position DESC
-), unchallenged AS (
-    -- The last proven intervals of a lease that its supplier left, as many as the seconds that were named.
-    SELECT min(x.interval) AS first
-    FROM (
-        SELECT interval, sum(proven) OVER (ORDER BY interval DESC) AS named
-        FROM (
-            SELECT DISTINCT ON (interval) interval, served_secs AS proven FROM proofs
-            WHERE lease = $1 ORDER BY interval DESC, position DESC LIMIT 16  -- open ones; no more are (`RING`)
-        ) p
-    ) x JOIN leases le ON le.lease = $1 AND x.named <= le.burned_secs
-), counted AS (
-    -- What a dispute leaves of an interval: what was defended; nothing once the rest is lost.
-    SELECT l.interval, l.proven,
-           CASE WHEN l.interval >= u.first THEN 'unchallenged'
-                WHEN d.lease IS NULL THEN NULL WHEN f.position IS NOT NULL THEN 'defended'
-                WHEN d.ended_at IS NULL THEN 'open' ELSE 'undefended' END AS dispute,
-           CASE WHEN l.interval >= u.first THEN 0
-                WHEN d.lease IS NULL THEN l.proven WHEN f.position IS NOT NULL THEN least(f.served_secs, l.proven)
-                WHEN d.ended_at IS NULL THEN l.proven ELSE 0 END AS secs,
-           f.position AS defended_at
-    FROM latest l CROSS JOIN unchallenged u
-    LEFT JOIN dispute_outcomes d ON d.lease = $1 AND l.interval >= d.from_interval AND l.interval < d.to_interval
-    LEFT JOIN defences f ON f.lease = $1 AND f.defended AND f.interval = l.interval
+-- name: lease_books
+-- A lease, and how many intervals have begun by the time of the newest event.
+SELECT l.lease, l.node, l.cluster, l.status, l.currency, l.price, l.processors, l.interval_secs, l.paid, l.started_at, l.ends_at,
+       l.burned_secs, l.approved_through,
+       CASE WHEN l.started_at IS NULL THEN 0 ELSE greatest(
+           (least(l.ends_at, (SELECT e.block_time FROM events e ORDER BY e.position DESC LIMIT 1)) - l.started_at
+            + l.interval_secs - 1) / l.interval_secs, l.last_interval + 1, 0
+       ) END AS intervals,
+       p.position AS last_payment, p.payable_secs
+FROM leases l LEFT JOIN LATERAL (
+    SELECT x.position, x.payable_secs FROM payments x WHERE x.lease = l.lease ORDER BY x.position DESC LIMIT 1
+) p ON true
+WHERE l.lease = $1
+
+-- name: lease_sums
+SELECT block, served, kept, kept_served FROM lease_sums WHERE lease = $1 ORDER BY block
+
+-- name: lease_challenged
+-- Intervals that were in dispute or defended, with the last proof of each and the settlement that paid a defended one.
+SELECT number, h.open, o.position AS defended_at, o.served_secs AS defended_secs,
+       p.position AS proof, p.served_secs, p.kept, d.position AS payment
+FROM (
+    SELECT g.number, bool_or(d.outcome = 'open') AS open
+    FROM disputes d, LATERAL generate_series(d.from_interval, d.to_interval - 1) g (number)
+    WHERE d.lease = $1 GROUP BY g.number
+) h FULL JOIN (
+    SELECT DISTINCT ON (f.interval) f.interval AS number, f.position, f.served_secs
+    FROM defences f WHERE f.lease = $1 AND f.defended ORDER BY f.interval, f.position
+) o USING (number)
+LEFT JOIN LATERAL (
+    SELECT x.position, x.served_secs, x.kept FROM proofs x
+    WHERE x.lease = $1 AND x.interval = number ORDER BY x.position DESC LIMIT 1
+) p ON true
+LEFT JOIN LATERAL (
+    SELECT x.position FROM payments x WHERE x.lease = $1 AND x.position > o.position ORDER BY x.position LIMIT 1
+) d ON true
+ORDER BY number
+
+-- name: lease_named
+-- The last intervals of a lease that its supplier left are named, as many as the seconds ($2) that were burned.
+WITH RECURSIVE back AS (
+    (SELECT interval, position, served_secs, kept, served_secs AS named FROM proofs
+     WHERE lease = $1 ORDER BY interval DESC, position DESC LIMIT 1)
+    UNION ALL
+    SELECT p.*, b.named + p.served_secs FROM back b, LATERAL (
+        SELECT x.interval, x.position, x.served_secs, x.kept FROM proofs x
+        WHERE x.lease = $1 AND x.interval < b.interval ORDER BY x.interval DESC, x.position DESC LIMIT 1
+    ) p WHERE b.named <= $2
 )
-SELECT coalesce(sum(secs) FILTER (WHERE interval < $2), 0) AS before, coalesce(sum(secs), 0) AS through,
-       coalesce(sum(proven), 0) AS proven,
-       max(dispute) FILTER (WHERE interval = $2) AS dispute,
-       max(defended_at) FILTER (WHERE interval = $2) AS defended_at
-FROM counted
+SELECT interval AS number, position AS proof, served_secs, kept FROM back WHERE named <= $2
 
--- name: trace_payment
--- $2: seconds proven through the interval. What was in dispute before it was not counted then, except what was defended.
-SELECT e.signature, p.at FROM payments p JOIN events e USING (position)
-WHERE p.lease = $1 AND p.payable_secs >= $2
-    - (SELECT coalesce(sum(d.served_secs), 0) FROM disputes d
-       WHERE d.lease = $1 AND d.to_interval <= $3 AND d.position < p.position)
-    + (SELECT coalesce(sum(f.served_secs), 0) FROM defences f
-       WHERE f.lease = $1 AND f.defended AND f.position < p.position)
-ORDER BY p.position LIMIT 1
+-- name: lease_proven
+-- The last proof of each interval from $2 to $3.
+SELECT n.number, p.position AS proof, p.served_secs, p.kept
+FROM generate_series($2::bigint, $3::bigint) n (number), LATERAL (
+    SELECT x.position, x.served_secs, x.kept FROM proofs x
+    WHERE x.lease = $1 AND x.interval = n.number ORDER BY x.position DESC LIMIT 1
+) p ORDER BY n.number
 
--- name: trace_payment_after
-SELECT e.signature, p.at FROM payments p JOIN events e USING (position)
-WHERE p.lease = $1 AND p.position > $2 AND p.amount > 0 ORDER BY p.position LIMIT 1
+-- name: lease_just_before
+-- The same of the intervals before each of $2, from where its $3 intervals begin.
+SELECT b.number AS before, n.number, p.position AS proof, p.served_secs, p.kept
+FROM unnest($2::bigint[]) b (number),
+LATERAL generate_series(b.number - b.number % $3::bigint, b.number - 1) n (number),
+LATERAL (
+    SELECT x.position, x.served_secs, x.kept FROM proofs x
+    WHERE x.lease = $1 AND x.interval = n.number ORDER BY x.position DESC LIMIT 1
+) p
+
+-- name: lease_payers
+-- For each of the sums in $2 the settlement that paid up to there. $3, $4: since when which seconds were paid on top.
+SELECT u.secs, (
+    SELECT p.position FROM payments p
+    WHERE p.lease = $1 AND p.payable_secs >= u.secs
+    AND p.payable_secs - coalesce((SELECT sum(d.secs) FROM unnest($3::bigint[], $4::bigint[]) d (since, secs)
+                                   WHERE d.since <= p.position), 0) >= u.secs
+    ORDER BY p.payable_secs, p.position LIMIT 1
+) AS payment
+FROM unnest($2::bigint[]) u (secs)
+
+-- name: lease_payable
+-- What settlements, and those before them, had paid for.
+SELECT p.position, p.payable_secs, b.position AS position_before, b.payable_secs AS payable_before
+FROM payments p LEFT JOIN LATERAL (
+    SELECT x.position, x.payable_secs FROM payments x
+    WHERE x.lease = $1 AND x.position < p.position ORDER BY x.position DESC LIMIT 1
+) b ON true
+WHERE p.position = ANY($2::bigint[])
+
+-- name: lease_proofs
+SELECT t.position, t.at, t.served_secs, t.kept, t.gpu_ms, t.root, t.proof_head, s.leaves, e.signature
+FROM unnest($1::bigint[]) w (position) JOIN proofs t USING (position) JOIN events e USING (position)
+LEFT JOIN leaf_sets s ON (s.lease, s.interval, s.root) = (t.lease, t.interval, t.root)
+
+-- name: lease_settlements
+SELECT p.position, p.at, e.signature
+FROM unnest($1::bigint[]) w (position) JOIN payments p USING (position) JOIN events e USING (position)
 
 -- name: upload_lease
 SELECT n.device_key, p.position,
@@ -150,8 +229,8 @@ INSERT INTO leaf_sets (lease, interval, root, leaves, uploaded_at, body, blocks)
 ON CONFLICT DO NOTHING RETURNING number
 
 -- name: upload_leaves
-INSERT INTO leaves (result_hash, number, index)
-SELECT substr($2::bytea, 64 * i + 33, 32), $1, i FROM generate_series(0, $3::integer - 1) i
+INSERT INTO leaves (result_hash, number, index, task_id)
+SELECT substr($2::bytea, 64 * i + 33, 32), $1, i, substr($2::bytea, 64 * i + 1, 32) FROM generate_series(0, $3::integer - 1) i
 
 -- name: upload_superseded
 DELETE FROM leaf_sets s WHERE s.lease = $1 AND s.interval = $2 AND s.root <> (
@@ -167,3 +246,51 @@ WHERE parameters.slot <= excluded.slot
 
 -- name: parameters
 SELECT slot FROM parameters
+
+-- name: series_range
+-- The first bucket of any of the numbers, and the time of the newest event.
+SELECT (SELECT min(first) FROM unnest($2::text[]) f,
+            LATERAL (SELECT bucket AS first FROM series s WHERE s.scope = $1 AND s.field = f AND s.step = $3
+                     ORDER BY bucket LIMIT 1) b) AS first,
+       greatest((SELECT block_time FROM events WHERE block_time IS NOT NULL ORDER BY position DESC LIMIT 1),
+                (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1)) AS now
+
+-- name: series_before
+-- How the numbers stood at a bucket's start: the changes of all days before its day, and of the hours of that day.
+SELECT field, sum(value) AS value FROM (
+    SELECT field, value FROM series WHERE scope = $1 AND field = ANY($2) AND step = 'day' AND bucket < $5
+    UNION ALL
+    SELECT field, value FROM series
+    WHERE scope = $1 AND field = ANY($2) AND step = $3 AND bucket >= $5 AND bucket < $4
+) s GROUP BY field
+
+-- name: series
+SELECT bucket, field, value, weighted, events, position FROM series
+WHERE scope = $1 AND field = ANY($2) AND step = $3 AND bucket >= $4 AND bucket <= $5
+
+-- name: leaders_start
+-- The start of the period in which the newest event is.
+SELECT start_of($1, greatest(
+    (SELECT block_time FROM events WHERE block_time IS NOT NULL ORDER BY position DESC LIMIT 1),
+    (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1)
+)) AS start
+
+-- name: leaders
+SELECT key, value FROM standings
+WHERE kind = $1 AND field = $2 AND period = $3 AND start = $4 AND value > 0
+AND (value, key) < ($5::text::numeric, $6::text)
+ORDER BY value DESC, key DESC LIMIT $7
+
+-- name: model_names
+SELECT code, name FROM models WHERE code = ANY($1::integer[])
+
+-- name: model_code
+SELECT code FROM models WHERE lower(name) = lower($1) ORDER BY code LIMIT 1
+
+-- name: index_value
+SELECT (position >> 30) AS slot, day, model, value, median, before, before_day, leases, owners, secs, weight
+FROM index_values WHERE model = $1 AND day <= $2 ORDER BY day DESC LIMIT 1
+
+-- name: index_leases
+SELECT lease, node, owner, currency, locked_price, io_price, price, secs, weight FROM index_leases
+WHERE model = $1 AND day = $2 AND (price, lease) > ($3::text::numeric, $4::text) ORDER BY price, lease LIMIT $5

@@ -186,7 +186,7 @@ def migrate(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None
 
 @app.command()
 def rebuild(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Empty the derived tables and make them again from the stored events."""
+    """Make the derived tables again from the stored events; readers go on with the old ones until all is done."""
     from ionet.program import PROGRAM
 
     from ionet_indexer.core.connection import StoreError
@@ -199,6 +199,7 @@ def rebuild(dsn: Dsn = None, data: Data = None, as_json: AsJson = False) -> None
                 raise StoreError("a writer is at work; stop it first")
             return await Pipeline(writer, PROGRAM.codec).rebuild()
 
+    _log()
     with _database(dsn, data) as (database, _):
         print_fields({"events": asyncio.run(work(database))}, as_json=as_json)
 
@@ -291,7 +292,7 @@ def status(
     from ionet_indexer.service import IndexerError
 
     try:
-        response = httpx2.get(f"{api.rstrip('/')}/health", timeout=5)
+        response = httpx2.get(f"{api.rstrip('/')}/health", timeout=20)
         fields = response.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise IndexerError(f"no answer from {api}: {error}") from error

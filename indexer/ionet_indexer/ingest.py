@@ -23,6 +23,7 @@ from ionet_indexer.store import Checkpoint, Writer
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0  # seconds after a failed pass, doubled each time
 _FIRST_MEND_PAUSE, _LAST_MEND_PAUSE = 1.0, 300.0  # likewise, after an attempt that did not mend the tables
+_DECODED_AT_ONCE = 50  # transactions, about a millisecond
 _MEND_AT_ONCE = 50  # accounts whose history is read again in one attempt
 _FOUNDATION = "NetworkInitialized"  # the first event of every history
 
@@ -47,7 +48,7 @@ class Ingest:
         pipeline: Pipeline,
         start: Checkpoint,
         *,
-        batch: int = 500,
+        batch: int = 2_000,
         witness: Source | None = None,
         hold: Hold | None = None,
     ) -> None:
@@ -259,7 +260,11 @@ class Ingest:
         listed = {item.signature: item.slot for item in batch}
         if any(listed[item.signature] != item.slot for item in transactions):
             raise SourceError("a transaction moved to another slot while it was read")
-        return transactions, self._pipeline.decode(transactions)
+        events: list[Event] = []
+        for at in range(0, len(transactions), _DECODED_AT_ONCE):
+            events += self._pipeline.decode(transactions[at : at + _DECODED_AT_ONCE])
+            await asyncio.sleep(0)  # the batch before is being stored: its next statement goes first
+        return transactions, events
 
     def _moved(self, reached: int, heads: Heads) -> Checkpoint:
         indexed = max(reached, self.checkpoint.indexed)

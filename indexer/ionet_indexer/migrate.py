@@ -8,7 +8,7 @@ from importlib.resources import files
 import asyncpg
 from ionet.errors import IonetError
 
-_LOCK = 0x10E7_0001  # arbitrary, ours alone
+LOCK = 0x10E7_0001  # arbitrary, ours alone
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
@@ -29,7 +29,7 @@ def available() -> list[tuple[str, str]]:
 
 async def migrate(connection: asyncpg.Connection) -> list[str]:
     """Bring the schema up to date; returns the names applied now. Safe to run from several processes at once."""
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
     try:
         await connection.execute(_LEDGER)
         rows = await connection.fetch("SELECT name, sha256 FROM schema_migrations")
@@ -50,4 +50,4 @@ async def migrate(connection: asyncpg.Connection) -> list[str]:
             applied.append(name)
         return applied
     finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)

@@ -6,21 +6,26 @@ because a table that went on without a lost event would be wrong for good.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
+from ionet_indexer.closing import close_days
 from ionet_indexer.core.decode import Event, Transaction, Unread, decode, slot_of
-from ionet_indexer.core.rows import State
-from ionet_indexer.core.view import View
+from ionet_indexer.folding import Folding
 from ionet_indexer.store import Checkpoint, Link, Writer
-from ionet_indexer.topics.fold import apply, links, needs
+from ionet_indexer.topics.fold import links
 from ionet_indexer.topics.leases import LeaseWork
+from ionet_indexer.topics.price_index import DAY
+from ionet_indexer.topics.standing import RULES
 
+log = logging.getLogger(__name__)
 CHANNEL_EVENTS = "ionet_events"
 CHANNEL_WORK = "lease_work"
 _REBUILD_BATCH = 2_000  # events
+_LOGGED = 20  # lines of progress in the log
 
 
 class SeqHole(IonetError):
@@ -43,6 +48,9 @@ class Pipeline:
     def __init__(self, writer: Writer, codec: ProgramCodec) -> None:
         self._writer = writer
         self._codec = codec
+        self._folding = Folding(writer, codec)
+        self._today: int | None = None
+        """The day whose predecessors have their index; None where that has to be looked up."""
 
     def decode(self, transactions: Iterable[Transaction]) -> list[Event]:
         """The events of transactions, in order. Raises BadTransaction."""
@@ -68,22 +76,32 @@ class Pipeline:
         then nothing has changed.
         """
         writer = self._writer
+        today, self._today = self._today, None  # until all of this is in
         async with writer.transaction():
-            view = View(self._codec)
+            if undo_after is not None or refold:
+                await writer.second.keep_parameters()
             undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
-            if again := sorted({*undone, *refold}):
-                await self._refold(view, again)
+            again = sorted({*undone, *refold})
             end = await writer.last_position()
             placed = [(t.signature, t.slot, t.transaction_index or 0, t.block_time) for t in transactions]
             fresh = await writer.add(placed, events) if placed else []
             await self._link(fresh)
-            await self._load(view, fresh)
-            for event in fresh:
-                apply(view, event)
-            await writer.save(view)
             late = bool(fresh) and fresh[0].position < end
+            all_again = late and await self._is_ruled_later(fresh)
             if late:
                 await writer.add_undo(fresh[0].slot - 1)
+            work = bool(again) or all_again
+            if all_again:
+                await self._fill_second()
+            else:
+                view = await self._folding.fold(fresh, again)
+                await writer.save(view)
+                work = work or LeaseWork in view.changed()
+            if late:
+                await writer.drop_index_after(fresh[0].position)
+            times = [event.block_time for event in fresh if event.block_time is not None]
+            if late or undo_after is not None or today is None or (times and max(times) >= today + DAY):
+                today = await self._close_days()
             if head is not None:
                 await writer.add_head(*head, final=checkpoint.finalized)
             settled = await writer.advance(checkpoint)
@@ -91,9 +109,22 @@ class Pipeline:
             finalized = await writer.finalize_work()
             if fresh or undo_after is not None or settled:
                 await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))
-            if again or finalized or LeaseWork in view.changed():
+            if work or finalized:
                 await writer.notify(CHANNEL_WORK, str(checkpoint.indexed))
+            if all_again:
+                await writer.second.swap()
+        if all_again:
+            await writer.second.discard()
+        self._today = today
         return fresh
+
+    async def _close_days(self) -> int | None:
+        """Days that are over get their index; returns the one that is not. None before the first event."""
+        now = await self._writer.last_time()
+        if now is None:
+            return None
+        await close_days(self._writer, now)
+        return now - now % DAY
 
     async def _link(self, fresh: Sequence[Event]) -> None:
         """Check that every entity's numbering goes on without a hole, and record it."""
@@ -115,32 +146,11 @@ class Pipeline:
         after = before.position if before else -1
         return 0 < link.seq - expected <= await self._writer.count_unread(link.entity, after, link.position)
 
-    async def _load(self, view: View, events: Sequence[Event]) -> None:
-        wanted: dict[type[State], set[str]] = {}
-        for event in events:
-            for kind, key in needs(event.value):
-                if not view.holds(kind, key):
-                    wanted.setdefault(kind, set()).add(key)
-        for kind, keys in wanted.items():
-            view.hold(await self._writer.load(kind, list(keys)))
-
-    async def _refold(self, view: View, entities: Sequence[str]) -> None:
-        """Make the states of these entities again from the events that are left; their facts are still right.
-
-        Such events may also belong to entities that lost nothing. Those rows are read, but what the replay does to
-        them a second time is thrown away.
-        """
-        await self._writer.forget(entities)
-        events = await self._writer.events_of(entities, self._codec)
-        replay = View(self._codec)
-        await self._load(replay, events)
-        for event in events:
-            apply(replay, event)
-        chosen = set(entities)
-        for kind, rows in replay.changed().items():
-            for row in rows:
-                if getattr(row, kind.entity) in chosen:
-                    view.put(row)
+    async def _is_ruled_later(self, fresh: Sequence[Event]) -> bool:
+        """Whether late events are rules, or come before rules that are stored: then parts of others changed too."""
+        if any(isinstance(event.value, RULES) for event in fresh):
+            return True
+        return await self._writer.has_named([kind.__name__ for kind in RULES], fresh[0].position)
 
     async def is_due(self) -> bool:
         """Whether the tables have to be rebuilt: a migration changed them, or this version knows more of the events."""
@@ -150,25 +160,62 @@ class Pipeline:
         return [event for event in await self._writer.unread(self._codec) if not isinstance(event.value, Unread)]
 
     async def rebuild(self) -> int:
-        """Empty the derived tables and fold all stored events again; returns their number. One transaction.
+        """Fold all stored events again, into second tables that then take the others' place; returns their number.
 
-        Events that an earlier version could not read are taken in where this one can.
+        Readers go on with the others meanwhile, and a rebuild that is killed leaves them. Events that an earlier
+        version could not read are taken in where this one can. Raises NotSwappable.
         """
-        count, position = 0, -1
-        async with self._writer.transaction():
+        writer = self._writer
+        await writer.set_refold(due=True)
+        await writer.second.begin()
+        total, done = await writer.count_events(), 0
+        position: int | None = -1
+        while position is not None:
+            async with writer.transaction():
+                await writer.second.use()
+                position, count = await self._fold_more(position)
+            done += count
+            await self._tell(done, done - count, total)
+        async with writer.transaction():
+            await writer.second.use()
+            await self._close_days()
+        await writer.second.analyze()
+        async with writer.transaction():
+            await writer.second.keep_parameters()
+            await writer.second.use()
             if known := await self._newly_known():
-                await self._writer.rename(known)
-                await self._writer.add_links(
+                await writer.rename(known)
+                await writer.add_links(
                     [Link(link.entity, link.seq, event.position) for event in known for link in links(event.value)]
                 )
-            await self._writer.empty()
-            while events := await self._writer.events_after(position, _REBUILD_BATCH, self._codec):
-                view = View(self._codec)
-                await self._load(view, events)
-                for event in events:
-                    apply(view, event)
-                await self._writer.save(view)
-                count, position = count + len(events), events[-1].position
-            await self._writer.finalize_work()
-            await self._writer.notify(CHANNEL_WORK, "rebuild")
-        return count
+            await writer.finalize_work()
+            await writer.set_refold(due=False)
+            await writer.tell(None)
+            await writer.notify(CHANNEL_WORK, "rebuild")
+            await writer.second.swap()
+        await writer.second.discard()
+        return done
+
+    async def _tell(self, done: int, before: int, total: int) -> None:
+        """How far folding all again is: in `/health`, and in the log at every twentieth of it."""
+        text = f"folding all again: {done} of {total} events"
+        await self._writer.tell(text)
+        if done * _LOGGED // max(total, 1) > before * _LOGGED // max(total, 1):
+            log.info("%s", text, extra={"action": "refold", "events": done})
+
+    async def _fill_second(self) -> None:
+        """Make second tables of all stored events, within a transaction; what it goes on to write belongs to these."""
+        log.info("a rule came late: folding all again", extra={"action": "refold"})
+        await self._writer.second.keep_parameters()
+        await self._writer.second.begin()
+        await self._writer.second.use()
+        position: int | None = -1
+        while position is not None:
+            position, _ = await self._fold_more(position)
+        await self._writer.second.analyze()
+
+    async def _fold_more(self, after: int) -> tuple[int | None, int]:
+        """Fold the next stored events; returns the position of the last one, None at the end, and their number."""
+        events = await self._writer.events_after(after, _REBUILD_BATCH, self._codec)
+        await self._writer.save(await self._folding.fold(events))
+        return events[-1].position if events else None, len(events)

@@ -14,8 +14,8 @@ SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND set
 -- name: refold_due
 SELECT refold FROM checkpoint
 
--- name: refold_done
-UPDATE checkpoint SET refold = false
+-- name: refold_set
+UPDATE checkpoint SET refold = $1
 
 -- name: checkpoint_advance
 WITH before AS (SELECT finalized_slot FROM checkpoint)
@@ -30,6 +30,9 @@ INSERT INTO status (checked_at, node_slot, problem) VALUES ($1, $2, $3)
 ON CONFLICT (only_row) DO UPDATE
 SET checked_at = excluded.checked_at, node_slot = excluded.node_slot, problem = excluded.problem
 
+-- name: status_tell
+UPDATE status SET checked_at = $1, problem = $2
+
 -- name: heads
 SELECT slot, blockhash FROM heads ORDER BY slot DESC
 
@@ -43,13 +46,7 @@ DELETE FROM heads WHERE slot > $1
 DELETE FROM heads WHERE slot < (SELECT max(slot) FROM heads WHERE slot <= $1)
 
 -- name: undos_add
-INSERT INTO undos (slot) VALUES ($1)
-
--- name: transactions_add
-INSERT INTO transactions (signature, slot, tx_index, block_time)
-SELECT signature, slot, tx_index, block_time FROM json_populate_recordset(NULL::transactions, $1)
-ON CONFLICT (signature) DO NOTHING
-RETURNING signature
+INSERT INTO undos (slot, final) SELECT $1, coalesce((SELECT $1 < finalized_slot FROM checkpoint), false)
 
 -- name: transactions_drop_after
 DELETE FROM transactions WHERE slot > $1
@@ -66,22 +63,14 @@ SELECT signature, slot FROM transactions WHERE slot <= $1 ORDER BY slot DESC LIM
 -- name: events_begun
 SELECT EXISTS (SELECT FROM events WHERE position < $1)
 
+-- name: events_count
+SELECT count(*) FROM events
+
 -- name: events_end
 SELECT max(position) FROM events
 
--- name: events_add
-INSERT INTO events (position, signature, outer_ix, inner_ix, block_time, name, data)
-SELECT position, signature, outer_ix, inner_ix, block_time, name, decode(data, 'base64')
-FROM json_to_recordset($1) AS e(
-    position bigint, signature text, outer_ix smallint, inner_ix smallint, block_time bigint, name text, data text
-)
-
 -- name: events_drop_from
 DELETE FROM events WHERE position >= $1
-
--- name: links_add
-INSERT INTO event_entities (entity, seq, position)
-SELECT entity, seq, position FROM json_populate_recordset(NULL::event_entities, $1)
 
 -- name: links_drop_from
 DELETE FROM event_entities WHERE position >= $1 RETURNING entity
@@ -100,13 +89,49 @@ ORDER BY e.position
 -- name: events_named
 SELECT position, signature, outer_ix, inner_ix, block_time, data FROM events WHERE name = $1 ORDER BY position
 
+-- name: events_named_after
+SELECT EXISTS (SELECT FROM events WHERE name = ANY($1) AND position > $2)
+
+-- name: events_from
+SELECT position FROM events WHERE block_time >= $1 ORDER BY block_time, position LIMIT 1
+
+-- name: events_last_time
+SELECT block_time FROM events WHERE block_time IS NOT NULL ORDER BY block_time DESC LIMIT 1
+
+-- name: index_last
+SELECT max(day) FROM index_values
+
+-- name: index_settled_days
+SELECT DISTINCT at - at % 86400 AS day FROM payments WHERE at >= $1 AND at < $2 AND processor_secs > 0
+
+-- name: index_settled
+SELECT l.model, l.lease, l.node, n.owner, l.currency, l.price, l.io_price, p.secs
+FROM (
+    SELECT lease, sum(processor_secs) AS secs FROM payments WHERE at >= $1 AND at < $2 AND processor_secs > 0
+    GROUP BY lease
+) p JOIN leases l USING (lease) JOIN nodes n ON n.node = l.node
+ORDER BY l.lease
+
+-- name: index_before
+SELECT DISTINCT ON (model) model, day, value FROM index_values WHERE value IS NOT NULL AND day < $1
+ORDER BY model, day DESC
+
 -- name: events_rename
 UPDATE events SET name = e.name
-FROM json_to_recordset($1) AS e(position bigint, name text) WHERE events.position = e.position
+FROM unnest($1::bigint[], $2::text[]) AS e(position, name) WHERE events.position = e.position
 
 -- name: unread_count
 SELECT count(*) FROM events
 WHERE name = $1 AND position > $2 AND position < $3 AND position($4::bytea IN data) > 0
+
+-- name: unread_names
+SELECT EXISTS (
+    SELECT FROM events WHERE name = $1 AND position > $2 AND position < $3 AND position($4::bytea IN data) > 0
+) OR EXISTS (
+    -- Whatever else changed its row: that of an event held back is never whole.
+    SELECT FROM unfolded u JOIN events e USING (position)
+    WHERE u.position < $3 AND position($4::bytea IN e.data) > 0
+) AS named
 
 -- name: events_after
 SELECT position, signature, outer_ix, inner_ix, block_time, data FROM events WHERE position > $1

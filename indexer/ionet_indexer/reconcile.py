@@ -1,8 +1,8 @@
 """The tables against the accounts on chain: what events say must be what the program stores.
 
 Accounts are read first, at some slot; then the tables, at that slot or later. A row that changed after the accounts
-were read is left for the next time, and so is a row that an unknown event has named since its last one; every other row
-must agree, its `seq` included.
+were read is left for the next time. Of a row that an unknown event has named only `seq` must agree, and that once a
+known event followed; a row that an event held back because of one names is not compared. Every other row must agree.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from ionet_indexer.topics.stakes import Position
 _PATIENCE = 10.0  # seconds that the tables may need to reach the slot of the accounts
 # Columns that are null while the events did not tell them.
 _NOT_ALWAYS_TOLD = {"last_price", "last_high_price", "burned_secs"}
-_UNREAD = queries.load()["unread_count"]
+_UNREAD = queries.load()["unread_names"]
 _END = (1 << 63) - 1  # after every position
 
 
@@ -286,8 +286,8 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
                 key = getattr(row, kind.key)
                 if key in data and slot_of(row.position) <= slot:  # type: ignore[attr-defined]
                     found = compare(row, on_chain.get(key))
-                    if found and not await _is_behind(snapshot, row):
-                        drifts += found
+                    if found:
+                        drifts += await _unexplained(snapshot, row, found)
     network = on_chain.get(str(pdas.network(codec.id)))
     if isinstance(network, accounts.Network):
         async with reader.writing() as connection:
@@ -323,15 +323,21 @@ async def strangers(reader: Reader, source: AccountSource, codec: ProgramCodec) 
     return drifts
 
 
-async def _is_behind(snapshot: Snapshot, row: State) -> bool:
-    """Whether events that this version does not know named the row's entity since its last one."""
-    return await _is_named(snapshot, getattr(row, row.entity), row.position)  # type: ignore[attr-defined]
+async def _unexplained(snapshot: Snapshot, row: State, found: list[Drift]) -> list[Drift]:
+    """Without the differences that events account for which this version does not know, or which are held back.
+
+    What such an event changed stays wrong, whatever follows; but the number of the event that follows has to be right.
+    """
+    entity = getattr(row, row.entity)
+    if await _is_named(snapshot, entity, row.position):  # type: ignore[attr-defined]
+        return []
+    return [drift for drift in found if drift.column == "seq"] if await _is_named(snapshot, entity, -1) else found
 
 
 async def _is_named(snapshot: Snapshot, entity: str, after: int) -> bool:
     key = bytes(Pubkey.from_string(entity))
-    counted = await snapshot.one(_UNREAD, Unread.__name__, after, _END, key)
-    return counted is not None and counted["count"] > 0
+    found = await snapshot.one(_UNREAD, Unread.__name__, after, _END, key)
+    return found is not None and bool(found["named"])
 
 
 async def _open_keys(reader: Reader) -> list[str]:

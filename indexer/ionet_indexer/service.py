@@ -13,7 +13,8 @@ import uvicorn
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
-from ionet_indexer.api.app import BURST, RATE, create_app
+from ionet_indexer.api.app import create_app
+from ionet_indexer.api.limits import BURST, RATE
 from ionet_indexer.backfill import backfill
 from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, StoreError, lost
 from ionet_indexer.core.decode import BadTransaction
@@ -55,7 +56,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     poll: float = 1.0
-    batch: int = 500
+    batch: int = 2_000
     check_url: str | None = None
     timeout: float = 20.0
 
@@ -252,10 +253,15 @@ async def _check(settings: Settings, codec: ProgramCodec, hold: Hold) -> None:
 async def _judge(reader: Reader, source: RpcSource, codec: ProgramCodec, hold: Hold, *, sweep: bool) -> None:
     """Compare all rows with their accounts; what differs twice holds the writer, what agrees again lets it go on.
 
-    sweep: look for accounts without a row, too. A fork may show a difference once that is none.
+    sweep: look for accounts without a row, too. A fork may show a difference once that is none. While all is folded
+    again, the tables are those of before: nothing is said of them.
     """
 
     async def look() -> list[Drift]:
+        async with reader.snapshot() as snapshot:
+            folding = await snapshot.one(SQL["refold"])
+        if folding is not None and folding["refold"]:
+            return []
         found = await reconcile(reader, source, codec)
         if sweep or hold.reason is not None:
             try:

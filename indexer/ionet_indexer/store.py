@@ -5,25 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
-import msgspec
 from ionet.codec import ProgramCodec
 from solders.pubkey import Pubkey
 
 from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase, StoreError
 from ionet_indexer.core.decode import Event, Unread, first_position, read_event, slot_of
-from ionet_indexer.core.rows import State
+from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import View
 from ionet_indexer.migrate import migrate
+from ionet_indexer.second import Second
 from ionet_indexer.topics import FACTS, STATES
+from ionet_indexer.topics.price_index import IndexLease, IndexValue, Paid, Value
 
 S = TypeVar("S", bound=State)
 WRITER_LOCK = 0x10E7_0002  # arbitrary, ours alone; its holder is the one writer of this database
 SQL = queries.load()
-KEPT = ("totals", "owed_balances")
+_SUMS = ("totals", "owed_balances", "account_totals", "node_days", "lease_sums", "reputation_days")
+KEPT = (*_SUMS, "series", "standings", "offered", "offers")
 """Derived tables that triggers keep in step with the others."""
 
 
@@ -38,7 +41,7 @@ class Checkpoint(NamedTuple):
     finalized: int
 
 
-class Link(msgspec.Struct):
+class Link(NamedTuple):
     """A row of event_entities."""
 
     entity: str
@@ -46,21 +49,8 @@ class Link(msgspec.Struct):
     position: int
 
 
-class _Transaction(msgspec.Struct):
-    signature: str
-    slot: int
-    tx_index: int
-    block_time: int | None
-
-
-class _Event(msgspec.Struct):
-    position: int
-    signature: str
-    outer_ix: int
-    inner_ix: int
-    block_time: int | None
-    name: str
-    data: bytes  # msgspec writes bytes as base64
+_TRANSACTION = ("signature", "slot", "tx_index", "block_time")
+_EVENT = ("position", "signature", "outer_ix", "inner_ix", "block_time", "name", "data")
 
 
 class Writer:
@@ -70,6 +60,8 @@ class Writer:
         self._connection = connection
         self.migrated = migrated
         """Migrations that were applied when this writer connected."""
+        self._recorders: dict[type[Fact], rows.Records] = {}
+        self.second = Second(connection, [*(kind.table for kind in (*STATES, *FACTS)), *KEPT])
 
     @classmethod
     @asynccontextmanager
@@ -86,7 +78,10 @@ class Writer:
 
     async def take_lock(self) -> bool:
         """Become the one writer; False while another process is. Ends with the connection."""
-        return bool(await self._connection.fetchval(SQL["writer_lock"], WRITER_LOCK))
+        taken = bool(await self._connection.fetchval(SQL["writer_lock"], WRITER_LOCK))
+        if taken:
+            await self.second.discard()
+        return taken
 
     async def start(self, genesis: str, program: str) -> Checkpoint:
         """Where to continue. Raises WrongChain when the tables were filled from another chain or program."""
@@ -105,8 +100,12 @@ class Writer:
         return found[0]["name"] if found else None
 
     async def refold_due(self) -> bool:
-        """Whether a migration changed derived tables that were filled before."""
+        """Whether a migration changed derived tables that were filled before, or folding all again was begun."""
         return bool(await self._connection.fetchval(SQL["refold_due"]))
+
+    async def set_refold(self, *, due: bool) -> None:
+        """Note whether the derived tables have to be folded again."""
+        await self._connection.execute(SQL["refold_set"], due)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -126,6 +125,10 @@ class Writer:
     async def report(self, node_slot: int, problem: str | None) -> None:
         """Record the outcome of a pass for /health."""
         await self._connection.execute(SQL["status_set"], time.time(), node_slot, problem)
+
+    async def tell(self, problem: str | None) -> None:
+        """What `/health` says until the next pass."""
+        await self._connection.execute(SQL["status_tell"], time.time(), problem)
 
     async def heads(self) -> list[tuple[int, str]]:
         """(slot, blockhash) of heads that are not final yet and of the newest one that is, newest first."""
@@ -154,6 +157,10 @@ class Writer:
         """Whether an event of slots up to `until` is stored."""
         return bool(await self._connection.fetchval(SQL["events_begun"], first_position(until + 1)))
 
+    async def count_events(self) -> int:
+        """How many events are stored."""
+        return int(await self._connection.fetchval(SQL["events_count"]))
+
     async def last_position(self) -> int:
         """Position of the last stored event, −1 without any."""
         found = await self._connection.fetchval(SQL["events_end"])
@@ -179,14 +186,17 @@ class Writer:
         self, transactions: Iterable[tuple[str, int, int, int | None]], events: Iterable[Event]
     ) -> list[Event]:
         """Store (signature, slot, tx_index, block_time) and events; returns the events that were not there before."""
-        new = await self._connection.fetch(
-            SQL["transactions_add"], rows.encode([_Transaction(*item) for item in transactions])
-        )
-        signatures = {row["signature"] for row in new}
-        fresh = sorted((event for event in events if event.signature in signatures), key=lambda event: event.position)
-        if fresh:
-            await self._connection.execute(SQL["events_add"], rows.encode([_stored(event) for event in fresh]))
+        placed = {item[0]: item for item in transactions}
+        new = placed.keys() - await self.known(list(placed))
+        await self._copy("transactions", _TRANSACTION, [placed[signature] for signature in new])
+        fresh = sorted((event for event in events if event.signature in new), key=lambda event: event.position)
+        await self._copy("events", _EVENT, [_stored(event) for event in fresh])
         return fresh
+
+    async def _copy(self, table: str, columns: tuple[str, ...], records: Sequence[Sequence[Any]]) -> None:
+        """Add rows; half of what an INSERT of the same rows as JSON costs the server."""
+        if records:
+            await self._connection.copy_records_to_table(table, columns=columns, records=records)
 
     async def last_links(self, entities: Iterable[str]) -> dict[str, Link]:
         """Newest link of each entity that has one."""
@@ -195,12 +205,17 @@ class Writer:
 
     async def add_links(self, found: list[Link]) -> None:
         """Store which entities the events belong to."""
-        await self._connection.execute(SQL["links_add"], rows.encode(found))
+        await self._copy("event_entities", Link._fields, found)
 
     async def count_unread(self, entity: str, after: int, before: int) -> int:
         """How many events between two positions name this entity and are not known to the version that stored them."""
         key = bytes(Pubkey.from_string(entity))
         return int(await self._connection.fetchval(SQL["unread_count"], Unread.__name__, after, before, key))
+
+    async def is_unread(self, entity: str, before: int) -> bool:
+        """Whether an event before a position names this entity and is in no table: unknown, or held back."""
+        key = bytes(Pubkey.from_string(entity))
+        return bool(await self._connection.fetchval(SQL["unread_names"], Unread.__name__, -1, before, key))
 
     async def unread(self, codec: ProgramCodec) -> list[Event]:
         """All stored events that the version that stored them did not know, in order; read again."""
@@ -209,7 +224,8 @@ class Writer:
 
     async def rename(self, events: Sequence[Event]) -> None:
         """Store the names of events that are known by now."""
-        await self._connection.execute(SQL["events_rename"], rows.encode([_stored(event) for event in events]))
+        names = [type(event.value).__name__ for event in events]
+        await self._connection.execute(SQL["events_rename"], [event.position for event in events], names)
 
     async def events_of(self, entities: Sequence[str], codec: ProgramCodec) -> list[Event]:
         """All stored events of these entities, in order."""
@@ -219,43 +235,91 @@ class Writer:
         """The next `limit` stored events after `position`, in order."""
         return [_event(row, codec) for row in await self._connection.fetch(SQL["events_after"], position, limit)]
 
-    async def load(self, kind: type[S], keys: Sequence[str], by: str | None = None) -> list[S]:
+    async def load(self, kind: type[S], keys: Sequence[Any], by: str | None = None) -> list[S]:
         """Rows of a table of states by key, or by another column."""
         return rows.decode(kind, await self._connection.fetchval(rows.select_sql(kind, by or kind.key), list(keys)))
+
+    async def load_all(self, kind: type[S]) -> list[S]:
+        """All rows of a table of states."""
+        return rows.decode(kind, await self._connection.fetchval(rows.select_all_sql(kind)))
+
+    async def has_named(self, names: Sequence[str], after: int) -> bool:
+        """Whether an event with one of these names is stored after a position."""
+        return bool(await self._connection.fetchval(SQL["events_named_after"], list(names), after))
 
     async def forget(self, entities: Sequence[str]) -> None:
         """Remove the states of these entities."""
         for kind in STATES:
             await self._connection.execute(rows.delete_sql(kind), list(entities))
 
-    async def empty(self) -> None:
-        """Remove every derived row."""
-        await self._connection.execute("TRUNCATE " + ", ".join((*(kind.table for kind in (*STATES, *FACTS)), *KEPT)))
-        await self._connection.execute(SQL["refold_done"])
-
     async def save(self, view: View) -> None:
         """Write what the folds changed."""
         for state, changed in view.changed().items():
             await self._connection.execute(rows.insert_sql(state), rows.encode(changed))
-        for fact in FACTS:
-            if made := [row for row in view.facts if type(row) is fact]:
-                await self._connection.execute(rows.insert_sql(fact), rows.encode(made))
+        await self.save_facts(view.facts)
+
+    async def save_facts(self, facts: Sequence[Fact]) -> None:
+        """Write rows of facts."""
+        made: dict[type[Fact], list[Fact]] = {}
+        for row in facts:
+            made.setdefault(type(row), []).append(row)
+        for kind in FACTS:  # triggers rely on their order
+            if kind in made:
+                records = await self._records(kind)
+                await self._copy(kind.table, rows.columns(kind), records(made[kind]))
+
+    async def _records(self, kind: type[Fact]) -> rows.Records:
+        """How rows of this table are given to COPY."""
+        if kind not in self._recorders:
+            names = ", ".join(rows.columns(kind))
+            prepared = await self._connection.prepare(f"SELECT {names} FROM {kind.table} LIMIT 0")
+            self._recorders[kind] = rows.records([column.type.name for column in prepared.get_attributes()])
+        return self._recorders[kind]
+
+    async def last_index_day(self) -> int | None:
+        """The newest day that has an index, unix seconds."""
+        found: int | None = await self._connection.fetchval(SQL["index_last"])
+        return found
+
+    async def settled_days(self, since: int, until: int) -> list[int]:
+        """The days from `since` on and before `until` in which anything was settled."""
+        return [row["day"] for row in await self._connection.fetch(SQL["index_settled_days"], since, until)]
+
+    async def settled(self, since: int, until: int) -> list[Paid]:
+        """What was settled of each lease from `since` on and before `until`."""
+        return [Paid(*map(_plain, row)) for row in await self._connection.fetch(SQL["index_settled"], since, until)]
+
+    async def index_before(self, day: int) -> dict[int, Value]:
+        """The newest value of each model's index before a day."""
+        found = await self._connection.fetch(SQL["index_before"], day)
+        return {row["model"]: Value(row["day"], int(row["value"])) for row in found}
+
+    async def drop_index_after(self, position: int) -> None:
+        """Remove what was made of days that ended after an event."""
+        for kind in (IndexValue, IndexLease):
+            await self._connection.execute(f"DELETE FROM {kind.table} WHERE position > $1", position)
+
+    async def first_position_at(self, time_: int) -> int:
+        """Position of the first event from a time on; one is stored."""
+        return int(await self._connection.fetchval(SQL["events_from"], time_))
+
+    async def last_time(self) -> int | None:
+        """Block time of the newest event that has one."""
+        found: int | None = await self._connection.fetchval(SQL["events_last_time"])
+        return found
 
     async def notify(self, channel: str, payload: str) -> None:
         """Tell listeners, when the transaction commits."""
         await self._connection.execute(SQL["notify"], channel, payload)
 
 
-def _stored(event: Event) -> _Event:
-    return _Event(
-        event.position,
-        event.signature,
-        event.outer_ix,
-        event.inner_ix,
-        event.block_time,
-        type(event.value).__name__,
-        event.data,
-    )
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, Decimal) else value
+
+
+def _stored(event: Event) -> tuple[Any, ...]:
+    place = (event.position, event.signature, event.outer_ix, event.inner_ix, event.block_time)
+    return (*place, type(event.value).__name__, event.data)
 
 
 def _event(row: Any, codec: ProgramCodec) -> Event:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from ionet.cli.printing import AsJson, print_fields, print_json, say
 from ionet.cli.session import settings
+from ionet.errors import InvalidInput
 from solders.pubkey import Pubkey
 
 app = typer.Typer(help="Starts the Ray clusters of leases that name its key.", no_args_is_help=True)
@@ -30,6 +31,12 @@ def run(
     dispute: Annotated[
         bool, typer.Option("--dispute-unanswered", help="Dispute intervals whose challenge a node did not answer.")
     ] = False,
+    renter: Annotated[
+        Path | None, typer.Option(help="Keypair file of the renter, whose lost workers --replace then replaces.")
+    ] = None,
+    replace: Annotated[
+        str, typer.Option(help="Lost workers to replace: all, or as many as a cluster needs to keep this many nodes.")
+    ] = "all",
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
@@ -42,7 +49,18 @@ def run(
     logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     policy = Policy(approve=approve, dispute=dispute)
-    config = service.LauncherConfig(settings(ctx).url, session_key, dsn, agents, devices=devices, policy=policy)
+    if not (replace == "all" or (replace.isascii() and replace.isdecimal() and int(replace[:9]) > 0)):
+        raise InvalidInput(f"--replace is {replace}, not all or a number of nodes")
+    config = service.LauncherConfig(
+        settings(ctx).url,
+        session_key,
+        dsn,
+        agents,
+        devices=devices,
+        policy=policy,
+        renter=renter,
+        at_least=None if replace == "all" else int(replace),
+    )
 
     def announce(key: Pubkey) -> None:
         print_fields(msgspec.to_builtins(LauncherReady(str(key))), as_json=as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ionet.errors import IonetError
+from solders.pubkey import Pubkey
 
 
 class ClusterPhase(StrEnum):
@@ -32,14 +33,24 @@ class Reason(StrEnum):
     NOT_OURS = "not_ours"
     """The cluster names another session key, or ours has expired."""
     CHAIN_UNREACHABLE = "chain_unreachable"
+    STEP_TOO_LONG = "step_too_long"
+    """A look at the cluster was broken off: chain or database are too slow. The next one goes on."""
     INTERNAL_ERROR = "internal_error"
     """A fault of the launcher; its log says more."""
     AGENT_UNKNOWN = "agent_unknown"
     """No URL is configured for a node."""
     AGENT_UNREACHABLE = "agent_unreachable"
     AGENT_REFUSED = "agent_refused"
+    BAD_ANSWER = "bad_answer"
+    """An agent says what cannot be so."""
+    MEMBER_FAILED = "member_failed"
+    """Ray does not run on a node, says its agent."""
     HARDWARE_MISMATCH = "hardware_mismatch"
-    """A driver does not see the processors that were booked."""
+    """A node did not pass the launcher's check, or no task of a driver's ran on it."""
+    INDEXER_BEHIND = "indexer_behind"
+    """The indexer has not seen yet that a node is ready, so the hash of its report is not known."""
+    CHECK_TIME_OVER = "check_time_over"
+    """A node's agent had its machine open before acceptance for as long as it does; the node was rejected."""
     NOT_ACCEPTED = "not_accepted"
     """The chain did not take the acceptance."""
     HEAD_LOST = "head_lost"
@@ -53,15 +64,21 @@ class Reason(StrEnum):
 class Trouble(IonetError):
     """the cluster cannot go on
 
-    It fails when that lasts longer than its phase may.
+    It fails when that lasts too long. lease: the only one that keeps it from going on, if it is one.
     """
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, lease: Pubkey | None = None) -> None:
         super().__init__(detail)
-        self.reason = reason
+        self.reason, self.lease = reason, lease
 
 
 PATIENCE_SECS = 60.0
-"""How long a phase may be in trouble before the cluster fails; meters that run keep it from failing."""
+"""How long a trouble may last before a cluster without a running meter fails, or a head that is ready is rejected."""
+DEAD_SECS = 120.0
+"""How long a worker whose meter runs may be in trouble before another takes its place, where the renter wants that."""
+NEAR_SECS = 60.0
+"""A cluster does not fail while the chain gives one of its nodes more time than this."""
+STEP_SECS = 30.0
+"""How long a step may take in all."""
 DRAIN_SECS = 120.0
 """How long to ask an agent that does not answer to stop; it stops by itself when it sees the chain again."""

@@ -17,14 +17,17 @@ from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.agents_file import AgentsFile
+from ionet_launcher.renter_chain import RenterChain
+from ionet_launcher.replacing import Replacing
 from ionet_launcher.review import NEITHER, Policy
-from ionet_launcher.scheduler import WORKERS, Scheduler
+from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import SessionChain
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import Overview, Store, migrate
+from ionet_launcher.store import Overview, Store, migrate, open_pool
 
-_CONNECT_SECS = 10.0
 _MAX_FILES = 65_536
+# One listens; no step holds one while it waits for anybody else.
+_CONNECTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class LauncherConfig:
 
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
     indexer's database. agents: JSON file, node → URL of its agent. devices: whether hardware checks count real GPUs.
-    policy: what it may do about proven intervals on the renter's behalf.
+    policy: what it may do about proven intervals on the renter's behalf. renter: keypair file of the renter, whose
+    clusters' lost workers it replaces, all or until there are `at_least` nodes.
     """
 
     url: str
@@ -42,7 +46,8 @@ class LauncherConfig:
     agents: Path
     devices: bool = False
     policy: Policy = NEITHER
-    workers: int = WORKERS
+    renter: Path | None = None
+    at_least: int | None = None
 
 
 async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> None:
@@ -52,15 +57,28 @@ async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> Non
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with Client(config.url, session) as client, await _pool(config.dsn, config.workers + 2) as pool:
+    async with (
+        Client(config.url, session) as client,
+        await _pool(config.dsn, _CONNECTIONS) as pool,
+        contextlib.AsyncExitStack() as stack,
+    ):
         async with pool.acquire() as connection:
             await migrate(connection)
+        replacing = None
+        if config.renter is not None:
+            wallet = await stack.enter_async_context(Client(config.url, read_keypair(config.renter)))
+            replacing = Replacing(RenterChain(wallet), config.at_least)
         stepper = Stepper(
-            SessionChain(client), session, AgentsFile(config.agents), devices=config.devices, policy=config.policy
+            SessionChain(client),
+            session,
+            AgentsFile(config.agents),
+            devices=config.devices,
+            policy=config.policy,
+            replacing=replacing,
         )
         async with contextlib.aclosing(stepper):
             announce(session.pubkey())
-            await Scheduler(Store(pool, str(session.pubkey())), stepper, workers=config.workers).run(stopping)
+            await Scheduler(Store(pool, str(session.pubkey())), stepper).run(stopping)
 
 
 async def status(dsn: str, launcher: Pubkey) -> list[Overview]:
@@ -81,6 +99,6 @@ def _allow_connections() -> None:
 
 async def _pool(dsn: str, size: int) -> asyncpg.Pool:
     try:
-        return await asyncpg.create_pool(dsn, min_size=1, max_size=size, timeout=_CONNECT_SECS)
+        return await open_pool(dsn, size)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ConfigError(f"cannot reach the database: {error}") from None

@@ -9,19 +9,24 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import msgspec
 from ionet.agent_api import Status
 from ionet.agent_errors import AgentError
 from ionet.errors import IonetError
 from ionet.generated.enums import LeaseStatus
-from ionet.lease_view import NONE, LeaseView
-from ionet.rules.lease_time import accept_by
+from ionet.lease_view import LeaseView
+from ionet.rules.lease_time import accept_by, ready_by
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from ionet_launcher import hardware
-from ionet_launcher.members import Members, is_up, trouble_with
-from ionet_launcher.phases import DRAIN_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
+from ionet_launcher.calls import SOON_SECS, Calls
+from ionet_launcher.challenger import Challenger
+from ionet_launcher.hardware import Checked, HardwareCheck
+from ionet_launcher.members import Members, Troubles, is_up, trouble_with
+from ionet_launcher.phases import DEAD_SECS, DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
+from ionet_launcher.replacing import Replacer, Replacing
 from ionet_launcher.review import NEITHER, Challenges, Policy, Reviewer
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.store import Move, Work
@@ -31,7 +36,51 @@ _NOT_OURS_SECS = 30.0
 _MAX_PAUSE_SECS = 10.0
 # A node that is ready waits for the others until this many seconds before its acceptance would be too late.
 _LEAVE_SECS = 15
+# It is started without those that are not reserved yet this many seconds before: the same, and an agent's two minutes.
+_START_SECS = _LEAVE_SECS + 120
+# It is accepted without those that are not up yet this many seconds before its agent would stop it: the check takes
+# some. Two minutes less these are longer than the patience with an agent that does not answer.
+_CHECK_SECS = 45
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Look:
+    """What one step has found out. before: lease → for how many seconds every look before has found it in trouble."""
+
+    view: ClusterView
+    live: list[LeaseView]
+    statuses: dict[Pubkey, Status]
+    troubles: Troubles
+    before: dict[str, float]
+
+    def add(self, asked: tuple[dict[Pubkey, Status], Troubles]) -> None:
+        self.statuses.update(asked[0])
+        self.troubles.update(asked[1])
+
+    def is_given_up(self, lease: LeaseView) -> bool:
+        """Whether its node has been in trouble for longer than anybody waits for it."""
+        return lease.address in self.troubles and self.before.get(str(lease.address), 0) > PATIENCE_SECS
+
+    def dead(self) -> list[LeaseView]:
+        """Workers that are lost, as long as the head answers: otherwise the fault may be the launcher's own.
+
+        One that is booked and never ready, the chain ends.
+        """
+        if self.live[0].address not in self.statuses:
+            return []
+        secs = {LeaseStatus.READY: PATIENCE_SECS, LeaseStatus.ACTIVE: DEAD_SECS}
+        workers = [lease for lease in self.live[1:] if lease.status in secs and lease.address in self.troubles]
+        return [one for one in workers if self.before.get(str(one.address), 0) > secs[LeaseStatus(one.status)]]
+
+    def has_to_hurry(self, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]) -> bool:
+        """Whether ready nodes that are up may not wait for the others, or would wait in vain."""
+        late = [lease for lease in waiting if lease not in ready]
+        return bool(
+            (late and all(self.is_given_up(lease) for lease in late))
+            or len(waiting) < len(self.live)
+            or any(_last_call(lease, self.statuses[lease.address], self.view.now) for lease in ready)
+        )
 
 
 class Stepper:
@@ -49,124 +98,194 @@ class Stepper:
         *,
         devices: bool = False,
         policy: Policy = NEITHER,
+        replacing: Replacing | None = None,
+        soon_secs: float = SOON_SECS,
     ) -> None:
-        self._chain, self._session, self._devices = chain, session, devices
-        challenges = Challenges()
-        self._members = Members(session, agents, challenges)
-        self._reviewer = Reviewer(chain, session, challenges, policy)
+        self._chain, self._session, self._agents = chain, session, agents
+        self._calls, self._challenges = Calls(session, agents, soon_secs=soon_secs), Challenges()
+        self._members = Members(session, self._calls)
+        self._hardware = HardwareCheck(session, self._calls.client, devices=devices, soon_secs=soon_secs)
+        self._challenger = Challenger(session, self._calls, self._challenges)
+        self._reviewer = Reviewer(chain, session, self._challenges, policy)
+        self._replacer = None if replacing is None else Replacer(replacing, agents)
 
     async def aclose(self) -> None:
-        await self._members.aclose()
+        await self._challenger.aclose()
+        await self._hardware.aclose()
+        await self._calls.aclose()
 
     async def step(self, work: Work) -> Move:
         """Look once and do what can be done now. Raises IonetError when the chain does not answer."""
-        row, names = work.row, await work.leases()
-        view = await self._chain.cluster(Pubkey.from_string(row.cluster), [Pubkey.from_string(n) for n in names])
+        row, names = work.row, work.row.leases
+        cluster = Pubkey.from_string(row.cluster)
+        view = await self._chain.cluster(cluster, [Pubkey.from_string(name) for name in names])
         live = view.live() if view is not None else []
         work.live = len(live)
+        ours = view is not None and view.is_named(self._session.pubkey())
+        # First of all: these need nobody's answer.
+        metered = [lease for lease in live if ours and lease.status == LeaseStatus.ACTIVE]
+        self._challenger.watch(cluster, metered, 0 if view is None else view.now)
         if view is None or not live:
             return await self._drain(work, view)
-        if not view.is_named(self._session.pubkey()):
+        if not ours:
             return Move(row.phase, _NOT_OURS_SECS, Reason.NOT_OURS)
+        look = _Look(view, live, {}, {}, row.troubles)
         try:
-            return await self._advance(work, view, live)
+            return await self._end_look(work, look, await self._advance(work, look))
         except Trouble as trouble:
-            return await self._handle(work, live, trouble)
+            if trouble.lease is not None:
+                look.troubles.setdefault(trouble.lease, trouble)
+            move = await self._handle(work, look, trouble)
+            return await self._end_look(work, look, move)
 
-    async def _advance(self, work: Work, view: ClusterView, live: list[LeaseView]) -> Move:
-        self._members.require_agents(live)
+    async def _end_look(self, work: Work, look: _Look, move: Move) -> Move:
+        """Note which nodes are in trouble; a move without a reason takes theirs."""
+        nodes = {lease.address: str(lease.node) for lease in look.live}
+        found = [(str(key), nodes[key], one.reason, str(one)[:500]) for key, one in look.troubles.items()]
+        if found and move.reason is Reason.NONE:
+            pause = max(move.again_secs, _pause_in_trouble(work.row.trouble))
+            detail = "; ".join(detail for _, _, _, detail in found)
+            move = Move(move.phase, pause, found[0][2], detail, in_trouble=True)
+        if {key for key, *_ in found} != look.before.keys() or (found and move.reason is not work.row.reason):
+            await work.set_troubles(found)
+        if self._replacer is not None and move.phase not in (ClusterPhase.PLANNED, ClusterPhase.FAILED):
+            await self._replacer.review(work, look.view, look.live, look.dead())
+        return move
+
+    async def _advance(self, work: Work, look: _Look) -> Move:
+        await self._reviewer.review(work, look.view.leases, look.view.now)
+        live, now, phase = look.live, look.view.now, work.row.phase
         waiting = [lease for lease in live if lease.status != LeaseStatus.ACTIVE]
-        await self._members.challenge([lease for lease in live if lease.status == LeaseStatus.ACTIVE], view.now)
-        await self._reviewer.review(work, view.leases, view.now)
-        if work.row.phase is ClusterPhase.PLANNED:
-            return Move(ClusterPhase.STARTING)
         head = live[0]
+        if phase is ClusterPhase.PLANNED and head.node in self._agents:
+            return Move(ClusterPhase.STARTING)
         if not head.is_head and any(lease.status == LeaseStatus.ACTIVE for lease in live):
             raise Trouble(Reason.HEAD_LOST, "the head's lease is over")
-        statuses = await self._members.ask(live)
+        await self._ask(look)
+        if head in waiting and head.address not in look.statuses:
+            raise look.troubles[head.address]
         # A node says that it is ready when it is reserved: only then is its machine started.
         reserved = [lease for lease in live if lease.status != LeaseStatus.BOOKED]
-        idle = [lease for lease in reserved if lease.address in statuses and statuses[lease.address].lease is None]
-        if idle and head in reserved:
-            await self._start(work, idle, head, statuses)
-            return Move(ClusterPhase.JOINING, _SOON_SECS)
+        idle = [lease for lease in reserved if (s := look.statuses.get(lease.address)) is not None and s.lease is None]
+        starts = bool(idle) and head in reserved and _may_start(live, now)
+        if starts:
+            over = await self._start(work, look, idle, head)
+            if over:
+                return Move(ClusterPhase.JOINING, _SOON_SECS, Reason.CHECK_TIME_OVER, "; ".join(over))
         if not waiting:
-            return Move(ClusterPhase.RUNNING, _pause(live))
-        up = [lease for lease in waiting if is_up(statuses, lease)]
+            return Move(ClusterPhase.JOINING, 4 * _SOON_SECS) if starts else Move(ClusterPhase.RUNNING, _pause(live))
+        up = [lease for lease in waiting if is_up(look.statuses, lease)]
         ready = [lease for lease in up if lease.status == LeaseStatus.READY]
-        if not self._may_accept(view, head, waiting, ready):
-            unreachable = [str(lease.node) for lease in waiting if lease.address not in statuses]
-            if unreachable:
-                raise Trouble(Reason.AGENT_UNREACHABLE, f"no answer from node {', '.join(unreachable)}")
+        hurry = look.has_to_hurry(waiting, ready)
+        if not ready or (head in waiting and head not in ready) or not (hurry or len(ready) == len(waiting)):
+            if phase is ClusterPhase.STARTING and not starts and len(idle) == len(reserved):
+                return Move(ClusterPhase.STARTING, _SOON_SECS)
             return Move(ClusterPhase.READY if len(up) == len(waiting) else ClusterPhase.JOINING, _SOON_SECS)
-        await self._accept(work, view, head, ready, hurry=len(ready) < len(waiting))
-        return Move(ClusterPhase.RUNNING if len(ready) == len(waiting) else ClusterPhase.JOINING)
+        why = await self._accept(work, look, ready, hurry=hurry)
+        if why is None:
+            return Move(ClusterPhase.READY, _SOON_SECS)
+        phase = ClusterPhase.RUNNING if len(ready) == len(waiting) else ClusterPhase.JOINING
+        return Move(phase, reason=Reason.HARDWARE_MISMATCH if why else Reason.NONE, detail=why)
 
-    def _may_accept(
-        self, view: ClusterView, head: LeaseView, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]
-    ) -> bool:
-        """All that wait are ready; or one of them cannot wait any longer, and the others are left behind."""
-        if head in waiting and head not in ready:
-            return False
-        return len(ready) == len(waiting) or any(_last_call(lease, view.now) for lease in ready)
+    async def _ask(self, look: _Look) -> None:
+        """Status of all. One that is to become the head comes first: without it, others are asked for nothing."""
+        head, others = look.live[:1], look.live[1:]
+        if head[0].status != LeaseStatus.ACTIVE:
+            look.add(await self._members.ask(head))
+            if head[0].address not in look.statuses:
+                return
+        look.add(await self._members.ask([*head, *others]))
 
-    async def _start(
-        self, work: Work, leases: Sequence[LeaseView], head: LeaseView, statuses: Mapping[Pubkey, Status]
-    ) -> None:
-        if head.address not in statuses:
-            raise Trouble(Reason.AGENT_UNREACHABLE, f"no answer from the head's node {head.node}")
+    async def _start(self, work: Work, look: _Look, leases: Sequence[LeaseView], head: LeaseView) -> list[str]:
+        """Ask them to start. Those that are not opened for a check again are rejected: why, for each.
+
+        They passed none, so there is nothing to accept, and what they go on waiting for costs the renter.
+        """
+        if head.address not in look.statuses:
+            raise look.troubles[head.address]
         await work.add_members({str(lease.address): str(lease.node) for lease in leases})
-        await self._members.start(leases, head, statuses)
+        why, troubles = await self._members.start(leases, head, look.statuses)
+        look.troubles.update(troubles)
+        await self._reject(work, [lease for lease in leases if lease.address in why], head, why)
+        if head.address in troubles:
+            raise troubles[head.address]
+        return list(why.values())
 
-    async def _accept(
-        self, work: Work, view: ClusterView, head: LeaseView, ready: Sequence[LeaseView], *, hurry: bool
-    ) -> None:
-        """Check what was booked, then start the meters, the head's before any other.
+    async def _accept(self, work: Work, look: _Look, ready: Sequence[LeaseView], *, hurry: bool) -> str | None:
+        """Check what was booked, then start the meters, the head's before any other. None while the check goes on.
 
         A node that shows something else than was booked is refused at once: what it is refused for goes on costing.
+        Returns why nodes were.
         """
+        head = look.live[0]
         workers = [lease for lease in ready if lease is not head]
-        wrong = await self._check([head, *workers])
+        checked = await self._check(work, look, [head, *workers] if head in ready else workers)
+        if checked is None:
+            return None
+        wrong = checked.problems
         # One that joined a head which is gone knows nothing of this one: started again, it joins.
         lost = [lease for lease in workers if lease.address in wrong and wrong[lease.address].absent]
         await self._members.stop({str(lease.address): str(lease.node) for lease in lost})
-        refused = [lease for lease in ready if lease.address in wrong and not wrong[lease.address].absent]
-        await self._reject(work, refused, wrong)
-        last_call = hurry or any(_last_call(lease, view.now) for lease in ready)
-        if head.address in wrong or (wrong and not last_call):
-            raise Trouble(Reason.HARDWARE_MISMATCH, "; ".join(problem.detail for problem in wrong.values()))
+        refused = [lease for lease in ready if lease.address in wrong and wrong[lease.address].is_its_own]
+        if hurry and head in ready and head.address in wrong and head not in refused:
+            refused.append(head)  # nobody can be accepted under it, and the others' time is short
+        await self._reject(work, refused, head, {address: problem.detail for address, problem in wrong.items()})
+        why = "; ".join(problem.detail for problem in wrong.values())
+        if head.address in wrong or (len(wrong) > len(refused) and not hurry):
+            raise Trouble(Reason.HARDWARE_MISMATCH, why)
         try:
             if head in ready:
                 await self._chain.accept([head])
             await self._chain.accept([lease for lease in workers if lease.address not in wrong])
         except IonetError as error:
             raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
+        return why
 
-    async def _reject(self, work: Work, leases: Sequence[LeaseView], wrong: Mapping[Pubkey, hardware.Problem]) -> None:
+    async def _reject(
+        self, work: Work, leases: Sequence[LeaseView], head: LeaseView, why: Mapping[Pubkey, str]
+    ) -> None:
         """Refuse these nodes; with the one that was to be the head, everybody who joined it has to start again."""
         for lease in leases:
-            _log.warning("%s: refused", wrong[lease.address].detail, extra={"action": "rejected"})
+            _log.warning("%s: refused", why[lease.address], extra={"action": "rejected"})
             try:
                 await self._chain.reject(lease)
             except IonetError as error:
                 raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
-        if any(lease.parent is not None and lease.parent.head_lease == NONE for lease in leases):
+        if head in leases:
             await self._stop_members(work)
 
-    async def _check(self, leases: Sequence[LeaseView]) -> dict[Pubkey, hardware.Problem]:
-        """What is wrong with the hardware of these leases, the head's first."""
+    async def _check(self, work: Work, look: _Look, leases: Sequence[LeaseView]) -> Checked | None:
+        """What is wrong with the hardware of these leases; None while it is not known yet."""
+        booked = await work.booked([str(lease.address) for lease in leases])
+        unknown = [lease for lease in leases if (b := booked.get(str(lease.address))) is None or b.report_hash is None]
+        if unknown:
+            names = ", ".join(str(lease.node) for lease in unknown[:4])
+            raise Trouble(Reason.INDEXER_BEHIND, f"the readiness of node {names} is not indexed yet")
+        head = look.live[0]
         try:
-            return await hardware.check(self._members.agent(leases[0].node), leases, devices=self._devices)
-        except hardware.ProbeError as error:
-            raise Trouble(Reason.HARDWARE_MISMATCH, str(error)) from None
+            checked = await self._hardware.check(head, leases, look.statuses, booked)
         except AgentError as error:
-            raise trouble_with(leases[0].node, error) from None
+            raise trouble_with(head, error) from None
+        if checked is not None:
+            found = {str(lease): msgspec.json.encode(finding).decode() for lease, finding in checked.findings.items()}
+            await work.note_findings(found)
+        return checked
 
-    async def _handle(self, work: Work, live: Sequence[LeaseView], trouble: Trouble) -> Move:
-        """Wait and try again; fail when it lasts, but never while a meter runs."""
-        row = work.row
-        if any(lease.status == LeaseStatus.ACTIVE for lease in live) or row.age <= PATIENCE_SECS:
-            return Move(row.phase, 4 * _SOON_SECS, trouble.reason, trouble.detail)
+    async def _handle(self, work: Work, look: _Look, trouble: Trouble) -> Move:
+        """Wait and try again; fail when it lasts, but never while a meter runs or the chain gives a node minutes."""
+        row, live, head = work.row, look.live, look.live[0]
+        waits = Move(row.phase, _pause_in_trouble(row.trouble), trouble.reason, str(trouble.detail), in_trouble=True)
+        if any(lease.status == LeaseStatus.ACTIVE for lease in live):
+            return waits
+        if head.status == LeaseStatus.READY and look.is_given_up(head) and len(live) > 1:
+            look.add(await self._members.ask(live[1:]))
+            if any(lease.address in look.statuses for lease in live[1:]):
+                # It keeps the others, who answer, from starting: they go on under the next head.
+                with contextlib.suppress(Trouble):
+                    await self._reject(work, [head], head, {head.address: str(trouble.detail)})
+                return waits
+        if row.trouble <= PATIENCE_SECS or any(_time_left(lease, look.view.now) > NEAR_SECS for lease in live):
+            return waits
         text = "cluster %s failed: %s (%s)"
         _log.warning(text, row.cluster, trouble.reason, trouble.detail, extra={"action": "cluster_failed"})
         for lease in live:
@@ -195,13 +314,35 @@ class Stepper:
         """Ask every member to stop. Returns how many may still run."""
         members = await work.members()
         gone = await self._members.stop(members)
+        for lease in gone:
+            self._challenges.forget(Pubkey.from_string(lease))
         await work.remove_members(gone)
         return len(members) - len(gone)
 
 
-def _last_call(lease: LeaseView, now: int) -> bool:
-    """Whether a ready node may not wait for the others any longer."""
-    return now >= accept_by(lease) - _LEAVE_SECS
+def _may_start(live: Sequence[LeaseView], now: int) -> bool:
+    """Whether reserved nodes need not wait for the others: an agent opens its machine for a short time before
+    acceptance, so it is asked only when all are reserved, a meter runs already, or there would be no time left."""
+    statuses = {lease.status for lease in live}
+    if LeaseStatus.BOOKED not in statuses or LeaseStatus.ACTIVE in statuses:
+        return True
+    return any(now >= accept_by(lease) - _START_SECS for lease in live if lease.status == LeaseStatus.READY)
+
+
+def _last_call(lease: LeaseView, status: Status, now: int) -> bool:
+    """Whether a ready node that is up may not wait for the others any longer: it would be too late, or be stopped."""
+    left = status.check_secs_left
+    return now >= accept_by(lease) - _LEAVE_SECS or (left is not None and left <= _CHECK_SECS)
+
+
+def _time_left(lease: LeaseView, now: int) -> int:
+    """Seconds for which the chain waits for a node that is not metered."""
+    return (accept_by(lease) if lease.status == LeaseStatus.READY else ready_by(lease)) - now
+
+
+def _pause_in_trouble(secs: float) -> float:
+    """Seconds until the next look at a cluster that has been in trouble for some: rarer and rarer."""
+    return min(max(secs / 10, 4 * _SOON_SECS), _MAX_PAUSE_SECS)
 
 
 def _pause(leases: Sequence[LeaseView]) -> float:

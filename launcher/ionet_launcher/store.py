@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -14,26 +15,72 @@ from ionet.sql import blocks
 from ionet_launcher.phases import ClusterPhase, Reason
 
 CHANNEL = "lease_work"
+_CONNECT_SECS = 10.0
+CLAIM_SECS = 5.0
+"""How long a cluster is a process's own without its saying so again."""
 _LOCK = 0x10E7_1001  # arbitrary, and none of the indexer's
 _SQL = blocks("ionet_launcher", "store.sql")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A cluster that is due. `age`: seconds since it entered its phase."""
+    """A cluster that is due.
+
+    age: seconds since it entered its phase; trouble: since its trouble began, 0 without. seen_slot, booked_slot: the
+    newest change of its leases, and the newest booking, that the step knows of. leases: addresses of those that are not
+    closed, as the indexer has them. troubles: lease → for how many seconds every look has found its node in trouble.
+    """
 
     cluster: str
     phase: ClusterPhase
     reason: Reason
+    seen_slot: int
+    booked_slot: int
     age: float
+    trouble: float
+    leases: list[str]
+    troubles: dict[str, float]
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What a step decided: the phase, why, and after how many seconds to look again."""
+    """What a step decided: the phase, why, and after how many seconds to look again.
+
+    in_trouble: whether the look found a trouble; None where it could not tell.
+    """
 
     phase: ClusterPhase
     again_secs: float = 0.0
     reason: Reason = Reason.NONE
     detail: str = ""
+    in_trouble: bool | None = False
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """A node booked, or about to be, in the place of a lost one.
+
+    lease: what the node's next lease is called; arrived: it has been seen on the chain. duration: that of the lost
+    lease, until: chain time at which it would have ended, None when it had not begun; price: what was paid for it, and
+    the most that is paid now. age: seconds since this was decided.
+    """
+
+    lost: str
+    lost_node: str
+    price: int
+    duration: int
+    until: int | None
+    node: str = ""
+    lease: str = ""
+    arrived: bool = False
+    age: float = 0
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """What a check compares with. report_hash: of the node's report, as on the chain, in hex; None before readiness.
+
+    throughput: of the node's model, multiplications a second; 0 where none is known.
+    """
+
+    report_hash: str | None
+    throughput: int
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -46,29 +93,25 @@ class Overview(msgspec.Struct, frozen=True):
     live: int
     members: int
     entered_at: datetime
+    trouble_since: datetime | None
     decided_at: datetime | None
     joined_at: datetime | None
     running_at: datetime | None
 
 
 class Work:
-    """One cluster, held by this process until the block that took it ends.
+    """One cluster, claimed by this process until it moves, is released, or is not renewed for CLAIM_SECS.
 
-    live: leases whose node has to be up, once the step has read them from the chain.
+    No connection is held meanwhile. live: leases whose node has to be up, once the step has read them from the chain.
     """
 
-    def __init__(self, connection: asyncpg.Connection, launcher: str, row: Row) -> None:
-        self._connection, self._launcher, self.row = connection, launcher, row
+    def __init__(self, pool: asyncpg.Pool, launcher: str, process: str, row: Row) -> None:
+        self._pool, self._launcher, self._process, self.row = pool, launcher, process, row
         self.live: int | None = None
-
-    async def leases(self) -> list[str]:
-        """Addresses of the cluster's leases that are not closed, as the indexer has them."""
-        rows = await self._connection.fetch(_SQL["leases"], self.row.cluster)
-        return [row["lease"] for row in rows]
 
     async def leaf_zeros(self, leases: Sequence[str]) -> dict[str, dict[int, set[bytes]]]:
         """lease → interval → result hashes that agents published as its leaf 0, under roots that the chain holds."""
-        rows = await self._connection.fetch(_SQL["leaf_zeros"], leases)
+        rows = await self._pool.fetch(_SQL["leaf_zeros"], leases)
         found: dict[str, dict[int, set[bytes]]] = {}
         for row in rows:
             found.setdefault(row["lease"], {}).setdefault(row["interval"], set()).add(bytes(row["result_hash"]))
@@ -76,22 +119,65 @@ class Work:
 
     async def members(self) -> dict[str, str]:
         """lease → node of the members that were asked to start."""
-        rows = await self._connection.fetch(_SQL["members"], self._launcher, self.row.cluster)
+        rows = await self._pool.fetch(_SQL["members"], self._launcher, self.row.cluster)
         return {row["lease"]: row["node"] for row in rows}
 
     async def add_members(self, nodes: Mapping[str, str]) -> None:
         """Note that these members (lease → node) are asked to start."""
         names, addresses = list(nodes.keys()), list(nodes.values())
-        await self._connection.execute(_SQL["add_members"], self._launcher, self.row.cluster, names, addresses)
+        await self._pool.execute(_SQL["add_members"], self._launcher, self.row.cluster, names, addresses)
+
+    async def note_findings(self, findings: Mapping[str, str]) -> None:
+        """Note what the check found of these members (lease → JSON)."""
+        names, texts = list(findings.keys()), list(findings.values())
+        await self._pool.execute(_SQL["note_findings"], self._launcher, names, texts)
+
+    async def booked(self, leases: Sequence[str]) -> dict[str, Booked]:
+        """What the indexer knows of these leases' nodes; a lease that it has not seen is missing."""
+        rows = await self._pool.fetch(_SQL["booked"], leases)
+        return {row["lease"]: Booked(row["report_hash"], int(row["throughput"])) for row in rows}
 
     async def remove_members(self, leases: Sequence[str]) -> None:
         """Forget members that are known to have stopped."""
-        await self._connection.execute(_SQL["remove_members"], self._launcher, leases)
+        await self._pool.execute(_SQL["remove_members"], self._launcher, leases)
+
+    async def set_troubles(self, found: Sequence[tuple[str, str, Reason, str]]) -> None:
+        """The leases whose nodes are in trouble now, each with node, reason and detail; the others are well."""
+        columns = [[one[at] for one in found] for at in range(4)]
+        await self._pool.execute(_SQL["set_troubles"], self._launcher, self.row.cluster, *columns)
+
+    async def replacements(self) -> list[Replacement]:
+        """Nodes that take the place of lost ones."""
+        rows = await self._pool.fetch(_SQL["replacements"], self._launcher, self.row.cluster)
+        return [Replacement(**dict(row)) for row in rows]
+
+    async def replace(self, wish: Replacement) -> None:
+        """Note that a node is about to be booked in the place of a lost one."""
+        values = (wish.lost, wish.lost_node, wish.price, wish.duration, wish.until, wish.node, wish.lease)
+        await self._pool.execute(_SQL["replace"], self._launcher, self.row.cluster, *values)
+
+    async def arrived(self, lost: Sequence[str]) -> None:
+        """Note that what takes the place of these has been seen on the chain."""
+        await self._pool.execute(_SQL["arrived"], self._launcher, lost)
 
     async def move(self, to: Move) -> None:
-        """Record what the step decided, and for how many live leases."""
-        decision = (to.phase, to.reason, to.detail[:500], to.again_secs)
-        await self._connection.execute(_SQL["move"], self._launcher, self.row.cluster, *decision, self.live)
+        """Record what the step decided, and for how many live leases; nothing if another process has it by now."""
+        row, decision = self.row, (to.phase, to.reason, to.detail[:500], to.again_secs)
+        values = (*decision, self.live, to.in_trouble, self._process, row.seen_slot, row.booked_slot)
+        await self._pool.execute(_SQL["move"], self._launcher, row.cluster, *values)
+
+    async def release(self) -> None:
+        """Let go of it as it is, if it was not moved."""
+        await self._pool.execute(_SQL["release"], self._launcher, self.row.cluster, self._process)
+
+
+async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
+    """Connections to the database. None is reset between uses, a query each: no state is left behind on one."""
+
+    async def as_it_is(_connection: asyncpg.Connection) -> None:
+        pass
+
+    return await asyncpg.create_pool(dsn, min_size=1, max_size=size, timeout=_CONNECT_SECS, reset=as_it_is)
 
 
 class Store:
@@ -99,24 +185,22 @@ class Store:
 
     def __init__(self, pool: asyncpg.Pool, launcher: str) -> None:
         self._pool, self._launcher = pool, launcher
+        self._process = secrets.token_hex(8)
 
     async def plan(self) -> int:
         """Take up clusters that are new or changed in lease_work. Returns how many."""
         return int((await self._pool.execute(_SQL["plan"], self._launcher)).split()[-1])
 
-    @contextlib.asynccontextmanager
-    async def take(self) -> AsyncIterator[Work | None]:
-        """Hold the cluster that waits longest, None when none is due. A process that dies lets go of it.
+    async def claim(self, most: int) -> list[Work]:
+        """Up to this many clusters that are due, the longest waiting first. Those of a process that died are free again
+        after CLAIM_SECS."""
+        rows = await self._pool.fetch(_SQL["claim"], self._launcher, self._process, CLAIM_SECS, most)
+        due = [msgspec.convert({**row, "troubles": msgspec.json.decode(row["troubles"])}, Row) for row in rows]
+        return [Work(self._pool, self._launcher, self._process, row) for row in due]
 
-        What the block writes is committed when it ends, rolled back when it raises.
-        """
-        async with self._pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(_SQL["take"], self._launcher)
-            if row is None:
-                yield None
-            else:
-                held = Row(row["cluster"], ClusterPhase(row["phase"]), Reason(row["reason"]), row["age"])
-                yield Work(connection, self._launcher, held)
+    async def renew(self, clusters: Sequence[str]) -> None:
+        """Keep clusters whose steps go on."""
+        await self._pool.execute(_SQL["renew"], self._launcher, self._process, CLAIM_SECS, clusters)
 
     async def overview(self) -> list[Overview]:
         rows = await self._pool.fetch(_SQL["overview"], self._launcher)

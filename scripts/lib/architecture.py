@@ -21,7 +21,8 @@ ROOMS = {
     "cli": ("cli", "__main__"),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
-    "services": ("trace", "leaves", "ready", "agent_api", "agent_errors", "ray"),
+    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray"),
+    "check": ("check",),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
         *("lookup_tables", "rpc", "statuses", "patient_http"),
@@ -30,13 +31,14 @@ ROOMS = {
     "rules": ("rules", "words", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("errors", "base58", "sql"),
+    "base": ("errors", "base58", "sql", "countries"),
 }
 SAYS = {
     "cli": "the command ionet",
     "client": "Client: one API per noun",
     "api": "what can be asked and sent, by noun",
     "services": "what services say to each other",
+    "check": "the hardware check: kernel, messages, who answers",
     "sending": "Chain: plans to transactions that land once",
     "program": "addresses, accounts, refusals",
     "rules": "the program's own arithmetic",

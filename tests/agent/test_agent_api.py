@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import httpx2
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 from agent.memory_chain import MemoryChain
 from ionet.agent_api import (
+    BODY_HEADER,
     EXPIRES_HEADER,
     KEY_HEADER,
     NONCE_HEADER,
@@ -27,7 +29,6 @@ from ionet.agent_api import (
     signing_message,
 )
 from ionet.agent_errors import (
-    AgentUnreachable,
     BadChallenge,
     ChainSilent,
     Conflict,
@@ -46,13 +47,15 @@ from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal, Proof
 from ionet_agent.loop import Loop
 from ionet_agent.node_chain import Signed
+from ionet_agent.opening import Opening
 from ionet_agent.processes import start_ticks
 from ionet_agent.providers.local import LocalProvider
+from ionet_agent.proving import Proving
 from ionet_agent.report import measure
 from ionet_agent.serve import serving
 from ionet_agent.server import MAX_BODY, Api
-from ionet_launcher import hardware
 from ionet_launcher.certs import ClusterSecrets
+from launcher.check_members import checked
 from launcher.ports import free_range
 from leases import RENTER, SESSION, lease_view
 from solders.keypair import Keypair
@@ -73,14 +76,19 @@ class Node:
     journal: Journal
     provider: LocalProvider
     agent: Loop
+    proving: Proving
     url: str
+
+    async def tick(self) -> None:
+        await self.proving.tick()
+        await self.agent.tick()
 
     def client(self, key: Keypair = SESSION) -> AgentClient:
         return AgentClient(self.url, self.lease.node, key)
 
     def spec(self, **changes: object) -> Spec:
-        secrets = ClusterSecrets(b"s" * 32, bytes(self.lease.cluster))
-        certificate, key = secrets.issue("node", self.provider.address.split(":")[0])
+        secrets = ClusterSecrets(SESSION.secret(), bytes(self.lease.cluster))
+        certificate, key = secrets.issue(str(self.lease.node), self.provider.address.split(":")[0])
         spec = Spec(
             lease=str(self.lease.address),
             cluster=str(self.lease.cluster),
@@ -105,10 +113,12 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     assert chain.lease is not None
     journal = Journal(tmp_path / "journal")
     provider = LocalProvider(tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool")
-    agent = Loop(chain, journal, provider, tmp_path / "spool", report_hash=bytes(32), poll_secs=0.2)
-    api = Api(Gate(chain.lease.node, journal, agent.view), journal, provider, measure())
+    opening = Opening(journal)
+    agent = Loop(chain, journal, provider, opening, report_hash=bytes(32), poll_secs=0.2)
+    proving = Proving(chain, journal, provider, tmp_path / "spool", forget_secs=0)
+    api = Api(Gate(chain.lease.node, journal, agent.view), journal, opening, provider, measure())
     async with serving(api.app(), "127.0.0.1", 0) as port:
-        yield Node(chain, chain.lease, journal, provider, agent, f"http://127.0.0.1:{port}")
+        yield Node(chain, chain.lease, journal, provider, agent, proving, f"http://127.0.0.1:{port}")
         status = await provider.status()
         if status.lease is not None:
             await provider.stop(status.lease)
@@ -171,14 +181,16 @@ async def test_a_rotated_key_is_seen_at_once(node: Node) -> None:
         (EXPIRES_HEADER, "soon", "unix seconds"),
         (EXPIRES_HEADER, "9" * 30, "unix seconds"),
         (EXPIRES_HEADER, "0", "expired"),
-        (EXPIRES_HEADER, "+10000", "expired or lives too long"),
+        (EXPIRES_HEADER, "+10000", "lives too long"),
+        (BODY_HEADER, "11" * 31, "hash of the body must be"),
+        (BODY_HEADER, "11" * 32, "does not fit"),
         (EXPIRES_HEADER, "+50", "does not fit"),
         (SIGNATURE_HEADER, "11" * 64, "does not fit"),
     ],
 )
 async def test_malformed_or_changed_headers_are_refused(node: Node, field: str, value: str, reason: str) -> None:
     body = msgspec.json.encode(node.spec())
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body)
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body, time.time())
     if value.startswith("+"):  # seconds from now: this test may run minutes after it was collected
         value = str(int(time.time()) + int(value))
     status, detail = await refused(node, "/v1/start", body, {**headers, field: value})
@@ -192,17 +204,19 @@ async def test_unsigned_request_is_refused(node: Node) -> None:
 
 async def test_changed_body_path_or_node_is_refused(node: Node) -> None:
     body = msgspec.json.encode(node.spec())
-    good = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body)
-    other_node = sign_request(SESSION, STRANGER.pubkey(), "POST", "/v1/start", body)
-    other_path = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body)
-    other_method = sign_request(SESSION, node.lease.node, "PUT", "/v1/start", body)
-    for sent, headers in ((body + b" ", good), (body, other_node), (body, other_path), (body, other_method)):
-        assert await refused(node, "/v1/start", sent, headers) == (401, "the signature does not fit the request")
+    good = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body, time.time())
+    other_node = sign_request(SESSION, STRANGER.pubkey(), "POST", "/v1/start", body, time.time())
+    other_path = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body, time.time())
+    other_method = sign_request(SESSION, node.lease.node, "PUT", "/v1/start", body, time.time())
+    for headers in (other_node, other_path, other_method):
+        assert await refused(node, "/v1/start", body, headers) == (401, "the signature does not fit the request")
+    text = "the body is not the one that was announced"
+    assert await refused(node, "/v1/start", body + b" ", good) == (401, text)
 
 
 async def test_a_replayed_request_is_refused(node: Node) -> None:
     body = msgspec.json.encode(Challenge(str(node.lease.address), 0, "00" * 64))
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/challenge", body)
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/challenge", body, time.time())
     first = await node.post("/v1/challenge", body, headers)
     assert first.status_code == 422  # well signed, but no good challenge: the nonce is used up all the same
     assert await refused(node, "/v1/challenge", body, headers) == (401, "the request was made before")
@@ -210,15 +224,17 @@ async def test_a_replayed_request_is_refused(node: Node) -> None:
 
 async def test_a_lifetime_beyond_the_limit_is_refused(node: Node) -> None:
     expires, nonce = int(time.time()) + 300, bytes(16)
-    message = signing_message(node.lease.node, "POST", "/v1/start", b"", nonce, expires)
+    hashed = sha256(b"").digest()
+    message = signing_message(node.lease.node, "POST", "/v1/start", hashed, nonce, expires)
     headers = {KEY_HEADER: str(SESSION.pubkey()), NONCE_HEADER: nonce.hex(), EXPIRES_HEADER: str(expires)}
+    headers[BODY_HEADER] = hashed.hex()
     headers[SIGNATURE_HEADER] = bytes(SESSION.sign_message(message)).hex()
-    assert (await refused(node, "/v1/start", b"", headers))[1] == "the request has expired or lives too long"
+    assert "lives too long: 300 s, at most 60" in (await refused(node, "/v1/start", b"", headers))[1]
 
 
 async def test_a_large_body_is_refused(node: Node) -> None:
     body = b" " * (MAX_BODY + 1)
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body)
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body, time.time())
     assert (await refused(node, "/v1/start", body, headers))[0] == 413
 
 
@@ -237,7 +253,7 @@ async def test_bad_messages_are_refused(node: Node) -> None:
             _ = [event async for event in client.run(b"print(1)")]
         assert idle.value.status == 409
     body = b'{"lease": 5}'
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body)
+    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body, time.time())
     assert (await refused(node, "/v1/stop", body, headers))[0] == 422
     assert (await refused(node, "/v1/nothing", b"", {}))[0] == 404
     assert (await refused(node, "/v1/status", b"", {}))[0] == 405
@@ -290,16 +306,9 @@ async def test_a_chain_that_does_not_answer_is_said_so(node: Node) -> None:
     assert caught.value.status == 503
 
 
-async def test_nobody_there() -> None:
-    [port] = free_range(1)
-    async with AgentClient(f"http://127.0.0.1:{port}", STRANGER.pubkey(), SESSION) as client:
-        with pytest.raises(AgentUnreachable):
-            await client.status()
-
-
 async def test_start_run_stop_with_real_ray(node: Node) -> None:
     """The whole life of a lease of one node: said to be ready, started by request, metered, proven, over."""
-    await node.agent.tick()
+    await node.tick()
     assert node.chain.ready == [bytes(32)]
     async with node.client() as client, node.client(RENTER) as renter:
         assert (await client.start(node.spec())).phase is Phase.STARTING
@@ -308,18 +317,15 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         while (await client.status()).phase is not Phase.UP:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)
-            await node.agent.tick()
+            await node.tick()
         assert (await renter.credentials()).token == node.spec().token
         events = [event async for event in renter.run(GPUS)]
         assert "2.0" in "".join(e.output or "" for e in events).splitlines()
         assert events[-1].exit_code == 3
-        leases = [node.lease, msgspec.structs.replace(node.lease, processors=3)]
-        assert await hardware.check(client, leases[:1], devices=False) == {}
-        wrong = await hardware.check(client, leases[1:], devices=False)
-        assert "shows 2 processors" in wrong[node.lease.address].detail
-        missing = msgspec.structs.replace(node.lease, address=STRANGER.pubkey())
-        assert (await hardware.check(client, [missing], devices=False))[missing.address].absent
-        assert await renter.report() == msgspec.to_builtins(measure())
+        assert await checked(node.lease, client, processors=2) == {}
+        wrong = await checked(node.lease, client, processors=3)
+        assert "Ray has 2 processors there, not the 3 booked" in wrong[node.lease.address].detail
+        assert await renter.report() == measure().canonical()
         node.chain.accept(60)
         node.agent._viewed_at = 0.0
         with pytest.raises(MeterRuns, match="the meter runs"):
@@ -327,14 +333,15 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
         started = node.chain.lease.started_at if node.chain.lease else 0
         while int(time.time()) < started + 3:
             await asyncio.sleep(0.1)
-            await node.agent.tick()
+            await node.tick()
         node.chain.end(started + 3)
-        await node.agent.tick()
+        await node.agent.tick()  # stopped first: the last seconds are proven all the same
+        await node.tick()
         assert node.chain.served == {0: 3}
         assert (await node.provider.status()).phase is Phase.IDLE
         assert node.journal.leases() == [str(node.lease.address)]
         node.chain.past = None
-        await node.agent.tick()
+        await node.tick()
         assert node.journal.leases() == []
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ionet import ray as ionet_ray
+from ionet.agent_errors import TooManyRequests
 from ionet.generated.enums import LeaseStatus
 from ionet.rules import challenges, merkle
+from ionet_agent import journal as journal_module
 from ionet_agent import spool
 from ionet_agent.journal import Journal, Leaf
 from ionet_agent.node_chain import Signed
@@ -52,11 +54,10 @@ class Bench:
         await self.prover.step(lease, now)
 
     def record(self, *results: bytes) -> None:
-        """Results of tasks, recorded now and before the next step."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(ionet_ray.SPOOL_VARIABLE, str(self.folder / self.name))
-            for i, result in enumerate(results):
-                ionet_ray.record(result, bytes([i]) * 32)
+        """Results of tasks, arrived now and before the next step."""
+        for i, result in enumerate(results):
+            entry = spool.Entry((bytes([i]) * 32).hex(), merkle.result_hash(result).hex(), time.time_ns())
+            assert spool.append(self.folder / self.name, entry)
         time.sleep(0.001)
 
 
@@ -211,7 +212,7 @@ async def test_prover_expired_proof_is_signed_again(bench: Bench) -> None:
 
 def test_spool_takes_only_whole_entries(tmp_path: Path) -> None:
     path = tmp_path / "spool"
-    good = ionet_ray.Entry(task="00" * 32, sha256="11" * 32, ts=5)
+    good = spool.Entry(task="00" * 32, sha256="11" * 32, ts=5)
     lines = [
         b'{"task":"%s","sha256":"%s","ts":5}' % (good.task.encode(), good.sha256.encode()),
         b"not json",
@@ -228,6 +229,19 @@ def test_spool_takes_only_whole_entries(tmp_path: Path) -> None:
     assert spool.read(tmp_path / "none", 7, 10) == ([], 7)
 
 
+def test_spool_is_bounded_and_gives_back_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "MAX_BYTES", 100_000)
+    entry, path, count = spool.Entry("00" * 32, "11" * 32, 5), tmp_path / "spool", 0
+    while spool.append(path, entry):
+        count += 1
+    assert 500 <= count <= 1_000
+    leaves, offset = spool.read(path, 0, 6)
+    assert len(leaves) == count
+    spool.release(path, offset)
+    assert spool.append(path, entry)
+    assert spool.read(path, offset, 6)[0] == leaves[:1]
+
+
 def test_spool_long_line_without_end_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "spool"
     path.write_bytes(b"x" * 5_000)
@@ -236,13 +250,26 @@ def test_spool_long_line_without_end_is_cut(tmp_path: Path) -> None:
 
 def test_journal_nonce_is_good_once_also_after_a_restart(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
-    assert journal.use_nonce(b"n", 100, 50)
-    assert not journal.use_nonce(b"n", 100, 60)
+    assert journal.use_nonce(b"k", b"n", 100, 50)
+    assert not journal.use_nonce(b"k", b"n", 100, 60)
     journal.close()
     journal = Journal(tmp_path / "j")
-    assert not journal.use_nonce(b"n", 100, 70)
-    assert journal.use_nonce(b"n", 200, 101)
+    assert not journal.use_nonce(b"k", b"n", 100, 70)
+    assert not journal.use_nonce(b"k", b"n", 100, 700)
+    assert journal.use_nonce(b"k", b"n", 200, 701)
     journal.close()
+
+
+def test_journal_remembers_a_bounded_number_of_requests_of_each_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "MAX_NONCES", 3)
+    with contextlib.closing(Journal(tmp_path / "j")) as journal:
+        assert all(journal.use_nonce(b"k", bytes([n]), 100, 50) for n in range(3))
+        with pytest.raises(TooManyRequests):
+            journal.use_nonce(b"k", b"more", 100, 50)
+        assert journal.use_nonce(b"another key", b"more", 100, 50)
+        assert journal.use_nonce(b"k", b"more", 900, 701)
 
 
 def test_journal_forgets_a_lease_whole(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import msgspec
-from bench import big, codec, compute, demo, journal, lag, launch, machine, replay, sizes, tables
+from bench import api, big, codec, compute, demo, journal, lag, launch, machine, replay, sizes, tables
 from bench.figures import Figure, Figures
 from bench.machine import Speed
 
@@ -22,6 +22,7 @@ TIMES: dict[str, Callable[[], Figures]] = {
     "lag": lag.measure,
     "launch": launch.measure,
     "big": big.measure,
+    "api": api.measure,
     "demo": demo.measure,
 }
 TOPICS = {**COUNTS, **TIMES}

@@ -67,9 +67,18 @@ def test_nodes_filter(api: httpx2.Client, recording: Recording) -> None:
         return [item["node"] for item in get(api, "/v1/nodes", **filters)["items"]]
 
     assert found() == [head, worker, idle]  # cheapest first
-    assert found(max_price=PRICE + 1) == [head, worker]
+    assert found(max_price=PRICE + 1) == found(max_price="2.000001usd/h") == [head, worker]
+    assert found(max_price=PRICE - 1) == found(max_price="1.999999usd/h") == []
     assert found(model=1) == found(model="b200") == [head, worker, idle]
-    assert found(model="H100") == found(country=840) == found(tier=4) == found(min_processors=3) == []
+    assert found(country="DE") == found(country="276") == [head, worker, idle]
+    assert (
+        found(model="H100")
+        == found(country="US")
+        == found(country=840)
+        == found(tier=4)
+        == found(min_processors=3)
+        == []
+    )
     assert found(country=276, min_processors=2) == [head, worker, idle]
     # One broke a promise and counts as absent, one is booked, one unbonded below its requirement.
     assert found(hireable="true") == []
@@ -99,6 +108,7 @@ def test_leases_and_clusters(api: httpx2.Client, recording: Recording) -> None:
     assert [item["lease"] for item in get(api, "/v1/leases", status="booked")["items"]] == [str(story.booked)]
     cluster = get(api, f"/v1/clusters/{story.cluster}")["item"]
     assert (cluster["status"], cluster["escrow"]) == ("closed", "0")
+    assert int(cluster["session_expires_at"]) > cluster["opened_at"]  # a string: the renter chooses it
     parts = (cluster[name] for name in ("paid", "fees", "refunded"))
     assert int(cluster["deposit"]) == sum(int(part) for part in parts)
     (payment,) = get(api, "/v1/payments", cluster=str(story.cluster))["items"]
@@ -140,6 +150,14 @@ def test_the_whole_history_of_an_entity(api: httpx2.Client, recording: Recording
         ("/v1/nodes", {"limit": "many"}, 400),
         ("/v1/nodes", {"max_price": "-1"}, 400),
         ("/v1/nodes", {"max_price": "1e9"}, 400),
+        ("/v1/nodes", {"max_price": "0.0000001usd/h"}, 400),
+        ("/v1/nodes", {"max_price": "0.5"}, 400),
+        ("/v1/nodes", {"max_price": "0.5 usd/h"}, 400),
+        ("/v1/nodes", {"max_price": "0.5usd/h\n"}, 400),
+        ("/v1/nodes", {"country": "XX"}, 400),
+        ("/v1/nodes", {"country": "de"}, 400),
+        ("/v1/models/B201", {}, 404),
+        ("/v1/index/B200", {}, 404),
         ("/v1/nodes", {"country": 1000}, 400),
         ("/v1/nodes", {"hireable": "perhaps"}, 400),
         ("/v1/nodes", {"owner": "0" * 40}, 400),
@@ -231,9 +249,23 @@ def test_every_list_takes_since_and_until(api: httpx2.Client) -> None:
         for path, methods in paths.items()
         if "get" in methods and "parameters" in methods["get"]
     }
-    lists = {path for path, names in taken.items() if "cursor" in names and not path.startswith("/v1/trace")}
+    of_one_thing = {"/v1/trace/{result_hash}", "/v1/slots/{slot}", "/v1/leases/{key}/intervals"}
+    lists = {path for path, names in taken.items() if "cursor" in names} - of_one_thing
     assert len(lists) > 25
-    assert [path for path in sorted(lists) if not {"since", "until"} <= taken[path]] == []
+    without = ["/v1/index/{model}", "/v1/leaders", "/v1/offers"]  # of a day, of a period, of now
+    assert [path for path in sorted(lists) if not {"since", "until"} <= taken[path]] == without
+
+
+def test_a_model_is_named_by_code_name_or_address(api: httpx2.Client) -> None:
+    [model] = get(api, "/v1/models", limit=1)["items"]
+    assert model["name"] == "B200"
+    for name in ("1", "B200", "b200", model["model"]):
+        assert get(api, f"/v1/models/{name}")["item"] == model
+    series = [get(api, "/v1/series", of=f"model:{name}", field="listed") for name in ("1", "B200", "b200")]
+    assert series[0] == series[1] == series[2]
+    assert len(series[0]["items"]) > 0
+    assert get(api, "/v1/offers", model="b200") == get(api, "/v1/offers", model="1")
+    assert problem(api, "/v1/series", 404, of="model:B201", field="listed")["type"] == "not-found"
 
 
 def test_openapi_describes_every_path(api: httpx2.Client) -> None:

@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 ROW = re.compile(r"^\| (`/[^|]+) \|([^|]*)\|[^|]*\|$", re.MULTILINE)
 PAGING = {"cursor", "limit", "since", "until"}
 # Served, but not part of the described API.
-UNLISTED = {"/metrics", "/openapi.json"}
+UNLISTED = {"/metrics", "/docs", "/openapi.json"}
 
 
 def described() -> dict[str, set[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -22,7 +23,8 @@ def paths(api: httpx2.Client) -> dict[str, dict[str, Any]]:
 
 def filled(path: str) -> str:
     """A path with something in the places of its parameters."""
-    return path.replace("{result_hash}", "ab" * 32).replace("{key}", "11111111111111111111111111111112")
+    values = {"result_hash": "ab" * 32, "slot": "1", "file": "proofs.csv", "signature": "1" * 64}
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], "1" * 31 + "2"), path)
 
 
 def test_no_parameter_takes_a_zero_byte(api: httpx2.Client) -> None:
@@ -44,6 +46,27 @@ def test_no_parameter_is_taken_twice(api: httpx2.Client) -> None:
                 response = api.get(f"{filled(path)}?{parameter['name']}=1&{parameter['name']}=2")
                 assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM), response.text
                 assert "more than once" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"/v1/nodes?tier={text}" for text in ("null", "1.0", "%2B1", "1_0", "01", "%201", "", "٣")),
+        *(f"/v1/nodes?hireable={text}" for text in ("null", "1", "True", "TRUE", "yes", "")),
+        *("/v1/slots/1_0", "/v1/slots/%201", "/v1/slots/01", "/v1/proofs?interval=null", "/v1/nodes?limit=null"),
+        *("/v1/leases?status=booked,booked", "/v1/leases?status=booked,", "/v1/leases?status="),
+        *("/v1/nodes?model=a%0Ab", "/v1/nodes/11111111111111111111111111111112%0A"),
+    ],
+)
+def test_what_could_be_read_as_another_value_is_refused(path: str, api: httpx2.Client) -> None:
+    response = api.get(path)
+    assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM), response.text
+
+
+def test_no_header_comes_as_a_parameter(api: httpx2.Client) -> None:
+    answers = [api.get("/v1/stream?last_event_id=0-0"), api.post("/v1/leaves?lease=1&interval=1")]
+    for response in answers:
+        assert (response.status_code, "unknown parameter" in response.json()["detail"]) == (400, True), response.text
 
 
 @pytest.mark.parametrize("name", ["reader", "codec", "changes", "request", "key"])

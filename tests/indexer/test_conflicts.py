@@ -46,7 +46,9 @@ async def test_between_the_stories_every_table_has_rows(
         async with postgres.database(server, TEMPLATE) as dsn:
             await fill(dsn, played, RecordedAccounts(played))
             found.append(await tables_of(dsn, (*STATES, *FACTS)))
-    assert [name for name in found[0] if not any(tables[name] for tables in found)] == []
+    # The stories end before midnight and know all their events: the index and what is held back have their own tests.
+    others = [name for name in found[0] if "index" not in name and name != "unfolded"]
+    assert [name for name in others if not any(tables[name] for tables in found)] == []
 
 
 @pytest.mark.parametrize(

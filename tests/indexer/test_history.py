@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from indexer.proxy import Answers, Honest, Proxy, Reply, proxy
 from indexer.recording import PROGRAM_ID, Recording
-from indexer.tables_of import tables_of
+from indexer.tables_of import empty, tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline, SeqHole
@@ -297,5 +297,5 @@ async def test_an_event_of_any_kind_may_come_last(recording: Recording, writer: 
         assert await tables_of(dsn) == expected, transaction.signature
         async with writer.transaction():
             await writer.undo_after(-1)
-            await writer.empty()
+        await empty(dsn)
     assert late > 5

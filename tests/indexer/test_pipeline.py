@@ -6,7 +6,7 @@ import random
 
 import pytest
 from indexer.recording import ConflictRecording, Played, Recording
-from indexer.tables_of import CHAIN, tables_of
+from indexer.tables_of import CHAIN, empty, tables_of
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
 from ionet_indexer.core.view import FoldError
@@ -47,7 +47,7 @@ async def expected(played: Played, dsn: str, writer: Writer) -> dict[str, list[o
     found = await tables_of(dsn)
     async with writer.transaction():
         await writer.undo_after(-1)
-        await writer.empty()
+    await empty(dsn)
     assert not any((await tables_of(dsn)).values())
     return found
 
@@ -142,10 +142,10 @@ async def test_rebuild_gives_identical_rows(
 
 
 async def test_rebuild_repairs_rows(
-    recording: Recording, dsn: str, pipeline: Pipeline, writer: Writer, expected: dict[str, list[object]]
+    recording: Recording, dsn: str, pipeline: Pipeline, expected: dict[str, list[object]]
 ) -> None:
     await apply(pipeline, recording.transactions, Checkpoint(recording.heads.confirmed, -1))
-    await writer.empty()
+    await empty(dsn)
     assert await tables_of(dsn) != expected
     await pipeline.rebuild()
     assert await tables_of(dsn) == expected
@@ -173,7 +173,7 @@ async def test_events_out_of_step_with_the_tables_stop_everything(
 ) -> None:
     await writer.start("chain", "program")
     await apply(pipeline, recording.transactions[:-1], Checkpoint(5, -1))
-    await writer.empty()
+    await empty(dsn)
     before = await tables_of(dsn)
     with pytest.raises(FoldError, match="not known yet"):
         await apply(pipeline, recording.transactions[-1:], Checkpoint(9, -1))

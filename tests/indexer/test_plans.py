@@ -12,6 +12,7 @@ import msgspec
 import postgres
 import pytest
 from indexer.conftest import TEMPLATE
+from ionet_indexer.api.search import SQL as SEARCH
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.core.paging import encode_cursor
 from ionet_indexer.core.reader import SETTINGS, SQL
@@ -23,7 +24,7 @@ LARGE = 2_000  # rows
 # Rows that a request for one page may look at; the tables are that small only here.
 MOST_ROWS = 5_000
 END = 1 << 62
-NOWHERE = "z" * 40
+ALL = SQL | SEARCH
 
 
 class Query(NamedTuple):
@@ -54,42 +55,23 @@ async def addresses(dsn: str) -> dict[str, str]:
         await connection.close()
 
 
-def values_of(listing: Listing, name: str, known: dict[str, str]) -> list[Any]:
-    """What a filter is asked with: common, rare, several at once, nothing that is there."""
-    chosen = listing.filters[name]
-    if chosen.otherwise:
-        return [True, False]
-    if chosen.known:
-        return [*chosen.known, ",".join(chosen.known)]
-    if name in ("since", "until"):
-        return [0, crowd.START + EVENTS // 2, crowd.START + EVENTS - 5, 1 << 40]
-    special: dict[str, list[Any]] = {
-        "model": ["1", "model 3", "none"],
-        "max_price": ["20000", "1"],
-        "interval": [1, 1 << 31],
-    }
-    special |= {"country": [1, 999], "tier": [0, 4], "min_processors": [1, 8, 16]}
-    if name in special:
-        return special[name]
-    return [known.get(name, known["wallet"]), NOWHERE]
-
-
 def queries_of(listing: Listing, known: dict[str, str]) -> Iterator[Query]:
     """Every filter by itself, and each with a time; the first page and one in the middle."""
     middle = {"bigint": str(EVENTS // 2 << 30 if listing.order[0].field == "id" else EVENTS // 2), "numeric": "50000"}
     cursor = encode_cursor(listing.name, [middle.get(part.type, "n" * 32) for part in listing.order])
     asked: list[dict[str, Any]] = [{}]
     for name in listing.filters:
-        for value in values_of(listing, name, known):
+        for value in crowd.values_of(listing, name, EVENTS):
             asked += [{name: value}]
-    asked += [{"since": crowd.START + EVENTS // 4, "until": crowd.START + EVENTS // 2}]
+    if listing.time:
+        asked += [{"since": crowd.START + EVENTS // 4, "until": crowd.START + EVENTS // 2}]
     for filters in asked:
         for after in (None, cursor):
             yield Query(
                 f"{listing.route} {filters} {'in the middle' if after else ''}", *listing.query(filters, after, 50)
             )
     if listing.item:
-        yield Query(f"{listing.route}/key", listing.query_one, [known.get(listing.out.__name__.lower(), NOWHERE)])
+        yield Query(f"{listing.route}/key", listing.query_one, [known.get(listing.out.__name__.lower(), crowd.NOWHERE)])
 
 
 def other_queries(known: dict[str, str]) -> Iterator[Query]:
@@ -98,9 +80,13 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
     given: dict[str, list[Any]] = {
         "state": [],
         "health": [],
+        "refold": [],
         "network": [],
         "totals": [],
-        "events_of_entity": [lease, None, -1, END, 51],
+        "events_of_entity": [lease, -1, END, 51],
+        "events_reach": [lease, "NodeSlashed", -1, END, 2_000],
+        "events_of_entity_named": [lease, "NodeSlashed", -1, END, 51],
+        "events_named_of_entity": [lease, "NodeSlashed", -1, END, 51],
         "events_newest": [-1, END, 51],
         "events_named": ["NodeSlashed", -1, END, 51],
         "position_at": [crowd.START + EVENTS // 2],
@@ -108,13 +94,46 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
         "stream_events": [EVENTS // 2 << 30, END, 500],
         "trace": [bytes(32), -1, -1, 21],
         "trace_block": [1, 1, 256 * 64],
-        "trace_served": [lease, 100],
-        "trace_payment": [lease, 100, 10],
-        "trace_payment_after": [lease, 10],
+        "lease_books": [lease],
+        "lease_sums": [lease],
+        "lease_challenged": [lease],
+        "lease_named": [lease, 3_600],
+        "lease_proven": [lease, 64, 95],
+        "lease_just_before": [lease, [70, 250], 32],
+        "lease_payers": [lease, [10, 10_000], [1 << 40], [600]],
+        "lease_payable": [lease, [EVENTS // 2 << 30]],
+        "lease_proofs": [[EVENTS // 2 << 30]],
+        "lease_settlements": [[EVENTS // 2 << 30]],
         "upload_lease": [lease, 1, root, "00"],
+        "search_address": [known["node"]],
+        "search_signature": ["x"],
+        "search_hash": [root, bytes(32)],
+        "search_number": ["7", 7],
+        "search_name": ["model 1"],
+        "transaction": ["x"],
+        "events_of_transaction": ["x"],
+        "events_of_slot": [100 << 30, 101 << 30, 51],
+        "account_totals": [known["wallet"]],
+        "account_owed": [known["wallet"]],
+        "account_roles": [known["wallet"]],
+        "node_since": [known["node"]],
+        "node_days": [known["node"], crowd.START // 86_400 - 30, crowd.START // 86_400 + 1],
+        "reputation_terms": [known["node"]],
+        "reputation_records": [known["node"], crowd.START // 86_400 - 180, 50, 400, '{"left": 2}', "[]"],
+        "reputation_open": [known["node"], crowd.START // 86_400 - 180],
+        "node_runs": [known["node"], crowd.START, crowd.START + EVENTS],
+        "series_range": ["network", ["asked", "rentable"], "hour"],
+        "series_before": ["network", ["asked", "rentable"], "hour", crowd.START + EVENTS, crowd.START + EVENTS // 2],
+        "leaders_start": ["month"],
+        "leaders": ["node", "earned-IOSD", "month", 1_698_796_800, "5000", "n", 51],
+        "model_names": [[1, 2]],
+        "model_code": ["model 3"],
+        "index_value": [1, 1 << 53],
+        "index_leases": [1, 1, "0", "", 51],
+        "series": ["network", ["asked", "rentable"], "hour", crowd.START, crowd.START + 200 * 3_600],
     }
     for name, values in given.items():
-        yield Query(name, SQL[name], values)
+        yield Query(name, ALL[name], values)
 
 
 def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -166,6 +185,7 @@ async def test_a_scan_is_found(crowded: str) -> None:
 
 
 def test_every_query_of_the_api_is_looked_at() -> None:
-    writes = {name for name, sql in SQL.items() if sql.startswith(("INSERT", "DELETE", "UPDATE", "LOCK"))}
+    writes = {name for name, sql in ALL.items() if sql.startswith(("INSERT", "DELETE", "UPDATE", "LOCK"))}
     small = {"parameters"}  # one row
-    assert set(SQL) - writes - small == {query.name for query in other_queries(dict.fromkeys(("lease",), NOWHERE))}
+    known = dict.fromkeys(("lease", "node", "wallet"), crowd.NOWHERE)
+    assert set(ALL) - writes - small == {query.name for query in other_queries(known)}

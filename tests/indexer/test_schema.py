@@ -36,6 +36,26 @@ def test_every_event_of_the_program_has_a_fold() -> None:
     assert set(HANDLERS) == {item.name for item in PROGRAM.codec.idl.events}
 
 
+# What was read or uploaded, and what the indexer notes about itself.
+KEPT_BY_A_REBUILD = {
+    *("checkpoint", "heads", "transactions", "events", "event_entities", "undos", "generation", "revisions", "status"),
+    *("leaf_sets", "leaves", "upload_nonces", "schema_migrations"),
+}
+
+
+async def test_every_table_is_either_kept_by_a_rebuild_or_made_a_second_time(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        found = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await connection.close()
+    async with Writer.open(dsn) as writer:
+        await writer.second.begin()
+        again = {part["name"] for part in writer.second._parts if part["is_table"]}
+        await writer.second.discard()
+    assert {row["tablename"] for row in found} - again == KEPT_BY_A_REBUILD
+
+
 async def test_migrations_run_once(dsn: str) -> None:
     async with Writer.open(dsn) as writer:
         assert writer.migrated == []

@@ -14,6 +14,7 @@ import pytest_asyncio
 from indexer.api_server import served
 from indexer.recording import Recording
 from ionet.program import PROGRAM
+from ionet_indexer.api import stream
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
@@ -156,3 +157,115 @@ async def test_a_final_stream_never_undoes(
         found = await messages.take(len(expected))
     assert [message["data"] for message in found] == expected
     assert "undo" not in {message["event"] for message in found}
+
+
+LATE = 30  # a cluster is closed: the last event of its entity, and no rule
+
+
+async def without_one(writer: Writer, recording: Recording, finalized: int) -> Pipeline:
+    """Everything but one transaction is stored; slots are final up to that of another."""
+    await writer.start("recorded", "program")
+    pipeline, transactions = Pipeline(writer, PROGRAM.codec), recording.transactions
+    others = [item for number, item in enumerate(transactions[:40]) if number != LATE]
+    end = Checkpoint(others[-1].slot, transactions[finalized].slot)
+    await pipeline.commit(others, pipeline.decode(others), end)
+    return pipeline
+
+
+async def test_when_final_history_is_mended_a_final_stream_says_so_and_ends(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording
+) -> None:
+    """It leads to where nothing is missing; whoever comes back with an older id is told the same."""
+    pipeline = await without_one(writer, recording, 36)
+    late = recording.transactions[LATE]
+    end = await writer.start("recorded", "program")
+    async with http.stream("GET", "/v1/stream", params={"after": "0-0", "finalized": "true"}) as response:
+        messages = Messages(response)
+        stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
+        before = await messages.take(sum(item["slot"] <= end.finalized for item in stored))
+        await pipeline.commit([late], pipeline.decode([late]), end)
+        (mended,) = await messages.take(1)
+        with pytest.raises(AssertionError, match="the stream ended"):
+            await messages.take(1)
+    assert (mended["event"], mended["data"]) == ("mended", {"slot": late.slot - 1})
+    stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
+    expected = [item for item in stored if late.slot <= item["slot"] <= end.finalized]
+    assert late.slot in {item["slot"] for item in expected}
+    async with http.stream("GET", "/v1/stream", params={"after": mended["id"], "finalized": "true"}) as response:
+        again = await Messages(response).take(len(expected))
+    assert [message["data"] for message in again] == expected
+    for known in (before[-1]["id"], before[-2]["id"]):
+        async with http.stream("GET", "/v1/stream", params={"after": known, "finalized": "true"}) as response:
+            (told,) = await Messages(response).take(1)
+        assert (told["event"], told["data"], told["id"]) == ("mended", mended["data"], mended["id"])
+
+
+async def test_when_final_history_is_mended_the_other_stream_goes_back(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording
+) -> None:
+    pipeline = await without_one(writer, recording, 36)
+    late = recording.transactions[LATE]
+    async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as response:
+        messages = Messages(response)
+        await messages.take(len((await http.get("/v1/events", params={"limit": 200})).json()["items"]))
+        await pipeline.commit([late], pipeline.decode([late]), await writer.start("recorded", "program"))
+        undo, first = await messages.take(2)
+    assert (undo["event"], undo["data"]) == ("undo", {"slot": late.slot - 1})
+    assert first["data"]["slot"] == late.slot
+
+
+async def test_an_event_that_comes_before_its_slot_is_final_mends_nothing(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording
+) -> None:
+    pipeline = await without_one(writer, recording, LATE - 2)
+    late = recording.transactions[LATE]
+    end = await writer.start("recorded", "program")
+    async with http.stream("GET", "/v1/stream", params={"after": "0-0", "finalized": "true"}) as response:
+        messages = Messages(response)
+        stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
+        await messages.take(sum(item["slot"] <= end.finalized for item in stored))
+        await pipeline.commit([late], pipeline.decode([late]), Checkpoint(end.indexed, end.indexed))
+        stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
+        expected = [item for item in stored if item["slot"] > end.finalized]
+        found = await messages.take(len(expected))
+    assert [message["data"] for message in found] == expected
+    assert late.slot in {item["slot"] for item in expected}
+
+
+async def test_streams_are_bound_in_number_and_make_room_when_they_end(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST_STREAMS", 2)
+    await writer.start("recorded", "program")
+    await add(writer, recording, 0, 20)
+
+    async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as one:
+        first = Messages(one)  # a response whose messages nobody holds is closed
+        await first.take(1)
+        async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as two:
+            second = Messages(two)
+            await second.take(1)
+            refused = await http.get("/v1/stream")
+            assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
+            assert int(refused.headers["retry-after"]) == 10
+        async with asyncio.timeout(10):
+            while True:
+                async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as three:
+                    if three.status_code == 200:
+                        break
+                await asyncio.sleep(0.1)
+
+
+async def test_what_keeps_a_connection_alive_is_no_message(
+    http: httpx2.AsyncClient, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field of data, even an empty one, would be a message to whoever listens."""
+    await writer.start("recorded", "program")
+    monkeypatch.setattr(stream, "_HEARTBEAT", 0.1)
+    lines: list[str] = []
+    async with http.stream("GET", "/v1/stream") as response:
+        async for line in response.aiter_lines():
+            lines += [line] if line else []
+            if len(lines) == 3:
+                break
+    assert lines == [": alive"] * 3

@@ -28,6 +28,10 @@ COUNTED = """
     UNION ALL SELECT 'rewards_unclaimed', '', sum(owner_rewards + co_rewards) FROM nodes
     UNION ALL SELECT 'served_secs', '', sum(served_secs) FROM nodes
     UNION ALL SELECT 'cases_open', '', count(*) FROM nodes WHERE open_case IS NOT NULL
+    UNION ALL SELECT 'nodes_listed', '', count(*) FROM nodes WHERE flags & 2 = 0
+    UNION ALL SELECT 'processors_listed', '', sum(processors) FROM nodes WHERE flags & 2 = 0
+    UNION ALL SELECT 'nodes_hired', '', count(*) FROM nodes WHERE current_lease IS NOT NULL
+    UNION ALL SELECT 'processors_hired', '', sum(processors) FROM nodes WHERE current_lease IS NOT NULL
     UNION ALL SELECT 'income_unclaimed', x.currency, sum(x.unclaimed)
         FROM nodes n, json_to_recordset(n.income) AS x(currency text, unclaimed numeric) GROUP BY x.currency
     UNION ALL SELECT h.name, '', sum(h.value)

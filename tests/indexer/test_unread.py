@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
+
+import asyncpg
 import httpx2
 import msgspec
 import pytest
 from indexer.api_server import RecordedAccounts, served
-from indexer.recording import Recording
-from indexer.tables_of import tables_of
+from indexer.recording import ConflictRecording, EndingRecording, Played, Recording
+from indexer.tables_of import empty, tables_of
 from ionet.codec import ProgramCodec
 from ionet.generated.classes import CLASSES
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
 from ionet_indexer.core.reader import Reader
+from ionet_indexer.core.view import FoldError
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.reconcile import reconcile, strangers
 from ionet_indexer.store import Checkpoint, Writer
@@ -106,3 +110,144 @@ async def test_an_account_that_only_an_unknown_event_tells_of_is_no_difference(
     async with Reader.open(dsn) as reader:
         assert await reconcile(reader, RecordedAccounts(recording), older) == []
         assert await strangers(reader, RecordedAccounts(recording), older) == []
+
+
+CHANGERS = ("Staked", "NodeUpdated", "ProofAppended", "LeaseSettled", "SessionKeyChanged")
+
+
+@pytest.mark.parametrize("changer", CHANGERS)
+async def test_what_an_unknown_event_changed_is_no_difference_whatever_follows(
+    changer: str, dsn: str, writer: Writer, recording: Recording
+) -> None:
+    """Known events follow on the same rows, which are wrong until a version knows it; a wrong number is still found."""
+    await writer.start("chain", "program")
+    older = codec_without({changer})
+    pipeline, transactions = Pipeline(writer, older), recording.transactions
+    await pipeline.commit(transactions, pipeline.decode(transactions), Checkpoint(recording.heads.confirmed, -1))
+    known = {type(event.value).__name__ for event in pipeline.decode(transactions)}
+    assert "Unread" in known
+    async with Reader.open(dsn) as reader:
+        assert await reconcile(reader, RecordedAccounts(recording), older) == []
+        connection = await asyncpg.connect(dsn)
+        for table in ("nodes", "clusters"):
+            await connection.execute(f"UPDATE {table} SET seq = seq + 1")
+        await connection.close()
+        found = await reconcile(reader, RecordedAccounts(recording), older)
+        assert {drift.column for drift in found} == {"seq"}
+
+
+# Each creates what later events name.
+CREATES = {
+    "market": ("NodeRegistered", "ClusterOpened", "LeaseBooked", "Staked"),
+    "conflicts": ("NodeRegistered", "Staked", "CaseOpened", "LeaseBooked"),
+    "endings": ("IncomeVaultOpened",),
+}
+
+
+@pytest.fixture
+def played(
+    request: pytest.FixtureRequest, recording: Recording, conflicts: ConflictRecording, endings: EndingRecording
+) -> Played:
+    return {"market": recording, "conflicts": conflicts, "endings": endings}[request.param]
+
+
+def each_creator() -> pytest.MarkDecorator:
+    cases = [(story, name) for story, names in CREATES.items() for name in names]
+    return pytest.mark.parametrize(("played", "creator"), cases, indirect=["played"])
+
+
+@each_creator()
+async def test_what_an_unknown_event_created_stops_nothing_and_is_all_there_later(
+    creator: str, dsn: str, another: str, writer: Writer, played: Played
+) -> None:
+    """Whatever the batches; the accounts contradict nothing, and the version that knows it makes the tables whole."""
+    await writer.start("chain", "program")
+    await commit(writer, PROGRAM.codec, played.transactions)
+    expected = await tables_of(dsn)
+    older = codec_without({creator})
+    found = []
+    draw = random.Random(7)
+    for whole in (True, False):
+        async with Writer.open(another) as behind, Reader.open(another) as reader:
+            await behind.start("chain", "program")
+            left = played.transactions
+            while left:
+                size = len(left) if whole else draw.randint(1, 20)
+                await commit(behind, older, left[:size])
+                left = left[size:]
+            await Pipeline(behind, older).commit([], [], Checkpoint(played.heads.confirmed, -1))
+            assert await reconcile(reader, RecordedAccounts(played), older) == []
+            assert await strangers(reader, RecordedAccounts(played), older) == []
+            found.append(await tables_of(another))
+            assert len(found[-1]["unfolded"]) > 0
+            if whole:
+                async with behind.transaction():
+                    await behind.undo_after(-1)
+                await empty(another)
+                continue
+            await Pipeline(behind, older).rebuild()
+            assert await tables_of(another) == found[-1]
+            assert await Pipeline(behind, PROGRAM.codec).is_due()
+            await Pipeline(behind, PROGRAM.codec).rebuild()
+    assert found[0] == found[1]
+    assert len(found[0]["events"]) == len(expected["events"])
+    assert await tables_of(another) == expected
+    assert expected["unfolded"] == []
+
+
+async def test_health_counts_what_is_unread_and_what_is_held_back(
+    dsn: str, writer: Writer, recording: Recording
+) -> None:
+    older = codec_without({"ClusterOpened"})
+    await writer.start("chain", "program")
+    await commit(writer, older, recording.transactions)
+    tables = await tables_of(dsn)
+    unread = [row for row in tables["events"] if row["name"] == "Unread"]
+    with served(dsn, older) as address, httpx2.Client(base_url=address, timeout=60) as client:
+        answer = client.get("/health")
+        told = answer.json()
+        held = client.get("/v1/events", params={"name": "LeaseBooked"}).json()["items"]
+    assert (answer.status_code, told["status"]) == (200, "ok")
+    assert (told["unread"], told["unfolded"]) == (len(unread), len(tables["unfolded"]))
+    assert len(unread) == 2
+    assert {int(item["id"]) for item in held} <= {row["position"] for row in tables["unfolded"]}
+    assert all(item["data"]["lease"] for item in held)
+
+
+async def test_a_fork_takes_back_what_is_held_back(
+    dsn: str, another: str, writer: Writer, recording: Recording
+) -> None:
+    older, transactions = codec_without({"ClusterOpened"}), recording.transactions
+    middle = len(transactions) // 2
+    await writer.start("chain", "program")
+    await commit(writer, older, transactions)
+    pipeline, common = Pipeline(writer, older), transactions[middle].slot
+    await pipeline.commit([], [], Checkpoint(common, -1), undo_after=common)
+    async with Writer.open(another) as other:
+        await other.start("chain", "program")
+        await commit(other, older, [item for item in transactions if item.slot <= common])
+    assert await tables_of(dsn) == await tables_of(another)
+    assert len((await tables_of(dsn))["unfolded"]) > 0
+    await commit(writer, older, [item for item in transactions if item.slot > common])
+    assert await tables_of(dsn) != await tables_of(another)
+
+
+async def test_what_no_unknown_event_names_is_not_explained_by_one(
+    dsn: str, writer: Writer, recording: Recording
+) -> None:
+    """Unknown events of other entities excuse neither a lost event nor a lost row."""
+    older = codec_without({"SessionKeyChanged"})
+    await writer.start("chain", "program")
+    transactions = recording.transactions
+    opened = next(
+        at
+        for at, item in enumerate(transactions)
+        if any(type(event.value).__name__ == "NodeRegistered" for event in Pipeline(writer, older).decode([item]))
+    )
+    lost = [item for at, item in enumerate(transactions) if at != opened]
+    with pytest.raises(SeqHole):
+        await commit(writer, older, lost)
+    await commit(writer, older, transactions[:-1])
+    await empty(dsn)
+    with pytest.raises(FoldError, match="not known yet"):
+        await commit(writer, older, transactions[-1:])

@@ -8,7 +8,7 @@ import postgres
 import pytest
 import pytest_asyncio
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_launcher.store import migrate
+from ionet_launcher.store import migrate, open_pool
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 @pytest_asyncio.fixture
 async def pool(server: EmbeddedPostgres) -> AsyncIterator[asyncpg.Pool]:
     """An empty database with the indexer's tables and the launcher's."""
-    async with postgres.database(server) as dsn, asyncpg.create_pool(dsn, min_size=1, max_size=6) as made:
+    async with postgres.database(server) as dsn, await open_pool(dsn, 6) as made:
         folder = files("ionet_indexer") / "migrations"
         for entry in sorted(folder.iterdir(), key=lambda item: item.name):
             await made.execute(entry.read_text())

@@ -21,6 +21,7 @@ from ionet.generated.accounts import Lease
 from ionet.generated.events import ClusterOpened
 from ionet.wallet import write_keypair
 from ionet_agent import processes
+from ionet_agent.providers.local import tag_prefix
 from launcher.ports import free_range
 from market import USD, Machine, Market, key
 from solders.pubkey import Pubkey
@@ -91,11 +92,14 @@ class Stack:
 
     async def book(self, nodes: Sequence[NodeProcess], duration: int) -> tuple[Pubkey, list[Pubkey]]:
         """A cluster with the launcher's key, and its leases."""
+        return await self.book_machines([node.machine for node in nodes], duration)
+
+    async def book_machines(self, machines: Sequence[Machine], duration: int) -> tuple[Pubkey, list[Pubkey]]:
         plan = self.market.renter.cluster.open(
             100 * USD, session_key=SESSION.pubkey(), session_expires_at=int(time.time()) + 3600
         )
         cluster = (await plan).event(ClusterOpened).cluster
-        return cluster, await self.market.book(cluster, *(n.machine for n in nodes), duration=duration)
+        return cluster, await self.market.book(cluster, *machines, duration=duration)
 
     async def lease(self, address: Pubkey) -> Lease | None:
         return await self.market.renter.find(Lease, address)
@@ -149,7 +153,7 @@ def ray_mains(base: Path) -> list[int]:
 
     A child that it has forked looks the same until it executes its own program, and is not counted.
     """
-    needle = f"IONET_SPOOL={base}/".encode()
+    needle = f"{processes.TAG_VARIABLE}={tag_prefix(base)}".encode()
     parents: dict[int, int] = {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal():

@@ -16,7 +16,7 @@ from ionet.rules.challenges import TASK_ID, leaf_zero, sign_challenge
 from ionet.wallet import KeypairSigner
 from ionet_launcher.review import Challenges, Policy, Reviewer, Verdict, to_approve, to_dispute, verdicts
 from ionet_launcher.session_chain import SessionChain
-from ionet_launcher.store import Store, Work
+from ionet_launcher.store import Store
 from launcher.test_store import ME, work
 from leases import SESSION, lease_view
 from solders.pubkey import Pubkey
@@ -161,13 +161,12 @@ async def reviewed(pool: asyncpg.Pool, policy: Policy, answered: tuple[bool, boo
         await work(pool, str(address), str(cluster), "active", 1)
         chain, store, views = SessionChain(session), Store(pool, ME), []
         await store.plan()
-        async with store.take() as held:
-            assert isinstance(held, Work)
-            for _ in range(2):
-                before = await chain.cluster(cluster, [address])
-                assert before is not None
-                await Reviewer(chain, SESSION, known, policy).review(held, before.leases, before.now)
-                after = await chain.cluster(cluster, [address])
-                assert after is not None
-                views += after.leases
+        [held] = await store.claim(1)
+        for _ in range(2):
+            before = await chain.cluster(cluster, [address])
+            assert before is not None
+            await Reviewer(chain, SESSION, known, policy).review(held, before.leases, before.now)
+            after = await chain.cluster(cluster, [address])
+            assert after is not None
+            views += after.leases
         return views[0], views[1]

@@ -14,7 +14,7 @@ from ionet.errors import RpcUnreachable
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.lease_time import interval_at, interval_end, intervals, proof_deadline, runs_at
-from ionet_launcher.phases import PATIENCE_SECS, ClusterPhase, Reason
+from ionet_launcher.phases import NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
@@ -50,23 +50,28 @@ async def step(
     phase: ClusterPhase,
     *,
     age: float = 1,
+    trouble: float | None = None,
     agents: dict[Pubkey, str] | None = None,
     member: bool = False,
 ) -> Move:
-    """One step of a cluster that has been in `phase` for `age` seconds."""
+    """One step of a cluster that has been in `phase` for `age` seconds, and in trouble for `trouble`."""
     lease = lease_view()
     store = Store(pool, ME)
     await work(pool, str(lease.address), str(lease.cluster), "booked", 1)
     await store.plan()
     await pool.execute(
-        "UPDATE launcher.cluster SET phase = $1, entered_at = now() - make_interval(secs => $2)", phase, age
+        "UPDATE launcher.cluster SET phase = $1, entered_at = now() - make_interval(secs => $2),"
+        " trouble_since = now() - make_interval(secs => $3)",
+        phase,
+        age,
+        trouble,
     )
     stepper = Stepper(Given(shown), SESSION, agents or {})
-    async with store.take() as held:
-        assert held is not None
-        if member:
-            await held.add_members({str(lease.address): str(lease.node)})
-        move = await Scheduler(store, stepper)._step(held)
+    [held] = await store.claim(1)
+    if member:
+        await held.add_members({str(lease.address): str(lease.node)})
+    move = await Scheduler(store, stepper)._step(held)
+    await held.release()
     await stepper.aclose()
     return move
 
@@ -94,16 +99,39 @@ async def test_a_cluster_of_another_key_is_left_alone(pool: asyncpg.Pool, shown:
 async def test_a_cluster_without_agents_waits_then_fails(
     pool: asyncpg.Pool, agents: dict[Pubkey, str], reason: Reason
 ) -> None:
-    waits = await step(pool, view(lease_view()), ClusterPhase.STARTING, agents=agents)
-    assert (waits.phase, waits.reason) == (ClusterPhase.STARTING, reason)
-    fails = await step(pool, view(lease_view()), ClusterPhase.STARTING, age=PATIENCE_SECS + 1, agents=agents)
+    """Patience counts from the start of the trouble, and the chain's deadline is near."""
+    shown = view(lease_view(booked_at=NOW, ready_deadline_secs=int(NEAR_SECS)))
+    waits = await step(pool, shown, ClusterPhase.STARTING, age=1_000, trouble=PATIENCE_SECS - 5, agents=agents)
+    assert (waits.phase, waits.reason, waits.in_trouble) == (ClusterPhase.STARTING, reason, True)
+    assert str(lease_view().node) in waits.detail
+    fails = await step(pool, shown, ClusterPhase.STARTING, trouble=PATIENCE_SECS + 1, agents=agents)
     assert (fails.phase, fails.reason) == (ClusterPhase.FAILED, reason)
+
+
+@pytest.mark.parametrize(
+    "lease",
+    [
+        lease_view(booked_at=NOW, ready_deadline_secs=int(NEAR_SECS) + 1),
+        lease_view(status=LeaseStatus.READY, ready_at=NOW, accept_deadline_secs=int(NEAR_SECS) + 1),
+    ],
+    ids=["booked", "ready"],
+)
+async def test_a_cluster_does_not_fail_while_the_chain_gives_it_time(pool: asyncpg.Pool, lease: LeaseView) -> None:
+    waits = await step(pool, view(lease), ClusterPhase.JOINING, trouble=1_000, agents=nobody())
+    assert (waits.phase, waits.reason) == (ClusterPhase.JOINING, Reason.AGENT_UNREACHABLE)
+
+
+async def test_one_hiccup_after_a_long_join_fails_nothing(pool: asyncpg.Pool) -> None:
+    shown = view(lease_view(booked_at=NOW, ready_deadline_secs=5))
+    waits = await step(pool, shown, ClusterPhase.JOINING, age=1_000, agents=nobody())
+    assert (waits.phase, waits.reason) == (ClusterPhase.JOINING, Reason.AGENT_UNREACHABLE)
 
 
 async def test_a_running_meter_keeps_a_cluster_from_failing(pool: asyncpg.Pool) -> None:
     lease = lease_view(status=LeaseStatus.ACTIVE, started_at=NOW - 5, ends_at=NOW + 5)
-    move = await step(pool, view(lease), ClusterPhase.RUNNING, age=PATIENCE_SECS + 1, agents=nobody())
+    move = await step(pool, view(lease), ClusterPhase.RUNNING, trouble=PATIENCE_SECS + 1, agents=nobody())
     assert move.phase is ClusterPhase.RUNNING
+    assert move.reason is Reason.AGENT_UNREACHABLE, "and is seen to be in trouble"
 
 
 async def test_workers_without_a_head_are_in_trouble(pool: asyncpg.Pool) -> None:

@@ -143,11 +143,12 @@ class Side:
                 await migrate(connection)
             store = Store(pool, str(session.address))
             planned = await store.plan()
-            async with store.take() as work:
-                if work is None:
-                    return {"planned": planned, "cluster": None, "live": {}}
-                names = await work.leases()
-                address = Pubkey.from_string(work.row.cluster)
+            due = await store.claim(1)
+            if not due:
+                return {"planned": planned, "cluster": None, "live": {}}
+            [work] = due
+            await work.release()
+            names, address = work.row.leases, Pubkey.from_string(work.row.cluster)
         view = await SessionChain(session).cluster(address, [Pubkey.from_string(name) for name in names])
         assert view is not None
         assert view.is_named(session.address)

@@ -6,12 +6,14 @@ Ray's own `ray stop` is never called: it ends every Ray process on the machine, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -20,14 +22,20 @@ from ionet.agent_errors import NodeBusy, NodeIdle
 from ionet.errors import ConfigError
 
 from ionet_agent import processes
-from ionet_agent.files import write_private
+from ionet_agent.files import create_foreign, read_foreign, remove_foreign, write_private
 from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
+from ionet_agent.results import Results
 
 STOP_GRACE_SECS = 5.0
 _READ_BYTES = 65536
 _REPLACED_BY_RAY = ("127.0.0.1", "localhost", "::1")
+# Ray says near the start of its log that it has started, and at the end why it ended.
+_LOG_HEAD, _LOG_TAIL = 64 * 1024, 4 * 1024
 # Ray keeps unix sockets some 70 characters below its temporary folder, and a socket path ends at 107.
 _MAX_TEMP_LEN = 36
+
+
+_log = logging.getLogger(__name__)
 
 
 class Record(msgspec.Struct):
@@ -42,11 +50,11 @@ class Record(msgspec.Struct):
 
 
 class LocalDriver:
-    """A driver as a child process in a session of its own."""
+    """A driver as a child process in a session of its own; its file `script` goes when it is killed."""
 
-    def __init__(self, child: asyncio.subprocess.Process) -> None:
+    def __init__(self, child: asyncio.subprocess.Process, script: Path) -> None:
         assert child.stdout is not None
-        self._child, self._output = child, child.stdout
+        self._child, self._output, self._script = child, child.stdout, script
 
     async def read(self) -> bytes:
         return await self._output.read(_READ_BYTES)
@@ -57,12 +65,13 @@ class LocalDriver:
     def kill(self) -> None:
         if self._child.returncode is None:
             processes.end_group(self._child.pid)
+        remove_foreign(self._script)
 
 
 class LocalProvider:
     """Runs one Ray node of this machine; a `Provider`.
 
-    `base` keeps its state file; tasks of a lease record results in the file of its name in the folder `spool`. `ip`
+    `base` keeps its state file; the results of a lease's tasks go into the file of its name in the folder `spool`. `ip`
     and `ports` are the node's own; several nodes of one machine take different loopback addresses, but not 127.0.0.1,
     which Ray replaces by the address of the first interface. `num_cpus` is what Ray offers beside the processors.
     Raises ConfigError for what cannot work.
@@ -75,9 +84,11 @@ class LocalProvider:
             raise ConfigError(f"a Ray node needs at least {MIN_PORTS} ports, got {len(ports)}")
         if len(tempfile.gettempdir()) > _MAX_TEMP_LEN - len("/ionet-") - 16:
             raise ConfigError(f"the temporary folder {tempfile.gettempdir()} has too long a name for Ray's sockets")
-        self._ray = RayNode(node, ip, ports, spool, num_cpus)
-        self._state = base / "ray.json"
+        self._ray = RayNode(node, ip, ports, num_cpus)
+        self._state, self._spool, self._results = base / "ray.json", spool, Results()
+        self._tag_prefix = tag_prefix(base)
         self._child: subprocess.Popen[bytes] | None = None
+        self._check: subprocess.Popen[bytes] | None = None
         self._lock = asyncio.Lock()
         for folder in (base, spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,7 +116,10 @@ class LocalProvider:
                 record.pid = next((pid for pid in processes.tagged(record.tag) if processes.runs(pid, MODULE)), None)
                 record.start_ticks = processes.start_ticks(record.pid) if record.pid is not None else None
                 self._save(record)
-            if not self._running(record):
+            if self._running(record):
+                await self._listen(record)
+                self._check_again(record)
+            else:
                 await processes.stop(record.tag, None, 0)
             return self._status(record)
 
@@ -118,10 +132,11 @@ class LocalProvider:
                 if self._running(record):
                     return self._status(record)
                 await self._clear(record)
-            record = Record(spec=spec, tag=secrets.token_hex(8), since=time.time())
+            record = Record(spec=spec, tag=self._tag_prefix + secrets.token_hex(4), since=time.time())
             # On disk first: whatever dies between here and the second save, the tag finds what was started.
             self._save(record)
             folder = _prepare(_folder(record.tag), spec)
+            await self._results.open(folder, self._spool / spec.lease)
             self._child = processes.spawn(
                 self._ray.command(spec, folder),
                 self._ray.environment(spec, folder),
@@ -131,7 +146,30 @@ class LocalProvider:
             )
             record.pid, record.start_ticks = self._child.pid, processes.start_ticks(self._child.pid)
             self._save(record)
+            self._start_check(record)
             return self._status(record)
+
+    def _start_check(self, record: Record) -> None:
+        """What answers the launcher's check, unless it runs already."""
+        folder = _folder(record.tag)
+        if processes.tagged(_check_tag(record.tag)):
+            return
+        if self._check is not None:
+            self._check.wait()
+        self._check = processes.spawn(
+            self._ray.check_command(),
+            self._ray.environment(record.spec, folder),
+            _check_tag(record.tag),
+            folder / "check.log",
+            folder,
+        )
+
+    def _check_again(self, record: Record) -> None:
+        """As for results: a renter's code that makes it impossible harms its own lease alone."""
+        try:
+            self._start_check(record)
+        except OSError as error:
+            _log.warning("the launcher's check is not answered: %s", error, extra={"action": "no_check"})
 
     async def restart(self) -> Status:
         """Start the last member again when its process has ended (with the same parameters)."""
@@ -153,15 +191,30 @@ class LocalProvider:
             self._state.unlink(missing_ok=True)
             return self._idle()
 
+    async def close(self) -> None:
+        """Take no results any more; what runs goes on."""
+        await self._results.close()
+
+    async def _listen(self, record: Record) -> None:
+        """Take results again, unless the renter's code has made that impossible: nothing else depends on it."""
+        try:
+            await self._results.open(_folder(record.tag), self._spool / record.spec.lease)
+        except OSError as error:
+            _log.warning("no results are taken: %s", error, extra={"action": "no_results"})
+
     async def _clear(self, record: Record) -> None:
-        await processes.stop(_driver_tag(record.tag), None, 0)
+        await self._results.close()
+        for tag in (_driver_tag(record.tag), _check_tag(record.tag)):
+            await processes.stop(tag, None, 0)
         # Only a node that is part of a cluster has something to hand back before it ends.
         main = record.pid if self._status(record).phase is Phase.UP else None
         await processes.stop(record.tag, main, STOP_GRACE_SECS)
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
-        shutil.rmtree(_folder(record.tag), ignore_errors=True)
+        for child in (self._child, self._check):
+            if child is not None:
+                child.wait()
+        self._child = self._check = None
+        # In a thread: a renter's code can have made more files than can be removed between two looks at the chain.
+        await asyncio.to_thread(shutil.rmtree, _folder(record.tag), ignore_errors=True)
 
     def _running(self, record: Record) -> bool:
         if self._child is not None:
@@ -173,12 +226,12 @@ class LocalProvider:
 
     def _status(self, record: Record) -> Status:
         lease, log = record.spec.lease, _folder(record.tag) / "ray.log"
-        text = log.read_bytes() if log.exists() else b""
         if record.pid is None or not self._running(record):
-            reason = _last_line(text) or "the Ray process never started"
+            reason = _last_line(read_foreign(log, -_LOG_TAIL, _LOG_TAIL)) or "the Ray process never started"
             return Status(Phase.FAILED, self.address, self._ray.ip, lease, reason=reason)
-        phase = Phase.UP if STARTED in text else Phase.STARTING
-        return Status(phase, self.address, self._ray.ip, lease, since=record.since)
+        phase = Phase.UP if STARTED in read_foreign(log, 0, _LOG_HEAD) else Phase.STARTING
+        check = self._ray.check_address
+        return Status(phase, self.address, self._ray.ip, lease, since=record.since, check=check)
 
     def _load(self) -> Record | None:
         try:
@@ -196,27 +249,40 @@ class LocalProvider:
             raise NodeIdle
         folder = _folder(record.tag)
         path = folder / "tmp" / f"driver-{secrets.token_hex(4)}.py"
-        write_private(path, script)
+        create_foreign(path, script)
         environment = self._ray.environment(record.spec, folder)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(path),
-            env={**environment, processes.TAG_VARIABLE: _driver_tag(record.tag)},
-            cwd=folder / "home",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        return LocalDriver(child)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(path),
+                env={**environment, processes.TAG_VARIABLE: _driver_tag(record.tag)},
+                cwd=folder / "home",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except BaseException:
+            remove_foreign(path)
+            raise
+        return LocalDriver(child, path)
 
 
 def _folder(tag: str) -> Path:
     return Path(tempfile.gettempdir(), f"ionet-{tag}")
 
 
+def tag_prefix(base: Path) -> str:
+    """How the tags begin of all processes that the agent with this folder starts."""
+    return sha256(str(base.absolute()).encode()).hexdigest()[:8]
+
+
 def _driver_tag(tag: str) -> str:
     return f"{tag}-driver"
+
+
+def _check_tag(tag: str) -> str:
+    return f"{tag}-check"
 
 
 def _prepare(folder: Path, spec: Spec) -> Path:

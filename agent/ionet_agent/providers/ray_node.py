@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ionet.agent_api import Role, Spec
-from ionet.ray import SPOOL_VARIABLE
+from ionet.check.member import WITNESS_VARIABLE
+from ionet.ray import RESULTS_VARIABLE
+
+from ionet_agent import results
 
 MODULE = "ray.scripts.scripts"
 STARTED = b"Ray runtime started."
@@ -23,24 +26,33 @@ _NAMED_PORTS = (
     "runtime-env-agent",
     "metrics-export",
 )
-_FIXED_PORTS = 1 + len(_NAMED_PORTS)
+_CHECK_PORT = 1 + len(_NAMED_PORTS)
+_FIXED_PORTS = _CHECK_PORT + 1
 MIN_PORTS = _FIXED_PORTS + 8
 
 
 @dataclass(frozen=True)
 class RayNode:
-    """What is the same for every member this machine runs. `spool`: folder of the files of results, one per lease."""
+    """What is the same for every member this machine runs."""
 
     node: str
     ip: str
     ports: range
-    spool: Path
     num_cpus: int
 
     @property
     def address(self) -> str:
         """host:port at which this node serves as a head."""
         return f"{self.ip}:{self.ports[0]}"
+
+    @property
+    def check_address(self) -> str:
+        """host:port at which a member of it answers the hardware check."""
+        return f"{self.ip}:{self.ports[_CHECK_PORT]}"
+
+    def check_command(self) -> list[str]:
+        """What answers the hardware check beside a member."""
+        return [sys.executable, "-m", "ionet.check.member", self.ip, str(self.ports[_CHECK_PORT])]
 
     def command(self, spec: Spec, folder: Path) -> list[str]:
         """`ray start` for a member whose files are in `folder`."""
@@ -87,5 +99,6 @@ class RayNode:
             "RAY_ADDRESS": spec.address,
             "IONET_LEASE": spec.lease,
             "IONET_NODE": self.node,
-            SPOOL_VARIABLE: str(self.spool / spec.lease),
+            WITNESS_VARIABLE: str(folder / "witness"),
+            RESULTS_VARIABLE: str(folder / results.NAME),
         }

@@ -25,30 +25,47 @@ def trace(
         str, typer.Option(envvar="IONET_API", help="Address of an indexer's API.")
     ] = "http://127.0.0.1:8080",
     file: Annotated[bool, typer.Option("--file", help="Take RESULT as a file and trace its hash.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--verify", help="Check every field against the chain; reads whole histories over the RPC."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Where a result was computed, what it cost, and whether the chain holds the proof. Nothing is taken on trust."""
+    """Where a result was computed, what it cost, and whether the chain holds the proof.
+
+    That the result leads to the root and that the chain has the root is always checked; what else the indexer says
+    (owner, price, amount, settlement …) only with --verify.
+    """
     wanted = file_hash(result) if file else hash32(result)
 
     async def work(client: Client) -> list[Occurrence]:
         from ionet.trace import fetch, verify
+        from ionet.trace_check import verify_all
 
         with waiting("tracing"):
             items = await fetch(api, wanted)
             for item in items:
-                await verify(client, item, wanted)
+                await (verify_all if everything else verify)(client, item, wanted)
         return items
 
     items = run(ctx, work, wallet=False)
     if as_json:
         import msgspec
 
-        print_json({"result_hash": wanted.hex(), "verified": True, "items": msgspec.to_builtins(items)})
+        print_json(
+            {
+                "result_hash": wanted.hex(),
+                "verified": True,
+                "every_field": everything,
+                "items": msgspec.to_builtins(items),
+            }
+        )
         return
     for item in items:
         print_fields(_summary(item), as_json=False)
         say("")
-    say(f"{len(items)} occurrence{'' if len(items) == 1 else 's'}, each verified against the chain")
+    what = "every field" if everything else "each"
+    say(f"{len(items)} occurrence{'' if len(items) == 1 else 's'}, {what} verified against the chain")
 
 
 def _summary(item: Occurrence) -> dict[str, Any]:

@@ -18,13 +18,16 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from ionet_indexer.api import network, ops, trace
+from ionet_indexer.api import accounts, days, export, lease_log, network, ops, reputation, search, trace
 from ionet_indexer.api.caching import AskedReader, Unchanged, Zstd, name_answer, on_unchanged
+from ionet_indexer.api.index import index_of_model
+from ionet_indexer.api.leaders import leaders
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
-from ionet_indexer.api.limits import Buckets, limit
+from ionet_indexer.api.limits import BURST, RATE, Buckets, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
-from ionet_indexer.api.requests import answer_head, check_parameters, count_requests
+from ionet_indexer.api.requests import answer_head, check_parameters, count_requests, leave_compressed
 from ionet_indexer.api.routes import ROUTER
+from ionet_indexer.api.series import series
 from ionet_indexer.api.stream import UNCOMPRESSED, Changes, events, stream
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.reader import Reader
@@ -32,7 +35,6 @@ from ionet_indexer.core.refusals import ApiError
 
 MAX_BODY = MAX_LEAVES * LEAF_LEN  # bytes
 _UPLOAD = [name.replace("_", "-") for name in SIGNED]
-RATE, BURST = 50.0, 200  # requests per second and address, and at once
 
 
 def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -> AskedReader:
@@ -41,7 +43,8 @@ def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -
 
 def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
     """The application over an open Reader."""
-    changes, latest = Changes(), network.Latest()
+    changes, latest, exports = Changes(), network.Latest(), export.Exports()
+    description = ops.Description()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
 
     @asynccontextmanager
@@ -54,13 +57,20 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             await asyncio.gather(task, return_exceptions=True)
 
     app = Litestar(
-        route_handlers=[network.network, ROUTER, trace.trace, upload_leaves, events, stream, *ops.HANDLERS],
+        route_handlers=[
+            *(network.network, ROUTER, lease_log.lease_intervals, days.node_days, accounts.account),
+            *(reputation.node_reputation, search.search, search.transaction, search.slot_events),
+            *(export.export, trace.trace, upload_leaves),
+            *(series, leaders, index_of_model, events, stream, *ops.HANDLERS),
+        ],
         dependencies={
             "database": Provide(lambda: reader, sync_to_thread=False),
             "reader": Provide(_asked, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),
             "changes": Provide(lambda: changes, sync_to_thread=False),
             "budgets": Provide(lambda: budgets, sync_to_thread=False),
+            "exports": Provide(lambda: exports, sync_to_thread=False),
+            "description": Provide(lambda: description, sync_to_thread=False),
             "latest": Provide(lambda: latest, sync_to_thread=False),
         },
         lifespan=[follow],
@@ -95,5 +105,5 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         ),
         logging_config=None,
     )
-    app.asgi_handler = answer_head(app.asgi_handler)
+    app.asgi_handler = answer_head(leave_compressed(app.asgi_handler))
     return app

@@ -15,12 +15,12 @@ from ionet.leaves import LEAF_LEN, MAX_LEAVES, MAX_LIFETIME_SECS, MEDIA_TYPE, NO
 from ionet.rules import merkle
 from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from ionet_indexer.api import tree
 from ionet_indexer.api.limits import Buckets
+from ionet_indexer.core.parameters import A_HASH, ADDRESS, AN_ADDRESS, MOST_TIME, header
 from ionet_indexer.core.reader import SQL, Reader
 from ionet_indexer.core.refusals import (
     BadValue,
@@ -65,21 +65,30 @@ class _Announced(msgspec.Struct):
         return self.count * LEAF_LEN
 
 
-@post(PATH, status_code=201)
+def _bytes(length: int) -> dict[str, Any]:
+    return {"pattern": rf"^[0-9a-f]{{{2 * length}}}$"}
+
+
+def _up_to(least: int, most: int) -> dict[str, Any]:
+    return {"minimum": least, "maximum": most}
+
+
+@post(PATH, status_code=201, operation_id="upload_leaves")
 async def upload_leaves(
     request: Request[Any, Any, Any],
     database: NamedDependency[Reader],
     budgets: NamedDependency[Buckets],
-    lease: Annotated[str, HeaderParameter(name="ionet-lease", description="Its address, base58.")],
-    interval: Annotated[int, HeaderParameter(name="ionet-interval")],
-    root: Annotated[str, HeaderParameter(name="ionet-root", description="Hex.")],
-    count: Annotated[int, HeaderParameter(name="ionet-count", description="Of the leaves.")],
-    nonce: Annotated[str, HeaderParameter(name="ionet-nonce", description="16 bytes, hex; taken once.")],
+    lease: Annotated[str, header("ionet-lease", "Its address, base58.", AN_ADDRESS, told={"pattern": ADDRESS})],
+    interval: Annotated[int, header("ionet-interval", "Number of the interval.", 4, told=_up_to(0, (1 << 32) - 1))],
+    root: Annotated[str, header("ionet-root", "Of the tree, hex.", A_HASH, told=_bytes(32))],
+    count: Annotated[int, header("ionet-count", "Leaves in the body.", 1, told=_up_to(1, MAX_LEAVES))],
+    nonce: Annotated[str, header("ionet-nonce", "16 bytes, hex; taken once.", A_HASH[:32], told=_bytes(NONCE_LEN))],
     expires_at: Annotated[
-        int, HeaderParameter(name="ionet-expires-at", description="Unix seconds, at most 120 s ahead.")
+        int,
+        header("ionet-expires-at", "Unix seconds, at most 120 s ahead.", 1_790_000_000, told=_up_to(0, MOST_TIME - 1)),
     ],
     signature: Annotated[
-        str, HeaderParameter(name="ionet-signature", description="ed25519 of the node's device key, hex.")
+        str, header("ionet-signature", "ed25519 of the node's device key, hex.", A_HASH * 2, told=_bytes(64))
     ],
 ) -> Stored:
     """Store the leaves of one interval. They must hash to a proven root; the node's device key signs the headers.
@@ -115,7 +124,7 @@ def _announced(
         raise BadValue("interval is not a u32")
     if not 1 <= count <= MAX_LEAVES:
         raise BadValue(f"an upload has 1 to {MAX_LEAVES} leaves")
-    if not 0 <= expires_at < 1 << 63:
+    if not 0 <= expires_at < MOST_TIME:
         raise BadValue("expires_at is not a time")
     try:
         address = bytes(Pubkey.from_string(lease))

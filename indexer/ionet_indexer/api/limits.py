@@ -12,6 +12,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+RATE, BURST = 50.0, 200  # requests per second and address, and at once
 _MOST_ADDRESSES = 10_000
 
 

@@ -73,9 +73,13 @@ class Network(msgspec.Struct):
     price_published_at: int | None
     currencies: list[CurrencyTotals]
     nodes: int
+    nodes_listed: int
     nodes_hireable: int
+    nodes_hired: int
     processors: int
+    processors_listed: int
     processors_hireable: int
+    processors_hired: int
     bonded: str
     unbonding: str
     slashed: str
@@ -88,11 +92,15 @@ class Network(msgspec.Struct):
     disputes_open: int
     proofs: int
     served_secs: str
+    nodes_online: int | None = None
+    """With a valid advert; null until there are adverts."""
+    processors_online: int | None = None
 
 
 # Totals of the network by name: those that are numbers of things, and those that are amounts.
 _COUNTS = (
     *("nodes", "nodes_hireable", "processors", "processors_hireable", "cases_open", "clusters_open"),
+    *("nodes_listed", "nodes_hired", "processors_listed", "processors_hired"),
     *("leases", "leases_active", "disputes_open", "proofs"),
 )
 _AMOUNTS = ("bonded", "unbonding", "slashed", "rewards_unclaimed", "served_secs")
@@ -141,7 +149,7 @@ def _network(row: Any, totals: Sequence[Any]) -> Network:
     )
 
 
-@get("/v1/network")
+@get("/v1/network", operation_id="get_network")
 async def network(reader: NamedDependency[AskedReader], latest: NamedDependency[Latest]) -> One[Network]:
     """The network, its books and totals."""
     return await latest.get(reader)

@@ -1,23 +1,31 @@
-"""For operators: /health and /metrics."""
+"""Where to start, what there is, and for operators /health and /metrics."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ionet_indexer import metrics
+from ionet_indexer.api.description.document import document
+from ionet_indexer.api.description.page import CONTENT_POLICY, page
 from ionet_indexer.core.reader import SQL, Reader
 
 _STALE_SECS = 15.0
 
 
 class Health(msgspec.Struct):
-    """`ok` while the writer follows the chain. `behind` counts slots between the node and the tables."""
+    """`ok` while the writer follows the chain. `behind` counts slots between the node and the tables.
+
+    What tables lack is counted, and no reason to fail: `unread` events are of a later version of the program,
+    `unfolded` ones name what only those tell of, and no more than 1,000 of either are counted. A later version of the
+    indexer reads both.
+    """
 
     status: str
     slot: int
@@ -26,9 +34,11 @@ class Health(msgspec.Struct):
     behind: int
     checked_secs_ago: float | None
     problem: str | None
+    unread: int = 0
+    unfolded: int = 0
 
 
-@get("/health")
+@get("/health", operation_id="get_health")
 async def health(database: NamedDependency[Reader]) -> Response[Health]:
     """200 while the tables follow the chain, else 503 with the reason."""
     async with database.snapshot() as snapshot:
@@ -48,6 +58,8 @@ async def health(database: NamedDependency[Reader]) -> Response[Health]:
         behind=max(0, row["node_slot"] - row["indexed_slot"]),
         checked_secs_ago=round(age, 3),
         problem=problem,
+        unread=row["unread"],
+        unfolded=row["unfolded"],
     )
     return Response(state, status_code=200 if problem is None else 503)
 
@@ -58,10 +70,51 @@ async def metrics_text() -> bytes:
     return metrics.text()
 
 
+class Start(msgspec.Struct):
+    """Where to go on from here."""
+
+    docs: str = "/docs"
+    openapi: str = "/openapi.json"
+    network: str = "/v1/network"
+    health: str = "/health"
+
+
+@get("/", operation_id="get_start")
+async def start() -> Start:
+    """Where to start."""
+    return Start()
+
+
+class Description:
+    """The document and its page as bytes, made once, when somebody asks: it takes half a second."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._made: tuple[bytes, bytes] | None = None
+
+    async def get(self, app: Litestar) -> tuple[bytes, bytes]:
+        """/openapi.json and /docs."""
+        async with self._lock:
+            if self._made is None:
+                self._made = await asyncio.to_thread(self._make, app)
+            return self._made
+
+    def _make(self, app: Litestar) -> tuple[bytes, bytes]:
+        made = document(app)
+        return msgspec.json.encode(made), page(made).encode()
+
+
 @get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+async def openapi(request: Request[Any, Any, Any], description: NamedDependency[Description]) -> Response[bytes]:
     """Description of this API."""
-    return request.app.openapi_schema.to_schema()
+    return Response((await description.get(request.app))[0], media_type="application/json")
 
 
-HANDLERS = [health, metrics_text, openapi]
+@get("/docs", include_in_schema=False)
+async def docs(request: Request[Any, Any, Any], description: NamedDependency[Description]) -> Response[bytes]:
+    """The same to read."""
+    headers = {"content-security-policy": CONTENT_POLICY, "x-content-type-options": "nosniff"}
+    return Response((await description.get(request.app))[1], media_type="text/html", headers=headers)
+
+
+HANDLERS = [health, metrics_text, start, openapi, docs]

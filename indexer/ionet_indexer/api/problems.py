@@ -26,6 +26,60 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str = ""
 
 
+# Status → what it means, and the types that it comes with.
+KINDS: dict[int, tuple[str, ...]] = {
+    400: (
+        "A parameter is unknown, repeated, malformed or out of range.",
+        "bad-request",
+        "bad-value",
+        "bad-cursor",
+    ),
+    401: ("Not signed by the device key, expired, or the nonce was used.", "unauthorized"),
+    404: ("There is no such thing, at the slot that the answer is true at.", "not-found"),
+    405: ("The path does not take this method.", "method-not-allowed"),
+    411: ("The length of the body has to be announced.", "length-required"),
+    413: ("The body is longer than announced, or than anything that is taken.", "request-entity-too-large"),
+    415: ("The body is of another kind.", "unsupported-media-type"),
+    422: ("Well formed, but what it claims does not hold.", "refused"),
+    429: ("Too much at once: try again after `Retry-After`.", "too-many-requests"),
+    500: ("A fault of the indexer; its log has more.", "internal"),
+    503: ("The database is away: try again.", "unavailable"),
+}
+
+
+def name_of(status: int) -> str:
+    """The name of a status in the description: `NotFound`."""
+    return _phrase(status).title().replace(" ", "")
+
+
+def problems() -> dict[str, Any]:
+    """The schema of each status's problems, by name."""
+    return {
+        name_of(status): {
+            "type": "object",
+            "description": f"RFC 9457. {text}",
+            "properties": {
+                "type": {"type": "string", "enum": kinds, "description": "The kind of problem; it never changes."},
+                "title": {"type": "string", "description": "The status in words."},
+                "status": {"type": "integer", "const": status, "description": "The HTTP status."},
+                "detail": {"type": "string", "description": "What was wrong with this request."},
+            },
+            "required": ["type", "title", "status"],
+        }
+        for status, (text, *kinds) in KINDS.items()
+    }
+
+
+def example_of(status: int) -> dict[str, Any]:
+    """A problem of this status."""
+    text, kind, *_ = KINDS[status]
+    return {"type": kind, "title": _phrase(status), "status": status, "detail": text}
+
+
+def _phrase(status: int) -> str:
+    return http.HTTPStatus(status).phrase
+
+
 def _answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
     body = msgspec.json.encode(problem)
     return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)

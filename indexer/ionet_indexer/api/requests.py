@@ -1,34 +1,73 @@
-"""What holds for every request, whatever it asks for: known parameters, each once, no zero bytes; HEAD as GET."""
+"""What holds for every request, whatever it asks for: known parameters, each once, plain text; HEAD as GET.
+
+What is compressed already is not compressed again.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 from litestar import Request
+from litestar.enums import ScopeType
 from litestar.exceptions import ValidationException
+from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from ionet_indexer import metrics
 from ionet_indexer.core.refusals import BadValue
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_FORMS = {int: re.compile(r"-?(?:0|[1-9][0-9]*)"), bool: re.compile("true|false")}
 _NOT_ASKED = {"request", "data"}  # of a handler's arguments, those that no query sets
 
 
 def check_parameters(request: Request[Any, Any, Any]) -> None:
     """A misspelt filter must not look like an answer to the question, nor the second of two like both.
 
-    No text that PostgreSQL cannot hold goes further than here.
+    No text that PostgreSQL cannot hold goes further than here, nor one that ends in a line break: `$` would pass it.
     """
     handler = request.route_handler
-    known = set(handler.parsed_fn_signature.parameters) - set(handler.resolve_dependencies()) - _NOT_ASKED
+    known = _known(handler)
     given = [name for name, _ in request.query_params.multi_items()]
-    if unknown := sorted(set(given) - known | set(given) & set(request.path_params)):
+    if unknown := sorted(set(given) - set(known) | set(given) & set(request.path_params)):
         raise ValidationException(f"unknown parameter: {', '.join(unknown)}")
     if repeated := sorted({name for name in given if given.count(name) > 1}):
         raise ValidationException(f"given more than once: {', '.join(repeated)}")
+    if wrong := _misspelt(request, known):
+        raise BadValue(f"integers are digits, booleans true or false: {', '.join(wrong)}")
     values = [*request.query_params.multi_items(), *request.path_params.items()]
-    if broken := sorted(name for name, value in values if "\0" in str(value)):
-        raise BadValue(f"a zero byte in {', '.join(broken)}")
+    if broken := sorted(name for name, value in values if _CONTROL.search(str(value))):
+        raise BadValue(f"a control character in {', '.join(broken)}")
+
+
+@cache
+def _known(handler: Any) -> dict[str, Any]:
+    """The arguments of a handler that a query sets, by name."""
+    fields = handler.parsed_fn_signature.parameters
+    without = set(handler.resolve_dependencies()) | _NOT_ASKED
+    return {
+        name: field
+        for name, field in fields.items()
+        if name not in without and not isinstance(field.kwarg_definition, HeaderParameter)
+    }
+
+
+def _misspelt(request: Request[Any, Any, Any], fields: Mapping[str, Any]) -> list[str]:
+    """Values that would be read as another: null as nothing, 1.0 and 1_0 as integers, 1 as true."""
+    given = {name: value for name, value in request.query_params.multi_items() if name in fields}
+    wrong = []
+    for name, value in given.items():
+        kinds = [kind.annotation for kind in fields[name].inner_types or (fields[name],)]
+        form = next((_FORMS[kind] for kind in kinds if kind in _FORMS), None)
+        if form is not None and not form.fullmatch(value):
+            wrong.append(name)
+    segments = request.url.path.split("/")
+    return wrong + [
+        name for name, value in request.path_params.items() if isinstance(value, int) and str(value) not in segments
+    ]
 
 
 async def count_requests(message: Message, scope: Scope) -> None:
@@ -58,5 +97,17 @@ def answer_head(app: ASGIApp) -> ASGIApp:
 
         asked = cast(HTTPScope, {**scope, "method": "GET"})
         await app(asked, gone, headers_only)
+
+    return call
+
+
+def leave_compressed(app: ASGIApp) -> ASGIApp:
+    """A Parquet file is compressed inside: whatever a client reads, it is sent as it is."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["path"].endswith(".parquet"):
+            headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
+            scope = cast(HTTPScope, {**scope, "headers": headers})
+        await app(scope, receive, send)
 
     return call

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import PathParameter, QueryParameter
 
 from ionet_indexer.api.caching import AskedReader
-from ionet_indexer.core.lists import ADDRESS, Listing
-from ionet_indexer.core.paging import MAX_LIMIT, One, Page
+from ionet_indexer.core.lists import Listing
+from ionet_indexer.core.paging import One, Page
+from ionet_indexer.core.parameters import Cursor, Key, Limit, ModelOrAddress
 from ionet_indexer.topics import LISTS
-
-Key = Annotated[str, PathParameter(pattern=ADDRESS, description="An address, base58.")]
-OptionalKey = Annotated[str | None, QueryParameter(pattern=ADDRESS, description="An address, base58.")]
-Time = Annotated[int | None, QueryParameter(ge=0, lt=1 << 53, description="Block time, unix seconds.")]
-Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Most items on a page.")]
 
 
 def routes_of(listing: Listing) -> list[HTTPRouteHandler]:
@@ -44,10 +38,12 @@ def routes_of(listing: Listing) -> list[HTTPRouteHandler]:
     _declare(
         page, name, listing.docs, {**filters, "cursor": (Cursor, None), "limit": (Limit, 50)}, page_of[listing.out]
     )
-    made = [get(listing.route)(page)]
+    made = [get(listing.route, operation_id=f"list_{name}")(page)]
     if listing.item:
-        _declare(one, listing.out.__name__.lower(), listing.item, {"key": (Key, ...)}, one_of[listing.out])
-        made.append(get(f"{listing.route}/{{key:str}}")(one))
+        kind = ModelOrAddress if listing.named else Key
+        noun = listing.out.__name__.lower()
+        _declare(one, noun, listing.item, {"key": (kind, ...)}, one_of[listing.out])
+        made.append(get(f"{listing.route}/{{key:str}}", operation_id=f"get_{noun}")(one))
     return made
 
 

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from ionet.codec import ProgramCodec
-from litestar import Request, get
+from ionet.program import PROGRAM
+from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from ionet_indexer.api.caching import AskedReader
-from ionet_indexer.api.routes import Cursor, Limit, OptionalKey, Time
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
+from ionet_indexer.core.parameters import Address, Cursor, Limit, Since, Until, header, query, word
 from ionet_indexer.core.reader import SQL, Reader, Snapshot
-from ionet_indexer.core.refusals import BadCursor, BadValue
+from ionet_indexer.core.refusals import BadCursor, BadValue, TooMuch
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 
 log = logging.getLogger(__name__)
+MOST_STREAMS = 256  # each looks into the database at every change
 _BATCH = 500
+LOOKED_AT = 1_000  # events, for a page of an entity and a name
 _HEARTBEAT = 15.0  # seconds without events after which a comment keeps the connection alive
 _END = (1 << 63) - 1
+_MOST_SLOT = slot_of(_END) - 1
+_ID = r"([0-9]{1,18}|[0-8][0-9]{18})"
+STREAM_ID = rf"^{_ID}-{_ID}$"
 UNCOMPRESSED = "uncompressed"  # a message would wait in the compressor for the next one
 
 
@@ -51,6 +56,11 @@ class Changes:
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Event] = set()
+
+    @property
+    def followers(self) -> int:
+        """How many follow."""
+        return len(self._waiters)
 
     def subscribe(self) -> asyncio.Event:
         """An event that is set at every change until it is given back."""
@@ -94,18 +104,21 @@ def names(codec: ProgramCodec) -> tuple[str, ...]:
     return (*(item.name for item in codec.idl.events), Unread.__name__)
 
 
-@get("/v1/events")
+@get("/v1/events", operation_id="list_events")
 async def events(
     reader: NamedDependency[AskedReader],
     codec: NamedDependency[ProgramCodec],
-    entity: OptionalKey = None,
-    name: Annotated[str | None, QueryParameter(max_length=40, description="Of an event of the program.")] = None,
-    since: Time = None,
-    until: Time = None,
+    entity: Address = None,
+    name: Annotated[str | None, word("Of an event of the program.", *names(PROGRAM.codec))] = None,
+    since: Since = None,
+    until: Until = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Event]:
-    """Events, newest first: all, those of one name, or the complete history of one entity."""
+    """Events, newest first: all, those of one name, or the complete history of one entity.
+
+    With both, a page looks at 1,000 events: it may have fewer items than `limit`, even none, and a `next` all the same.
+    """
     if name is not None and name not in names(codec):
         raise BadValue(f"name: the program has no event {name!r}")
     after = decode_cursor("events", cursor, ("bigint",))
@@ -113,15 +126,37 @@ async def events(
         first = -1 if since is None else await _position_at(snapshot, since)
         end = _END if until is None else await _position_at(snapshot, until)
         end = min([end, *map(int, after or ())])
-        if entity is not None:
-            rows = await snapshot.fetch(SQL["events_of_entity"], entity, name, first, end, limit + 1)
+        if entity is not None and name is not None:
+            rows, end = await _of_both(snapshot, entity, name, first, end, limit + 1)
+        elif entity is not None:
+            rows = await snapshot.fetch(SQL["events_of_entity"], entity, first, end, limit + 1)
         elif name is not None:
             rows = await snapshot.fetch(SQL["events_named"], name, first, end, limit + 1)
         else:
             rows = await snapshot.fetch(SQL["events_newest"], first, end, limit + 1)
     items = [shown(row, codec) for row in rows[:limit]]
-    following = encode_cursor("events", [items[-1].id]) if len(rows) > limit else None
+    following = None
+    if len(rows) > limit:
+        following = encode_cursor("events", [items[-1].id])
+    elif entity is not None and name is not None and end > first:
+        following = encode_cursor("events", [str(end)])
     return Page(snapshot.slot, snapshot.finalized_slot, items, following)
+
+
+async def _of_both(
+    snapshot: Snapshot, entity: str, name: str, first: int, end: int, limit: int
+) -> tuple[Sequence[Any], int]:
+    """Events of an entity with a name, and from which position on they are all that there are.
+
+    No index has both, so the newest `LOOKED_AT` of the entity are looked at, or as many of that name: those that reach
+    further back. A rare name is found at once in a long history, and a common one in a short history.
+    """
+    reach = await snapshot.one(SQL["events_reach"], entity, name, first, end, LOOKED_AT)
+    assert reach is not None  # one row, whatever there is
+    by_entity, by_name = (first if back is None else int(back) + 1 for back in (reach["of_entity"], reach["named"]))
+    sql = SQL["events_of_entity_named"] if by_entity <= by_name else SQL["events_named_of_entity"]
+    start = min(by_entity, by_name)
+    return await snapshot.fetch(sql, entity, name, start, end, limit), start
 
 
 async def _position_at(snapshot: Snapshot, time: int) -> int:
@@ -130,22 +165,30 @@ async def _position_at(snapshot: Snapshot, time: int) -> int:
     return _END if row is None else int(row["position"])
 
 
-@get("/v1/stream", opt={UNCOMPRESSED: True})
+@get("/v1/stream", operation_id="stream_events", media_type="text/event-stream", opt={UNCOMPRESSED: True})
 async def stream(
     database: NamedDependency[Reader],
     codec: NamedDependency[ProgramCodec],
     changes: NamedDependency[Changes],
-    request: Request[Any, Any, Any],
-    finalized: FromQuery[bool] = False,
-    after: Annotated[str | None, QueryParameter(max_length=64, description="Id of the last message seen.")] = None,
+    finalized: Annotated[bool, query("Only what can no longer be undone.", True)] = False,
+    after: Annotated[
+        str | None, query("Id of the last message seen; `0-0` for all history.", "0-0", pattern=STREAM_ID)
+    ] = None,
+    last_event_id: Annotated[
+        str | None, header("last-event-id", "The same; it counts before `after`.", "0-0", pattern=rf"^$|{STREAM_ID}")
+    ] = None,
 ) -> ServerSentEvent:
     """Server-sent events: one message per event, in order, from `after` (or Last-Event-ID) on, else from now on.
 
     When the chain takes another fork, a message `undo` names the last slot that still holds; what came after it is sent
     again as it is now. With `finalized` events are sent once they can no longer be undone, and nothing is ever undone.
+    Where final history lacked an event that came to light since, the stream says `mended` and ends: its `id` reads all
+    after the slot named again.
     """
-    last = request.headers.get("last-event-id", after)
+    last = last_event_id or after
     start = _start(last) if last is not None else None
+    if changes.followers >= MOST_STREAMS:
+        raise TooMuch(f"{MOST_STREAMS} streams are open already", wait=10)
     return ServerSentEvent(_messages(database, codec, changes, start, finalized))
 
 
@@ -177,12 +220,16 @@ async def _messages(
             undo = max([undo, *(row["id"] for row in undone)])
             if back < position and not finalized:
                 yield _message("undo", {"slot": slot_of(back)}, back, undo)
+            mended = first_position(min([_MOST_SLOT, *(row["slot"] for row in undone if row["final"])]) + 1) - 1
+            if mended < position and finalized:
+                yield _message("mended", {"slot": slot_of(mended)}, back, undo)
+                return
             position = back
             for row in rows:
                 position = row["position"]
                 yield _message(row["name"], shown(row, codec), position, undo)
             if len(rows) < _BATCH and not await _wait(changed):
-                yield ServerSentEventMessage(comment="alive")
+                yield ServerSentEventMessage(data=None, comment="alive")
     finally:
         changes.unsubscribe(changed)
 

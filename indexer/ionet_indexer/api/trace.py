@@ -7,33 +7,39 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 from ionet.leaves import LEAF_LEN
-from ionet.rules import merkle, pricing
-from ionet.rules.lease_time import interval_bounds
+from ionet.rules import merkle
 from ionet.rules.merkle import HASH_LEN
 from ionet.trace import Leaf, Occurrence, Settlement, Trace, TracedProof
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, QueryParameter
 from solders.pubkey import Pubkey
 
 from ionet_indexer.api import tree
 from ionet_indexer.api.caching import AskedReader
-from ionet_indexer.api.routes import Cursor
+from ionet_indexer.api.lease_books import LeaseBooks, Logged
 from ionet_indexer.api.tree import BLOCK
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.core.paging import decode_cursor, encode_cursor
+from ionet_indexer.core.parameters import A_HASH, HASH, Cursor, path, query
 from ionet_indexer.core.reader import SQL, Snapshot
 from ionet_indexer.core.refusals import NotFound
 
 MAX_OCCURRENCES = 20
+# What came of a challenge → what a trace calls it.
+_DISPUTES = {
+    "disputed": "open",
+    "defended": "defended",
+    "undefended": "undefended",
+    "unchallenged": "unchallenged",
+}
 
 
-@get("/v1/trace/{result_hash:str}")
+@get("/v1/trace/{result_hash:str}", operation_id="trace_result")
 async def trace(
     reader: NamedDependency[AskedReader],
-    result_hash: Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$", description="sha256 of the result, hex.")],
+    result_hash: Annotated[str, path("sha256 of the result, hex.", A_HASH, pattern=HASH)],
     cursor: Cursor = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=MAX_OCCURRENCES)] = 10,
+    limit: Annotated[int, query("Most occurrences on a page.", 10, ge=1, le=MAX_OCCURRENCES)] = 10,
 ) -> Trace:
     """Where a result was computed, what it cost, and the proof. 404 while its leaves are missing."""
     after = decode_cursor("trace", cursor, ("bigint", "bigint")) or ["-1", "-1"]
@@ -51,18 +57,19 @@ async def trace(
 
 
 class _Found(NamedTuple):
-    """What the tables say of one occurrence. body: the leaves of its block."""
+    """What the tables say of one occurrence. body: the leaves of its block. log: the interval in the lease's log."""
 
     row: Any
     body: bytes
-    served: Any
-    paid: Any | None
+    log: Logged
+    settlement: Settlement | None
 
 
 async def _read(snapshot: Snapshot, rows: Sequence[Any]) -> list[_Found]:
     """All that the occurrences need; what two of them share is read once."""
     blocks: dict[tuple[int, int], bytes] = {}
-    served: dict[tuple[str, int], tuple[Any, Any | None]] = {}
+    books: dict[str, LeaseBooks] = {}
+    logged: dict[tuple[str, int], tuple[Logged, Settlement | None]] = {}
     for row in rows:
         block = (row["number"], row["index"] // BLOCK)
         if block not in blocks:
@@ -71,12 +78,19 @@ async def _read(snapshot: Snapshot, rows: Sequence[Any]) -> list[_Found]:
             assert part is not None  # the row's own set
             blocks[block] = part["body"]
         place = (row["lease"], row["interval"])
-        if place not in served:
-            sums = await snapshot.one(SQL["trace_served"], *place)
-            assert sums is not None  # an aggregate has one row
-            served[place] = sums, await _payment(snapshot, *place, sums)
+        if place not in logged:
+            if row["lease"] not in books:
+                found = await LeaseBooks.of(snapshot, row["lease"])
+                assert found is not None  # the row is of a lease
+                books[row["lease"]] = found
+            (interval,) = await books[row["lease"]].log(row["interval"], row["interval"] + 1)
+            settlement = None
+            if interval.payment is not None:
+                (paid,) = await snapshot.fetch(SQL["lease_settlements"], [interval.payment])
+                settlement = Settlement(paid["signature"], paid["at"])
+            logged[place] = (interval, settlement)
     return [
-        _Found(row, blocks[row["number"], row["index"] // BLOCK], *served[row["lease"], row["interval"]])
+        _Found(row, blocks[row["number"], row["index"] // BLOCK], *logged[row["lease"], row["interval"]])
         for row in rows
     ]
 
@@ -87,17 +101,13 @@ def _occurrences(found: Sequence[_Found]) -> list[Occurrence]:
 
 
 def _occurrence(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Occurrence:
-    row, served, paid = found.row, found.served, found.paid
-    amount = _earned(row, int(served["through"])) - _earned(row, int(served["before"]))
-    bounds: tuple[int, int] | tuple[None, None] = (None, None)
-    if row["started_at"] is not None:
-        bounds = interval_bounds(row["started_at"], row["ends_at"], row["interval_secs"], row["interval"])
+    row, log = found.row, found.log
     return Occurrence(
         lease=row["lease"],
         lease_number=row["lease_number"],
         interval=row["interval"],
-        interval_start=bounds[0],
-        interval_end=bounds[1],
+        interval_start=log.starts_at,
+        interval_end=log.ends_at,
         node=row["node"],
         owner=row["owner"],
         device_key=row["device_key"],
@@ -108,10 +118,10 @@ def _occurrence(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Oc
         processors=row["processors"],
         price=row["price"],
         currency=row["currency"],
-        amount=str(amount),
-        paid=str(amount if paid else 0),
-        dispute=served["dispute"],
-        settlement=Settlement(paid["signature"], paid["at"]) if paid else None,
+        amount=str(log.amount),
+        paid=str(log.amount) if found.settlement else "0",
+        dispute=_DISPUTES.get(log.challenge or ""),
+        settlement=found.settlement,
         proof=TracedProof(
             signature=row["signature"],
             slot=slot_of(row["position"]),
@@ -124,19 +134,6 @@ def _occurrence(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Oc
         ),
         leaf=_leaf(found, hashed),
     )
-
-
-async def _payment(snapshot: Snapshot, lease: str, interval: int, served: Any) -> Any | None:
-    """The settlement that paid for an interval: matured in its turn, or the first one after its defence."""
-    if served["dispute"] is None:
-        return await snapshot.one(SQL["trace_payment"], lease, served["proven"], interval)
-    if served["dispute"] == "defended":
-        return await snapshot.one(SQL["trace_payment_after"], lease, served["defended_at"])
-    return None
-
-
-def _earned(row: Any, secs: int) -> int:
-    return pricing.earned(int(row["price"]), row["processors"], secs)
 
 
 def _leaf(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Leaf:

@@ -11,7 +11,11 @@ import msgspec
 from ionet_indexer.core.rows import Row
 
 Amount = Annotated[int, "amount"]
-"""A column that may exceed what JSON readers hold exactly: base units, shares, long times."""
+"""A column that may exceed what JSON readers hold exactly: base units, long times; below 10^20, as u64 is."""
+Wide = Annotated[int, "wide"]
+"""The same of a u128, which has up to 39 digits: shares, sums of processor-seconds."""
+Digits = Annotated[str, "digits"]
+"""An `Amount` as an answer has it: a decimal string."""
 
 
 def answer_of(
@@ -40,8 +44,6 @@ def answer_of(
 
 def _shown(kind: Any) -> Any:
     """A column's type as an answer has it."""
-    if kind == Amount:
-        return str
     if get_origin(kind) in (Union, UnionType) and Amount in get_args(kind):
-        return str | None
-    return kind
+        return Digits | None
+    return {Amount: Digits, Wide: str}.get(kind, kind)

@@ -5,7 +5,7 @@ No text of a request ever becomes SQL: filters are chosen by name, values travel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -14,20 +14,19 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import msgspec
 from ionet.generated.enums import Currency
 from ionet.words import words
-from litestar.params import QueryParameter
 
+from ionet_indexer.core import parameters
 from ionet_indexer.core.answers import answer_of
 from ionet_indexer.core.paging import One, Page, decode_cursor, encode_cursor
 from ionet_indexer.core.reader import Snapshot
 from ionet_indexer.core.refusals import BadValue, NotFound
 from ionet_indexer.core.rows import Fact
 
-ADDRESS = r"^[1-9A-HJ-NP-Za-km-z]{32,44}$"
 POSITION = "t.position"
 SLOT = "(t.position >> 30)"  # see decode.position
 # For the rows of the page alone: a join may be made from the other end.
 _SIGNATURE = "(SELECT e.signature FROM events e WHERE e.position = t.position)"
-_MOST_BRANCHES = 16
+_MOST_BRANCHES = 24  # more than the words of any list make
 
 
 class Variant(NamedTuple):
@@ -42,50 +41,55 @@ class Filter:
     """What a list can be narrowed by: the type of the parameter, and the condition with {0} for its value.
 
     known: words, of which the parameter may name several. otherwise: of a boolean, the condition where it is false.
+    read: what the tables call a value; raises BadValue.
     """
 
     type: Any
     condition: str
     known: tuple[str, ...] = ()
     otherwise: str = ""
+    read: Callable[[str], Any] | None = None
 
     def variants(self, name: str, value: Any) -> list[Variant]:
         """The ways to meet it, of which an item meets at most one. Raises BadValue."""
         if self.otherwise:
             return [Variant(self.condition if value else self.otherwise)]
         if not self.known:
-            return [Variant(self.condition, (value,))]
-        chosen = tuple(dict.fromkeys(value.split(",")))
+            return [Variant(self.condition, (self.read(value) if self.read else value,))]
+        chosen = value.split(",")
         if unknown := [word for word in chosen if word not in self.known]:
             raise BadValue(f"{name}: {', '.join(map(repr, unknown))}; known are {', '.join(self.known)}")
+        if len(set(chosen)) < len(chosen):
+            raise BadValue(f"{name}: a word is given more than once")
         return [Variant(self.condition, (word,)) for word in chosen]
 
 
 def address(column: str) -> Filter:
     """Rows whose column is an address."""
-    return Filter(
-        Annotated[str | None, QueryParameter(pattern=ADDRESS, description="An address, base58.")], f"{column} = {{0}}"
-    )
+    return Filter(parameters.Address, f"{column} = {{0}}")
 
 
 def choice(column: str, *known: str, description: str = "") -> Filter:
     """Rows whose column is one of a few words, or one of several that are named."""
-    parameter = QueryParameter(max_length=200, description=f"{description} One or several, with commas.".strip())
-    return Filter(Annotated[str | None, parameter], f"{column} = {{0}}", known=known)
+    return Filter(Annotated[str | None, parameters.some_words(description, *known)], f"{column} = {{0}}", known=known)
 
 
 def currency(column: str = "t.currency") -> Filter:
     return choice(column, *words(Currency), description="What was paid with.")
 
 
-def either(condition: str, otherwise: str) -> Filter:
+def country(column: str = "t.country") -> Filter:
+    return Filter(parameters.Country, f"{column} = {{0}}", read=parameters.country_number)
+
+
+def either(condition: str, otherwise: str, description: str) -> Filter:
     """Rows for which a condition holds, or those for which the other does."""
-    return Filter(Annotated[bool | None, QueryParameter()], condition, otherwise=otherwise)
+    return Filter(Annotated[bool | None, parameters.query(description, True)], condition, otherwise=otherwise)
 
 
-def number(condition: str, **limits: Any) -> Filter:
+def number(condition: str, description: str, example: int, **limits: Any) -> Filter:
     """limits: as QueryParameter takes them."""
-    return Filter(Annotated[int | None, QueryParameter(**limits)], condition)
+    return Filter(Annotated[int | None, parameters.query(description, example, **limits)], condition)
 
 
 def addresses(*columns: str) -> dict[str, Filter]:
@@ -108,10 +112,9 @@ _AT = f"coalesce(({_FIRST}), 1::bigint << 62)"
 def times(column: str) -> dict[str, Filter]:
     """`since` and `until` over a column: a time, or the position of a row."""
     at = _AT if column == POSITION else "{0}"
-    limits = {"ge": 0, "lt": 1 << 53}
     return {
-        "since": number(f"{column} >= {at}", **limits, description="From this time on, unix seconds."),
-        "until": number(f"{column} < {at}", **limits, description="Before this time, unix seconds."),
+        "since": Filter(parameters.Since, f"{column} >= {at}"),
+        "until": Filter(parameters.Until, f"{column} < {at}"),
     }
 
 
@@ -137,8 +140,12 @@ class Listing:
     """Below /v1, where it is not the name."""
     item: str = ""
     """What a single item is, for its readers, where one can be asked for by its key."""
+    named: str = ""
+    """SQL condition, with $1 for what was given, that finds a single item by more than its key."""
     time: str = POSITION
-    """SQL expression that `since` and `until` compare: a column with a time, or the position of the last change."""
+    """SQL expression that `since` and `until` compare: a column with a time, or the position of the last change; empty
+    where an item has no time.
+    """
 
     @property
     def route(self) -> str:
@@ -148,7 +155,7 @@ class Listing:
     @cached_property
     def filters(self) -> dict[str, Filter]:
         """Everything the list can be narrowed by, by the name of the parameter."""
-        return {**self.narrowed, **times(self.time)}
+        return {**self.narrowed, **(times(self.time) if self.time else {})}
 
     def query(self, filters: Mapping[str, Any], cursor: str | None, limit: int) -> tuple[str, list[Any]]:
         """The select for one page, and its values; filters that are None are not applied.
@@ -208,7 +215,7 @@ class Listing:
     @property
     def query_one(self) -> str:
         """The select for the item with a key."""
-        return f"SELECT {self._fields()} FROM {self.source} WHERE {self.key} = $1"
+        return f"SELECT {self._fields()} FROM {self.source} WHERE {self.named or f'{self.key} = $1'}"
 
     def one(self, snapshot: Snapshot, row: Any | None, key: str) -> One[Any]:
         """The item that `query_one` found. Raises NotFound."""

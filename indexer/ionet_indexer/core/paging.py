@@ -14,7 +14,7 @@ from ionet_indexer.core.refusals import BadCursor
 
 T = TypeVar("T")
 MAX_LIMIT = 200
-_CURSOR_MAX = 512  # characters
+CURSOR_MAX = 512  # characters
 _VALID = {
     "bigint": re.compile(r"[0-9]{1,18}"),
     "numeric": re.compile(r"[0-9]{1,39}"),
@@ -55,7 +55,7 @@ def decode_cursor(kind: str, cursor: str | None, types: Sequence[str]) -> list[s
     """
     if cursor is None:
         return None
-    if len(cursor) > _CURSOR_MAX:
+    if len(cursor) > CURSOR_MAX:
         raise BadCursor
     try:
         padded = cursor + "=" * (-len(cursor) % 4)

@@ -11,6 +11,7 @@ import asyncpg
 
 from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase
+from ionet_indexer.core.refusals import NotFound
 
 S = TypeVar("S", bound=rows.State)
 SQL = queries.load("api.sql")
@@ -56,6 +57,15 @@ class Snapshot:
         sql = f"SELECT json_agg(r)::text AS all FROM (SELECT {names} FROM {kind.table} WHERE {condition}) r"
         found = await self._connection.fetchval(sql)
         return rows.decode(kind, found)
+
+    async def code_of(self, model: str) -> int:
+        """The code of a device model from its code, or its name in any case. Raises NotFound for an unknown name."""
+        if model.isdecimal() and str(int(model)) == model and int(model) < 1 << 16:
+            return int(model)
+        found = await self._connection.fetchval(SQL["model_code"], model)
+        if found is None:
+            raise NotFound(f"device model {model} is not known at slot {self.slot}")
+        return int(found)
 
     async def one(self, sql: str, *arguments: Any) -> Any | None:
         """First row of a query, None when there is none."""

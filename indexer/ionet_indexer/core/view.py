@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
@@ -18,6 +21,25 @@ S = TypeVar("S", bound=State)
 class FoldError(IonetError):
     """an event cannot follow what is recorded: the program and this indexer disagree"""
 
+    def __init__(self, detail: str = "", *, key: str | None = None) -> None:
+        super().__init__(detail)
+        self.key = key
+        """What is not known, if that is why."""
+
+
+class _Before(NamedTuple):
+    """A row before it was changed, None where there was none, and whether it had to be written then."""
+
+    row: State | None
+    changed: bool
+
+
+def _set(rows: dict[str, State], key: str, row: State | None) -> None:
+    if row is None:
+        rows.pop(key, None)
+    else:
+        rows[key] = row
+
 
 class View:
     """Rows by table and key. `changed` and `facts` are what has to be written."""
@@ -26,6 +48,7 @@ class View:
         self._codec = codec
         self._rows: dict[type[State], dict[str, State]] = {}
         self._changed: dict[type[State], dict[str, State]] = {}
+        self._before: dict[tuple[type[State], str], _Before] | None = None
         self.facts: list[Fact] = []
 
     def hold(self, rows: list[S]) -> None:
@@ -43,25 +66,63 @@ class View:
         if row is None:
             return None
         assert isinstance(row, kind)
+        self._remember(kind, key)
         self._changed.setdefault(kind, {})[key] = row
         return row
+
+    def peek(self, kind: type[S], key: str) -> S | None:
+        """The row to look at; None when there is none."""
+        row = self._rows.get(kind, {}).get(key)
+        assert row is None or isinstance(row, kind)
+        return row
+
+    def all(self, kind: type[S]) -> list[S]:
+        """All rows of a table that are here, to look at."""
+        return [row for row in self._rows.get(kind, {}).values() if isinstance(row, kind)]
 
     def get(self, kind: type[S], key: str) -> S:
         """The row to change, marked as changed. Raises FoldError when there is none."""
         row = self.find(kind, key)
         if row is None:
-            raise FoldError(f"{kind.__name__} {key} is not known yet")
+            raise FoldError(f"{kind.__name__} {key} is not known yet", key=key)
         return row
 
     def put(self, row: State) -> None:
         """Add a new row."""
         key = getattr(row, row.key)
+        self._remember(type(row), key)
         self._rows.setdefault(type(row), {})[key] = row
         self._changed.setdefault(type(row), {})[key] = row
+
+    @contextmanager
+    def tentative(self) -> Iterator[None]:
+        """What is done inside is taken back if it ends in a FoldError."""
+        self._before, facts = {}, len(self.facts)
+        try:
+            yield
+        except FoldError:
+            for (kind, key), before in self._before.items():
+                _set(self._rows.setdefault(kind, {}), key, before.row)
+                _set(self._changed.setdefault(kind, {}), key, before.row if before.changed else None)
+            del self.facts[facts:]
+            raise
+        finally:
+            self._before = None
+
+    def _remember(self, kind: type[State], key: str) -> None:
+        if self._before is None or (kind, key) in self._before:
+            return
+        row = self._rows.get(kind, {}).get(key)
+        self._before[kind, key] = _Before(deepcopy(row), key in self._changed.get(kind, {}))
 
     def changed(self) -> dict[type[State], list[State]]:
         """Rows to write, by table."""
         return {kind: list(rows.values()) for kind, rows in self._changed.items()}
+
+    @property
+    def program(self) -> Pubkey:
+        """The program's id."""
+        return self._codec.id
 
     @cached_property
     def io_mint(self) -> Pubkey:

@@ -59,6 +59,7 @@ CREATE TABLE nodes (
 CREATE INDEX nodes_offer ON nodes (model, price, node);
 CREATE INDEX nodes_price ON nodes (price, node);
 CREATE INDEX nodes_owner ON nodes (owner, price, node);
+CREATE INDEX nodes_payout ON nodes (payout);
 CREATE INDEX nodes_country ON nodes (country, price, node);
 CREATE INDEX nodes_tier ON nodes (tier, price, node);
 CREATE INDEX nodes_processors ON nodes (processors, price, node);
@@ -106,6 +107,28 @@ CREATE TABLE slashes (
 CREATE INDEX slashes_node ON slashes (node, position);
 CREATE INDEX slashes_lease ON slashes (lease, position);
 CREATE INDEX slashes_reason ON slashes (reason, position);
+
+-- Every change of what a node offers, with all that was in force from then on.
+CREATE TABLE node_terms (
+    position bigint PRIMARY KEY,
+    kind text NOT NULL,                        -- registered, updated, key-rotated
+    node text NOT NULL,
+    at bigint NOT NULL,
+    device_key text NOT NULL,
+    payout text NOT NULL,
+    fee_payer text NOT NULL,
+    price numeric(20) NOT NULL,                -- micro-dollars per processor-hour
+    min_duration bigint NOT NULL,
+    max_duration bigint NOT NULL,
+    min_coverage_bps bigint NOT NULL,
+    country integer NOT NULL,
+    region integer NOT NULL,
+    currencies integer NOT NULL,               -- bits of `Currency`
+    terms_seq bigint NOT NULL
+);
+CREATE INDEX node_terms_node ON node_terms (node, position);
+CREATE INDEX node_terms_key ON node_terms (device_key, position);
+CREATE INDEX node_terms_kind ON node_terms (kind, position);
 
 CREATE TABLE payout_locks (
     position bigint PRIMARY KEY,

@@ -98,5 +98,6 @@ CREATE TABLE income_vaults (
     surplus numeric(20)                        -- of a closing: tokens beyond the books
 );
 CREATE INDEX income_vaults_node ON income_vaults (node, position);
+CREATE INDEX income_vaults_vault ON income_vaults (vault);
 CREATE INDEX income_vaults_kind ON income_vaults (kind, position);
 CREATE INDEX income_vaults_currency ON income_vaults (currency, position);

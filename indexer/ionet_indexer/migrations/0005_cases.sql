@@ -6,6 +6,7 @@ CREATE TABLE cases (
     case_account text PRIMARY KEY,
     position bigint NOT NULL,
     node text NOT NULL,
+    owner text NOT NULL,                       -- the node's
     number numeric(20) NOT NULL,
     arbiter text NOT NULL,
     reason text NOT NULL,                      -- false-hardware, false-proofs, data-theft, other
@@ -22,5 +23,8 @@ CREATE TABLE cases (
     blocked boolean                            -- the node, after it
 );
 CREATE INDEX cases_node ON cases (node, opened_at, case_account);
+CREATE INDEX cases_owner ON cases (owner, opened_at, case_account);
+CREATE INDEX cases_evidence ON cases (evidence_hash);
+CREATE INDEX cases_appeal ON cases (appeal_hash);
 CREATE INDEX cases_status ON cases (status, opened_at, case_account);
 CREATE INDEX cases_opened ON cases (opened_at, case_account);

@@ -28,6 +28,8 @@ CREATE TABLE clusters (
     session_changed_at bigint NOT NULL
 );
 CREATE INDEX clusters_renter ON clusters (renter, opened_at, cluster);
+CREATE INDEX clusters_id ON clusters (id);
+CREATE INDEX clusters_session_key ON clusters (session_key);
 CREATE INDEX clusters_status ON clusters (status, opened_at, cluster);
 CREATE INDEX clusters_currency ON clusters (currency, opened_at, cluster);
 CREATE INDEX clusters_opened ON clusters (opened_at, cluster);

@@ -7,8 +7,12 @@ CREATE TABLE leases (
     position bigint NOT NULL,
     seq bigint NOT NULL,
     node text NOT NULL,
+    owner text NOT NULL,                       -- the node's
     cluster text NOT NULL,
+    renter text NOT NULL,                      -- the cluster's
     currency text NOT NULL,                    -- the cluster's
+    model integer NOT NULL,                    -- the node's, when it was booked
+    country integer NOT NULL,
     number numeric(20) NOT NULL,
     role text,                                 -- head, worker; null until it is accepted
     processors integer NOT NULL,
@@ -58,6 +62,11 @@ CREATE TABLE leases (
 );
 CREATE INDEX leases_cluster ON leases (cluster, booked_at, lease);
 CREATE INDEX leases_node ON leases (node, booked_at, lease);
+CREATE INDEX leases_owner ON leases (owner, booked_at, lease);
+CREATE INDEX leases_renter ON leases (renter, booked_at, lease);
+CREATE INDEX leases_run ON leases (node, booked_at) WHERE started_at IS NOT NULL;
+CREATE INDEX leases_number ON leases (number);
+CREATE INDEX leases_report ON leases (report_hash);
 CREATE INDEX leases_status ON leases (status, booked_at, lease);
 CREATE INDEX leases_currency ON leases (currency, booked_at, lease);
 CREATE INDEX leases_disputed ON leases (booked_at, lease) WHERE dispute_to IS NOT NULL;

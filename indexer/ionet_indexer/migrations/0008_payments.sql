@@ -14,10 +14,12 @@ CREATE TABLE proofs (
     root text NOT NULL,
     proof_head text NOT NULL,
     proof_count bigint NOT NULL,
-    kept boolean NOT NULL                      -- served for at least half of its length
+    kept boolean NOT NULL,                     -- served for at least half of its length
+    kept_first boolean NOT NULL                -- the first proof by which its interval is kept
 );
 CREATE INDEX proofs_lease ON proofs (lease, interval, position);
 CREATE INDEX proofs_lease_newest ON proofs (lease, position);
+CREATE INDEX proofs_root ON proofs (root);
 CREATE INDEX proofs_interval ON proofs (interval, position);
 CREATE INDEX proofs_node ON proofs (node, position);
 
@@ -29,6 +31,7 @@ CREATE TABLE payments (
     currency text NOT NULL,                    -- the cluster's
     at bigint NOT NULL,
     payable_secs numeric(20) NOT NULL,
+    processor_secs numeric(20) NOT NULL,       -- paid for by this settlement
     amount numeric(20) NOT NULL,               -- earned by this settlement, before fees
     supplier_amount numeric(20) NOT NULL,
     supplier_fee numeric(20) NOT NULL,         -- of this settlement
@@ -42,4 +45,6 @@ CREATE TABLE payments (
 CREATE INDEX payments_lease ON payments (lease, position);
 CREATE INDEX payments_cluster ON payments (cluster, position);
 CREATE INDEX payments_node ON payments (node, position);
+CREATE INDEX payments_payout ON payments (payout, position);
+CREATE INDEX payments_at ON payments (at);
 CREATE INDEX payments_currency ON payments (currency, position);

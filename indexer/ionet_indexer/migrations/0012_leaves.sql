@@ -19,8 +19,10 @@ CREATE TABLE leaves (
     result_hash bytea NOT NULL,                -- sha256 of the result
     number bigint NOT NULL REFERENCES leaf_sets (number) ON DELETE CASCADE,
     index integer NOT NULL,
+    task_id bytea NOT NULL,
     PRIMARY KEY (result_hash, number, index)
 );
+CREATE INDEX leaves_task ON leaves (task_id);
 CREATE INDEX leaves_number ON leaves (number);
 
 -- Nonces of accepted uploads until they expire, so that none is taken twice by any copy of the API.

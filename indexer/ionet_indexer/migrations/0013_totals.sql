@@ -78,7 +78,11 @@ BEGIN
             VALUES ('nodes', '', 1::numeric), ('nodes_of_model', r.model::text, 1), ('processors', '', r.processors),
                    ('bonded', '', r.bonded), ('unbonding', '', r.unbonding), ('slashed', '', r.slashed),
                    ('rewards_unclaimed', '', r.owner_rewards + r.co_rewards), ('served_secs', '', r.served_secs),
-                   ('cases_open', '', CASE WHEN r.open_case IS NULL THEN 0 ELSE 1 END)
+                   ('cases_open', '', CASE WHEN r.open_case IS NULL THEN 0 ELSE 1 END),
+                   ('nodes_listed', '', CASE WHEN r.flags & 2 = 0 THEN 1 ELSE 0 END),
+                   ('processors_listed', '', CASE WHEN r.flags & 2 = 0 THEN r.processors ELSE 0 END),
+                   ('nodes_hired', '', CASE WHEN r.current_lease IS NULL THEN 0 ELSE 1 END),
+                   ('processors_hired', '', CASE WHEN r.current_lease IS NULL THEN 0 ELSE r.processors END)
             UNION ALL
             SELECT 'income_unclaimed', x.currency, x.unclaimed
             FROM json_to_recordset(r.income) AS x(currency text, unclaimed numeric)

@@ -18,15 +18,20 @@ from ionet_indexer.topics import (
     leases,
     network,
     nodes,
+    offers,
     owed,
+    parts,
     payments,
+    price_index,
     rewards,
     stakes,
+    terms,
+    unfolded,
 )
 
 _TOPICS: tuple[Any, ...] = (
-    *(network, nodes, stakes, rewards, income),
-    *(cases, clusters, leases, payments, disputes, iosd, owed),
+    *(network, nodes, terms, offers, stakes, rewards, income),
+    *(cases, clusters, leases, payments, disputes, iosd, owed, parts, price_index, unfolded),
 )
 
 

@@ -8,7 +8,7 @@ from ionet.generated import events
 from ionet.generated.enums import CaseReason, NodeFlag
 from ionet.words import word
 
-from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.answers import Amount, Digits, answer_of
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice
 from ionet_indexer.core.rows import State
@@ -28,6 +28,7 @@ class Case(State, kw_only=True):
     case_account: str
     position: int
     node: str
+    owner: str
     number: Amount
     arbiter: str
     reason: str
@@ -62,6 +63,7 @@ def _opened(view: View, event: Event, e: events.CaseOpened) -> None:
             case_account=str(e.case),
             position=event.position,
             node=node.node,
+            owner=node.owner,
             number=e.number,
             arbiter=str(e.arbiter),
             reason=word(CaseReason, e.reason),
@@ -99,11 +101,11 @@ CASES = Listing(
     name="cases",
     docs="Arbiter cases, newest first.",
     item="One case.",
-    out=answer_of(Case, renamed={"case_account": "case"}, more={"slot": int, "slashed": str}),
+    out=answer_of(Case, renamed={"case_account": "case"}, more={"slot": int, "slashed": Digits}),
     source="cases t",
     order=(Order("opened_at", "t.opened_at", "bigint"), Order("case", "t.case_account", "text")),
     key="t.case_account",
-    narrowed={**addresses("node"), "status": choice("t.status", "open", "appealed", "decided", "dismissed")},
+    narrowed={**addresses("node", "owner"), "status": choice("t.status", "open", "appealed", "decided", "dismissed")},
     computed={
         "case": "t.case_account",
         "slot": SLOT,

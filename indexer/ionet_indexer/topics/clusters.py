@@ -8,7 +8,7 @@ from ionet.generated import events
 from ionet.generated.enums import ClusterKind, Currency
 from ionet.words import word
 
-from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.answers import Amount, Digits, answer_of
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency
@@ -118,12 +118,16 @@ CLUSTERS = Listing(
     name="clusters",
     docs="Clusters, newest first.",
     item="One cluster.",
-    out=answer_of(Cluster, more={"slot": int, "escrow": str}),
+    out=answer_of(Cluster, more={"slot": int, "escrow": Digits, "session_expires_at": str}),
     source="clusters t",
     order=(Order("opened_at", "t.opened_at", "bigint"), Order("cluster", "t.cluster", "text")),
     key="t.cluster",
     narrowed={**addresses("renter"), "status": choice("t.status", "open", "closed"), "currency": currency()},
-    computed={"slot": SLOT, "escrow": "t.deposit - t.paid - t.fees - t.refunded"},
+    computed={
+        "slot": SLOT,
+        "escrow": "t.deposit - t.paid - t.fees - t.refunded",
+        "session_expires_at": "t.session_expires_at::text",  # whatever the renter chose
+    },
     newest_first=True,
     time="t.opened_at",
 )

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ionet.generated import events
 
-from ionet_indexer.core.answers import Amount
+from ionet_indexer.core.answers import Amount, Digits
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import addresses, choice, currency, facts
 from ionet_indexer.core.rows import Fact
@@ -201,10 +201,10 @@ DISPUTES = facts(
         "undefended_to": (int, "t.undefended_to"),
         "defended_intervals": (int, "t.defended_intervals"),
         "defended_secs": (int, "t.defended_secs"),
-        "bond_lost": (str, "t.bond_lost"),
+        "bond_lost": (Digits, "t.bond_lost"),
         "ended_at": (int | None, "t.ended_at"),
         "undefended_secs": (int | None, "t.undefended_secs"),
-        "bond_returned": (str | None, "t.bond_returned"),
+        "bond_returned": (Digits | None, "t.bond_returned"),
     },
 )
 DEFENCES = facts(Defence, "Steps of defences, newest first.", addresses("lease"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ionet_indexer.core.decode import Event, Unread
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import FoldError, View
-from ionet_indexer.topics import HANDLERS
+from ionet_indexer.topics import HANDLERS, standing
 from ionet_indexer.topics.cases import Case
 from ionet_indexer.topics.clusters import Cluster
 from ionet_indexer.topics.iosd import Iosd
@@ -74,11 +74,22 @@ def needs(value: Any) -> Iterator[tuple[type[State], str]]:
             yield kind, key
 
 
-def apply(view: View, event: Event) -> None:
-    """Fold one event into the rows it needs. Raises FoldError."""
+def node_of(value: Any) -> str | None:
+    """The node whose count an event advances; None for none."""
+    named = any(name == "node" for name, _ in _shape(type(value)).pairs)
+    return str(value.node) if named else None
+
+
+def apply(view: View, event: Event, *, counted: bool = True) -> None:
+    """Fold one event into the rows it needs. Raises FoldError.
+
+    counted: note what it brings to the series, for which the view has to hold the rules that nodes are under.
+    """
     if isinstance(event.value, Unread):
         return
     handler = HANDLERS.get(type(event.value).__name__)
     if handler is None:
         raise FoldError(f"no table knows the event {type(event.value).__name__}")
+    before = standing.concerned(view, event.value, node_of(event.value)) if counted else {}
     handler(view, event, event.value)
+    standing.note(view, event, before)

@@ -12,6 +12,7 @@ from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import addresses, choice, facts
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import View
+from ionet_indexer.topics import parts
 
 # -- rows
 
@@ -149,6 +150,8 @@ def _minted(view: View, event: Event, e: events.IosdMinted) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.minted, row.io_burned = e.minted_after, e.io_burned_after
     _priced(view, event, row, "mint", e, low_price=e.price)
+    changed = {"minted": e.iosd_minted, "supply": e.iosd_minted, "io-in": e.io_burned, "backing": e.io_burned}
+    parts.add(view, event, e.at, changed)
     view.facts.append(
         Mint(
             position=event.position,
@@ -165,6 +168,9 @@ def _minted(view: View, event: Event, e: events.IosdMinted) -> None:
 def _burned(view: View, event: Event, e: events.TokensBurned) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.burned = {**row.burned, str(e.mint): e.burned_after}
+    currency = view.currency(e.mint)
+    changed = {f"burned-{currency}": e.amount, "supply": -e.amount if currency == "IOSD" else 0}
+    parts.add(view, event, e.at, changed)
     view.facts.append(
         Burn(position=event.position, at=e.at, mint=str(e.mint), amount=e.amount, burned_after=e.burned_after)
     )
@@ -173,6 +179,8 @@ def _burned(view: View, event: Event, e: events.TokensBurned) -> None:
 def _redeemed(view: View, event: Event, e: events.IosdRedeemed) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.redeemed, row.io_redeemed = e.redeemed_after, e.io_redeemed_after
+    changed = {"redeemed": e.iosd_burned, "supply": -e.iosd_burned, "io-out": e.io_minted, "backing": -e.io_minted}
+    parts.add(view, event, e.at, changed)
     if not e.last_rate:
         _priced(view, event, row, "redeem", e, high_price=e.price)
     view.facts.append(
@@ -198,6 +206,7 @@ def _bought_back(view: View, event: Event, e: events.IoBoughtBack) -> None:
     row = _books(view, event, str(e.iosd), e.seq)
     row.burned = {**row.burned, str(view.io_mint): e.io_other_burned_after}
     _priced(view, event, row, "buyback", e, low_price=e.price)
+    parts.add(view, event, e.at, {"burned-IO": e.io_burned})
     view.facts.append(
         Buyback(
             position=event.position,

@@ -14,6 +14,7 @@ from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency, either
 from ionet_indexer.core.rows import State
 from ionet_indexer.core.view import View
+from ionet_indexer.topics import parts
 from ionet_indexer.topics.clusters import cluster_at
 from ionet_indexer.topics.nodes import Node, bind_terms, node_at
 
@@ -24,7 +25,8 @@ REJECTED = word(EndReason, EndReason.REJECTED)
 
 
 class Lease(State, kw_only=True):
-    """One node leased by one cluster. `price` is units of `currency` per processor-hour.
+    """One node leased by one cluster. `price` is units of `currency` per processor-hour; `model` and `country` are the
+    node's when it was booked.
 
     `role` is null until it is accepted. Restarts of the chain have moved `started_at` and `ends_at` by `moved_secs`, as
     far as its events told. `dispute_from` and `dispute_to` (exclusive) bound the intervals still in dispute, null
@@ -43,8 +45,12 @@ class Lease(State, kw_only=True):
     position: int
     seq: int
     node: str
+    owner: str
     cluster: str
+    renter: str
     currency: str
+    model: int
+    country: int
     number: Amount
     processors: int
     price: Amount
@@ -91,6 +97,11 @@ class Lease(State, kw_only=True):
     bond_due: Amount = 0
     bond_paid: Amount = 0
     undefended_secs: int = 0
+
+    @property
+    def where(self) -> tuple[int, int]:
+        """Model and country that it counts for."""
+        return self.model, self.country
 
 
 class LeaseWork(State, kw_only=True):
@@ -168,8 +179,12 @@ def _booked(view: View, event: Event, e: events.LeaseBooked) -> None:
             position=event.position,
             seq=e.seq,
             node=node.node,
+            owner=node.owner,
             cluster=cluster.cluster,
+            renter=cluster.renter,
             currency=cluster.currency,
+            model=node.model,
+            country=node.country,
             number=e.number,
             processors=e.processors,
             price=e.price,
@@ -246,8 +261,11 @@ def _cancelled(view: View, event: Event, e: events.LeaseCancelled) -> None:
         row.burned_secs = None
     row.released = e.released
     row.locked -= e.released + e.burned
-    _vacate(node_at(view, event, row.node, e.node_seq), row.lease)
+    node = node_at(view, event, row.node, e.node_seq)
+    _vacate(node, row.lease)
     cluster = cluster_at(view, event, row.cluster, e.cluster_seq)
+    burned = {f"unserved-{cluster.currency}": e.burned}
+    parts.add(view, event, e.at, burned, where=row.where, who=node.who)
     cluster.fees, cluster.locked = e.cluster_fees_after, e.cluster_locked_after
     cluster.burned += e.burned
     show_work(view, event, row, e.at)
@@ -285,17 +303,17 @@ HANDLERS: dict[str, Any] = {
 
 LEASES = Listing(
     name="leases",
-    docs="Leases, newest booking first. `disputed`: whether a dispute is open.",
+    docs="Leases, newest booking first.",
     item="One lease.",
     out=answer_of(Lease, more={"slot": int}),
     source="leases t",
     order=(Order("booked_at", "t.booked_at", "bigint"), Order("lease", "t.lease", "text")),
     key="t.lease",
     narrowed={
-        **addresses("node", "cluster"),
+        **addresses("node", "owner", "cluster", "renter"),
         "status": choice("t.status", *words(LeaseStatus), "closed"),
         "currency": currency(),
-        "disputed": either("t.dispute_to IS NOT NULL", "t.dispute_to IS NULL"),
+        "disputed": either("t.dispute_to IS NOT NULL", "t.dispute_to IS NULL", "Whether a dispute is open."),
     },
     computed={"slot": SLOT},
     time="t.booked_at",

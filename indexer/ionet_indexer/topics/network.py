@@ -247,6 +247,8 @@ _PENDING = ("pending_at", "pending_pool", "pending_multiplier", "pending_through
 MODELS = Listing(
     name="models",
     docs="Kinds of processors, by code.",
+    item="One kind of processor, by its code or name or by the address of its account.",
+    named="t.model = $1 OR t.code::text = $1 OR lower(t.name) = lower($1) ORDER BY t.code LIMIT 1",
     out=answer_of(Model, without=("seq", "pending_position"), more={"nodes": int}),
     source="models t",
     order=(Order("code", "t.code", "bigint"),),

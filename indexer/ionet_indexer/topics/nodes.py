@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from ionet.generated import events
@@ -15,14 +14,16 @@ from ionet.generated.enums import (
     SlashReason,
 )
 from ionet.words import word, words
-from litestar.params import QueryParameter
 
-from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core import parameters
+from ionet_indexer.core.answers import Amount, Digits, answer_of
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.keys import key_or_none
-from ionet_indexer.core.lists import SLOT, Filter, Listing, Order, addresses, choice, either, facts, number
+from ionet_indexer.core.lists import SLOT, Filter, Listing, Order, addresses, choice, country, either, facts, number
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import View
+from ionet_indexer.topics import parts
+from ionet_indexer.topics.terms import NodeTerms, bit_words
 
 # -- rows
 
@@ -106,6 +107,11 @@ class Node(State, kw_only=True):
     open_case: str | None = None
     vault_closed: bool = False
 
+    @property
+    def who(self) -> tuple[str, str]:
+        """Node and owner that its numbers count for."""
+        return self.node, self.owner
+
 
 class PayoutLock(Fact, kw_only=True):
     """Income was locked to `payout`, which alone can end that before `until`; or it did. Locks can be lengthened."""
@@ -184,6 +190,13 @@ def _registered(view: View, event: Event, e: events.NodeRegistered) -> None:
             terms_seq=e.terms_seq,
         )
     )
+    _note_terms(view, event, "registered", view.get(Node, str(e.node)), e.at)
+
+
+def _note_terms(view: View, event: Event, kind: str, node: Node, at: int) -> None:
+    own: dict[str, Any] = {"position": event.position, "kind": kind, "at": at}
+    shared = {name: getattr(node, name) for name in NodeTerms.__struct_fields__ if name not in own}
+    view.facts.append(NodeTerms(**own, **shared))
 
 
 def _updated(view: View, event: Event, e: events.NodeUpdated) -> None:
@@ -193,10 +206,13 @@ def _updated(view: View, event: Event, e: events.NodeUpdated) -> None:
     row.min_duration, row.max_duration = e.min_duration, e.max_duration
     row.country, row.region, row.currencies = e.country, e.region, e.currencies
     row.terms_seq = e.terms_seq
+    _note_terms(view, event, "updated", row, e.at)
 
 
 def _key_rotated(view: View, event: Event, e: events.DeviceKeyRotated) -> None:
-    node_at(view, event, str(e.node), e.seq).device_key = str(e.after)
+    row = node_at(view, event, str(e.node), e.seq)
+    row.device_key = str(e.after)
+    _note_terms(view, event, "key-rotated", row, e.at)
 
 
 def _flags_changed(view: View, event: Event, e: events.NodeFlagsChanged) -> None:
@@ -244,6 +260,7 @@ def _slashed(view: View, event: Event, e: events.NodeSlashed) -> None:
         row.bonded_shares, row.owner_bonded_shares, row.bonded_era = 0, 0, row.bonded_era + 1
     if e.amount and row.unbonding_shares > row.unbonding * MAX_SHARES_PER_UNIT:
         row.unbonding_shares, row.owner_unbonding_shares, row.unbonding_era = 0, 0, row.unbonding_era + 1
+    parts.add_one(view, event, e.at, "slashed", e.amount, where=(row.model, row.country), who=row.who)
     view.facts.append(
         Slash(
             position=event.position,
@@ -283,26 +300,24 @@ class NodeIncome(msgspec.Struct):
 
     currency: str
     vault: str | None
-    unclaimed: str
-
-
-def _words(column: str, kind: type[IntFlag]) -> str:
-    """SQL for the words of a set of bits."""
-    cases = ", ".join(f"CASE WHEN {column} & {int(bit)} <> 0 THEN '{name}' END" for name, bit in words(kind).items())
-    return f"array_remove(ARRAY[{cases}], NULL)"
+    unclaimed: Digits
 
 
 # See migrations/0003_nodes.sql for these functions.
 REQUIRED_STAKE = "required_stake(p.stake_per_processor, m.multiplier, t.processors)"
 COUNTED_STAKE = "counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, p.co_stake_max_percent)"
 HIREABLE = f"(t.flags = 0 AND t.current_lease IS NULL AND m.enabled AND {COUNTED_STAKE} >= {REQUIRED_STAKE})"
+BY_MODEL = Filter(
+    parameters.Model,
+    "t.model = ANY (ARRAY(SELECT code FROM models WHERE code::text = {0} OR lower(name) = lower({0})))",
+)
 SOURCE = "nodes t LEFT JOIN models m ON m.code = t.model LEFT JOIN current_parameters p ON true"
 _SHARES = ("bonded_shares", "bonded_era", "unbonding_shares", "unbonding_era")
 _PENDING = ("pending_co_share_bps", "pending_income_share_bps")
 _BOOKS = ("owner_bonded_shares", "owner_unbonding_shares", "reward_per_share", "co_settled")
 NODES = Listing(
     name="nodes",
-    docs="Machines, cheapest first. `max_price` is micro-dollars per processor-hour.",
+    docs="Machines, cheapest first.",
     item="One machine.",
     out=answer_of(
         Node,
@@ -313,9 +328,9 @@ NODES = Listing(
             "currencies": list[str],
             "flags": list[str],
             "hireable": bool | None,
-            "owner_bonded": str,
-            "counted_stake": str | None,
-            "required_stake": str | None,
+            "owner_bonded": Digits,
+            "counted_stake": Digits | None,
+            "required_stake": Digits | None,
             "pending_co_share_bps": int | None,
             "pending_income_share_bps": int | None,
             "income": list[NodeIncome],
@@ -325,27 +340,19 @@ NODES = Listing(
     order=(Order("price", "t.price", "numeric"), Order("node", "t.node", "text")),
     key="t.node",
     narrowed={
-        "model": Filter(
-            Annotated[str | None, QueryParameter(max_length=32, description="Code or name of a device model.")],
-            "t.model = ANY (ARRAY(SELECT code FROM models WHERE code::text = {0} OR lower(name) = lower({0})))",
-        ),
-        "country": number("t.country = {0}", ge=1, le=999, description="ISO 3166-1 numeric."),
-        "tier": number("t.tier = {0}", ge=0, le=4),
-        "max_price": Filter(
-            Annotated[
-                str | None, QueryParameter(pattern=r"^[0-9]{1,20}$", description="Base units, a decimal string.")
-            ],
-            "t.price <= {0}",
-        ),
-        "min_processors": number("t.processors >= {0}", ge=1, le=MAX_PROCESSORS),
-        "hireable": either(HIREABLE, f"{HIREABLE} IS NOT TRUE"),
+        "model": BY_MODEL,
+        "country": country(),
+        "tier": Filter(parameters.Tier, "t.tier = {0}"),
+        "max_price": Filter(parameters.Price, "t.price <= {0}", read=parameters.micro_dollars),
+        "min_processors": number("t.processors >= {0}", "Processors at least.", 2, ge=1, le=MAX_PROCESSORS),
+        "hireable": either(HIREABLE, f"{HIREABLE} IS NOT TRUE", "Whether they can be hired now."),
         **addresses("owner"),
     },
     computed={
         "slot": SLOT,
         "model_name": "m.name",
-        "currencies": _words("t.currencies", Currency),
-        "flags": _words("t.flags", NodeFlag),
+        "currencies": bit_words("t.currencies", Currency),
+        "flags": bit_words("t.flags", NodeFlag),
         "required_stake": REQUIRED_STAKE,
         "hireable": HIREABLE,
         "owner_bonded": "owner_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded)",

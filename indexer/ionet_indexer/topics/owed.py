@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 from ionet.generated import events
 
-from ionet_indexer.core.answers import Amount
+from ionet_indexer.core.answers import Amount, Digits
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency, facts
 from ionet_indexer.core.rows import Fact
@@ -88,7 +88,7 @@ class OwedBalance(msgspec.Struct):
     owner: str
     slot: int
     currency: str
-    amount: str
+    amount: Digits
 
 
 OWED = replace(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ionet.generated import events
+from ionet.rules.lease_time import interval_bounds
 
 from ionet_indexer.core.answers import Amount
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import addresses, currency, facts, number
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.core.view import View
+from ionet_indexer.topics import parts
 from ionet_indexer.topics.clusters import Cluster, cluster_at
 from ionet_indexer.topics.leases import Lease, lease_at, move, show_work
 from ionet_indexer.topics.nodes import Node, node_at
@@ -21,7 +23,7 @@ from ionet_indexer.topics.owed import owe
 
 class Proof(Fact, kw_only=True):
     """A proof of an interval; a later one of the same interval replaces it. `kept`: served for at least half of its
-    length. `leaves` counts the uploaded leaves.
+    length; `kept_first`: no proof of it before was. `leaves` counts the uploaded leaves.
     """
 
     table: ClassVar[str] = "proofs"
@@ -38,6 +40,7 @@ class Proof(Fact, kw_only=True):
     proof_head: str
     proof_count: int
     kept: bool
+    kept_first: bool
 
 
 class Payment(Fact, kw_only=True):
@@ -55,6 +58,7 @@ class Payment(Fact, kw_only=True):
     currency: str
     at: int
     payable_secs: Amount
+    processor_secs: Amount
     amount: Amount
     supplier_amount: Amount
     supplier_fee: Amount
@@ -75,6 +79,8 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
     if e.moved_secs != row.moved_secs:
         move(row, e.moved_secs - row.moved_secs)
         show_work(view, event, row, e.at)
+    proven = (e.served_secs - e.served_before) * row.processors
+    parts.add_one(view, event, e.at, "proven", proven, where=row.where)
     view.facts.append(
         Proof(
             position=event.position,
@@ -89,13 +95,23 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
             proof_head=row.proof_head,
             proof_count=e.proof_count,
             kept=e.kept,
+            kept_first=e.kept and not (e.served_before > 0 and _is_kept(row, e.interval, e.served_before)),
         )
     )
 
 
+def _is_kept(row: Lease, interval: int, served_secs: int) -> bool:
+    """Whether this many seconds made an interval a kept one; the last may be shorter than the others."""
+    assert row.started_at is not None  # a proof was recorded
+    assert row.ends_at is not None
+    start, end = interval_bounds(row.started_at, row.ends_at, row.interval_secs, interval)
+    return 2 * served_secs >= end - start
+
+
 def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
     row = lease_at(view, event, str(e.lease), e.seq)
-    view.facts.append(_payment(event, row, e))
+    secs = (e.payable_secs - row.payable_secs) * row.processors
+    view.facts.append(_payment(event, row, e, secs))
     row.paid = e.paid
     row.supplier_fee += e.supplier_fee
     row.renter_fee += e.renter_fee
@@ -111,7 +127,16 @@ def _settled(view: View, event: Event, e: events.LeaseSettled) -> None:
         e.cluster_locked_after,
     )
     cluster.burned += e.burned
-    _count_earned(node_at(view, event, row.node, e.node_seq), cluster, e.paid - e.paid_before)
+    node = node_at(view, event, row.node, e.node_seq)
+    _count_earned(node, cluster, e.paid - e.paid_before)
+    brought = {
+        "earned": e.paid - e.paid_before,
+        "fees": e.supplier_fee + e.renter_fee,
+        "unserved": e.burned,
+        "paid": secs,
+    }
+    by_currency = {f"{name}-{cluster.currency}": value for name, value in brought.items()}
+    parts.add(view, event, e.at, {"served": secs, **by_currency}, where=row.where, who=node.who)
     if e.owed:
         amount = e.supplier_amount + e.bond_paid - e.to_stakers
         owe(view, event, str(e.payout), cluster.currency, amount, at=e.at, reason="payment", source=row.lease)
@@ -127,7 +152,7 @@ def _count_earned(node: Node, cluster: Cluster, amount: int) -> None:
         node.earned_usdc += amount
 
 
-def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
+def _payment(event: Event, row: Lease, e: events.LeaseSettled, secs: int) -> Payment:
     return Payment(
         position=event.position,
         lease=row.lease,
@@ -136,6 +161,7 @@ def _payment(event: Event, row: Lease, e: events.LeaseSettled) -> Payment:
         currency=row.currency,
         at=e.at,
         payable_secs=e.payable_secs,
+        processor_secs=secs,
         amount=e.paid - e.paid_before,
         supplier_amount=e.supplier_amount,
         supplier_fee=e.supplier_fee,
@@ -156,7 +182,10 @@ HANDLERS: dict[str, Any] = {"ProofAppended": _proof_appended, "LeaseSettled": _s
 PROOFS = facts(
     Proof,
     "Proofs, newest first.",
-    {**addresses("lease", "node"), "interval": number("t.interval = {0}", ge=0, lt=1 << 32)},
+    {
+        **addresses("lease", "node"),
+        "interval": number("t.interval = {0}", "Number of an interval.", 0, ge=0, lt=1 << 32),
+    },
     more={
         "leaves": (
             int | None,
@@ -167,5 +196,5 @@ PROOFS = facts(
 PAYMENTS = facts(
     Payment,
     "Settlements, newest first.",
-    {**addresses("lease", "node", "cluster"), "currency": currency()},
+    {**addresses("lease", "node", "cluster", "payout"), "currency": currency()},
 )

@@ -9,7 +9,7 @@ from ionet.generated import events
 from ionet.generated.enums import REWARD_SCALE
 from ionet.rules.pool import settled_rewards
 
-from ionet_indexer.core.answers import Amount, answer_of
+from ionet_indexer.core.answers import Amount, Digits, Wide, answer_of
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, either, facts
 from ionet_indexer.core.rows import Fact, State
@@ -58,7 +58,7 @@ class Position(State, kw_only=True):
     node: str
     staker: str
     owner: bool
-    shares: Amount = 0
+    shares: Wide = 0
     era: int = 0
     staked: Amount = 0
     withdrawn: Amount = 0
@@ -300,7 +300,7 @@ class Ticket(msgspec.Struct):
     """Stake on its way out. The owner's also waits for the lease that ran then, at the latest until `lease_over_by`."""
 
     ticket: int
-    amount: str
+    amount: Digits
     matures_at: int
     lease_over_by: int | None
 
@@ -309,25 +309,29 @@ class StakeIncome(msgspec.Struct):
     """What a co-staker can claim of one currency, and what they claimed so far."""
 
     currency: str
-    unclaimed: str
-    claimed: str
+    unclaimed: Digits
+    claimed: Digits
 
 
 STAKES = Listing(
     name="stakes",
-    docs="Stake positions. `owner`: the nodes' owners (true) or their co-stakers (false).",
+    docs="Stake positions.",
+    item="One stake position.",
     out=answer_of(
         Position,
         name="Stake",
         without=("era", "reward_debt"),
         renamed={"staker_position": "position"},
-        more={"slot": int, "bonded": str, "tickets": list[Ticket], "income": list[StakeIncome]},
+        more={"slot": int, "bonded": Digits, "tickets": list[Ticket], "income": list[StakeIncome]},
     ),
     # Each row's own node, not all nodes to look it up among.
     source="positions t CROSS JOIN LATERAL (SELECT * FROM nodes WHERE node = t.node LIMIT 1) n",
     order=(Order("position", "t.staker_position", "text"),),
     key="t.staker_position",
-    narrowed={**addresses("node", "staker"), "owner": either("t.owner", "NOT t.owner")},
+    narrowed={
+        **addresses("node", "staker"),
+        "owner": either("t.owner", "NOT t.owner", "Those of the nodes' owners (true) or of their co-stakers (false)."),
+    },
     computed={
         "position": "t.staker_position",
         "slot": SLOT,

@@ -1,0 +1,91 @@
+"""Settings of one agent, as its two processes share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from ionet.client import Client
+from ionet.generated import pdas
+from ionet.program import PROGRAM
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from ionet_agent.alarms import Alarms
+from ionet_agent.opening import CHECK_SECS
+from ionet_agent.providers.local import LocalProvider
+from ionet_agent.rpc_node_chain import RpcNodeChain
+from ionet_agent.spread_chain import SpreadChain
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """Settings of one agent.
+
+    urls: RPC nodes; the first is asked, the others when it fails or stands still. node: None derives it from the device
+    key, right unless that key was rotated. ports: for Ray, at least 16. ip: the node's address inside the cluster.
+    host, port: where the API listens. indexer: url that takes leaves, or None. poll_secs: how often the chain is looked
+    at; a small part of the proof interval. check_secs: how long a renter may use the machine before they accept its
+    lease.
+    """
+
+    urls: tuple[str, ...]
+    device_key: Path
+    base: Path
+    ip: str
+    ports: range
+    host: str = "127.0.0.1"
+    port: int = 0
+    node: Pubkey | None = None
+    indexer: str | None = None
+    num_cpus: int = 1
+    poll_secs: float = 0.5
+    check_secs: float = CHECK_SECS
+
+    @property
+    def spools(self) -> Path:
+        """The folder with a spool file per lease."""
+        return self.base / "spool"
+
+    @property
+    def journal(self) -> Path:
+        return self.base / "journal.db"
+
+    def node_of(self, device: Keypair) -> Pubkey:
+        return self.node or pdas.node(PROGRAM.id, device.pubkey())
+
+    def provider(self, node: Pubkey) -> LocalProvider:
+        """Raises ConfigError for what cannot work."""
+        return LocalProvider(
+            self.base, node=str(node), ip=self.ip, ports=self.ports, spool=self.spools, num_cpus=self.num_cpus
+        )
+
+    def clients(self, device: Keypair) -> dict[str, Client]:
+        """One for each RPC node; to be closed."""
+        return {url: Client(url, device) for url in dict.fromkeys(self.urls)}
+
+
+def chain_of(clients: dict[str, Client], node: Pubkey, device: Keypair, alarms: Alarms) -> SpreadChain:
+    """The node's side of the program over all of these."""
+    return SpreadChain({url: RpcNodeChain(client, node, device) for url, client in clients.items()}, alarms)
+
+
+def encode(config: AgentConfig) -> str:
+    """As one argument of a command."""
+    return msgspec.json.encode(config, enc_hook=_plain).decode()
+
+
+def decode(text: str) -> AgentConfig:
+    return msgspec.json.decode(text, type=AgentConfig, dec_hook=_typed)
+
+
+def _plain(value: Any) -> Any:
+    return [value.start, value.stop] if isinstance(value, range) else str(value)
+
+
+def _typed(kind: type, value: Any) -> Any:
+    if kind is range:
+        return range(*value)
+    return Pubkey.from_string(value) if kind is Pubkey else kind(value)

@@ -1,0 +1,87 @@
+"""A node's reputation: a number from what the chain recorded, that anybody can compute again. Integers only. Pure.
+
+Weights are micro-dollars of fees, so that a record that looks good has cost something; old ones fade, and one renter's
+count by their square root, so that a friend alone makes none. A new node starts near 0.32 and never at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isqrt
+
+import msgspec
+
+ONE = 10**9
+"""What a share or score of 1 is written as."""
+UNIT = 100_000
+"""Micro-dollars of fees that weigh as much as one of the three intervals which every node starts with."""
+PRIOR_KEPT, PRIOR = 2, 3
+CAUTION_PERCENT = 128
+"""How many hundredths of a standard deviation the score stays below the share that was served."""
+HALF_LIFE_DAYS, SLASH_DAYS, WINDOW_DAYS = 30, 90, 180
+PENALTIES = {"rejected": 3, "promise": 3, "left": 2}
+"""What counts as this many intervals that were not kept, of the seconds that it cost: a readiness that the renter
+rejected, a node that was not ready in time, a lease left without challenges."""
+_FRACTION = 64  # bits
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What one renter saw on one day (since 1970): fees on the intervals that were kept and that were not."""
+
+    renter: str
+    day: int
+    kept: int
+    unkept: int
+
+
+class Reputation(msgspec.Struct, frozen=True):
+    """The score and what it comes from: weights in micro-dollars, shares of `ONE`."""
+
+    kept: int
+    weight: int
+    served: int
+    deviation: int
+    halved: bool
+    score: int
+
+
+def _root(value: int, degree: int) -> int:
+    """The largest integer whose power is at most `value`."""
+    low, high = 0, 1 << (value.bit_length() // degree + 1)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if middle**degree <= value else (low, middle - 1)
+    return low
+
+
+# 2^(−days / 30) for the days of one half-life, rounded down.
+_FADES = [_root(1 << (_FRACTION * HALF_LIFE_DAYS - day), HALF_LIFE_DAYS) for day in range(HALF_LIFE_DAYS)]
+
+
+def faded(amount: int, days: int) -> int:
+    """What is left of a weight after some days, rounded down; nothing after the window."""
+    if days >= WINDOW_DAYS:
+        return 0
+    halvings, rest = divmod(max(days, 0), HALF_LIFE_DAYS)
+    return amount * _FADES[rest] >> (_FRACTION + halvings)
+
+
+def reputation(records: Iterable[Record], *, today: int, slashed_on: int | None = None) -> Reputation:
+    """The reputation on a day. slashed_on: day of the last slash; for 90 days it halves the score."""
+    renters: dict[str, tuple[int, int]] = {}
+    for record in records:
+        kept, unkept = renters.get(record.renter, (0, 0))
+        age = today - record.day
+        renters[record.renter] = (kept + faded(record.kept, age), unkept + faded(record.unkept, age))
+    all_kept = all_weight = 0
+    for kept, unkept in renters.values():
+        total = kept + unkept
+        counted = min(total, isqrt(total * UNIT))
+        part = kept * counted // total if total else 0
+        all_kept += part
+        all_weight += counted
+    served = (PRIOR_KEPT * UNIT + all_kept) * ONE // (PRIOR * UNIT + all_weight)
+    deviation = isqrt(served * (ONE - served) * UNIT // (PRIOR * UNIT + all_weight))
+    score = max(0, served - CAUTION_PERCENT * deviation // 100)
+    halved = slashed_on is not None and 0 <= today - slashed_on < SLASH_DAYS
+    return Reputation(all_kept, all_weight, served, deviation, halved, score // 2 if halved else score)

@@ -1,0 +1,148 @@
+"""Whole tables as CSV or Parquet, streamed from one snapshot in bounded memory: what is final, in the list's order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.response import Stream
+
+from ionet_indexer.api.caching import AskedReader
+from ionet_indexer.api.files import FORMS, File, Form
+from ionet_indexer.core.lists import Listing
+from ionet_indexer.core.parameters import Since, Until, path
+from ionet_indexer.core.reader import Reader, Snapshot
+from ionet_indexer.core.refusals import BadValue, NotFound, TooMuch
+from ionet_indexer.topics import LISTS
+
+BATCH = 1_000  # rows
+MOST_AT_ONCE = 2
+EXPORT_SECS = 600.0
+# Of a file: bytes, none at its end, or what went wrong.
+Parts = asyncio.Queue[bytes | Exception]
+_TABLES = {listing.name: listing for listing in LISTS}
+
+
+class Exports:
+    """How many exports run in this process; each keeps a connection while it does."""
+
+    def __init__(self, most: int = MOST_AT_ONCE) -> None:
+        self._most = most
+        self.running = 0
+
+    def begin(self) -> None:
+        """Take a place. Raises TooMuch."""
+        if self.running >= self._most:
+            raise TooMuch(f"{self._most} exports run already", wait=10)
+        self.running += 1
+
+    def end(self) -> None:
+        """Give it back."""
+        self.running -= 1
+
+
+@get("/v1/export/{file:str}", operation_id="export_table")
+async def export(
+    reader: NamedDependency[AskedReader],
+    exports: NamedDependency[Exports],
+    file: Annotated[
+        str,
+        path(
+            f"A table and `.{'` or `.'.join(FORMS)}`.",
+            "leases.csv",
+            told={"pattern": rf"^({'|'.join(sorted(_TABLES))})\.({'|'.join(FORMS)})$"},
+            pattern=rf"^[a-z_]{{1,40}}\.({'|'.join(FORMS)})$",
+        ),
+    ],
+    since: Since = None,
+    until: Until = None,
+) -> Stream:
+    """A table as CSV (RFC 4180) or Parquet, with the fields of its list. Rows whose last event is not final yet are
+    left out; the header `ionet-finalized-slot` says up to where.
+
+    In CSV lists and objects are JSON, null is empty. In Parquet amounts are decimals of 20 digits, those of 128 bits
+    strings, times 64-bit integers (unix seconds), lists and objects nested.
+    """
+    table, _, form = file.rpartition(".")
+    listing = _TABLES.get(table)
+    if listing is None:
+        raise NotFound(f"there is no table {table}")
+    asked = {name: time for name, time in (("since", since), ("until", until)) if time is not None}
+    if untimed := sorted(set(asked) - set(listing.filters)):
+        raise BadValue(f"{', '.join(untimed)}: {listing.name} have no times")
+    exports.begin()
+    parts: Parts = asyncio.Queue(maxsize=1)
+    work = asyncio.create_task(_produce(reader, exports, listing, FORMS[form], asked, parts))
+    sent = _sent(parts, work)
+    slot = (await anext(sent)).decode()  # the snapshot's, or what went wrong, before anything is sent
+    headers = {"ionet-finalized-slot": slot, "content-disposition": f'attachment; filename="{file}"'}
+    return Stream(sent, media_type=FORMS[form].media_type, headers=headers)
+
+
+async def _sent(parts: Parts, work: asyncio.Task[None]) -> AsyncGenerator[bytes]:
+    """What is produced, as fast as it is taken. An error breaks the answer off: no part looks like the whole."""
+    try:
+        while part := await parts.get():
+            if isinstance(part, BaseException):
+                raise part
+            yield part
+    finally:
+        work.cancel()
+
+
+async def _produce(
+    reader: AskedReader | Reader,
+    exports: Exports,
+    listing: Listing,
+    form: Form,
+    filters: dict[str, Any],
+    parts: Parts,
+) -> None:
+    """The finalized slot of the snapshot, then the file, a batch of rows at a time.
+
+    Runs beside the answer: it holds a connection and one of a few places, and gives them back in time even where
+    nobody reads on. Rows become bytes in a thread, one after the other, so that no other request waits for them.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="export")
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, thread)
+    begun: File | None = None
+    try:
+        try:
+            async with asyncio.timeout(EXPORT_SECS), reader.snapshot() as snapshot:
+                file: File = await in_thread(form, listing.out, snapshot.finalized_slot)
+                begun = file
+                await parts.put(str(snapshot.finalized_slot).encode())
+                await parts.put(await in_thread(file.begin))
+                async for items in _pages(snapshot, listing, filters):
+                    if items and (part := await in_thread(file.add, items)):
+                        await parts.put(part)
+                if part := await in_thread(file.end):
+                    await parts.put(part)
+        finally:
+            exports.end()
+        await parts.put(b"")  # whoever has it all finds the place free again
+    except Exception as error:
+        while not parts.empty():
+            parts.get_nowait()
+        parts.put_nowait(error)
+    finally:
+        if begun is not None:
+            thread.submit(begun.drop)  # after what the thread is at
+        thread.shutdown(wait=False)
+
+
+async def _pages(snapshot: Snapshot, listing: Listing, filters: dict[str, Any]) -> AsyncIterator[list[Any]]:
+    """Page by page along the list's own index, so that no page reads what came before it."""
+    cursor = None
+    while True:
+        sql, values = listing.query(filters, cursor, BATCH)
+        page = listing.page(snapshot, await snapshot.fetch(sql, *values), BATCH)
+        yield [item for item in page.items if getattr(item, "slot", -1) <= snapshot.finalized_slot]
+        cursor = page.next
+        if cursor is None:
+            return

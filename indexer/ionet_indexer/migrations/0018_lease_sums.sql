@@ -1,0 +1,106 @@
+-- Sums over the intervals of a lease, 32 at a time, so that no request adds up a lease from its start. By the last proof of
+-- each interval. Derived from events; `ionet indexer rebuild` empties and refills it.
+
+CREATE TABLE lease_sums (
+    lease text NOT NULL,
+    block bigint NOT NULL,                     -- interval / 32
+    served bigint NOT NULL,                    -- seconds
+    kept bigint NOT NULL,                      -- intervals
+    kept_served bigint NOT NULL,               -- seconds of these
+    PRIMARY KEY (lease, block)
+);
+
+CREATE FUNCTION keep_lease_sums() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format(
+        'INSERT INTO lease_sums AS t
+         SELECT r.lease, r.interval / 32, sum(%1$s * (r.served_secs - r.served_before)), sum(%1$s * r.kept_first::integer),
+                sum(%1$s * CASE WHEN r.kept_first THEN r.served_secs WHEN r.kept THEN r.served_secs - r.served_before ELSE 0 END)
+         FROM changed r GROUP BY 1, 2
+         ON CONFLICT (lease, block) DO UPDATE SET served = t.served + excluded.served, kept = t.kept + excluded.kept,
+             kept_served = t.kept_served + excluded.kept_served',
+        CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END
+    );
+    RETURN NULL;
+END $$;
+CREATE TRIGGER lease_sums_proofs_inserted AFTER INSERT ON proofs REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION keep_lease_sums();
+CREATE TRIGGER lease_sums_proofs_deleted AFTER DELETE ON proofs REFERENCING OLD TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION keep_lease_sums();
+
+INSERT INTO lease_sums
+SELECT lease, interval / 32, sum(served_secs - served_before), sum(kept_first::integer),
+       sum(CASE WHEN kept_first THEN served_secs WHEN kept THEN served_secs - served_before ELSE 0 END)
+FROM proofs GROUP BY 1, 2;
+
+-- Which settlement paid up to here.
+CREATE INDEX payments_payable ON payments (lease, payable_secs, position);
+
+-- What the intervals of a lease that is closed count for its node's reputation: seconds kept and paid for, and those of
+-- intervals that were not kept. Nothing comes to such a lease any more, so its log is gone through once, at the end of the
+-- transaction that closes it. Of a lease that is open the API takes the sums above.
+CREATE TABLE reputation_days (
+    lease text NOT NULL,
+    day bigint NOT NULL,                       -- since 1970, in which the intervals ended
+    node text NOT NULL,
+    kept bigint NOT NULL,                      -- seconds
+    unkept bigint NOT NULL,
+    PRIMARY KEY (lease, day)
+);
+CREATE INDEX reputation_days_node ON reputation_days (node, day);
+
+CREATE FUNCTION lease_reputation(of_lease text) RETURNS TABLE (day bigint, kept bigint, unkept bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT g.ends_at / 86400,
+           sum(CASE WHEN g.kept AND g.challenge IS DISTINCT FROM 'undefended' AND g.payment IS NOT NULL THEN g.secs
+                    ELSE 0 END),
+           sum(CASE WHEN g.kept IS TRUE AND g.challenge IS DISTINCT FROM 'undefended' THEN 0
+                    ELSE g.ends_at - g.starts_at END)
+    FROM lease_log(of_lease) g
+    WHERE g.challenge IS DISTINCT FROM 'disputed' AND g.challenge IS DISTINCT FROM 'unchallenged'
+    GROUP BY 1
+$$;
+
+CREATE FUNCTION keep_reputation_days() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    of_lease text := CASE TG_OP WHEN 'DELETE' THEN OLD.lease ELSE NEW.lease END;
+    l leases%ROWTYPE;
+BEGIN
+    DELETE FROM reputation_days WHERE lease = of_lease;
+    SELECT * INTO l FROM leases WHERE lease = of_lease AND status = 'closed' AND started_at IS NOT NULL;
+    IF l.lease IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- Mostly nothing was challenged and all is paid for; then the proofs say it all, at a tenth of the cost.
+    IF coalesce(l.burned_secs, 0) = 0 AND l.disputes = 0 AND NOT EXISTS (SELECT FROM disputes WHERE lease = of_lease)
+       AND NOT EXISTS (SELECT FROM defences WHERE lease = of_lease)
+       AND l.payable_secs >= (SELECT coalesce(sum(served), 0) FROM lease_sums WHERE lease = of_lease)
+       AND l.ends_at <= (SELECT block_time FROM events ORDER BY position DESC LIMIT 1)
+    THEN
+        INSERT INTO reputation_days
+        SELECT l.lease, least(l.started_at + (n + 1) * l.interval_secs, l.ends_at) / 86400, l.node,
+               coalesce(sum(p.served_secs) FILTER (WHERE p.kept), 0),
+               coalesce(sum(least(l.interval_secs, l.ends_at - l.started_at - n * l.interval_secs))
+                        FILTER (WHERE p.kept IS NOT TRUE), 0)
+        FROM generate_series(0, greatest(
+            (l.ends_at - l.started_at + l.interval_secs - 1) / l.interval_secs, l.last_interval + 1) - 1) n
+        LEFT JOIN (
+            SELECT DISTINCT ON (x.interval) x.interval, x.served_secs, x.kept FROM proofs x WHERE x.lease = of_lease
+            ORDER BY x.interval, x.position DESC
+        ) p ON p.interval = n
+        GROUP BY 2;
+    ELSE
+        INSERT INTO reputation_days
+        SELECT l.lease, r.day, l.node, r.kept, r.unkept FROM lease_reputation(of_lease) r;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER reputation_days_inserted AFTER INSERT ON leases DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
+CREATE CONSTRAINT TRIGGER reputation_days_updated AFTER UPDATE ON leases DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (OLD.status = 'closed' OR NEW.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
+CREATE CONSTRAINT TRIGGER reputation_days_deleted AFTER DELETE ON leases DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (OLD.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
+
+INSERT INTO reputation_days
+SELECT l.lease, r.day, l.node, r.kept, r.unkept FROM leases l, lease_reputation(l.lease) r WHERE l.status = 'closed';

@@ -1,0 +1,134 @@
+"""The derived tables a second time: filled in another schema while readers go on, then put in the others' place.
+
+The catalog says how a table is made: its columns, keys, indexes, triggers and grants, and the views over it. Functions
+stay where they are and find the tables by the search path. So a migration has nothing to do for it.
+
+A reader sees one state of the rows, but always the newest names of tables. So readers hold the table `generation` while
+they answer, and tables change places only while nobody does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import asyncpg
+
+from ionet_indexer import migrate
+from ionet_indexer.core import queries
+from ionet_indexer.core.connection import StoreError
+
+log = logging.getLogger(__name__)
+SQL = queries.load("second.sql")
+READER_WAIT_MS = 20
+"""Most milliseconds that readers are kept waiting by an attempt to swap before it gives way."""
+_TABLE_WAIT_MS = 10
+_FIRST_PAUSE, _LAST_PAUSE = 0.05, 1.0  # seconds between two attempts, doubled each time
+_PARAMETERS = "parameters"  # not derived, but triggers count by them: both generations have them
+
+
+class NotSwappable(StoreError):
+    """the tables cannot be made a second time"""
+
+
+class Second:
+    """The second schema, over the writer's connection. One at a time: whoever uses it is the writer."""
+
+    def __init__(self, connection: asyncpg.Connection, tables: Sequence[str]) -> None:
+        self._connection = connection
+        self._names = [*tables, _PARAMETERS]
+        self._parts: list[asyncpg.Record] = []
+        self._version: str | None = None
+
+    async def discard(self) -> None:
+        """Throw away what a swap left, or a writer that was killed."""
+        if await self._connection.fetchval(SQL["is_left"]):
+            await self._connection.execute(SQL["end"])
+
+    async def begin(self) -> None:
+        """Make the tables, empty. Raises NotSwappable."""
+        connection = self._connection
+        async with connection.transaction():
+            self._version = await connection.fetchval(SQL["version"])
+            self._parts = await connection.fetch(SQL["parts"], self._names)
+            oids = [part["oid"] for part in self._parts]
+            if strangers := await connection.fetch(SQL["strangers"], oids):
+                raise NotSwappable(f"{', '.join(row['name'] for row in strangers)} would go on with the old ones")
+            statements = await connection.fetch(SQL["statements"], oids)
+            await connection.execute(SQL["begin"])
+            await connection.execute(SQL["use"])
+            await connection.execute(";\n".join(row["statement"] for row in statements))
+            await connection.execute("SET LOCAL search_path = DEFAULT")
+
+    async def use(self) -> None:
+        """Up to the end of the transaction, names mean the second tables."""
+        await self._connection.execute(SQL["use"])
+
+    async def analyze(self) -> None:
+        """Tell the planner what is in them."""
+        await self._connection.execute(f"ANALYZE {', '.join(self._tables('ionet_next'))}")
+
+    async def keep_parameters(self) -> None:
+        """Nobody writes parameters up to the end of the transaction."""
+        await self._connection.execute(SQL["keep_parameters"])
+
+    async def load_parameters(self) -> None:
+        """Count by the parameters as they are."""
+        await self._connection.execute(SQL["parameters"])
+
+    async def swap(self) -> None:
+        """Put them in the place of the others and commit: the end of a transaction, in which parameters were kept.
+
+        No reader waits longer than READER_WAIT_MS for those before it, and then for the renaming of the tables. Raises
+        NotSwappable when the schema was changed since the beginning.
+        """
+        connection = self._connection
+        await connection.execute(SQL["keep_migrations"], migrate.LOCK)
+        if await connection.fetchval(SQL["version"]) != self._version:
+            raise NotSwappable("a migration was applied meanwhile")
+        await self.load_parameters()
+        await connection.execute(SQL["swapped"])
+        # ANALYZE by the server itself may be at work on the new ones; nobody else waits for them.
+        await connection.execute(f"LOCK TABLE {', '.join(self._tables('ionet_next'))} IN ACCESS EXCLUSIVE MODE")
+        work, pause, attempts = self._work(), _FIRST_PAUSE, 0
+        while True:
+            try:
+                await connection.execute(work)
+            except asyncpg.LockNotAvailableError:
+                await connection.execute("ROLLBACK TO swap")
+                attempts += 1
+                if attempts % 30 == 0:
+                    log.info("the new tables wait for readers to finish", extra={"action": "swap_waits"})
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LAST_PAUSE)
+                continue
+            return
+
+    def _work(self) -> str:
+        """Locks, renaming and commit as one message to the server: readers wait for nothing on the way to it.
+
+        Whose transaction it is commits once more, of which the server says that there is nothing to commit.
+        """
+        last = [f"ALTER {kind} public.{name} SET SCHEMA ionet_last" for kind, name in self._named()]
+        next_ = [f"ALTER {kind} ionet_next.{name} SET SCHEMA public" for kind, name in self._named()]
+        return ";\n".join(
+            (
+                # What is lost with the server before it is on disk is the swap as a whole.
+                "SAVEPOINT swap",
+                "SET LOCAL synchronous_commit = off",
+                f"SET LOCAL lock_timeout = {READER_WAIT_MS}",
+                "LOCK TABLE public.generation IN ACCESS EXCLUSIVE MODE",
+                f"SET LOCAL lock_timeout = {_TABLE_WAIT_MS}",
+                f"LOCK TABLE {', '.join(self._tables('public'))} IN ACCESS EXCLUSIVE MODE",
+                *last,
+                *next_,
+                "COMMIT",
+            )
+        )
+
+    def _named(self) -> list[tuple[str, str]]:
+        return [("FUNCTION" if "(" in part["name"] else "TABLE", part["name"]) for part in self._parts]
+
+    def _tables(self, schema: str) -> list[str]:
+        return [f"{schema}.{part['name']}" for part in self._parts if part["is_table"]]

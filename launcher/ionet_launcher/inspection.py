@@ -1,0 +1,296 @@
+"""The launcher's own check of one member: over a connection that only this member can answer, of this member alone.
+
+Every device computes products from a seed that was drawn now, keeps their results in its memory and sends receipts;
+sends receipts of the same results under other keys, which takes what was kept; then one result each, drawn only now.
+That result is verified here by Freivalds' check, and its receipts are computed from it: what was not computed is found
+as often as it was left out, and what was not kept by the time that it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from ionet.check import kernel, wire
+from ionet.check.devices import Device
+from ionet.check.member import common_name
+from solders.pubkey import Pubkey
+
+from ionet_launcher.certs import ClusterSecrets
+
+CONNECT_SECS = 15.0
+# The others of its cluster wait for a member that is silent, and their agents open them for two minutes only.
+SESSION_SECS = 45.0
+# What a network and a busy machine may add to the time of a computation.
+_SLACK_SECS = 2.0
+# A device may be a little slower than its model's reference.
+_RATE = 0.85
+# Reading back takes a small part of the time of computing again; half of it is refused. Several times, so that this is
+# more than the slack.
+_READ_PART, _READS = 0.5, 4
+_FILLED_PART = 0.8
+_GPU_SIZE, _CPU_SIZE, _SMALL_SIZE = 4096, 1024, 256
+_CPU_SECS, _SMALL_ROUNDS, _MOST_ROUNDS = 2, 2, 2**14
+# Fewer bytes say nothing about a connection.
+_TIMED_BYTES = 1_000_000
+_MAX_SHOWN = 256 * 1024
+_RETRY_SECS = 0.2
+
+
+class Unfit(wire.CheckFailed):
+    """the node is not what was booked"""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How much each device computes, and how often it reads back. size: of the matrices; rounds: products."""
+
+    size: int
+    rounds: int
+    reads: int = 1
+
+    @property
+    def work(self) -> int:
+        """Multiplications of one device."""
+        return self.rounds * self.size**3
+
+    @property
+    def kept_bytes(self) -> int:
+        return self.rounds * self.size**2
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check found, the same work for each device. Times are of all together, as the launcher saw them."""
+
+    backend: str
+    devices: list[Device]
+    size: int
+    rounds: int
+    fill_secs: float
+    read_secs: float
+    bytes_per_sec: float | None
+    """To the launcher; None where too little was sent to say."""
+    timed: bool
+    """False: the model has no reference throughput, so no time was too long."""
+
+    def text(self) -> str:
+        """One line for a log."""
+        what = f"{len(self.devices)} x {self.devices[0].name} ({self.backend})"
+        did = f"{self.rounds} products of {self.size} in {self.fill_secs:.2f} s, read back in {self.read_secs:.2f} s"
+        return f"{what}: {did}, {'in time' if self.timed else 'no time bound'}"
+
+
+def plan(shown: wire.Shown, throughput: int) -> Plan:
+    """What to ask of such devices: GPUs fill their memory, and CPUs with a reference work for two seconds of it."""
+    if shown.backend == "torch":
+        least = min((device.memory_bytes or 0) for device in shown.devices)
+        return Plan(_GPU_SIZE, min(max(int(_FILLED_PART * least) // _GPU_SIZE**2, 1), _MOST_ROUNDS), _READS)
+    if throughput:
+        # Of a GPU's reference this is far too much for CPUs, and is to be: a node chooses what it computes with.
+        rounds = min(max(_CPU_SECS * throughput // _CPU_SIZE**3, _SMALL_ROUNDS), _MOST_ROUNDS)
+        return Plan(_CPU_SIZE, rounds, _READS)
+    return Plan(_SMALL_SIZE, _SMALL_ROUNDS)
+
+
+class Inspector:
+    """Checks members of one cluster. verifying: how many results are verified at the same time."""
+
+    def __init__(self, owner: ClusterSecrets, verifying: asyncio.Semaphore) -> None:
+        self._tls, self._verifying = _client_context(owner), verifying
+
+    async def inspect(
+        self,
+        address: str,
+        node: Pubkey,
+        processors: int,
+        *,
+        witness: str,
+        told: asyncio.Event,
+        throughput: int,
+        reported: list[Device],
+    ) -> Finding:
+        """Check the member of `node` that answers at `address` (host:port).
+
+        witness: what its Ray task is to tell; `told` is set once it can. throughput: multiplications a second of its
+        model, 0 where none is known. reported: the devices in the report whose hash is on the chain. Raises Unfit, and
+        CheckGoesOn while another launcher checks it.
+        """
+        try:
+            async with self._connected(address, node) as (reader, writer):
+                session = _Session(reader, writer, self._verifying)
+                return await session.run(processors, witness, throughput, reported, told)
+        except TimeoutError:
+            raise Unfit(f"no end within {SESSION_SECS:g} s") from None
+        except (OSError, ssl.SSLError) as error:
+            raise Unfit(f"no check: {error}") from None
+        except (Unfit, wire.CheckGoesOn):
+            raise
+        except wire.CheckFailed as error:
+            raise Unfit(error.detail) from None
+
+    @contextlib.asynccontextmanager
+    async def _connected(
+        self, address: str, node: Pubkey
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await self._connect(address)
+        try:
+            name = common_name(writer.get_extra_info("peercert"))
+            if name != str(node):
+                raise Unfit(f"{name} answers for it")
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+    async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Again and again for some seconds: it starts together with Ray."""
+        host, _, port = address.rpartition(":")
+        if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            raise Unfit(f"{address[:80]!r} is not host:port")
+        deadline = time.monotonic() + CONNECT_SECS
+        while True:
+            try:
+                async with asyncio.timeout_at(asyncio.get_running_loop().time() + CONNECT_SECS):
+                    return await asyncio.open_connection(host, int(port), ssl=self._tls)
+            except ssl.SSLError as error:
+                raise Unfit(f"it has no certificate of its cluster: {error.reason}") from None
+            except (OSError, TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise Unfit(f"it does not answer the check: {error or 'too slow'}") from None
+            await asyncio.sleep(_RETRY_SECS)
+
+
+class _Session:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verifying: asyncio.Semaphore
+    ) -> None:
+        self._reader, self._writer, self._verifying = reader, writer, verifying
+        # Of the member's own time: what others make it wait for here does not count.
+        self._left = SESSION_SECS
+
+    async def run(
+        self, processors: int, witness: str, throughput: int, reported: list[Device], told: asyncio.Event
+    ) -> Finding:
+        await self._ask(wire.Begin(wire.VERSION, witness), 0)
+        told.set()
+        shown = _decode(await self._ask(wire.Show(processors), _MAX_SHOWN))
+        _require_devices(shown, processors, reported)
+        asked, count = plan(shown, throughput), len(shown.devices)
+        seed, keys = secrets.token_bytes(kernel.SEED_LEN), [secrets.token_bytes(32) for _ in range(1 + asked.reads)]
+        length = count * asked.rounds * kernel.RECEIPT_LEN
+        filled, fill_secs = await self._timed(wire.Fill(seed.hex(), asked.size, asked.rounds, keys[0].hex()), length)
+        read = [await self._timed(wire.Again(key.hex()), length) for key in keys[1:]]
+        read_secs = sum(secs for _, secs in read)
+        _require_time(asked, throughput, fill_secs, read_secs)
+        answers = list(zip(keys, [filled, *(answer for answer, _ in read)], strict=True))
+        sent = [await self._open(number, asked, seed, answers) for number in range(count)]
+        rate = asked.size**2 / max(min(sent), 1e-6) if asked.size**2 >= _TIMED_BYTES else None
+        return Finding(
+            shown.backend, shown.devices, asked.size, asked.rounds, fill_secs, read_secs, rate, timed=throughput > 0
+        )
+
+    async def _open(self, number: int, asked: Plan, seed: bytes, answers: list[tuple[bytes, bytes]]) -> float:
+        """Verify one result of a device, drawn only now; one at a time, or they would take memory. Returns the seconds
+        that it was on its way."""
+        block = secrets.randbelow(asked.rounds)
+        result, secs = await self._timed(wire.Open(number, block), asked.size**2)
+        place = number * asked.rounds + block
+        receipts = [(key, _part(answer, place, kernel.RECEIPT_LEN)) for key, answer in answers]
+        async with self._verifying:
+            own = wire.device_seed(seed, number)
+            await asyncio.to_thread(_verify, number, own, asked.size, block, result, receipts)
+        return secs
+
+    async def _timed(self, question: wire.Question, length: int) -> tuple[bytes, float]:
+        begun = time.monotonic()
+        content = await self._ask(question, length)
+        if len(content) != length:
+            raise Unfit(f"{len(content)} bytes came, {length} were expected")
+        return content, time.monotonic() - begun
+
+    async def _ask(self, question: wire.Question, most: int) -> bytes:
+        begun = time.monotonic()
+        async with asyncio.timeout(self._left):
+            self._writer.write(wire.frame(wire.encode(question)))
+            await self._writer.drain()
+            answer = wire.answer(await wire.read(self._reader, max(most, wire.MAX_TEXT) + 1))
+        self._left -= time.monotonic() - begun
+        return answer
+
+
+def _decode(content: bytes) -> wire.Shown:
+    try:
+        return msgspec.json.decode(content, type=wire.Shown)
+    except msgspec.DecodeError as error:
+        raise Unfit(f"its devices cannot be understood: {error}") from None
+
+
+def _require_devices(shown: wire.Shown, processors: int, reported: list[Device]) -> None:
+    if shown.backend not in ("numpy", "torch"):
+        raise Unfit(f"it computes with {shown.backend[:20]!r}")
+    if shown.fault is not None:
+        raise Unfit(shown.fault[:300])
+    if len(shown.devices) != processors:
+        raise Unfit(f"it shows {len(shown.devices)} devices, {processors} were booked")
+    if shown.system != reported:
+        raise Unfit(f"the machine shows other devices than its report: {_names(shown.system)}, not {_names(reported)}")
+    if shown.backend == "torch" and reported:
+        for device, told in zip(shown.devices, reported, strict=False):
+            if told.memory_bytes and (device.memory_bytes or 0) < _FILLED_PART * told.memory_bytes:
+                text = f"{device.name} has {device.memory_bytes or 0} bytes, {told.memory_bytes} were reported"
+                raise Unfit(text[:300])
+
+
+def _names(devices: list[Device]) -> str:
+    return ", ".join(device.uuid or device.name for device in devices[:16])[:200] or "none"
+
+
+def _require_time(asked: Plan, throughput: int, fill_secs: float, read_secs: float) -> None:
+    if not throughput:
+        return
+    expected = asked.work / throughput / _RATE
+    if fill_secs > expected + _SLACK_SECS:
+        raise Unfit(f"its devices took {fill_secs:.1f} s for what takes {expected:.1f} s")
+    if read_secs > asked.reads * _READ_PART * expected + _SLACK_SECS:
+        did = f"to read {asked.kept_bytes} bytes a device {asked.reads} times"
+        text = f"it took {read_secs:.1f} s {did}: they were not kept"
+        raise Unfit(text)
+
+
+def _part(content: bytes, number: int, length: int) -> bytes:
+    return content[number * length : (number + 1) * length]
+
+
+def _verify(
+    number: int, seed: bytes, size: int, block: int, content: bytes, receipts: list[tuple[bytes, bytes]]
+) -> None:
+    """Raises Unfit. receipts: key and what was answered under it."""
+    result = np.frombuffer(content, np.uint8).reshape(size, size)
+    left, right = (
+        kernel.entries(kernel.states(seed, 0, matrix, size), size, block) for matrix in (kernel.LEFT, kernel.RIGHT)
+    )
+    if not kernel.holds(left, right, result, kernel.draw_vectors(size)):
+        raise Unfit(f"the result of device {number} is wrong")
+    for key, given in receipts:
+        if kernel.receipt(result, key, kernel.weights(key, size)) != given:
+            raise Unfit(f"device {number} had not computed its result before it was asked for it")
+
+
+def _client_context(owner: ClusterSecrets) -> ssl.SSLContext:
+    """TLS that takes certificates of this cluster only; whose one is, its name says."""
+    certificate, key = owner.issue(wire.LAUNCHER, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.load_verify_locations(cadata=owner.ca_pem())
+    with tempfile.TemporaryDirectory() as folder:  # mode 0700; ssl reads no keys from memory
+        path = Path(folder, "launcher.pem")
+        path.write_text(certificate + key)
+        context.load_cert_chain(path)
+    return context

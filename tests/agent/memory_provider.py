@@ -1,0 +1,107 @@
+"""A provider whose member is what the test says, without Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ionet.agent_api import Phase, Spec, Status
+from ionet.agent_errors import NodeBusy, NodeIdle
+from ionet.check.member import CheckServer
+from launcher.check_members import Hardware, member
+
+
+class Printed:
+    """A driver that has printed its output and ended."""
+
+    def __init__(self, output: bytes) -> None:
+        self._left = [output]
+
+    async def read(self) -> bytes:
+        return self._left.pop() if self._left else b""
+
+    async def ended(self) -> int:
+        return 0
+
+    def kill(self) -> None:
+        pass
+
+
+class MemoryProvider:
+    """A `Provider`. `joins`: the phase of a member that was started; `started`: how often one was.
+
+    hardware, folder: with both, its member answers the launcher's check in this process. others: whom a driver here
+    finds in the cluster; `denies`: of whom it says nothing all the same, `tells`: what it says of some instead.
+    """
+
+    def __init__(self, hardware: Hardware | None = None, folder: Path = Path(), *, ip: str = "127.0.1.1") -> None:
+        self.ip = ip
+        self.spec: Spec | None = None
+        self.phase = Phase.IDLE
+        self.joins = Phase.UP
+        self.started = 0
+        self.hardware, self._folder = hardware, folder
+        self.others: Sequence[MemoryProvider] = ()
+        self.denies: set[str] = set()
+        self.tells: Mapping[str, str] = {}
+        self.check: str | None = None
+        self.server: CheckServer | None = None
+        self._check = contextlib.AsyncExitStack()
+
+    async def adopt(self) -> Status:
+        return await self.status()
+
+    async def start(self, spec: Spec) -> Status:
+        if self.spec is not None and not self.spec.same_member(spec):
+            raise NodeBusy(f"it serves lease {self.spec.lease}")
+        if self.phase not in (Phase.STARTING, Phase.UP):
+            self.spec, self.phase = spec, self.joins
+            self.started += 1
+            await self._answer_check(spec)
+        return await self.status()
+
+    async def _answer_check(self, spec: Spec) -> None:
+        await self._check.aclose()
+        if self.hardware is not None:
+            answering = member(spec.certificate, spec.key, spec.ca, self.hardware, self._folder / "witness")
+            self.check, self.server = await self._check.enter_async_context(answering)
+
+    async def aclose(self) -> None:
+        self.check = None
+        await self._check.aclose()
+
+    async def restart(self) -> Status:
+        return await self.status() if self.spec is None else await self.start(self.spec)
+
+    async def status(self) -> Status:
+        lease = None if self.spec is None else self.spec.lease
+        since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
+        return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=self.check)
+
+    async def stop(self, lease: str) -> Status:
+        if self.spec is not None and self.spec.lease != lease:
+            raise NodeBusy(f"it serves lease {self.spec.lease}")
+        self.spec, self.phase = None, Phase.IDLE
+        await self.aclose()
+        return await self.status()
+
+    async def run_driver(self, _script: bytes) -> Printed:
+        if self.spec is None:
+            raise NodeIdle
+        found = {
+            other.spec.lease: {"processors": other.spec.processors, "witness": other.witness()}
+            for other in self.others
+            if other.spec is not None and other.phase is Phase.UP and other.spec.lease not in self.denies
+        }
+        for lease, witness in self.tells.items():
+            found[lease] = {"processors": 2, "witness": witness}
+        return Printed(f"ionet-joined:{json.dumps(found)}\n".encode())
+
+    def witness(self) -> str:
+        """What a Ray task on its member tells."""
+        try:
+            return (self._folder / "witness").read_text()
+        except FileNotFoundError:
+            return ""

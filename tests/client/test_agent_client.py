@@ -1,0 +1,138 @@
+"""A caller of agents depends on none of them: whatever one answers, the call ends in time, in size and in type."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import aclosing
+
+import hostile
+import pytest
+from hostile import Answer, Hostile
+from ionet.agent_api import MAX_LINE, AgentClient, Status
+from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer
+from leases import NODE, SESSION
+
+SECS = 0.6
+
+
+async def status(answer: Answer) -> Status:
+    """Of the node at a hostile agent; whatever happens, no connection is left to it."""
+    async with Hostile(answer).serving() as server, AgentClient(server.url, NODE, SESSION, answer_secs=SECS) as client:
+        try:
+            return await client.status()
+        finally:
+            await client.aclose()
+            async with asyncio.timeout(10):
+                await server.free.wait()
+
+
+@pytest.mark.parametrize("answer", [hostile.hang, hostile.drip, hostile.drip_headers], ids=lambda of: of.__name__)
+async def test_a_call_has_one_deadline_in_total(answer: Answer) -> None:
+    begun = time.monotonic()
+    async with asyncio.timeout(30):
+        with pytest.raises(AgentUnreachable, match="no whole answer within"):
+            await status(answer)
+    assert time.monotonic() - begun >= SECS
+
+
+@pytest.mark.parametrize("answer", [hostile.endless_body, hostile.endless_line, hostile.endless_refusal])
+async def test_an_answer_has_a_size_limit(answer: Answer) -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(BadAnswer, match="an answer of more than"):
+            await status(answer)
+
+
+@pytest.mark.parametrize("answer", [hostile.garbage, hostile.bomb])
+async def test_an_answer_that_is_not_of_the_protocol_is_named_so(answer: Answer) -> None:
+    with pytest.raises(BadAnswer, match="not a status"):
+        await status(answer)
+
+
+async def test_what_is_not_http_is_no_answer() -> None:
+    with pytest.raises(AgentUnreachable):
+        await status(hostile.no_http)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"ip": "nonsense"}, "ip is nonsense, not an IP address"),
+        ({"ip": "127.0.7.1/8"}, "not an IP address"),
+        ({"ip": "127.0.7.1\n" + "x" * 5000}, r"ip is 127.0.7.1\?x{190}, not"),
+        ({"address": "nonsense"}, "address is nonsense, not a port at 127.0.7.1"),
+        ({"address": "127.0.7.2:7000"}, "not a port at 127.0.7.1"),
+        ({"address": "127.0.7.1:0"}, "not a port"),
+        ({"address": "127.0.7.1:65536"}, "not a port"),
+        ({"address": "127.0.7.1:" + "1" * 5000}, "not a port"),
+        ({"lease": "nonsense"}, "lease is nonsense, not an address"),
+        ({"phase": "asleep"}, "not a status"),
+        ({"since": -1}, "since is -1, not a time"),
+        ({"since": 1e300}, "since is 1e.300, not a time"),
+        ({"check_secs_left": 1e300}, "check_secs_left is 1e.300, not a time"),
+    ],
+)
+async def test_a_status_that_cannot_be_so_is_not_believed(fields: dict[str, object], said: str) -> None:
+    with pytest.raises(BadAnswer, match=said):
+        await status(hostile.says(**fields))
+
+
+async def test_a_status_that_can_be_so_is_believed() -> None:
+    found = await status(hostile.says(ip="::1", address="[::1]:65535", since=1.5, reason="a\nb\x1b[2J" + "c" * 999))
+    assert (found.ip, found.address, found.since) == ("::1", "[::1]:65535", 1.5)
+    assert found.reason == "a?b?[2J" + "c" * 193
+
+
+async def test_a_refusal_is_shown_as_one_short_line() -> None:
+    async def refuses(writer: asyncio.StreamWriter) -> None:
+        body = json.dumps({"status": 400, "title": "t", "detail": "a\n\x1b[2J" + "b" * 999}).encode()
+        writer.write(b"HTTP/1.1 400 No\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+
+    with pytest.raises(AgentRefused) as refused:
+        await status(refuses)
+    assert refused.value.detail == "a??[2J" + "b" * 194
+
+
+async def follow(answer: Answer, **limits: float | None) -> None:
+    async with (
+        Hostile(answer).serving() as server,
+        AgentClient(server.url, NODE, SESSION, answer_secs=SECS) as client,
+        aclosing(client.run(b"", **limits)) as events,  # type: ignore[arg-type]
+    ):
+        async for _ in events:
+            pass
+
+
+@pytest.mark.parametrize("answer", [hostile.hang, hostile.drip, hostile.drip_headers, hostile.endless_body])
+async def test_a_driver_that_is_followed_has_one_deadline_in_total(answer: Answer) -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(AgentUnreachable, match="did not end in time"):
+            await follow(answer, within_secs=SECS)
+
+
+@pytest.mark.parametrize("answer", [hostile.hang, hostile.drip_headers])
+async def test_a_driver_without_a_deadline_has_to_begin_in_time(answer: Answer) -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(AgentUnreachable, match="did not end in time"):
+            await follow(answer)
+
+
+async def test_a_line_of_a_driver_has_a_size_limit() -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(BadAnswer, match=f"a line of more than {MAX_LINE} bytes"):
+            await follow(hostile.endless_line)
+
+
+async def test_the_stream_of_a_driver_has_a_size_limit_where_the_caller_says_so() -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(BadAnswer, match="a stream of more than 100000 bytes"):
+            await follow(hostile.endless_body, most=100_000)
+
+
+@pytest.mark.parametrize("answer", [hostile.garbage, hostile.no_http, hostile.endless_refusal])
+async def test_what_is_not_a_drivers_stream_is_an_error_of_the_agent(answer: Answer) -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(AgentError):
+            await follow(answer)
