@@ -6,16 +6,22 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import httpx2
+import postgres
 from indexer.recording import PROGRAM_ID, Played
 from ionet.codec import ProgramCodec
 from ionet.program import PROGRAM
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.reconcile import reconcile
 from ionet_indexer.service import listen, serve
 from ionet_indexer.source.base import AccountSource
 from ionet_indexer.store import Checkpoint, Writer
+
+TEMPLATE = "migrated"
 
 
 class RecordedAccounts:
@@ -41,6 +47,37 @@ async def fill(dsn: str, recording: Played, accounts: AccountSource) -> None:
         checkpoint = Checkpoint(recording.heads.confirmed, recording.heads.finalized)
         await pipeline.commit(transactions, pipeline.decode(transactions), checkpoint)
         assert await reconcile(reader, accounts, PROGRAM.codec) == []
+
+
+def prepared(server: EmbeddedPostgres, name: str, recording: Played) -> str:
+    """A new database of this name, filled with the recording."""
+
+    async def prepare() -> str:
+        found = await postgres.create(server, name, TEMPLATE)
+        await fill(found, recording, RecordedAccounts(recording))
+        return found
+
+    return asyncio.run(prepare())
+
+
+@contextlib.contextmanager
+def client_over(server: EmbeddedPostgres, name: str, recording: Played) -> Iterator[httpx2.Client]:
+    """A client of the API over a recording, in a database of its own."""
+    with served(prepared(server, name, recording)) as address, httpx2.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+def get(api: httpx2.Client, path: str, /, code: int = 200, **parameters: Any) -> Any:
+    """What the API answers below /v1/, with this status."""
+    response = api.get(f"/v1/{path}", params=parameters)
+    assert response.status_code == code, response.text
+    return response.json()
+
+
+def items(api: httpx2.Client, path: str, /, **parameters: Any) -> list[Any]:
+    """The first page of a list, as large as it can be."""
+    found: list[Any] = get(api, path, limit=200, **parameters)["items"]
+    return found
 
 
 @contextlib.contextmanager

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import httpx2
 import postgres
 import pytest
 import pytest_asyncio
-from indexer.api_server import RecordedAccounts, fill, served
+from indexer.api_server import TEMPLATE, client_over, prepared, served
 from indexer.recording import (
+    STORIES,
     ConflictRecording,
     EndingRecording,
+    Played,
     Recording,
     record,
     record_conflicts,
@@ -18,8 +21,6 @@ from indexer.recording import (
 )
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.store import Writer
-
-TEMPLATE = "migrated"
 
 
 @pytest.fixture(scope="session")
@@ -77,13 +78,7 @@ def endings() -> EndingRecording:
 @pytest.fixture(scope="session")
 def api_dsn(server: EmbeddedPostgres, recording: Recording) -> str:
     """A database with the recording; tests of the API share it and only add leaves."""
-
-    async def prepare() -> str:
-        found = await postgres.create(server, "api", TEMPLATE)
-        await fill(found, recording, RecordedAccounts(recording))
-        return found
-
-    return asyncio.run(prepare())
+    return prepared(server, "api", recording)
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +86,21 @@ def api(api_dsn: str) -> Iterator[httpx2.Client]:
     """A client of the API over the recording."""
     with served(api_dsn) as address, httpx2.Client(base_url=address, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def apis(
+    request: pytest.FixtureRequest,
+    server: EmbeddedPostgres,
+    recording: Recording,
+    conflicts: ConflictRecording,
+    endings: EndingRecording,
+) -> Iterator[dict[str, httpx2.Client]]:
+    """A client of the API over each story (STORIES), in databases that the module has for itself."""
+    name = request.module.__name__.rpartition(".")[2]
+    with contextlib.ExitStack() as clients:
+        played: Sequence[Played] = (recording, conflicts, endings)
+        yield {
+            story: clients.enter_context(client_over(server, f"{name}_{story}", each))
+            for story, each in zip(STORIES, played, strict=True)
+        }

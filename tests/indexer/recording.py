@@ -18,6 +18,8 @@ from market import Market, market
 
 T = TypeVar("T")
 PROGRAM_ID = str(PROGRAM.id)
+STORIES = ("ordinary", "conflicts", "endings")
+"""Of the market, of money and conflicts, of time and trust."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import asyncpg
 import postgres
 import pytest
 import pytest_asyncio
-from indexer.api_server import RecordedAccounts, fill
-from indexer.conftest import TEMPLATE
+from indexer.api_server import TEMPLATE, RecordedAccounts, fill
 from indexer.recording import ConflictRecording, EndingRecording, Recording
 from indexer.tables_of import FACTS, STATES, tables_of
 from ionet.generated.accounts import Cluster, Iosd, Lease, Node

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from indexer.api_server import RecordedAccounts, fill, served
+from indexer.api_server import client_over, get, items
 from indexer.recording import ConflictRecording
 from indexer.serving import leaves_of, results_of
 from ionet.generated import pdas
@@ -17,7 +17,6 @@ from ionet.program import PROGRAM
 from ionet.rules import merkle
 from ionet_indexer.postgres import EmbeddedPostgres
 from market import IO, PRICE, USD, key
-from postgres import create
 from solders.pubkey import Pubkey
 
 LISTS = (
@@ -28,24 +27,8 @@ LISTS = (
 
 @pytest.fixture(scope="module")
 def api(server: EmbeddedPostgres, conflicts: ConflictRecording) -> Iterator[httpx2.Client]:
-    async def prepare() -> str:
-        found = await create(server, "conflicts", "migrated")
-        await fill(found, conflicts, RecordedAccounts(conflicts))
-        return found
-
-    with served(asyncio.run(prepare())) as address, httpx2.Client(base_url=address, timeout=60) as client:
+    with client_over(server, "conflicts", conflicts) as client:
         yield client
-
-
-def get(api: httpx2.Client, path: str, /, code: int = 200, **parameters: Any) -> Any:
-    response = api.get(f"/v1/{path}", params=parameters)
-    assert response.status_code == code, response.text
-    return response.json()
-
-
-def items(api: httpx2.Client, path: str, /, **parameters: Any) -> list[Any]:
-    found: list[Any] = get(api, path, limit=200, **parameters)["items"]
-    return found
 
 
 @pytest.mark.parametrize("name", LISTS)

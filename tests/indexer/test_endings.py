@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
-from indexer.api_server import RecordedAccounts, fill, served
+from indexer.api_server import RecordedAccounts, client_over, get, items
 from indexer.endings import CO_STAKE, MODEL, SHARE
 from indexer.recording import EndingRecording
 from ionet.program import PROGRAM
@@ -19,7 +18,6 @@ from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.reconcile import Drift, reconcile
 from ionet_indexer.store import Checkpoint, Writer
 from market import PRICE, key
-from postgres import create
 
 HOURLY = 2 * PRICE  # of two processors
 RENTER, STRANGER = (str(key(name).pubkey()) for name in ("renter", "stranger"))
@@ -38,24 +36,8 @@ def fee(amount: int) -> int:
 
 @pytest.fixture(scope="module")
 def api(server: EmbeddedPostgres, endings: EndingRecording) -> Iterator[httpx2.Client]:
-    async def prepare() -> str:
-        found = await create(server, "endings", "migrated")
-        await fill(found, endings, RecordedAccounts(endings))
-        return found
-
-    with served(asyncio.run(prepare())) as address, httpx2.Client(base_url=address, timeout=60) as client:
+    with client_over(server, "endings", endings) as client:
         yield client
-
-
-def get(api: httpx2.Client, path: str, /, **parameters: Any) -> Any:
-    response = api.get(f"/v1/{path}", params=parameters)
-    assert response.status_code == 200, response.text
-    return response.json()
-
-
-def items(api: httpx2.Client, path: str, /, **parameters: Any) -> list[Any]:
-    found: list[Any] = get(api, path, limit=200, **parameters)["items"]
-    return found
 
 
 def item(api: httpx2.Client, path: str) -> Any:

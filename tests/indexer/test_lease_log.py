@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
-from indexer.api_server import RecordedAccounts, fill, served
-from indexer.recording import ConflictRecording, EndingRecording, Recording
-from ionet_indexer.postgres import EmbeddedPostgres
+from indexer.api_server import get
+from indexer.recording import STORIES, ConflictRecording, EndingRecording, Recording
 from market import IO, PRICE
-from postgres import create
 
 HOURLY = 2 * PRICE  # of two processors
-STORIES = ("ordinary", "conflicts", "endings")
-
-
-@pytest.fixture(scope="module")
-def apis(
-    server: EmbeddedPostgres, recording: Recording, conflicts: ConflictRecording, endings: EndingRecording
-) -> Iterator[dict[str, httpx2.Client]]:
-    """A client of the API over each story."""
-
-    async def prepare(name: str, story: Any) -> str:
-        found = await create(server, f"log_{name}", "migrated")
-        await fill(found, story, RecordedAccounts(story))
-        return found
-
-    played = dict(zip(STORIES, (recording, conflicts, endings), strict=True))
-    dsns = {name: asyncio.run(prepare(name, story)) for name, story in played.items()}
-    with served(dsns["ordinary"]) as one, served(dsns["conflicts"]) as two, served(dsns["endings"]) as three:
-        clients = [httpx2.Client(base_url=address, timeout=60) for address in (one, two, three)]
-        yield dict(zip(STORIES, clients, strict=True))
-        for client in clients:
-            client.close()
-
-
-def get(api: httpx2.Client, path: str, /, code: int = 200, **parameters: Any) -> Any:
-    response = api.get(f"/v1/{path}", params=parameters)
-    assert response.status_code == code, response.text
-    return response.json()
 
 
 def log_of(api: httpx2.Client, lease: object) -> Any:

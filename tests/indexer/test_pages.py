@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
-from indexer.api_server import RecordedAccounts, fill, served
-from indexer.recording import PROGRAM_ID, ConflictRecording, EndingRecording, Recording
+from indexer.api_server import get, items
+from indexer.recording import PROGRAM_ID, STORIES, ConflictRecording, EndingRecording, Recording
 from ionet.leaves import send_upload, sign_upload
 from ionet.rules import merkle
 from ionet.rules import reputation as rules
 from ionet.rules.reputation import Record
-from ionet_indexer.postgres import EmbeddedPostgres
 from market import PRICE, key, leaf_hashes, leaves
-from postgres import create
 
-STORIES = ("ordinary", "conflicts", "endings")
 DAY = 86_400
-
-
-@pytest.fixture(scope="module")
-def apis(
-    server: EmbeddedPostgres, recording: Recording, conflicts: ConflictRecording, endings: EndingRecording
-) -> Iterator[dict[str, httpx2.Client]]:
-    """A client of the API over each story."""
-
-    async def prepare(name: str, story: Any) -> str:
-        found = await create(server, f"pages_{name}", "migrated")
-        await fill(found, story, RecordedAccounts(story))
-        return found
-
-    played = dict(zip(STORIES, (recording, conflicts, endings), strict=True))
-    dsns = {name: asyncio.run(prepare(name, story)) for name, story in played.items()}
-    with served(dsns["ordinary"]) as one, served(dsns["conflicts"]) as two, served(dsns["endings"]) as three:
-        clients = [httpx2.Client(base_url=address, timeout=60) for address in (one, two, three)]
-        yield dict(zip(STORIES, clients, strict=True))
-        for client in clients:
-            client.close()
-
-
-def get(api: httpx2.Client, path: str, code: int = 200, /, **parameters: Any) -> Any:
-    response = api.get(f"/v1/{path}", params=parameters)
-    assert response.status_code == code, response.text
-    return response.json()
-
-
-def items(api: httpx2.Client, path: str, **parameters: Any) -> list[Any]:
-    found: list[Any] = get(api, path, limit=200, **parameters)["items"]
-    return found
 
 
 def kinds(api: httpx2.Client, text: object) -> dict[str, set[str]]:

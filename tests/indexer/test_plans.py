@@ -11,7 +11,7 @@ import crowd
 import msgspec
 import postgres
 import pytest
-from indexer.conftest import TEMPLATE
+from indexer.api_server import TEMPLATE
 from ionet_indexer.api.search import SQL as SEARCH
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.core.paging import encode_cursor

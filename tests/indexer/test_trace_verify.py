@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from indexer.api_server import RecordedAccounts, fill, served
 from indexer.conflicts import tell_of_conflicts
-from indexer.recording import ConflictRecording, EndingRecording, Played, Recording
+from indexer.recording import STORIES, ConflictRecording, EndingRecording, Played, Recording
 from indexer.serving import leaves_of, results_of
 from ionet.generated import pdas
 from ionet.leaves import send_upload, sign_upload
@@ -43,11 +43,11 @@ def logs_of(played: Played) -> dict[str, list[tuple[int, str | None, int, int, b
     }
 
 
-@pytest.mark.parametrize("story", ["ordinary", "conflicts", "endings"])
+@pytest.mark.parametrize("story", STORIES)
 async def test_the_clients_log_of_a_lease_is_the_indexers(
     story: str, dsn: str, recording: Recording, conflicts: ConflictRecording, endings: EndingRecording
 ) -> None:
-    stories: dict[str, Played] = {"ordinary": recording, "conflicts": conflicts, "endings": endings}
+    stories = dict(zip(STORIES, (recording, conflicts, endings), strict=True))
     await fill(dsn, stories[story], RecordedAccounts(stories[story]))
     logs = logs_of(stories[story])
     assert len(logs) > 3

@@ -5,21 +5,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import own_environment
-import postgres
 import pytest
-from indexer.api_server import RecordedAccounts, fill, served
-from indexer.conftest import TEMPLATE
+from indexer.api_server import prepared, served
 from indexer.recording import Played, Recording
 from indexer.story import RESULTS
 from ionet.leaves import PATH, sign_upload
@@ -39,19 +34,6 @@ EMPTY = {"/v1/index", "/v1/index/{model}"}
 @pytest.fixture(scope="session")
 def python() -> Path:
     return own_environment.python("schemathesis", HERE / "requirements.txt")
-
-
-@contextmanager
-def api_over(server: EmbeddedPostgres, recording: Played, name: str) -> Iterator[str]:
-    """Address of an API over a recording."""
-
-    async def prepare() -> str:
-        found = await postgres.create(server, name, TEMPLATE)
-        await fill(found, recording, RecordedAccounts(recording))
-        return found
-
-    with served(asyncio.run(prepare())) as address:
-        yield address
 
 
 def schemathesis(
@@ -82,7 +64,7 @@ def upload(address: str, recording: Recording) -> str:
 def test_whatever_is_asked_the_api_answers_as_described(
     python: Path, server: EmbeddedPostgres, conflicts: Played
 ) -> None:
-    with api_over(server, conflicts, "fuzzed") as address:
+    with served(prepared(server, "fuzzed", conflicts)) as address:
         done = schemathesis(python, address)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -108,7 +90,7 @@ def test_all_that_is_there_is_as_described(
     """Every answer to its last field, and every example of the document."""
     seen: set[str] = set()
     for name, each in (("ordinary", recording), ("disputed", conflicts), ("ended", endings)):
-        with api_over(server, each, f"described_{name}") as address:
+        with served(prepared(server, f"described_{name}", each)) as address:
             results = [upload(address, recording)] if each is recording else []
             command = [str(python), "-I", str(HERE / "conforms.py"), address, *results]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
