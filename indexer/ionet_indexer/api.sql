@@ -116,7 +116,7 @@ SELECT substr(body, $2, $3) AS body FROM leaf_sets WHERE number = $1
 SELECT l.lease, l.node, l.cluster, l.status, l.currency, l.price, l.processors, l.interval_secs, l.paid, l.started_at, l.ends_at,
        l.burned_secs, l.approved_through,
        CASE WHEN l.started_at IS NULL THEN 0 ELSE greatest(
-           (least(l.ends_at, (SELECT e.block_time FROM events e ORDER BY e.position DESC LIMIT 1)) - l.started_at
+           (least(l.ends_at, (SELECT time FROM newest)) - l.started_at
             + l.interval_secs - 1) / l.interval_secs, l.last_interval + 1, 0
        ) END AS intervals,
        p.position AS last_payment, p.payable_secs
@@ -252,7 +252,7 @@ SELECT slot FROM parameters
 SELECT (SELECT min(first) FROM unnest($2::text[]) f,
             LATERAL (SELECT bucket AS first FROM series s WHERE s.scope = $1 AND s.field = f AND s.step = $3
                      ORDER BY bucket LIMIT 1) b) AS first,
-       greatest((SELECT block_time FROM events WHERE block_time IS NOT NULL ORDER BY position DESC LIMIT 1),
+       greatest((SELECT time FROM newest),
                 (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1)) AS now
 
 -- name: series_before
@@ -271,7 +271,7 @@ WHERE scope = $1 AND field = ANY($2) AND step = $3 AND bucket >= $4 AND bucket <
 -- name: leaders_start
 -- The start of the period in which the newest event is.
 SELECT start_of($1, greatest(
-    (SELECT block_time FROM events WHERE block_time IS NOT NULL ORDER BY position DESC LIMIT 1),
+    (SELECT time FROM newest),
     (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1)
 )) AS start
 

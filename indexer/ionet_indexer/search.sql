@@ -81,19 +81,19 @@ SELECT day, name, key, value FROM node_days
 WHERE node = $1 AND day >= $2 AND day < $3 ORDER BY day, name, key
 
 -- name: node_since
-SELECT registered_at, coalesce((SELECT block_time FROM events ORDER BY position DESC LIMIT 1), registered_at) AS now
+SELECT registered_at, coalesce((SELECT time FROM newest), registered_at) AS now
 FROM nodes WHERE node = $1
 
 -- name: node_runs
 -- Metered time of the node's leases, as far as it has come: those booked from the first day on, and the last before.
-SELECT l.started_at, least(l.ends_at, (SELECT block_time FROM events ORDER BY position DESC LIMIT 1)) AS until
+SELECT l.started_at, least(l.ends_at, (SELECT time FROM newest)) AS until
 FROM leases l
 WHERE l.node = $1 AND l.started_at IS NOT NULL AND l.booked_at < $3 AND l.booked_at >= coalesce((
     SELECT max(b.booked_at) FROM leases b WHERE b.node = $1 AND b.started_at IS NOT NULL AND b.booked_at < $2
 ), $2)
 
 -- name: reputation_terms
-SELECT coalesce((SELECT block_time FROM events ORDER BY position DESC LIMIT 1), n.registered_at) / 86400 AS today,
+SELECT coalesce((SELECT time FROM newest), n.registered_at) / 86400 AS today,
        (SELECT max(s.at) / 86400 FROM slashes s WHERE s.node = n.node AND s.position = (
            SELECT max(x.position) FROM slashes x WHERE x.node = n.node
        )) AS slashed_on,
@@ -103,7 +103,7 @@ FROM nodes n LEFT JOIN current_parameters p ON true WHERE n.node = $1
 
 -- name: reputation_open
 -- Leases to which something may still come, and the newest event's time.
-SELECT l.lease, (SELECT block_time FROM events ORDER BY position DESC LIMIT 1) AS now FROM leases l
+SELECT l.lease, (SELECT time FROM newest) AS now FROM leases l
 WHERE l.node = $1 AND l.started_at IS NOT NULL AND l.status <> 'closed' AND l.booked_at >= coalesce((
     SELECT max(b.booked_at) FROM leases b
     WHERE b.node = $1 AND b.started_at IS NOT NULL AND b.booked_at < $2::bigint * 86400

@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
-from indexer.api_server import get, items
+from indexer.api_server import RecordedAccounts, fill, get, items, served
 from indexer.recording import PROGRAM_ID, STORIES, ConflictRecording, EndingRecording, Recording
 from ionet.leaves import send_upload, sign_upload
 from ionet.rules import merkle
@@ -279,3 +280,21 @@ def test_records_of_a_reputation_are_fees(
     found = get(api, f"nodes/{rejected['node']}/reputation")["item"]
     cost = int(rejected["burned"]) * 3600 // (2 * PRICE)
     assert ("rejected", "0", fees(3 * cost)) in penalty_records(found)
+
+
+async def test_where_the_newest_block_has_no_time_the_one_before_tells_it(dsn: str, endings: EndingRecording) -> None:
+    """A node may have forgotten it: a lease that runs does not look as if it were over, and its node has its pages."""
+    await fill(dsn, endings, RecordedAccounts(endings))
+    lease = str(endings.story.running)
+    connection = await asyncpg.connect(dsn)
+    try:
+        with served(dsn) as address, httpx2.Client(base_url=address, timeout=60) as api:
+            pages = [f"leases/{lease}/intervals"]
+            pages += [f"nodes/{get(api, f'leases/{lease}')['item']['node']}/{page}" for page in ("reputation", "days")]
+            before = [get(api, page) for page in pages]
+            await connection.execute(
+                """INSERT INTO events SELECT max(position) + 1, 'forgotten', 0, 0, NULL, 'Unread', '' FROM events"""
+            )
+            assert [get(api, page) for page in pages] == before
+    finally:
+        await connection.close()

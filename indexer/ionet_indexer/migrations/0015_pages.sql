@@ -10,7 +10,7 @@ CREATE FUNCTION lease_log(of_lease text) RETURNS TABLE (
     payment bigint
 ) LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH lease AS (
-        SELECT l.*, least(l.ends_at, (SELECT e.block_time FROM events e ORDER BY e.position DESC LIMIT 1)) AS until
+        SELECT l.*, least(l.ends_at, (SELECT time FROM newest)) AS until
         FROM leases l WHERE l.lease = of_lease AND l.started_at IS NOT NULL
     ), numbered AS (
         SELECT i::bigint AS number

@@ -11,27 +11,21 @@ CREATE TABLE lease_sums (
 );
 
 CREATE FUNCTION keep_lease_sums() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sign integer := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
 BEGIN
-    EXECUTE format(
-        'INSERT INTO lease_sums AS t
-         SELECT r.lease, r.interval / 32, sum(%1$s * (r.served_secs - r.served_before)), sum(%1$s * r.kept_first::integer),
-                sum(%1$s * CASE WHEN r.kept_first THEN r.served_secs WHEN r.kept THEN r.served_secs - r.served_before ELSE 0 END)
-         FROM changed r GROUP BY 1, 2
-         ON CONFLICT (lease, block) DO UPDATE SET served = t.served + excluded.served, kept = t.kept + excluded.kept,
-             kept_served = t.kept_served + excluded.kept_served',
-        CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END
-    );
+    INSERT INTO lease_sums AS t
+    SELECT r.lease, r.interval / 32, sum(sign * (r.served_secs - r.served_before)), sum(sign * r.kept_first::integer),
+           sum(sign * CASE WHEN r.kept_first THEN r.served_secs WHEN r.kept THEN r.served_secs - r.served_before ELSE 0 END)
+    FROM changed r GROUP BY 1, 2
+    ON CONFLICT (lease, block) DO UPDATE SET served = t.served + excluded.served, kept = t.kept + excluded.kept,
+        kept_served = t.kept_served + excluded.kept_served;
     RETURN NULL;
 END $$;
 CREATE TRIGGER lease_sums_proofs_inserted AFTER INSERT ON proofs REFERENCING NEW TABLE AS changed
 FOR EACH STATEMENT EXECUTE FUNCTION keep_lease_sums();
 CREATE TRIGGER lease_sums_proofs_deleted AFTER DELETE ON proofs REFERENCING OLD TABLE AS changed
 FOR EACH STATEMENT EXECUTE FUNCTION keep_lease_sums();
-
-INSERT INTO lease_sums
-SELECT lease, interval / 32, sum(served_secs - served_before), sum(kept_first::integer),
-       sum(CASE WHEN kept_first THEN served_secs WHEN kept THEN served_secs - served_before ELSE 0 END)
-FROM proofs GROUP BY 1, 2;
 
 -- Which settlement paid up to here.
 CREATE INDEX payments_payable ON payments (lease, payable_secs, position);
@@ -75,7 +69,7 @@ BEGIN
     IF coalesce(l.burned_secs, 0) = 0 AND l.disputes = 0 AND NOT EXISTS (SELECT FROM disputes WHERE lease = of_lease)
        AND NOT EXISTS (SELECT FROM defences WHERE lease = of_lease)
        AND l.payable_secs >= (SELECT coalesce(sum(served), 0) FROM lease_sums WHERE lease = of_lease)
-       AND l.ends_at <= (SELECT block_time FROM events ORDER BY position DESC LIMIT 1)
+       AND l.ends_at <= (SELECT time FROM newest)
     THEN
         INSERT INTO reputation_days
         SELECT l.lease, least(l.started_at + (n + 1) * l.interval_secs, l.ends_at) / 86400, l.node,
@@ -101,6 +95,3 @@ CREATE CONSTRAINT TRIGGER reputation_days_updated AFTER UPDATE ON leases DEFERRA
 FOR EACH ROW WHEN (OLD.status = 'closed' OR NEW.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
 CREATE CONSTRAINT TRIGGER reputation_days_deleted AFTER DELETE ON leases DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (OLD.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
-
-INSERT INTO reputation_days
-SELECT l.lease, r.day, l.node, r.kept, r.unkept FROM leases l, lease_reputation(l.lease) r WHERE l.status = 'closed';
