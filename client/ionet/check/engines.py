@@ -13,6 +13,9 @@ import numpy as np
 from ionet.check import kernel
 from ionet.check.devices import Device
 
+# Results whose receipts are made at once.
+_READ_BYTES = 512 * 1024 * 1024
+
 
 class Engine(Protocol):
     """One device."""
@@ -68,13 +71,15 @@ class TorchEngine:
 
     def fill(self, seed: bytes, size: int, rounds: int, key: bytes) -> bytes:
         torch = self._torch
-        left, right = (self._words(kernel.states(seed, 0, matrix, size)) for matrix in (kernel.LEFT, kernel.RIGHT))
+        # Both matrices in one: half as many kernels to start.
+        states = [kernel.states(seed, 0, matrix, size) for matrix in (kernel.LEFT, kernel.RIGHT)]
+        begin = torch.from_numpy(np.concatenate(states).view(np.int64)).to(self._at)
         # The memory of an earlier check first: the new results would not fit beside it.
         self._kept = None
         self._kept = torch.empty((rounds, size, size), dtype=torch.uint8, device=self._at)
         for block in range(rounds):
-            sums = self._sums(self._entries(left, size, block), self._entries(right, size, block))
-            self._kept[block] = torch.remainder(sums, kernel.PRIME).to(torch.uint8)
+            lines = self._entries(begin, size, block)
+            self._kept[block].copy_(self._sums(lines[:size], lines[size:]).remainder_(kernel.PRIME))
         return self.again(key)
 
     def again(self, key: bytes) -> bytes:
@@ -83,25 +88,28 @@ class TorchEngine:
         drawn = torch.from_numpy(kernel.weights(key, size).T.copy()).to(self._at).view(torch.int8)
         numbers = 2 * torch.arange(size, dtype=torch.int64, device=self._at) + 1
         found = torch.empty((rounds, kernel.WEIGHT_COUNT), dtype=torch.int64, device=self._at)
-        for block in range(rounds):
+        together = max(_READ_BYTES // size**2, 1)
+        for first in range(0, rounds, together):
             # In bytes, which wrap: this is to take the time of reading the memory, and little more.
-            quanta = ((self._kept[block] * kernel.MULTIPLIER + kernel.quantum_key(key)) >> 4).view(torch.int8)
-            found[block] = (self._sums(quanta, drawn).to(torch.int64) * numbers[:, None]).sum(dim=0)
+            quanta = self._kept[first : first + together] * kernel.MULTIPLIER
+            quanta.add_(kernel.quantum_key(key)).bitwise_right_shift_(4)
+            rows = self._sums(quanta.view(torch.int8).view(-1, size), drawn).view(-1, size, kernel.WEIGHT_COUNT)
+            found[first : first + together] = (rows.to(torch.int64) * numbers[:, None]).sum(dim=1)
         return bytes(found.cpu().numpy().astype("<i8").tobytes())
 
     def open(self, block: int) -> bytes:
         return bytes(self._kept[block].cpu().numpy().tobytes())
 
-    def _words(self, words: kernel.Words) -> Any:
-        return self._torch.from_numpy(words.view(np.int64)).to(self._at)
-
     def _entries(self, begin: Any, size: int, block: int) -> Any:
+        """As `kernel.entries`, i8. In place: the time goes into reading and writing these words."""
         torch, count = self._torch, size // 8
         steps = torch.arange(block * count + 1, (block + 1) * count + 1, dtype=torch.int64, device=self._at)
         mixed = begin[:, None] + (steps * _signed(kernel.GAMMA))[None, :]
+        shifted = torch.empty_like(mixed)
         for bits, factor in ((30, kernel.FIRST), (27, kernel.SECOND), (31, 1)):
-            mixed = (mixed ^ ((mixed >> bits) & (2 ** (64 - bits) - 1))) * _signed(factor)
-        return (mixed.view(torch.uint8) & 0x7F).view(torch.int8)
+            torch.bitwise_right_shift(mixed, bits, out=shifted)
+            mixed.bitwise_xor_(shifted.bitwise_and_(2 ** (64 - bits) - 1)).mul_(_signed(factor))
+        return mixed.view(torch.int8).bitwise_and_(0x7F)
 
     def _sums(self, left: Any, right: Any) -> Any:
         """As `kernel.sums`, i32: with the device's own product of bytes where it has one."""
