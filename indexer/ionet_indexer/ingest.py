@@ -10,11 +10,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple, TypeAlias
 
 from ionet_indexer import metrics
 from ionet_indexer.ahead import Folded, LookedUp
 from ionet_indexer.core.decode import Event, Transaction, Unread
+from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.hold import Hold
 from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
@@ -173,7 +175,8 @@ class Ingest:
         kept = stored.kept(undo_after)
         fresh = [item for item in seen if item.signature not in kept]
         try:
-            count = await self._commit(fresh, heads, (heads.confirmed, blockhash), undo_after)
+            with rarely_collected() if len(fresh) > self._batch else nullcontext():
+                count = await self._commit(fresh, heads, (heads.confirmed, blockhash), undo_after)
         except SeqHole as hole:
             # Look again from the last event that is in order, at the latest from where nothing is final yet.
             self._refill_after = min(hole.last_slot - 1, self.checkpoint.finalized)

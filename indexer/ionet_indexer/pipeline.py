@@ -16,6 +16,7 @@ from ionet.errors import IonetError
 from ionet_indexer.ahead import Ahead, Folded, LookedUp, links_of, placed_of
 from ionet_indexer.closing import close_days
 from ionet_indexer.core.decode import Event, Transaction, Unread, decode, slot_of
+from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.folding import Folding
 from ionet_indexer.store import Checkpoint, Link, Writer
 from ionet_indexer.topics.leases import LeaseWork
@@ -219,12 +220,13 @@ class Pipeline:
         await writer.second.begin()
         total, done = await writer.count_events(), 0
         position: int | None = -1
-        while position is not None:
-            async with writer.transaction():
-                await writer.second.use()
-                position, count = await self._fold_more(position)
-            done += count
-            await self._tell(done, done - count, total)
+        with rarely_collected():
+            while position is not None:
+                async with writer.transaction():
+                    await writer.second.use()
+                    position, count = await self._fold_more(position)
+                done += count
+                await self._tell(done, done - count, total)
         async with writer.transaction():
             await writer.second.use()
             await self._close_days()
