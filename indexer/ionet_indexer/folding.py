@@ -7,6 +7,7 @@ that knows all of them folds everything again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection, Sequence
 
@@ -25,6 +26,7 @@ from ionet_indexer.topics.standing import OF_A_MODEL, OF_ALL, model_key
 from ionet_indexer.topics.unfolded import Unfolded
 
 log = logging.getLogger(__name__)
+_AT_ONCE = 20  # events folded before others get their turn, well under a millisecond
 
 
 class Folding:
@@ -66,17 +68,37 @@ class Folding:
                 view.facts.append(Unfolded(position=event.position, entity=entity))
         return view
 
-    async def _load(self, view: View, events: Sequence[Event]) -> None:
+    async def look_up(self, events: Sequence[Event], before: View | None) -> View:
+        """The rows that these events need, as they are after `before`, which may not be saved yet: then no rule is among
+        the events.
+        """
+        view = View(self._codec)
+        await self._load(view, events, before)
+        return view
+
+    async def fold_in(self, view: View, events: Sequence[Event]) -> None:
+        """Fold events into the rows that were looked up for them; others get their turn meanwhile. Raises FoldError."""
+        for at in range(0, len(events), _AT_ONCE):
+            for event in events[at : at + _AT_ONCE]:
+                apply(view, event)
+            await asyncio.sleep(0)
+
+    async def _load(self, view: View, events: Sequence[Event], before: View | None = None) -> None:
         wanted: dict[type[State], set[str]] = {}
         for event in events:
             for kind, key in needs(event.value):
                 if not view.holds(kind, key):
                     wanted.setdefault(kind, set()).add(key)
         for kind, keys in wanted.items():
-            view.hold(await self._writer.load(kind, list(keys)))
-        await self._load_rules(view, events)
+            await self._hold(view, kind, keys, before)
+        await self._load_rules(view, events, before)
 
-    async def _load_rules(self, view: View, events: Sequence[Event]) -> None:
+    async def _hold(self, view: View, kind: type[State], keys: set[str], before: View | None) -> None:
+        missing = keys if before is None else view.inherit(before, kind, keys)
+        if missing:
+            view.hold(await self._writer.load(kind, list(missing)))
+
+    async def _load_rules(self, view: View, events: Sequence[Event], before: View | None) -> None:
         """The rules that the nodes of these events are under, and the nodes under rules that they change."""
         values = [event.value for event in events]
         changed = {str(value.model) for value in values if isinstance(value, OF_A_MODEL)}
@@ -89,10 +111,10 @@ class Folding:
         codes = [row.model for row in view.all(Node)]
         codes += [value.model for value in values if isinstance(value, NodeRegistered)]
         models = {model_key(self._codec.id, code) for code in codes}
-        if missing := [key for key in models if not view.holds(Model, key)]:
-            view.hold(await self._writer.load(Model, missing))
+        if missing := {key for key in models if not view.holds(Model, key)}:
+            await self._hold(view, Model, missing, before)
         if models and not view.holds(Network, str(view.network)):
-            view.hold(await self._writer.load(Network, [str(view.network)]))
+            await self._hold(view, Network, {str(view.network)}, before)
 
     async def _refold(self, view: View, entities: Sequence[str], but: Collection[int], held: _Held | None) -> None:
         """Make the states of these entities again from their events, but for some; their facts are still right.

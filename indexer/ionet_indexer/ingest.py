@@ -10,10 +10,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from contextlib import nullcontext
+from typing import NamedTuple, TypeAlias
 
 from ionet_indexer import metrics
+from ionet_indexer.ahead import Folded, LookedUp
 from ionet_indexer.core.decode import Event, Transaction, Unread
+from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.hold import Hold
 from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
@@ -23,9 +26,13 @@ from ionet_indexer.store import Checkpoint, Writer
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0  # seconds after a failed pass, doubled each time
 _FIRST_MEND_PAUSE, _LAST_MEND_PAUSE = 1.0, 300.0  # likewise, after an attempt that did not mend the tables
-_DECODED_AT_ONCE = 50  # transactions, about a millisecond
+_DECODED_AT_ONCE = 20  # transactions, well under a millisecond
+_PATIENCE = 0.2  # seconds for a batch that is being read, until the one before it is saved without folding ahead
 _MEND_AT_ONCE = 50  # accounts whose history is read again in one attempt
 _FOUNDATION = "NetworkInitialized"  # the first event of every history
+
+
+_Read: TypeAlias = "tuple[list[Transaction], list[Event]]"
 
 
 class Window(NamedTuple):
@@ -168,7 +175,8 @@ class Ingest:
         kept = stored.kept(undo_after)
         fresh = [item for item in seen if item.signature not in kept]
         try:
-            count = await self._commit(fresh, heads, (heads.confirmed, blockhash), undo_after)
+            with rarely_collected() if len(fresh) > self._batch else nullcontext():
+                count = await self._commit(fresh, heads, (heads.confirmed, blockhash), undo_after)
         except SeqHole as hole:
             # Look again from the last event that is in order, at the latest from where nothing is final yet.
             self._refill_after = min(hole.last_slot - 1, self.checkpoint.finalized)
@@ -219,30 +227,47 @@ class Ingest:
         batches = [list(seen)] if undo_after is not None else list(whole_slots(seen, self._batch)) or [[]]
         begun = await self._writer.has_events(self.checkpoint.indexed if undo_after is None else undo_after)
         reading = asyncio.create_task(self._read(batches[0]))
+        folded: Folded | None = None
         count = 0
         try:
             for batch, following in zip(batches, [*batches[1:], None], strict=True):
                 transactions, events = await reading
-                if following is not None:
-                    reading = asyncio.create_task(self._read(following))
                 last = following is None
                 if not begun:
                     begun = await self._begins(events, last=last)
+                if following is not None:
+                    reading = asyncio.create_task(self._read(following))
+                    folded = folded or await self._pipeline.fold(await self._pipeline.look_up(transactions, events))
+                ahead = None if last or folded is None else await self._look_ahead(reading, folded)
                 checkpoint = self._moved(heads.confirmed if last else batch[-1].slot, heads)
-                fresh = await self._pipeline.commit(
-                    transactions,
-                    events,
-                    checkpoint,
-                    head=head if last else None,
-                    undo_after=undo_after,
-                    problem=self._hold.reason,
+                saving = asyncio.create_task(
+                    self._pipeline.commit(
+                        transactions,
+                        events,
+                        checkpoint,
+                        head=head if last else None,
+                        undo_after=undo_after,
+                        problem=self._hold.reason,
+                        folded=folded,
+                    )
                 )
+                try:
+                    folded = await self._pipeline.fold(ahead)
+                finally:
+                    fresh = await saving
                 self._advanced(checkpoint, fresh)
                 count += len(fresh)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         return count
+
+    async def _look_ahead(self, reading: asyncio.Task[_Read], folded: Folded) -> LookedUp | None:
+        """The batch that comes after a folded one, with what it needs, if it has been read by now."""
+        await asyncio.wait([reading], timeout=_PATIENCE)
+        if not reading.done() or reading.cancelled() or reading.exception() is not None:
+            return None
+        return await self._pipeline.look_up(*reading.result(), folded)
 
     async def _begins(self, events: Sequence[Event], *, last: bool) -> bool:
         """Whether a history begins with these events. SourceError when the node does not have its beginning."""
@@ -255,7 +280,7 @@ class Ingest:
             raise SourceError("the node lists no event, and the network exists: it lost the history")
         return bool(events)
 
-    async def _read(self, batch: Sequence[Seen]) -> tuple[list[Transaction], list[Event]]:
+    async def _read(self, batch: Sequence[Seen]) -> _Read:
         transactions = await self._source.transactions(batch)
         listed = {item.signature: item.slot for item in batch}
         if any(listed[item.signature] != item.slot for item in transactions):

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
+from ionet_indexer.ahead import Ahead, Folded, LookedUp, links_of, placed_of
 from ionet_indexer.closing import close_days
 from ionet_indexer.core.decode import Event, Transaction, Unread, decode, slot_of
+from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.folding import Folding
 from ionet_indexer.store import Checkpoint, Link, Writer
-from ionet_indexer.topics.fold import links
 from ionet_indexer.topics.leases import LeaseWork
 from ionet_indexer.topics.price_index import DAY
 from ionet_indexer.topics.standing import RULES
@@ -42,6 +44,17 @@ class SeqHole(IonetError):
         self.last_slot = last_slot  # slot of the last event that is in order, −1 when there is none
 
 
+class _Taken(NamedTuple):
+    """What came in. `work`: the launcher's rows changed. `late`: before others that were stored; `all_again`: so late that
+    everything was folded again.
+    """
+
+    fresh: list[Event]
+    work: bool
+    late: bool = False
+    all_again: bool = False
+
+
 class Pipeline:
     """Applies batches through one Writer."""
 
@@ -49,12 +62,23 @@ class Pipeline:
         self._writer = writer
         self._codec = codec
         self._folding = Folding(writer, codec)
+        self._ahead = Ahead(writer, self._folding)
         self._today: int | None = None
         """The day whose predecessors have their index; None where that has to be looked up."""
 
     def decode(self, transactions: Iterable[Transaction]) -> list[Event]:
         """The events of transactions, in order. Raises BadTransaction."""
         return [event for transaction in transactions for event in decode(transaction, self._codec)]
+
+    async def look_up(
+        self, transactions: Sequence[Transaction], events: Sequence[Event], before: Folded | None = None
+    ) -> LookedUp | None:
+        """See `Ahead.look_up`."""
+        return await self._ahead.look_up(transactions, events, before)
+
+    async def fold(self, batch: LookedUp | None) -> Folded | None:
+        """See `Ahead.fold`."""
+        return None if batch is None else await self._ahead.fold(batch)
 
     async def commit(
         self,
@@ -66,41 +90,30 @@ class Pipeline:
         undo_after: int | None = None,
         refold: Sequence[str] = (),
         problem: str | None = None,
+        folded: Folded | None = None,
     ) -> list[Event]:
         """Store a batch and move the checkpoint; returns the events that were new.
 
         With `undo_after`, everything after that slot is first taken back, in the same transaction: no reader sees a
         state between the forks. Events that come late, before others that are stored, are the last of their entities,
         or their numbering would show it: they are folded as they come, and followers are sent back to them.
-        refold: entities whose rows are made again first. problem: what `/health` goes on to say. Raises SeqHole, and
-        then nothing has changed.
+        refold: entities whose rows are made again first. problem: what `/health` goes on to say. folded: these
+        transactions, if they were folded ahead. Raises SeqHole, and then nothing has changed.
         """
         writer = self._writer
         today, self._today = self._today, None  # until all of this is in
         async with writer.transaction():
-            if undo_after is not None or refold:
-                await writer.second.keep_parameters()
-            undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
-            again = sorted({*undone, *refold})
-            end = await writer.last_position()
-            placed = [(t.signature, t.slot, t.transaction_index or 0, t.block_time) for t in transactions]
-            fresh = await writer.add(placed, events) if placed else []
-            await self._link(fresh)
-            late = bool(fresh) and fresh[0].position < end
-            all_again = late and await self._is_ruled_later(fresh)
-            if late:
-                await writer.add_undo(fresh[0].slot - 1)
-            work = bool(again) or all_again
-            if all_again:
-                await self._fill_second()
+            if folded is None and undo_after is None and not refold:
+                folded = await self.fold(await self.look_up(transactions, events))
+            if folded is None:
+                taken = await self._take_in(transactions, events, undo_after, refold)
             else:
-                view = await self._folding.fold(fresh, again)
-                await writer.save(view)
-                work = work or LeaseWork in view.changed()
-            if late:
+                taken = await self._add(folded)
+            fresh = taken.fresh
+            if taken.late:
                 await writer.drop_index_after(fresh[0].position)
             times = [event.block_time for event in fresh if event.block_time is not None]
-            if late or undo_after is not None or today is None or (times and max(times) >= today + DAY):
+            if taken.late or undo_after is not None or today is None or (times and max(times) >= today + DAY):
                 today = await self._close_days()
             if head is not None:
                 await writer.add_head(*head, final=checkpoint.finalized)
@@ -109,14 +122,51 @@ class Pipeline:
             finalized = await writer.finalize_work()
             if fresh or undo_after is not None or settled:
                 await writer.notify(CHANNEL_EVENTS, str(checkpoint.indexed))
-            if work or finalized:
+            if taken.work or finalized:
                 await writer.notify(CHANNEL_WORK, str(checkpoint.indexed))
-            if all_again:
+            if taken.all_again:
                 await writer.second.swap()
-        if all_again:
+        if taken.all_again:
             await writer.second.discard()
         self._today = today
         return fresh
+
+    async def _add(self, folded: Folded) -> _Taken:
+        """Store a batch that continues what is stored."""
+        batch = folded.batch
+        await self._writer.add_new(batch.placed, batch.events)
+        await self._writer.add_links(batch.links)
+        await self._writer.save(folded.changes)
+        return _Taken(batch.events, work=folded.shows_work)
+
+    async def _take_in(
+        self,
+        transactions: Sequence[Transaction],
+        events: Sequence[Event],
+        undo_after: int | None,
+        refold: Sequence[str],
+    ) -> _Taken:
+        """Store a batch that may come late, be there already, undo or refuse."""
+        writer = self._writer
+        if undo_after is not None or refold:
+            await writer.second.keep_parameters()
+        undone: list[str] = [] if undo_after is None else await writer.undo_after(undo_after)
+        again = sorted({*undone, *refold})
+        end = await writer.last_position()
+        fresh = await writer.add(placed_of(transactions), events) if transactions else []
+        await self._link(fresh)
+        late = bool(fresh) and fresh[0].position < end
+        all_again = late and await self._is_ruled_later(fresh)
+        if late:
+            await writer.add_undo(fresh[0].slot - 1)
+        work = bool(again) or all_again
+        if all_again:
+            await self._fill_second()
+        else:
+            view = await self._folding.fold(fresh, again)
+            await writer.save(view.changes())
+            work = work or LeaseWork in view.changed()
+        return _Taken(fresh, work=work, late=late, all_again=all_again)
 
     async def _close_days(self) -> int | None:
         """Days that are over get their index; returns the one that is not. None before the first event."""
@@ -128,7 +178,7 @@ class Pipeline:
 
     async def _link(self, fresh: Sequence[Event]) -> None:
         """Check that every entity's numbering goes on without a hole, and record it."""
-        found = [Link(link.entity, link.seq, event.position) for event in fresh for link in links(event.value)]
+        found = links_of(fresh)
         if not found:
             return
         last = await self._writer.last_links({link.entity for link in found})
@@ -170,12 +220,13 @@ class Pipeline:
         await writer.second.begin()
         total, done = await writer.count_events(), 0
         position: int | None = -1
-        while position is not None:
-            async with writer.transaction():
-                await writer.second.use()
-                position, count = await self._fold_more(position)
-            done += count
-            await self._tell(done, done - count, total)
+        with rarely_collected():
+            while position is not None:
+                async with writer.transaction():
+                    await writer.second.use()
+                    position, count = await self._fold_more(position)
+                done += count
+                await self._tell(done, done - count, total)
         async with writer.transaction():
             await writer.second.use()
             await self._close_days()
@@ -185,9 +236,7 @@ class Pipeline:
             await writer.second.use()
             if known := await self._newly_known():
                 await writer.rename(known)
-                await writer.add_links(
-                    [Link(link.entity, link.seq, event.position) for event in known for link in links(event.value)]
-                )
+                await writer.add_links(links_of(known))
             await writer.finalize_work()
             await writer.set_refold(due=False)
             await writer.tell(None)
@@ -217,5 +266,5 @@ class Pipeline:
     async def _fold_more(self, after: int) -> tuple[int | None, int]:
         """Fold the next stored events; returns the position of the last one, None at the end, and their number."""
         events = await self._writer.events_after(after, _REBUILD_BATCH, self._codec)
-        await self._writer.save(await self._folding.fold(events))
+        await self._writer.save((await self._folding.fold(events)).changes())
         return events[-1].position if events else None, len(events)

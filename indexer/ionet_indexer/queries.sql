@@ -54,6 +54,9 @@ DELETE FROM transactions WHERE slot > $1
 -- name: transactions_known
 SELECT signature FROM transactions WHERE signature = ANY($1)
 
+-- name: transactions_end
+SELECT max(slot) FROM transactions
+
 -- name: transactions_after
 SELECT signature, slot FROM transactions WHERE slot > $1
 
@@ -78,7 +81,7 @@ DELETE FROM event_entities WHERE position >= $1 RETURNING entity
 -- name: links_last
 SELECT entity, last.seq, last.position
 FROM unnest($1::text[]) AS entity,
-     LATERAL (SELECT seq, position FROM event_entities e WHERE e.entity = entity.entity ORDER BY seq DESC LIMIT 1) AS last
+     LATERAL (SELECT seq, position FROM event_entities e WHERE e.entity = entity.entity ORDER BY position DESC LIMIT 1) AS last
 
 -- name: events_of
 SELECT DISTINCT e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, e.data

@@ -55,8 +55,11 @@ FROM models WHERE starts_with(lower(name), lower($1)) ORDER BY code LIMIT 20
 SELECT signature, slot, tx_index, block_time FROM transactions WHERE signature = $1
 
 -- name: events_of_transaction
-SELECT position, signature, outer_ix, inner_ix, block_time, name, data
-FROM events WHERE signature = $1 ORDER BY position
+SELECT e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, e.name, e.data
+FROM transactions t
+JOIN events e ON e.position >= ((t.slot << 16) | t.tx_index) << 14  -- see decode.position
+             AND e.position < (((t.slot << 16) | t.tx_index) + 1) << 14
+WHERE t.signature = $1 ORDER BY e.position
 
 -- name: events_of_slot
 SELECT position, signature, outer_ix, inner_ix, block_time, name, data

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg
 from ionet.codec import ProgramCodec
@@ -16,7 +16,7 @@ from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase, StoreError
 from ionet_indexer.core.decode import Event, Unread, first_position, read_event, slot_of
 from ionet_indexer.core.rows import Fact, State
-from ionet_indexer.core.view import View
+from ionet_indexer.core.view import Changes
 from ionet_indexer.migrate import migrate
 from ionet_indexer.second import Second
 from ionet_indexer.topics import FACTS, STATES
@@ -49,6 +49,8 @@ class Link(NamedTuple):
     position: int
 
 
+Placed: TypeAlias = tuple[str, int, int, int | None]
+"""Signature, slot, place in it and block time of a transaction."""
 _TRANSACTION = ("signature", "slot", "tx_index", "block_time")
 _EVENT = ("position", "signature", "outer_ix", "inner_ix", "block_time", "name", "data")
 
@@ -183,15 +185,24 @@ class Writer:
         return sorted({row["entity"] for row in undone})
 
     async def add(
-        self, transactions: Iterable[tuple[str, int, int, int | None]], events: Iterable[Event]
+        self, transactions: Iterable[Placed], events: Iterable[Event]
     ) -> list[Event]:
         """Store (signature, slot, tx_index, block_time) and events; returns the events that were not there before."""
         placed = {item[0]: item for item in transactions}
         new = placed.keys() - await self.known(list(placed))
-        await self._copy("transactions", _TRANSACTION, [placed[signature] for signature in new])
         fresh = sorted((event for event in events if event.signature in new), key=lambda event: event.position)
-        await self._copy("events", _EVENT, [_stored(event) for event in fresh])
+        await self.add_new([placed[signature] for signature in new], fresh)
         return fresh
+
+    async def add_new(self, transactions: Sequence[Placed], events: Sequence[Event]) -> None:
+        """Store transactions and events that are not stored yet."""
+        await self._copy("transactions", _TRANSACTION, transactions)
+        await self._copy("events", _EVENT, [_stored(event) for event in events])
+
+    async def newest_slot(self) -> int:
+        """Slot of the newest stored transaction, −1 without any."""
+        found = await self._connection.fetchval(SQL["transactions_end"])
+        return -1 if found is None else int(found)
 
     async def _copy(self, table: str, columns: tuple[str, ...], records: Sequence[Sequence[Any]]) -> None:
         """Add rows; half of what an INSERT of the same rows as JSON costs the server."""
@@ -252,11 +263,11 @@ class Writer:
         for kind in STATES:
             await self._connection.execute(rows.delete_sql(kind), list(entities))
 
-    async def save(self, view: View) -> None:
-        """Write what the folds changed."""
-        for state, changed in view.changed().items():
-            await self._connection.execute(rows.insert_sql(state), rows.encode(changed))
-        await self.save_facts(view.facts)
+    async def save(self, changes: Changes) -> None:
+        """Write what the folds changed: facts first, by which triggers of states go."""
+        await self.save_facts(changes.facts)
+        for state, encoded in changes.states.items():
+            await self._connection.execute(rows.insert_sql(state), encoded)
 
     async def save_facts(self, facts: Sequence[Fact]) -> None:
         """Write rows of facts."""

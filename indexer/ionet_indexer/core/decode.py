@@ -22,28 +22,28 @@ class BadTransaction(IonetError):
     """the events of a transaction cannot be read"""
 
 
-class InnerInstruction(msgspec.Struct, rename="camel"):
+class InnerInstruction(msgspec.Struct, rename="camel", gc=False):
     """One instruction of the flat inner list; `data` is base58."""
 
     program_id_index: int
     data: str
 
 
-class InnerList(msgspec.Struct):
+class InnerList(msgspec.Struct, gc=False):
     """All inner instructions under outer instruction `index`, in execution order at any depth."""
 
     index: int
     instructions: list[InnerInstruction]
 
 
-class Loaded(msgspec.Struct):
+class Loaded(msgspec.Struct, gc=False):
     """Accounts that came from address lookup tables."""
 
     writable: list[str]
     readonly: list[str]
 
 
-class Meta(msgspec.Struct, rename="camel"):
+class Meta(msgspec.Struct, rename="camel", gc=False):
     """Outcome of a transaction; `err` is null for success."""
 
     err: Any = None
@@ -51,20 +51,20 @@ class Meta(msgspec.Struct, rename="camel"):
     loaded_addresses: Loaded | None = None
 
 
-class Message(msgspec.Struct, rename="camel"):
+class Message(msgspec.Struct, rename="camel", gc=False):
     """The part of a message that instructions refer to."""
 
     account_keys: list[str]
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, gc=False):
     """Signed part of a transaction; the first signature is its id."""
 
     signatures: list[str]
     message: Message
 
 
-class Transaction(msgspec.Struct, rename="camel"):
+class Transaction(msgspec.Struct, rename="camel", gc=False):
     """A `getTransaction` result with encoding json. `block_time` is unix seconds.
 
     A node may have lost the outcome (`meta`) or the time.
@@ -82,7 +82,7 @@ class Transaction(msgspec.Struct, rename="camel"):
         return self.transaction.signatures[0]
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event of the program. Identity: (signature, outer_ix, inner_ix). Order: `position`."""
 
     position: int

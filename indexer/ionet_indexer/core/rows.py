@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import msgspec
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """One row of `table`, identified by its `key` column."""
 
     table: ClassVar[str]

@@ -13,6 +13,7 @@ from ionet.errors import IonetError
 from ionet.generated import pdas
 from solders.pubkey import Pubkey
 
+from ionet_indexer.core import rows as rows_
 from ionet_indexer.core.rows import Fact, State
 
 S = TypeVar("S", bound=State)
@@ -25,6 +26,13 @@ class FoldError(IonetError):
         super().__init__(detail)
         self.key = key
         """What is not known, if that is why."""
+
+
+class Changes(NamedTuple):
+    """What has to be written. The states are encoded: their rows may be changed further meanwhile."""
+
+    states: dict[type[State], str]
+    facts: list[Fact]
 
 
 class _Before(NamedTuple):
@@ -115,9 +123,21 @@ class View:
         row = self._rows.get(kind, {}).get(key)
         self._before[kind, key] = _Before(deepcopy(row), key in self._changed.get(kind, {}))
 
+    def inherit(self, before: View, kind: type[State], keys: set[str]) -> set[str]:
+        """Take over what the view before holds of these rows; returns the keys that it does not hold."""
+        theirs = before._rows.get(kind, {})
+        found = keys & theirs.keys()
+        if found:
+            self._rows.setdefault(kind, {}).update((key, theirs[key]) for key in found)
+        return keys - found
+
     def changed(self) -> dict[type[State], list[State]]:
         """Rows to write, by table."""
         return {kind: list(rows.values()) for kind, rows in self._changed.items()}
+
+    def changes(self) -> Changes:
+        """What has to be written, as it is now."""
+        return Changes({kind: rows_.encode(rows) for kind, rows in self.changed().items()}, self.facts)
 
     @property
     def program(self) -> Pubkey:

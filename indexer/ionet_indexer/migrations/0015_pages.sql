@@ -92,95 +92,102 @@ CREATE TABLE node_days (
     PRIMARY KEY (node, day, name, key)
 );
 
--- Arguments: the table of sums, its key columns, and SQL for the parts (those columns, value) that one row `r` brings.
-CREATE FUNCTION keep_sums() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format(
-        'INSERT INTO %1$I AS t (%2$s, value)
-         SELECT %3$s, sum(p.value * r.sign) FROM (%4$s) r, LATERAL (%5$s) p (%2$s, value)
-         GROUP BY %3$s HAVING sum(p.value * r.sign) <> 0
-         ON CONFLICT (%2$s) DO UPDATE SET value = t.value + excluded.value',
-        TG_ARGV[0], TG_ARGV[1], regexp_replace(TG_ARGV[1], '(\w+)', 'p.\1', 'g'),
-        CASE TG_OP WHEN 'INSERT' THEN 'SELECT 1 AS sign, n.* FROM new_rows n'
-                   WHEN 'DELETE' THEN 'SELECT -1 AS sign, o.* FROM old_rows o'
-                   ELSE 'SELECT 1 AS sign, n.* FROM new_rows n UNION ALL SELECT -1, o.* FROM old_rows o' END,
-        TG_ARGV[2]
-    );
-    RETURN NULL;
-END $$;
-
-DO $do$
-DECLARE
-    part record;
-BEGIN
-    FOR part IN SELECT * FROM (VALUES
-        ('account_totals', 'wallet, name, key', 'nodes', $$
-            VALUES (r.owner, 'nodes', '', 1::numeric), (r.owner, 'processors', '', r.processors)
-        $$),
-        ('account_totals', 'wallet, name, key', 'clusters', $$
-            VALUES (r.renter, 'clusters', '', 1::numeric), (r.renter, 'deposit', r.currency, r.deposit),
-                   (r.renter, 'spent', r.currency, r.paid), (r.renter, 'fees', r.currency, r.fees - r.burned),
-                   (r.renter, 'burned', r.currency, r.burned), (r.renter, 'refunded', r.currency, r.refunded)
-        $$),
-        ('account_totals', 'wallet, name, key', 'leases', $$
-            VALUES (r.renter, 'leases_rented', '', 1::numeric), (r.owner, 'leases_served', '', 1),
-                   (r.renter, 'leases_rented_active', '', CASE WHEN r.status = 'active' THEN 1 ELSE 0 END),
-                   (r.owner, 'leases_served_active', '', CASE WHEN r.status = 'active' THEN 1 ELSE 0 END),
-                   (r.owner, 'earned', r.currency, r.paid)
-        $$),
-        ('account_totals', 'wallet, name, key', 'cases', $$ VALUES (r.owner, 'cases', '', 1::numeric) $$),
-        ('account_totals', 'wallet, name, key', 'positions', $$
-            VALUES (r.staker, 'stakes', '', CASE WHEN r.closed THEN 0 ELSE 1 END::numeric),
-                   (r.staker, 'staked', 'IO', r.staked), (r.staker, 'withdrawn', 'IO', r.withdrawn)
-        $$),
-        ('account_totals', 'wallet, name, key', 'payments', $$
-            VALUES (r.payout, 'received', r.currency, r.supplier_amount + r.bond - r.to_stakers)
-        $$),
-        ('account_totals', 'wallet, name, key', 'rewards', $$
-            SELECT r.wallet, 'rewards', 'IO', r.amount WHERE r.kind = 'claimed'
-        $$),
-        ('account_totals', 'wallet, name, key', 'income', $$
-            SELECT r.wallet, 'income', r.currency, r.amount WHERE r.kind = 'claimed'
-        $$),
-        ('account_totals', 'wallet, name, key', 'mints', $$
-            VALUES (r.wallet, 'burned_for_iosd', 'IO', r.io_burned), (r.wallet, 'minted', 'IOSD', r.iosd_minted)
-        $$),
-        ('account_totals', 'wallet, name, key', 'redemptions', $$
-            VALUES (r.wallet, 'redeemed', 'IOSD', r.iosd_burned), (r.wallet, 'redeemed_for', 'IO', r.io_minted)
-        $$),
-        ('account_totals', 'wallet, name, key', 'buybacks', $$
-            VALUES (r.seller, 'sold', 'IO', r.io_burned), (r.seller, 'sold_for', 'USDC', r.usdc_paid)
-        $$),
-        ('node_days', 'node, day, name, key', 'proofs', $$
-            VALUES (r.node, r.at / 86400, 'proofs', '', 1::numeric),
-                   (r.node, r.at / 86400, 'intervals_proven', '', CASE WHEN r.served_before = 0 THEN 1 ELSE 0 END),
-                   (r.node, r.at / 86400, 'intervals_kept', '', CASE WHEN r.kept_first THEN 1 ELSE 0 END),
-                   (r.node, r.at / 86400, 'served_secs', '', r.served_secs - r.served_before)
-        $$),
-        ('node_days', 'node, day, name, key', 'payments', $$
-            VALUES (r.node, r.at / 86400, 'settlements', r.currency, 1::numeric),
-                   (r.node, r.at / 86400, 'earned', r.currency, r.amount),
-                   (r.node, r.at / 86400, 'supplier', r.currency, r.supplier_amount),
-                   (r.node, r.at / 86400, 'to_stakers', r.currency, r.to_stakers)
-        $$),
-        ('node_days', 'node, day, name, key', 'slashes', $$
-            VALUES (r.node, r.at / 86400, 'slashes', '', 1::numeric), (r.node, r.at / 86400, 'slashed', '', r.amount)
-        $$),
-        ('node_days', 'node, day, name, key', 'stake_moves', $$
-            VALUES (r.node, r.at / 86400, CASE r.kind WHEN 'stake' THEN 'staked' WHEN 'refill' THEN 'refilled'
-                    WHEN 'unbond' THEN 'unbonding' ELSE 'withdrawn' END, '', r.amount)
-        $$)
-    ) AS v (sums, keys, source, parts) LOOP
-        EXECUTE format('CREATE TRIGGER %1$I_%2$I_inserted AFTER INSERT ON %2$I REFERENCING NEW TABLE AS new_rows
-                        FOR EACH STATEMENT EXECUTE FUNCTION keep_sums(%1$L, %3$L, %4$L)',
-                       part.sums, part.source, part.keys, part.parts);
-        EXECUTE format('CREATE TRIGGER %1$I_%2$I_deleted AFTER DELETE ON %2$I REFERENCING OLD TABLE AS old_rows
-                        FOR EACH STATEMENT EXECUTE FUNCTION keep_sums(%1$L, %3$L, %4$L)',
-                       part.sums, part.source, part.keys, part.parts);
-        CONTINUE WHEN part.source NOT IN ('clusters', 'leases', 'positions');  -- of the others nothing here changes
-        EXECUTE format('CREATE TRIGGER %1$I_%2$I_updated AFTER UPDATE ON %2$I
-                        REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-                        FOR EACH STATEMENT EXECUTE FUNCTION keep_sums(%1$L, %3$L, %4$L)',
-                       part.sums, part.source, part.keys, part.parts);
-    END LOOP;
-END $do$;
+-- Of the tables without updates here, nothing that counts changes.
+CALL keep_sums('account_totals', 'wallet, name, key', 'nodes', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.owner, 'nodes', '', 1::numeric), (r.owner, 'processors', '', r.processors)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'clusters', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.renter, 'clusters', '', 1::numeric), (r.renter, 'deposit', r.currency, r.deposit),
+               (r.renter, 'spent', r.currency, r.paid), (r.renter, 'fees', r.currency, r.fees - r.burned),
+               (r.renter, 'burned', r.currency, r.burned), (r.renter, 'refunded', r.currency, r.refunded)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete,update}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'leases', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.renter, 'leases_rented', '', 1::numeric), (r.owner, 'leases_served', '', 1),
+               (r.renter, 'leases_rented_active', '', CASE WHEN r.status = 'active' THEN 1 ELSE 0 END),
+               (r.owner, 'leases_served_active', '', CASE WHEN r.status = 'active' THEN 1 ELSE 0 END),
+               (r.owner, 'earned', r.currency, r.paid)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete,update}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'cases', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.owner, 'cases', '', 1::numeric)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'positions', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.staker, 'stakes', '', CASE WHEN r.closed THEN 0 ELSE 1 END::numeric),
+               (r.staker, 'staked', 'IO', r.staked), (r.staker, 'withdrawn', 'IO', r.withdrawn)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete,update}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'payments', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.payout, 'received', r.currency, r.supplier_amount + r.bond - r.to_stakers)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'rewards', $$
+    SELECT r.wallet, 'rewards', 'IO', r.sign * r.amount FROM r WHERE r.kind = 'claimed'
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'income', $$
+    SELECT r.wallet, 'income', r.currency, r.sign * r.amount FROM r WHERE r.kind = 'claimed'
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'mints', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.wallet, 'burned_for_iosd', 'IO', r.io_burned), (r.wallet, 'minted', 'IOSD', r.iosd_minted)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'redemptions', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.wallet, 'redeemed', 'IOSD', r.iosd_burned), (r.wallet, 'redeemed_for', 'IO', r.io_minted)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('account_totals', 'wallet, name, key', 'buybacks', $$
+    SELECT v.wallet, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.seller, 'sold', 'IO', r.io_burned), (r.seller, 'sold_for', 'USDC', r.usdc_paid)
+    ) v (wallet, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('node_days', 'node, day, name, key', 'proofs', $$
+    SELECT g.node, g.day, v.name, '', v.value
+    FROM (
+        SELECT r.node, r.at / 86400 AS day, sum(r.sign) AS proofs, sum(r.sign) FILTER (WHERE r.served_before = 0) AS proven,
+               sum(r.sign) FILTER (WHERE r.kept_first) AS kept, sum(r.sign * (r.served_secs - r.served_before)) AS served
+        FROM r GROUP BY 1, 2
+    ) g, LATERAL (
+        VALUES ('proofs', g.proofs), ('intervals_proven', g.proven), ('intervals_kept', g.kept), ('served_secs', g.served)
+    ) v (name, value)
+$$, '{insert,delete}');
+CALL keep_sums('node_days', 'node, day, name, key', 'payments', $$
+    SELECT v.node, v.day, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.node, r.at / 86400, 'settlements', r.currency, 1::numeric),
+               (r.node, r.at / 86400, 'earned', r.currency, r.amount),
+               (r.node, r.at / 86400, 'supplier', r.currency, r.supplier_amount),
+               (r.node, r.at / 86400, 'to_stakers', r.currency, r.to_stakers)
+    ) v (node, day, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('node_days', 'node, day, name, key', 'slashes', $$
+    SELECT v.node, v.day, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.node, r.at / 86400, 'slashes', '', 1::numeric), (r.node, r.at / 86400, 'slashed', '', r.amount)
+    ) v (node, day, name, key, value)
+$$, '{insert,delete}');
+CALL keep_sums('node_days', 'node, day, name, key', 'stake_moves', $$
+    SELECT v.node, v.day, v.name, v.key, r.sign * v.value
+    FROM r, LATERAL (
+        VALUES (r.node, r.at / 86400, CASE r.kind WHEN 'stake' THEN 'staked' WHEN 'refill' THEN 'refilled'
+                WHEN 'unbond' THEN 'unbonding' ELSE 'withdrawn' END, '', r.amount)
+    ) v (node, day, name, key, value)
+$$, '{insert,delete}');

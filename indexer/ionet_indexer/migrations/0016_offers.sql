@@ -73,7 +73,7 @@ DECLARE
     countries integer[];
     tiers integer[];
 BEGIN
-    -- As in keep_totals.
+    -- As for the totals of nodes.
     PERFORM pg_advisory_xact_lock_shared(283574275);
     WITH now AS (
         SELECT v.* FROM changed c JOIN node_offers v USING (node)

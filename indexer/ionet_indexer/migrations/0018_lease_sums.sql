@@ -31,8 +31,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION keep_lease_sums();
 CREATE INDEX payments_payable ON payments (lease, payable_secs, position);
 
 -- What the intervals of a lease that is closed count for its node's reputation: seconds kept and paid for, and those of
--- intervals that were not kept. Nothing comes to such a lease any more, so its log is gone through once, at the end of the
--- transaction that closes it. Of a lease that is open the API takes the sums above.
+-- intervals that were not kept. Nothing comes to such a lease any more, so its log is gone through once, when it is
+-- closed: the writer saves what events tell of intervals and payments before the leases. Of a lease that is open the API takes the sums above.
 CREATE TABLE reputation_days (
     lease text NOT NULL,
     day bigint NOT NULL,                       -- since 1970, in which the intervals ended
@@ -55,43 +55,57 @@ LANGUAGE sql STABLE AS $$
     GROUP BY 1
 $$;
 
-CREATE FUNCTION keep_reputation_days() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    of_lease text := CASE TG_OP WHEN 'DELETE' THEN OLD.lease ELSE NEW.lease END;
-    l leases%ROWTYPE;
+-- Leases that were closed went, or are about to come back.
+CREATE FUNCTION drop_reputation_days() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
-    DELETE FROM reputation_days WHERE lease = of_lease;
-    SELECT * INTO l FROM leases WHERE lease = of_lease AND status = 'closed' AND started_at IS NOT NULL;
-    IF l.lease IS NULL THEN
+    DELETE FROM reputation_days r USING was w WHERE w.status = 'closed' AND r.lease = w.lease;
+    RETURN NULL;
+END $$;
+
+-- The leases that came or changed are `changed`. However many they are, each is found by its index: the plan is made when
+-- the tables are still small.
+CREATE FUNCTION make_reputation_days() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM changed WHERE status = 'closed' AND started_at IS NOT NULL) THEN
         RETURN NULL;
     END IF;
-    -- Mostly nothing was challenged and all is paid for; then the proofs say it all, at a tenth of the cost.
-    IF coalesce(l.burned_secs, 0) = 0 AND l.disputes = 0 AND NOT EXISTS (SELECT FROM disputes WHERE lease = of_lease)
-       AND NOT EXISTS (SELECT FROM defences WHERE lease = of_lease)
-       AND l.payable_secs >= (SELECT coalesce(sum(served), 0) FROM lease_sums WHERE lease = of_lease)
-       AND l.ends_at <= (SELECT time FROM newest)
-    THEN
-        INSERT INTO reputation_days
-        SELECT l.lease, least(l.started_at + (n + 1) * l.interval_secs, l.ends_at) / 86400, l.node,
-               coalesce(sum(p.served_secs) FILTER (WHERE p.kept), 0),
+    WITH closed AS MATERIALIZED (
+        -- Mostly nothing was challenged and all is paid for; then the proofs say it all, at a tenth of the cost.
+        SELECT l.*, coalesce(l.burned_secs, 0) = 0 AND l.disputes = 0
+               AND NOT EXISTS (SELECT FROM disputes d WHERE d.lease = l.lease)
+               AND NOT EXISTS (SELECT FROM defences d WHERE d.lease = l.lease)
+               AND l.payable_secs >= (SELECT coalesce(sum(s.served), 0) FROM lease_sums s WHERE s.lease = l.lease)
+               AND l.ends_at <= (SELECT time FROM newest) AS plain
+        FROM changed l WHERE l.status = 'closed' AND l.started_at IS NOT NULL
+    )
+    INSERT INTO reputation_days
+    SELECT l.lease, x.day, l.node, x.kept, x.unkept
+    FROM closed l CROSS JOIN LATERAL (
+        SELECT least(l.started_at + (n + 1) * l.interval_secs, l.ends_at) / 86400 AS day,
+               coalesce(sum(p.served_secs) FILTER (WHERE p.kept), 0) AS kept,
                coalesce(sum(least(l.interval_secs, l.ends_at - l.started_at - n * l.interval_secs))
-                        FILTER (WHERE p.kept IS NOT TRUE), 0)
+                        FILTER (WHERE p.kept IS NOT TRUE), 0) AS unkept
         FROM generate_series(0, greatest(
             (l.ends_at - l.started_at + l.interval_secs - 1) / l.interval_secs, l.last_interval + 1) - 1) n
         LEFT JOIN (
-            SELECT DISTINCT ON (x.interval) x.interval, x.served_secs, x.kept FROM proofs x WHERE x.lease = of_lease
+            SELECT DISTINCT ON (x.interval) x.interval, x.served_secs, x.kept FROM proofs x WHERE x.lease = l.lease
             ORDER BY x.interval, x.position DESC
         ) p ON p.interval = n
-        GROUP BY 2;
-    ELSE
-        INSERT INTO reputation_days
-        SELECT l.lease, r.day, l.node, r.kept, r.unkept FROM lease_reputation(of_lease) r;
-    END IF;
+        GROUP BY 1
+    ) x
+    WHERE l.plain
+    UNION ALL
+    SELECT l.lease, r.day, l.node, r.kept, r.unkept
+    FROM closed l CROSS JOIN LATERAL lease_reputation(l.lease) r WHERE l.plain IS NOT TRUE;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER reputation_days_inserted AFTER INSERT ON leases DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (NEW.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
-CREATE CONSTRAINT TRIGGER reputation_days_updated AFTER UPDATE ON leases DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (OLD.status = 'closed' OR NEW.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
-CREATE CONSTRAINT TRIGGER reputation_days_deleted AFTER DELETE ON leases DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (OLD.status = 'closed') EXECUTE FUNCTION keep_reputation_days();
+
+-- In the order of their names: what was is dropped before anything is made.
+CREATE TRIGGER reputation_days_dropped AFTER UPDATE ON leases REFERENCING OLD TABLE AS was
+FOR EACH STATEMENT EXECUTE FUNCTION drop_reputation_days();
+CREATE TRIGGER reputation_days_gone AFTER DELETE ON leases REFERENCING OLD TABLE AS was
+FOR EACH STATEMENT EXECUTE FUNCTION drop_reputation_days();
+CREATE TRIGGER reputation_days_made AFTER UPDATE ON leases REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION make_reputation_days();
+CREATE TRIGGER reputation_days_new AFTER INSERT ON leases REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION make_reputation_days();
