@@ -19,9 +19,9 @@ from ionet_indexer.api.limits import Places
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.core.parameters import Address, Cursor, Limit, Since, Until, header, query, word
+from ionet_indexer.core.parameters import Address, Cursor, Limit, Since, Until, check_word, header, query, word
 from ionet_indexer.core.reader import SQL, Reader, Snapshot
-from ionet_indexer.core.refusals import BadCursor, BadValue
+from ionet_indexer.core.refusals import BadCursor
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 
 log = logging.getLogger(__name__)
@@ -122,8 +122,8 @@ async def events(
 
     With both, a page looks at 1,000 events: it may have fewer items than `limit`, even none, and a `next` all the same.
     """
-    if name is not None and name not in names(codec):
-        raise BadValue(f"name: the program has no event {name!r}")
+    if name is not None:
+        check_word("name", name, names(codec))
     after = decode_cursor("events", cursor, ("bigint",))
     async with reader.snapshot() as snapshot:
         first = -1 if since is None else await _position_at(snapshot, since)
