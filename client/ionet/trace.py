@@ -42,6 +42,11 @@ class TraceRefused(IonetError):
     exit_code = 3
 
 
+def dispute_of(challenge: str | None) -> str | None:
+    """What a trace calls what came of an interval's challenge, as the log of the lease has it."""
+    return {"disputed": "open", "approved": None}.get(challenge or "", challenge)
+
+
 class Leaf(msgspec.Struct):
     """The leaf and its path: siblings from the bottom up, hex. `verified` says that they lead to `root`."""
 

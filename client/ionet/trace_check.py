@@ -31,8 +31,8 @@ from ionet.generated.events import (
 )
 from ionet.generated.types import ProofEntry
 from ionet.rules.disputes import START, next_head
-from ionet.rules.lease_log import log_of
-from ionet.trace import ApiError, Occurrence, TraceRefused, verify
+from ionet.rules.lease_log import Log, log_of
+from ionet.trace import ApiError, Occurrence, TraceRefused, dispute_of, verify
 from ionet.words import word
 
 
@@ -46,29 +46,53 @@ class _Seen(msgspec.Struct, frozen=True):
     inner: int
 
 
-async def verify_all(chain: Chain, item: Occurrence, result_hash: bytes) -> None:
+class Histories:
+    """Every event of the entities that are asked for, each read over the RPC once."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self._read: dict[tuple[Pubkey, str], list[_Seen]] = {}
+        self._leases: dict[Pubkey, tuple[list[_Seen], Log]] = {}
+
+    async def of(self, key: Pubkey, entity: str) -> list[_Seen]:
+        """In order."""
+        if (key, entity) not in self._read:
+            self._read[key, entity] = await _history(self.chain, key, entity, None)
+        return self._read[key, entity]
+
+    async def lease(self, key: Pubkey) -> tuple[list[_Seen], Log]:
+        """All of a lease, each head of its proofs checked, and what it says of the intervals. Raises TraceRefused."""
+        if key not in self._leases:
+            seen = await _history(self.chain, key, "lease", "seq")
+            await _check_chain(self.chain, key, seen)
+            self._leases[key] = seen, log_of([each.event for each in seen])
+        return self._leases[key]
+
+
+async def verify_all(histories: Histories, item: Occurrence, result_hash: bytes) -> None:
     """Check every field of one occurrence against the chain, over its RPC alone. Raises TraceRefused, or ApiError.
 
     The path has to lead to the root; the root's transaction to have succeeded, to be signed by the device key that the
     node had, and to have recorded the proof through this program; the proof to be a link of the lease's whole chain,
     and the last one of its interval. Node, owner, renter, price, amount and settlement have to be what events say.
+    Occurrences that are checked with the same histories share what they read.
     """
+    chain = histories.chain
     await verify(chain, item, result_hash)
     try:
         lease, node, cluster = (Pubkey.from_string(key) for key in (item.lease, item.node, item.cluster))
     except ValueError as error:
         raise ApiError(f"malformed answer ({error})") from None
-    seen = await _history(chain, lease, "lease", "seq")
+    seen, log = await histories.lease(lease)
     proof = _proof(item, seen)
-    await _check_chain(chain, lease, seen)
-    of_node = await _history(chain, node, "node", None)
+    of_node = await histories.of(node, "node")
     _check_signer(item, proof, of_node)
-    opened = [each.event for each in await _history(chain, cluster, "cluster", None)]
+    opened = [each.event for each in await histories.of(cluster, "cluster")]
     expected = {
         **_booked(item, seen, pdas.node(chain.program.id, _first_key(of_node))),
         **_node_now(of_node),
         **_cluster(opened),
-        **_money(item, seen),
+        **_money(item, seen, log),
         **_told(proof),
     }
     for name, value in expected.items():
@@ -78,7 +102,7 @@ async def verify_all(chain: Chain, item: Occurrence, result_hash: bytes) -> None
 
 
 async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None) -> list[_Seen]:
-    """Every event of an entity, in order. With `numbered`, the field that counts them, all of them have to be there."""
+    """See `Histories`."""
     found: list[_Seen] = []
     async for page in chain.rpc.signatures(key):
         for start in range(0, len(page), FETCHED_AT_ONCE):
@@ -187,12 +211,8 @@ def _cluster(events: Sequence[Any]) -> dict[str, Any]:
     raise TraceRefused("the chain has no such cluster")
 
 
-_CHALLENGES = {"disputed": "open", "approved": None}
-
-
-def _money(item: Occurrence, seen: Sequence[_Seen]) -> dict[str, Any]:
+def _money(item: Occurrence, seen: Sequence[_Seen], log: Log) -> dict[str, Any]:
     """Times, amount and settlement, from all events of the lease."""
-    log = log_of([each.event for each in seen])
     found = log.intervals[item.interval]
     paid = None if found.payment is None else seen[found.payment]
     settlement = item.settlement
@@ -205,7 +225,7 @@ def _money(item: Occurrence, seen: Sequence[_Seen]) -> dict[str, Any]:
         "interval_end": end,
         "amount": str(found.amount),
         "paid": str(found.amount if paid else 0),
-        "dispute": _CHALLENGES.get(found.challenge or "", found.challenge),
+        "dispute": dispute_of(found.challenge),
     }
 
 

@@ -1,6 +1,12 @@
 -- name: hold
 LOCK TABLE generation IN ACCESS SHARE MODE
 
+-- name: swap_waits
+SELECT EXISTS (
+    SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND (l.classid, l.objid, l.objsubid) = (0, $1, 1)
+) AS waits
+
 -- name: state
 SELECT c.indexed_slot, c.finalized_slot, r.changes, coalesce((SELECT max(id) FROM undos), 0) AS undo,
        coalesce((SELECT max(position) FROM events), -1) AS position

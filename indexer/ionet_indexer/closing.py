@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 
 from ionet.rules.price_index import WINDOW_DAYS
 
+from ionet_indexer.core.days import DAY, start_of
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.store import Writer
-from ionet_indexer.topics.price_index import DAY, IndexValue, Value, index_of
+from ionet_indexer.topics.price_index import IndexValue, Value, index_of
 
 
 async def close_days(writer: Writer, now: int) -> None:
     """Make the index of every day that is over and has none. now: the newest block time, unix seconds."""
-    today = now - now % DAY
+    today = start_of(now)
     closed = await writer.last_index_day()
     if closed is not None and closed + DAY >= today:
         return

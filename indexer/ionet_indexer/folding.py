@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
+import msgspec
 from ionet.codec import ProgramCodec
 from ionet.generated.events import NodeRegistered
 from solders.pubkey import Pubkey
@@ -140,23 +142,37 @@ class _Held:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self.events: dict[int, bytes] = {}  # by position
+        self.events: set[int] = set()  # positions
         self.entities: set[str] = set()
+        self._named: dict[bytes, int] = {}  # key → the first of these events that names it
 
     async def explained(self, event: Event, error: FoldError) -> str | None:
         """The entity because of which an event cannot be folded; None where nothing that is unknown explains it."""
         for key in [error.key] if error.key is not None else [key for _, key in needs(event.value)]:
             if key in self.entities or await self._is_named(key, event.position):
                 self.entities.add(key)
-                self.events[event.position] = event.data
+                self.events.add(event.position)
+                for named in _keys(event.value):
+                    self._named[named] = min(event.position, self._named.get(named, event.position))
                 return key
         return None
 
     async def _is_named(self, key: str, before: int) -> bool:
-        raw = bytes(Pubkey.from_string(key))
-        if any(position < before and raw in data for position, data in self.events.items()):
+        if self._named.get(bytes(Pubkey.from_string(key)), before) < before:
             return True
         return await self._writer.is_unread(key, before)
+
+
+def _keys(value: Any) -> Iterator[bytes]:
+    """Every key in an event."""
+    if isinstance(value, Pubkey):
+        yield bytes(value)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _keys(getattr(value, name))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _keys(each)
 
 
 async def _apply(view: View, event: Event, held: _Held | None, *, counted: bool = True) -> str | None:

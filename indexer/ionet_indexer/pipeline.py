@@ -15,12 +15,12 @@ from ionet.errors import IonetError
 
 from ionet_indexer.ahead import Ahead, Folded, LookedUp, links_of, placed_of
 from ionet_indexer.closing import close_days
+from ionet_indexer.core.days import DAY, start_of
 from ionet_indexer.core.decode import Event, Transaction, Unread, decode, slot_of
 from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.folding import Folding
 from ionet_indexer.store import Checkpoint, Link, Writer
 from ionet_indexer.topics.leases import LeaseWork
-from ionet_indexer.topics.price_index import DAY
 from ionet_indexer.topics.standing import RULES
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ class Pipeline:
         if now is None:
             return None
         await close_days(self._writer, now)
-        return now - now % DAY
+        return start_of(now)
 
     async def _link(self, fresh: Sequence[Event]) -> None:
         """Check that every entity's numbering goes on without a hole, and record it."""

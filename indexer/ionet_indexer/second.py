@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 import asyncpg
 
 from ionet_indexer import migrate
 from ionet_indexer.core import queries
-from ionet_indexer.core.connection import StoreError
+from ionet_indexer.core.connection import SWAP_LOCK, StoreError
 
 log = logging.getLogger(__name__)
 SQL = queries.load("second.sql")
 READER_WAIT_MS = 20
 """Most milliseconds that readers are kept waiting by an attempt to swap before it gives way."""
-_TABLE_WAIT_MS = 10
+PATIENCE_SECS = 60.0
+"""So long readers are waited for in this way. From then on those that are older are ended, and attempts get longer."""
+LAST_WAIT_MS = 5_000
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 1.0  # seconds between two attempts, doubled each time
 _PARAMETERS = "parameters"  # not derived, but triggers count by them: both generations have them
 
@@ -39,6 +42,7 @@ class Second:
         self._connection = connection
         self._names = [*tables, _PARAMETERS]
         self._parts: list[asyncpg.Record] = []
+        self._home = ""  # the schema of the first
         self._version: str | None = None
 
     async def discard(self) -> None:
@@ -50,6 +54,7 @@ class Second:
         """Make the tables, empty. Raises NotSwappable."""
         connection = self._connection
         async with connection.transaction():
+            self._home = await connection.fetchval(SQL["home"])
             self._version = await connection.fetchval(SQL["version"])
             self._parts = await connection.fetch(SQL["parts"], self._names)
             oids = [part["oid"] for part in self._parts]
@@ -75,13 +80,14 @@ class Second:
 
     async def load_parameters(self) -> None:
         """Count by the parameters as they are."""
-        await self._connection.execute(SQL["parameters"])
+        await self._connection.execute(SQL["parameters"].format(home=self._home))
 
     async def swap(self) -> None:
         """Put them in the place of the others and commit: the end of a transaction, in which parameters were kept.
 
-        No reader waits longer than READER_WAIT_MS for those before it, and then for the renaming of the tables. Raises
-        NotSwappable when the schema was changed since the beginning.
+        No reader waits longer than READER_WAIT_MS for those before it, and then for the renaming of the tables, unless
+        PATIENCE_SECS were not enough. No export begins meanwhile, so this ends. Raises NotSwappable when the schema
+        was changed since the beginning.
         """
         connection = self._connection
         await connection.execute(SQL["keep_migrations"], migrate.LOCK)
@@ -91,36 +97,58 @@ class Second:
         await connection.execute(SQL["swapped"])
         # ANALYZE by the server itself may be at work on the new ones; nobody else waits for them.
         await connection.execute(f"LOCK TABLE {', '.join(self._tables('ionet_next'))} IN ACCESS EXCLUSIVE MODE")
-        work, pause, attempts = self._work(), _FIRST_PAUSE, 0
+        await connection.execute(SQL["waits"], SWAP_LOCK)
+        wait, pause, attempts, began = READER_WAIT_MS, _FIRST_PAUSE, 0, time.monotonic()
         while True:
             try:
-                await connection.execute(work)
+                await connection.execute(self._work(wait))
             except asyncpg.LockNotAvailableError:
                 await connection.execute("ROLLBACK TO swap")
-                attempts += 1
-                if attempts % 30 == 0:
-                    log.info("the new tables wait for readers to finish", extra={"action": "swap_waits"})
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LAST_PAUSE)
-                continue
-            return
+            else:
+                return
+            attempts += 1
+            if attempts % 30 == 0:
+                log.info("the new tables wait for readers to finish", extra={"action": "swap_waits"})
+            if time.monotonic() - began >= PATIENCE_SECS:
+                await self._end_readers()
+                wait = min(2 * wait, LAST_WAIT_MS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE)
 
-    def _work(self) -> str:
+    async def _end_readers(self) -> None:
+        """Those that are there since the swap began to wait, or longer; whoever else comes is there for seconds."""
+        oids = [part["oid"] for part in self._parts]
+        try:
+            async with self._connection.transaction():
+                found = await self._connection.fetch(SQL["end_readers"], oids, PATIENCE_SECS)
+        except asyncpg.InsufficientPrivilegeError as error:
+            log.warning("a reader holds up the new tables and may not be ended: %s", error, extra={"action": "swap"})
+            return
+        for each in found:
+            log.warning(
+                "a reader (%s) held up the new tables for %d s and was ended",
+                each["name"] or "no name",
+                each["secs"],
+                extra={"action": "swap_ends_reader"},
+            )
+
+    def _work(self, wait: int) -> str:
         """Locks, renaming and commit as one message to the server: readers wait for nothing on the way to it.
 
-        Whose transaction it is commits once more, of which the server says that there is nothing to commit.
+        wait: milliseconds. Whose transaction it is commits once more, of which the server says that there is nothing to
+        commit.
         """
-        last = [f"ALTER {kind} public.{name} SET SCHEMA ionet_last" for kind, name in self._named()]
-        next_ = [f"ALTER {kind} ionet_next.{name} SET SCHEMA public" for kind, name in self._named()]
+        last = [f"ALTER {kind} {self._home}.{name} SET SCHEMA ionet_last" for kind, name in self._named()]
+        next_ = [f"ALTER {kind} ionet_next.{name} SET SCHEMA {self._home}" for kind, name in self._named()]
         return ";\n".join(
             (
                 # What is lost with the server before it is on disk is the swap as a whole.
                 "SAVEPOINT swap",
                 "SET LOCAL synchronous_commit = off",
-                f"SET LOCAL lock_timeout = {READER_WAIT_MS}",
-                "LOCK TABLE public.generation IN ACCESS EXCLUSIVE MODE",
-                f"SET LOCAL lock_timeout = {_TABLE_WAIT_MS}",
-                f"LOCK TABLE {', '.join(self._tables('public'))} IN ACCESS EXCLUSIVE MODE",
+                f"SET LOCAL lock_timeout = {wait}",
+                "LOCK TABLE generation IN ACCESS EXCLUSIVE MODE",
+                f"SET LOCAL lock_timeout = {wait // 2}",
+                f"LOCK TABLE {', '.join(self._tables(self._home))} IN ACCESS EXCLUSIVE MODE",
                 *last,
                 *next_,
                 "COMMIT",

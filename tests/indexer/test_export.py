@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import csv
 import io
 import json
-import socket
 from typing import Any
 
 import asyncpg
@@ -15,6 +13,7 @@ import crowd
 import httpx2
 import pytest
 from indexer.api_server import served
+from indexer.downloads import Time, ask_from, unread, until_there_is_room
 from ionet_indexer.api import export
 from ionet_indexer.topics import LISTS
 
@@ -72,22 +71,59 @@ def test_a_table_without_times_is_exported_as_a_whole(api: httpx2.Client) -> Non
 async def test_exports_are_few_and_end_with_their_readers(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that are not read hold both places until their time is over; then everybody else's turn comes again."""
     await crowd.fill(dsn, 40_000)
-    monkeypatch.setattr(export, "EXPORT_SECS", 2.0)
-    with served(dsn) as address, httpx2.Client(base_url=address, timeout=30) as api:
-        host, port = api.base_url.host, api.base_url.port or 80
-        with contextlib.ExitStack() as stalled:
-            for _ in range(export.MOST_AT_ONCE):
-                connection = stalled.enter_context(socket.create_connection((host, port), timeout=10))
-                connection.sendall(b"GET /v1/export/proofs.csv HTTP/1.1\r\nhost: api\r\n\r\n")
-                assert connection.recv(12) == b"HTTP/1.1 200"
+    time = Time(monkeypatch)
+    hosts = [f"10.0.0.{number}" for number in range(export.MOST_AT_ONCE)]
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=60) as api:
+        with unread(api, "/v1/export/proofs.csv", hosts):
             refused = api.get("/v1/export/models.csv")
             assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
-            await asyncio.sleep(3)
+            time.is_over()
+            await until_there_is_room(api, "/v1/export/models.csv")
             assert len(table(api, "models")) == crowd.MODELS
         assert len(table(api, "models")) == crowd.MODELS
+        await until_nothing_is_held(dsn)
+
+
+async def until_nothing_is_held(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
+    held = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
     try:
-        held = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
-        assert await connection.fetchval(held) == 0
+        while await connection.fetchval(held):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     finally:
         await connection.close()
+
+
+async def test_nobody_takes_every_place(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One address has one export: the other place is for others, of whatever way it writes itself."""
+    await crowd.fill(dsn, 40_000)
+    Time(monkeypatch)
+    with (
+        served(dsn) as address,
+        httpx2.Client(base_url=address, timeout=60) as api,
+        unread(api, "/v1/export/proofs.csv", ["2001:db8::1"]),
+    ):
+        for same in ("2001:db8::1", "2001:db8:0:0:ffff::2"):
+            refused = ask_from(api, same, "/v1/export/models.csv")
+            assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
+            assert "this address" in refused.json()["detail"]
+        assert ask_from(api, "2001:db8:1::1", "/v1/export/models.csv").status_code == 200
+
+
+async def test_places_come_back_from_every_kind_of_answer(dsn: str) -> None:
+    """HEAD, what is refused, and what breaks."""
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=60) as api:
+        for _ in range(3):
+            while (status := api.head("/v1/export/models.csv").status_code) == 429:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert status == 200
+            assert api.get("/v1/export/offers.csv?since=1").status_code == 400
+        await until_there_is_room(api, "/v1/export/models.csv")
+        connection = await asyncpg.connect(dsn)
+        await connection.execute("ALTER TABLE models RENAME TO away")
+        for _ in range(3):
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await until_there_is_room(api, "/v1/export/models.csv")
+        await connection.execute("ALTER TABLE away RENAME TO models")
+        await connection.close()
+        assert table(api, "models") == []

@@ -14,9 +14,14 @@ from indexer.api_server import served
 from indexer.recording import EndingRecording
 from indexer.tables_of import tables_of
 from ionet.program import PROGRAM
+from ionet.rules import price_index as rules
+from ionet.rules.price_index import weights
 from ionet_indexer.closing import close_days
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
+from ionet_indexer.topics import price_index
+from ionet_indexer.topics.price_index import Paid
+from msgspec import to_builtins
 
 DAY = 86_400
 TODAY = 1_796_040_000 // DAY * DAY
@@ -214,3 +219,18 @@ async def test_a_recorded_market_closes_its_days(endings: EndingRecording, dsn: 
     assert await tables_of(dsn, TABLES) == before
     await pipeline.commit([last], pipeline.decode([last]), Checkpoint(last.slot, -1))
     assert await tables_of(dsn, TABLES) == made
+
+
+def test_what_a_lease_counts_for_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(leases: Any) -> list[int]:
+        calls.append(len(leases))
+        return weights(leases)
+
+    monkeypatch.setattr(rules, "weights", counted)
+    monkeypatch.setattr(price_index, "weights", counted)
+    paid = [Paid(1, f"lease {n}", "node", f"owner {n}", "USDC", 100 + n, 0, 3600) for n in range(12)]
+    value, *leases = map(to_builtins, price_index.index_of(0, 1, paid, {}))
+    assert (value["value"], [lease["weight"] for lease in leases]) == (105, [3600] * 12)
+    assert calls == [12]

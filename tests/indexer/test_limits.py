@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx2
+import pytest
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
-from ionet_indexer.api.limits import Buckets
+from ionet_indexer.api.limits import Buckets, Places, limit
 from ionet_indexer.core.reader import Reader
+from ionet_indexer.core.refusals import TooMuch
+from litestar import Request
 
 
 def test_a_bucket_fills_at_its_rate() -> None:
@@ -38,3 +42,56 @@ async def test_too_many_requests_are_told_when_to_come_again(dsn: str) -> None:
     assert answers[-1].headers["content-type"] == "application/problem+json"
     assert answers[-1].json()["type"] == "too-many-requests"
     assert int(answers[-1].headers["retry-after"]) == 10
+
+
+def request(address: str) -> Any:
+    scope: Any = {"type": "http", "client": (address, 1), "state": {}}
+    return Request(scope)
+
+
+def test_places_are_bound_in_all_and_for_an_address() -> None:
+    places = Places("streams", most=3, each=2)
+    one, two = places.take(request("10.0.0.1")), places.take(request("::ffff:10.0.0.1"))
+    with pytest.raises(TooMuch, match="this address has 2 streams"):
+        places.take(request("10.0.0.1"))
+    other = places.take(request("2001:db8::1"))
+    with pytest.raises(TooMuch, match="there are 3 streams"):
+        places.take(request("10.0.0.2"))
+    for _ in range(2):  # it is given back once
+        one.release()
+    assert places.taken == 2
+    places.take(request("10.0.0.2"))
+    for place in (two, other):
+        place.release()
+    assert places._taken == {"10.0.0.2": 1}  # nothing is kept of who has none
+
+
+async def test_places_come_back_however_an_answer_ends() -> None:
+    """With the answer, an error, or a client that went before anything was sent."""
+    places = Places("streams", most=1, each=1)
+
+    async def answered(scope: Any, *_: Any) -> None:
+        places.take(Request(scope))
+        assert places.taken == 1
+
+    async def broken(scope: Any, *_: Any) -> None:
+        places.take(Request(scope))
+        raise KeyError
+
+    async def endless(scope: Any, *_: Any) -> None:
+        places.take(Request(scope))
+        await asyncio.Event().wait()
+
+    wrap = limit(Buckets(rate=1.0, burst=100))
+    never: Any = None
+    await wrap(answered)(request("a").scope, never, never)
+    assert places.taken == 0
+    with pytest.raises(KeyError):
+        await wrap(broken)(request("a").scope, never, never)
+    assert places.taken == 0
+    gone = asyncio.ensure_future(wrap(endless)(request("a").scope, never, never))
+    while not places.taken:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert places.taken == 0

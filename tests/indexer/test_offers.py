@@ -174,3 +174,17 @@ async def test_prices_are_those_of_nodes_that_can_be_hired(recording: Recording,
     # Prices of the story: PRICE, PRICE + 1 and 3 · PRICE, two processors each.
     assert (offer["min_price"], offer["median_price"]) == (str(PRICE), str(PRICE + 1))
     assert (offer["nodes_rentable"], offer["processors_rentable"], offer["why_not"]) == (3, 6, {})
+
+
+async def test_what_can_be_hired_is_said_in_one_place(dsn: str) -> None:
+    """No trigger and no function of the tables has the rule of the view `node_offers` again."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        found = await connection.fetch(
+            """SELECT proname::text AS name FROM pg_proc WHERE prosrc LIKE '%required_stake(%'
+            UNION ALL SELECT tgname::text FROM pg_trigger WHERE pg_get_triggerdef(oid) LIKE '%required_stake(%'
+            UNION ALL SELECT viewname::text FROM pg_views WHERE definition LIKE '%required_stake(%'"""
+        )
+    finally:
+        await connection.close()
+    assert [row["name"] for row in found] == ["node_offers"]

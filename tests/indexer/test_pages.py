@@ -15,9 +15,9 @@ from ionet.leaves import send_upload, sign_upload
 from ionet.rules import merkle
 from ionet.rules import reputation as rules
 from ionet.rules.reputation import Record
+from ionet_indexer.api.days import _days
+from ionet_indexer.core.days import DAY
 from market import PRICE, key, leaf_hashes, leaves
-
-DAY = 86_400
 
 
 def kinds(api: httpx2.Client, text: object) -> dict[str, set[str]]:
@@ -298,3 +298,28 @@ async def test_where_the_newest_block_has_no_time_the_one_before_tells_it(dsn: s
             assert [get(api, page) for page in pages] == before
     finally:
         await connection.close()
+
+
+class Looked:
+    """A row that counts how often it was looked at."""
+
+    times = 0
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> Any:
+        Looked.times += 1
+        return self._fields[name]
+
+
+def test_the_days_of_a_node_are_made_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is looked at again for every day that is asked for."""
+    monkeypatch.setattr(Looked, "times", 0)
+    count = 92
+    sums = [Looked(day=day, name="proofs", key="", value=str(day)) for day in range(count) for _ in range(10)]
+    runs = [Looked(started_at=day * DAY + 600, until=(day + 1) * DAY + 60) for day in range(-1, count)]
+    found = _days(0, count, sums, runs)
+    assert [each.metered_secs for each in found] == [60 + DAY - 600] * count
+    assert [each.proofs for each in found] == list(range(count))
+    assert Looked.times <= 4 * len(sums) + 2 * len(runs)

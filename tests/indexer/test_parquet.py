@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import io
 import json
-import socket
-import time
+import threading
 import tracemalloc
 from decimal import Decimal
 from typing import Any
@@ -21,8 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from indexer.api_server import served
+from indexer.downloads import Time, unread, until_there_is_room
 from indexer.test_export import table
 from ionet_indexer.api import export, files
+from ionet_indexer.api.limits import Place, Places
 from ionet_indexer.core.answers import Digits
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.topics import LISTS
@@ -171,11 +171,10 @@ async def test_memory_does_not_grow_with_the_table(dsn: str) -> None:
         tracemalloc.reset_peak()
         before, arrow, most = tracemalloc.get_traced_memory()[0], pa.total_allocated_bytes(), 0
         async with Reader.open(dsn) as reader:
-            exports = export.Exports()
-            exports.begin()
+            place = Place(Places("exports", 1, 1), "nobody")
             listing = next(each for each in LISTS if each.name == "proofs")
             work = asyncio.create_task(
-                export._produce(reader, exports, listing, files.ParquetFile, {"until": until}, parts)
+                export._produce(reader, place, listing, files.ParquetFile, {"until": until}, parts)
             )
             path, size = io.BytesIO(), 0
             await parts.get()
@@ -202,54 +201,45 @@ async def test_memory_does_not_grow_with_the_table(dsn: str) -> None:
 
 
 async def test_the_loop_goes_on_while_rows_become_bytes(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    """Others are answered while a page of rows takes for ever."""
     await crowd.fill(dsn, 4_000)
-    slow = files.ParquetFile.add
+    plain, begun, go_on = files.ParquetFile.add, threading.Event(), threading.Event()
 
     def add(self: files.ParquetFile, items: Any) -> bytes:
-        time.sleep(0.5)
-        return slow(self, items)
+        begun.set()
+        assert go_on.wait(120)
+        return plain(self, items)
 
     monkeypatch.setattr(files.ParquetFile, "add", add)
     with served(dsn) as address:
-        async with httpx2.AsyncClient(base_url=address, timeout=30) as api:
-            download = asyncio.create_task(api.get("/v1/export/proofs.parquet"))
-            await asyncio.sleep(0.2)
-            waits = []
-            while not download.done():
-                started = time.monotonic()
-                assert (await api.get("/v1/models?limit=1")).status_code == 200
-                waits.append(time.monotonic() - started)
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as api:
+            download = asyncio.create_task(api.get("/v1/export/proofs.parquet", timeout=None))
+            try:
+                await asyncio.to_thread(begun.wait)
+                for _ in range(5):
+                    assert (await api.get("/v1/models?limit=1")).status_code == 200
+                assert not download.done()
+            finally:
+                go_on.set()
             assert (await download).status_code == 200
-    assert len(waits) > 5
-    assert sorted(waits)[len(waits) // 2] < 0.4
 
 
 async def test_a_download_that_ends_or_stalls_gives_its_place_back(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is cancelled at once, one that nobody reads when the time of an export is over."""
     await crowd.fill(dsn, 120_000)
+    time, path = Time(monkeypatch), "/v1/export/models.parquet"
+    hosts = [f"10.0.0.{number}" for number in range(export.MOST_AT_ONCE)]
 
-    def download(stack: contextlib.ExitStack, host: str, port: int) -> None:
-        connection = stack.enter_context(socket.create_connection((host, port), timeout=10))
-        connection.sendall(b"GET /v1/export/proofs.parquet HTTP/1.1\r\nhost: api\r\n\r\n")
-        assert connection.recv(12) == b"HTTP/1.1 200"
-
-    async def wait(api: httpx2.Client) -> None:
-        for _ in range(50):
-            if (found := api.get("/v1/export/models.parquet")).status_code == 200:
-                break
-            await asyncio.sleep(0.1)
+    async def has_room(api: httpx2.Client) -> None:
+        found = await until_there_is_room(api, path)
+        assert found.status_code == 200
         assert pq.read_table(io.BytesIO(found.content)).num_rows == crowd.MODELS
 
-    with served(dsn) as address, httpx2.Client(base_url=address, timeout=30) as api:
-        where = (str(api.base_url.host), api.base_url.port or 80)
-        with contextlib.ExitStack() as cancelled:
-            for _ in range(export.MOST_AT_ONCE):
-                download(cancelled, *where)
-            assert api.get("/v1/export/models.parquet").status_code == 429
-        await wait(api)
-        monkeypatch.setattr(export, "EXPORT_SECS", 2.0)
-        with contextlib.ExitStack() as stalled:
-            for _ in range(export.MOST_AT_ONCE):
-                download(stalled, *where)
-            assert api.get("/v1/export/models.parquet").status_code == 429
-            await wait(api)
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=60) as api:
+        with unread(api, "/v1/export/proofs.parquet", hosts):
+            assert api.get(path).status_code == 429
+        await has_room(api)
+        with unread(api, "/v1/export/proofs.parquet", hosts):
+            assert api.get(path).status_code == 429
+            time.is_over()
+            await has_room(api)

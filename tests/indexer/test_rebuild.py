@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,6 +22,8 @@ from indexer.test_totals import COUNTED
 from ionet.generated import pdas
 from ionet.program import PROGRAM
 from ionet_indexer import pipeline as pipelines
+from ionet_indexer import second
+from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Event, Transaction, decode
 from ionet_indexer.core.reader import SQL, Reader
 from ionet_indexer.hold import Hold
@@ -32,22 +35,22 @@ from ionet_indexer.store import KEPT, Checkpoint, Writer
 
 ROUNDS = 12
 PATHS = ("/v1/network", "/v1/nodes", "/v1/leases?limit=200", "/v1/clusters", "/v1/payments?limit=200", "/v1/offers")
-PROMISED_MS = 100
 EVERYTHING = """
     SELECT 'column', c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod) || a.attnotnull
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+    WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND a.attnum > 0
     UNION ALL SELECT 'index', pg_get_indexdef(i.indexrelid), i.indisprimary::text
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'public'::regnamespace
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
     UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid)
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    FROM pg_constraint WHERE connamespace = quote_ident(current_schema())::regnamespace
     UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid)
-    FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
-    UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'
+    FROM pg_proc p WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
+    UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = current_schema()
     UNION ALL SELECT 'options', relname, concat_ws(' ', relkind, reloptions, (SELECT array_agg(a::text ORDER BY a::text)
                                                                            FROM unnest(relacl) a))
-    FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace
 """
 
 
@@ -128,29 +131,20 @@ async def add_up(reader: Reader, done: asyncio.Event) -> int:
 
 
 class Watched:
-    """The writer's connection; notes the attempts to swap and the CPU time of the server in the one that succeeded."""
+    """The writer's connection; notes the attempts to swap, and what the last one had the server do."""
 
     def __init__(self, writer: Writer) -> None:
         self._connection = writer.second._connection
-        self.attempts, self.cpu_ms = 0, 0.0
+        self.attempts, self.work = 0, ""
         writer.second._connection = self
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     async def execute(self, sql: str, *arguments: Any) -> Any:
-        if "LOCK TABLE public.generation" not in sql:
-            return await self._connection.execute(sql, *arguments)
-        self.attempts += 1
-        before = self._cpu()
-        try:
-            return await self._connection.execute(sql, *arguments)
-        finally:
-            self.cpu_ms = self._cpu() - before
-
-    def _cpu(self) -> float:
-        pid = self._connection.get_server_pid()
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+        if "LOCK TABLE generation" in sql:
+            self.attempts, self.work = self.attempts + 1, sql
+        return await self._connection.execute(sql, *arguments)
 
 
 def impatient(dsn: str, ms: int) -> str:
@@ -187,13 +181,28 @@ async def test_readers_go_on_with_whole_answers(
         assert (await tables_of(dsn), await kept(dsn)) == (before, sums)
 
 
-async def test_no_reader_waits_for_a_tenth_of_a_second(filled: str) -> None:
-    """For those before it only as long as an attempt takes; then for the server's work, by its own CPU time."""
+async def test_readers_wait_for_names_alone(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For those before them only as long as an attempt takes; then for work that does not grow with the tables."""
+    files = "SELECT json_object_agg(relname, relfilenode)::text FROM pg_class WHERE relnamespace = '{}'::regnamespace"
+    made: dict[str, int] = {}
+
+    async def look() -> None:
+        made.update(json.loads(await ask(filled, files.format("ionet_next"))))
+
+    await at_the_end(monkeypatch, look)
     async with Writer.open(filled) as writer:
         watched = Watched(writer)
         await Pipeline(writer, PROGRAM.codec).rebuild()
     assert watched.attempts == 1
-    assert READER_WAIT_MS + watched.cpu_ms < PROMISED_MS
+    assert f"lock_timeout = {READER_WAIT_MS};" in watched.work
+    kinds = {re.sub(r"(?<=TABLE|CTION) .* (?=IN|SET)", " x ", each.strip()) for each in watched.work.split(";")}
+    assert {kind for kind in kinds if not kind.startswith("SET LOCAL")} == {
+        *("SAVEPOINT swap", "LOCK TABLE x IN ACCESS EXCLUSIVE MODE", "COMMIT"),
+        *(f"ALTER {kind} x SET SCHEMA {to}" for kind in ("TABLE", "FUNCTION") for to in ("public", "ionet_last")),
+    }
+    now = json.loads(await ask(filled, files.format("public")))
+    assert len(made) > 50
+    assert {name: now[name] for name in made} == made  # no table was written again
 
 
 async def test_a_reader_that_takes_its_time_is_waited_for_and_holds_up_nobody(filled: str) -> None:
@@ -214,6 +223,94 @@ async def test_a_reader_that_takes_its_time_is_waited_for_and_holds_up_nobody(fi
             assert await ask(filled, "SELECT 'nodes'::regclass::oid") == old
         await work
     assert await ask(filled, "SELECT 'nodes'::regclass::oid") != old
+
+
+async def test_readers_without_end_do_not_keep_the_new_tables_away(
+    filled: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two that never let go, and one that never had to do with the swap: a transaction that has looked at a table."""
+    monkeypatch.setattr(second, "PATIENCE_SECS", 0.5)
+    old = await ask(filled, "SELECT 'nodes'::regclass::oid")
+    stranger = await asyncpg.connect(filled)
+    async with Writer.open(filled) as writer, Reader.open(filled) as reader:
+        for count in range(2):
+            watched = Watched(writer)
+            work = asyncio.create_task(Pipeline(writer, PROGRAM.codec).rebuild())
+            with pytest.raises(CONNECTION_ERRORS):  # noqa: PT012
+                async with reader.snapshot(), reader.snapshot() as other:
+                    await work
+                    assert watched.attempts > 1
+                    await other.fetch("SELECT node FROM nodes")
+            if not count:
+                await stranger.execute("BEGIN; SELECT node FROM nodes")
+        with pytest.raises(CONNECTION_ERRORS):
+            await stranger.fetch("SELECT node FROM nodes")
+        async with reader.snapshot() as snapshot:
+            assert await snapshot.fetch("SELECT node FROM nodes")
+    assert await ask(filled, "SELECT 'nodes'::regclass::oid") != old
+    assert sum("was ended" in line for line in caplog.messages) == 5
+
+
+async def test_readers_that_follow_each_other_do_not_keep_the_new_tables_away(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is there for long, but one always is: attempts get longer than any of them."""
+    monkeypatch.setattr(second, "PATIENCE_SECS", 0.0)
+    monkeypatch.setattr(Second, "_end_readers", nobody_is_ended)
+    async with Writer.open(filled) as writer, Reader.open(filled, size=4) as reader:
+
+        async def read() -> None:
+            async with reader.snapshot() as snapshot:
+                await snapshot.fetch("SELECT pg_sleep(0.2)")
+
+        readers: set[asyncio.Task[None]] = set()
+        work = asyncio.create_task(Pipeline(writer, PROGRAM.codec).rebuild())
+        while not work.done():
+            readers.add(asyncio.create_task(read()))
+            await asyncio.sleep(0.1)
+            readers = {each for each in readers if not each.done()}
+        await work
+        await asyncio.gather(*readers)
+
+
+async def nobody_is_ended(_: Second) -> None:
+    """In place of what ends readers."""
+
+
+async def test_no_export_begins_while_the_new_tables_wait(filled: str) -> None:
+    async with Writer.open(filled) as writer, Reader.open(filled) as reader:
+        with served(filled) as address:
+            async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
+                async with reader.snapshot():
+                    watched = Watched(writer)
+                    work = asyncio.create_task(Pipeline(writer, PROGRAM.codec).rebuild())
+                    while watched.attempts < 2:
+                        assert (await http.get("/v1/models?limit=1")).status_code == 200
+                    refused = await http.get("/v1/export/models.csv")
+                    assert (await http.get("/v1/models?limit=1")).status_code == 200
+                await work
+                assert (await http.get("/v1/export/models.csv")).status_code == 200
+    assert (refused.status_code, refused.json()["type"]) == (503, "unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_the_tables_may_be_in_any_schema(server: EmbeddedPostgres, recording: Recording) -> None:
+    """In the one that the address names, quotes and all; the one that is called public has nothing of them."""
+    async with postgres.database(server) as plain:
+        await ask(plain, """CREATE SCHEMA "it's A market" """)
+        dsn = f"{plain}&options=-c%20search_path%3D%22it%27s%5C%20A%5C%20market%22"
+        assert await ask(dsn, "SELECT current_schema()") == "it's A market"
+        await fill(dsn, recording, RecordedAccounts(recording))
+        before, old = await tables_of(dsn), await ask(dsn, "SELECT 'nodes'::regclass::oid")
+        shape = await catalog(dsn)
+        async with Writer.open(dsn) as writer:
+            await Pipeline(writer, PROGRAM.codec).rebuild()
+        assert await tables_of(dsn) == before
+        assert await ask(dsn, "SELECT 'nodes'::regclass::oid") != old
+        assert await catalog(dsn) == shape
+        assert await schemas(dsn) == 0
+        assert await ask(dsn, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+        assert before["nodes"]
 
 
 async def test_it_makes_the_same_schema_again(filled: str) -> None:

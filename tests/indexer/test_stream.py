@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -19,6 +21,8 @@ from ionet_indexer.core.decode import slot_of
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
 
+Waiting = Callable[[], Awaitable[object]]
+
 
 class Messages:
     """Server-sent events of one response."""
@@ -30,24 +34,37 @@ class Messages:
         """The next messages as {id, event, data}; comments are skipped."""
         found: list[dict[str, Any]] = []
         fields: dict[str, Any] = {}
-        async with asyncio.timeout(10):
-            async for line in self._lines:
-                name, _, value = line.partition(": ")
-                if name in ("id", "event", "data"):
-                    fields[name] = msgspec.json.decode(value) if name == "data" else value
-                elif not line and fields:
-                    found.append(fields)
-                    fields = {}
-                    if len(found) == count:
-                        return found
+        async for line in self._lines:
+            name, _, value = line.partition(": ")
+            if name in ("id", "event", "data"):
+                fields[name] = msgspec.json.decode(value) if name == "data" else value
+            elif not line and fields:
+                found.append(fields)
+                fields = {}
+                if len(found) == count:
+                    return found
         raise AssertionError("the stream ended")
 
 
 @pytest_asyncio.fixture
 async def http(dsn: str) -> AsyncIterator[httpx2.AsyncClient]:
     with served(dsn) as address:
-        async with httpx2.AsyncClient(base_url=address, timeout=10) as client:
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as client:
             yield client
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Waiting:
+    """Waits until a stream has sent all that there is and waits for more; no heartbeat wakes it."""
+    waits, plain = threading.Semaphore(0), stream._wait
+
+    async def wait(changed: asyncio.Event) -> bool:
+        waits.release()
+        return await plain(changed)
+
+    monkeypatch.setattr(stream, "_wait", wait)
+    monkeypatch.setattr(stream, "_HEARTBEAT", None)
+    return lambda: asyncio.to_thread(waits.acquire)
 
 
 async def add(writer: Writer, recording: Recording, first: int, last: int, undo_after: int | None = None) -> Checkpoint:
@@ -75,11 +92,13 @@ async def test_a_client_sees_every_event_once_and_goes_on_after_a_pause(
     assert all(int(one["data"]["id"]) < int(two["data"]["id"]) for one, two in itertools.pairwise(again))
 
 
-async def test_new_events_are_pushed(http: httpx2.AsyncClient, writer: Writer, recording: Recording) -> None:
+async def test_new_events_are_pushed(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording, waiting: Waiting
+) -> None:
     await writer.start("recorded", "program")
     await add(writer, recording, 0, 10)
     async with http.stream("GET", "/v1/stream") as response:
-        await asyncio.sleep(0.3)
+        await waiting()
         await add(writer, recording, 10, 12)
         (message,) = await Messages(response).take(1)  # long before a heartbeat would look
     assert slot_of(int(message["data"]["id"])) == recording.transactions[10].slot
@@ -102,13 +121,15 @@ async def test_a_fork_takes_clients_back(http: httpx2.AsyncClient, writer: Write
     assert (late["event"], late["data"]) == ("undo", {"slot": common})
 
 
-async def test_only_final_events_on_request(http: httpx2.AsyncClient, writer: Writer, recording: Recording) -> None:
+async def test_only_final_events_on_request(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording, waiting: Waiting
+) -> None:
     await writer.start("recorded", "program")
     await add(writer, recording, 0, 20)
     final = recording.transactions[9].slot
     async with http.stream("GET", "/v1/stream", params={"after": "0-0", "finalized": "true"}) as response:
         messages = Messages(response)
-        await asyncio.sleep(0.3)
+        await waiting()
         await Pipeline(writer, PROGRAM.codec).commit([], [], Checkpoint(recording.transactions[19].slot, final))
         stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
         expected = [item for item in stored if item["slot"] <= final]
@@ -116,7 +137,7 @@ async def test_only_final_events_on_request(http: httpx2.AsyncClient, writer: Wr
 
 
 async def test_what_was_confirmed_before_the_subscription_is_sent_when_it_is_final(
-    http: httpx2.AsyncClient, writer: Writer, recording: Recording
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording, waiting: Waiting
 ) -> None:
     await writer.start("recorded", "program")
     pipeline, transactions = Pipeline(writer, PROGRAM.codec), recording.transactions
@@ -125,7 +146,7 @@ async def test_what_was_confirmed_before_the_subscription_is_sent_when_it_is_fin
     await pipeline.commit([], [], Checkpoint(indexed, final))
     async with http.stream("GET", "/v1/stream", params={"finalized": "true"}) as response:
         messages = Messages(response)
-        await asyncio.sleep(0.3)
+        await waiting()
         await pipeline.commit([], [], Checkpoint(indexed, indexed))
         stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
         expected = [item for item in stored if item["slot"] > final]
@@ -135,7 +156,7 @@ async def test_what_was_confirmed_before_the_subscription_is_sent_when_it_is_fin
 
 @pytest.mark.parametrize("after", [True, False], ids=["resumed from the other stream", "from now on"])
 async def test_a_final_stream_never_undoes(
-    after: bool, http: httpx2.AsyncClient, writer: Writer, recording: Recording
+    after: bool, http: httpx2.AsyncClient, writer: Writer, recording: Recording, waiting: Waiting
 ) -> None:
     """A fork takes back what was confirmed: who asked for what is final hears nothing of it, and misses nothing."""
     await writer.start("recorded", "program")
@@ -147,10 +168,10 @@ async def test_a_final_stream_never_undoes(
     asked = {"finalized": "true"} | ({"after": f"{newest}-0"} if after else {})
     async with http.stream("GET", "/v1/stream", params=asked) as response:
         messages = Messages(response)
-        await asyncio.sleep(0.3)
+        await waiting()
         again = transactions[25:28]
         await pipeline.commit(again, pipeline.decode(again), Checkpoint(again[-1].slot, final), undo_after=common)
-        await asyncio.sleep(0.3)
+        await waiting()
         await pipeline.commit([], [], Checkpoint(again[-1].slot, again[-1].slot))
         stored = (await http.get("/v1/events", params={"limit": 200})).json()["items"][::-1]
         expected = [item for item in stored if item["slot"] > (common if after else final)]
@@ -233,27 +254,57 @@ async def test_an_event_that_comes_before_its_slot_is_final_mends_nothing(
 
 
 async def test_streams_are_bound_in_number_and_make_room_when_they_end(
-    http: httpx2.AsyncClient, writer: Writer, recording: Recording, monkeypatch: pytest.MonkeyPatch
+    dsn: str, writer: Writer, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "MOST_STREAMS", 2)
+    monkeypatch.setattr(stream, "MOST_STREAMS", 3)
+    monkeypatch.setattr(stream, "MOST_OF_AN_ADDRESS", 2)
     await writer.start("recorded", "program")
     await add(writer, recording, 0, 20)
+    asked: Any = {"method": "GET", "url": "/v1/stream", "params": {"after": "0-0"}}
+    with served(dsn) as address:
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as http, contextlib.AsyncExitStack() as other:
+            async with http.stream(**asked) as one, http.stream(**asked) as two:
+                assert (one.status_code, two.status_code) == (200, 200)
+                refused = await http.get("/v1/stream")
+                assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
+                assert int(refused.headers["retry-after"]) == 10
+                elsewhere: Any = {"headers": {"x-forwarded-for": "10.0.0.1"}}
+                three = await other.enter_async_context(http.stream(**asked, **elsewhere))
+                assert three.status_code == 200
+                assert (await http.get("/v1/stream", **elsewhere)).status_code == 429
+            status = 429
+            while status == 429:
+                async with http.stream(**asked) as again:
+                    status = again.status_code
+            assert status == 200
 
-    async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as one:
-        first = Messages(one)  # a response whose messages nobody holds is closed
-        await first.take(1)
-        async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as two:
-            second = Messages(two)
-            await second.take(1)
-            refused = await http.get("/v1/stream")
-            assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
-            assert int(refused.headers["retry-after"]) == 10
-        async with asyncio.timeout(10):
-            while True:
-                async with http.stream("GET", "/v1/stream", params={"after": "0-0"}) as three:
-                    if three.status_code == 200:
-                        break
-                await asyncio.sleep(0.1)
+
+async def test_places_are_taken_before_anything_else_and_come_back(
+    dsn: str, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many that come at once do not get more; HEAD and refusals keep nothing."""
+    monkeypatch.setattr(stream, "MOST_OF_AN_ADDRESS", 2)
+    await writer.start("recorded", "program")
+    with served(dsn) as address:
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
+            for _ in range(3):
+                assert (await http.head("/v1/stream")).status_code == 200
+                assert (
+                    await http.get("/v1/stream", params={"after": "9" * 18 + "-9999999999999999999"})
+                ).status_code == 400
+
+            async def status(done: asyncio.Event) -> int:
+                async with http.stream("GET", "/v1/stream") as response:
+                    if response.status_code == 200:
+                        await done.wait()
+                    return response.status_code
+
+            done = asyncio.Event()
+            tasks = [asyncio.create_task(status(done)) for _ in range(12)]
+            while sum(task.done() for task in tasks) < 10:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            done.set()
+            assert sorted(await asyncio.gather(*tasks)) == [200] * 2 + [429] * 10
 
 
 async def test_what_keeps_a_connection_alive_is_no_message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -14,10 +15,11 @@ from indexer.serving import leaves_of, results_of
 from ionet.generated import pdas
 from ionet.leaves import send_upload, sign_upload
 from ionet.program import PROGRAM
+from ionet.rpc import Rpc
 from ionet.rules import merkle
 from ionet.rules.lease_log import log_of
 from ionet.trace import Occurrence, TraceRefused, fetch
-from ionet.trace_check import verify_all
+from ionet.trace_check import Histories, verify_all
 from ionet_indexer.core.decode import decode
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.source.rpc import RpcSource
@@ -75,7 +77,7 @@ async def traced(dsn: str, played: Played, lease: Pubkey, device: str) -> list[t
     return found
 
 
-async def test_every_field_that_is_altered_is_found(dsn: str) -> None:
+async def test_every_field_that_is_altered_is_found(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease with two disputes: what is held, won and lost of it, and when it was paid, is computed from the chain."""
     async with market() as found:
         story = await tell_of_conflicts(found)
@@ -96,8 +98,19 @@ async def test_every_field_that_is_altered_is_found(dsn: str) -> None:
             "defended",
             None,
         ]
+        read: Counter[Pubkey] = Counter()
+        signatures = Rpc.signatures
+
+        def counted(rpc: Rpc, address: Pubkey) -> Any:
+            read[address] += 1
+            return signatures(rpc, address)
+
+        monkeypatch.setattr(Rpc, "signatures", counted)
+        histories = Histories(found.stranger)
         for item, wanted in occurrences:
-            await verify_all(found.stranger, item, wanted)
+            await verify_all(histories, item, wanted)
+        (of_all,) = {(item.lease, item.node, item.cluster) for item, _ in occurrences}
+        assert read == {Pubkey.from_string(each): 1 for each in of_all}  # each once, for six occurrences
 
         (honest, wanted), (other, _), *_ = occurrences
         told = to_builtins(honest)
@@ -145,7 +158,7 @@ async def test_every_field_that_is_altered_is_found(dsn: str) -> None:
             assert place[path[-1]] != lie
             place[path[-1]] = lie
             with pytest.raises(TraceRefused, match=message):
-                await verify_all(found.stranger, convert(altered, Occurrence), wanted)
+                await verify_all(histories, convert(altered, Occurrence), wanted)
         fields = {name for name in told if name not in ("lease", "proof", "leaf")}
         assert fields <= {path[0] for path, *_ in lies}
         assert set(told["proof"]) - {"outer_ix", "inner_ix"} <= {path[1] for path, *_ in lies if path[0] == "proof"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import asyncpg
 import httpx2
@@ -14,12 +15,14 @@ from indexer.tables_of import empty, tables_of
 from ionet.codec import ProgramCodec
 from ionet.generated.classes import CLASSES
 from ionet.program import PROGRAM
-from ionet_indexer.core.decode import Transaction
+from ionet_indexer.core.decode import Event, Transaction
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.view import FoldError
+from ionet_indexer.folding import _Held
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.reconcile import reconcile, strangers
 from ionet_indexer.store import Checkpoint, Writer
+from solders.pubkey import Pubkey
 
 # Both belong to a cluster and have a number in its count; no other event needs what they say.
 LATER = {"SessionKeyChanged", "BudgetWithdrawn"}
@@ -251,3 +254,49 @@ async def test_what_no_unknown_event_names_is_not_explained_by_one(
     await empty(dsn)
     with pytest.raises(FoldError, match="not known yet"):
         await commit(writer, older, transactions[-1:])
+
+
+class Scanned(bytes):
+    """The bytes of an event; counts how often they are searched."""
+
+    times = 0
+
+    def __contains__(self, item: Any) -> bool:
+        Scanned.times += 1
+        return super().__contains__(item)
+
+
+class Names(msgspec.Struct):
+    """An event that names two entities, one of them in a list."""
+
+    cluster: Pubkey
+    others: list[Pubkey]
+
+
+class OneUnread:
+    """What the tables say of unread events: there is one, and it names this entity."""
+
+    def __init__(self, key: Pubkey) -> None:
+        self._key = str(key)
+
+    async def is_unread(self, key: str, before: int) -> bool:
+        return before > 0 and key == self._key
+
+
+async def test_what_is_held_back_is_not_searched_again_for_every_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each follows from the one before alone; a whole batch may be held back."""
+    monkeypatch.setattr(Scanned, "times", 0)
+    keys = [Pubkey.from_bytes(number.to_bytes(32)) for number in range(402)]
+    unread: Any = OneUnread(keys[0])
+    held = _Held(unread)
+    for number in range(400):
+        value = Names(keys[number], [keys[number + 1]])
+        data = Scanned(bytes(value.cluster) + bytes(value.others[0]))
+        event = Event(number + 1, "", 0, 0, 0, None, data, value)
+        error = FoldError("not known yet", key=str(value.cluster))
+        assert await held.explained(event, error) == str(value.cluster)
+    stranger = FoldError("not known yet", key=str(keys[401]))
+    assert await held.explained(event, stranger) is None
+    early = Event(1, "", 0, 0, 0, None, data, value)
+    assert await held.explained(early, FoldError("not known yet", key=str(keys[400]))) is None
+    assert Scanned.times <= 400

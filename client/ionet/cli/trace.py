@@ -40,12 +40,13 @@ def trace(
 
     async def work(client: Client) -> list[Occurrence]:
         from ionet.trace import fetch, verify
-        from ionet.trace_check import verify_all
+        from ionet.trace_check import Histories, verify_all
 
         with waiting("tracing"):
             items = await fetch(api, wanted)
+            histories = Histories(client)
             for item in items:
-                await (verify_all if everything else verify)(client, item, wanted)
+                await (verify_all(histories, item, wanted) if everything else verify(client, item, wanted))
         return items
 
     items = run(ctx, work, wallet=False)

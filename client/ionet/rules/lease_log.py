@@ -6,6 +6,7 @@ is not paid yet comes after that. The log of the indexer's API says the same.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,7 @@ from ionet.generated.events import (
     ProofAppended,
 )
 from ionet.rules import pricing
+from ionet.rules.lease_time import interval_bounds
 
 
 class Logged(msgspec.Struct):
@@ -48,8 +50,7 @@ class Log(msgspec.Struct):
 
     def bounds(self, interval: int) -> tuple[int, int]:
         """Start and end of an interval."""
-        start = self.started_at + interval * self.interval_secs
-        return start, min(start + self.interval_secs, self.ends_at)
+        return interval_bounds(self.started_at, self.ends_at, self.interval_secs, interval)
 
 
 class _Facts(msgspec.Struct):
@@ -126,7 +127,7 @@ def _judge(log: Log, facts: _Facts) -> None:
 def _settle(log: Log, facts: _Facts) -> None:
     """Which settlement paid for which interval, and how much."""
     items = [log.intervals[number] for number in sorted(log.intervals) if log.intervals[number].secs]
-    plain = [item for item in items if item.challenge in (None, "approved")]
+    plain = deque(item for item in items if item.challenge in (None, "approved"))
     through = 0
     for place, payable in facts.payments:
         won = [log.intervals[number] for number, (when, _) in facts.defended.items() if when < place]
@@ -135,7 +136,7 @@ def _settle(log: Log, facts: _Facts) -> None:
                 item.payment = place
         left = payable - sum(item.secs for item in won)
         while plain and through + plain[0].secs <= left:
-            item = plain.pop(0)
+            item = plain.popleft()
             item.payment = place
             through += item.secs
     total = 0

@@ -53,9 +53,12 @@ def weights(leases: Sequence[Settled]) -> list[int]:
     return [lease.secs * min(most, by_owner[lease.owner]) // by_owner[lease.owner] for lease in leases]
 
 
-def median(leases: Sequence[Settled]) -> int | None:
-    """The lowest price at which half of the weight was settled or less; None where nothing counts."""
-    weighed = sorted(zip((lease.price for lease in leases), weights(leases), strict=True))
+def median(leases: Sequence[Settled], weighing: Sequence[int] | None = None) -> int | None:
+    """The lowest price at which half of the weight was settled or less; None where nothing counts.
+
+    weighing: their `weights`, where they are known already.
+    """
+    weighed = sorted(zip((lease.price for lease in leases), weighing or weights(leases), strict=True))
     whole, upto = sum(weight for _, weight in weighed), 0
     for price, weight in weighed:
         upto += weight

@@ -25,6 +25,20 @@ rejected, a node that was not ready in time, a lease left without challenges."""
 _FRACTION = 64  # bits
 
 
+NOT_COUNTED = ("disputed", "unchallenged")
+"""Challenges of intervals that count for nothing: not yet, or with what the supplier's leaving counts for."""
+
+
+def counted(length: int, secs: int, *, kept: bool, challenge: str | None, paid: bool) -> tuple[int, int]:
+    """What one interval counts for, by the log of its lease: seconds that were kept and paid for, of the `secs` that
+    count for the supplier, and seconds that were not kept, which are all of its length.
+    """
+    if challenge in NOT_COUNTED:
+        return 0, 0
+    good = kept and challenge != "undefended"
+    return secs if good and paid else 0, 0 if good else length
+
+
 class Record(msgspec.Struct, frozen=True):
     """What one renter saw on one day (since 1970): fees on the intervals that were kept and that were not."""
 

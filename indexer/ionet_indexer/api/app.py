@@ -28,7 +28,7 @@ from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error
 from ionet_indexer.api.requests import answer_head, check_parameters, count_requests, leave_compressed
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.series import series
-from ionet_indexer.api.stream import UNCOMPRESSED, Changes, events, stream
+from ionet_indexer.api.stream import UNCOMPRESSED, Changes, Streams, events, stream
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import ApiError
@@ -43,7 +43,7 @@ def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -
 
 def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
     """The application over an open Reader."""
-    changes, latest, exports = Changes(), network.Latest(), export.Exports()
+    changes, latest, exports, streams = Changes(), network.Latest(), export.Exports(), Streams()
     description = ops.Description()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
 
@@ -70,6 +70,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             "changes": Provide(lambda: changes, sync_to_thread=False),
             "budgets": Provide(lambda: budgets, sync_to_thread=False),
             "exports": Provide(lambda: exports, sync_to_thread=False),
+            "streams": Provide(lambda: streams, sync_to_thread=False),
             "description": Provide(lambda: description, sync_to_thread=False),
             "latest": Provide(lambda: latest, sync_to_thread=False),
         },

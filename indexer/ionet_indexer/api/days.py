@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -11,10 +12,10 @@ from litestar.di import NamedDependency
 
 from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.api.search import SQL
+from ionet_indexer.core.days import DAY
 from ionet_indexer.core.parameters import Key, Until, query
 from ionet_indexer.core.refusals import NotFound
 
-DAY = 86_400
 MOST_DAYS = 92
 _COUNTS = ("proofs", "intervals_proven", "intervals_kept", "served_secs", "slashes")
 _AMOUNTS = ("slashed", "staked", "refilled", "unbonding", "withdrawn")
@@ -79,18 +80,27 @@ async def node_days(
         first = max(end - days, row["registered_at"] // DAY)
         sums = await snapshot.fetch(SQL["node_days"], key, first, end)
         runs = await snapshot.fetch(SQL["node_runs"], key, first * DAY, end * DAY)
-    items = [_day(day, [each for each in sums if each["day"] == day], runs) for day in range(first, end)]
-    return NodeDays(snapshot.slot, snapshot.finalized_slot, key, items)
+    return NodeDays(snapshot.slot, snapshot.finalized_slot, key, _days(first, end, sums, runs))
 
 
-def _day(day: int, sums: Sequence[Any], runs: Sequence[Any]) -> NodeDay:
-    known: dict[tuple[str, str], str] = {(each["name"], each["key"]): each["value"] for each in sums}
-    start, end = day * DAY, (day + 1) * DAY
-    metered = sum(max(0, min(run["until"], end) - max(run["started_at"], start)) for run in runs)
+def _days(first: int, end: int, sums: Iterable[Any], runs: Iterable[Any]) -> list[NodeDay]:
+    """Each sum is looked at once, each run once for every day that it is in."""
+    known: dict[int, dict[tuple[str, str], str]] = {day: {} for day in range(first, end)}
+    for each in sums:
+        known[each["day"]][each["name"], each["key"]] = each["value"]
+    metered: Counter[int] = Counter()
+    for run in runs:
+        started_at, until = run["started_at"], run["until"]
+        for day in range(max(started_at // DAY, first), min(-(-until // DAY), end)):
+            metered[day] += min(until, (day + 1) * DAY) - max(started_at, day * DAY)
+    return [_day(day, known[day], metered[day]) for day in range(first, end)]
+
+
+def _day(day: int, known: Mapping[tuple[str, str], str], metered: int) -> NodeDay:
     counts: dict[str, Any] = {name: int(known.get((name, ""), 0)) for name in _COUNTS}
     amounts: dict[str, Any] = {name: known.get((name, ""), "0") for name in _AMOUNTS}
     return NodeDay(
-        starts_at=start,
+        starts_at=day * DAY,
         metered_secs=metered,
         **counts,
         **amounts,

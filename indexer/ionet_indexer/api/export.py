@@ -8,46 +8,39 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.response import Stream
 
 from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.api.files import FORMS, File, Form
+from ionet_indexer.api.limits import Place, Places
+from ionet_indexer.core.connection import SWAP_LOCK
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.core.parameters import Since, Until, path
-from ionet_indexer.core.reader import Reader, Snapshot
-from ionet_indexer.core.refusals import BadValue, NotFound, TooMuch
+from ionet_indexer.core.reader import SQL, Reader, Snapshot
+from ionet_indexer.core.refusals import BadValue, NotFound, Unavailable
 from ionet_indexer.topics import LISTS
 
 BATCH = 1_000  # rows
-MOST_AT_ONCE = 2
+MOST_AT_ONCE, MOST_OF_AN_ADDRESS = 2, 1
 EXPORT_SECS = 600.0
+_SWAP_SECS = 30  # after which to ask again, where the tables wait to be replaced
 # Of a file: bytes, none at its end, or what went wrong.
 Parts = asyncio.Queue[bytes | Exception]
 _TABLES = {listing.name: listing for listing in LISTS}
 
 
-class Exports:
-    """How many exports run in this process; each keeps a connection while it does."""
+class Exports(Places):
+    """The exports of this process; each keeps a connection while it runs."""
 
-    def __init__(self, most: int = MOST_AT_ONCE) -> None:
-        self._most = most
-        self.running = 0
-
-    def begin(self) -> None:
-        """Take a place. Raises TooMuch."""
-        if self.running >= self._most:
-            raise TooMuch(f"{self._most} exports run already", wait=10)
-        self.running += 1
-
-    def end(self) -> None:
-        """Give it back."""
-        self.running -= 1
+    def __init__(self) -> None:
+        super().__init__("exports", MOST_AT_ONCE, MOST_OF_AN_ADDRESS)
 
 
 @get("/v1/export/{file:str}", operation_id="export_table")
 async def export(
+    request: Request[Any, Any, Any],
     reader: NamedDependency[AskedReader],
     exports: NamedDependency[Exports],
     file: Annotated[
@@ -75,9 +68,9 @@ async def export(
     asked = {name: time for name, time in (("since", since), ("until", until)) if time is not None}
     if untimed := sorted(set(asked) - set(listing.filters)):
         raise BadValue(f"{', '.join(untimed)}: {listing.name} have no times")
-    exports.begin()
+    place = exports.take(request)
     parts: Parts = asyncio.Queue(maxsize=1)
-    work = asyncio.create_task(_produce(reader, exports, listing, FORMS[form], asked, parts))
+    work = asyncio.create_task(_produce(reader, place, listing, FORMS[form], asked, parts))
     sent = _sent(parts, work)
     slot = (await anext(sent)).decode()  # the snapshot's, or what went wrong, before anything is sent
     headers = {"ionet-finalized-slot": slot, "content-disposition": f'attachment; filename="{file}"'}
@@ -97,7 +90,7 @@ async def _sent(parts: Parts, work: asyncio.Task[None]) -> AsyncGenerator[bytes]
 
 async def _produce(
     reader: AskedReader | Reader,
-    exports: Exports,
+    place: Place,
     listing: Listing,
     form: Form,
     filters: dict[str, Any],
@@ -113,7 +106,10 @@ async def _produce(
     begun: File | None = None
     try:
         try:
-            async with asyncio.timeout(EXPORT_SECS), reader.snapshot() as snapshot:
+            async with _time(), reader.snapshot() as snapshot:
+                waits = await snapshot.one(SQL["swap_waits"], SWAP_LOCK)
+                if waits is not None and waits["waits"]:  # for those that hold the tables it is to replace
+                    raise Unavailable("the tables are about to be replaced", _SWAP_SECS)
                 file: File = await in_thread(form, listing.out, snapshot.finalized_slot)
                 begun = file
                 await parts.put(str(snapshot.finalized_slot).encode())
@@ -124,7 +120,7 @@ async def _produce(
                 if part := await in_thread(file.end):
                     await parts.put(part)
         finally:
-            exports.end()
+            place.release()
         await parts.put(b"")  # whoever has it all finds the place free again
     except Exception as error:
         while not parts.empty():
@@ -134,6 +130,11 @@ async def _produce(
         if begun is not None:
             thread.submit(begun.drop)  # after what the thread is at
         thread.shutdown(wait=False)
+
+
+def _time() -> asyncio.Timeout:
+    """What an export may take."""
+    return asyncio.timeout(EXPORT_SECS)
 
 
 async def _pages(snapshot: Snapshot, listing: Listing, filters: dict[str, Any]) -> AsyncIterator[list[Any]]:

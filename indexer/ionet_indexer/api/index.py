@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 
 from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.core.answers import answer_of
+from ionet_indexer.core.days import start_of
 from ionet_indexer.core.paging import decode_cursor, encode_cursor
 from ionet_indexer.core.parameters import MOST_TIME, Cursor, Limit, ModelKey, query
 from ionet_indexer.core.reader import SQL
@@ -44,7 +45,7 @@ async def index_of_model(
     async with reader.snapshot() as snapshot:
         code = await snapshot.code_of(model)
         value = await snapshot.one(SQL["index_value"], code, MOST_TIME if day is None else day)
-        if value is None or (day is not None and value["day"] != day - day % 86_400):
+        if value is None or (day is not None and value["day"] != start_of(day)):
             raise NotFound(f"model {model} has no index of that day at slot {snapshot.slot}")
         rows = await snapshot.fetch(SQL["index_leases"], code, value["day"], price, lease, limit + 1)
     items = [BehindIndex(**dict(row)) for row in rows[:limit]]

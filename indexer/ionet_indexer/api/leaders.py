@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 
 from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.core.parameters import Cursor, Limit, word
+from ionet_indexer.core.parameters import Cursor, Limit, check_word, word
 from ionet_indexer.core.reader import SQL
 from ionet_indexer.core.refusals import BadValue
 
@@ -39,8 +39,7 @@ class Leader(msgspec.Struct):
 def field_of(by: str, of: str, since: str, currency: str | None) -> str:
     """The field of the standings that is asked for. Raises BadValue."""
     for name, value, known in (("by", by, tuple(BY)), ("of", of, OF), ("since", since, PERIODS)):
-        if value not in known:
-            raise BadValue(f"{name}: {value!r}; known are {', '.join(known)}")
+        check_word(name, value, known)
     field = BY[by]
     if not field.endswith("-"):
         if currency is not None:

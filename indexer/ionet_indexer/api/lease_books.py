@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from ionet.rules import pricing
+from ionet.rules.lease_time import interval_bounds
+
 from ionet_indexer.core.reader import SQL, Snapshot
 
 BLOCK = 32  # intervals; see migrations/0018_lease_sums.sql
@@ -98,19 +101,17 @@ class LeaseBooks:
             sums = {each["block"]: each for each in await snapshot.fetch(SQL["lease_sums"], lease)}
         return cls(snapshot, row, sums, dict(sorted(challenged.items())))
 
-    @property
-    def rate(self) -> int:
-        """Price of an hour."""
-        return int(self.row["price"]) * int(self.row["processors"])
+    def earned(self, secs: int) -> int:
+        """The price of so many seconds that count, from the lease's start."""
+        return pricing.earned(int(self.row["price"]), int(self.row["processors"]), secs)
 
     def bounds(self, number: int) -> tuple[int, int]:
         """When an interval starts and ends."""
-        start = self.row["started_at"] + number * self.row["interval_secs"]
-        return start, min(start + self.row["interval_secs"], self.row["ends_at"])
+        return interval_bounds(self.row["started_at"], self.row["ends_at"], self.row["interval_secs"], number)
 
     async def paid(self) -> int:
         """The price of all that was paid for."""
-        return self.rate * (await self._paid_ordinary() + self._on_top.total) // 3600
+        return self.earned(await self._paid_ordinary() + self._on_top.total)
 
     async def log(self, first: int, end: int) -> list[Logged]:
         """Intervals from the first on, before `end` or where the lease has come to."""
@@ -151,7 +152,7 @@ class LeaseBooks:
                 through += self._on_top.through(payment, number)
             else:
                 through = max(before, await self._paid_ordinary()) + self._on_top.total + self._waiting.through(number)
-        amount = self.rate * through // 3600 - self.rate * (through - secs) // 3600 if secs else 0
+        amount = self.earned(through) - self.earned(through - secs) if secs else 0
         start, end = self.bounds(number)
         return Logged(number, start, end, place, kept, challenge, secs, amount, payment)
 

@@ -1,16 +1,17 @@
 """What the intervals of an open lease count for its node's reputation, day by day, from the lease's sums.
 
-The same numbers as the SQL function `lease_reputation`, which goes through a lease once it is closed.
+Each counts by `ionet.rules.reputation.counted`; of the ordinary ones, which are paid in their order, the sums say as
+much. The SQL function `lease_reputation` has the same rule, and goes through a lease once it is closed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
-from ionet_indexer.api.lease_books import LeaseBooks
+from ionet.rules.reputation import counted
 
-DAY = 86_400
-_NOT_COUNTED = {"disputed", "unchallenged"}
+from ionet_indexer.api.lease_books import Challenged, LeaseBooks, Logged
+from ionet_indexer.core.days import DAY
 
 
 async def lease_days(books: LeaseBooks, first: int, now: int) -> list[tuple[int, int, int]]:
@@ -26,14 +27,21 @@ async def lease_days(books: LeaseBooks, first: int, now: int) -> list[tuple[int,
     end = min(books.row["intervals"], (now - start) // length - 2)
     kept: Counter[int] = Counter()
     unkept: Counter[int] = Counter()
+
+    def add(each: Logged | Challenged) -> None:
+        starts_at, ends_at = books.bounds(each.number)
+        paid = each.payment is not None
+        good, bad = counted(ends_at - starts_at, each.secs, kept=bool(each.kept), challenge=each.challenge, paid=paid)
+        kept[ends_at // DAY] += good
+        unkept[ends_at // DAY] += bad
+
     last = books.row["intervals"] - 1
     if books.bounds(last)[1] != start + (last + 1) * length and last <= end:
         end = last
-        starts_at, ends_at = books.bounds(last)
+        ends_at = books.bounds(last)[1]
         if ends_at + 2 * length <= now and ends_at >= first * DAY and last not in books.challenged:
             (shorter,) = await books.log(last, last + 1)
-            kept[ends_at // DAY] += shorter.secs if shorter.kept and shorter.payment is not None else 0
-            unkept[ends_at // DAY] += 0 if shorter.kept else ends_at - starts_at
+            add(shorter)
     days = range((start + (begin + 1) * length) // DAY, (start + end * length) // DAY + 1) if begin < end else range(0)
     # The first interval that ends on each day, and after the last day.
     edges = [begin, *(min(end, -(-(day * DAY - start) // length) - 1) for day in days[1:]), end] if days else []
@@ -46,10 +54,7 @@ async def lease_days(books: LeaseBooks, first: int, now: int) -> list[tuple[int,
         paid = [(await books.kept_before(min(edge, paid_until)))[1] for edge in (low, high)]
         kept[day] += paid[1] - paid[0]
     for each in books.challenged.values():
-        starts_at, ends_at = books.bounds(each.number)
-        if each.challenge in _NOT_COUNTED or ends_at < first * DAY or ends_at + 2 * length > now:
-            continue
-        good = bool(each.kept) and each.challenge != "undefended"
-        kept[ends_at // DAY] += each.secs if good and each.payment is not None else 0
-        unkept[ends_at // DAY] += 0 if good else ends_at - starts_at
+        ends_at = books.bounds(each.number)[1]
+        if first * DAY <= ends_at <= now - 2 * length:
+            add(each)
     return [(day, kept[day], unkept[day]) for day in sorted({*kept, *unkept}) if kept[day] or unkept[day]]

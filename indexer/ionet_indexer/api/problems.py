@@ -43,7 +43,7 @@ KINDS: dict[int, tuple[str, ...]] = {
     422: ("Well formed, but what it claims does not hold.", "refused"),
     429: ("Too much at once: try again after `Retry-After`.", "too-many-requests"),
     500: ("A fault of the indexer; its log has more.", "internal"),
-    503: ("The database is away: try again.", "unavailable"),
+    503: ("The database is away, or its tables are about to be replaced: try again.", "unavailable"),
 }
 
 

@@ -14,13 +14,14 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from ionet_indexer.api.caching import AskedReader
+from ionet_indexer.core.days import DAY, start_of
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.core.parameters import COUNTRIES, MODEL_MAX, Cursor, Limit, Since, Until, query, word
+from ionet_indexer.core.parameters import COUNTRIES, MODEL_MAX, Cursor, Limit, Since, Until, check_word, query, word
 from ionet_indexer.core.reader import SQL, Snapshot
 from ionet_indexer.core.refusals import BadValue
 
-STEPS = {"hour": 3_600, "day": 86_400}  # seconds
+STEPS = {"hour": SECS_PER_HOUR, "day": DAY}
 SCOPE = rf"^(network|model:[^\x00-\x1f\x7f]{{1,{MODEL_MAX}}}|country:({COUNTRIES}))$"
 
 
@@ -149,10 +150,8 @@ async def series(
 
     `since` and `until` (exclusive) are about the start of the buckets.
     """
-    if field not in FIELDS:
-        raise BadValue(f"field: {field!r}; known are {', '.join(FIELDS)}")
-    if step not in STEPS:
-        raise BadValue(f"step: {step!r}; known are {', '.join(STEPS)}")
+    check_word("field", field, FIELDS)
+    check_word("step", step, STEPS)
     chosen = FIELDS[field]
     if chosen.network and of != "network":
         raise BadValue(f"field: {field} is counted for the network alone")
@@ -182,7 +181,7 @@ async def _buckets(
     """These buckets, which follow each other."""
     secs = STEPS[step]
     names = list(field.of)
-    before = await snapshot.fetch(SQL["series_before"], scope, names, step, starts[0], starts[0] - starts[0] % 86_400)
+    before = await snapshot.fetch(SQL["series_before"], scope, names, step, starts[0], start_of(starts[0]))
     rows = await snapshot.fetch(SQL["series"], scope, names, step, starts[0], starts[-1])
     levels = dict.fromkeys(names, 0) | {row["field"]: int(row["value"]) for row in before}
     found = {(row["bucket"], row["field"]): row for row in rows}

@@ -10,21 +10,22 @@ from typing import Annotated, Any
 import msgspec
 from ionet.codec import ProgramCodec
 from ionet.program import PROGRAM
-from litestar import get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from ionet_indexer.api.caching import AskedReader
+from ionet_indexer.api.limits import Places
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.decode import Unread, first_position, read_event, slot_of
 from ionet_indexer.core.paging import Page, decode_cursor, encode_cursor
-from ionet_indexer.core.parameters import Address, Cursor, Limit, Since, Until, header, query, word
+from ionet_indexer.core.parameters import Address, Cursor, Limit, Since, Until, check_word, header, query, word
 from ionet_indexer.core.reader import SQL, Reader, Snapshot
-from ionet_indexer.core.refusals import BadCursor, BadValue, TooMuch
+from ionet_indexer.core.refusals import BadCursor
 from ionet_indexer.pipeline import CHANNEL_EVENTS
 
 log = logging.getLogger(__name__)
-MOST_STREAMS = 256  # each looks into the database at every change
+MOST_STREAMS, MOST_OF_AN_ADDRESS = 256, 16  # each looks into the database at every change
 _BATCH = 500
 LOOKED_AT = 1_000  # events, for a page of an entity and a name
 _HEARTBEAT = 15.0  # seconds without events after which a comment keeps the connection alive
@@ -51,16 +52,18 @@ class Event(msgspec.Struct):
     data: dict[str, object]
 
 
+class Streams(Places):
+    """The streams of this process."""
+
+    def __init__(self) -> None:
+        super().__init__("streams", MOST_STREAMS, MOST_OF_AN_ADDRESS)
+
+
 class Changes:
     """Wakes every stream of this process when the writer has committed something."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Event] = set()
-
-    @property
-    def followers(self) -> int:
-        """How many follow."""
-        return len(self._waiters)
 
     def subscribe(self) -> asyncio.Event:
         """An event that is set at every change until it is given back."""
@@ -119,8 +122,8 @@ async def events(
 
     With both, a page looks at 1,000 events: it may have fewer items than `limit`, even none, and a `next` all the same.
     """
-    if name is not None and name not in names(codec):
-        raise BadValue(f"name: the program has no event {name!r}")
+    if name is not None:
+        check_word("name", name, names(codec))
     after = decode_cursor("events", cursor, ("bigint",))
     async with reader.snapshot() as snapshot:
         first = -1 if since is None else await _position_at(snapshot, since)
@@ -167,9 +170,11 @@ async def _position_at(snapshot: Snapshot, time: int) -> int:
 
 @get("/v1/stream", operation_id="stream_events", media_type="text/event-stream", opt={UNCOMPRESSED: True})
 async def stream(
+    request: Request[Any, Any, Any],
     database: NamedDependency[Reader],
     codec: NamedDependency[ProgramCodec],
     changes: NamedDependency[Changes],
+    streams: NamedDependency[Streams],
     finalized: Annotated[bool, query("Only what can no longer be undone.", True)] = False,
     after: Annotated[
         str | None, query("Id of the last message seen; `0-0` for all history.", "0-0", pattern=STREAM_ID)
@@ -185,10 +190,9 @@ async def stream(
     Where final history lacked an event that came to light since, the stream says `mended` and ends: its `id` reads all
     after the slot named again.
     """
+    streams.take(request)
     last = last_event_id or after
     start = _start(last) if last is not None else None
-    if changes.followers >= MOST_STREAMS:
-        raise TooMuch(f"{MOST_STREAMS} streams are open already", wait=10)
     return ServerSentEvent(_messages(database, codec, changes, start, finalized))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from ionet.leaves import LEAF_LEN
 from ionet.rules import merkle
 from ionet.rules.merkle import HASH_LEN
-from ionet.trace import Leaf, Occurrence, Settlement, Trace, TracedProof
+from ionet.trace import Leaf, Occurrence, Settlement, Trace, TracedProof, dispute_of
 from litestar import get
 from litestar.di import NamedDependency
 from solders.pubkey import Pubkey
@@ -25,13 +25,6 @@ from ionet_indexer.core.reader import SQL, Snapshot
 from ionet_indexer.core.refusals import NotFound
 
 MAX_OCCURRENCES = 20
-# What came of a challenge → what a trace calls it.
-_DISPUTES = {
-    "disputed": "open",
-    "defended": "defended",
-    "undefended": "undefended",
-    "unchallenged": "unchallenged",
-}
 
 
 @get("/v1/trace/{result_hash:str}", operation_id="trace_result")
@@ -120,7 +113,7 @@ def _occurrence(found: _Found, hashed: dict[tuple[int, int], list[bytes]]) -> Oc
         currency=row["currency"],
         amount=str(log.amount),
         paid=str(log.amount) if found.settlement else "0",
-        dispute=_DISPUTES.get(log.challenge or ""),
+        dispute=dispute_of(log.challenge),
         settlement=found.settlement,
         proof=TracedProof(
             signature=row["signature"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncpg
 from ionet.errors import IonetError
 
+SWAP_LOCK = 0x10E7_0004  # arbitrary, ours alone; held while the tables wait to change places (second.py)
+
 # What a lost or refusing server raises; the same work may be tried again with a new connection.
 CONNECTION_ERRORS = (
     OSError,

@@ -57,8 +57,7 @@ class Filter:
         if not self.known:
             return [Variant(self.condition, (self.read(value) if self.read else value,))]
         chosen = value.split(",")
-        if unknown := [word for word in chosen if word not in self.known]:
-            raise BadValue(f"{name}: {', '.join(map(repr, unknown))}; known are {', '.join(self.known)}")
+        parameters.check_words(name, chosen, self.known)
         if len(set(chosen)) < len(chosen):
             raise BadValue(f"{name}: a word is given more than once")
         return [Variant(self.condition, (word,)) for word in chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from ionet.countries import NUMBERS
@@ -56,8 +56,19 @@ def _limits(limits: Mapping[str, Any], told: Mapping[str, Any] | None) -> dict[s
 
 
 def word(description: str, *known: str, example: str | None = None) -> Any:
-    """A query parameter that is one of a few words; the handler refuses others."""
+    """A query parameter that is one of a few words; the handler refuses others, see `check_word`."""
     return query(description, example or known[0], max_length=max(map(len, known)), told=_enum(known))
+
+
+def check_word(name: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a word that is none of those which `word` told. Raises BadValue."""
+    check_words(name, [value], known)
+
+
+def check_words(name: str, values: Iterable[str], known: Iterable[str]) -> None:
+    """Likewise for those of `some_words`."""
+    if unknown := [value for value in values if value not in known]:
+        raise BadValue(f"{name}: {', '.join(map(repr, unknown))}; known are {', '.join(known)}")
 
 
 def some_words(description: str, *known: str) -> Any:

@@ -56,6 +56,17 @@ class TooMuch(ApiError):
         self.headers = {"Retry-After": str(math.ceil(wait))}
 
 
+class Unavailable(ApiError):
+    """Not now; what is asked for is there again in a while."""
+
+    status = 503
+    kind = "unavailable"
+
+    def __init__(self, detail: str, wait: float) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(math.ceil(wait))}
+
+
 class LengthRequired(ApiError):
     """The length of the body has to be told before it."""
 

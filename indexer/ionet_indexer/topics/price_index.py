@@ -11,11 +11,11 @@ from ionet.rules.price_index import Settled, median, moved, price_in_dollars, we
 from ionet.words import word
 
 from ionet_indexer.core.answers import Amount, Wide, answer_of
+from ionet_indexer.core.days import DAY
 from ionet_indexer.core.lists import SLOT, Listing, Order
 from ionet_indexer.core.rows import Fact
 from ionet_indexer.topics.nodes import BY_MODEL
 
-DAY = 86_400  # seconds
 IO = word(Currency, Currency.IO)
 
 # -- rows
@@ -95,8 +95,8 @@ def index_of(day: int, position: int, paid: Iterable[Paid], before: Mapping[int,
         by_model[each.model].append(each)
     for model, leases in sorted(by_model.items()):
         settled = [Settled(each.owner, each.secs, _in_dollars(each)) for each in leases]
-        weighed, found, last = weights(settled), median(settled), before.get(model)
-        value = found
+        weighed, last = weights(settled), before.get(model)
+        value = found = median(settled, weighed)
         if found is not None and last is not None:
             value = moved(last.value, found, (day - last.day) // DAY)
         yield IndexValue(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
 import pytest
-from ionet.rules.reputation import ONE, UNIT, Record, faded, reputation
+from ionet.rules.reputation import ONE, UNIT, Record, counted, faded, reputation
 
 MONTH = 30
 
@@ -93,3 +93,15 @@ def test_what_was_not_kept_lowers_the_score() -> None:
     kept = [Record("a", 20_000, UNIT, 0), Record("b", 20_000, UNIT, 0)]
     scores = [reputation([*kept, Record("c", 20_000, 0, part)], today=20_000).score for part in (0, UNIT // 2, UNIT)]
     assert scores[0] > scores[1] > scores[2] >= 0
+
+
+def test_what_an_interval_counts_for() -> None:
+    """600 s long, 400 of which count for the supplier."""
+    good, bad, nothing = (400, 0), (0, 600), (0, 0)
+    for challenge in (None, "approved", "defended"):
+        assert counted(600, 400, kept=True, challenge=challenge, paid=True) == good
+        assert counted(600, 400, kept=True, challenge=challenge, paid=False) == nothing
+        assert counted(600, 400, kept=False, challenge=challenge, paid=True) == bad
+    assert counted(600, 0, kept=True, challenge="undefended", paid=False) == bad
+    for challenge in ("disputed", "unchallenged"):
+        assert counted(600, 400, kept=False, challenge=challenge, paid=False) == nothing
