@@ -65,7 +65,8 @@ class MemoryProvider:
     async def _answer_check(self, spec: Spec) -> None:
         await self._check.aclose()
         if self.hardware is not None:
-            answering = member(spec.certificate, spec.key, spec.ca, self.hardware, self._folder / "witness")
+            witness = self._folder / "witness"
+            answering = member(spec.certificate, spec.key, spec.ca, self.hardware, witness, ip=self.ip)
             self.check, self.server = await self._check.enter_async_context(answering)
 
     async def aclose(self) -> None:
