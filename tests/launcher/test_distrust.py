@@ -240,13 +240,13 @@ async def test_a_late_answer_is_for_the_next_who_asks() -> None:
         calls = Calls(SESSION, {NODE: server.url}, soon_secs=0.05)
         for _ in range(3):
             with pytest.raises(Late):
-                await calls.answer(NODE, "status", lambda agent: agent.status())
+                await calls.answer(NODE, "status", lambda agent: agent.status(), last=True)
         assert server.asked == 1, "one call at a time"
         released.set()
         async with asyncio.timeout(10):
             while True:
                 try:
-                    status = await calls.answer(NODE, "status", lambda agent: agent.status())
+                    status = await calls.answer(NODE, "status", lambda agent: agent.status(), last=True)
                     break
                 except Late:
                     await asyncio.sleep(0.01)
