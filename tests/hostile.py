@@ -11,6 +11,8 @@ from ionet.agent_api import MAX_ANSWER
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+NESTED = b'{"x":' + b"[" * 7000 + b"]" * 7000 + b"}"
+"""JSON that takes a stack to read."""
 _GOOD = {"phase": "idle", "address": "127.0.7.1:7000", "ip": "127.0.7.1"}
 
 
@@ -93,6 +95,11 @@ async def drip_headers(writer: asyncio.StreamWriter) -> None:
 async def garbage(writer: asyncio.StreamWriter) -> None:
     body = b"\xff\xfe{]"
     writer.write(_HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+    await writer.drain()
+
+
+async def nested(writer: asyncio.StreamWriter) -> None:
+    writer.write(_HEAD + b"content-length: %d\r\n\r\n" % len(NESTED) + NESTED)
     await writer.drain()
 
 

@@ -43,7 +43,10 @@ ANSWER_SECS = 15.0
 MAX_STATUS, MAX_ANSWER = 16 * 1024, 256 * 1024
 """Bytes of a status and of any other answer: a hardware report of the largest machines has a tenth of it."""
 MAX_LINE = 1024 * 1024
-"""Bytes of one line of a driver's stream; agents send what they read at once, at most 64 KiB."""
+"""Bytes of one line of a driver's stream. Agents send what they read at once, at most 64 KiB; as JSON it may be six
+times as long."""
+MAX_ALARMS = 16
+"""Alarms of a status that are kept; an agent has fewer."""
 T = TypeVar("T")
 
 
@@ -99,7 +102,7 @@ class Status(msgspec.Struct, frozen=True):
     alarms: list[str] = []
     """What is wrong with the agent now, in one line each."""
     check: str | None = None
-    """host:port at which the member answers the hardware check; None where none runs."""
+    """host:port at which the member answers the hardware check, at its own ip; None where none runs."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,7 +178,7 @@ class AgentClient:
 
     async def status(self) -> Status:
         """State of the node; answered for any lease's keys, so that a head's address is known before it starts."""
-        return _believable(_decoded(await self._request("GET", "/v1/status", most=MAX_STATUS), Status))
+        return _believable(decoded(await self._request("GET", "/v1/status", most=MAX_STATUS), Status))
 
     async def report(self) -> bytes:
         """The hardware report (`ionet.check.report`), whose sha256 went on the chain with the node's readiness."""
@@ -183,11 +186,11 @@ class AgentClient:
 
     async def start(self, spec: Spec) -> Status:
         """Start a member; the same request again changes nothing."""
-        return _believable(_decoded(await self._request("POST", "/v1/start", spec, most=MAX_STATUS), Status))
+        return _believable(decoded(await self._request("POST", "/v1/start", spec, most=MAX_STATUS), Status))
 
     async def stop(self, lease: str) -> Status:
         """Stop the member of `lease` and remove its files; a metered one ends by itself when its lease is over."""
-        return _believable(_decoded(await self._request("POST", "/v1/stop", Stop(lease), most=MAX_STATUS), Status))
+        return _believable(decoded(await self._request("POST", "/v1/stop", Stop(lease), most=MAX_STATUS), Status))
 
     async def challenge(self, challenge: Challenge) -> None:
         """Hand over the signature for one interval."""
@@ -195,7 +198,7 @@ class AgentClient:
 
     async def credentials(self) -> Spec:
         """Address, token and certificates of the running cluster."""
-        return _decoded(await self._request("GET", "/v1/credentials"), Spec)
+        return decoded(await self._request("GET", "/v1/credentials"), Spec)
 
     async def run(
         self, script: bytes, *, within_secs: float | None = None, most: int | None = None
@@ -215,7 +218,7 @@ class AgentClient:
             try:
                 # Not around the loop: the time limit would then end what the caller does between two lines.
                 while (line := await _next(lines, end_by)) is not None:
-                    yield _decoded(line, RunEvent)
+                    yield decoded(line, RunEvent)
             finally:
                 await lines.aclose()
                 await response.aclose()
@@ -310,29 +313,47 @@ async def _next(lines: AsyncGenerator[bytes], until: float | None) -> bytes | No
         return await anext(lines, None)
 
 
-def _decoded(content: bytes, kind: type[T]) -> T:
+def decoded(content: bytes | str, kind: type[T]) -> T:
+    """JSON of a stranger as what it should be. Raises BadAnswer."""
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(f"not a {_name(kind)}: {error}") from None
+    except RecursionError:
+        raise BadAnswer(f"not a {_name(kind)}: nested too deeply") from None
 
 
 def _name(kind: Any) -> str:
     return getattr(kind, "__name__", str(kind)).lower()
 
 
+def host_port(text: str) -> tuple[str, int]:
+    """The parts of `host:port`, of `[host]:port` where the host is an IPv6 address. Raises BadAnswer."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not (host and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 2**16):
+        raise BadAnswer(f"{one_line(text)} is not host:port")
+    return host, int(port)
+
+
 def _believable(status: Status) -> Status:
     """The status, where what it says can be so. Raises BadAnswer.
 
-    Its address must be at its own ip, the only one that the node's certificate is good for.
+    What it serves must be at its own ip, the only one that the node's certificate is good for.
     """
     try:
         ip = ipaddress.ip_address(status.ip)
     except ValueError:
-        raise BadAnswer(f"ip is {one_line(status.ip)}, not an IP address") from None
-    host, _, port = status.address.rpartition(":")
-    if host not in (str(ip), f"[{ip}]") or not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 2**16):
-        raise BadAnswer(f"address is {one_line(status.address)}, not a port at {ip}")
+        ip = None
+    # What follows a % in one of IPv6 is any text at all.
+    if ip is None or ip.is_unspecified or ip.is_multicast or "%" in status.ip:
+        raise BadAnswer(f"ip is {one_line(status.ip)}, not an IP address")
+    for name, text in (("address", status.address), ("check", status.check)):
+        if text is not None and not _is_at(ip, text):
+            raise BadAnswer(f"{name} is {one_line(text)}, not a port at {ip}")
     if status.lease is not None:
         try:
             Pubkey.from_string(status.lease)
@@ -343,7 +364,15 @@ def _believable(status: Status) -> Status:
     if status.check_secs_left is not None and not -(2**31) < status.check_secs_left < 2**31:
         raise BadAnswer(f"check_secs_left is {status.check_secs_left:g}, not a time")
     reason = None if status.reason is None else one_line(status.reason)
-    return msgspec.structs.replace(status, ip=str(ip), reason=reason)
+    alarms = [one_line(alarm) for alarm in status.alarms[:MAX_ALARMS]]
+    return msgspec.structs.replace(status, ip=str(ip), reason=reason, alarms=alarms)
+
+
+def _is_at(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> bool:
+    try:
+        return host_port(text)[0] == str(ip)
+    except BadAnswer:
+        return False
 
 
 @cache

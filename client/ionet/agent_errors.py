@@ -154,7 +154,7 @@ def refusal_of(status: int, content: bytes) -> AgentRefused:
     """The refusal that an answer states; a plain AgentRefused with the answer's status for a code not known here."""
     try:
         problem = msgspec.json.decode(content, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = Problem(status, "")
     detail, title = one_line(problem.detail), one_line(problem.title)
     kind = BY_CODE.get(problem.code)

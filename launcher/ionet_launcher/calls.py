@@ -11,14 +11,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from ionet.agent_api import AgentClient
 from ionet.agent_errors import AgentUnreachable
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from ionet_launcher.clients import Clients
+from ionet_launcher.clients import MAX_CLIENTS, Clients
+from ionet_launcher.flights import Flight, Flights, later_without
 
 SOON_SECS = 0.5
 """How long a step waits for an answer."""
@@ -28,6 +29,8 @@ _CALLS_AT_ONCE = 256
 _MOST_SECS = 15.0
 # How long an answer is kept for the next who asks, and how long it is good for when no newer one is there.
 _KEEP_SECS, _LAST_SECS = 60.0, 15.0
+# How many answers are kept so: as many as clients.
+_MOST_LAST = MAX_CLIENTS
 T = TypeVar("T")
 Call = Callable[[AgentClient], Coroutine[Any, Any, T]]
 
@@ -42,16 +45,13 @@ class Calls:
     def __init__(self, session: Keypair, urls: Mapping[Pubkey, str], *, soon_secs: float = SOON_SECS) -> None:
         self._clients, self._soon_secs = Clients(session, urls), soon_secs
         self._places = asyncio.Semaphore(_CALLS_AT_ONCE)
-        self._flights: dict[Hashable, _Flight[Any]] = {}
+        self._flights: Flights[Any] = Flights(_KEEP_SECS)
         self._last: dict[Hashable, Any] = {}
         self._late: set[Pubkey] = set()
 
     async def aclose(self) -> None:
         """End all calls."""
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._flights.aclose()
         await self._clients.aclose()
 
     def client(self, node: Pubkey) -> AbstractAsyncContextManager[AgentClient]:
@@ -74,7 +74,9 @@ class Calls:
         not too old. Raises Late when there is none, NoAgent, and whatever the call raised.
         """
         key = (node, what, about)
-        flight: _Flight[T] = self._flights.get(key) or self._begin(node, key, call, quick)
+        flight: Flight[T] | None = self._flights.get(key)
+        if flight is None:
+            flight = self._flights.begin(key, self._fly(node, key, call, quick, last))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_MOST_SECS):
                 await flight.moment.wait()
@@ -83,17 +85,11 @@ class Calls:
                 kept: T = self._last[key]
                 return kept
             raise Late
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        return flight.task.result()
+        answer: T = self._flights.seen(key, flight)
+        return answer
 
-    def _begin(self, node: Pubkey, key: Hashable, call: Call[T], quick: bool) -> _Flight[T]:
-        flight = self._flights[key] = _Flight(self._fly(node, key, call, quick))
-        flight.task.add_done_callback(lambda _: _later_without(self._flights, key, flight, _KEEP_SECS))
-        return flight
-
-    async def _fly(self, node: Pubkey, key: Hashable, call: Call[T], quick: bool) -> T:
-        flight, loop = self._flights[key], asyncio.get_running_loop()
+    async def _fly(self, node: Pubkey, key: Hashable, call: Call[T], quick: bool, last: bool) -> T:
+        flight, loop = self._flights.get(key), asyncio.get_running_loop()
         async with self._clients.of(node) as client:
             async with self._places:
                 begun = loop.time()
@@ -102,26 +98,23 @@ class Calls:
             if not going.done():
                 if quick:
                     self._late.add(node)
-                flight.moment.set()
+                if flight is not None:
+                    flight.moment.set()
             await _until(going, None)
             if loop.time() - begun < self._soon_secs:
                 self._late.discard(node)
-            self._last[key] = answer = going.result()
-            _later_without(self._last, key, answer, _LAST_SECS)
+            answer = going.result()
+            if last:
+                self._keep(key, answer)
             return answer
 
-
-class _Flight(Generic[T]):
-    """A call on its way. moment: set when it has ended, or is late."""
-
-    def __init__(self, call: Coroutine[Any, Any, T]) -> None:
-        self.moment, self.task = asyncio.Event(), asyncio.create_task(call)
-        self.task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[T]) -> None:
-        if not task.cancelled():
-            task.exception()  # perhaps nobody asks again
-        self.moment.set()
+    def _keep(self, key: Hashable, answer: object) -> None:
+        """For a moment in which the node is late, and of the nodes asked last only."""
+        self._last.pop(key, None)
+        self._last[key] = answer
+        later_without(self._last, key, answer, _LAST_SECS)
+        if len(self._last) > _MOST_LAST:
+            del self._last[next(iter(self._last))]
 
 
 async def _until(going: asyncio.Future[T], secs: float | None) -> None:
@@ -131,13 +124,3 @@ async def _until(going: asyncio.Future[T], secs: float | None) -> None:
     except asyncio.CancelledError:
         going.cancel()
         raise
-
-
-def _later_without(kept: dict[Hashable, Any], key: Hashable, value: object, secs: float) -> None:
-    """Drop a value that is too old by then, unless another has taken its place."""
-
-    def drop() -> None:
-        if kept.get(key) is value:
-            del kept[key]
-
-    asyncio.get_running_loop().call_later(secs, drop)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from ionet.agent_api import decoded, host_port
+from ionet.agent_errors import BadAnswer, one_line
 from ionet.check import kernel, wire
 from ionet.check.devices import Device
 from ionet.check.member import common_name
@@ -26,9 +28,9 @@ from solders.pubkey import Pubkey
 
 from ionet_launcher.certs import ClusterSecrets
 
-CONNECT_SECS = 15.0
-# The others of its cluster wait for a member that is silent, and their agents open them for two minutes only.
-SESSION_SECS = 45.0
+# The others of its cluster wait for a member that is silent, and their agents open them for two minutes only: so long
+# for a connection, for the answer that it knows what to tell, and for all of its answers together.
+CONNECT_SECS, BEGIN_SECS, SESSION_SECS = 10.0, 5.0, 30.0
 # What a network and a busy machine may add to the time of a computation.
 _SLACK_SECS = 2.0
 # A device may be a little slower than its model's reference.
@@ -82,7 +84,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """One line for a log."""
-        what = f"{len(self.devices)} x {self.devices[0].name} ({self.backend})"
+        what = f"{len(self.devices)} x {one_line(self.devices[0].name)} ({self.backend})"
         did = f"{self.rounds} products of {self.size} in {self.fill_secs:.2f} s, read back in {self.read_secs:.2f} s"
         return f"{what}: {did}, {'in time' if self.timed else 'no time bound'}"
 
@@ -130,6 +132,8 @@ class Inspector:
             raise Unfit(f"no end within {SESSION_SECS:g} s") from None
         except (OSError, ssl.SSLError) as error:
             raise Unfit(f"no check: {error}") from None
+        except BadAnswer as error:
+            raise Unfit(error.detail) from None
         except (Unfit, wire.CheckGoesOn):
             raise
         except wire.CheckFailed as error:
@@ -150,20 +154,22 @@ class Inspector:
 
     async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Again and again for some seconds: it starts together with Ray."""
-        host, _, port = address.rpartition(":")
-        if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-            raise Unfit(f"{address[:80]!r} is not host:port")
-        deadline = time.monotonic() + CONNECT_SECS
-        while True:
-            try:
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + CONNECT_SECS):
-                    return await asyncio.open_connection(host, int(port), ssl=self._tls)
-            except ssl.SSLError as error:
-                raise Unfit(f"it has no certificate of its cluster: {error.reason}") from None
-            except (OSError, TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    raise Unfit(f"it does not answer the check: {error or 'too slow'}") from None
-            await asyncio.sleep(_RETRY_SECS)
+        why: object = "too slow"
+        try:
+            host, port = host_port(address)
+            async with asyncio.timeout(CONNECT_SECS):
+                while True:
+                    try:
+                        return await asyncio.open_connection(host, port, ssl=self._tls)
+                    except ssl.SSLError as error:
+                        raise Unfit(f"it has no certificate of its cluster: {error.reason}") from None
+                    except OSError as error:
+                        why = error
+                    await asyncio.sleep(_RETRY_SECS)
+        except BadAnswer as error:
+            raise Unfit(error.detail) from None
+        except TimeoutError:
+            raise Unfit(f"it does not answer the check: {why}") from None
 
 
 class _Session:
@@ -177,9 +183,13 @@ class _Session:
     async def run(
         self, processors: int, witness: str, throughput: int, reported: list[Device], told: asyncio.Event
     ) -> Finding:
-        await self._ask(wire.Begin(wire.VERSION, witness), 0)
+        try:
+            async with asyncio.timeout(BEGIN_SECS):
+                await self._ask(wire.Begin(wire.VERSION, witness), 0)
+        except TimeoutError:
+            raise Unfit(f"it does not begin within {BEGIN_SECS:g} s") from None
         told.set()
-        shown = _decode(await self._ask(wire.Show(processors), _MAX_SHOWN))
+        shown = decoded(await self._ask(wire.Show(processors), _MAX_SHOWN), wire.Shown)
         _require_devices(shown, processors, reported)
         asked, count = plan(shown, throughput), len(shown.devices)
         seed, keys = secrets.token_bytes(kernel.SEED_LEN), [secrets.token_bytes(32) for _ in range(1 + asked.reads)]
@@ -224,18 +234,11 @@ class _Session:
         return answer
 
 
-def _decode(content: bytes) -> wire.Shown:
-    try:
-        return msgspec.json.decode(content, type=wire.Shown)
-    except msgspec.DecodeError as error:
-        raise Unfit(f"its devices cannot be understood: {error}") from None
-
-
 def _require_devices(shown: wire.Shown, processors: int, reported: list[Device]) -> None:
     if shown.backend not in ("numpy", "torch"):
         raise Unfit(f"it computes with {shown.backend[:20]!r}")
     if shown.fault is not None:
-        raise Unfit(shown.fault[:300])
+        raise Unfit(shown.fault)
     if len(shown.devices) != processors:
         raise Unfit(f"it shows {len(shown.devices)} devices, {processors} were booked")
     if shown.system != reported:
@@ -243,8 +246,7 @@ def _require_devices(shown: wire.Shown, processors: int, reported: list[Device])
     if shown.backend == "torch" and reported:
         for device, told in zip(shown.devices, reported, strict=False):
             if told.memory_bytes and (device.memory_bytes or 0) < _FILLED_PART * told.memory_bytes:
-                text = f"{device.name} has {device.memory_bytes or 0} bytes, {told.memory_bytes} were reported"
-                raise Unfit(text[:300])
+                raise Unfit(f"{device.name} has {device.memory_bytes or 0} bytes, {told.memory_bytes} were reported")
 
 
 def _names(devices: list[Device]) -> str:

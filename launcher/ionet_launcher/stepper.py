@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from ionet.agent_api import Status
@@ -23,7 +23,7 @@ from solders.pubkey import Pubkey
 
 from ionet_launcher.calls import SOON_SECS, Calls
 from ionet_launcher.challenger import Challenger
-from ionet_launcher.hardware import Checked, HardwareCheck
+from ionet_launcher.hardware import Checked, HardwareCheck, Problem, check_secs
 from ionet_launcher.members import Members, Troubles, is_up, trouble_with
 from ionet_launcher.phases import DEAD_SECS, DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
 from ionet_launcher.replacing import Replacer, Replacing
@@ -36,23 +36,28 @@ _NOT_OURS_SECS = 30.0
 _MAX_PAUSE_SECS = 10.0
 # A node that is ready waits for the others until this many seconds before its acceptance would be too late.
 _LEAVE_SECS = 15
+# An agent opens its machine for so long before acceptance.
+OPEN_SECS = 120
 # It is started without those that are not reserved yet this many seconds before: the same, and an agent's two minutes.
-_START_SECS = _LEAVE_SECS + 120
-# It is accepted without those that are not up yet this many seconds before its agent would stop it: the check takes
-# some. Two minutes less these are longer than the patience with an agent that does not answer.
-_CHECK_SECS = 45
+_START_SECS = _LEAVE_SECS + OPEN_SECS
+# It is accepted without those that are not up yet so long before agents stop it that a check and these fit in.
+ACCEPT_SECS = 10
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Look:
-    """What one step has found out. before: lease → for how many seconds every look before has found it in trouble."""
+    """What one step has found out. before: lease → for how many seconds every look before has found it in trouble.
+
+    opened: lease → seconds since its member was asked to start.
+    """
 
     view: ClusterView
     live: list[LeaseView]
-    statuses: dict[Pubkey, Status]
-    troubles: Troubles
     before: dict[str, float]
+    opened: dict[str, float]
+    statuses: dict[Pubkey, Status] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=dict)
 
     def add(self, asked: tuple[dict[Pubkey, Status], Troubles]) -> None:
         self.statuses.update(asked[0])
@@ -79,8 +84,20 @@ class _Look:
         return bool(
             (late and all(self.is_given_up(lease) for lease in late))
             or len(waiting) < len(self.live)
-            or any(_last_call(lease, self.statuses[lease.address], self.view.now) for lease in ready)
+            or any(self.view.now >= accept_by(lease) - _LEAVE_SECS for lease in ready)
+            or self._open_secs_left(ready) <= check_secs(len(ready)) + ACCEPT_SECS
         )
+
+    def _open_secs_left(self, ready: Sequence[LeaseView]) -> float:
+        """Seconds for which their agents keep these members running before acceptance.
+
+        By the launcher's own clock, and by what the head says: it can keep the others waiting anyway, while a worker
+        that says so must not hurry everybody.
+        """
+        status = self.statuses.get(self.live[0].address)
+        said = None if status is None else status.check_secs_left
+        opened = max((self.opened.get(str(lease.address), 0.0) for lease in ready), default=0.0)
+        return min(OPEN_SECS - opened, OPEN_SECS if said is None else said)
 
 
 class Stepper:
@@ -129,7 +146,7 @@ class Stepper:
             return await self._drain(work, view)
         if not ours:
             return Move(row.phase, _NOT_OURS_SECS, Reason.NOT_OURS)
-        look = _Look(view, live, {}, {}, row.troubles)
+        look = _Look(view, live, row.troubles, row.opened)
         try:
             return await self._end_look(work, look, await self._advance(work, look))
         except Trouble as trouble:
@@ -181,10 +198,13 @@ class Stepper:
             if phase is ClusterPhase.STARTING and not starts and len(idle) == len(reserved):
                 return Move(ClusterPhase.STARTING, _SOON_SECS)
             return Move(ClusterPhase.READY if len(up) == len(waiting) else ClusterPhase.JOINING, _SOON_SECS)
-        why = await self._accept(work, look, ready, hurry=hurry)
-        if why is None:
+        checked = await self._check(work, look, ready)
+        # What came up since the check was begun is looked at by the next one.
+        known = [] if checked is None else [lease for lease in ready if checked.has(lease)]
+        if checked is None or not known or (head in ready and head not in known):
             return Move(ClusterPhase.READY, _SOON_SECS)
-        phase = ClusterPhase.RUNNING if len(ready) == len(waiting) else ClusterPhase.JOINING
+        why = await self._accept(work, look, known, checked.problems, hurry=hurry)
+        phase = ClusterPhase.RUNNING if len(known) == len(waiting) else ClusterPhase.JOINING
         return Move(phase, reason=Reason.HARDWARE_MISMATCH if why else Reason.NONE, detail=why)
 
     async def _ask(self, look: _Look) -> None:
@@ -211,30 +231,34 @@ class Stepper:
             raise troubles[head.address]
         return list(why.values())
 
-    async def _accept(self, work: Work, look: _Look, ready: Sequence[LeaseView], *, hurry: bool) -> str | None:
-        """Check what was booked, then start the meters, the head's before any other. None while the check goes on.
+    async def _accept(
+        self,
+        work: Work,
+        look: _Look,
+        known: Sequence[LeaseView],
+        problems: Mapping[Pubkey, Problem],
+        *,
+        hurry: bool,
+    ) -> str:
+        """Start the meters of what was checked and is as booked, the head's first. Returns why others are not.
 
         A node that shows something else than was booked is refused at once: what it is refused for goes on costing.
-        Returns why nodes were.
         """
         head = look.live[0]
-        workers = [lease for lease in ready if lease is not head]
-        checked = await self._check(work, look, [head, *workers] if head in ready else workers)
-        if checked is None:
-            return None
-        wrong = checked.problems
+        workers = [lease for lease in known if lease is not head]
+        wrong = {lease.address: problems[lease.address] for lease in known if lease.address in problems}
         # One that joined a head which is gone knows nothing of this one: started again, it joins.
         lost = [lease for lease in workers if lease.address in wrong and wrong[lease.address].absent]
         await self._members.stop({str(lease.address): str(lease.node) for lease in lost})
-        refused = [lease for lease in ready if lease.address in wrong and wrong[lease.address].is_its_own]
-        if hurry and head in ready and head.address in wrong and head not in refused:
+        refused = [lease for lease in known if lease.address in wrong and wrong[lease.address].is_its_own]
+        if hurry and head in known and head.address in wrong and wrong[head.address].absent:
             refused.append(head)  # nobody can be accepted under it, and the others' time is short
         await self._reject(work, refused, head, {address: problem.detail for address, problem in wrong.items()})
         why = "; ".join(problem.detail for problem in wrong.values())
         if head.address in wrong or (len(wrong) > len(refused) and not hurry):
             raise Trouble(Reason.HARDWARE_MISMATCH, why)
         try:
-            if head in ready:
+            if head in known:
                 await self._chain.accept([head])
             await self._chain.accept([lease for lease in workers if lease.address not in wrong])
         except IonetError as error:
@@ -255,7 +279,7 @@ class Stepper:
             await self._stop_members(work)
 
     async def _check(self, work: Work, look: _Look, leases: Sequence[LeaseView]) -> Checked | None:
-        """What is wrong with the hardware of these leases; None while it is not known yet."""
+        """What is wrong with the hardware of these leases, or of some of them; None while it is not known yet."""
         booked = await work.booked([str(lease.address) for lease in leases])
         unknown = [lease for lease in leases if (b := booked.get(str(lease.address))) is None or b.report_hash is None]
         if unknown:
@@ -299,6 +323,7 @@ class Stepper:
     async def _drain(self, work: Work, view: ClusterView | None) -> Move:
         """Nothing is live: see every member stopped. Agents stop by themselves; asking makes sure."""
         row = work.row
+        self._hardware.forget(Pubkey.from_string(row.cluster))
         left = await self._stop_members(work)
         if row.phase is ClusterPhase.DRAINING:
             reason = row.reason
@@ -327,12 +352,6 @@ def _may_start(live: Sequence[LeaseView], now: int) -> bool:
     if LeaseStatus.BOOKED not in statuses or LeaseStatus.ACTIVE in statuses:
         return True
     return any(now >= accept_by(lease) - _START_SECS for lease in live if lease.status == LeaseStatus.READY)
-
-
-def _last_call(lease: LeaseView, status: Status, now: int) -> bool:
-    """Whether a ready node that is up may not wait for the others any longer: it would be too late, or be stopped."""
-    left = status.check_secs_left
-    return now >= accept_by(lease) - _LEAVE_SECS or (left is not None and left <= _CHECK_SECS)
 
 
 def _time_left(lease: LeaseView, now: int) -> int:

@@ -28,6 +28,7 @@ class Row(msgspec.Struct, frozen=True):
     age: seconds since it entered its phase; trouble: since its trouble began, 0 without. seen_slot, booked_slot: the
     newest change of its leases, and the newest booking, that the step knows of. leases: addresses of those that are not
     closed, as the indexer has them. troubles: lease → for how many seconds every look has found its node in trouble.
+    opened: lease → seconds since its member was asked to start.
     """
 
     cluster: str
@@ -39,6 +40,7 @@ class Row(msgspec.Struct, frozen=True):
     trouble: float
     leases: list[str]
     troubles: dict[str, float]
+    opened: dict[str, float]
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -143,7 +145,7 @@ class Work:
 
     async def set_troubles(self, found: Sequence[tuple[str, str, Reason, str]]) -> None:
         """The leases whose nodes are in trouble now, each with node, reason and detail; the others are well."""
-        columns = [[one[at] for one in found] for at in range(4)]
+        columns = [[_text(one[at]) for one in found] for at in range(4)]
         await self._pool.execute(_SQL["set_troubles"], self._launcher, self.row.cluster, *columns)
 
     async def replacements(self) -> list[Replacement]:
@@ -162,13 +164,18 @@ class Work:
 
     async def move(self, to: Move) -> None:
         """Record what the step decided, and for how many live leases; nothing if another process has it by now."""
-        row, decision = self.row, (to.phase, to.reason, to.detail[:500], to.again_secs)
+        row, decision = self.row, (to.phase, to.reason, _text(to.detail), to.again_secs)
         values = (*decision, self.live, to.in_trouble, self._process, row.seen_slot, row.booked_slot)
         await self._pool.execute(_SQL["move"], self._launcher, row.cluster, *values)
 
     async def release(self) -> None:
         """Let go of it as it is, if it was not moved."""
         await self._pool.execute(_SQL["release"], self._launcher, self.row.cluster, self._process)
+
+
+def _text(text: str) -> str:
+    """Part of it may be a stranger's: short, and without what PostgreSQL takes in no text."""
+    return text[:500].replace("\0", "?")
 
 
 async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
@@ -195,7 +202,8 @@ class Store:
         """Up to this many clusters that are due, the longest waiting first. Those of a process that died are free again
         after CLAIM_SECS."""
         rows = await self._pool.fetch(_SQL["claim"], self._launcher, self._process, CLAIM_SECS, most)
-        due = [msgspec.convert({**row, "troubles": msgspec.json.decode(row["troubles"])}, Row) for row in rows]
+        secs = ("troubles", "opened")
+        due = [msgspec.convert({**row, **{of: msgspec.json.decode(row[of]) for of in secs}}, Row) for row in rows]
         return [Work(self._pool, self._launcher, self._process, row) for row in due]
 
     async def renew(self, clusters: Sequence[str]) -> None:

@@ -61,7 +61,11 @@ RETURNING c.cluster, c.phase, c.reason, c.seen_slot, c.booked_slot,
     coalesce((
         SELECT json_object_agg(t.lease, extract(epoch FROM now() - t.since)) FROM launcher.trouble t
         WHERE t.launcher = c.launcher AND t.cluster = c.cluster
-    ), '{}')::text AS troubles
+    ), '{}')::text AS troubles,
+    coalesce((
+        SELECT json_object_agg(m.lease, extract(epoch FROM now() - m.started_at)) FROM launcher.member m
+        WHERE m.launcher = c.launcher AND m.cluster = c.cluster
+    ), '{}')::text AS opened
 
 -- name: renew
 -- Of those that nobody changes just now: it waits for no other transaction, so none can wait for it in a circle.

@@ -34,6 +34,7 @@ class MemoryProvider:
 
     hardware, folder: with both, its member answers the launcher's check in this process. others: whom a driver here
     finds in the cluster; `denies`: of whom it says nothing all the same, `tells`: what it says of some instead.
+    `names`: where else it says that its check is answered.
     """
 
     def __init__(self, hardware: Hardware | None = None, folder: Path = Path(), *, ip: str = "127.0.1.1") -> None:
@@ -47,6 +48,7 @@ class MemoryProvider:
         self.denies: set[str] = set()
         self.tells: Mapping[str, str] = {}
         self.check: str | None = None
+        self.names: str | None = None
         self.server: CheckServer | None = None
         self._check = contextlib.AsyncExitStack()
 
@@ -65,7 +67,8 @@ class MemoryProvider:
     async def _answer_check(self, spec: Spec) -> None:
         await self._check.aclose()
         if self.hardware is not None:
-            answering = member(spec.certificate, spec.key, spec.ca, self.hardware, self._folder / "witness")
+            witness = self._folder / "witness"
+            answering = member(spec.certificate, spec.key, spec.ca, self.hardware, witness, ip=self.ip)
             self.check, self.server = await self._check.enter_async_context(answering)
 
     async def aclose(self) -> None:
@@ -78,7 +81,7 @@ class MemoryProvider:
     async def status(self) -> Status:
         lease = None if self.spec is None else self.spec.lease
         since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
-        return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=self.check)
+        return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=self.names or self.check)
 
     async def stop(self, lease: str) -> Status:
         if self.spec is not None and self.spec.lease != lease:

@@ -6,6 +6,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 from agent.gpu_hosts import Host
 from ionet.check.devices import Device, find, network_mbits
@@ -48,6 +49,20 @@ def test_a_host_without_proc_driver_nvidia_has_the_devices_of_nvidia_smi(host: H
     found = find(host.root, host.path)
     assert found.devices == [Device(name=RTX, uuid=UUIDS[1], memory_bytes=24564 * 2**20)]
     assert found.driver == "550.90.07"
+
+
+@pytest.mark.parametrize(
+    "memory", ["9" * 5000, str(2**33), "-1", "\u0661"], ids=["long", "2**53", "negative", "arabic"]
+)
+def test_a_size_that_cannot_be_so_is_none(host: Host, memory: str) -> None:
+    host.smi(row(0, RTX, UUIDS[1], memory, "9" * 5000), f"GPU 0: {RTX} (UUID: {UUIDS[1]})\n")
+    assert find(host.root, host.path).devices == [Device(name=RTX, uuid=UUIDS[1])]
+
+
+@pytest.mark.parametrize("size", [-1, 2**53])
+def test_a_reported_size_has_bounds(size: int) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps({"name": "card", "memory_bytes": size}), type=Device)
 
 
 def test_a_host_without_nvidia_smi_has_the_devices_of_proc(host: Host) -> None:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 import hostile
 import pytest
 from hostile import Answer, Hostile
-from ionet.agent_api import MAX_LINE, AgentClient, Status
+from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Status, host_port
 from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer
 from leases import NODE, SESSION
 
@@ -44,7 +44,7 @@ async def test_an_answer_has_a_size_limit(answer: Answer) -> None:
             await status(answer)
 
 
-@pytest.mark.parametrize("answer", [hostile.garbage, hostile.bomb])
+@pytest.mark.parametrize("answer", [hostile.garbage, hostile.bomb, hostile.nested])
 async def test_an_answer_that_is_not_of_the_protocol_is_named_so(answer: Answer) -> None:
     with pytest.raises(BadAnswer, match="not a status"):
         await status(answer)
@@ -63,6 +63,12 @@ async def test_what_is_not_http_is_no_answer() -> None:
         ({"ip": "127.0.7.1\n" + "x" * 5000}, r"ip is 127.0.7.1\?x{190}, not"),
         ({"address": "nonsense"}, "address is nonsense, not a port at 127.0.7.1"),
         ({"address": "127.0.7.2:7000"}, "not a port at 127.0.7.1"),
+        ({"ip": "fe80::1%a\0b"}, r"ip is fe80::1%a\?b, not an IP address"),
+        ({"ip": "0.0.0.0", "address": "0.0.0.0:7000"}, "not an IP address"),
+        ({"check": "127.0.7.2:7001"}, "check is 127.0.7.2:7001, not a port at 127.0.7.1"),
+        ({"check": ""}, "check is , not a port"),
+        ({"check": "localhost:7001"}, "not a port at"),
+        ({"ip": "::1", "address": "::1:7000"}, "address is ::1:7000, not a port at ::1"),
         ({"address": "127.0.7.1:0"}, "not a port"),
         ({"address": "127.0.7.1:65536"}, "not a port"),
         ({"address": "127.0.7.1:" + "1" * 5000}, "not a port"),
@@ -79,9 +85,37 @@ async def test_a_status_that_cannot_be_so_is_not_believed(fields: dict[str, obje
 
 
 async def test_a_status_that_can_be_so_is_believed() -> None:
-    found = await status(hostile.says(ip="::1", address="[::1]:65535", since=1.5, reason="a\nb\x1b[2J" + "c" * 999))
-    assert (found.ip, found.address, found.since) == ("::1", "[::1]:65535", 1.5)
+    said = {"ip": "::1", "address": "[::1]:65535", "check": "[::1]:1", "since": 1.5}
+    found = await status(hostile.says(**said, reason="a\nb\x1b[2J" + "c" * 999))
+    assert (found.ip, found.address, found.check, found.since) == ("::1", "[::1]:65535", "[::1]:1", 1.5)
     assert found.reason == "a?b?[2J" + "c" * 193
+
+
+async def test_alarms_are_few_and_short() -> None:
+    found = await status(hostile.says(alarms=["a\n\x1b" + "b" * 300] * 40))
+    assert found.alarms == ["a??" + "b" * 197] * MAX_ALARMS
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"), [("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:65535", ("::1", 65535)), ("a.b:1", ("a.b", 1))]
+)
+def test_host_and_port(text: str, parts: tuple[str, int]) -> None:
+    assert host_port(text) == parts
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:", ":1", "a:0", "a:65536", "a:-1", "a:\u0661", "::1:80", "[]:1", "a:b:1"])
+def test_what_is_not_host_and_port(text: str) -> None:
+    with pytest.raises(BadAnswer, match="is not host:port"):
+        host_port(text)
+
+
+async def test_a_refusal_that_is_nested_deeply_is_a_refusal() -> None:
+    async def refuses(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 No\r\n\r\n" + hostile.NESTED)
+        await writer.drain()
+
+    with pytest.raises(AgentRefused, match="HTTP 400"):
+        await status(refuses)
 
 
 async def test_a_refusal_is_shown_as_one_short_line() -> None:

@@ -20,10 +20,11 @@ from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import WrongLeaseState
 from ionet.lease_view import NONE, LeaseView
 from ionet_launcher.hardware import Checked
+from ionet_launcher.inspection import Finding
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import Store
+from ionet_launcher.store import Store, Work
 from launcher.test_store import ME
 from leases import SESSION, cluster, lease_view
 from solders.pubkey import Pubkey
@@ -81,8 +82,9 @@ class Honest:
 class Taking(Stepper):
     """Takes the hardware for granted: these nodes have none."""
 
-    async def _check(self, *_: object) -> Checked:
-        return Checked({}, {})
+    async def _check(self, _work: Work, _look: object, leases: Sequence[LeaseView]) -> Checked:
+        found = Finding("numpy", [], 0, 0, 0.0, 0.0, None, timed=False)
+        return Checked({}, {lease.address: found for lease in leases})
 
 
 class Crowd(SessionChain):

@@ -13,8 +13,10 @@ from ionet.agent_api import Phase
 from ionet.errors import IonetError
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView, NodeView
+from ionet_launcher.hardware import check_secs
 from ionet_launcher.phases import ClusterPhase, Reason
-from launcher.network import ENDS, NOW, Network, planned
+from ionet_launcher.stepper import ACCEPT_SECS, OPEN_SECS
+from launcher.network import ENDS, NOW, Machine, Network, planned
 
 
 @pytest_asyncio.fixture
@@ -26,6 +28,11 @@ async def network(pool: asyncpg.Pool, tmp_path: Path, request: pytest.FixtureReq
 
 def of(count: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("network", [count], indirect=True)
+
+
+def until_hurry(ready: int) -> float:
+    """Seconds after which so many members that are up are not to wait for others: a check still fits in."""
+    return OPEN_SECS - check_secs(ready) - ACCEPT_SECS
 
 
 @of(3)
@@ -62,7 +69,8 @@ async def test_members_that_are_up_are_accepted_before_their_agents_would_stop_t
     slow = network.machines[1]
     slow.provider.joins = Phase.STARTING
     await network.steps(6)
-    await network.passes(74)
+    latest = until_hurry(2)
+    await network.passes(latest - 1)
     seen = await network.steps(2)
     assert network.accepted == []
     assert seen.phase == ClusterPhase.JOINING
@@ -70,7 +78,7 @@ async def test_members_that_are_up_are_accepted_before_their_agents_would_stop_t
     seen = await network.steps(2)
     assert network.accepted == [0, 2]
     assert (seen.phase, seen.reason) == (ClusterPhase.JOINING, Reason.NONE)
-    await network.passes(44)
+    await network.passes(119 - latest)
     assert network.phases() == [Phase.UP, Phase.STARTING, Phase.UP]
     slow.provider.phase = Phase.UP
     seen = await network.steps(2)
@@ -78,6 +86,42 @@ async def test_members_that_are_up_are_accepted_before_their_agents_would_stop_t
     await network.passes(1_000)
     assert network.phases() == [Phase.UP] * 3
     assert (seen.phase, seen.reason, network.rejected) == (ClusterPhase.RUNNING, Reason.NONE, [])
+
+
+def says(machine: Machine, left: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its agent says that this is left for the check, whatever is."""
+    monkeypatch.setattr(machine.api._opening, "left", lambda _: left)
+
+
+@of(3)
+async def test_a_worker_that_says_its_time_is_short_hurries_nobody(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, liar, slow = network.machines
+    slow.provider.joins = Phase.STARTING
+    says(liar, 1.0, monkeypatch)
+    await network.steps(6)
+    assert (network.phases(), network.accepted) == ([Phase.UP, Phase.UP, Phase.STARTING], [])
+    says(head, 1.0, monkeypatch)
+    await network.until(lambda _: network.accepted == [0, 1])
+
+
+@of(2)
+async def test_a_head_that_says_nothing_of_its_time_makes_nobody_late(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher knows when it asked them to start."""
+    head, slow = network.machines
+    slow.provider.joins = Phase.STARTING
+    says(head, None, monkeypatch)
+    await network.steps(6)
+    assert (network.phases(), network.accepted) == ([Phase.UP, Phase.STARTING], [])
+    ago = "UPDATE launcher.member SET started_at = now() - make_interval(secs => $1)"
+    await network.pool.execute(ago, until_hurry(1) - 20)
+    await network.steps(2)
+    assert network.accepted == []
+    await network.pool.execute(ago, until_hurry(1))
+    await network.until(lambda _: network.accepted == [0])
 
 
 @of(1)

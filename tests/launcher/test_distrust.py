@@ -25,7 +25,7 @@ from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView
 from launcher.network import ENDS, NOW, Network, planned
 from launcher.ports import free_range
-from leases import NODE, SESSION
+from leases import CLUSTER, NODE, SESSION
 from solders.pubkey import Pubkey
 
 # Less than a hostile agent takes, more than an honest one.
@@ -137,9 +137,10 @@ async def test_a_check_that_never_ends_holds_up_no_step(pool: asyncpg.Pool, tmp_
 
         machine.provider.run_driver = runs  # type: ignore[assignment, method-assign]
         await network.until(lambda seen: seen.phase == ClusterPhase.READY)
-        async with asyncio.timeout(4):
-            await network.steps(4)
-        assert network.accepted == []
+        await network.steps(4)
+        flight = network.stepper._hardware._flights.get(CLUSTER)
+        assert flight is not None
+        assert (flight.task.done(), network.accepted) == (False, [])
 
 
 def meter(network: Network, *numbers: int, interval_secs: int = 1) -> None:
@@ -239,13 +240,13 @@ async def test_a_late_answer_is_for_the_next_who_asks() -> None:
         calls = Calls(SESSION, {NODE: server.url}, soon_secs=0.05)
         for _ in range(3):
             with pytest.raises(Late):
-                await calls.answer(NODE, "status", lambda agent: agent.status())
+                await calls.answer(NODE, "status", lambda agent: agent.status(), last=True)
         assert server.asked == 1, "one call at a time"
         released.set()
         async with asyncio.timeout(10):
             while True:
                 try:
-                    status = await calls.answer(NODE, "status", lambda agent: agent.status())
+                    status = await calls.answer(NODE, "status", lambda agent: agent.status(), last=True)
                     break
                 except Late:
                     await asyncio.sleep(0.01)
@@ -253,6 +254,18 @@ async def test_a_late_answer_is_for_the_next_who_asks() -> None:
         released.clear()
         kept = await calls.answer(NODE, "status", lambda agent: agent.status(), last=True)
         assert kept == status, "the last answer does until there is a newer one"
+        await calls.aclose()
+
+
+async def test_last_answers_are_kept_of_a_bounded_number_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ionet_launcher.calls._MOST_LAST", 3)
+    nodes = [Pubkey(bytes([number] * 32)) for number in range(1, 10)]
+    async with Hostile(hostile.says()).serving() as server:
+        calls = Calls(SESSION, dict.fromkeys(nodes, server.url), soon_secs=60)
+        for node in nodes:
+            await calls.answer(node, "status", lambda agent: agent.status(), last=True)
+            await calls.answer(node, "stop", lambda agent: agent.stop("lease"))
+        assert [key[0] for key in calls._last] == nodes[-3:]  # type: ignore[index]
         await calls.aclose()
 
 

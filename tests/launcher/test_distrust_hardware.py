@@ -4,7 +4,8 @@ nobody else. Launcher and agents are real but for Ray and the chain; so are the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ import msgspec
 import pytest
 from agent.gpu_hosts import Host
 from agent.memory_provider import Printed
-from ionet.agent_api import AgentClient
-from ionet.agent_errors import NodeIdle
+from ionet.agent_api import AgentClient, Phase, host_port
+from ionet.agent_errors import BadAnswer, NodeIdle
 from ionet.check.devices import Device, Found, find
 from ionet_agent.report import measure
-from ionet_launcher import hardware, inspection
+from ionet_launcher import hardware, inspection, ray_driver
 from ionet_launcher.phases import ClusterPhase, Reason
+from ionet_launcher.ray_driver import Joined
+from ionet_launcher.store import Overview
 from launcher.check_members import Breaking, Hardware, Lazy, Wrong
 from launcher.network import REPORT, Machine, Network
-from launcher.test_check_time import of
+from launcher.test_check_time import of, until_hurry
 from launcher.test_store import insert
 from leases import CLUSTER
+from solders.pubkey import Pubkey
 
 from launcher import test_check_time
 
@@ -34,6 +38,16 @@ def detail(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(record.getMessage() for record in caplog.records if getattr(record, "action", "") == "rejected")
 
 
+def is_running(seen: Overview) -> bool:
+    return seen.phase == ClusterPhase.RUNNING
+
+
+async def machine_passes(machine: Machine, secs: float) -> None:
+    """Time passes on one machine, and its agent looks."""
+    machine.secs += secs
+    await machine.agent.tick()
+
+
 async def findings(network: Network) -> dict[str, dict[str, Any]]:
     rows = await network.pool.fetch("SELECT lease, finding FROM launcher.member WHERE finding IS NOT NULL")
     return {row["lease"]: msgspec.json.decode(row["finding"]) for row in rows}
@@ -41,7 +55,7 @@ async def findings(network: Network) -> dict[str, dict[str, Any]]:
 
 @of(2)
 async def test_honest_members_are_accepted_and_the_finding_says_that_no_time_was_bounded(network: Network) -> None:
-    seen = await network.steps(3)
+    seen = await network.until(is_running)
     assert (network.accepted, network.rejected) == ([0, 1], [])
     assert (seen.phase, seen.reason) == (ClusterPhase.RUNNING, Reason.NONE)
     found = await findings(network)
@@ -57,9 +71,8 @@ async def test_two_agents_without_ray_are_refused_whatever_their_driver_prints(
     for machine in network.machines:
         machine.provider.hardware = None
     network.machines[0].provider.tells = {str(machine.address): "00" * 16 for machine in network.machines}
-    await network.steps(6)
+    await network.until(lambda _: network.rejected == [0, 1])
     assert network.accepted == []
-    assert network.rejected == [0, 1]
     assert detail(caplog).count("its agent names no address for the check") == 2
 
 
@@ -69,28 +82,35 @@ async def test_agents_that_answer_the_check_but_run_no_ray_are_not_accepted(netw
     for machine in network.machines:
         machine.provider.others = ()
     network.machines[0].provider.tells = {str(machine.address): "00" * 16 for machine in network.machines}
-    seen = await network.steps(5)
+    seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
     assert network.accepted == []
-    assert seen.reason == Reason.HARDWARE_MISMATCH
     assert "no task ran on it" in seen.detail
 
 
 @of(3)
 async def test_a_head_that_answers_for_its_worker_is_found(network: Network, caplog: pytest.LogCaptureFixture) -> None:
-    """A worker without anything behind it names the head's check as its own: the head's certificate gives it away."""
+    """A worker without anything behind it passes the check on to the head's: whose certificate gives it away."""
     head, worker, honest = (machine.provider for machine in network.machines)
     worker.hardware = None
     head.tells = {str(network.machines[1].address): "00" * 16}
 
-    class Borrowed:
-        def __get__(self, *_: object) -> str | None:
-            return head.check
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert head.check is not None
+        ip, port = host_port(head.check)
+        there, back = await asyncio.open_connection(ip, port)
+        await asyncio.gather(copy(reader, back), copy(there, writer))
 
-        def __set__(self, *_: object) -> None:
-            pass
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while part := await source.read(65536):
+                sink.write(part)
+                await sink.drain()
+        sink.close()
 
-    worker.__class__ = type("Borrowing", (type(worker),), {"check": Borrowed()})
-    seen = await network.steps(4)
+    relay = await asyncio.start_server(pass_on, worker.ip, 0)
+    worker.names = f"{worker.ip}:{relay.sockets[0].getsockname()[1]}"
+    async with relay:
+        seen = await network.until(lambda seen: seen.phase == ClusterPhase.RUNNING and seen.live == 2)
     assert (network.accepted, network.rejected) == ([0, 2], [1])
     assert f"node {network.machines[1].node}: {network.machines[0].node} answers for it" in detail(caplog)
     assert honest.spec is not None
@@ -114,7 +134,7 @@ async def test_a_worker_that_fails_its_check_is_rejected_before_its_meter_runs_a
     network: Network, caplog: pytest.LogCaptureFixture, hardware: Hardware, why: str
 ) -> None:
     network.machines[1].provider.hardware = hardware
-    seen = await network.steps(4)
+    seen = await network.until(lambda seen: is_running(seen) and seen.live == 2)
     assert (network.accepted, network.rejected) == ([0, 2], [1])
     assert why in detail(caplog)
     assert str(network.machines[1].node) in detail(caplog)
@@ -124,38 +144,32 @@ async def test_a_worker_that_fails_its_check_is_rejected_before_its_meter_runs_a
 @of(3)
 async def test_with_a_head_that_fails_its_check_the_others_start_under_the_next(network: Network) -> None:
     network.machines[0].provider.hardware = Hardware(Wrong)
-    await network.steps(3)
-    assert (network.accepted, network.rejected) == ([], [0])
-    seen = await network.steps(4)
+    await network.until(lambda _: network.rejected == [0])
+    assert network.accepted == []
+    await network.until(lambda seen: is_running(seen) and seen.live == 2)
     assert (network.accepted, network.rejected) == ([1, 2], [0])
-    assert (seen.phase, seen.live) == (ClusterPhase.RUNNING, 2)
 
 
 @of(3)
 async def test_what_the_head_says_of_a_worker_gets_the_worker_started_again_and_not_rejected(network: Network) -> None:
     network.machines[0].provider.denies = {str(network.machines[1].address)}
-    seen = await network.steps(3)
-    assert seen.reason == Reason.HARDWARE_MISMATCH
+    seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
     assert f"node {network.machines[1].node}: no task ran on it" in seen.detail
-    await network.steps(2)
-    assert network.started() == [1, 2, 1]
+    await network.until(lambda _: network.started() == [1, 2, 1])
     assert (network.accepted, network.rejected) == ([], [])
     await network.passes(76)
-    await network.steps(3)
-    assert (network.accepted, network.rejected) == ([0, 2], []), "in time, without the one in dispute"
+    await network.until(lambda _: network.accepted == [0, 2])
+    assert network.rejected == [], "in time, without the one in dispute"
 
 
 @of(2)
 async def test_a_head_whose_driver_shows_nothing_is_rejected_when_time_is_short(network: Network) -> None:
     network.machines[0].provider.others = ()
-    await network.steps(4)
+    await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
     assert (network.accepted, network.rejected) == ([], [])
-    network.machines[0].secs += 76
-    await network.machines[0].agent.tick()
-    await network.steps(2)
-    assert network.rejected == [0]
-    await network.steps(4)
-    assert network.accepted == [1]
+    await machine_passes(network.machines[0], 76)
+    await network.until(lambda _: network.rejected == [0])
+    await network.until(lambda _: network.accepted == [1])
 
 
 @of(3)
@@ -173,13 +187,11 @@ async def test_a_head_on_which_no_driver_answers_holds_nobody_up(
         return Printed(printed)
 
     monkeypatch.setattr(head.provider, "run_driver", run_driver)
-    seen = await network.steps(4)
-    assert (network.accepted, network.rejected, seen.reason) == ([], [1], Reason.HARDWARE_MISMATCH)
-    assert network.started() == [1, 1, 1]
-    head.secs += 76
-    await head.agent.tick()
-    await network.steps(6)
-    assert (network.accepted, network.rejected) == ([2], [1, 0])
+    await network.until(lambda seen: network.rejected == [1] and seen.reason == Reason.HARDWARE_MISMATCH)
+    assert (network.accepted, network.started()) == ([], [1, 1, 1])
+    await machine_passes(head, 76)
+    await network.until(lambda _: network.accepted == [2])
+    assert network.rejected == [1, 0]
 
 
 @of(2)
@@ -188,8 +200,8 @@ async def test_a_node_with_another_report_than_the_chain_has_is_rejected(
 ) -> None:
     lying = network.machines[1]
     await network.pool.execute("UPDATE leases SET report_hash = $2 WHERE lease = $1", str(lying.address), "ab" * 32)
-    await network.steps(3)
-    assert (network.accepted, network.rejected) == ([0], [1])
+    await network.until(lambda _: network.accepted == [0])
+    assert network.rejected == [1]
     assert "its report is not the one whose hash is on the chain" in detail(caplog)
 
 
@@ -206,22 +218,21 @@ async def test_an_agent_that_never_sends_its_report_holds_nobody_up(
         return await report(client)
 
     monkeypatch.setattr(AgentClient, "report", hangs)
-    seen = await network.steps(3)
+    seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
     assert f"node {silent.node}: the node's agent does not answer: no report within 2 s" in seen.detail
     await network.passes(76)
-    await network.steps(3)
-    assert (network.accepted, network.rejected) == ([0], [])
+    await network.until(lambda _: network.accepted == [0])
+    assert network.rejected == []
 
 
 @of(1)
 async def test_a_readiness_that_is_not_indexed_yet_is_waited_for(network: Network) -> None:
     await network.pool.execute("UPDATE leases SET report_hash = NULL")
-    seen = await network.steps(3)
-    assert (network.accepted, network.rejected, seen.reason) == ([], [], Reason.INDEXER_BEHIND)
+    await network.until(lambda seen: seen.reason == Reason.INDEXER_BEHIND)
+    assert (network.accepted, network.rejected) == ([], [])
     report = REPORT.hash().hex()
     await network.pool.execute("UPDATE leases SET report_hash = $1", report)
-    await network.steps(2)
-    assert network.accepted == [0]
+    await network.until(lambda _: network.accepted == [0])
 
 
 @of(1)
@@ -229,8 +240,7 @@ async def test_with_devices_a_node_whose_system_shows_none_is_rejected(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     network.stepper._hardware._devices = True
-    await network.steps(3)
-    assert (network.accepted, network.rejected) == ([], [0])
+    await network.until(lambda _: network.rejected == [0])
     assert "its system shows 0 devices, 2 were booked" in detail(caplog)
 
 
@@ -282,7 +292,7 @@ async def test_with_devices_what_counts_is_what_the_host_shows(
     machine.api._report = report
     machine.provider.hardware = Hardware(found=find(host.root, host.path))
     await network.pool.execute("UPDATE leases SET report_hash = $1", report.hash().hex())
-    await network.steps(3)
+    await network.until(lambda _: bool(network.accepted or network.rejected))
     assert (network.accepted, network.rejected) == (([0], []) if why is None else ([], [0]))
     assert why is None or why in detail(caplog)
 
@@ -295,8 +305,8 @@ async def test_the_time_of_a_check_is_bounded_by_the_model_of_the_node(
     monkeypatch.setattr(inspection, "_SLACK_SECS", 0.0)
     monkeypatch.setattr(inspection, "_MOST_ROUNDS", 2)
     await model(network, network.machines[1], 10**18)
-    await network.steps(3)
-    assert (network.accepted, network.rejected) == ([0], [1])
+    await network.until(lambda _: network.accepted == [0])
+    assert network.rejected == [1]
     assert "its devices took" in detail(caplog)
 
 
@@ -309,16 +319,151 @@ async def model(network: Network, machine: Machine, throughput: int) -> None:
 @of(1)
 async def test_a_second_launcher_waits_while_another_checks(network: Network) -> None:
     [machine] = network.machines
-    await network.steps(2)
-    assert machine.provider.phase == "up"
+    await network.until(lambda _: machine.provider.phase is Phase.UP)
     server = machine.provider.server
     assert server is not None
     async with server._serving:
-        seen = await network.steps(1)
-        assert (network.rejected, seen.reason) == ([], Reason.HARDWARE_MISMATCH)
+        await machine_passes(machine, 76)  # a head that is busy is not rejected when time is short either
+        seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
         assert "another check of the same member goes on" in seen.detail
+        await network.steps(2)
+        assert network.rejected == []
+    await network.until(lambda _: network.accepted == [0])
+
+
+@of(3)
+async def test_one_that_came_up_while_a_check_goes_on_waits_for_the_next(network: Network) -> None:
+    """The first check is not begun again for it, and it is accepted by its own only."""
+    late, checking = network.machines[2], network.stepper._hardware
+    late.provider.joins = Phase.STARTING
+    late.provider.hardware = Hardware(Wrong)
+    checking._soon_secs = 0.0
+    await network.steps(3)
+    await network.passes(until_hurry(2))
     await network.steps(1)
-    assert network.accepted == [0]
+    flight = checking._flights.get(CLUSTER)
+    assert flight is not None
+    late.provider.phase = Phase.UP
+    await network.steps(1)
+    assert checking._flights.get(CLUSTER) is flight
+    await flight.task
+    seen = await network.steps(1)
+    assert (network.accepted, network.rejected, seen.phase) == ([0, 1], [], ClusterPhase.JOINING)
+    await network.until(lambda _: network.rejected == [2])
+    assert network.accepted == [0, 1]
+
+
+@of(1)
+async def test_the_check_of_a_cluster_that_is_over_is_ended(network: Network) -> None:
+    checking = network.stepper._hardware
+    checking._soon_secs = 0.0
+    await network.until(lambda _: len(checking._flights) == 1)
+    flight = checking._flights.get(CLUSTER)
+    assert flight is not None
+    network.machines[0].chain.lease = None
+    await network.steps(1)
+    await asyncio.wait({flight.task}, timeout=60)
+    assert (flight.task.cancelled(), len(checking._flights)) == (True, 0)
+
+
+@of(3)
+async def test_what_goes_wrong_in_one_members_check_ends_no_other(
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    inspect, broken = inspection.Inspector.inspect, network.machines[1]
+
+    async def breaks(self: inspection.Inspector, address: str, node: Pubkey, *more: Any, **named: Any) -> Any:
+        if node == broken.node:
+            raise ZeroDivisionError("bug")
+        return await inspect(self, address, node, *more, **named)
+
+    monkeypatch.setattr(inspection.Inspector, "inspect", breaks)
+    seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
+    assert f"node {broken.node}: its check failed: ZeroDivisionError('bug')" in seen.detail
+    assert "Traceback" in caplog.text
+    await network.passes(76)
+    await network.until(lambda _: network.accepted == [0, 2])
+    assert network.rejected == []
+
+
+@of(2)
+@pytest.mark.parametrize("number", [0, 1])
+async def test_an_agent_that_answers_with_garbage_is_rejected(
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    lying, report = network.machines[number], AgentClient.report
+
+    async def garbage(client: AgentClient) -> bytes:
+        if client._node == lying.node:
+            raise BadAnswer("an answer of more than 262144 bytes")
+        return await report(client)
+
+    monkeypatch.setattr(AgentClient, "report", garbage)
+    await network.until(lambda _: network.accepted == [1 - number])
+    assert network.rejected == [number]
+    assert f"node {lying.node}: an answer of more than 262144 bytes" in detail(caplog)
+
+
+@of(2)
+async def test_a_head_whose_driver_answers_with_garbage_is_rejected(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, run = network.machines[0], AgentClient.run
+
+    async def garbage(client: AgentClient, *more: Any, **named: Any) -> Any:
+        if client._node == head.node:
+            raise BadAnswer("not a runevent")
+        async for event in run(client, *more, **named):
+            yield event
+
+    monkeypatch.setattr(AgentClient, "run", garbage)
+    await network.until(lambda _: network.accepted == [1])
+    assert network.rejected == [0]
+
+
+@of(2)
+async def test_a_worker_that_is_silent_in_the_check_leaves_the_head_time_for_its_driver(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and says nothing: the driver does not wait for it until nothing is left."""
+    monkeypatch.setattr(hardware, "check_secs", lambda _: 20.0)
+    monkeypatch.setattr(inspection, "CONNECT_SECS", 1_000.0)
+    monkeypatch.setattr(inspection, "BEGIN_SECS", 1_000.0)
+    monkeypatch.setattr(inspection, "SESSION_SECS", 1_000.0)
+    silent = network.machines[1].provider
+    silent.hardware = None
+    left: list[float] = []
+    tell = ray_driver.joined
+
+    async def joined(agent: AgentClient, leases: Sequence[str], secs: float) -> dict[str, Joined]:
+        left.append(secs)
+        return await tell(agent, leases, secs)
+
+    monkeypatch.setattr(hardware, "joined", joined)
+
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(nothing, silent.ip, 0)
+    silent.names = f"{silent.ip}:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
+    assert f"node {network.machines[1].node}: " in seen.detail
+    assert f"node {network.machines[0].node}: " not in seen.detail, "the head is not blamed"
+    assert 20 * 0.6 * 0.7 - 1 < left[0] < 20 * 0.7
+    assert network.rejected == []
+
+
+@of(2)
+async def test_what_a_member_says_in_the_check_is_one_line_for_log_and_database(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    network.machines[1].provider.hardware = Hardware(found=Found([Device(name="a\0\n\x1b[2J" + "b" * 99)]))
+    await network.until(lambda _: network.accepted == [0])
+    assert network.rejected == [1]
+    assert "other devices than its report: a???[2Jbbb" in detail(caplog)
+    assert "\0" not in caplog.text
 
 
 @of(1)
@@ -327,9 +472,11 @@ async def test_a_check_that_takes_longer_than_a_step_goes_on_beside_the_steps(ne
     await network.steps(2)
     seen = await network.steps(1)
     assert (seen.phase, network.accepted) == (ClusterPhase.READY, [])
-    running = network.stepper._hardware._running[CLUSTER]
+    flights = network.stepper._hardware._flights
+    running = flights.get(CLUSTER)
+    assert running is not None
     await running.task
     assert not running.task.cancelled()
     await network.steps(1)
     assert network.accepted == [0]
-    assert network.stepper._hardware._running == {}
+    assert len(flights) == 0

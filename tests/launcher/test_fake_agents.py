@@ -29,14 +29,14 @@ REPORT = measure()
 
 
 class FakeAgent:
-    """Says yes to everything. check: what it names as the address of its check; number: of its ip."""
+    """Says yes to everything. names: whether it names an address of its check, where nobody is; number: of its ip."""
 
-    def __init__(self, check: str | None, number: int) -> None:
+    def __init__(self, number: int, *, names: bool) -> None:
         self.ip = f"127.0.0.{number}"
         self.lease: str | None = None
         self.leases: list[str] = []
         self.runs = 0
-        self.check = check
+        self.check = f"{self.ip}:9" if names else None
 
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
@@ -81,15 +81,15 @@ async def is_over(made: Stack, leases: list[Pubkey]) -> bool:
     return all(lease is None or lease.status == LeaseStatus.CANCELLED for lease in found)
 
 
-@pytest.mark.parametrize("check", [None, "127.0.0.1:9"], ids=["no address", "nobody there"])
+@pytest.mark.parametrize("names", [False, True], ids=["no address", "nobody there"])
 async def test_two_fake_agents_are_refused_before_a_meter_runs(
-    server: EmbeddedPostgres, tmp_path: Path, check: str | None
+    server: EmbeddedPostgres, tmp_path: Path, names: bool
 ) -> None:
     async with contextlib.AsyncExitStack() as exits:
         founded = await exits.enter_async_context(market.market(slot_ms=100, clock_factor=0.1))
         dsn = await exits.enter_async_context(postgres.database(server))
         made = await exits.enter_async_context(stack(founded, dsn, tmp_path, 0))
-        agents = [FakeAgent(check, 9), FakeAgent(check, 10)]
+        agents = [FakeAgent(9, names=names), FakeAgent(10, names=names)]
         urls = [await exits.enter_async_context(agent.serve()) for agent in agents]
         machines = [await founded.add_machine(f"fake {number}") for number in range(2)]
         named = {str(machine.address): url for machine, url in zip(machines, urls, strict=True)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ionet.agent_api import host_port
 from ionet.check import kernel, wire
 from ionet.check.devices import Device, Found
 from ionet.check.engines import Engine, NumpyEngine
@@ -185,6 +186,15 @@ async def test_a_member_answers_the_launcher_only(tmp_path: Path, monkeypatch: p
         await inspect(address)
 
 
+async def test_a_stranger_who_shows_no_certificate_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ionet.check.member._HANDSHAKE_SECS", 0.3)
+    async with running(tmp_path) as address:
+        reader, writer = await asyncio.open_connection(*host_port(address))
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+
+
 async def test_a_member_that_never_listens_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "CONNECT_SECS", 0.5)
     [port] = free_range(1)
@@ -192,7 +202,7 @@ async def test_a_member_that_never_listens_is_unfit(monkeypatch: pytest.MonkeyPa
         await inspect(f"127.0.0.1:{port}")
 
 
-@pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x"])
+@pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "::1:80"])
 async def test_an_address_that_is_none_is_unfit(address: str) -> None:
     with pytest.raises(Unfit, match="is not host:port"):
         await inspect(address)

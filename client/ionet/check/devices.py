@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -27,13 +28,19 @@ _INSTANCE = re.compile(r"\s+(MIG \S+)\s+Device\s+\d+: \(UUID: (MIG-[^)\s]+)\)")
 _LANE = {1: 250_000_000, 2: 500_000_000, 3: 985_000_000, 4: 1_969_000_000, 5: 3_938_000_000, 6: 7_563_000_000}
 
 
+# What every reader of JSON takes exactly.
+_MAX_SIZE = 2**53
+Size = Annotated[int, msgspec.Meta(ge=0, lt=_MAX_SIZE)]
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+
+
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """One device that work can be given to. What the machine does not tell is None."""
 
-    name: str
-    uuid: str | None = None
-    memory_bytes: int | None = None
-    link_bytes_per_sec: int | None = None
+    name: Name
+    uuid: Name | None = None
+    memory_bytes: Size | None = None
+    link_bytes_per_sec: Size | None = None
     """The most that its slot carries in one direction."""
 
 
@@ -104,7 +111,7 @@ def _from_smi(lines: Sequence[str], instances: dict[str, list[tuple[str, str]]])
         card = Device(
             name=name,
             uuid=uuid,
-            memory_bytes=int(memory) * _MIB if memory.isdecimal() else None,
+            memory_bytes=_times(memory, _MIB),
             link_bytes_per_sec=_link(generation, width),
         )
         parts = instances.get(uuid, [])
@@ -112,10 +119,17 @@ def _from_smi(lines: Sequence[str], instances: dict[str, list[tuple[str, str]]])
     return devices, version
 
 
-def _link(generation: str, width: str) -> int | None:
-    if not (generation.isdecimal() and width.isdecimal()) or int(generation) not in _LANE:
+def _times(text: str, unit: int) -> int | None:
+    """A number of units; None for what is none, or not believable."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
         return None
-    return _LANE[int(generation)] * int(width)
+    found = int(text) * unit
+    return found if found < _MAX_SIZE else None
+
+
+def _link(generation: str, width: str) -> int | None:
+    lane = _LANE.get(_times(generation, 1) or 0)
+    return None if lane is None else _times(width, lane)
 
 
 def _driver(root: Path) -> str | None:

@@ -22,8 +22,8 @@ from ionet.check import devices, wire
 
 WITNESS_VARIABLE = "IONET_WITNESS"
 """Names the file in which a Ray task of the member finds what the launcher told it."""
-# How long a launcher may take for its next question; it has others to verify.
-_QUESTION_SECS = 120.0
+# How long a caller may take to show its certificate, and a launcher for its next question: it has others to verify.
+_HANDSHAKE_SECS, _QUESTION_SECS = 10.0, 120.0
 _MAX_ANSWER = 2**31
 _MAX_PROCESSORS = 1024
 
@@ -58,7 +58,9 @@ class CheckServer:
 
     async def start(self, host: str, port: int) -> asyncio.Server:
         """Raises OSError when the port is taken."""
-        return await asyncio.start_server(self._connected, host, port, ssl=self._tls)
+        return await asyncio.start_server(
+            self._connected, host, port, ssl=self._tls, ssl_handshake_timeout=_HANDSHAKE_SECS
+        )
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

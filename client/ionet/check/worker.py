@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ionet.check import wire
+from ionet.check import kernel, wire
 from ionet.check.engines import Engine, NumpyEngine, TorchEngine
 
 _MAX_ROUNDS = 2**15
@@ -41,7 +41,7 @@ class Desk:
             case wire.Show():
                 return msgspec.json.encode(wire.Shown(self._backend, [engine.device for engine in engines]))
             case wire.Fill(seed, size, rounds, key):
-                if not (8 <= size <= 8192 and size % 8 == 0 and 1 <= rounds <= _MAX_ROUNDS):
+                if not (kernel.MIN_SIZE <= size <= kernel.MAX_SIZE and size % 8 == 0 and 1 <= rounds <= _MAX_ROUNDS):
                     raise wire.CheckFailed("size and rounds are out of bounds")
                 root, secret = bytes.fromhex(seed), bytes.fromhex(key)
                 return b"".join(
