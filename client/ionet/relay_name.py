@@ -8,7 +8,7 @@ one too few for hex.
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 
 from solders.pubkey import Pubkey
 
@@ -26,11 +26,10 @@ def sni_of(node: Pubkey) -> str:
 def node_of(name: str) -> Pubkey:
     """The node that a server name asks for, in either case. Raises InvalidInput for any other name."""
     label = name.lower().removesuffix(SUFFIX)
-    try:
-        node = Pubkey.from_bytes(base64.b32decode(f"{label.upper()}===="))
-    except (ValueError, binascii.Error):
-        node = None
-    # One spelling each: the last character has four bits to spare.
-    if node is None or len(label) != _LABEL_LEN or sni_of(node) != name.lower():
-        raise InvalidInput(f"{name!r} is not the name of a node")
-    return node
+    if len(label) == _LABEL_LEN:
+        with contextlib.suppress(ValueError):  # not base32
+            node = Pubkey.from_bytes(base64.b32decode(f"{label.upper()}===="))
+            # One spelling each: the last character has four bits to spare.
+            if sni_of(node) == name.lower():
+                return node
+    raise InvalidInput(f"{name!r} is not the name of a node")

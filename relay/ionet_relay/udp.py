@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import cast
 
 from ionet.relay_wire import (
     BUSY,
@@ -86,8 +87,7 @@ class UdpRelay(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # up to Python 3.11 it does not say so
 
     def pause_writing(self) -> None:
         self._full = True

@@ -129,17 +129,31 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    writer.close()
 
 
 @contextlib.asynccontextmanager
 async def api(handler: Handler = echo) -> AsyncIterator[int]:
     """A TLS server on loopback in place of an agent's API; yields its port."""
-    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=_identity())
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await handler(reader, writer)
+        finally:
+            writer.close()
+            serving.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=_identity())
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
