@@ -38,7 +38,15 @@ class AgentReady(msgspec.Struct, frozen=True):
     api: str
 
 
-Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady)
+class RelayReady(msgspec.Struct, frozen=True):
+    """`ionet relay run`. Each HOST:PORT: for callers and agents, for packets, for Prometheus."""
+
+    tcp: str
+    udp: str | None
+    metrics: str | None
+
+
+Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady)
 
 
 def read_ready(kind: type[Ready], line: bytes) -> Ready:

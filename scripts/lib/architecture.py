@@ -12,6 +12,7 @@ PACKAGES = {
     "ionet_stack": "stack",
     "ionet_launcher": "launcher",
     "ionet_agent": "agent",
+    "ionet_relay": "relay",
     "ionet_indexer": "indexer",
     "ionet_localnet": "localnet",
     "ionet": "client",
@@ -21,7 +22,7 @@ ROOMS = {
     "cli": ("cli", "__main__"),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
-    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray"),
+    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray", "relay_name", "relay_wire"),
     "check": ("check",),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
@@ -52,7 +53,7 @@ Arrows = frozenset[tuple[str, str]]
 
 
 def graph() -> grimp.ImportGraph:
-    """Every import of the six packages, read from their sources."""
+    """Every import of the packages, read from their sources."""
     return grimp.build_graph(*PACKAGES, cache_dir=None)
 
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "indexer": ("", "History of the chain in Postgres, and its API."),
     "launcher": ("", "From booked leases to running Ray clusters."),
     "agent": ("", "What runs on a supplier's machine."),
+    "relay": ("", "Lets callers reach agents that nobody can dial."),
 }
 
 

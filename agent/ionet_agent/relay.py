@@ -1,0 +1,248 @@
+"""How an agent that nobody can dial is reached: it dials out to relays, and again for each caller they announce.
+
+TLS ends here, in the agent's own API: a relay sees only what strangers on the way see. A relay that fails is left for
+the next one named, and tried again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from ionet.errors import ConfigError, IonetError
+from ionet.relay_wire import (
+    CONTROL,
+    DATA,
+    MAX_LINE,
+    PING_SECS,
+    TOKEN_LEN,
+    Hello,
+    Login,
+    Message,
+    Open,
+    Ping,
+    Refused,
+    Welcome,
+    decode,
+    encode,
+    login_message,
+)
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+KEPT = 2
+"""Relays that an agent keeps connected at once: callers use the second when the first fails."""
+MAX_CALLERS = 64
+_ANSWER_SECS, _DIAL_SECS = 20.0, 5.0
+_FIRST_PAUSE_SECS, _LONGEST_PAUSE_SECS = 0.2, 10.0
+_PIECE = 32 * 1024
+_SILENT_SECS, _PROBE_SECS, _PROBES = 60, 15, 4
+_log = logging.getLogger(__name__)
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Deliver = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""Serves one caller: bytes as they came, TLS first; returns when it is over."""
+
+
+class RelayFailed(IonetError):
+    """a relay cannot be used"""
+
+
+@dataclass(frozen=True)
+class RelayAddress:
+    """HOST:PORT; the very text is what the agent signs, so a relay must know itself by it."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> RelayAddress:
+        """Raises ConfigError."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ConfigError(f"{text!r} is not HOST:PORT of a relay")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def to_port(port: int, host: str = "127.0.0.1") -> Deliver:
+    """Hand callers on to a server of this machine, the agent's API."""
+
+    async def deliver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(_DIAL_SECS):
+            there = await asyncio.open_connection(host, port, limit=_PIECE)
+        await splice((reader, writer), there)
+
+    return deliver
+
+
+async def splice(one: Stream, other: Stream) -> None:
+    """Pass on what each says until both have ended, or one breaks; then both are closed."""
+    ways = [asyncio.ensure_future(_pass_on(a[0], b[1])) for a, b in ((one, other), (other, one))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        await asyncio.gather(_close(one[1]), _close(other[1]))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_PIECE):
+        writer.write(data)
+        await writer.drain()
+    with contextlib.suppress(OSError, RuntimeError):
+        writer.write_eof()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_DIAL_SECS):
+            await writer.wait_closed()
+
+
+class Relays:
+    """Keeps up to two of the named relays connected, those named first if they work."""
+
+    def __init__(self, addresses: Sequence[RelayAddress], node: Pubkey, device: Keypair, deliver: Deliver) -> None:
+        self._addresses = list(dict.fromkeys(addresses))
+        self._node, self._device, self._deliver = node, device, deliver
+        self._used: set[RelayAddress] = set()
+        self._connected: dict[RelayAddress, None] = {}
+        self._pauses = dict.fromkeys(self._addresses, 0.0)
+        self._tries = itertools.count(1)
+        self._tried = dict.fromkeys(self._addresses, 0)
+        self._callers: set[asyncio.Task[None]] = set()
+
+    @property
+    def connected(self) -> list[str]:
+        """Where callers reach this node now, HOST:PORT, in the order in which they were named."""
+        return [str(address) for address in self._addresses if address in self._connected]
+
+    async def run(self) -> None:
+        """Until cancelled; then all is hung up."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(KEPT, len(self._addresses))):
+                    group.create_task(self._keep_one())
+        finally:
+            for task in self._callers:
+                task.cancel()
+            await asyncio.gather(*self._callers, return_exceptions=True)
+
+    async def _keep_one(self) -> None:
+        while True:
+            # The one that failed least, then the one that was tried longest ago; the other slot has its own.
+            free = [address for address in self._addresses if address not in self._used]
+            address = min(free, key=lambda each: (self._pauses[each], self._tried[each]))
+            self._used.add(address)
+            self._tried[address] = next(self._tries)
+            try:
+                await asyncio.sleep(self._pauses[address] * random.uniform(0.5, 1.0))
+                await self._use(address)
+            except (OSError, TimeoutError, RelayFailed) as error:
+                longer = max(_FIRST_PAUSE_SECS, self._pauses[address] * 2)
+                self._pauses[address] = min(longer, _LONGEST_PAUSE_SECS)
+                _log.warning("%s: %s", address, error or type(error).__name__, extra={"action": "relay_lost"})
+            finally:
+                self._used.discard(address)
+                self._connected.pop(address, None)
+
+    async def _use(self, address: RelayAddress) -> None:
+        """Raises OSError, TimeoutError or RelayFailed, sooner or later."""
+        async with asyncio.timeout(_DIAL_SECS):
+            reader, writer = await asyncio.open_connection(address.host, address.port, limit=MAX_LINE)
+        try:
+            writer.write(CONTROL)
+            hello = await _read(reader, Hello)
+            assert isinstance(hello, Hello)
+            nonce = bytes.fromhex(hello.nonce) if len(hello.nonce) == 64 else b""
+            if len(nonce) != 32:  # what is signed has one meaning only
+                raise RelayFailed("its challenge is not 32 bytes")
+            signature = self._device.sign_message(login_message(str(address), nonce, self._node))
+            login = Login(str(self._node), str(self._device.pubkey()), bytes(signature).hex())
+            writer.write(encode(login))
+            await _read(reader, Welcome)
+            self._pauses[address] = 0.0
+            self._connected[address] = None
+            _log.info("callers reach this node at %s", address, extra={"action": "relay_found"})
+            pinging = asyncio.create_task(_ping(writer))
+            try:
+                await self._serve(address, reader)
+            finally:
+                pinging.cancel()
+        except ValueError as error:
+            raise RelayFailed(str(error)) from None
+        finally:
+            writer.transport.abort()
+
+    async def _serve(self, address: RelayAddress, reader: asyncio.StreamReader) -> None:
+        while True:
+            message = await _read(reader, Open, Ping)
+            if not isinstance(message, Open):
+                continue
+            if len(message.token) != TOKEN_LEN or not message.token.isalnum():
+                raise RelayFailed("its token is not one")
+            if len(self._callers) < KEPT * MAX_CALLERS:
+                task = asyncio.create_task(self._call(address, message))
+                self._callers.add(task)
+                task.add_done_callback(self._callers.discard)
+
+    async def _call(self, address: RelayAddress, call: Open) -> None:
+        try:
+            async with asyncio.timeout(_DIAL_SECS):
+                reader, writer = await asyncio.open_connection(address.host, address.port, limit=_PIECE)
+            _keep_alive(writer)
+            try:
+                writer.write(DATA + call.token.encode() + b"\n")
+                await self._deliver(reader, writer)
+            finally:
+                writer.transport.abort()
+        except (OSError, TimeoutError) as error:
+            _log.warning("a caller from %s: %s", call.caller[:64], error, extra={"action": "caller_lost"})
+
+
+async def _read(reader: asyncio.StreamReader, *kinds: type[Message]) -> Message:
+    """The next line. Raises TimeoutError, or RelayFailed when it is of another kind or there is none."""
+    try:
+        async with asyncio.timeout(3 * PING_SECS if Ping in kinds else _ANSWER_SECS):
+            line = await reader.readuntil(b"\n")
+    except asyncio.IncompleteReadError:
+        raise RelayFailed("it hung up") from None
+    except asyncio.LimitOverrunError:
+        raise RelayFailed("its line is too long") from None
+    try:
+        message = decode(line)
+    except IonetError as error:
+        raise RelayFailed(str(error)[:200]) from None
+    if isinstance(message, Refused):
+        raise RelayFailed(f"it refused: {message.code[:40]}")
+    if not isinstance(message, kinds):
+        raise RelayFailed("it said something else")
+    return message
+
+
+async def _ping(writer: asyncio.StreamWriter) -> None:
+    while True:
+        await asyncio.sleep(PING_SECS)
+        writer.write(encode(Ping()))
+        await writer.drain()
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Notice a relay that vanished without a word, also where nobody says anything."""
+    there = writer.get_extra_info("socket")
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_SECS)
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECS)
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)

@@ -1,0 +1,32 @@
+"""A market with two nodes and a relay that runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import market
+import pytest_asyncio
+from relay.place import Relay, killed_at_end
+
+
+@dataclass
+class Place:
+    market: market.Market
+    relay: Relay
+    one: market.Machine
+    two: market.Machine
+
+    def another(self, *options: str) -> Relay:
+        """A relay that does not run yet."""
+        return Relay(self.market.net.rpc_url, options)
+
+
+@pytest_asyncio.fixture
+async def place() -> AsyncIterator[Place]:
+    async with market.market() as founded:
+        machines = [await founded.add_machine(name) for name in ("one", "two")]
+        relay = Relay(founded.net.rpc_url)
+        with killed_at_end(relay):
+            await relay.start()
+            yield Place(founded, relay, *machines)
