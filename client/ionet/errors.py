@@ -33,6 +33,10 @@ class NotFound(IonetError):
     """no such account on this chain"""
 
 
+class NotConfirmed(IonetError):
+    """not confirmed, so nothing was sent"""
+
+
 class NotRecorded(IonetError):
     """the transaction recorded no such event"""
 

@@ -29,7 +29,7 @@ ROOMS = {
         *("lookup_tables", "rpc", "statuses", "patient_http"),
     ),
     "program": ("program", "addresses", "failure"),
-    "rules": ("rules", "words", "ed25519"),
+    "rules": ("rules", "words", "resolve", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
     "base": ("errors", "base58", "sql", "countries"),

@@ -10,11 +10,9 @@ from solders.pubkey import Pubkey
 from ionet import addresses
 from ionet.api.base import RoleApi
 from ionet.generated.accounts import Case, Node
-from ionet.generated.enums import CaseReason
+from ionet.generated.enums import CaseReason, NodeFlag
 from ionet.plan import Plan
 from ionet.words import parse
-
-FLAG_BLOCKED = 4
 
 
 class CaseApi(RoleApi):
@@ -65,11 +63,13 @@ class CaseApi(RoleApi):
 
         return self._plan(build)
 
-    def decide(self, case: Pubkey, *, bps: int, blocked: bool) -> Plan:
-        """Burn a part of the node's stake, within the caps, and block the node or not; arbiter."""
+    def decide(self, case: Pubkey, *, bps: int, blocked: bool | None = None) -> Plan:
+        """Burn a part of the node's stake, within the caps, and block it or not (None: as it is); arbiter."""
 
         async def build() -> list[Instruction]:
-            return [self._decision(case, await self.get(case), bps, blocked)]
+            found = await self.get(case)
+            block = await self._is_blocked(found) if blocked is None else blocked
+            return [self._decision(case, found, bps, block)]
 
         return self._plan(build)
 
@@ -78,10 +78,12 @@ class CaseApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(case)
-            node = await self._chain.fetch(Node, found.node)
-            return [self._decision(case, found, 0, bool(node.flags & FLAG_BLOCKED))]
+            return [self._decision(case, found, 0, await self._is_blocked(found))]
 
         return self._plan(build)
+
+    async def _is_blocked(self, case: Case) -> bool:
+        return bool((await self._chain.fetch(Node, case.node)).flags & NodeFlag.BLOCKED)
 
     def _decision(self, key: Pubkey, case: Case, bps: int, blocked: bool) -> Instruction:
         return self._ix.decide_case(

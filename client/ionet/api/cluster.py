@@ -13,7 +13,7 @@ from ionet.api.base import RoleApi
 from ionet.api.lookup_tables import TableApi
 from ionet.api.network import NetworkApi
 from ionet.booking import Booking, Wish
-from ionet.errors import NotFound, RpcError, RpcUnreachable
+from ionet.errors import InvalidInput, NotFound, RpcError, RpcUnreachable
 from ionet.executor import Progress
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Renter
@@ -156,6 +156,28 @@ class ClusterApi(RoleApi):
                 expires_at=expires_at,
             )
         )
+
+    def change_session_key(self, cluster: Pubkey, *, key: Pubkey | None = None, expires_at: int | None = None) -> Plan:
+        """Name another session key, or until when (unix seconds) it may act; None keeps what is.
+
+        A new key without a time may act as long as the old one. Raises InvalidInput where there is no such time.
+        """
+
+        async def build() -> list[Instruction]:
+            found = await self.get(cluster)
+            named = found.session_key if key is None else key
+            until = found.session_expires_at if expires_at is None else expires_at
+            if named == Pubkey.default():
+                raise InvalidInput("the cluster has no session key; name one")
+            if until == 0:
+                raise InvalidInput("the cluster has no session key yet; say how long the new one may act")
+            return [
+                self._ix.set_session_key(
+                    renter=self._chain.address, cluster=cluster, session_key=named, expires_at=until
+                )
+            ]
+
+        return self._plan(build)
 
     def withdraw_budget(self, cluster: Pubkey, amount: int) -> Plan:
         """Take back budget that no lease has locked."""

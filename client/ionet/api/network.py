@@ -14,8 +14,9 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
 
+from ionet import resolve
 from ionet.api.base import RoleApi
-from ionet.errors import InvalidInput
+from ionet.errors import InvalidInput, RpcError, RpcUnreachable
 from ionet.executor import send_all
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Network
@@ -52,6 +53,10 @@ def known_models() -> tuple[Model, ...]:
     return msgspec.json.decode(data, type=tuple[Model, ...])
 
 
+def model_name(model: DeviceModel) -> str:
+    return model.name.rstrip(b"\0").decode(errors="replace")
+
+
 class NetworkApi(RoleApi):
     @property
     def address(self) -> Pubkey:
@@ -71,6 +76,19 @@ class NetworkApi(RoleApi):
         """Every device model with its address, by code."""
         found = await self._chain.fetch_all(DeviceModel)
         return sorted(found, key=lambda item: item[1].code)
+
+    async def model_names(self) -> dict[int, str]:
+        """Names of the device models by code: the chain's, or those that ship where the node does not list accounts."""
+        try:
+            return {model.code: model_name(model) for _, model in await self.models()}
+        except RpcUnreachable:
+            raise
+        except RpcError:
+            return {model.code: model.name for model in known_models()}
+
+    async def model_code(self, text: str) -> int:
+        """The code of a device model by what people call it: `7`, `4090`, `RTX 4090`. Raises InvalidInput."""
+        return resolve.model(text, await self.model_names())
 
     def init(
         self,
@@ -137,8 +155,8 @@ class NetworkApi(RoleApi):
     def propose_model(self, code: int, **changes: int) -> Plan:
         """Change a device model's pool, multiplier, throughput or reference_price; network authority.
 
-        It waits as long as stake takes to leave; `apply_model` puts it into effect. Raises InvalidInput for another
-        name.
+        It waits as long as stake takes to leave; `apply_model` puts it into effect. What was proposed before and is not
+        named stays proposed. Raises InvalidInput for another name.
         """
         unknown = changes.keys() - set(ModelTerms.__struct_fields__)
         if unknown or not changes:
@@ -147,7 +165,10 @@ class NetworkApi(RoleApi):
         async def build() -> list[Instruction]:
             key = pdas.model(self._id, code)
             found = await self._chain.fetch(DeviceModel, key)
-            terms = {name: getattr(found, name) for name in ModelTerms.__struct_fields__} | changes
+            # A proposal of a former authority is void, so it is not carried on.
+            pending = found.pending_at and found.pending_by == (await self.get()).authority_number
+            prefix = "pending_" if pending else ""
+            terms = {name: getattr(found, prefix + name) for name in ModelTerms.__struct_fields__} | changes
             return [self._ix.propose_model(authority=self._chain.address, model=key, **terms)]
 
         return self._plan(build)
@@ -161,14 +182,17 @@ class NetworkApi(RoleApi):
 
         What touches stake or redemption waits as long as stake takes to leave, the rest the timelock.
 
-        A new proposal overwrites an earlier one. Raises InvalidInput for a name that is not a parameter.
+        What was proposed before and is not named stays proposed, and waits anew. Raises InvalidInput for a name that is
+        not a parameter.
         """
         unknown = changes.keys() - set(Params.__struct_fields__)
         if unknown or not changes:
             raise InvalidInput(f"no parameter is called {', '.join(sorted(unknown)) or 'nothing'}")
 
         async def build() -> list[Instruction]:
-            params = msgspec.structs.replace((await self.get()).params, **changes)
+            found = await self.get()
+            base = found.pending if found.pending_effective_at else found.params
+            params = msgspec.structs.replace(base, **changes)
             return [self._ix.propose_params(authority=self._chain.address, params=params)]
 
         return self._plan(build)
@@ -183,8 +207,17 @@ class NetworkApi(RoleApi):
         return self._single(lambda: self._ix.apply_pending(caller=self._chain.address))
 
     def set_pause(self, bits: int) -> Plan:
-        """Set which entries are paused: a set of `Pause`."""
+        """Set which entries are paused and which are not: a set of `Pause`."""
         return self._single(lambda: self._ix.set_pause(pauser=self._chain.address, bits=bits))
+
+    def change_pause(self, *, pause: int = 0, resume: int = 0) -> Plan:
+        """Pause some entries and resume some, each a set of `Pause`; the rest stays as it is."""
+
+        async def build() -> list[Instruction]:
+            bits = ((await self.get()).pause_bits | pause) & ~resume
+            return [self._ix.set_pause(pauser=self._chain.address, bits=bits)]
+
+        return self._plan(build)
 
     def burn(self, mint: Pubkey) -> Plan:
         """Burn what waits in the burn vault of IO or IOSD; anyone."""

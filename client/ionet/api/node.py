@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from ionet.api.base import RoleApi
 from ionet.api.network import NetworkApi
+from ionet.errors import InvalidInput
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Node
 from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
 from ionet.rules import pool
 from ionet.wallet import Signer
+
+
+def terms_of(node: Node) -> NodeTerms:
+    """What the owner of a node offers now."""
+    return NodeTerms(**{name: getattr(node, name) for name in NodeTerms.__struct_fields__})
 
 
 class NodeApi(RoleApi):
@@ -48,8 +55,23 @@ class NodeApi(RoleApi):
         )
 
     def update(self, node: Pubkey, terms: NodeTerms) -> Plan:
-        """Replace the terms; running leases keep what they locked."""
+        """Replace the terms; running leases keep what they locked. `change` keeps what is not named."""
         return self._single(lambda: self._ix.update_node(owner=self._chain.address, node=node, terms=terms))
+
+    def change(self, node: Pubkey, **changes: Any) -> Plan:
+        """Change some of the terms, by the names of `NodeTerms`; the rest stays as it is when the plan is sent.
+
+        Raises InvalidInput for a name that is none of them.
+        """
+        unknown = changes.keys() - set(NodeTerms.__struct_fields__)
+        if unknown or not changes:
+            raise InvalidInput(f"no term of a node is called {', '.join(sorted(unknown)) or 'nothing'}")
+
+        async def build() -> list[Instruction]:
+            terms = msgspec.structs.replace(terms_of(await self.get(node)), **changes)
+            return [self._ix.update_node(owner=self._chain.address, node=node, terms=terms)]
+
+        return self._plan(build)
 
     def rotate_device_key(self, node: Pubkey, new_device: Signer) -> Plan:
         return self._single(

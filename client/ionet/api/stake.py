@@ -13,6 +13,13 @@ from ionet.generated.accounts import Node, StakePosition
 from ionet.plan import Plan
 
 
+def agreed_terms(node: Node) -> tuple[int, int]:
+    """Co-stakers' share of rewards and all stake's share of income, in basis points: those to come where some are."""
+    if node.pending_co_share_at:
+        return node.pending_co_share_bps, node.pending_income_share_bps
+    return node.co_share_bps, node.income_share_bps
+
+
 class StakeApi(RoleApi):
     def address(self, node: Pubkey, staker: Pubkey | None = None) -> Pubkey:
         """The position of a staker, by default the wallet."""
@@ -60,16 +67,24 @@ class StakeApi(RoleApi):
 
     # -- co-staking and rewards
 
-    def set_terms(self, node: Pubkey, share_bps: int, income_share_bps: int = 0) -> Plan:
+    def set_terms(self, node: Pubkey, share_bps: int | None = None, income_share_bps: int | None = None) -> Plan:
         """What co-stakers get of rewards on their stake, and all stake of leases' income; node owner.
 
-        With both at 0 nobody new can join; less takes a notice.
+        None keeps what is agreed, pending or not. With both at 0 nobody new can join; less takes a notice.
         """
-        return self._single(
-            lambda: self._ix.set_co_stake_terms(
-                owner=self._chain.address, node=node, share_bps=share_bps, income_share_bps=income_share_bps
-            )
-        )
+
+        async def build() -> list[Instruction]:
+            share, income = agreed_terms(await self._chain.fetch(Node, node))
+            return [
+                self._ix.set_co_stake_terms(
+                    owner=self._chain.address,
+                    node=node,
+                    share_bps=share if share_bps is None else share_bps,
+                    income_share_bps=income if income_share_bps is None else income_share_bps,
+                )
+            ]
+
+        return self._plan(build)
 
     def open_income_vault(self, node: Pubkey, currency: str) -> Plan:
         """Create a node's income vault of one currency, without which no income in it is shared; anyone."""

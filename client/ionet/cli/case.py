@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet import resolve
+from ionet.cli import human
 from ionet.cli.parsing import hash_of, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Sending, run, transaction
-from ionet.errors import InvalidInput
-from ionet.generated.enums import BPS, CaseReason
+from ionet.cli.session import Asked, Sending, asking, run, transaction
+from ionet.generated.enums import CaseReason
 from ionet.words import word
 
 if TYPE_CHECKING:
@@ -68,16 +69,20 @@ def appeal(
     return lambda client: client.case.appeal(case, digest)
 
 
-@transaction(app)
+@transaction(app, asks=True)
 def decide(
     case: Case,
-    bps: Annotated[int, typer.Option(help="Share of the node's stake to burn, in basis points; 0 acquits.")],
-    block: Annotated[bool, typer.Option("--block/--no-block", help="Whether the node may take no new leases.")] = False,
-) -> Sending:
+    bps: Annotated[str, typer.Option(help="Share of the node's stake to burn: 5%, or basis points; 0 acquits.")],
+    block: Annotated[
+        bool | None,
+        typer.Option("--block/--no-block", help="Whether the node may take no new leases; by default as it is."),
+    ] = None,
+) -> Asked:
     """Decide a case; arbiter."""
-    if not 0 <= bps <= BPS:
-        raise InvalidInput(f"{bps} is not a number of basis points from 0 to 10,000")
-    return lambda client: client.case.decide(case, bps=bps, blocked=block)
+    points = resolve.share(bps)
+    verdict = f"burn {human.percent(points)} of the node's stake" if points else "acquit the node"
+    plan = lambda client: client.case.decide(case, bps=points, blocked=block)  # noqa: E731
+    return asking(plan, f"Decide this case for good and {verdict}?")
 
 
 @transaction(app)

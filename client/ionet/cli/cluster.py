@@ -24,7 +24,7 @@ from ionet.cli.printing import (
     receipt_fields,
     say,
 )
-from ionet.cli.session import AsUnsigned, Sending, run, submit, transaction
+from ionet.cli.session import Asked, AsUnsigned, Sending, asking, run, submit, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency
 from ionet.words import parse, word
@@ -156,15 +156,19 @@ def add(
 @transaction(app)
 def session_key(
     cluster: Cluster,
-    key: Annotated[
-        Pubkey | None, typer.Argument(parser=pubkey, help="New session key; without one, the present key is revoked.")
+    key: Annotated[Pubkey | None, typer.Argument(parser=pubkey, help="New session key.")] = None,
+    hours: Annotated[
+        int | None, typer.Option(min=1, help="Hours from now until it expires; a new key takes over the old one's.")
     ] = None,
-    hours: Annotated[int, typer.Option(help="Hours until it expires.")] = 24,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the present key's powers away.")] = False,
 ) -> Sending:
-    """Rotate or revoke the session key."""
-    session = key
-    expires = int(time.time()) + hours * 3600 if session else 0
-    return lambda client: client.cluster.set_session_key(cluster, session, expires)
+    """Name another session key, let it act for longer, or both; or revoke it."""
+    if revoke == (key is not None or hours is not None):
+        raise InvalidInput("name a new key, --hours, or both; or only --revoke")
+    if revoke:
+        return lambda client: client.cluster.set_session_key(cluster, None)
+    until = None if hours is None else int(time.time()) + hours * 3600
+    return lambda client: client.cluster.change_session_key(cluster, key=key, expires_at=until)
 
 
 @transaction(app)
@@ -179,10 +183,10 @@ def withdraw(ctx: typer.Context, cluster: Cluster, quantity: Amount) -> Sending:
     return lambda client: client.cluster.withdraw_budget(key, units)
 
 
-@transaction(app)
-def close(cluster: Cluster) -> Sending:
+@transaction(app, asks=True)
+def close(cluster: Cluster) -> Asked:
     """Close a cluster without open leases and take the rest of the budget back."""
-    return lambda client: client.cluster.close(cluster)
+    return asking(lambda client: client.cluster.close(cluster), "Close this cluster for good?")
 
 
 def _fields(client: Client, key: Pubkey, cluster: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
-from ionet.cli.session import Sending, run, transaction
+from ionet.cli.session import Asked, Sending, asking, run, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.enums import LeaseStatus
 from ionet.words import word
@@ -162,16 +162,17 @@ def extend(lease: Lease, seconds: Annotated[int, typer.Argument(help="Seconds to
     return lambda client: client.lease.extend(lease, seconds)
 
 
-@transaction(app)
-def end(lease: Lease) -> Sending:
+@transaction(app, asks=True)
+def end(lease: Lease) -> Asked:
     """End a running lease early; renter, or anyone once an outage lasts too long. Of the first hour all is owed."""
-    return lambda client: client.lease.end(lease)
+    question = "End this lease now? What runs on the node stops."
+    return asking(lambda client: client.lease.end(lease), question)
 
 
-@transaction(app, name="quit")
-def quit_lease(lease: Lease) -> Sending:
+@transaction(app, name="quit", asks=True)
+def quit_lease(lease: Lease) -> Asked:
     """Leave a running lease for a charge; node owner."""
-    return lambda client: client.lease.quit(lease)
+    return asking(lambda client: client.lease.quit(lease), "Leave this lease? A part of your stake is taken for it.")
 
 
 @transaction(app)

@@ -130,7 +130,7 @@ def apply_model(code: Code) -> Sending:
 def propose(
     changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
 ) -> Sending:
-    """Change parameters after their wait; network authority. Booked leases keep theirs. Overwrites a proposal."""
+    """Change parameters after their wait; network authority. Booked leases keep theirs. Adds to a pending proposal."""
     wanted = dict(_change(text) for text in changes)
     return lambda client: client.network.propose_params(**wanted)
 
@@ -176,16 +176,17 @@ def apply() -> Sending:
 
 
 @transaction(app)
-def pause(
-    entries: Annotated[list[str] | None, typer.Argument(help="Entries to pause; none resumes everything.")] = None,
-) -> Sending:
-    """Set which entries are paused; pauser or authority. Exits cannot be paused."""
-    pausable = words(Pause)
-    unknown = [entry for entry in entries or () if entry not in pausable]
-    if unknown:
-        raise InvalidInput(f"{', '.join(unknown)} cannot be paused; pausable are {', '.join(pausable)}")
-    bits = sum(pausable[entry] for entry in set(entries or ()))
-    return lambda client: client.network.set_pause(bits)
+def pause(entries: Annotated[list[str], typer.Argument(help="Entries to pause, or `all`.")]) -> Sending:
+    """Pause entries, beside those that are paused already; pauser or authority. Exits cannot be paused."""
+    bits = _pausable(entries)
+    return lambda client: client.network.change_pause(pause=bits)
+
+
+@transaction(app)
+def resume(entries: Annotated[list[str], typer.Argument(help="Entries to resume, or `all`.")]) -> Sending:
+    """Resume entries; the others stay paused. Pauser or authority."""
+    bits = _pausable(entries)
+    return lambda client: client.network.change_pause(resume=bits)
 
 
 @transaction(app)
@@ -197,6 +198,16 @@ def burn(token: Annotated[str, typer.Argument(help="IO or IOSD.")]) -> Sending:
     if token not in mints:
         raise InvalidInput(f"token {token!r}; known are IO, IOSD")
     return lambda client: client.network.burn(mints[token](client.program.id))
+
+
+def _pausable(entries: list[str]) -> int:
+    pausable = words(Pause)
+    if entries == ["all"]:
+        return Pause.ALL
+    unknown = [entry for entry in entries if entry not in pausable]
+    if unknown:
+        raise InvalidInput(f"{', '.join(unknown)} cannot be paused; pausable are {', '.join(pausable)}")
+    return sum(pausable[entry] for entry in set(entries))
 
 
 def _change(text: str) -> tuple[str, Any]:

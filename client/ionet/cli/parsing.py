@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from pathlib import Path
 
 from solders.pubkey import Pubkey
@@ -11,7 +12,9 @@ from solders.pubkey import Pubkey
 from ionet.errors import InvalidInput
 from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
 
-DECIMALS = {"IO": IO_DECIMALS, "IOSD": USD_DECIMALS, "USDC": USD_DECIMALS, "SOL": 9}
+# What amounts are counted in, with their decimals; dollars are what prices and limits are in.
+DECIMALS = {"IO": IO_DECIMALS, "IOSD": USD_DECIMALS, "USDC": USD_DECIMALS, "SOL": 9, "dollars": USD_DECIMALS}
+_PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
 
 def pubkey(text: str) -> Pubkey:
@@ -54,14 +57,15 @@ def hash_of(text: str) -> bytes:
 def amount(text: str, token: str) -> int:
     """Base units of a decimal number of tokens. Raises InvalidInput when it is none, negative, or too fine."""
     decimals = DECIMALS[token]
-    try:
-        units = Decimal(text).scaleb(decimals)
-    except InvalidOperation:
-        raise InvalidInput(f"{text!r} is not a valid amount of {token}") from None
-    if not units.is_finite() or units < 0 or units >= 2**64:
-        raise InvalidInput(f"{text!r} is not a valid amount of {token}")
+    if not (text.isascii() and _PLAIN.fullmatch(text)):
+        raise InvalidInput(f"{text!r} is no amount of {token}; write it like 1.5")
+    if text.startswith("-"):
+        raise InvalidInput(f"amounts are positive, {text} is not")
+    units = Decimal(text).scaleb(decimals)
+    if units >= 2**64:
+        raise InvalidInput(f"{text} {token} are more than there can be: 2^64 base units and above")
     if units != units.to_integral_value():
-        raise InvalidInput(f"{token} has {decimals} decimals, {text} has more")
+        raise InvalidInput(f"{token} {'have' if token == 'dollars' else 'has'} {decimals} decimals, {text} has more")
     return int(units)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet import resolve
+from ionet.cli import human
 from ionet.cli.parsing import amount, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Sending, run, transaction
+from ionet.cli.session import Asked, Preview, Sending, run, transaction
 from ionet.errors import InvalidInput
-from ionet.generated.enums import BPS
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -92,14 +93,28 @@ def push_unbond(
 @transaction(app)
 def terms(
     node: Node,
-    share: Annotated[int, typer.Argument(help="Co-stakers' share of their stake's rewards, in basis points.")],
-    income: Annotated[int, typer.Option(help="All stake's share of leases' income, in basis points.")] = 0,
-) -> Sending:
-    """Set what co-stakers get; node owner. With both at 0 nobody can join; less takes effect only after a notice."""
-    for given in (share, income):
-        if not 0 <= given <= BPS:
-            raise InvalidInput(f"{given} is not a number of basis points from 0 to 10,000")
-    return lambda client: client.stake.set_terms(node, share, income)
+    share: Annotated[
+        str | None, typer.Argument(help="Co-stakers' share of their stake's rewards: 30%, or basis points.")
+    ] = None,
+    income: Annotated[
+        str | None, typer.Option(help="All stake's share of leases' income: 30%, or basis points.")
+    ] = None,
+) -> Asked:
+    """Set what co-stakers get, each only if named; node owner. With both at 0 nobody can join; less takes a notice."""
+    named = {"share": share and resolve.share(share), "income": income and resolve.share(income)}
+    if share is None and income is None:
+        raise InvalidInput("nothing to change: name the share of rewards, --income, or both")
+
+    async def look(client: Client) -> Preview:
+        from ionet.api.stake import agreed_terms
+
+        agreed = dict(zip(named, agreed_terms(await client.node.get(node)), strict=True))
+        changes = {name: value for name, value in named.items() if isinstance(value, int)}
+        lines = [f"{name}: {human.percent(agreed[name])} → {human.percent(value)}" for name, value in changes.items()]
+        return Preview(tuple(lines))
+
+    bps = [value if isinstance(value, int) else None for value in named.values()]
+    return Asked(lambda client: client.stake.set_terms(node, *bps), look)
 
 
 @transaction(app)

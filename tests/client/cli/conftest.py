@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
@@ -20,6 +20,9 @@ from ionet.cli import main
 from ionet.program import PROGRAM
 from ionet.wallet import read_keypair, write_keypair
 from solders.keypair import Keypair
+
+if TYPE_CHECKING:
+    from client.cli.village import Village
 
 ARTIFACTS = Path(addresses.__file__).parent / "artifacts"
 IONET = [sys.executable, "-m", "ionet"]
@@ -38,12 +41,20 @@ class Shell:
     url: str
     keypair: Path
 
-    def run(self, *arguments: str, keypair: Path | None = None) -> Result:
-        """The whole command line, run in this process: a new one takes a second to import everything."""
+    def run(self, *arguments: str, keypair: Path | None = None, answer: str = "") -> Result:
+        """The whole command line, run in this process: a new one takes a second to import everything.
+
+        answer: what somebody types when asked.
+        """
         argv = ["ionet", "--url", self.url, "--keypair", str(keypair or self.keypair), *arguments]
         out, err = io.StringIO(), io.StringIO()
         code: object = 0
-        with patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        with (
+            patch.object(sys, "argv", argv),
+            patch.object(sys, "stdin", io.StringIO(answer)),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             try:
                 main()
             except SystemExit as ended:
@@ -94,3 +105,11 @@ def shell(authority: Path) -> Iterator[Shell]:
         finally:
             chain.terminate()
             chain.wait(20)
+
+
+@pytest.fixture(scope="module")
+def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    from client.cli.village import founded
+
+    with founded(tmp_path_factory.mktemp("village")) as people:
+        yield people

@@ -122,7 +122,7 @@ def test_cluster_from_opening_to_closing(shell: Shell, town: Town, node: str) ->
     started = only_event(shell.json("lease", "accept", lease, keypair=renter))
     assert shell.json("lease", "show", lease)["state"] == "active"
     assert shell.json("cluster", "show", cluster)["leases"] == [lease]
-    code, message = shell.refused("cluster", "close", cluster, keypair=renter)
+    code, message = shell.refused("cluster", "close", cluster, "--yes", keypair=renter)
     assert (code, "(LeasesOpen, " in message) == (3, True)
 
     # Nothing is ever proven: the lease ends, nothing is paid, the whole budget comes back.
@@ -130,7 +130,7 @@ def test_cluster_from_opening_to_closing(shell: Shell, town: Town, node: str) ->
     assert receipt["events"][0]["event"] == "LeaseEnded"
     shell.json("lease", "report-missed", lease)
     assert only_event(shell.json("lease", "close", lease))["paid"] == "0"
-    closed = only_event(shell.json("cluster", "close", cluster, keypair=renter))
+    closed = only_event(shell.json("cluster", "close", cluster, "--yes", keypair=renter))
     assert closed["refund"] == closed["deposit"] == "5000000"
     assert shell.json("cluster", "list", "--renter", town.address("renter")) == []
 

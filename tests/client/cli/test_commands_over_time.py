@@ -7,82 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-import subprocess
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from client.cli.conftest import ARTIFACTS, IONET, Shell
-from client.cli.test_commands import Town, only_event
-from ionet import addresses
+from client.cli.village import T4, Village
 from ionet.client import Client
 from ionet.generated.enums import EndReason
-from ionet.program import PROGRAM
 from ionet.rules import challenges, merkle
 from ionet.wallet import KeypairSigner, read_keypair, write_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
-
-T4 = "36"
-
-
-class Village(Town):
-    """The people, and the hands of the clock. The authority is pauser and arbiter too."""
-
-    def __init__(self, shell: Shell, folder: Path) -> None:
-        super().__init__(shell, folder)
-        self.shell = shell
-
-    def pass_time(self, seconds: int) -> None:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "localnet_advance", "params": [seconds]}
-        headers = {"content-type": "application/json"}
-        request = urllib.request.Request(self.shell.url, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            assert "result" in json.load(answer)
-
-    def event(self, who: str | None, *command: str) -> dict[str, Any]:
-        """The only event of a command that somebody runs; without a name the authority."""
-        return only_event(self.json(who, *command))
-
-    def json(self, who: str | None, *command: str) -> Any:
-        return self.shell.json(*command, keypair=self.file(who) if who else None)
-
-    def refused(self, who: str | None, *command: str) -> tuple[int, str]:
-        return self.shell.refused(*command, keypair=self.file(who) if who else None)
-
-
-@pytest.fixture(scope="module")
-def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
-    folder = tmp_path_factory.mktemp("village")
-    write_keypair(folder / "authority.json", Keypair())
-    options = ["--port", "0", "--slot-ms", "20", "--clock-factor", "0.001", "--cheats", "--json"]
-    options += ["--upgrade-authority", str(read_keypair(folder / "authority.json").pubkey())]
-    options += ["--program", f"{PROGRAM.id}={ARTIFACTS / 'ionet.so'}"]
-    options += ["--program", f"{addresses.PYTH_RECEIVER}={ARTIFACTS / 'price_poster.so'}"]
-    with subprocess.Popen([*IONET, "localnet", "run", *options], stdout=subprocess.PIPE, text=True) as chain:
-        try:
-            assert chain.stdout is not None
-            url = json.loads(chain.stdout.readline())["rpc_url"]
-            yield settled(Village(Shell(url, folder / "authority.json"), folder))
-        finally:
-            chain.terminate()
-            chain.wait(20)
-
-
-def settled(village: Village) -> Village:
-    """Everybody with SOL, supplier, renter and guest with IO; a price of 2.5 dollars."""
-    village.json(None, "keys", "new", str(village.file("guest")))
-    village.json(None, "keys", "airdrop", "100")
-    village.json(None, "network", "init", "--genesis-owner", village.address("treasury"))
-    for name in ("treasury", "supplier", "renter", "guest", "device", "session"):
-        village.json(name, "keys", "airdrop", "10")
-    for name in ("supplier", "renter", "guest"):
-        village.json("treasury", "keys", "send", village.address(name), "2000")
-    village.json("renter", "iosd", "post-price", "2.5")
-    return village
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +76,7 @@ def test_a_case_is_opened_answered_and_dismissed(village: Village, node: str, tm
     code, message = village.refused(None, "case", "decide", case, "--bps", "10001")
     assert (code, "not a number of basis points" in message) == (1, True)
     assert "NotArbiter" in village.refused("guest", "case", "dismiss", case)[1]
-    events = village.json(None, "case", "decide", case, "--bps", "100")["events"]
+    events = village.json(None, "case", "decide", case, "--bps", "100", "--yes")["events"]
     assert [event["event"] for event in events] == ["CaseDecided", "NodeSlashed"]
     assert village.json("supplier", "stake", "refill", node)["events"][0]["amount"] == "700000000"
     assert village.json(None, "case", "list") == []
@@ -187,7 +121,7 @@ def test_a_budget_can_be_in_any_currency(village: Village, node: str) -> None:
     village.pass_time(121)
     village.json("renter", "lease", "cancel", booked["lease"])
     village.json("renter", "lease", "close", booked["lease"])
-    assert village.event("renter", "cluster", "close", cluster)["refund"] == "1000000000"
+    assert village.event("renter", "cluster", "close", cluster, "--yes")["refund"] == "1000000000"
     assert "NotSupplier" in village.refused("guest", "node", "return", node)[1]
     assert village.event("device", "node", "return", node)["after"] == 0
 
@@ -206,15 +140,16 @@ def test_a_readiness_is_rejected(village: Village, node: str) -> None:
 def test_a_payout_is_locked_and_released(village: Village, node: str) -> None:
     until = str(2**31 - 1)
     guest = village.address("guest")
-    assert "BadLock" in village.refused("supplier", "node", "lock-payout", node, guest, "--until", "1")[1]
-    assert "BadLock" in village.refused("supplier", "node", "lock-payout", node, guest, "--until", until)[1]
+    assert "BadLock" in village.refused("supplier", "node", "lock-payout", node, guest, "--until", "1", "--yes")[1]
+    assert "BadLock" in village.refused("supplier", "node", "lock-payout", node, guest, "--until", until, "--yes")[1]
     locked = int(village.json(None, "node", "show", node)["registered_at"]) + 86_400
-    assert village.event("supplier", "node", "lock-payout", node, guest, "--until", str(locked))["payout"] == guest
+    assert (
+        village.event("supplier", "node", "lock-payout", node, guest, "--until", str(locked), "--yes")["payout"]
+        == guest
+    )
     assert "PayoutNotLocked" in village.refused("supplier", "node", "release-payout", node)[1]
     assert village.event("guest", "node", "release-payout", node)["payout"] == guest
-    terms = ["--price", "3", "--country", "276", "--min-duration", "3", "--max-duration", "600"]
-    accepted = [part for name in ("IOSD", "IO") for part in ("--currency", name)]
-    village.json("supplier", "node", "update", node, *terms, *accepted)
+    village.json("supplier", "node", "update", node, "--payout", village.address("supplier"), "--yes")
 
 
 def test_income_is_shared_in_a_currency(village: Village, node: str) -> None:
