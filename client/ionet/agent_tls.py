@@ -48,6 +48,12 @@ def calling_context(device: Pubkey, caller: Keypair) -> ssl.SSLContext:
     return context
 
 
+def certificate_of(device: Keypair) -> bytes:
+    """What an agent shows, as DER: always the same for a device key."""
+    key = Ed25519PrivateKey.from_private_bytes(device.secret())
+    return _certificate(str(device.pubkey()), _BY_DEVICE, key.public_key(), key, ca=False).public_bytes(Encoding.DER)
+
+
 def key_of(certificate: bytes | None) -> Pubkey | None:
     """The key of the certificate (DER) with which a handshake was made; None unless it is one of the chain's kind."""
     try:

@@ -89,13 +89,16 @@ SELECT pg_advisory_xact_lock_shared($1)
 
 -- name: keep_parameters
 -- Taken before any trigger takes its own lock, in the order in which those who read parameters take both.
-LOCK TABLE public.parameters IN SHARE MODE
+LOCK TABLE public.parameters, public.online_nodes IN SHARE MODE
 
 -- name: parameters
 INSERT INTO ionet_next.parameters AS p SELECT * FROM public.parameters
 ON CONFLICT (network) DO UPDATE SET
     slot = excluded.slot, stake_per_processor = excluded.stake_per_processor,
     co_stake_max_percent = excluded.co_stake_max_percent, params = excluded.params
+
+-- name: count_offers
+SELECT count_offers()
 
 -- name: swapped
 UPDATE public.revisions SET changes = changes + 1
