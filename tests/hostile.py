@@ -8,11 +8,15 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ionet.agent_api import MAX_ANSWER
+from ionet.agent_tls import serving_context
+from leases import DEVICE
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\n"
 NESTED = b'{"x":' + b"[" * 7000 + b"]" * 7000 + b"}"
 """JSON that takes a stack to read."""
+TLS = serving_context(DEVICE)
+"""Every agent's here: they hold the key that the chain names for their nodes, and misbehave all the same."""
 _GOOD = {"phase": "idle", "address": "127.0.7.1:7000", "ip": "127.0.7.1"}
 
 
@@ -38,7 +42,7 @@ class Hostile:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the caller goes away."""
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             try:
                 await reader.readuntil(b"\r\n\r\n")
                 self.asked += 1
@@ -54,12 +58,13 @@ class Hostile:
     async def _answer(self, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             await self.answer(writer)
-            writer.write_eof()
+            await writer.drain()
+            writer.close()
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[Hostile]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=TLS)
+        self.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:

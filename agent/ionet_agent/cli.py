@@ -67,7 +67,7 @@ def run(
     )
 
     def announce(address: Pubkey, bound: int) -> None:
-        ready = AgentReady(node=str(address), api=f"http://{host}:{bound}")
+        ready = AgentReady(node=str(address), api=f"https://{host}:{bound}")
         print_fields(msgspec.to_builtins(ready), as_json=as_json)
 
     asyncio.run(service.run(config, announce))

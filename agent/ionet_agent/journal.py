@@ -1,4 +1,4 @@
-"""The agent's memory on disk (SQLite): what it was told, what it promised to the chain, which nonces were used.
+"""The agent's memory on disk (SQLite): what it was told, and what it promised to the chain.
 
 Every method is one transaction that is on disk when it returns, so a kill at any moment leaves a state to go on from.
 
@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from ionet.agent_errors import TooManyRequests
 from ionet.sql import blocks
 
 from ionet_agent.node_chain import Signed
@@ -23,8 +22,6 @@ _SQL = blocks("ionet_agent", "journal.sql")
 RESERVE_BYTES, _UNDO_BYTES = 4 * 1024 * 1024, 256 * 1024
 # How long to wait for the other process.
 _LOCK_SECS = 2.0
-MAX_NONCES = 4096
-"""Most requests of one key that are remembered at a time."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -87,15 +84,7 @@ class Journal:
         pages, size = (self._db.execute(f"pragma {what}").fetchone()[0] for what in ("freelist_count", "page_size"))
         return int(pages) * int(size)
 
-    # -- requests
-
-    def use_nonce(self, key: bytes, nonce: bytes, expires: int, now: int) -> bool:
-        """Remember a key's nonce until it expires; False when it was used before. Raises TooManyRequests."""
-        with self._transaction():
-            self._do("expire_nonces", now=now)
-            if self._do("count_nonces", key=key).fetchone()[0] >= MAX_NONCES:
-                raise TooManyRequests(f"at most {MAX_NONCES} in ten minutes")
-            return self._do("use_nonce", key=key, nonce=nonce, expires=expires).rowcount == 1
+    # -- challenges
 
     def put_challenge(self, lease: str, interval: int, signature: bytes) -> None:
         """Keep a challenge, unless the interval has one or was proven to its end without it."""

@@ -1,9 +1,6 @@
 -- The agent's journal (SQLite): its tables, then each statement by name.
 
 -- name: schema
-create table if not exists request (
-    key blob, nonce blob, expires integer not null, primary key (key, nonce)
-) without rowid;
 create table if not exists challenge (
     lease text, interval integer, signature blob not null, primary key (lease, interval)
 ) without rowid;
@@ -33,16 +30,6 @@ update reserve set data = randomblob(:size)
 
 -- name: drop_reserve
 delete from reserve
-
--- name: expire_nonces
--- Kept for longer than they count: the chain's clock as read from another RPC node may lag behind.
-delete from request where expires < :now - 600
-
--- name: count_nonces
-select count(*) from request where key = :key
-
--- name: use_nonce
-insert or ignore into request values (:key, :nonce, :expires)
 
 -- name: put_challenge
 -- One that comes after the interval's last proof was signed is not in it: it could not be shown.

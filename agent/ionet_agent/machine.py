@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+from ionet.agent_tls import serving_context
 from ionet.wallet import read_keypair
 
 from ionet_agent.alarms import Alarms
@@ -65,8 +66,8 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             uploader=uploader,
             poll_secs=config.poll_secs,
         )
-        api = Api(Gate(node, journal, loop.view), journal, opening, provider, report, alarms)
-        await stack.enter_async_context(serving_on(api.app(), listener))
+        api = Api(Gate(loop.view), journal, opening, provider, report, alarms)
+        await stack.enter_async_context(serving_on(api.app(), listener, serving_context(device)))
         beating = asyncio.create_task(_beat(alarms))
         try:
             await loop.run(stopping)

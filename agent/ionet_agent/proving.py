@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
-from ionet.agent_clock import WARN_SECS, skew_text
 from ionet.lease_view import LeaseView, NodeView
 from ionet.rules.disputes import may_be_disputed
 
@@ -26,6 +25,8 @@ from ionet_agent.node_chain import NodeChain
 from ionet_agent.prover import Prover
 
 _RESERVE_SECS, _FULL_BYTES = 30.0, 1024 * 1024
+# A clock that differs from the chain's by more than this is worth a warning.
+_SKEW_SECS = 15
 # A lease that one RPC node does not show may be too new for it, and known to the machine side from another.
 _FORGET_SECS = 30.0
 
@@ -83,7 +84,8 @@ class Proving:
         if view is None:
             return
         skew = self._clock() - view.now
-        self.alarms.put("clock", skew_text(skew) if abs(skew) > WARN_SECS else None)
+        apart = f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the chain's"
+        self.alarms.put("clock", apart if abs(skew) > _SKEW_SECS else None)
         with self._guard("uptime"):
             note_uptime(self._journal, await self._watch.status(), view.now)
         for lease in view.others if view.lease is None else (*view.others, view.lease):

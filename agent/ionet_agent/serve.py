@@ -1,8 +1,9 @@
-"""Serves an ASGI application in the loop of the process that owns it, to callers that may be hostile.
+"""Serves an ASGI application over TLS in the loop of the process that owns it, to callers that may be hostile.
 
-A connection has five seconds for the headers of a request, and there is a limit to their number, in all and from one
-address. Beyond it a new connection takes the place of the oldest one that has not sent its headers yet: callers send
-theirs at once, so those who only hold connections open push out each other and nobody else.
+A connection has five seconds for its handshake and the headers of its first request, and as long again for those of
+each other one. There is a limit to their number, in all and from one address, which counts from the first byte. Beyond
+it a new connection takes the place of the oldest one that has not sent its headers yet: callers send theirs at once, so
+those who only hold connections open push out each other and nobody else.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import asyncio
 import contextlib
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
+from ionet.agent_tls import key_of
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -50,44 +53,88 @@ class Crowd:
             oldest = next((c for c, h in self._here.items() if c.is_waiting and (full or h == host)), None)
             if oldest is None:
                 return False
-            self.leave(oldest)
-            oldest.transport.abort()
+            oldest.drop()
         self._here[new] = host
         return True
 
     def leave(self, connection: Connection) -> None:
         self._here.pop(connection, None)
 
+    def drop_waiting(self) -> None:
+        for connection in [one for one in self._here if one.is_waiting]:
+            connection.drop()
+
 
 class Connection(H11Protocol):
-    """One connection, which is dropped when it neither sends the headers of a request in time nor has one answered."""
+    """One connection, which is dropped when it neither sends the headers of a request in time nor has one answered.
+
+    It is counted before its handshake. The key that the caller has proven in it is `state.key` of each request.
+    """
 
     _late: asyncio.TimerHandle | None = None
-    _crowd: Crowd | None = None
-
-    @property
-    def host(self) -> str:
-        return self.client[0] if self.client else ""
+    _plain: asyncio.Transport
+    _crowd: Crowd
+    _greeting: asyncio.Task[None] | None = None
+    _served = _gone = False
+    host = ""
 
     @property
     def is_waiting(self) -> bool:
         """Whether no request is under way."""
         return self.cycle is None or self.cycle.response_complete
 
+    def drop(self) -> None:
+        self._leave()
+        self._plain.abort()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
         assert isinstance(self.config, _Config)
-        self._crowd = self.config.crowd
+        self._early = bytearray()
+        self._plain, self._crowd = transport, self.config.crowd
+        peer = transport.get_extra_info("peername")
+        self.host = str(peer[0]) if peer else ""
         if self._crowd.enter(self):
             self._wait()
+            self._greeting = self.loop.create_task(self._greet(self.config.tls))
         else:
             transport.abort()
 
+    async def _greet(self, tls: ssl.SSLContext) -> None:
+        """The handshake. Who fails it, or takes too long, is gone."""
+        secure = None
+        with contextlib.suppress(OSError):  # of which all errors of TLS are
+            secure = await self.loop.start_tls(
+                self._plain,
+                self,
+                tls,
+                server_side=True,
+                ssl_handshake_timeout=HEADER_SECS,
+                ssl_shutdown_timeout=HEADER_SECS,
+            )
+        # None, whatever the types say, where the connection was dropped meanwhile.
+        shown = secure.get_extra_info("ssl_object") if secure is not None and not self._gone else None
+        key = None if shown is None else key_of(shown.getpeercert(binary_form=True))
+        if secure is None or key is None:
+            self.drop()
+            return
+        self.app_state = {**self.app_state, "key": key}
+        self._served = True
+        super().connection_made(secure)
+        if self._early:
+            super().data_received(bytes(self._early))
+            self._early.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._served:
+            super().data_received(data)
+        else:  # sent with the last message of the handshake
+            self._early += data
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        if self._crowd is not None:
-            self._crowd.leave(self)
-        super().connection_lost(exc)
+        self._gone = True
+        self._leave()
+        if self._served:
+            super().connection_lost(exc)
 
     def handle_events(self) -> None:
         super().handle_events()
@@ -100,7 +147,11 @@ class Connection(H11Protocol):
 
     def _wait(self) -> None:
         self._stop_waiting()
-        self._late = self.loop.call_later(HEADER_SECS, self.transport.abort)
+        self._late = self.loop.call_later(HEADER_SECS, self.drop)
+
+    def _leave(self) -> None:
+        self._stop_waiting()
+        self._crowd.leave(self)
 
     def _stop_waiting(self) -> None:
         if self._late is not None:
@@ -109,9 +160,9 @@ class Connection(H11Protocol):
 
 
 class _Config(uvicorn.Config):
-    def __init__(self, app: ASGIApp, crowd: Crowd, **more: Any) -> None:
+    def __init__(self, app: ASGIApp, crowd: Crowd, tls: ssl.SSLContext, **more: Any) -> None:
         super().__init__(app, http=Connection, **more)
-        self.crowd = crowd
+        self.crowd, self.tls = crowd, tls
 
 
 class _Server(uvicorn.Server):
@@ -122,19 +173,21 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+async def serving(app: ASGIApp, host: str, port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
     """Serve until the block ends. Yields the port (one that is free when `port` is 0). Raises OSError if taken."""
     with socket.create_server((host, port), backlog=BACKLOG) as listener:
-        async with serving_on(app, listener):
+        async with serving_on(app, listener, tls):
             yield listener.getsockname()[1]
 
 
 @contextlib.asynccontextmanager
-async def serving_on(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+async def serving_on(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext) -> AsyncIterator[None]:
     """Serve on a socket that listens already, until the block ends; then it is closed."""
+    crowd = Crowd(raise_file_limit())
     config = _Config(
         app,
-        Crowd(raise_file_limit()),
+        crowd,
+        tls,
         log_level="warning",
         lifespan="off",
         backlog=BACKLOG,
@@ -149,3 +202,4 @@ async def serving_on(app: ASGIApp, listener: socket.socket) -> AsyncIterator[Non
     finally:
         server.should_exit = True
         await task
+        crowd.drop_waiting()

@@ -7,12 +7,11 @@ import codecs
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
-from email.utils import formatdate
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 from ionet.agent_api import Challenge, RunEvent, Spec, Stop
+from ionet.agent_delegation import DELEGATION_HEADER
 from ionet.agent_errors import (
     AgentRefused,
     BadChallenge,
@@ -23,7 +22,6 @@ from ionet.agent_errors import (
     LeaseExpired,
     MeterRuns,
     NoMember,
-    NotIdentified,
     OtherLease,
     Problem,
     StorageFailed,
@@ -40,7 +38,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
@@ -52,7 +50,7 @@ MAX_BODY = 64 * 1024
 MAX_SCRIPT = 1024 * 1024
 MAX_DRIVERS = 4
 BODY_SECS = 10.0
-"""How long the body of a signed request may take."""
+"""How long a body may take."""
 SIGNATURE_LEN = 64
 _log = logging.getLogger(__name__)
 
@@ -91,21 +89,7 @@ class Api:
             ClientDisconnect: lambda *_: _problem(Problem(400, "the request was not sent to its end")),
             HTTPException: lambda _, error: _problem(Problem(error.status_code, error.detail)),
         }
-        return self._dated(Starlette(routes=routes, exception_handlers=handlers))
-
-    def _dated(self, app: ASGIApp) -> ASGIApp:
-        """Every answer says what the chain's time is, so that callers can see how far theirs is from it."""
-
-        async def dated(scope: Scope, receive: Receive, send: Send) -> None:
-            async def send_dated(message: Message) -> None:
-                if message["type"] == "http.response.start" and self._gate.now is not None:
-                    date = formatdate(self._gate.now, usegmt=True).encode()
-                    message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
-                await send(message)
-
-            await app(scope, receive, send_dated)
-
-        return dated
+        return Starlette(routes=routes, exception_handlers=handlers)
 
     async def status(self, request: Request) -> Response:
         lease, _ = await self._authorize(request, 0)
@@ -186,19 +170,16 @@ class Api:
             self._drivers.release()
 
     async def _authorize(self, request: Request, limit: int) -> tuple[LeaseView, bytes]:
-        """The node's lease and the request's body. Of an unsigned request nothing but its headers is read."""
+        """The node's lease and the request's body, of which nothing is read unless the caller may act on the lease."""
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced[:20]) > limit:
             raise BodyTooLarge(f"at most {limit} bytes")
-        lease, body_hash = await self._gate.admit(request.headers, request.method, request.url.path)
+        lease = await self._gate.admit(request.state.key, request.headers.get(DELEGATION_HEADER))
         try:
             async with asyncio.timeout(BODY_SECS):
-                body = await _read(request, limit)
+                return lease, await _read(request, limit)
         except TimeoutError:
             raise BodyTooSlow(f"at most {BODY_SECS:g} s") from None
-        if sha256(body).digest() != body_hash:
-            raise NotIdentified("the body is not the one that was announced")
-        return lease, body
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -1,22 +1,17 @@
-"""The node agent's HTTP API: its messages, how a request is signed, and a client.
+"""The node agent's HTTP API: its messages, and a client.
 
-A caller signs with a key the chain knows for the node's current lease: the cluster's session key (launcher) or the
-renter's wallet. A signature covers the node, the method and path, the hash of the body, a nonce and an expiry, so that
-it is good for one request to one node, once. The hash is announced in a header, so that nothing but the headers is read
-of a request that nobody signed. Expiry is judged by the chain's clock, which every answer states as its date. The API
-has no shared secrets and takes no identity on trust.
+Both sides prove their keys in the TLS handshake (`ionet.agent_tls`): the agent the node's device key, the caller the
+session key of the cluster that the node serves, or a key that its renter's wallet names (`ionet.agent_delegation`). The
+API has no shared secrets and takes no identity on trust.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import secrets
 import ssl
 from collections.abc import AsyncGenerator
 from enum import StrEnum
-from functools import cache
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,16 +20,11 @@ import msgspec
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from ionet.agent_clock import AgentClock
-from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, ClockSkewed, one_line, refusal_of
+from ionet.agent_delegation import DELEGATION_HEADER, Delegated
+from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, OtherKey, one_line, refusal_of
+from ionet.agent_tls import calling_context
+from ionet.errors import InvalidInput
 
-MAX_LIFETIME_SECS = 60
-NONCE_LEN = 16
-KEY_HEADER, NONCE_HEADER = "ionet-key", "ionet-nonce"
-EXPIRES_HEADER, SIGNATURE_HEADER = "ionet-expires", "ionet-signature"
-BODY_HEADER = "ionet-body"
-"""sha256 of the body in hex."""
-_DOMAIN = b"ionet:agent-request:v1\0"
 _CONNECT_SECS = 2.0
 # Connections to one agent that are kept open.
 _KEPT = 2
@@ -125,44 +115,31 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     exit_code: int | None = None
 
 
-def signing_message(node: Pubkey, method: str, path: str, body_hash: bytes, nonce: bytes, expires: int) -> bytes:
-    """The bytes a request's signature covers. Every part has a fixed length; body_hash: sha256 of the body."""
-    target = sha256(f"{method} {path}".encode()).digest()
-    return _DOMAIN + bytes(node) + target + nonce + expires.to_bytes(8, "little") + body_hash
-
-
-def sign_request(key: Keypair, node: Pubkey, method: str, path: str, body: bytes, now: float) -> dict[str, str]:
-    """Headers that make a request valid for half a minute from `now` (the chain's unix seconds) on, once."""
-    nonce, expires = secrets.token_bytes(NONCE_LEN), int(now) + MAX_LIFETIME_SECS // 2
-    hashed = sha256(body).digest()
-    signature = key.sign_message(signing_message(node, method, path, hashed, nonce, expires))
-    return {
-        KEY_HEADER: str(key.pubkey()),
-        NONCE_HEADER: nonce.hex(),
-        EXPIRES_HEADER: str(expires),
-        BODY_HEADER: hashed.hex(),
-        SIGNATURE_HEADER: bytes(signature).hex(),
-    }
-
-
 class AgentClient:
-    """Talks to the agent of `node` at `url` (http://host:port), signing with `key`. An async context manager.
+    """Talks to the agent at `url` (https://host:port) that holds `device`, the device key that the chain names for its
+    node, as `caller`: a session key, or what a renter's wallet has delegated to. An async context manager.
 
     The agent is not trusted: every call has one deadline in total, `answer_secs`, and a limit to what it reads.
-    Every method raises AgentRefused, as the class that the agent names, AgentUnreachable or BadAnswer.
+    Every method raises AgentRefused, as the class that the agent names, AgentUnreachable or BadAnswer; the constructor
+    raises InvalidInput for a URL that is not an agent's.
     """
 
-    def __init__(self, url: str, node: Pubkey, key: Keypair, *, answer_secs: float = ANSWER_SECS) -> None:
-        self._node, self._key, self._answer_secs, self._clock = node, key, answer_secs, AgentClock()
-        timeout = httpx2.Timeout(None, connect=_CONNECT_SECS)
+    def __init__(
+        self, url: str, device: Pubkey, caller: Keypair | Delegated, *, answer_secs: float = ANSWER_SECS
+    ) -> None:
+        self._answer_secs = answer_secs
+        key, delegation = caller if isinstance(caller, Delegated) else (caller, None)
         # What is read is what was sent: a compressed answer could be a thousand times its size.
+        headers = {"accept-encoding": "identity"}
+        if delegation is not None:
+            headers[DELEGATION_HEADER] = delegation
         self._http = httpx2.AsyncClient(
-            base_url=url,
-            timeout=timeout,
-            headers={"accept-encoding": "identity"},
+            base_url=agent_url(url),
+            timeout=httpx2.Timeout(None, connect=_CONNECT_SECS),
+            headers=headers,
             limits=httpx2.Limits(max_keepalive_connections=_KEPT),
             trust_env=False,
-            verify=_trusted(),
+            verify=calling_context(device, key),
         )
 
     async def __aenter__(self) -> Self:
@@ -225,7 +202,7 @@ class AgentClient:
         except TimeoutError:
             raise AgentUnreachable("the driver's output did not end in time") from None
         except _TRANSPORT as error:
-            raise AgentUnreachable(str(error) or type(error).__name__) from error
+            raise _unreachable(error) from error
 
     async def _request(
         self, method: str, path: str, body: msgspec.Struct | None = None, *, most: int = MAX_ANSWER
@@ -241,30 +218,34 @@ class AgentClient:
         except TimeoutError:
             raise AgentUnreachable(f"no whole answer within {self._answer_secs:g} s") from None
         except _TRANSPORT as error:
-            raise AgentUnreachable(str(error) or type(error).__name__) from error
+            raise _unreachable(error) from error
 
     async def _begin(self, method: str, path: str, content: bytes) -> httpx2.Response:
         """An answer whose body is still to be read, and which has to be closed. Raises what the agent refuses with."""
-        response = await self._send(method, path, content)
-        if response.is_success:
-            return response
-        refusal = await _refusal(response)
-        # About clocks alone: signed by the chain's, the same request is worth another try.
-        if not isinstance(refusal, ClockSkewed) or not self._clock.learn(response.headers.get("date", "")):
-            raise refusal
-        response = await self._send(method, path, content)
+        response = await self._http.send(self._http.build_request(method, path, content=content), stream=True)
         if response.is_success:
             return response
         raise await _refusal(response)
 
-    async def _send(self, method: str, path: str, content: bytes) -> httpx2.Response:
-        headers = sign_request(self._key, self._node, method, path, content, self._clock.now())
-        request = self._http.build_request(method, path, content=content, headers=headers)
-        return await self._http.send(request, stream=True)
-
 
 # A server may also send what is not HTTP, or end a stream in its middle.
 _TRANSPORT = (httpx2.HTTPError, httpx2.StreamError, OSError)
+
+
+def _unreachable(error: BaseException) -> AgentUnreachable:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return OtherKey()
+        cause = cause.__cause__ or cause.__context__
+    return AgentUnreachable(str(error) or type(error).__name__)
+
+
+def agent_url(text: str) -> str:
+    """The URL of an agent. Raises InvalidInput for any that is not https: agents speak TLS only."""
+    if not text.startswith("https://"):
+        raise InvalidInput(f"{one_line(text)} is not an https URL")
+    return text
 
 
 async def _all_of(response: httpx2.Response, most: int = MAX_STATUS) -> bytes:
@@ -373,9 +354,3 @@ def _is_at(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> bool
         return host_port(text)[0] == str(ip)
     except BadAnswer:
         return False
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Certificates of the system, read once: it takes 30 ms, and a launcher has a client for each of its nodes."""
-    return httpx2.create_ssl_context()

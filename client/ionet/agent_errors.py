@@ -23,6 +23,10 @@ class AgentUnreachable(AgentError):
     """the node's agent does not answer"""
 
 
+class OtherKey(AgentUnreachable):
+    """another key answers than the device key that the chain names for the node"""
+
+
 class BadAnswer(AgentError):
     """the node's agent gave an answer that it cannot have meant"""
 
@@ -45,14 +49,6 @@ class AgentRefused(AgentError):
 # -- who asks
 
 
-class NotIdentified(AgentRefused, status=401, code="not_identified"):
-    """the request does not prove who sends it"""
-
-
-class ClockSkewed(NotIdentified, code="clock_skewed"):
-    """the request was signed by a clock that differs from the chain's"""
-
-
 class NotEntitled(AgentRefused, status=403, code="not_entitled"):
     """the key has no right on this node's lease"""
 
@@ -70,10 +66,6 @@ class BadChallenge(AgentRefused, status=422, code="bad_challenge"):
 
 class BodyTooLarge(AgentRefused, status=413, code="body_too_large"):
     """the request is too large"""
-
-
-class TooManyRequests(AgentRefused, status=429, code="too_many_requests"):
-    """this key has made too many requests"""
 
 
 class TooManyDrivers(AgentRefused, status=429, code="too_many_drivers"):

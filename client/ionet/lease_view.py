@@ -49,11 +49,9 @@ class LeaseView(Lease, frozen=True, kw_only=True):
         """The key that challenges this lease; zero when nobody does."""
         return NONE if self.parent is None else self.parent.session_key
 
-    def may_act(self, key: Pubkey, now: int) -> bool:
-        """Whether `key` speaks for the renter: their wallet, or the session key until it expires."""
-        if self.parent is None:
-            return False
-        return key == self.parent.renter or (key == self.parent.session_key and now < self.parent.session_expires_at)
+    def session_acts(self, key: Pubkey, now: int) -> bool:
+        """Whether `key` is the session key, which speaks for the renter until it expires."""
+        return self.parent is not None and key == self.parent.session_key and now < self.parent.session_expires_at
 
 
 class NodeView(msgspec.Struct, frozen=True):

@@ -243,6 +243,50 @@ DELETE FROM leaf_sets s WHERE s.lease = $1 AND s.interval = $2 AND s.root <> (
     SELECT root FROM proofs WHERE lease = $1 AND interval = $2 ORDER BY position DESC LIMIT 1
 )
 
+-- name: advert_node
+SELECT n.device_key, a.seq, a.body FROM nodes n LEFT JOIN adverts a ON a.node = n.node AND a.device_key = n.device_key
+WHERE n.node = $1
+
+-- name: advert_put
+-- Whether it says something else than the one before; no row where that one was newer.
+INSERT INTO adverts AS a (node, device_key, seq, expires, seen_at, since, content, endpoints, body, signature)
+VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9)
+ON CONFLICT (node) DO UPDATE SET
+    device_key = excluded.device_key, seq = excluded.seq, expires = excluded.expires, seen_at = excluded.seen_at,
+    since = CASE WHEN a.content = excluded.content THEN a.since ELSE excluded.since END,
+    content = excluded.content, endpoints = excluded.endpoints, body = excluded.body, signature = excluded.signature
+WHERE a.seq < excluded.seq OR a.device_key <> excluded.device_key
+RETURNING (SELECT b.content FROM adverts b WHERE b.node = $1) IS DISTINCT FROM $6 AS changed
+
+-- name: advert_minute
+INSERT INTO node_minutes AS m (node, day, bits)
+VALUES ($1, $2, set_bit(decode(repeat('00', 180), 'hex'), $3, 1))
+ON CONFLICT (node, day) DO UPDATE SET bits = set_bit(m.bits, $3, 1) WHERE get_bit(m.bits, $3) = 0
+
+-- name: advert_change
+INSERT INTO advert_changes (node, at, seq, body, signature) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+
+-- name: advert_forget
+DELETE FROM advert_changes c WHERE c.node = $1 AND (c.at, c.seq) < (
+    SELECT x.at, x.seq FROM advert_changes x WHERE x.node = $1 ORDER BY x.at DESC, x.seq DESC OFFSET 99 LIMIT 1
+)
+
+-- name: advert
+SELECT a.*, EXISTS (SELECT FROM online_nodes o WHERE o.node = n.node) AS online
+FROM nodes n LEFT JOIN adverts a USING (node) WHERE n.node = $1
+
+-- name: advert_changes
+SELECT at, seq, body, signature FROM advert_changes WHERE node = $1 ORDER BY at DESC, seq DESC LIMIT 10
+
+-- name: adverts_sweep
+SELECT sweep_adverts($1)
+
+-- name: online
+SELECT count(*) AS nodes_online, coalesce(sum(n.processors), 0) AS processors_online,
+       (SELECT coalesce(sum(nodes_rentable), 0)::bigint FROM offers) AS nodes_rentable,
+       (SELECT coalesce(sum(processors_rentable), 0)::bigint FROM offers) AS processors_rentable
+FROM online_nodes o JOIN nodes n USING (node) WHERE n.flags & 2 = 0
+
 -- name: parameters_set
 INSERT INTO parameters (network, slot, stake_per_processor, co_stake_max_percent, params) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (network) DO UPDATE

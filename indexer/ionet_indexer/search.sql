@@ -104,6 +104,14 @@ SELECT coalesce((SELECT time FROM newest), n.registered_at) / 86400 AS today,
        2 * (p.params ->> 'usdc_fee_bps')::bigint AS usdc_fee_bps
 FROM nodes n LEFT JOIN current_parameters p ON true WHERE n.node = $1
 
+-- name: reputation_minutes
+-- $2: the minutes that count, before the one of the clock.
+SELECT c.minute, EXISTS (SELECT FROM online_nodes o WHERE o.node = $1) AS online,
+       coalesce((SELECT json_agg(json_build_object('day', m.day, 'minutes', encode(m.bits, 'hex')) ORDER BY m.day)
+                 FROM node_minutes m WHERE m.node = $1 AND m.day BETWEEN (c.minute - $2) / 1440 AND c.minute / 1440),
+                '[]') AS days
+FROM advert_clock c
+
 -- name: reputation_open
 -- Leases to which something may still come, and the newest event's time.
 SELECT l.lease, (SELECT time FROM newest) AS now FROM leases l

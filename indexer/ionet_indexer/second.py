@@ -75,7 +75,7 @@ class Second:
         await self._connection.execute(f"ANALYZE {', '.join(self._tables('ionet_next'))}")
 
     async def keep_parameters(self) -> None:
-        """Nobody writes parameters up to the end of the transaction."""
+        """Nobody writes parameters, or which nodes are online, up to the end of the transaction."""
         await self._connection.execute(SQL["keep_parameters"])
 
     async def load_parameters(self) -> None:
@@ -94,6 +94,9 @@ class Second:
         if await connection.fetchval(SQL["version"]) != self._version:
             raise NotSwappable("a migration was applied meanwhile")
         await self.load_parameters()
+        # Nodes came and went online since the rows were made; from here on nobody says so.
+        await self.use()
+        await connection.execute(SQL["count_offers"])
         await connection.execute(SQL["swapped"])
         # ANALYZE by the server itself may be at work on the new ones; nobody else waits for them.
         await connection.execute(f"LOCK TABLE {', '.join(self._tables('ionet_next'))} IN ACCESS EXCLUSIVE MODE")

@@ -97,13 +97,16 @@ SELECT pg_advisory_xact_lock_shared($1)
 
 -- name: keep_parameters
 -- Taken before any trigger takes its own lock, in the order in which those who read parameters take both.
-LOCK TABLE parameters IN SHARE MODE
+LOCK TABLE parameters, online_nodes IN SHARE MODE
 
 -- name: parameters
 INSERT INTO ionet_next.parameters AS p SELECT * FROM {home}.parameters
 ON CONFLICT (network) DO UPDATE SET
     slot = excluded.slot, stake_per_processor = excluded.stake_per_processor,
     co_stake_max_percent = excluded.co_stake_max_percent, params = excluded.params
+
+-- name: count_offers
+SELECT count_offers()
 
 -- name: swapped
 UPDATE revisions SET changes = changes + 1

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
-from ionet.errors import ConfigError
+from ionet.agent_api import agent_url
+from ionet.errors import ConfigError, InvalidInput
 from solders.pubkey import Pubkey
 
 _log = logging.getLogger(__name__)
@@ -50,10 +51,10 @@ def read_agents(path: Path) -> dict[Pubkey, str]:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (msgspec.DecodeError, ValueError) as error:
         raise ConfigError(f"{path} is not a JSON object of node addresses and URLs: {error}") from None
-    for url in agents.values():
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{path}: {url!r} is not an http or https URL")
-    return agents
+    try:
+        return {node: agent_url(url) for node, url in agents.items()}
+    except InvalidInput as error:
+        raise ConfigError(f"{path}: {error.detail}") from None
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.clients import MAX_CLIENTS, Clients
+from ionet_launcher.device_keys import DeviceKeys
 from ionet_launcher.flights import Flight, Flights, later_without
 
 SOON_SECS = 0.5
@@ -40,10 +41,12 @@ class Late(AgentUnreachable):
 
 
 class Calls:
-    """Calls to the agents at `urls` (node → URL), signed by `session`."""
+    """Calls to the agents at `urls` (node → URL) that hold the nodes' device keys, with the key `session`."""
 
-    def __init__(self, session: Keypair, urls: Mapping[Pubkey, str], *, soon_secs: float = SOON_SECS) -> None:
-        self._clients, self._soon_secs = Clients(session, urls), soon_secs
+    def __init__(
+        self, session: Keypair, urls: Mapping[Pubkey, str], keys: DeviceKeys, *, soon_secs: float = SOON_SECS
+    ) -> None:
+        self._clients, self._soon_secs = Clients(session, urls, keys), soon_secs
         self._places = asyncio.Semaphore(_CALLS_AT_ONCE)
         self._flights: Flights[Any] = Flights(_KEEP_SECS)
         self._last: dict[Hashable, Any] = {}
@@ -55,7 +58,10 @@ class Calls:
         await self._clients.aclose()
 
     def client(self, node: Pubkey) -> AbstractAsyncContextManager[AgentClient]:
-        """A client for the agent of a node, open within the block, for what takes its own time. Raises NoAgent."""
+        """A client for the agent of a node, open within the block, for what takes its own time.
+
+        Raises NoAgent, KeyUnknown.
+        """
         return self._clients.of(node)
 
     async def answer(

@@ -12,6 +12,8 @@ from ionet.agent_errors import AgentUnreachable
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from ionet_launcher.device_keys import DeviceKeys
+
 MAX_CLIENTS = 8192
 
 
@@ -20,15 +22,17 @@ class NoAgent(AgentUnreachable):
 
 
 class _Held:
-    def __init__(self, url: str, client: AgentClient) -> None:
-        self.url, self.client, self.uses = url, client, 0
+    def __init__(self, url: str, device: Pubkey, client: AgentClient) -> None:
+        self.url, self.device, self.client, self.uses = url, device, client, 0
 
 
 class Clients:
     """At most `most` clients that nobody uses, the last used ones. urls: node → URL of its agent."""
 
-    def __init__(self, session: Keypair, urls: Mapping[Pubkey, str], *, most: int = MAX_CLIENTS) -> None:
-        self._session, self._urls, self._most = session, urls, most
+    def __init__(
+        self, session: Keypair, urls: Mapping[Pubkey, str], keys: DeviceKeys, *, most: int = MAX_CLIENTS
+    ) -> None:
+        self._session, self._urls, self._keys, self._most = session, urls, keys, most
         self._held: OrderedDict[Pubkey, _Held] = OrderedDict()
 
     def __len__(self) -> int:
@@ -41,13 +45,16 @@ class Clients:
 
     @contextlib.asynccontextmanager
     async def of(self, node: Pubkey) -> AsyncIterator[AgentClient]:
-        """A client for the agent of a node, open within the block. Raises NoAgent."""
+        """A client for the agent of a node, open within the block. Raises NoAgent, KeyUnknown."""
+        if self._urls.get(node) is None:
+            raise NoAgent
+        device = await self._keys.of(node)
         url = self._urls.get(node)
         if url is None:
             raise NoAgent
         held = self._held.get(node)
-        if held is None or held.url != url:
-            held = _Held(url, AgentClient(url, node, self._session))
+        if held is None or held.url != url or held.device != device:
+            held = _Held(url, device, AgentClient(url, device, self._session))
             before, self._held[node] = self._held.get(node), held
             if before is not None and before.uses == 0:
                 await before.client.aclose()

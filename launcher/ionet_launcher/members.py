@@ -22,7 +22,7 @@ Troubles = dict[Pubkey, Trouble]
 
 
 class Members:
-    """Talks to agents, signing with the session key."""
+    """Talks to agents as the holder of the session key."""
 
     def __init__(self, session: Keypair, calls: Calls) -> None:
         self._session, self._calls = session, calls

@@ -70,6 +70,19 @@ class SessionChain:
         newest = max(found, key=lambda part: part.now)
         return msgspec.structs.replace(newest, leases=[lease for part in found for lease in part.leases])
 
+    async def device_keys(self, nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
+        """Node → device key, of those that exist."""
+        places, found = asyncio.Semaphore(_READS_AT_ONCE), dict[Pubkey, Pubkey]()
+
+        async def read(chunk: Sequence[Pubkey]) -> None:
+            async with places:
+                _, accounts = await self._reader.snapshot(chunk)
+            read = ((key, self._reader.node(accounts, key)) for key in chunk)
+            found.update({key: node.device_key for key, node in read if node is not None})
+
+        await asyncio.gather(*(read(nodes[at : at + MAX_KEYS]) for at in range(0, len(nodes), MAX_KEYS)))
+        return found
+
     async def accept(self, leases: Sequence[LeaseView]) -> None:
         """Start these leases' meters, many per transaction. The first refusal is raised once all have been tried."""
         wanted = [

@@ -23,6 +23,7 @@ from solders.pubkey import Pubkey
 
 from ionet_launcher.calls import SOON_SECS, Calls
 from ionet_launcher.challenger import Challenger
+from ionet_launcher.device_keys import DeviceKeys
 from ionet_launcher.hardware import Checked, HardwareCheck, Problem, check_secs
 from ionet_launcher.members import Members, Troubles, is_up, trouble_with
 from ionet_launcher.phases import DEAD_SECS, DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
@@ -119,7 +120,8 @@ class Stepper:
         soon_secs: float = SOON_SECS,
     ) -> None:
         self._chain, self._session, self._agents = chain, session, agents
-        self._calls, self._challenges = Calls(session, agents, soon_secs=soon_secs), Challenges()
+        self._calls = Calls(session, agents, DeviceKeys(chain.device_keys), soon_secs=soon_secs)
+        self._challenges = Challenges()
         self._members = Members(session, self._calls)
         self._hardware = HardwareCheck(session, self._calls.client, devices=devices, soon_secs=soon_secs)
         self._challenger = Challenger(session, self._calls, self._challenges)

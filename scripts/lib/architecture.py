@@ -22,7 +22,10 @@ ROOMS = {
     "cli": ("cli", "__main__"),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
-    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray", "relay_name", "relay_wire"),
+    "services": (
+        *("trace", "trace_check", "leaves", "ready", "ray", "relay_name", "relay_wire"),
+        *("agent_api", "agent_delegation", "agent_errors", "agent_tls"),
+    ),
     "check": ("check",),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),

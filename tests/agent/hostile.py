@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @contextlib.asynccontextmanager
-async def holding(port: int, count: int, sent: bytes) -> AsyncIterator[list[Stream]]:
-    """`count` connections to a port of this machine, on each of which `sent` is all that ever comes."""
+async def holding(port: int, count: int, sent: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[list[Stream]]:
+    """`count` connections to a port of this machine, on each of which `sent` is all that ever comes.
+
+    tls: makes a handshake first; without it a connection stays before it.
+    """
     streams: list[Stream] = []
+    name = None if tls is None else "agent"
     try:
         for _ in range(count):
-            streams.append(await asyncio.open_connection("127.0.0.1", port))
+            streams.append(await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name))
             streams[-1][1].write(sent)
         yield streams
     finally:
         for _, writer in streams:
-            writer.close()
-        for _, writer in streams:
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            writer.transport.abort()
 
 
 async def is_dropped(stream: Stream, within_secs: float) -> bool:
@@ -32,8 +34,8 @@ async def is_dropped(stream: Stream, within_secs: float) -> bool:
         async with asyncio.timeout(within_secs):
             while await stream[0].read(65536):
                 pass
-    except ConnectionError:
-        return True
     except TimeoutError:
         return False
+    except OSError:
+        return True
     return True

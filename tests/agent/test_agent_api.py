@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import httpx2
@@ -14,20 +15,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 from agent.memory_chain import MemoryChain
-from ionet.agent_api import (
-    BODY_HEADER,
-    EXPIRES_HEADER,
-    KEY_HEADER,
-    NONCE_HEADER,
-    SIGNATURE_HEADER,
-    AgentClient,
-    Challenge,
-    Phase,
-    Role,
-    Spec,
-    sign_request,
-    signing_message,
-)
+from ionet.agent_api import AgentClient, Challenge, Phase, Role, Spec
+from ionet.agent_delegation import MAX_SECS, Delegated, delegate, message
 from ionet.agent_errors import (
     BadChallenge,
     ChainSilent,
@@ -37,9 +26,11 @@ from ionet.agent_errors import (
     NodeIdle,
     NoMember,
     NotEntitled,
+    OtherKey,
     OtherLease,
 )
-from ionet.errors import RpcUnreachable
+from ionet.agent_tls import calling_context, serving_context
+from ionet.errors import InvalidInput, RpcUnreachable
 from ionet.generated.enums import LeaseStatus, NodeFlag
 from ionet.lease_view import LeaseView
 from ionet.rules.challenges import sign_challenge
@@ -57,8 +48,9 @@ from ionet_agent.server import MAX_BODY, Api
 from ionet_launcher.certs import ClusterSecrets
 from launcher.check_members import checked
 from launcher.ports import free_range
-from leases import RENTER, SESSION, lease_view
+from leases import CLUSTER, DEVICE, RENTER, SESSION, lease_view
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 GPUS = b"""
 import ray
@@ -83,8 +75,8 @@ class Node:
         await self.proving.tick()
         await self.agent.tick()
 
-    def client(self, key: Keypair = SESSION) -> AgentClient:
-        return AgentClient(self.url, self.lease.node, key)
+    def client(self, caller: Keypair | Delegated = SESSION) -> AgentClient:
+        return AgentClient(self.url, DEVICE.pubkey(), caller)
 
     def spec(self, **changes: object) -> Spec:
         secrets = ClusterSecrets(SESSION.secret(), bytes(self.lease.cluster))
@@ -102,8 +94,9 @@ class Node:
         )
         return msgspec.structs.replace(spec, **changes)
 
-    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> httpx2.Response:
-        async with httpx2.AsyncClient(trust_env=False) as http:
+    async def post(self, path: str, body: bytes, headers: dict[str, str], key: Keypair = SESSION) -> httpx2.Response:
+        tls = calling_context(DEVICE.pubkey(), key)
+        async with httpx2.AsyncClient(trust_env=False, verify=tls) as http:
             return await http.post(self.url + path, content=body, headers=headers)
 
 
@@ -116,17 +109,19 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     opening = Opening(journal)
     agent = Loop(chain, journal, provider, opening, report_hash=bytes(32), poll_secs=0.2)
     proving = Proving(chain, journal, provider, tmp_path / "spool", forget_secs=0)
-    api = Api(Gate(chain.lease.node, journal, agent.view), journal, opening, provider, measure())
-    async with serving(api.app(), "127.0.0.1", 0) as port:
-        yield Node(chain, chain.lease, journal, provider, agent, proving, f"http://127.0.0.1:{port}")
+    api = Api(Gate(agent.view), journal, opening, provider, measure())
+    async with serving(api.app(), "127.0.0.1", 0, serving_context(DEVICE)) as port:
+        yield Node(chain, chain.lease, journal, provider, agent, proving, f"https://127.0.0.1:{port}")
         status = await provider.status()
         if status.lease is not None:
             await provider.stop(status.lease)
     journal.close()
 
 
-async def refused(node: Node, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-    response = await node.post(path, body, headers)
+async def refused(
+    node: Node, path: str, body: bytes, headers: dict[str, str], key: Keypair = SESSION
+) -> tuple[int, str]:
+    response = await node.post(path, body, headers, key)
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
     assert problem["status"] == response.status_code
@@ -134,12 +129,12 @@ async def refused(node: Node, path: str, body: bytes, headers: dict[str, str]) -
     return response.status_code, problem["detail"]
 
 
-@pytest.mark.parametrize("key", [SESSION, RENTER])
-async def test_keys_of_the_lease_are_let_in(node: Node, key: Keypair) -> None:
-    async with node.client(key) as client:
-        status = await client.status()
-    assert status.phase is Phase.IDLE
-    assert status.address == node.provider.address
+async def test_the_session_key_and_whom_the_renter_names_are_let_in(node: Node) -> None:
+    for caller in (SESSION, delegate(RENTER, CLUSTER, time.time())):
+        async with node.client(caller) as client:
+            status = await client.status()
+        assert status.phase is Phase.IDLE
+        assert status.address == node.provider.address
 
 
 async def test_other_keys_are_refused(node: Node) -> None:
@@ -147,6 +142,82 @@ async def test_other_keys_are_refused(node: Node) -> None:
         with pytest.raises(NotEntitled, match="no right") as caught:
             await client.start(node.spec())
     assert caught.value.status == 403
+
+
+async def test_who_has_another_key_than_the_nodes_is_asked_for_nothing(node: Node) -> None:
+    asked: list[str] = []
+    async with AgentClient(node.url, STRANGER.pubkey(), SESSION) as client:
+        client._http.event_hooks = {"response": [lambda response: asked.append(str(response))]}
+        with pytest.raises(OtherKey, match="another key answers than the device key"):
+            await client.start(node.spec())
+    assert (await node.provider.status()).phase is Phase.IDLE
+    assert not asked
+
+
+async def test_without_tls_or_without_a_certificate_nothing_is_answered(node: Node) -> None:
+    address = node.url.removeprefix("https://")
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        with pytest.raises(httpx2.TransportError):
+            await http.get(f"http://{address}/v1/status")
+    nameless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    nameless.check_hostname, nameless.verify_mode = False, ssl.CERT_NONE
+    async with httpx2.AsyncClient(trust_env=False, verify=nameless) as http:
+        with pytest.raises(httpx2.TransportError):
+            await http.get(f"{node.url}/v1/status")
+    old = calling_context(DEVICE.pubkey(), SESSION)
+    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2
+    async with httpx2.AsyncClient(trust_env=False, verify=old) as http:
+        with pytest.raises(httpx2.TransportError):
+            await http.get(f"{node.url}/v1/status")
+    with pytest.raises(InvalidInput, match=r"http://127\.0\.0\.1:1 is not an https URL"):
+        AgentClient("http://127.0.0.1:1", DEVICE.pubkey(), SESSION)
+
+
+DELEGATED = Keypair.from_seed(bytes([8] * 32))
+
+
+def named(
+    *, by: Keypair = RENTER, cluster: Pubkey = CLUSTER, key: Keypair = DELEGATED, secs: float = 60, now: int = 0
+) -> str:
+    """The header of a delegation, made by hand."""
+    expires = int((now or time.time()) + secs)
+    return f"{expires}:{bytes(by.sign_message(message(cluster, key.pubkey(), expires))).hex()}"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (lambda: named(by=SESSION), "not signed by the cluster's renter"),
+        (lambda: named(by=DELEGATED), "not signed by the cluster's renter"),
+        (lambda: named(cluster=STRANGER.pubkey()), "not signed by the cluster's renter"),
+        (lambda: named(key=STRANGER), "not signed by the cluster's renter"),
+        (lambda: named(secs=-5), "ended [0-9]+ s ago, by the chain's clock"),
+        (lambda: named(secs=MAX_SECS + 60), "lasts longer than"),
+        (lambda: "1" + named(), "does not say when|lasts longer than"),
+        (lambda: named().replace(":", ""), "does not say when it ends"),
+        (lambda: "9" * 30 + ":" + "00" * 64, "does not say when it ends"),
+        (lambda: f"{int(time.time()) + 60}:" + "00" * 63, "no signature of 64 bytes"),
+        (lambda: f"{int(time.time()) + 60}:" + "zz" * 64, "no signature of 64 bytes"),
+        (lambda: f"{int(time.time()) + 60}:" + "00" * 64, "not signed by the cluster's renter"),
+        (lambda: "", "does not say when it ends"),
+    ],
+)
+async def test_a_delegation_is_good_for_one_key_cluster_and_time(
+    node: Node, header: Callable[[], str], reason: str
+) -> None:
+    body = msgspec.json.encode(node.spec())
+    status, detail = await refused(node, "/v1/start", body, {"ionet-delegation": header()}, DELEGATED)
+    assert status == 403
+    assert re.search(reason, detail)
+
+
+async def test_a_delegation_ends_while_its_connection_is_open(node: Node) -> None:
+    async with node.client(Delegated(DELEGATED, named(secs=5))) as client:
+        await client.status()
+        node.chain.now = lambda: int(time.time()) + 10
+        node.agent._viewed_at = 0.0
+        with pytest.raises(NotEntitled, match="the delegation ended"):
+            await client.status()
 
 
 async def test_an_expired_session_key_is_refused(node: Node) -> None:
@@ -172,70 +243,8 @@ async def test_a_rotated_key_is_seen_at_once(node: Node) -> None:
         assert (await client.status()).phase is Phase.IDLE
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "reason"),
-    [
-        (KEY_HEADER, "nonsense", "header with a key"),
-        (NONCE_HEADER, "00", "nonce must be"),
-        (SIGNATURE_HEADER, "zz", "signature must be"),
-        (EXPIRES_HEADER, "soon", "unix seconds"),
-        (EXPIRES_HEADER, "9" * 30, "unix seconds"),
-        (EXPIRES_HEADER, "0", "expired"),
-        (EXPIRES_HEADER, "+10000", "lives too long"),
-        (BODY_HEADER, "11" * 31, "hash of the body must be"),
-        (BODY_HEADER, "11" * 32, "does not fit"),
-        (EXPIRES_HEADER, "+50", "does not fit"),
-        (SIGNATURE_HEADER, "11" * 64, "does not fit"),
-    ],
-)
-async def test_malformed_or_changed_headers_are_refused(node: Node, field: str, value: str, reason: str) -> None:
-    body = msgspec.json.encode(node.spec())
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body, time.time())
-    if value.startswith("+"):  # seconds from now: this test may run minutes after it was collected
-        value = str(int(time.time()) + int(value))
-    status, detail = await refused(node, "/v1/start", body, {**headers, field: value})
-    assert status == 401
-    assert reason in detail
-
-
-async def test_unsigned_request_is_refused(node: Node) -> None:
-    assert (await refused(node, "/v1/start", b"{}", {}))[0] == 401
-
-
-async def test_changed_body_path_or_node_is_refused(node: Node) -> None:
-    body = msgspec.json.encode(node.spec())
-    good = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body, time.time())
-    other_node = sign_request(SESSION, STRANGER.pubkey(), "POST", "/v1/start", body, time.time())
-    other_path = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body, time.time())
-    other_method = sign_request(SESSION, node.lease.node, "PUT", "/v1/start", body, time.time())
-    for headers in (other_node, other_path, other_method):
-        assert await refused(node, "/v1/start", body, headers) == (401, "the signature does not fit the request")
-    text = "the body is not the one that was announced"
-    assert await refused(node, "/v1/start", body + b" ", good) == (401, text)
-
-
-async def test_a_replayed_request_is_refused(node: Node) -> None:
-    body = msgspec.json.encode(Challenge(str(node.lease.address), 0, "00" * 64))
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/challenge", body, time.time())
-    first = await node.post("/v1/challenge", body, headers)
-    assert first.status_code == 422  # well signed, but no good challenge: the nonce is used up all the same
-    assert await refused(node, "/v1/challenge", body, headers) == (401, "the request was made before")
-
-
-async def test_a_lifetime_beyond_the_limit_is_refused(node: Node) -> None:
-    expires, nonce = int(time.time()) + 300, bytes(16)
-    hashed = sha256(b"").digest()
-    message = signing_message(node.lease.node, "POST", "/v1/start", hashed, nonce, expires)
-    headers = {KEY_HEADER: str(SESSION.pubkey()), NONCE_HEADER: nonce.hex(), EXPIRES_HEADER: str(expires)}
-    headers[BODY_HEADER] = hashed.hex()
-    headers[SIGNATURE_HEADER] = bytes(SESSION.sign_message(message)).hex()
-    assert "lives too long: 300 s, at most 60" in (await refused(node, "/v1/start", b"", headers))[1]
-
-
 async def test_a_large_body_is_refused(node: Node) -> None:
-    body = b" " * (MAX_BODY + 1)
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/start", body, time.time())
-    assert (await refused(node, "/v1/start", body, headers))[0] == 413
+    assert (await refused(node, "/v1/start", b" " * (MAX_BODY + 1), {}))[0] == 413
 
 
 async def test_bad_messages_are_refused(node: Node) -> None:
@@ -253,8 +262,7 @@ async def test_bad_messages_are_refused(node: Node) -> None:
             _ = [event async for event in client.run(b"print(1)")]
         assert idle.value.status == 409
     body = b'{"lease": 5}'
-    headers = sign_request(SESSION, node.lease.node, "POST", "/v1/stop", body, time.time())
-    assert (await refused(node, "/v1/stop", body, headers))[0] == 422
+    assert (await refused(node, "/v1/stop", body, {}))[0] == 422
     assert (await refused(node, "/v1/nothing", b"", {}))[0] == 404
     assert (await refused(node, "/v1/status", b"", {}))[0] == 405
 
@@ -310,7 +318,7 @@ async def test_start_run_stop_with_real_ray(node: Node) -> None:
     """The whole life of a lease of one node: said to be ready, started by request, metered, proven, over."""
     await node.tick()
     assert node.chain.ready == [bytes(32)]
-    async with node.client() as client, node.client(RENTER) as renter:
+    async with node.client() as client, node.client(delegate(RENTER, CLUSTER, time.time())) as renter:
         assert (await client.start(node.spec())).phase is Phase.STARTING
         assert (await client.start(node.spec())).phase in (Phase.STARTING, Phase.UP)  # new certificates, same member
         deadline = time.monotonic() + 30

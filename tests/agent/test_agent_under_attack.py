@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 
-import httpx2
 import pytest
 import pytest_asyncio
 from agent.hostile import holding, is_dropped
 from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
-from ionet import agent_clock
-from ionet.agent_api import AgentClient, Phase, sign_request
+from ionet.agent_api import AgentClient, Phase
+from ionet.agent_delegation import Delegated, delegate
 from ionet.agent_errors import AgentUnreachable, NotEntitled
+from ionet.agent_tls import calling_context, serving_context
 from ionet.lease_view import NodeView
 from ionet_agent import server
 from ionet_agent.auth import Gate
@@ -29,10 +29,13 @@ from ionet_agent.report import measure
 from ionet_agent.serve import HEADER_SECS, MAX_PER_ADDRESS, raise_file_limit, serving
 from ionet_agent.server import Api
 from launcher.ports import free_range
-from leases import SESSION, lease_view
+from leases import CLUSTER, DEVICE, RENTER, SESSION, lease_view
 from solders.keypair import Keypair
 
 POLL_SECS = 0.4
+STRANGER = Keypair.from_seed(bytes([9] * 32))
+# The header of a record of TLS that announces more than ever comes.
+HELLO = bytes.fromhex("1603010200010001fc0303")
 HALF_A_REQUEST = b"POST /v1/start HTTP/1.1\r\nhost: agent\r\n"
 
 
@@ -56,11 +59,11 @@ class Agent:
         self.journal = Journal(folder / "journal")
         opening, provider = Opening(self.journal), MemoryProvider()
         self.loop = Loop(self.chain, self.journal, provider, opening, report_hash=bytes(32), poll_secs=POLL_SECS)
-        gate = Gate(lease_view().node, self.journal, self.loop.view)
+        gate = Gate(self.loop.view)
         self.app, self.port = Api(gate, self.journal, opening, provider, measure()).app(), 0
 
-    def client(self, key: Keypair = SESSION) -> AgentClient:
-        return AgentClient(f"http://127.0.0.1:{self.port}", lease_view().node, key)
+    def client(self, key: Keypair | Delegated = SESSION) -> AgentClient:
+        return AgentClient(f"https://127.0.0.1:{self.port}", DEVICE.pubkey(), key)
 
     async def looks(self, times: int, within_secs: float) -> bool:
         """Whether the agent reads the chain `times` times more."""
@@ -73,31 +76,17 @@ class Agent:
 @pytest_asyncio.fixture
 async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
     made = Agent(tmp_path)
-    async with serving(made.app, "127.0.0.1", 0) as made.port:
+    async with serving(made.app, "127.0.0.1", 0, serving_context(DEVICE)) as made.port:
         yield made
     made.journal.close()
 
 
-@pytest.mark.parametrize("ahead", [-300, -120, -45, 45, 120, 300])
+@pytest.mark.parametrize("ahead", [-300, 300])
 async def test_five_minutes_of_clock_difference_do_no_harm(agent: Agent, ahead: int) -> None:
     agent.ahead = ahead
-    async with agent.client() as client:
-        for _ in range(2):
+    for caller in (SESSION, delegate(RENTER, CLUSTER, time.time())):
+        async with agent.client(caller) as client:
             assert (await client.status()).phase is Phase.IDLE
-
-
-async def test_a_refusal_about_clocks_names_the_difference_and_the_chains_date(agent: Agent) -> None:
-    agent.ahead = 125
-    headers = sign_request(SESSION, lease_view().node, "GET", "/v1/status", b"", time.time())
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        response = await http.get(f"http://127.0.0.1:{agent.port}/v1/status", headers=headers)
-    assert (response.status_code, response.json()["code"]) == (401, "clock_skewed")
-    assert any(f"{secs} s ago" in response.json()["detail"] for secs in range(94, 100))
-    clock = agent_clock.AgentClock()
-    assert clock.learn(response.headers["date"])
-    assert abs(clock.now() - time.time() - 125) < 10
-    assert agent_clock.skew_text(-125) == "this machine's clock is 125 s behind the chain's"
-    assert not clock.learn("yesterday")
 
 
 async def test_sixty_strangers_are_one_read_of_the_chain(agent: Agent) -> None:
@@ -111,10 +100,19 @@ async def test_sixty_strangers_are_one_read_of_the_chain(agent: Agent) -> None:
     assert agent.chain.reads <= 2 + (time.monotonic() - begun) / (POLL_SECS / 2)
 
 
-async def test_half_open_connections_stop_nothing_and_are_dropped(agent: Agent) -> None:
+@pytest.mark.parametrize("sent", [b"", HELLO], ids=["nothing", "half a handshake"])
+async def test_a_thousand_connections_before_their_handshake_stop_nothing(agent: Agent, sent: bytes) -> None:
+    await serves_meanwhile(agent, 1_100, sent, None)
+
+
+async def test_half_requests_of_strangers_stop_nothing_and_are_dropped(agent: Agent) -> None:
+    await serves_meanwhile(agent, 300, HALF_A_REQUEST, calling_context(DEVICE.pubkey(), STRANGER))
+
+
+async def serves_meanwhile(agent: Agent, count: int, sent: bytes, tls: ssl.SSLContext | None) -> None:
     stopping = asyncio.Event()
     running = asyncio.create_task(agent.loop.run(stopping))
-    async with holding(agent.port, 1_100, HALF_A_REQUEST) as streams:
+    async with holding(agent.port, count, sent, tls) as streams:
         assert await agent.looks(5, within_secs=20)
         async with agent.client() as client:
             assert (await client.status()).phase is Phase.IDLE
@@ -123,8 +121,23 @@ async def test_half_open_connections_stop_nothing_and_are_dropped(agent: Agent) 
     await asyncio.wait_for(running, 10)
 
 
+async def test_a_handshake_that_comes_byte_by_byte_is_given_up(agent: Agent) -> None:
+    """Its time counts from the first byte, and sending more does not make it longer."""
+    async with holding(agent.port, 1, b"") as [stream]:
+        begun = time.monotonic()
+        dropped = asyncio.create_task(is_dropped(stream, 3 * HEADER_SECS))
+        for byte in HELLO * 100:
+            stream[1].write(bytes([byte]))
+            await asyncio.wait({dropped}, timeout=0.1)
+            if dropped.done():
+                break
+        assert await dropped
+        assert time.monotonic() - begun < 2 * HEADER_SECS
+
+
 async def test_a_connection_that_sends_nothing_after_an_answer_is_dropped_too(agent: Agent) -> None:
-    async with holding(agent.port, 1, b"GET /v1/none HTTP/1.1\r\nhost: agent\r\n\r\nGET") as streams:
+    sent = b"GET /v1/none HTTP/1.1\r\nhost: agent\r\n\r\nGET"
+    async with holding(agent.port, 1, sent, calling_context(DEVICE.pubkey(), SESSION)) as streams:
         assert b"404" in await streams[0][0].readline()
         assert await is_dropped(streams[0], 3 * HEADER_SECS)
 
@@ -135,22 +148,17 @@ async def test_one_address_has_a_share_of_the_connections(agent: Agent) -> None:
         assert not await is_dropped(streams[-1], 0.2)
 
 
-async def test_no_body_is_read_that_nobody_signed(agent: Agent) -> None:
-    """The renter's keys are public: naming one is not enough."""
-    signed = sign_request(SESSION, lease_view().node, "POST", "/v1/start", b" ", time.time())
-    forged = {**signed, "ionet-body": sha256(b"x" * 60_000).hexdigest()}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in forged.items())
-    head = f"POST /v1/start HTTP/1.1\r\nhost: agent\r\ncontent-length: 60000\r\n{lines}\r\n".encode()
-    async with holding(agent.port, 1, head) as streams:
-        assert b"401" in await streams[0][0].readline()
+async def test_no_body_of_a_stranger_is_read(agent: Agent) -> None:
+    """The renter's keys are public: to show another one is not enough."""
+    head = b"POST /v1/start HTTP/1.1\r\nhost: agent\r\ncontent-length: 60000\r\n\r\n"
+    async with holding(agent.port, 1, head, calling_context(DEVICE.pubkey(), STRANGER)) as streams:
+        assert b"403" in await streams[0][0].readline()
 
 
 async def test_a_body_that_does_not_come_is_given_up(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "BODY_SECS", 0.5)
-    signed = sign_request(SESSION, lease_view().node, "POST", "/v1/start", b"12", time.time())
-    lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-    head = f"POST /v1/start HTTP/1.1\r\nhost: agent\r\ncontent-length: 2\r\n{lines}\r\n1".encode()
-    async with holding(agent.port, 1, head) as streams:
+    head = b"POST /v1/start HTTP/1.1\r\nhost: agent\r\ncontent-length: 2\r\n\r\n1"
+    async with holding(agent.port, 1, head, calling_context(DEVICE.pubkey(), SESSION)) as streams:
         assert b"408" in await streams[0][0].readline()
         assert await is_dropped(streams[0], 3 * HEADER_SECS)
 
@@ -166,6 +174,6 @@ def test_an_agent_may_open_as_many_files_as_the_system_lets_it() -> None:
 
 async def test_nobody_there() -> None:
     [port] = free_range(1)
-    async with AgentClient(f"http://127.0.0.1:{port}", lease_view().node, SESSION) as client:
+    async with AgentClient(f"https://127.0.0.1:{port}", DEVICE.pubkey(), SESSION) as client:
         with pytest.raises(AgentUnreachable):
             await client.status()

@@ -14,6 +14,7 @@ from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
 from ionet.agent_api import AgentClient, Phase, Role, Spec, Status
 from ionet.agent_errors import CheckTimeOver, MeterRuns
+from ionet.agent_tls import serving_context
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView, NodeView
 from ionet_agent.auth import Gate
@@ -28,7 +29,7 @@ from ionet_agent.serve import serving
 from ionet_agent.server import Api
 from ionet_launcher.certs import ClusterSecrets
 from launcher.ports import free_range
-from leases import SESSION, lease_view
+from leases import DEVICE, SESSION, lease_view
 from solders.pubkey import Pubkey
 
 NAME = str(lease_view().address)
@@ -56,12 +57,10 @@ class Machine:
         # A poll of zero: each request looks at the chain again.
         self.agent = Loop(self.chain, self.journal, self.provider, opening, report_hash=bytes(32), poll_secs=0)
         self.proving = Proving(self.chain, self.journal, self.provider, self.folder, forget_secs=0)
-        api = Api(
-            Gate(lease_view().node, self.journal, self.agent.view), self.journal, opening, self.provider, measure()
-        )
-        port = await self._stack.enter_async_context(serving(api.app(), "127.0.0.1", 0))
+        api = Api(Gate(self.agent.view), self.journal, opening, self.provider, measure())
+        port = await self._stack.enter_async_context(serving(api.app(), "127.0.0.1", 0, serving_context(DEVICE)))
         self.client = await self._stack.enter_async_context(
-            AgentClient(f"http://127.0.0.1:{port}", lease_view().node, SESSION)
+            AgentClient(f"https://127.0.0.1:{port}", DEVICE.pubkey(), SESSION)
         )
 
     async def close(self) -> None:

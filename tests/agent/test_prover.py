@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,8 @@ import pytest
 from agent.memory_chain import MemoryChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ionet.agent_errors import TooManyRequests
 from ionet.generated.enums import LeaseStatus
 from ionet.rules import challenges, merkle
-from ionet_agent import journal as journal_module
 from ionet_agent import spool
 from ionet_agent.journal import Journal, Leaf
 from ionet_agent.node_chain import Signed
@@ -246,30 +243,6 @@ def test_spool_long_line_without_end_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "spool"
     path.write_bytes(b"x" * 5_000)
     assert spool.read(path, 0, 10) == ([], 5_000)
-
-
-def test_journal_nonce_is_good_once_also_after_a_restart(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j")
-    assert journal.use_nonce(b"k", b"n", 100, 50)
-    assert not journal.use_nonce(b"k", b"n", 100, 60)
-    journal.close()
-    journal = Journal(tmp_path / "j")
-    assert not journal.use_nonce(b"k", b"n", 100, 70)
-    assert not journal.use_nonce(b"k", b"n", 100, 700)
-    assert journal.use_nonce(b"k", b"n", 200, 701)
-    journal.close()
-
-
-def test_journal_remembers_a_bounded_number_of_requests_of_each_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_module, "MAX_NONCES", 3)
-    with contextlib.closing(Journal(tmp_path / "j")) as journal:
-        assert all(journal.use_nonce(b"k", bytes([n]), 100, 50) for n in range(3))
-        with pytest.raises(TooManyRequests):
-            journal.use_nonce(b"k", b"more", 100, 50)
-        assert journal.use_nonce(b"another key", b"more", 100, 50)
-        assert journal.use_nonce(b"k", b"more", 900, 701)
 
 
 def test_journal_forgets_a_lease_whole(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ import pytest
 from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
 from agent.small_disk import fill, small_disk
-from ionet.agent_api import AgentClient, Phase, Role, Spec
+from ionet.agent_api import AgentClient, Challenge, Phase, Role, Spec
 from ionet.agent_errors import StorageFailed
+from ionet.agent_tls import serving_context
 from ionet.client import Client
 from ionet.errors import IonetError, RpcError, RpcUnreachable
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView, NodeView
+from ionet.rules.challenges import sign_challenge
 from ionet_agent import spool
 from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
@@ -34,7 +36,7 @@ from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.serve import serving
 from ionet_agent.server import Api
 from ionet_agent.spread_chain import SpreadChain
-from leases import DEVICE, SESSION, lease_view
+from leases import DEVICE, LEASE, SESSION, lease_view
 
 START = 2_000
 
@@ -180,20 +182,22 @@ async def test_the_machine_side_outlives_every_trouble(tmp_path: Path, error: Ex
 
 
 async def test_a_request_that_cannot_be_stored_is_refused_with_the_reason(tmp_path: Path) -> None:
-    chain = MemoryChain(lease_view(), lambda: int(time.time()))
+    now = int(time.time())
+    chain = MemoryChain(lease_view(status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + 20), lambda: now)
     journal, provider = Journal(tmp_path / "journal"), MemoryProvider()
     opening = Opening(journal)
     loop = Loop(chain, journal, provider, opening, report_hash=bytes(32))
-    app = Api(Gate(lease_view().node, journal, loop.view), journal, opening, provider, measure()).app()
+    app = Api(Gate(loop.view), journal, opening, provider, measure()).app()
+    challenge = Challenge(str(LEASE), 0, sign_challenge(SESSION, LEASE, 0).hex())
     journal._db.execute("pragma query_only = on")
     async with (
-        serving(app, "127.0.0.1", 0) as port,
-        AgentClient(f"http://127.0.0.1:{port}", lease_view().node, SESSION) as client,
+        serving(app, "127.0.0.1", 0, serving_context(DEVICE)) as port,
+        AgentClient(f"https://127.0.0.1:{port}", DEVICE.pubkey(), SESSION) as client,
     ):
         with pytest.raises(StorageFailed, match="readonly"):
-            await client.status()
+            await client.challenge(challenge)
         journal._db.execute("pragma query_only = off")
-        assert (await client.status()).phase is Phase.IDLE
+        await client.challenge(challenge)
     journal.close()
 
 

@@ -19,6 +19,7 @@ import msgspec
 import pytest_asyncio
 from agent.small_disk import fill, small_disk
 from ionet.agent_api import AgentClient, Phase, Role, Spec
+from ionet.agent_delegation import delegate
 from ionet.agent_errors import AgentUnreachable
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import LeaseStatus
@@ -42,7 +43,9 @@ class Served:
     node: Pubkey
     agent: subprocess.Popen[bytes]
     url: str
+    device: Pubkey
     lease: Pubkey | None = None
+    cluster: Pubkey | None = None
 
     def machine_side(self) -> int | None:
         """Process id of the agent's child that serves."""
@@ -54,7 +57,8 @@ class Served:
         return None
 
     def client(self) -> AgentClient:
-        return AgentClient(self.url, self.node, market.key("renter"))
+        assert self.cluster is not None
+        return AgentClient(self.url, self.device, delegate(market.key("renter"), self.cluster, time.time()))
 
     async def alarms(self) -> list[str]:
         async with self.client() as client:
@@ -70,7 +74,7 @@ class Served:
     async def rent(self) -> None:
         """Up to the moment at which the meter runs. This test is the member: the agent sees that it lives."""
         machine = self.market.machines[-1]
-        cluster = await self.market.open_cluster()
+        self.cluster = cluster = await self.market.open_cluster()
         [self.lease] = await self.market.book(cluster, machine, duration=300)
 
         async def ready() -> bool:
@@ -125,7 +129,8 @@ async def serving(tmp_path: Path) -> AsyncIterator[Served]:
         try:
             line = await asyncio.to_thread(agent.stdout.readline)
             assert line, log.read_text()[-3000:]
-            yield Served(founded, command, base, log, machine.address, agent, json.loads(line)["api"])
+            url, device_key = json.loads(line)["api"], machine.device.pubkey()
+            yield Served(founded, command, base, log, machine.address, agent, url, device_key)
         finally:
             agent.kill()
             await asyncio.to_thread(agent.wait)

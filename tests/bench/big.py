@@ -33,7 +33,7 @@ SLOT_MS, LEASE_SECS, HOUR = 400, 3_600, 3_600
 # More blocks than tables are made: each table's address is made of a finalized one.
 BLOCKS = 80
 # Nothing listens there: what is measured ends before an agent is asked to start.
-NO_AGENT = "http://127.0.0.1:9"
+NO_AGENT = "https://127.0.0.1:9"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from market import PRICE, USD, Machine, Market, market
 BOOKINGS, CLUSTERS, NODES, LEASE_SECS = 20, 3, 3, 6
 DECISION_TARGET_P95, COLD_TARGET, WARM_TARGET = 0.25, 10, 6
 # Nothing listens there: what is measured ends before an agent is asked.
-NO_AGENT = "http://127.0.0.1:9"
+NO_AGENT = "https://127.0.0.1:9"
 
 
 def measure() -> Figures:

@@ -107,10 +107,10 @@ async def nothing_runs(running: Network) -> bool:
 
 async def run_job(running: Network) -> list[Block]:
     renter = running.cast.renter
-    [cluster] = [found for _, found in await renter.client.cluster.all(renter=renter.address)]
+    [(address, cluster)] = await renter.client.cluster.all(renter=renter.address)
     node = (await renter.client.lease.get(cluster.head_lease)).node
     head = running.agents[running.nodes.index(node)]
-    return await story.run_job(renter, node, head.about["api"])
+    return await story.run_job(renter, address, node, head.about["api"])
 
 
 async def caught_up(running: Network, slot: int) -> bool:

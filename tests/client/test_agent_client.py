@@ -12,14 +12,17 @@ import pytest
 from hostile import Answer, Hostile
 from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Status, host_port
 from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer
-from leases import NODE, SESSION
+from leases import DEVICE, SESSION
 
 SECS = 0.6
 
 
 async def status(answer: Answer) -> Status:
     """Of the node at a hostile agent; whatever happens, no connection is left to it."""
-    async with Hostile(answer).serving() as server, AgentClient(server.url, NODE, SESSION, answer_secs=SECS) as client:
+    async with (
+        Hostile(answer).serving() as server,
+        AgentClient(server.url, DEVICE.pubkey(), SESSION, answer_secs=SECS) as client,
+    ):
         try:
             return await client.status()
         finally:
@@ -132,7 +135,7 @@ async def test_a_refusal_is_shown_as_one_short_line() -> None:
 async def follow(answer: Answer, **limits: float | None) -> None:
     async with (
         Hostile(answer).serving() as server,
-        AgentClient(server.url, NODE, SESSION, answer_secs=SECS) as client,
+        AgentClient(server.url, DEVICE.pubkey(), SESSION, answer_secs=SECS) as client,
         aclosing(client.run(b"", **limits)) as events,  # type: ignore[arg-type]
     ):
         async for _ in events:

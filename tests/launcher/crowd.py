@@ -26,7 +26,7 @@ from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Store, Work
 from launcher.test_store import ME
-from leases import SESSION, cluster, lease_view
+from leases import DEVICE, SESSION, cluster, lease_view
 from solders.pubkey import Pubkey
 
 # Seconds for which the meters run, and of an interval.
@@ -49,8 +49,8 @@ class Honest:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        listening = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        listening = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=hostile.TLS)
+        self.url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         try:
             yield
         finally:
@@ -145,6 +145,9 @@ class Crowd(SessionChain):
             self.leases[lease.cluster] = msgspec.structs.replace(
                 lease, status=LeaseStatus.ACTIVE, started_at=now, ends_at=now + _RUNS
             )
+
+    async def device_keys(self, nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
+        return dict.fromkeys(nodes, DEVICE.pubkey())
 
     async def reject(self, lease: LeaseView) -> None:
         raise AssertionError(lease)

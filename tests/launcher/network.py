@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
+import hostile
 import msgspec
 from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
@@ -28,7 +29,7 @@ from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Overview, Store
 from launcher.check_members import Hardware
 from launcher.test_store import ME, booked, work
-from leases import CLUSTER, SESSION, cluster, lease_view
+from leases import CLUSTER, DEVICE, SESSION, cluster, lease_view
 from solders.pubkey import Pubkey
 
 REPORT = measure()
@@ -55,9 +56,9 @@ class Machine:
             self.opening = Opening(journal, clock=lambda: self.secs)
             # A poll of zero: each request looks at the chain again.
             self.agent = Loop(self.chain, journal, self.provider, self.opening, report_hash=bytes(32), poll_secs=0)
-            self.api = Api(Gate(self.node, journal, self.agent.view), journal, self.opening, self.provider, REPORT)
-            async with serving(self.api.app(), "127.0.0.1", 0) as port, contextlib.aclosing(self.provider):
-                self.url = f"http://127.0.0.1:{port}"
+            self.api = Api(Gate(self.agent.view), journal, self.opening, self.provider, REPORT)
+            async with serving(self.api.app(), "127.0.0.1", 0, hostile.TLS) as port, contextlib.aclosing(self.provider):
+                self.url = f"https://127.0.0.1:{port}"
                 yield
 
     @property
@@ -101,6 +102,9 @@ class Network(SessionChain):
             raise WrongLeaseState
         self.rejected.append(machine.number)
         machine.chain.lease = None
+
+    async def device_keys(self, nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
+        return dict.fromkeys(nodes, DEVICE.pubkey())
 
     async def plan(self) -> None:
         for machine in self.machines:

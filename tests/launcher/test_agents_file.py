@@ -16,21 +16,30 @@ def test_agents_are_read_again_when_the_file_changes(tmp_path: Path) -> None:
     path.write_text("{}")
     agents = AgentsFile(path)
     assert NODE not in agents
-    path.write_text(f'{{"{NODE}": "http://127.0.0.1:1"}}')
-    assert dict(agents) == {NODE: "http://127.0.0.1:1"}
+    path.write_text(f'{{"{NODE}": "https://127.0.0.1:1"}}')
+    assert dict(agents) == {NODE: "https://127.0.0.1:1"}
     path.write_text("broken")
-    assert agents[NODE] == "http://127.0.0.1:1"
-    path.write_text(f'{{"{OTHER}": "http://127.0.0.1:2"}}')
+    assert agents[NODE] == "https://127.0.0.1:1"
+    path.write_text(f'{{"{OTHER}": "https://127.0.0.1:2"}}')
     assert list(agents) == [OTHER]
     os.unlink(path)
     assert len(agents) == 1
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"x": "http://a"}', f'{{"{NODE}": "ftp://a"}}', f'{{"{NODE}": 5}}'])
-def test_bad_agents_are_refused(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[]", "not a JSON object"),
+        ("{", "not a JSON object"),
+        ('{"x": "https://a"}', "not a JSON object"),
+        (f'{{"{NODE}": 5}}', "not a JSON object"),
+        (f'{{"{NODE}": "http://a"}}', "http://a is not an https URL"),
+    ],
+)
+def test_bad_agents_are_refused(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "agents.json"
     path.write_text(content)
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=said):
         AgentsFile(path)
 
 

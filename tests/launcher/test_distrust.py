@@ -20,14 +20,21 @@ from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet_launcher.calls import Calls, Late
 from ionet_launcher.clients import Clients, NoAgent
+from ionet_launcher.device_keys import DeviceKeys
 from ionet_launcher.phases import PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView
 from launcher.network import ENDS, NOW, Network, planned
 from launcher.ports import free_range
-from leases import CLUSTER, NODE, SESSION
+from leases import CLUSTER, DEVICE, NODE, SESSION
 from solders.pubkey import Pubkey
 
+
+async def everybodys(nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
+    return dict.fromkeys(nodes, DEVICE.pubkey())
+
+
+KEYS = DeviceKeys(everybodys)
 # Less than a hostile agent takes, more than an honest one.
 SOON = 2.0
 SILENT = [hostile.hang, hostile.drip, hostile.drip_headers, hostile.no_http]
@@ -237,7 +244,7 @@ async def test_a_late_answer_is_for_the_next_who_asks() -> None:
         await hostile.says()(writer)
 
     async with Hostile(late).serving() as server:
-        calls = Calls(SESSION, {NODE: server.url}, soon_secs=0.05)
+        calls = Calls(SESSION, {NODE: server.url}, KEYS, soon_secs=0.05)
         for _ in range(3):
             with pytest.raises(Late):
                 await calls.answer(NODE, "status", lambda agent: agent.status(), last=True)
@@ -261,7 +268,7 @@ async def test_last_answers_are_kept_of_a_bounded_number_of_nodes(monkeypatch: p
     monkeypatch.setattr("ionet_launcher.calls._MOST_LAST", 3)
     nodes = [Pubkey(bytes([number] * 32)) for number in range(1, 10)]
     async with Hostile(hostile.says()).serving() as server:
-        calls = Calls(SESSION, dict.fromkeys(nodes, server.url), soon_secs=60)
+        calls = Calls(SESSION, dict.fromkeys(nodes, server.url), KEYS, soon_secs=60)
         for node in nodes:
             await calls.answer(node, "status", lambda agent: agent.status(), last=True)
             await calls.answer(node, "stop", lambda agent: agent.stop("lease"))
@@ -271,7 +278,7 @@ async def test_last_answers_are_kept_of_a_bounded_number_of_nodes(monkeypatch: p
 
 async def test_a_node_that_was_late_is_not_waited_for_until_it_is_quick_again() -> None:
     async with Hostile(hostile.hang).serving() as server:
-        calls = Calls(SESSION, {NODE: server.url}, soon_secs=0.05)
+        calls = Calls(SESSION, {NODE: server.url}, KEYS, soon_secs=0.05)
         with pytest.raises(Late):
             await calls.answer(NODE, "status", lambda agent: agent.status())
         calls._soon_secs = 1_000
@@ -291,8 +298,8 @@ async def test_a_node_that_was_late_is_not_waited_for_until_it_is_quick_again() 
 async def test_clients_are_kept_for_a_bounded_number_of_nodes() -> None:
     nodes = [Pubkey(bytes([number] * 32)) for number in range(1, 10)]
     [port] = free_range(1)
-    urls = dict.fromkeys(nodes, f"http://127.0.0.1:{port}")
-    clients = Clients(SESSION, urls, most=3)
+    urls = dict.fromkeys(nodes, f"https://127.0.0.1:{port}")
+    clients = Clients(SESSION, urls, KEYS, most=3)
     async with clients.of(nodes[0]) as held:
         for node in nodes:
             async with clients.of(node):
@@ -300,7 +307,7 @@ async def test_clients_are_kept_for_a_bounded_number_of_nodes() -> None:
         async with clients.of(nodes[0]) as again:
             assert again is held, "one in use is not closed"
         assert len(clients) == 3
-    urls[nodes[0]] = f"http://127.0.0.1:{port}/moved"
+    urls[nodes[0]] = f"https://127.0.0.1:{port}/moved"
     async with clients.of(nodes[0]) as other:
         assert other is not held
     assert len(clients) == 3

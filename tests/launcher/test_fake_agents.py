@@ -13,12 +13,14 @@ import msgspec
 import postgres
 import pytest
 from ionet.agent_api import Phase, Status
+from ionet.agent_tls import serving_context
 from ionet.generated.enums import LeaseStatus
 from ionet.wallet import KeypairSigner
 from ionet_agent.report import measure
 from ionet_agent.serve import serving
 from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.stack import Stack, stack, until
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -39,7 +41,7 @@ class FakeAgent:
         self.check = f"{self.ip}:9" if names else None
 
     @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[str]:
+    async def serve(self, device: Keypair) -> AsyncIterator[str]:
         routes = [
             Route("/v1/status", self.status),
             Route("/v1/report", self.report),
@@ -47,8 +49,8 @@ class FakeAgent:
             Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/run", self.run, methods=["POST"]),
         ]
-        async with serving(Starlette(routes=routes), "127.0.0.1", 0) as port:
-            yield f"http://127.0.0.1:{port}"
+        async with serving(Starlette(routes=routes), "127.0.0.1", 0, serving_context(device)) as port:
+            yield f"https://127.0.0.1:{port}"
 
     async def status(self, _: Request) -> Response:
         phase = Phase.IDLE if self.lease is None else Phase.UP
@@ -90,8 +92,9 @@ async def test_two_fake_agents_are_refused_before_a_meter_runs(
         dsn = await exits.enter_async_context(postgres.database(server))
         made = await exits.enter_async_context(stack(founded, dsn, tmp_path, 0))
         agents = [FakeAgent(9, names=names), FakeAgent(10, names=names)]
-        urls = [await exits.enter_async_context(agent.serve()) for agent in agents]
         machines = [await founded.add_machine(f"fake {number}") for number in range(2)]
+        served = [agent.serve(machine.device) for agent, machine in zip(agents, machines, strict=True)]
+        urls = [await exits.enter_async_context(one) for one in served]
         named = {str(machine.address): url for machine, url in zip(machines, urls, strict=True)}
         (tmp_path / "agents.json").write_text(json.dumps(named))
         _, leases = await made.book_machines(machines, duration=60)

@@ -6,7 +6,7 @@ On the real program and a real database; the agents only say what agents say.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -30,7 +30,7 @@ from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Store
 from launcher.crowd import Honest, Taking
 from launcher.test_store import ME, work
-from leases import SESSION
+from leases import DEVICE, SESSION
 from solders.pubkey import Pubkey
 
 DURATION = 60
@@ -110,6 +110,13 @@ class World:
         raise AssertionError
 
 
+class OneKey(SessionChain):
+    """A chain on which every node's device key is that of the agents here."""
+
+    async def device_keys(self, nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
+        return dict.fromkeys(nodes, DEVICE.pubkey())
+
+
 @contextlib.asynccontextmanager
 async def world(
     pool: asyncpg.Pool, at_least: int | None = None, spare_price: int = market.PRICE, *, late: bool = False
@@ -130,7 +137,7 @@ async def world(
         head, worker = sorted(zip(machines, leases, strict=False), key=lambda pair: bytes(pair[1]))
         urls = {machine.address: agent.url for machine, agent in zip(machines, agents, strict=True)}
         renter = Renter(here.renter)
-        stepper = Taking(SessionChain(session), SESSION, urls, replacing=Replacing(renter, at_least), soon_secs=2)
+        stepper = Taking(OneKey(session), SESSION, urls, replacing=Replacing(renter, at_least), soon_secs=2)
         stack.push_async_callback(stepper.aclose)
         made = World(here, pool, renter, stepper, urls, head, worker, machines[2], lost)
         for machine, lease in (head, worker):

@@ -21,7 +21,7 @@ from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Move, Store
 from launcher.ports import free_range
 from launcher.test_store import ME, work
-from leases import RENTER, SESSION, cluster, lease_view
+from leases import DEVICE, RENTER, SESSION, cluster, lease_view
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -38,6 +38,9 @@ class Given(SessionChain):
         if isinstance(self._shown, Exception):
             raise self._shown
         return self._shown
+
+    async def device_keys(self, nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
+        return dict.fromkeys(nodes, DEVICE.pubkey())
 
 
 def view(*leases: LeaseView, session: Keypair = SESSION, expires: int = 2**40) -> ClusterView:
@@ -78,7 +81,7 @@ async def step(
 
 def nobody() -> dict[Pubkey, str]:
     [port] = free_range(1)
-    return {lease_view().node: f"http://127.0.0.1:{port}"}
+    return {lease_view().node: f"https://127.0.0.1:{port}"}
 
 
 async def test_a_planned_cluster_with_agents_is_started(pool: asyncpg.Pool) -> None:
@@ -198,7 +201,7 @@ async def test_thousands_of_leases_are_one_decision(pool: asyncpg.Pool) -> None:
         lease_view(address=Pubkey(number.to_bytes(32, "big")), node=Pubkey((number + 2**17).to_bytes(32, "big")))
         for number in range(1, 6_000)
     ]
-    agents = {lease.node: "http://127.0.0.1:9" for lease in [head, *others]}
+    agents = {lease.node: "https://127.0.0.1:9" for lease in [head, *others]}
     store, stepper = Store(pool, ME), Stepper(Given(view(head, *others)), SESSION, agents)
     await work(pool, str(head.address), str(head.cluster), "booked", 1)
     await store.plan()
@@ -229,7 +232,7 @@ async def test_a_fault_in_a_round_does_not_end_the_launcher(
     monkeypatch.setattr("ionet_launcher.scheduler._RETRY_SECS", 0.01)
     lease, store, stopping = lease_view(), Failing(pool, ME), asyncio.Event()
     await work(pool, str(lease.address), str(lease.cluster), "booked", 1)
-    stepper = Stepper(Given(view(lease)), SESSION, {lease.node: "http://127.0.0.1:9"})
+    stepper = Stepper(Given(view(lease)), SESSION, {lease.node: "https://127.0.0.1:9"})
     running = asyncio.create_task(Scheduler(store, stepper).run(stopping))
     while not (seen := await store.overview()) or seen[0].phase == ClusterPhase.PLANNED:
         await asyncio.sleep(0.02)

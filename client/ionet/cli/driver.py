@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,16 +85,18 @@ def connect_to(
 
 
 async def _head(ctx: typer.Context, cluster: str, url: str) -> AgentClient:
-    """A client of the agent on the head's node, signing with the wallet."""
-    from ionet.agent_api import AgentClient
+    """A client of the agent on the head's node, with a key to which the wallet has delegated."""
+    from ionet.agent_api import AgentClient, agent_url
+    from ionet.agent_delegation import delegate
     from ionet.wallet import read_keypair
 
-    if not url.startswith(("http://", "https://")):
-        raise InvalidInput(f"{url} is not an http or https URL")
+    agent_url(url)
+    address, wallet = pubkey(cluster), read_keypair(settings(ctx).keypair)
     async with connect(ctx, wallet=False) as client:
-        found = await client.cluster.get(pubkey(cluster))
+        found = await client.cluster.get(address)
         lease = await client.lease.get(found.head_lease)
-    return AgentClient(url, lease.node, read_keypair(settings(ctx).keypair))
+        node = await client.node.get(lease.node)
+    return AgentClient(url, node.device_key, delegate(wallet, address, time.time()))
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ count by their square root, so that a friend alone makes none. A new node starts
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isqrt
 
 import msgspec
@@ -23,6 +23,9 @@ PENALTIES = {"rejected": 3, "promise": 3, "left": 2}
 """What counts as this many intervals that were not kept, of the seconds that it cost: a readiness that the renter
 rejected, a node that was not ready in time, a lease left without challenges."""
 _FRACTION = 64  # bits
+TIME_WINDOW_MINUTES = 30 * 24 * 60
+"""Minutes that the time score looks back."""
+DAY_MINUTES = 24 * 60
 
 
 NOT_COUNTED = ("disputed", "unchallenged")
@@ -78,6 +81,20 @@ def faded(amount: int, days: int) -> int:
         return 0
     halvings, rest = divmod(max(days, 0), HALF_LIFE_DAYS)
     return amount * _FADES[rest] >> (_FRACTION + halvings)
+
+
+def time_score(days: Mapping[int, bytes], minute: int) -> int:
+    """Share, of `ONE`, of the 30 days before a minute (since 1970) in whose minutes the node had a valid advert.
+
+    days: day since 1970 → 1,440 bits, the lowest bit of a byte first.
+    """
+    seen = 0
+    first = minute - TIME_WINDOW_MINUTES
+    for day, bits in days.items():
+        begin, end = max(first - day * DAY_MINUTES, 0), min(minute - day * DAY_MINUTES, DAY_MINUTES)
+        if begin < end:
+            seen += (int.from_bytes(bits, "little") >> begin & ((1 << (end - begin)) - 1)).bit_count()
+    return seen * ONE // TIME_WINDOW_MINUTES
 
 
 def reputation(records: Iterable[Record], *, today: int, slashed_on: int | None = None) -> Reputation:

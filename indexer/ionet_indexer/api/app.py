@@ -19,6 +19,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from ionet_indexer.api import accounts, days, export, lease_log, network, ops, reputation, search, trace
+from ionet_indexer.api.adverts import ADVERTS_AT_ONCE, ADVERTS_PER_SECOND, node_advert, sweep, take_advert
 from ionet_indexer.api.caching import AskedReader, Unchanged, Zstd, name_answer, on_unchanged
 from ionet_indexer.api.index import index_of_model
 from ionet_indexer.api.leaders import leaders
@@ -34,7 +35,7 @@ from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import ApiError
 
 MAX_BODY = MAX_LEAVES * LEAF_LEN  # bytes
-_UPLOAD = [name.replace("_", "-") for name in SIGNED]
+_UPLOAD = [*(name.replace("_", "-") for name in SIGNED), "node"]
 
 
 def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -> AskedReader:
@@ -46,21 +47,23 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
     changes, latest, exports, streams = Changes(), network.Latest(), export.Exports(), Streams()
     description = ops.Description()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
+    pace = Buckets(ADVERTS_PER_SECOND, ADVERTS_AT_ONCE)
 
     @asynccontextmanager
     async def follow(_: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(changes.run(reader))
+        tasks = [asyncio.create_task(work) for work in (changes.run(reader), sweep(reader))]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     app = Litestar(
         route_handlers=[
             *(network.network, ROUTER, lease_log.lease_intervals, days.node_days, accounts.account),
             *(reputation.node_reputation, search.search, search.transaction, search.slot_events),
-            *(export.export, trace.trace, upload_leaves),
+            *(export.export, trace.trace, upload_leaves, take_advert, node_advert),
             *(series, leaders, index_of_model, events, stream, *ops.HANDLERS),
         ],
         dependencies={
@@ -69,6 +72,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             "codec": Provide(lambda: codec, sync_to_thread=False),
             "changes": Provide(lambda: changes, sync_to_thread=False),
             "budgets": Provide(lambda: budgets, sync_to_thread=False),
+            "pace": Provide(lambda: pace, sync_to_thread=False),
             "exports": Provide(lambda: exports, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
             "description": Provide(lambda: description, sync_to_thread=False),

@@ -92,9 +92,12 @@ class Network(msgspec.Struct):
     disputes_open: int
     proofs: int
     served_secs: str
-    nodes_online: int | None = None
-    """With a valid advert; null until there are adverts."""
-    processors_online: int | None = None
+    nodes_online: int
+    """With a valid advert."""
+    processors_online: int
+    nodes_rentable: int
+    """That can be hired now and are online."""
+    processors_rentable: int
 
 
 # Totals of the network by name: those that are numbers of things, and those that are amounts.
@@ -121,19 +124,21 @@ class Latest:
             async with reader.snapshot() as snapshot:
                 row = await snapshot.one(SQL["network"])
                 totals = await snapshot.fetch(SQL["totals"])
+                online = await snapshot.one(SQL["online"])
             if row is None:
                 raise NotFound("there is no network on this chain yet")
-            state, self._version, self._network = snapshot.state, snapshot.state.version, _network(row, totals)
+            state, self._version, self._network = snapshot.state, snapshot.state.version, _network(row, totals, online)
         return One(state.slot, state.finalized_slot, self._network)
 
 
-def _network(row: Any, totals: Sequence[Any]) -> Network:
+def _network(row: Any, totals: Sequence[Any], online: Any) -> Network:
     kept: dict[tuple[str, str], str] = {(each["name"], each["key"]): each["value"] for each in totals}
     clusters = {key: int(value) for (name, key), value in kept.items() if name == "clusters" and int(value)}
     values: dict[str, Any] = dict(row)
     for name in ("params", "pending_params"):
         values[name] = msgspec.json.decode(values[name] or b"null")
     values |= {name: int(kept.get((name, ""), 0)) for name in _COUNTS}
+    values |= {name: int(number) for name, number in dict(online).items()}
     values |= {name: kept.get((name, ""), "0") for name in _AMOUNTS}
     return Network(
         **values,

@@ -50,12 +50,20 @@ class ReputationRecord(msgspec.Struct):
     unkept: str
 
 
+class DayMinutes(msgspec.Struct):
+    """The minutes of a day (since 1970) in which a valid advert came: 1,440 bits, the lowest of a byte first, hex."""
+
+    day: int
+    minutes: str
+
+
 class NodeReputation(msgspec.Struct):
     """`score` of `one`: the share of time that was `served`, weighted by fees that fade and that count by their square
     root per renter, less 1.28 standard `deviation`s, halved for 90 days after a slash.
 
     `kept` and `weight` are the sums of weights in micro-dollars. `ionet.rules.reputation.reputation` makes the score
-    from `records`, `today` and `slashed_on`. `time_score` and `online` are null: nodes do not advertise themselves yet.
+    from `records`, `today` and `slashed_on`. `time_score` of `one` is the share of the 30 days before `minute` (since
+    1970) with a valid advert: `ionet.rules.reputation.time_score` makes it from `minutes`.
     """
 
     node: str
@@ -67,8 +75,10 @@ class NodeReputation(msgspec.Struct):
     weight: str
     today: int
     slashed_on: int | None
-    time_score: int | None
-    online: bool | None
+    time_score: int
+    online: bool
+    minute: int
+    minutes: list[DayMinutes]
     terms: ReputationTerms
     records: list[ReputationRecord]
 
@@ -86,6 +96,9 @@ async def node_reputation(reader: NamedDependency[AskedReader], key: Key) -> One
         still = json.dumps(await _of_open_leases(snapshot, key, first))
         fees, penalties = (row["fee_bps"], row["usdc_fee_bps"]), json.dumps(rules.PENALTIES)
         found = await snapshot.fetch(SQL["reputation_records"], key, first, *fees, penalties, still)
+        seen = await snapshot.one(SQL["reputation_minutes"], key, rules.TIME_WINDOW_MINUTES)
+    assert seen is not None
+    minutes = msgspec.json.decode(seen["days"], type=list[DayMinutes])
     records = [ReputationRecord(**dict(each)) for each in found]
     result = rules.reputation(
         [rules.Record(each.renter, each.day, int(each.kept), int(each.unkept)) for each in records],
@@ -102,8 +115,10 @@ async def node_reputation(reader: NamedDependency[AskedReader], key: Key) -> One
         weight=str(result.weight),
         today=row["today"],
         slashed_on=row["slashed_on"],
-        time_score=None,
-        online=None,
+        time_score=rules.time_score({each.day: bytes.fromhex(each.minutes) for each in minutes}, seen["minute"]),
+        online=seen["online"],
+        minute=seen["minute"],
+        minutes=minutes,
         terms=ReputationTerms(
             one=rules.ONE,
             unit=str(rules.UNIT),

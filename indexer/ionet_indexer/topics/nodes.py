@@ -43,7 +43,8 @@ class IncomeBooks(msgspec.Struct):
 class Node(State, kw_only=True):
     """A machine that can be rented. `price` is micro-dollars per processor-hour; durations are seconds.
 
-    `hireable` says whether `add_lease` would take it now; null until the network's parameters have been read.
+    `hireable` says whether `add_lease` would take it now; null until the network's parameters have been read. `online`:
+    it has a valid advert, and one came within three minutes. `rentable` is both.
     `counted_stake` is what counts for it: the owner's stake, and co-stake up to its part. `earned` is micro-dollars in
     IOSD and USDC together, as the program counts it, `earned_usdc` the part in USDC; `earned_io` is IO. `missed_secs`
     has what nobody defended in it. Before `payout_locked_until` only the payout itself can end the lock. `income` is
@@ -307,6 +308,7 @@ class NodeIncome(msgspec.Struct):
 REQUIRED_STAKE = "required_stake(p.stake_per_processor, m.multiplier, t.processors)"
 COUNTED_STAKE = "counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, p.co_stake_max_percent)"
 HIREABLE = f"(t.flags = 0 AND t.current_lease IS NULL AND m.enabled AND {COUNTED_STAKE} >= {REQUIRED_STAKE})"
+ONLINE = "EXISTS (SELECT FROM online_nodes o WHERE o.node = t.node)"
 BY_MODEL = Filter(
     parameters.Model,
     "t.model = ANY (ARRAY(SELECT code FROM models WHERE code::text = {0} OR lower(name) = lower({0})))",
@@ -328,6 +330,8 @@ NODES = Listing(
             "currencies": list[str],
             "flags": list[str],
             "hireable": bool | None,
+            "online": bool,
+            "rentable": bool | None,
             "owner_bonded": Digits,
             "counted_stake": Digits | None,
             "required_stake": Digits | None,
@@ -346,6 +350,11 @@ NODES = Listing(
         "max_price": Filter(parameters.Price, "t.price <= {0}", read=parameters.micro_dollars),
         "min_processors": number("t.processors >= {0}", "Processors at least.", 2, ge=1, le=MAX_PROCESSORS),
         "hireable": either(HIREABLE, f"{HIREABLE} IS NOT TRUE", "Whether they can be hired now."),
+        "rentable": either(
+            f"({HIREABLE} AND {ONLINE})",
+            f"({HIREABLE} AND {ONLINE}) IS NOT TRUE",
+            "Whether they can be hired now and are online.",
+        ),
         **addresses("owner"),
     },
     computed={
@@ -355,6 +364,8 @@ NODES = Listing(
         "flags": bit_words("t.flags", NodeFlag),
         "required_stake": REQUIRED_STAKE,
         "hireable": HIREABLE,
+        "online": ONLINE,
+        "rentable": f"({HIREABLE} AND {ONLINE})",
         "owner_bonded": "owner_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded)",
         "counted_stake": COUNTED_STAKE,
         **{name: f"CASE WHEN t.pending_co_share_at IS NOT NULL THEN t.{name} END" for name in _PENDING},

@@ -12,14 +12,14 @@ from ionet_indexer.core.answers import Digits
 from ionet_indexer.core.lists import Filter, Listing, Order, country
 from ionet_indexer.topics.nodes import BY_MODEL
 
-STATES = ("blocked", "frozen", "leased", "paused", "absent", "disabled", "unknown", "unstaked")
+STATES = ("blocked", "frozen", "leased", "paused", "absent", "disabled", "unknown", "unstaked", "offline")
 """What can keep a node from being hired, in the order in which it is looked for."""
 
 
 class Offer(msgspec.Struct):
     """Nodes of one model, country and tier that are not retired. Prices are micro-dollars per processor-hour, asked by
-    those that can be hired now; half of their processors cost `median_price` or less. `why_not` counts the others by
-    the first thing that keeps them from it: `nodes` is what can be hired and all of these.
+    those that can be hired now and are online; half of their processors cost `median_price` or less. `why_not` counts
+    the others by the first thing that keeps them from it: `nodes` is what can be rented and all of these.
     """
 
     model: int

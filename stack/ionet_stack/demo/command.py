@@ -178,7 +178,7 @@ async def _story(
         placed = sorted(zip(leases, nodes, strict=True), key=lambda pair: pair[0] != head)
         (_, at_head), (silent_lease, silent) = placed[0], placed[-1]
     with show.step("a blocked matrix product across the nodes, every block proven") as say:
-        blocks = await story.run_job(cast.renter, at_head, urls[at_head])
+        blocks = await story.run_job(cast.renter, cluster, at_head, urls[at_head])
         say(f"{len(blocks)} blocks on {len({block.node for block in blocks})} nodes, product checked")
     fleet.freeze(agents[silent])
     with show.step("the renter disputes an interval; its agent defends it by itself and wins the bond") as say:

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import msgspec
 from ionet.agent_api import AgentClient
+from ionet.agent_delegation import delegate
 from ionet.api.network import LOCAL_FEED_ID
 from ionet.cli.parsing import tokens
 from ionet.client import Client
@@ -140,11 +141,12 @@ async def until_active(renter: Party, leases: list[Pubkey], say: Say) -> list[Le
     raise DemoFailed(f"the cluster was not running after {ACTIVE_WITHIN_SECS:.0f} s")
 
 
-async def run_job(renter: Party, head: Pubkey, url: str) -> list[Block]:
+async def run_job(renter: Party, cluster: Pubkey, head: Pubkey, url: str) -> list[Block]:
     """Run the driver beside the head through its agent. Raises DemoFailed with its output when it fails."""
     script = (files("ionet_stack.demo") / "job.py").read_bytes()
     output, code = "", -1
-    async with AgentClient(url, head, renter.key) as agent:
+    device = (await renter.client.node.get(head)).device_key
+    async with AgentClient(url, device, delegate(renter.key, cluster, time.time())) as agent:
         async for event in agent.run(script):
             output += event.output or ""
             code = event.exit_code if event.exit_code is not None else code

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
+from ionet import advert
 from litestar import Litestar
 
 from ionet_indexer.api.description import operations
@@ -150,7 +151,7 @@ def _operation(path: str, method: str, raw: Json, schemas: Json) -> Json:
     if parameters:
         found["parameters"] = parameters
     if method == "post":
-        found["requestBody"] = operations.BODY
+        found["requestBody"] = operations.ADVERT if path == advert.PATH else operations.BODY
     found["responses"] = operations.responses(path, method, raw["responses"], lambda kind: example_of(kind, schemas))
     return found
 

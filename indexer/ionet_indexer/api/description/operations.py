@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ionet import advert
 from ionet.leaves import LEAF_LEN, MAX_LEAVES, MEDIA_TYPE
 
 from ionet_indexer.api import problems
@@ -40,7 +41,7 @@ TAGS = {
 }
 _TOPICS = {
     "network": "network network-changes prices",
-    "nodes": "models nodes offers node-terms payout-locks slashes cases",
+    "nodes": "models nodes offers node-terms payout-locks slashes cases adverts",
     "leases": "clusters leases proofs payments approvals disputes defences",
     "stakes": "stakes stake-moves co-stake-terms rewards income income-vaults",
     "money": "mints burns redemptions buybacks owed owed-balances accounts",
@@ -59,6 +60,12 @@ IF_NONE_MATCH: Json = {
     "description": "`ETag` of the answer that is there already, or several with commas; `*` for any.",
     "schema": {"type": "string"},
     "example": 'W/"0.1.0-397284474880000128-0-12-370000000"',
+}
+ADVERT: Json = {
+    "required": True,
+    "description": "What `ionet.advert` makes: the fields of NodeAdvert from `endpoints` to `bandwidth_mbits`, `node`,"
+    " `seq` and `expires`. The length must be announced.",
+    "content": {advert.MEDIA_TYPE: {"schema": {"type": "object"}}},
 }
 BODY: Json = {
     "required": True,

@@ -1,0 +1,170 @@
+"""What a node says of itself to indexers every minute: where its agent is, and what it has. Signed by its device key.
+
+POST /v1/adverts is the second write of the indexer's API. The signature covers the bytes of the body as they are, so an
+indexer can refuse before it reads them, and hands them on for others to verify. A lying indexer can only hide a node:
+whoever goes to an endpoint talks to the holder of the device key or to nobody (`ionet.agent_tls`).
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from typing import Annotated
+
+import httpx2
+import msgspec
+from msgspec import Meta
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from ionet.agent_tls import certificate_of, key_of
+from ionet.errors import IonetError
+
+PATH = "/v1/adverts"
+MEDIA_TYPE = "application/json"
+NODE_HEADER, SIGNATURE_HEADER = "ionet-node", "ionet-signature"
+MAX_BYTES = 8 * 1024
+LIFETIME_SECS, MAX_LIFETIME_SECS = 180, 300
+"""How long an advert is good for, as agents make it, and at most."""
+_DOMAIN = b"ionet:advert:v1\0"
+_MAX_ANSWER = 64 * 1024
+
+Line = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[ -~]+\Z")]
+Place = Annotated[str, Meta(max_length=64)]
+
+
+class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """memory_mib: None where it is not known."""
+
+    name: Line
+    memory_mib: Annotated[int, Meta(ge=0, lt=2**31)] | None
+
+
+class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a node says of itself. Whoever relies on it checks it: the launcher measures the hardware."""
+
+    node: str
+    seq: Annotated[int, Meta(ge=0, lt=2**53)]
+    """Grows with every advert of a node: unix milliseconds, not beyond `expires`."""
+    expires: Annotated[int, Meta(ge=0, lt=2**40)]
+    """Unix seconds, at most five minutes ahead."""
+    endpoints: Annotated[list[Place], Meta(max_length=4)]
+    """host:port of the agent's API, the best first: addresses that are public or this machine's own."""
+    relays: Annotated[list[Place], Meta(max_length=2)]
+    """host:port of relays through which the agent is reached. None yet."""
+    certificate: Annotated[str, Meta(max_length=1024)]
+    """The agent's, DER in base64: for tools that pin certificates. It adds nothing to the device key on the chain."""
+    ray: Line
+    cuda: Line | None
+    """Version of CUDA that the driver supports, None where it is not known."""
+    isolation: Line
+    """What is between renters' code and the machine: `none` today."""
+    gpus: Annotated[list[Gpu], Meta(max_length=64)]
+    bandwidth_mbits: Annotated[int, Meta(ge=0, lt=2**31)] | None
+    """As it was measured, megabits a second; None where it was not."""
+
+
+class BadAdvert(IonetError):
+    """the advert says what cannot be so"""
+
+
+class AdvertNotTaken(IonetError):
+    """the indexer did not take the advert"""
+
+    exit_code = 4
+
+
+def sign(device: Keypair, body: bytes) -> str:
+    """In hex."""
+    return bytes(device.sign_message(_DOMAIN + body)).hex()
+
+
+def is_signed(device: Pubkey, body: bytes, signature: str) -> bool:
+    try:
+        return Signature.from_bytes(bytes.fromhex(signature)).verify(device, _DOMAIN + body)
+    except ValueError:
+        return False
+
+
+def certificate_text(device: Keypair) -> str:
+    return base64.b64encode(certificate_of(device)).decode()
+
+
+def encode(advert: Advert) -> bytes:
+    return msgspec.json.encode(advert)
+
+
+def decode(body: bytes, node: str, device: Pubkey) -> Advert:
+    """An advert of this node, whose signature was checked. Raises BadAdvert."""
+    try:
+        advert = msgspec.json.decode(body, type=Advert)
+        for place in (*advert.endpoints, *advert.relays):
+            parse_endpoint(place)
+        certificate = base64.b64decode(advert.certificate, validate=True)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BadAdvert(str(error)[:200]) from None
+    if advert.node != node:
+        raise BadAdvert("it names another node")
+    if advert.seq > advert.expires * 1000:
+        raise BadAdvert("its number is beyond its end")
+    if key_of(certificate) != device:
+        raise BadAdvert("its certificate is not the device key's")
+    return advert
+
+
+def content(advert: Advert) -> bytes:
+    """What it says, whenever it says it."""
+    return encode(msgspec.structs.replace(advert, seq=0, expires=0))
+
+
+def parse_endpoint(text: str) -> str:
+    """host:port as it was, where it is an address that everybody may be sent to. Raises ValueError.
+
+    Only addresses that are public or loopback: a name, or an address of somebody's own network, could mean anything
+    where it is read.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and port == str(int(port[:6])) and 0 < int(port) < 2**16):
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]") if host.startswith("[") else host)
+    if text != endpoint(address, int(port)):
+        raise ValueError(f"{text!r} is not HOST:PORT as it is written")
+    if getattr(address, "ipv4_mapped", None) is not None or getattr(address, "scope_id", None) is not None:
+        raise ValueError(f"{host} is not an address of its kind")
+    if not (address.is_loopback or (address.is_global and not address.is_multicast)):
+        raise ValueError(f"{host} is neither public nor loopback")
+    return text
+
+
+def endpoint(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+async def send(http: httpx2.AsyncClient, base_url: str, device: Keypair, advert: Advert) -> None:
+    """Hand an advert to the indexer at `base_url`. Raises AdvertNotTaken."""
+    body = encode(advert)
+    headers = {NODE_HEADER: advert.node, SIGNATURE_HEADER: sign(device, body), "content-type": MEDIA_TYPE}
+    try:
+        request = http.build_request("POST", base_url.rstrip("/") + PATH, content=body, headers=headers)
+        response = await http.send(request, stream=True)
+        try:
+            said = bytearray()
+            async for part in response.aiter_raw():
+                said += part
+                if len(said) > _MAX_ANSWER:
+                    raise AdvertNotTaken(f"{base_url}: an answer of more than {_MAX_ANSWER} bytes")
+        finally:
+            await response.aclose()
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+        raise AdvertNotTaken(f"{base_url}: {error or type(error).__name__}") from None
+    if response.is_error:
+        raise AdvertNotTaken(f"{base_url}: HTTP {response.status_code}: {_detail(bytes(said))}")
+
+
+def _detail(said: bytes) -> str:
+    try:
+        detail = msgspec.json.decode(said, type=dict[str, object]).get("detail", "")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        detail = ""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(detail)[:200])
