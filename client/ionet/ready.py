@@ -38,7 +38,14 @@ class AgentReady(msgspec.Struct, frozen=True):
     api: str
 
 
-Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady)
+class KeeperReady(msgspec.Struct, frozen=True):
+    """`ionet keeper run`. keeper: address of its wallet. api: where its metrics and health are."""
+
+    keeper: str
+    api: str
+
+
+Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | KeeperReady)
 
 
 def read_ready(kind: type[Ready], line: bytes) -> Ready:

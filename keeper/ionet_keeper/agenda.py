@@ -77,7 +77,9 @@ class Agenda:
                 self._wait((seen.address, place), item, duty, at.now, when, before.get(place))
         return self._related(seen, noun, item)
 
-    def _wait(self, task: Task, item: _Item, duty: Duty, now: int, when: int, before: tuple[float, float] | None) -> None:
+    def _wait(
+        self, task: Task, item: _Item, duty: Duty, now: int, when: int, before: tuple[float, float] | None
+    ) -> None:
         key, place = task
         if (done := self._done.get(task)) is not None and (pause := duty.every(self._habits)):
             when = max(when, done + pause)
@@ -159,7 +161,7 @@ class Agenda:
     def failed(self, task: Task, now: int) -> int:
         """Returns the seconds until it is tried again."""
         times = self._failures.get(task, (0, 0.0))[0] + 1
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(times - 1, 20))
+        wait = min(LONGEST_WAIT, FIRST_WAIT << min(times - 1, 20))
         self._failures[task] = (times, now + wait)
         return wait
 

@@ -7,9 +7,9 @@ import logging
 from collections import deque
 
 from ionet.errors import RpcError
-from ionet.events import account_keys
 from ionet.program import Program
 from ionet.rpc import Rpc
+from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -62,8 +62,13 @@ class Follower:
         if not isinstance(encoded.transaction, VersionedTransaction):
             return set()
         message = encoded.transaction.message
-        keys = account_keys(message, encoded)
-        fixed = len(message.account_keys)
         loaded = encoded.meta.loaded_addresses if encoded.meta else None
-        more = keys[fixed : fixed + len(loaded.writable)] if loaded is not None else []
-        return {key for at, key in enumerate(message.account_keys) if message.is_maybe_writable(at)} | set(more)
+        return {*_writable(message), *(loaded.writable if loaded is not None else ())}
+
+
+def _writable(message: VersionedMessage) -> list[Pubkey]:
+    """Of a message's own keys those that can be written: first signers, then the others, of each the readonly last."""
+    keys, header = message.account_keys, message.header
+    signers = header.num_required_signatures
+    first = keys[: signers - header.num_readonly_signed_accounts]
+    return [*first, *keys[signers : len(keys) - header.num_readonly_unsigned_accounts]]

@@ -37,7 +37,7 @@ class Keeper:
         self.agenda = Agenda(key, config.window, config.habits)
         self.purse = Purse(config.limits)
         self._follower = Follower(nodes.client.program)
-        self._look = Look(nodes.near, nodes.client.program, config.habits)
+        self.look = Look(nodes.near, nodes.client.program, config.habits)
         self._hands = Hands(nodes, self.agenda, self.purse, config, self.metrics)
         self._versions: dict[Pubkey, bytes] = {}
         self._healed_at = self._asked_at = -1e9
@@ -70,7 +70,7 @@ class Keeper:
         _log.warning("nothing done: %s", error, extra={"action": "no_answer"})
         if isinstance(error, RpcError):
             self._nodes.turn(str(error))
-            self._look.rpc = self._nodes.near
+            self.look.rpc = self._nodes.near
 
     def _pause(self) -> float:
         due = self.agenda.next_at()
@@ -95,10 +95,10 @@ class Keeper:
         await self._follower.start(self._nodes.client.rpc)
         # Read first: it learns which vaults there are.
         await self._take(())
-        versions = await self._look.versions()
+        versions = await self.look.versions()
         self.agenda.drop(self.agenda.keys() - versions.keys())
         known = self.agenda.keys()
-        vaults, seen = self._look.vaults, self._versions
+        vaults, seen = self.look.vaults, self._versions
         changed = [key for key, seq in versions.items() if key not in known or key in vaults or seen.get(key) != seq]
         self._versions = {key: seq for key, seq in self._versions.items() if key in versions}
         for start in range(0, len(changed), READ_AT_ONCE):
@@ -110,7 +110,7 @@ class Keeper:
         """Read accounts and take over what they say, and what follows for others."""
         wanted = set(keys)
         while True:
-            sight = await self._look.read(wanted)
+            sight = await self.look.read(wanted)
             related = self._note(sight)
             if not (wanted := related - wanted):
                 return
@@ -118,14 +118,14 @@ class Keeper:
     def _note(self, sight: Sight) -> set[Pubkey]:
         self.now = sight.at.now
         if not self._nodes.note_slot(sight.at.slot):
-            self._look.rpc = self._nodes.near
+            self.look.rpc = self._nodes.near
         self.agenda.drop(sight.gone)
         self.agenda.unread.update(sight.unread)
         related: set[Pubkey] = set()
         for key, seen in sight.seen.items():
             seq = getattr(seen.account, "seq", None)
             self._versions[key] = b"" if seq is None else seq.to_bytes(8, "little")
-            related |= self.agenda.put(seen, self._look.noun(seen), sight.at)
+            related |= self.agenda.put(seen, self.look.noun(seen), sight.at)
         self._show(sight.at.slot)
         return related
 
@@ -139,7 +139,7 @@ class Keeper:
         if not tasks:
             return []
         try:
-            deeds = await self._hands.act(self._look, tasks)
+            deeds = await self._hands.act(self.look, tasks)
             await self._ask_balance()
         except BaseException:
             for task in tasks:

@@ -1,5 +1,7 @@
-"""Several RPC nodes: one is asked, and another when it fails or stands still. What was seen is nobody's but the chain's,
-so a change of nodes needs nothing but the next look."""
+"""Several RPC nodes: one is asked, and another when it fails or stands still.
+
+Nothing that was seen belongs to a node, so a change of nodes needs nothing but the next look.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,9 @@ class Nodes:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for each in (*self._clients, *self._near):
-            await self._open.enter_async_context(each)
+        for client, near in zip(self._clients, self._near, strict=True):
+            await self._open.enter_async_context(client)
+            await self._open.enter_async_context(near)
         return self
 
     async def __aexit__(self, *_: object) -> None:

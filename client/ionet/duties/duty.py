@@ -31,9 +31,9 @@ class Habits:
 class Seen:
     """An account as it was read, with what else decides about it.
 
-    account: of the duty's noun; of a vault, its amount. node: of a position, a case. vaults: of a node, those of its
-    vaults that exist. usable: of an owed account, whether its vault can take the tokens. owner: of an owed account or a
-    node's vault.
+    account: of the duty's noun; of a vault, its amount. node: of a position; of a device model, the network.
+    vault_open: of a node, whether its stake vault still exists. mint, owner: of a vault. usable: of an owed account,
+    whether the vault behind it can take the tokens.
     """
 
     address: Pubkey
@@ -41,8 +41,8 @@ class Seen:
     params: Params
     habits: Habits = Habits()
     node: Any = None
-    vaults: frozenset[Pubkey] = frozenset()
-    mint: Pubkey = Pubkey.default()
+    vault_open: bool = False
+    mint: Pubkey | None = None
     owner: Pubkey | None = None
     usable: bool = True
 
@@ -92,4 +92,3 @@ def overdue_at(lease: Lease, at: Moment, time: int, slot: int, secs: int) -> int
     by_slots = -(-secs * 1_000 // max(1, lease.slot_ms)) - (at.slot - slot)
     left = max(secs - (at.now - time), -(-by_slots * lease.slot_ms // 1_000), recovery_left(lease, at))
     return at.now + max(0, left)
-

@@ -43,7 +43,13 @@ def amount_due(seen: Seen, at: Moment) -> int | None:
     return at.now if seen.account > 0 and seen.usable else None
 
 
+def _burn(client: Client, seen: Seen, _at: Moment) -> Plan:
+    assert seen.mint is not None
+    return client.network.burn(seen.mint)
+
+
 def _collect(client: Client, seen: Seen, _at: Moment) -> Plan:
+    assert seen.mint is not None
     network = pdas.network(client.program.id)
     return client.owed.collect(seen.mint, None if seen.owner == network else seen.owner)
 
@@ -60,10 +66,8 @@ NETWORK_DUTIES = (
         "burn",
         "burn_vault",
         amount_due,
-        lambda client, seen, _: client.network.burn(seen.mint),
+        _burn,
         every=lambda habits: habits.burn_secs,
     ),
-    Duty(
-        "collect_owed", "owed", amount_due, _collect, pays=lambda _seen, _at: Reward(lamports=TOKEN_ACCOUNT_RENT)
-    ),
+    Duty("collect_owed", "owed", amount_due, _collect, pays=lambda _seen, _at: Reward(lamports=TOKEN_ACCOUNT_RENT)),
 )

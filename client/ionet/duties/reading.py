@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from solders.account import Account
@@ -132,16 +132,18 @@ class Look:
 
     def _seen(self, key: Pubkey, value: Any, beside: dict[Pubkey, Account]) -> Seen | None:
         assert self._network is not None
-        seen = Seen(key, value, self._network.params, self._habits, vaults=frozenset(beside))
+        seen = Seen(key, value, self._network.params, self._habits)
         if isinstance(value, Account):
             return self._seen_vault(key, value, beside)
         if isinstance(value, StakePosition):
             node = beside.get(value.node)
             if node is None or node.owner != self._program.id:
                 return None
-            return _with(seen, node=self._program.codec.decode_account(node.data, Node))
+            return replace(seen, node=self._program.codec.decode_account(node.data, Node))
         if isinstance(value, DeviceModel):
-            return _with(seen, node=self._network)
+            return replace(seen, node=self._network)
+        if isinstance(value, Node):
+            return replace(seen, vault_open=pdas.stake_vault(self._program.id, key) in beside)
         return seen if type(value) in NOUNS else None
 
     def _seen_vault(self, key: Pubkey, account: Account, beside: dict[Pubkey, Account]) -> Seen | None:
@@ -154,9 +156,7 @@ class Look:
         usable = vault.receives is None or (
             into is not None and len(into.data) > _TOKEN_STATE and into.data[_TOKEN_STATE] == _USABLE
         )
-        return Seen(
-            key, amount, self._network.params, self._habits, mint=vault.mint, owner=vault.owner, usable=usable
-        )
+        return Seen(key, amount, self._network.params, self._habits, mint=vault.mint, owner=vault.owner, usable=usable)
 
     def noun(self, seen: Seen) -> str:
         return self.vaults[seen.address].noun if seen.address in self.vaults else NOUNS[type(seen.account)]
@@ -207,9 +207,3 @@ class Look:
         if not found:
             raise RpcError(f"{self.rpc.url} lists no account of {self._program.id}")
         return found | dict.fromkeys(self.vaults, b"")
-
-
-def _with(seen: Seen, **changes: Any) -> Seen:
-    from dataclasses import replace
-
-    return replace(seen, **changes)

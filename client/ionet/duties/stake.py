@@ -6,7 +6,6 @@ from functools import partial
 
 from ionet.client import Client
 from ionet.duties.duty import Duty, Seen
-from ionet.generated import pdas
 from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.enums import Currency, NodeFlag
 from ionet.generated.types import Ticket
@@ -121,17 +120,11 @@ def income_vault_due(place: int, seen: Seen, at: Moment) -> int | None:
 
 def stake_vault_due(seen: Seen, at: Moment) -> int | None:
     node: Node = seen.account
-    if not is_retired(node) or node.flags & NodeFlag.FROZEN or stake_vault(seen) not in seen.vaults:
+    if not is_retired(node) or node.flags & NodeFlag.FROZEN or not seen.vault_open:
         return None
     shares = node.bonded.shares or node.unbonding.shares
     owed = node.refill or node.owner_rewards or node.co_settled
     return at.now if not shares and not owed and node.leases_closed == node.next_lease_number else None
-
-
-def stake_vault(seen: Seen) -> object:
-    from ionet.program import PROGRAM
-
-    return pdas.stake_vault(PROGRAM.id, seen.address)
 
 
 def _close_income(place: int, client: Client, seen: Seen, _at: Moment) -> Plan:
@@ -149,7 +142,5 @@ NODE_DUTIES = (
         Duty("close_income_vault", "node", partial(income_vault_due, place), partial(_close_income, place))
         for place in range(len(CURRENCIES))
     ),
-    Duty(
-        "close_stake_vault", "node", stake_vault_due, lambda client, seen, _: client.stake.close_vault(seen.address)
-    ),
+    Duty("close_stake_vault", "node", stake_vault_due, lambda client, seen, _: client.stake.close_vault(seen.address)),
 )

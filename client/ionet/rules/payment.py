@@ -48,9 +48,7 @@ def folded(lease: Lease, at: Moment) -> Lease:
     if base < mature:
         missed += missed_between(lease, base, mature)
         base = mature
-    return msgspec.structs.replace(
-        lease, ring=tuple(ring), matured_secs=matured, missed_secs=missed, ring_base=base
-    )
+    return msgspec.structs.replace(lease, ring=tuple(ring), matured_secs=matured, missed_secs=missed, ring_base=base)
 
 
 def is_decided(lease: Lease) -> bool:

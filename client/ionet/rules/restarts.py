@@ -23,14 +23,13 @@ class Moment(msgspec.Struct, frozen=True):
     slot: int
     restart_slot: int = 0
 
-
-def _slots_secs(since: int, until: int, slot_ms: int) -> int:
-    return max(0, until - since) * slot_ms // 1_000
-
-
     def later(self, secs: int, slot_ms: int) -> Moment:
         """What it will be after some seconds in which the chain does not halt."""
         return Moment(self.now + secs, self.slot + -(-secs * 1_000 // max(1, slot_ms)), self.restart_slot)
+
+
+def _slots_secs(since: int, until: int, slot_ms: int) -> int:
+    return max(0, until - since) * slot_ms // 1_000
 
 
 def since(at: Moment, time: int, slot: int, slot_ms: int, *, until: int | None = None) -> int:
