@@ -73,13 +73,14 @@ class Packer:
     def _longest(self, instructions: list[Instruction], tables: Tables, guess: int) -> int:
         """How many of the first instructions fit, at least one. Neighbours mostly take as many: looks there first."""
         count = max(1, min(guess, len(instructions), MAX_TRACE // TRACE_EACH))
-        while count > 1 and not self._fit(instructions[:count], tables):
+        while count > 1 and not self.fits(instructions[:count], tables):
             count -= 1
-        while count < len(instructions) and self._fit(instructions[: count + 1], tables):
+        while count < len(instructions) and self.fits(instructions[: count + 1], tables):
             count += 1
         return count
 
-    def _fit(self, instructions: list[Instruction], tables: Tables) -> bool:
+    def fits(self, instructions: Sequence[Instruction], tables: Tables = ()) -> bool:
+        """Whether they can be one transaction."""
         accounts = {meta.pubkey for item in instructions for meta in item.accounts}
         units = budget.from_table(self.program, instructions)
         return (

@@ -46,7 +46,14 @@ class RelayReady(msgspec.Struct, frozen=True):
     metrics: str | None
 
 
-Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady)
+class KeeperReady(msgspec.Struct, frozen=True):
+    """`ionet keeper run`. keeper: address of its wallet. api: where its metrics and health are."""
+
+    keeper: str
+    api: str
+
+
+Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady | KeeperReady)
 
 
 def read_ready(kind: type[Ready], line: bytes) -> Ready:

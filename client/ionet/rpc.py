@@ -16,7 +16,7 @@ from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
 from solana.rpc.core import RPCException
 from solana.rpc.jsonrpc import SolanaJsonRpcError
-from solana.rpc.models import MemcmpOpts, TxOpts
+from solana.rpc.models import DataSliceOpts, MemcmpOpts, TxOpts
 from solders.account import Account
 from solders.commitment_config import CommitmentLevel
 from solders.errors import SerdeJSONError
@@ -147,6 +147,15 @@ class Rpc:
         answer = await self._call(self.client.get_program_accounts(program, encoding="base64", filters=filters))
         return [(item.pubkey, item.account) for item in answer.value]
 
+    async def program_slices(
+        self, program: Pubkey, matches: Sequence[tuple[int, str]], offset: int, length: int
+    ) -> dict[Pubkey, bytes]:
+        """The same, but only some bytes of each account: 0 are enough to know which there are."""
+        filters: list[int | MemcmpOpts] = [MemcmpOpts(offset=at, bytes=text) for at, text in matches]
+        cut = DataSliceOpts(offset=offset, length=length)
+        call = self.client.get_program_accounts(program, encoding="base64", data_slice=cut, filters=filters)
+        return {item.pubkey: item.account.data for item in (await self._call(call)).value}
+
     async def balance(self, key: Pubkey) -> int:
         """Lamports."""
         return (await self._call(self.client.get_balance(key))).value
@@ -218,6 +227,15 @@ class Rpc:
             if len(page) < SIGNATURES_PER_CALL or page[-1].slot < first_slot:
                 return
             before = page[-1].signature
+
+    async def newest_signatures(
+        self, key: Pubkey, *, until: Signature | None = None, limit: int = SIGNATURES_PER_CALL
+    ) -> list[Signature]:
+        """Newest transactions that name an account and succeeded, newest first, as far as one that is known."""
+        call = self.client.get_signatures_for_address(
+            key, until=until, limit=limit, commitment=self._history_commitment()
+        )
+        return [item.signature for item in (await self._call(call)).value if item.err is None]
 
     async def landed_transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta:
         """A transaction that is known to have landed; waits a little for the node's history to catch up."""

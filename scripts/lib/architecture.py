@@ -12,6 +12,7 @@ PACKAGES = {
     "ionet_stack": "stack",
     "ionet_launcher": "launcher",
     "ionet_agent": "agent",
+    "ionet_keeper": "keeper",
     "ionet_relay": "relay",
     "ionet_indexer": "indexer",
     "ionet_localnet": "localnet",

@@ -23,9 +23,19 @@ class Moment(msgspec.Struct, frozen=True):
     slot: int
     restart_slot: int = 0
 
+    def later(self, secs: int, slot_ms: int) -> Moment:
+        """What it will be after some seconds in which the chain does not halt."""
+        return Moment(self.now + secs, self.slot + -(-secs * 1_000 // max(1, slot_ms)), self.restart_slot)
+
 
 def _slots_secs(since: int, until: int, slot_ms: int) -> int:
     return max(0, until - since) * slot_ms // 1_000
+
+
+def since(at: Moment, time: int, slot: int, slot_ms: int, *, until: int | None = None) -> int:
+    """Seconds since a moment, as the smaller of the clock's and the slots'. until: the clock's end, by default now."""
+    now = at.now if until is None else until
+    return max(0, min(now - time, _slots_secs(slot, at.slot, slot_ms)))
 
 
 def recovery_left(lease: Lease, at: Moment) -> int:

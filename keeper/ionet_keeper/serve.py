@@ -1,0 +1,59 @@
+"""`GET /metrics` and `GET /health`, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ionet_keeper.keeper import Keeper
+
+_MOST_CONNECTIONS = 32
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Signals belong to the process's own loop.
+        yield
+
+
+def application(keeper: Keeper) -> Starlette:
+    async def metrics(_request: Request) -> Response:
+        return Response(keeper.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def health(_request: Request) -> Response:
+        """503 with the reason when it does not see the chain, or cannot pay."""
+        trouble = keeper.trouble()
+        return JSONResponse({"status": trouble or "ok"}, 200 if trouble is None else 503)
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/health", health)])
+
+
+@contextlib.asynccontextmanager
+async def serving(keeper: Keeper, port: int) -> AsyncIterator[str]:
+    """Until the block ends. Yields the address. port: 0 takes a free one. Raises OSError if it is taken."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        config = uvicorn.Config(
+            application(keeper),
+            log_level="warning",
+            lifespan="off",
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=2,
+            ws="none",
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
