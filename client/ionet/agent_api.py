@@ -27,6 +27,7 @@ from solders.pubkey import Pubkey
 
 from ionet.agent_clock import AgentClock
 from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, ClockSkewed, one_line, refusal_of
+from ionet.isolation import Isolation
 
 MAX_LIFETIME_SECS = 60
 NONCE_LEN = 16
@@ -100,6 +101,8 @@ class Status(msgspec.Struct, frozen=True):
     """What is wrong with the agent now, in one line each."""
     check: str | None = None
     """host:port at which the member answers the hardware check; None where none runs."""
+    isolation: Isolation | None = None
+    """How renters' code is kept apart on this machine, and within which limits."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

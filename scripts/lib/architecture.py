@@ -22,7 +22,7 @@ ROOMS = {
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
     "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray"),
-    "check": ("check",),
+    "check": ("check", "isolation"),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
         *("lookup_tables", "rpc", "statuses", "patient_http"),
