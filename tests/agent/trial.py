@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,6 +39,13 @@ def what(do):
 
 def read(path):
     return open(path, "rb").read().decode(errors="replace")
+
+WORDS = ("CapPrm", "CapBnd", "NoNewP")
+
+def shown(path):
+    """Whether anything of a file or folder can be seen."""
+    found = what(lambda: os.listdir(path) if os.path.isdir(path) else read(path))
+    return found not in ("PermissionError", "FileNotFoundError", [])
 
 def fill(folder, most):
     """Bytes that go into a folder; at most `most`."""
@@ -104,10 +110,10 @@ def attack(key, agent, other_file, other_pid, escaped, limits):
         "log": what(lambda: open(os.environ["RAY_TLS_CA_CERT"], "a").close()),
         "tmp": what(lambda: open("/tmp/left-behind", "w").close()),
         "home": what(lambda: open(os.path.expanduser("~/mine"), "w").close()),
-        "outside": [name for name in ("/home", "/var/lib", "/opt", "/etc/shadow") if what(lambda: os.listdir(name) if os.path.isdir(name) else read(name)) not in ("PermissionError", "FileNotFoundError", [])],
+        "outside": [path for path in ("/home", "/var/lib", "/opt", "/etc/shadow") if shown(path)],
         "processes": len(seen),
         "user": os.getuid(),
-        "privileges": [line.split()[1] for line in read("/proc/self/status").splitlines() if line.startswith(("CapPrm", "CapBnd", "NoNewPrivs"))],
+        "privileges": [line.split()[1] for line in read("/proc/self/status").splitlines() if line[:6] in WORDS],
     }
     escape(escaped)
     if limits:
@@ -149,7 +155,8 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
     other = place.room("another-lease", Path("/tmp/ionet-another-lease-" + base.name[-12:]), 1)
     other.folder.mkdir(mode=0o700)
     place.furnish(other)
-    sleeper = subprocess.Popen(place.isolation(other).wrap(["/bin/sleep", "600"], other), cwd=other.folder)
+    command = place.isolation(other).wrap(["/bin/sleep", "600"], other)
+    sleeper = await asyncio.create_subprocess_exec(*command, cwd=other.folder)
     file = other.home / "results"
     if other.home.exists():
         file.write_text(SECRET)
@@ -188,9 +195,10 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         if (spec_now := provider.spec) is not None:
             await provider.stop(spec_now.lease)
         await provider.close()
-        sleeper.kill()
+        with contextlib.suppress(ProcessLookupError):
+            sleeper.kill()
         await processes.stop("another-lease", None, 0, lambda: place.isolation(other).sweep(other))
-        sleeper.wait()
+        await sleeper.wait()
         place.clear(other)
     return {
         "attacks": answer,

@@ -108,16 +108,28 @@ def _as_user(room: Room) -> list[str]:
 def _namespaces(room: Room) -> list[str]:
     words = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "lease", "--cap-drop", "ALL"]
     if room.user is None:
-        # No further ones inside: much of what goes wrong in kernels is only reached from there.
-        return [*words, "--unshare-user", "--disable-userns"]
+        return [*words, "--unshare-user"]
     return [*words, *(word for name in _TO_CHANGE_USER for word in ("--cap-add", name))]
+
+
+def _devices(room: Room) -> list[str]:
+    if room.user is not None:
+        return ["--dev", "/dev"]
+    # The program's own has terminals, for which it makes a second user namespace, and nobody could join the first.
+    words = ["--perms", "0755", "--tmpfs", "/dev"]
+    for name in ("null", "zero", "full", "random", "urandom", "tty"):
+        words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        words += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
+    return [*words, "--symlink", "/proc/self/fd", "/dev/fd", "--perms", "1777", "--dir", "/dev/shm"]
 
 
 def _files(room: Room) -> list[str]:
     words = ["--ro-bind", "/usr", "/usr"]
+    words += ["--perms", "1777", "--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]
     # The program would make these for nobody but itself.
     above = {folder for path in (Path("/etc/x"), *room.read) for folder in path.parents}
-    for folder in sorted(above - {Path("/"), *room.read}):
+    for folder in sorted(above - {Path("/"), Path("/tmp"), *room.read}):
         words += ["--perms", "0755", "--dir", str(folder)]
     for name in _SYSTEM:
         path = Path("/", name)
@@ -131,11 +143,10 @@ def _files(room: Room) -> list[str]:
         words += ["--ro-bind-try", str(path.resolve()), str(path)]
     for name in (_USERS, _GROUPS):
         words += ["--ro-bind", str(room.folder / name), f"/etc/{name}"]
-    words += ["--ro-bind", "/sys", "/sys", "--proc", "/proc", "--dev", "/dev"]
+    words += ["--ro-bind", "/sys", "/sys", "--proc", "/proc", *_devices(room)]
     words += ["--perms", "1777", "--size", str(room.limits.shm_bytes), "--tmpfs", "/dev/shm"]
     for device in room.devices:
         words += ["--dev-bind", str(device), str(device)]
-    words += ["--perms", "1777", "--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]
     words += ["--perms", "0755", "--dir", "/var"]
     words += ["--symlink", "/tmp", "/var/tmp"]
     for path in room.read:

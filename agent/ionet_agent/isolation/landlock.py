@@ -6,7 +6,10 @@ leave behind, so that nothing outlives the lease.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +19,7 @@ from ionet_agent.isolation.base import Level, Room, is_root
 
 _READ = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/proc", "/sys"),
-    *("/etc/alternatives", "/etc/ca-certificates", "/etc/group", "/etc/host.conf", "/etc/hosts", "/etc/ld.so.cache"),
-    *("/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd", "/etc/pki"),
-    *("/etc/resolv.conf", "/etc/ssl"),
+    *("/etc/alternatives", "/etc/ca-certificates", "/etc/ld.so.conf.d", "/etc/pki", "/etc/ssl"),
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 
@@ -26,12 +27,23 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 def program(room: Room, *options: str) -> list[str]:
     """What to write before a command that may touch nothing but the room."""
     rules = {
-        "read": [*_READ, str(room.folder), *map(str, room.read)],
+        "read": [*_READ, *_public_configuration(), str(room.folder), *map(str, room.read)],
         "write": [str(room.inner), "/dev/shm"],
         "device": [*(f"/dev/{name}" for name in _DEVICES), *map(str, room.devices)],
     }
     script = str(Path(landlock_exec.__file__))
     return [sys.executable, "-I", "-S", script, json.dumps(rules), *options, "--"]
+
+
+def _public_configuration() -> list[str]:
+    """Files of /etc that everybody may read. Programs can do without a file, but not with one they may not open."""
+    found = []
+    for entry in os.scandir("/etc"):
+        with contextlib.suppress(OSError):
+            about = entry.stat()
+            if stat.S_ISREG(about.st_mode) and about.st_mode & stat.S_IROTH:
+                found.append(entry.path)
+    return sorted(found)
 
 
 class Landlock:
