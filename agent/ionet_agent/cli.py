@@ -34,7 +34,23 @@ def run(
     also_url: Annotated[
         list[str] | None, typer.Option(help="Another RPC node, asked when the first fails or stands still; repeatable.")
     ] = None,
-    num_cpus: Annotated[int, typer.Option(help="CPUs that Ray offers to tasks.")] = 1,
+    isolation: Annotated[
+        str, typer.Option(help="container, bubblewrap, own-user, landlock, none, or the best that works here.")
+    ] = "best",
+    trust_renters: Annotated[
+        bool,
+        typer.Option("--trust-renters", help="Serve where nothing keeps renters' code apart from the agent, too."),
+    ] = False,
+    runtime: Annotated[
+        Path | None, typer.Option(help="Virtual environment with Ray for renters' code; by default the agent's own.")
+    ] = None,
+    num_cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of a lease; by default the machine's.")] = None,
+    memory_mib: Annotated[int | None, typer.Option(min=512, help="Memory of a lease; by default nine tenths.")] = None,
+    disk_mib: Annotated[int | None, typer.Option(min=64, help="Files of a lease; by default a quarter.")] = None,
+    object_store_mib: Annotated[
+        int | None, typer.Option(min=76, help="Memory for Ray's objects; by default three tenths of the lease's.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=256, help="Processes and threads of a lease.")] = None,
     poll_secs: Annotated[float, typer.Option(help="Seconds between looks at the chain.")] = 0.5,
     check_secs: Annotated[
         float, typer.Option(min=1, help="Seconds for which a renter may use the machine before they accept its lease.")
@@ -47,6 +63,7 @@ def run(
 
     from ionet_agent import service
     from ionet_agent.config import AgentConfig
+    from ionet_agent.isolation.sizes import Wanted
     from ionet_agent.logs import log_to_stderr
 
     log_to_stderr()
@@ -61,7 +78,10 @@ def run(
         port=port,
         node=None if node is None else _pubkey(node),
         indexer=indexer,
-        num_cpus=num_cpus,
+        isolation=isolation,
+        trust=trust_renters,
+        runtime=None if runtime is None else runtime.absolute(),
+        wanted=Wanted(num_cpus, _mib(memory_mib), _mib(disk_mib), _mib(object_store_mib), processes),
         poll_secs=poll_secs,
         check_secs=check_secs,
     )
@@ -93,6 +113,10 @@ def _range(text: str) -> range:
     if not 1024 <= ports.start < ports.stop <= 65536:
         raise ConfigError(f"{text!r} is not a range of ports between 1024 and 65535")
     return ports
+
+
+def _mib(number: int | None) -> int | None:
+    return None if number is None else number * 1024 * 1024
 
 
 def _pubkey(text: str) -> Pubkey:

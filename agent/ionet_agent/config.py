@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from ionet.check.devices import Device
 from ionet.client import Client
 from ionet.generated import pdas
 from ionet.program import PROGRAM
@@ -14,6 +16,11 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_agent.alarms import Alarms
+from ionet_agent.isolation import disks, ladder
+from ionet_agent.isolation.base import Disk, Level, is_root
+from ionet_agent.isolation.place import Place
+from ionet_agent.isolation.runtime import Runtime
+from ionet_agent.isolation.sizes import Wanted, sized
 from ionet_agent.opening import CHECK_SECS
 from ionet_agent.providers.local import LocalProvider
 from ionet_agent.rpc_node_chain import RpcNodeChain
@@ -28,7 +35,8 @@ class AgentConfig:
     key, right unless that key was rotated. ports: for Ray, at least 16. ip: the node's address inside the cluster.
     host, port: where the API listens. indexer: url that takes leaves, or None. poll_secs: how often the chain is looked
     at; a small part of the proof interval. check_secs: how long a renter may use the machine before they accept its
-    lease.
+    lease. isolation: a level, or the best there is; trust: whether that may be none. runtime: the environment that
+    members run in, None for the agent's own. wanted: what the owner says of limits.
     """
 
     urls: tuple[str, ...]
@@ -40,7 +48,10 @@ class AgentConfig:
     port: int = 0
     node: Pubkey | None = None
     indexer: str | None = None
-    num_cpus: int = 1
+    isolation: str = ladder.BEST
+    trust: bool = False
+    runtime: Path | None = None
+    wanted: Wanted = field(default_factory=Wanted)
     poll_secs: float = 0.5
     check_secs: float = CHECK_SECS
 
@@ -56,11 +67,23 @@ class AgentConfig:
     def node_of(self, device: Keypair) -> Pubkey:
         return self.node or pdas.node(PROGRAM.id, device.pubkey())
 
-    def provider(self, node: Pubkey) -> LocalProvider:
+    def with_level(self) -> AgentConfig:
+        """The same with a level that was tried here. Raises ConfigError where there is none."""
+        disk = disks.best(self.base / "rooms") if is_root() else Disk.NONE
+        found = ladder.choose(self.isolation, self._runtime(), self.base, disk, trust=self.trust)
+        return replace(self, isolation=found.level)
+
+    def place(self, devices: Sequence[Device] = ()) -> Place:
+        """How members run here, with a level that `with_level` has found. Raises ConfigError."""
+        limits = sized(self.wanted, self.base)
+        return Place(Level(self.isolation), self._runtime(), limits, self.base, devices)
+
+    def _runtime(self) -> Runtime:
+        return Runtime.own() if self.runtime is None else Runtime.at(self.runtime)
+
+    def provider(self, node: Pubkey, place: Place) -> LocalProvider:
         """Raises ConfigError for what cannot work."""
-        return LocalProvider(
-            self.base, node=str(node), ip=self.ip, ports=self.ports, spool=self.spools, num_cpus=self.num_cpus
-        )
+        return LocalProvider(self.base, node=str(node), ip=self.ip, ports=self.ports, spool=self.spools, place=place)
 
     def clients(self, device: Keypair) -> dict[str, Client]:
         """One for each RPC node; to be closed."""

@@ -71,6 +71,19 @@ def read_foreign(path: Path, offset: int, most: int) -> bytes:
     return b""
 
 
+def trim_foreign(path: Path, most: int, kept: int) -> None:
+    """Cut a file that has grown beyond `most` bytes down to its first `kept`; whoever adds to it goes on at its end."""
+    with contextlib.suppress(OSError), opened_folder(path.parent) as folder:
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, dir_fd=folder)
+        try:
+            about = os.fstat(descriptor)
+            if stat.S_ISREG(about.st_mode) and about.st_size > most:
+                os.ftruncate(descriptor, kept)
+        finally:
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
 def opened_folder(path: Path) -> Iterator[int]:
     """A descriptor of a folder that is not a link. Raises OSError."""

@@ -104,7 +104,7 @@ class Loop:
                 await self._uploader.step()
 
     async def _agree(self, view: NodeView) -> None:
-        status = await self._provider.status()
+        status = await self._provider.tend()
         self._opening.look(view.lease, status)
         # The prover does so too; this is for the seconds before a member is stopped.
         with self.alarms.guard("uptime"):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 from ionet.agent_tls import serving_context
+from ionet.check import devices
 from ionet.wallet import read_keypair
 
 from ionet_agent.alarms import Alarms
@@ -50,7 +51,9 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             stack.push_async_callback(client.rpc.close)
         chain = chain_of(clients, node, device, alarms)
         journal = stack.enter_context(contextlib.closing(Journal(config.journal)))
-        provider, report = config.provider(node), measure()
+        found = devices.find()
+        place = config.place(found.devices)
+        provider, report = config.provider(node, place), measure(found=found, isolation=place.about())
         stack.push_async_callback(provider.close)
         opening = Opening(journal, config.check_secs)
         uploader = LeafUploader(config.indexer, journal, device) if config.indexer else None

@@ -9,11 +9,18 @@ from pathlib import Path
 
 from ionet.check import devices
 from ionet.check.report import Report
+from ionet.isolation import Isolation
 
 
-def measure(root: Path = Path("/"), path: str | None = None) -> Report:
-    """The report of this machine now; `root` and `path` as for `devices.find`."""
-    found = devices.find(root, path)
+def measure(
+    root: Path = Path("/"),
+    path: str | None = None,
+    *,
+    found: devices.Found | None = None,
+    isolation: Isolation | None = None,
+) -> Report:
+    """The report of this machine now; `root` and `path` as for `devices.find`. found: what that said already."""
+    found = found or devices.find(root, path)
     return Report(
         cpus=os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
@@ -25,4 +32,5 @@ def measure(root: Path = Path("/"), path: str | None = None) -> Report:
         network_mbits=devices.network_mbits(root),
         python=platform.python_version(),
         ray=version("ray"),
+        isolation=isolation,
     )

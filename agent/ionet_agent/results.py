@@ -42,6 +42,8 @@ class Results:
                     os.unlink(NAME, dir_fd=descriptor)
                 # By descriptor: a renter's code can put a link in the place of the folder.
                 listener.bind(f"/proc/self/fd/{descriptor}/{NAME}")
+                # The lease may be another user; nobody else's way leads through the folder.
+                os.chmod(NAME, 0o666, dir_fd=descriptor)
             self._spool = file
             self._server = await asyncio.start_unix_server(self._serve, sock=listener, backlog=_BACKLOG, limit=MAX_LINE)
         except BaseException:

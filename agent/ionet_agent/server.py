@@ -97,7 +97,11 @@ class Api:
         status, left = await self._provider.status(), self._opening.left(lease)
         return _json(
             msgspec.structs.replace(
-                status, unchallenged=len(silent), check_secs_left=left, alarms=list(self._alarms.texts())
+                status,
+                unchallenged=len(silent),
+                check_secs_left=left,
+                alarms=list(self._alarms.texts()),
+                isolation=self._report.isolation,
             )
         )
 

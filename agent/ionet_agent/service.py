@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from ionet_agent.machine_process import MachineProcess
 from ionet_agent.proving import Proving
 from ionet_agent.serve import BACKLOG
 
+_log = logging.getLogger(__name__)
+
 
 async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> None:
     """Run until SIGTERM or SIGINT, then end the Ray process too. `announce` gets the node and the API's port."""
@@ -34,6 +37,8 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
         loop.add_signal_handler(number, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_only_one(config.base))
+        config = config.with_level()
+        _log.info("isolation of renters' code: %s", config.isolation, extra={"action": "isolation"})
         listener = stack.enter_context(_listening(config.host, config.port))
         node = config.node_of(device)
         clients = config.clients(device)
@@ -43,7 +48,7 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
         proving = Proving(
             chain_of(clients, node, device, alarms),
             journal,
-            config.provider(node),
+            config.provider(node, config.place()),
             config.spools,
             alarms=alarms,
             uploads=config.indexer is not None,

@@ -24,6 +24,7 @@ from ionet.agent_delegation import DELEGATION_HEADER, Delegated
 from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, OtherKey, one_line, refusal_of
 from ionet.agent_tls import calling_context
 from ionet.errors import InvalidInput
+from ionet.isolation import Isolation
 
 _CONNECT_SECS = 2.0
 # Connections to one agent that are kept open.
@@ -93,6 +94,8 @@ class Status(msgspec.Struct, frozen=True):
     """What is wrong with the agent now, in one line each."""
     check: str | None = None
     """host:port at which the member answers the hardware check, at its own ip; None where none runs."""
+    isolation: Isolation | None = None
+    """How renters' code is kept apart on this machine, and within which limits."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

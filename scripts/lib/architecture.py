@@ -27,7 +27,7 @@ ROOMS = {
         *("trace", "trace_check", "leaves", "ready", "ray", "relay_name", "relay_wire"),
         *("agent_api", "agent_delegation", "agent_errors", "agent_tls"),
     ),
-    "check": ("check",),
+    "check": ("check", "isolation"),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
         *("lookup_tables", "rpc", "statuses", "patient_http"),

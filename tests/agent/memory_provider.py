@@ -83,6 +83,9 @@ class MemoryProvider:
         since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
         return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=self.names or self.check)
 
+    async def tend(self) -> Status:
+        return await self.status()
+
     async def stop(self, lease: str) -> Status:
         if self.spec is not None and self.spec.lease != lease:
             raise NodeBusy(f"it serves lease {self.spec.lease}")

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from agent.memory_chain import MemoryChain
+from agent.places import place
 from ionet.agent_api import AgentClient, Challenge, Phase, Role, Spec
 from ionet.agent_delegation import MAX_SECS, Delegated, delegate, message
 from ionet.agent_errors import (
@@ -105,7 +106,9 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     chain = MemoryChain(lease_view(), lambda: int(time.time()))
     assert chain.lease is not None
     journal = Journal(tmp_path / "journal")
-    provider = LocalProvider(tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool")
+    provider = LocalProvider(
+        tmp_path / "n", node="n", ip="127.0.88.1", ports=free_range(24), spool=tmp_path / "spool", place=place(tmp_path)
+    )
     opening = Opening(journal)
     agent = Loop(chain, journal, provider, opening, report_hash=bytes(32), poll_secs=0.2)
     proving = Proving(chain, journal, provider, tmp_path / "spool", forget_secs=0)

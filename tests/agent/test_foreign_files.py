@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from agent.places import place
 from ionet.agent_api import Phase, Role, Spec
 from ionet_agent import processes, spool
 from ionet_agent.files import create_foreign, read_foreign, remove_foreign
@@ -55,7 +56,9 @@ TRAPS = (pipe, link, link_to_a_device, folder, socket_file, sparse)
 
 def provider_in(folder: Path) -> tuple[LocalProvider, Spec]:
     ports = range(24_000, 24_020)
-    provider = LocalProvider(folder / "n", node="n", ip="127.0.9.1", ports=ports, spool=folder / "s")
+    provider = LocalProvider(
+        folder / "n", node="n", ip="127.0.9.1", ports=ports, spool=folder / "s", place=place(folder)
+    )
     return provider, Spec("lease", "cluster", Role.HEAD, provider.address, 1, "token", "ca", "certificate", "key")
 
 
@@ -74,7 +77,12 @@ async def test_a_trap_in_place_of_rays_log_costs_neither_time_nor_memory(
     """Read at each look, for a process that runs and for one that has ended."""
     monkeypatch.setattr(local, "_folder", lambda _tag: tmp_path)
     provider = LocalProvider(
-        tmp_path / "n", node="n", ip="127.0.9.1", ports=range(24_000, 24_020), spool=tmp_path / "s"
+        tmp_path / "n",
+        node="n",
+        ip="127.0.9.1",
+        ports=range(24_000, 24_020),
+        spool=tmp_path / "s",
+        place=place(tmp_path),
     )
     spec = Spec("lease", "cluster", Role.HEAD, provider.address, 1, "token", "ca", "certificate", "key")
     ticks = processes.start_ticks(os.getpid())
@@ -114,7 +122,12 @@ async def test_ray_is_known_to_be_up_however_long_its_log_has_become(
 ) -> None:
     monkeypatch.setattr(local, "_folder", lambda _tag: tmp_path)
     provider = LocalProvider(
-        tmp_path / "n", node="n", ip="127.0.9.1", ports=range(24_000, 24_020), spool=tmp_path / "s"
+        tmp_path / "n",
+        node="n",
+        ip="127.0.9.1",
+        ports=range(24_000, 24_020),
+        spool=tmp_path / "s",
+        place=place(tmp_path),
     )
     spec = Spec("lease", "cluster", Role.HEAD, provider.address, 1, "token", "ca", "certificate", "key")
     (tmp_path / "ray.log").write_bytes(b"first\n" + STARTED + b"\n" + b"line\n" * 100_000 + b"why it ended\n")

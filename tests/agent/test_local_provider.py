@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from agent.places import place
 from ionet.agent_api import Phase, Role, Spec
 from ionet.agent_errors import NodeBusy
 from ionet.errors import ConfigError
@@ -61,7 +62,9 @@ class Member:
         """The same node as a new owner process would see it."""
         ip, first = self.provider.address.split(":")
         ports = range(int(first), int(first) + PORTS_PER_NODE)
-        provider = LocalProvider(self.base, node=f"node{self.base.name}", ip=ip, ports=ports, spool=self.spool.parent)
+        provider = LocalProvider(
+            self.base, node=f"node{self.base.name}", ip=ip, ports=ports, spool=self.spool.parent, place=place(self.base)
+        )
         return Member(provider, self.spec, self.base)
 
 
@@ -72,7 +75,7 @@ def members(folder: Path, count: int, secrets: ClusterSecrets | None = None) -> 
     for i in range(count):
         ip, base = f"{network}.{i + 1}", folder / str(i)
         own = ports[i * PORTS_PER_NODE : (i + 1) * PORTS_PER_NODE]
-        provider = LocalProvider(base, node=f"node{i}", ip=ip, ports=own, spool=base / "spool")
+        provider = LocalProvider(base, node=f"node{i}", ip=ip, ports=own, spool=base / "spool", place=place(base))
         certificate, key = secrets.issue(f"node{i}", ip)
         spec = Spec(
             lease=f"lease{i}",
@@ -211,11 +214,13 @@ class TestCluster:
 
 OWNER = """
 import asyncio, sys, msgspec
+from agent.places import place
 from pathlib import Path
 from ionet.agent_api import Spec
 from ionet_agent.providers.local import LocalProvider
 base, node, ip, first, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
-provider = LocalProvider(base, node=node, ip=ip, ports=range(first, first + count), spool=base / "spool")
+ports = range(first, first + count)
+provider = LocalProvider(base, node=node, ip=ip, ports=ports, spool=base / "spool", place=place(base))
 asyncio.run(provider.start(msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)))
 print("started", flush=True)
 import time; time.sleep(60)
@@ -276,6 +281,10 @@ async def test_a_recycled_process_id_is_not_ours(member: Member) -> None:
 
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Ray replaces"):
-        LocalProvider(tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=tmp_path / "s")
+        LocalProvider(
+            tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=tmp_path / "s", place=place(tmp_path)
+        )
     with pytest.raises(ConfigError, match="at least 16 ports"):
-        LocalProvider(tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=tmp_path / "s")
+        LocalProvider(
+            tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=tmp_path / "s", place=place(tmp_path)
+        )

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
+from agent.places import place
 from ionet.agent_api import AgentClient, Phase, Role, Spec, Status
 from ionet.agent_errors import CheckTimeOver, MeterRuns
 from ionet.agent_tls import serving_context
@@ -320,7 +321,9 @@ async def test_the_count_is_kept_while_the_lease_can_still_be_accepted(machine: 
 async def test_what_runs_beside_a_starting_member_ends_with_the_time_for_the_check(tmp_path: Path) -> None:
     """With real processes: the renter's code runs before Ray is up, so the whole time of a member counts."""
     secs, lease = 0.0, ready()
-    provider = LocalProvider(tmp_path, node="n", ip="127.0.89.1", ports=free_range(24), spool=tmp_path / "spool")
+    provider = LocalProvider(
+        tmp_path, node="n", ip="127.0.89.1", ports=free_range(24), spool=tmp_path / "spool", place=place(tmp_path)
+    )
     secrets = ClusterSecrets(b"s" * 32, bytes(lease.cluster))
     certificate, key = secrets.issue("node", "127.0.89.1")
     spec = Spec(

@@ -39,6 +39,9 @@ class Provider(Protocol):
     async def status(self) -> Status:
         """What runs now."""
 
+    async def tend(self) -> Status:
+        """What runs now, after starting again what has ended beside the member."""
+
     async def stop(self, lease: str) -> Status:
         """Stop the member of `lease` and remove its files; nothing happens when it does not run. Raises NodeBusy."""
 

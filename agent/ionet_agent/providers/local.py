@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from hashlib import sha256
@@ -22,7 +21,9 @@ from ionet.agent_errors import NodeBusy, NodeIdle
 from ionet.errors import ConfigError
 
 from ionet_agent import processes
-from ionet_agent.files import create_foreign, read_foreign, remove_foreign, write_private
+from ionet_agent.files import create_foreign, read_foreign, remove_foreign, trim_foreign, write_private
+from ionet_agent.isolation.base import Level, Room, show
+from ionet_agent.isolation.place import Place
 from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
 from ionet_agent.results import Results
 
@@ -33,6 +34,9 @@ _REPLACED_BY_RAY = ("127.0.0.1", "localhost", "::1")
 _LOG_HEAD, _LOG_TAIL = 64 * 1024, 4 * 1024
 # Ray keeps unix sockets some 70 characters below its temporary folder, and a socket path ends at 107.
 _MAX_TEMP_LEN = 36
+_MAX_LOG = 16 * 1024 * 1024
+# How long it may take until the member is inside its room, and between two starts of what answers the check.
+_ENTER_SECS, _CHECK_PAUSE_SECS = 10.0, 5.0
 
 
 _log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class Record(msgspec.Struct):
     """Unix seconds at which it was started."""
     pid: int | None = None
     start_ticks: int | None = None
+    room: Room | None = None
 
 
 class LocalDriver:
@@ -73,22 +78,23 @@ class LocalProvider:
 
     `base` keeps its state file; the results of a lease's tasks go into the file of its name in the folder `spool`. `ip`
     and `ports` are the node's own; several nodes of one machine take different loopback addresses, but not 127.0.0.1,
-    which Ray replaces by the address of the first interface. `num_cpus` is what Ray offers beside the processors.
-    Raises ConfigError for what cannot work.
+    which Ray replaces by the address of the first interface. `place`: how members run here. Raises ConfigError for what
+    cannot work.
     """
 
-    def __init__(self, base: Path, *, node: str, ip: str, ports: range, spool: Path, num_cpus: int = 1) -> None:
+    def __init__(self, base: Path, *, node: str, ip: str, ports: range, spool: Path, place: Place) -> None:
         if ip in _REPLACED_BY_RAY:
             raise ConfigError(f"Ray replaces {ip} by another address; use another of 127.0.0.0/8")
         if len(ports) < MIN_PORTS:
             raise ConfigError(f"a Ray node needs at least {MIN_PORTS} ports, got {len(ports)}")
-        if len(tempfile.gettempdir()) > _MAX_TEMP_LEN - len("/ionet-") - 16:
+        if len(tempfile.gettempdir()) > _MAX_TEMP_LEN - len("/ionet-/room") - 16:
             raise ConfigError(f"the temporary folder {tempfile.gettempdir()} has too long a name for Ray's sockets")
-        self._ray = RayNode(node, ip, ports, num_cpus)
+        self._ray, self._place = RayNode(node, ip, ports, place.limits, place.runtime), place
         self._state, self._spool, self._results = base / "ray.json", spool, Results()
         self._tag_prefix = tag_prefix(base)
         self._child: subprocess.Popen[bytes] | None = None
         self._check: subprocess.Popen[bytes] | None = None
+        self._check_at = 0.0
         self._lock = asyncio.Lock()
         for folder in (base, spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,9 +124,9 @@ class LocalProvider:
                 self._save(record)
             if self._running(record):
                 await self._listen(record)
-                self._check_again(record)
+                await self._check_again(record)
             else:
-                await processes.stop(record.tag, None, 0)
+                await self._end(record, None)
             return self._status(record)
 
     async def start(self, spec: Spec) -> Status:
@@ -132,44 +138,67 @@ class LocalProvider:
                 if self._running(record):
                     return self._status(record)
                 await self._clear(record)
-            record = Record(spec=spec, tag=self._tag_prefix + secrets.token_hex(4), since=time.time())
+            tag = self._tag_prefix + secrets.token_hex(4)
+            room = await asyncio.to_thread(self._place.room, tag, _folder(tag), spec.processors)
+            record = Record(spec=spec, tag=tag, since=time.time(), room=room)
             # On disk first: whatever dies between here and the second save, the tag finds what was started.
             self._save(record)
-            folder = _prepare(_folder(record.tag), spec)
-            await self._results.open(folder, self._spool / spec.lease)
+            room.folder.mkdir(mode=0o700)
+            await asyncio.to_thread(self._place.furnish, room)
+            _prepare(room, spec)
+            await self._results.open(room.folder, self._spool / spec.lease)
             self._child = processes.spawn(
-                self._ray.command(spec, folder),
-                self._ray.environment(spec, folder),
-                record.tag,
-                folder / "ray.log",
-                folder,
+                self._place.isolation(room).wrap(self._ray.command(spec, room), room),
+                self._ray.environment(spec, room),
+                tag,
+                room.folder / "ray.log",
+                room.folder,
             )
             record.pid, record.start_ticks = self._child.pid, processes.start_ticks(self._child.pid)
             self._save(record)
-            self._start_check(record)
+            await self._entered(record)
+            await self._check_again(record)
             return self._status(record)
 
-    def _start_check(self, record: Record) -> None:
-        """What answers the launcher's check, unless it runs already."""
-        folder = _folder(record.tag)
-        if processes.tagged(_check_tag(record.tag)):
-            return
-        if self._check is not None:
-            self._check.wait()
-        self._check = processes.spawn(
-            self._ray.check_command(),
-            self._ray.environment(record.spec, folder),
-            _check_tag(record.tag),
-            folder / "check.log",
-            folder,
-        )
+    async def _entered(self, record: Record) -> None:
+        """Wait until Ray itself runs: only then can others join it."""
+        deadline = time.monotonic() + _ENTER_SECS
+        while processes.module_of(record.tag, MODULE) is None and self._running(record):
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(0.01)
 
-    def _check_again(self, record: Record) -> None:
+    async def tend(self) -> Status:
+        async with self._lock:
+            record = self._load()
+            if record is None:
+                return self._idle()
+            if self._running(record):
+                await self._check_again(record)
+            for name in ("ray.log", "check.log"):
+                trim_foreign(_folder(record.tag) / name, _MAX_LOG, _LOG_HEAD)
+            return self._status(record)
+
+    async def _check_again(self, record: Record) -> None:
         """As for results: a renter's code that makes it impossible harms its own lease alone."""
+        if self._check is not None:
+            runs = self._check.poll() is None
+        else:
+            runs = bool(await asyncio.to_thread(processes.tagged, _check_tag(record.tag)))
+        if runs or time.monotonic() < self._check_at:
+            return
+        self._check_at = time.monotonic() + _CHECK_PAUSE_SECS
         try:
-            self._start_check(record)
+            self._check = self._beside(record, self._ray.check_command(), _check_tag(record.tag), "check.log")
         except OSError as error:
             _log.warning("the launcher's check is not answered: %s", error, extra={"action": "no_check"})
+
+    def _beside(self, record: Record, command: list[str], tag: str, log: str) -> subprocess.Popen[bytes]:
+        """A process in the room of a member that runs. Raises OSError."""
+        assert record.pid is not None
+        room = self._room(record)
+        joined = self._place.isolation(room).join(record.pid, command, room)
+        return processes.spawn(joined, self._ray.environment(record.spec, room), tag, room.folder / log, room.folder)
 
     async def restart(self) -> Status:
         """Start the last member again when its process has ended (with the same parameters)."""
@@ -207,14 +236,21 @@ class LocalProvider:
         for tag in (_driver_tag(record.tag), _check_tag(record.tag)):
             await processes.stop(tag, None, 0)
         # Only a node that is part of a cluster has something to hand back before it ends.
-        main = record.pid if self._status(record).phase is Phase.UP else None
-        await processes.stop(record.tag, main, STOP_GRACE_SECS)
+        up = self._status(record).phase is Phase.UP
+        await self._end(record, processes.module_of(record.tag, MODULE) if up else None)
         for child in (self._child, self._check):
             if child is not None:
                 child.wait()
         self._child = self._check = None
         # In a thread: a renter's code can have made more files than can be removed between two looks at the chain.
-        await asyncio.to_thread(shutil.rmtree, _folder(record.tag), ignore_errors=True)
+        await asyncio.to_thread(self._place.clear, self._room(record))
+
+    async def _end(self, record: Record, main: int | None) -> None:
+        room = self._room(record)
+        await processes.stop(record.tag, main, STOP_GRACE_SECS, lambda: self._place.isolation(room).sweep(room))
+
+    def _room(self, record: Record) -> Room:
+        return record.room or Room(Level.NONE, record.tag, _folder(record.tag), self._place.limits)
 
     def _running(self, record: Record) -> bool:
         if self._child is not None:
@@ -235,28 +271,29 @@ class LocalProvider:
 
     def _load(self) -> Record | None:
         try:
-            return msgspec.json.decode(self._state.read_bytes(), type=Record)
+            return msgspec.json.decode(self._state.read_bytes(), type=Record, dec_hook=lambda kind, text: kind(text))
         except FileNotFoundError:
             return None
 
     def _save(self, record: Record) -> None:
-        write_private(self._state, msgspec.json.encode(record))
+        write_private(self._state, msgspec.json.encode(record, enc_hook=str))
 
     async def run_driver(self, script: bytes) -> LocalDriver:
         """Start a Python driver beside the running member; its output is one pipe. Raises NodeIdle."""
         record = self._load()
-        if record is None or not self._running(record):
+        if record is None or record.pid is None or not self._running(record):
             raise NodeIdle
-        folder = _folder(record.tag)
-        path = folder / "tmp" / f"driver-{secrets.token_hex(4)}.py"
+        room = self._room(record)
+        path = room.folder / "drivers" / f"{secrets.token_hex(4)}.py"
         create_foreign(path, script)
-        environment = self._ray.environment(record.spec, folder)
+        show(room, path)
+        environment = self._ray.environment(record.spec, room)
         try:
+            command = [str(self._place.runtime.python), str(path)]
             child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                str(path),
+                *self._place.isolation(room).join(record.pid, command, room),
                 env={**environment, processes.TAG_VARIABLE: _driver_tag(record.tag)},
-                cwd=folder / "home",
+                cwd=room.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -285,13 +322,16 @@ def _check_tag(tag: str) -> str:
     return f"{tag}-check"
 
 
-def _prepare(folder: Path, spec: Spec) -> Path:
-    folder.mkdir(mode=0o700)
-    for name in ("home", "tmp"):
-        (folder / name).mkdir(mode=0o700)
+def _prepare(room: Room, spec: Spec) -> None:
+    """What the lease may read of the agent's."""
+    drivers = room.folder / "drivers"
+    drivers.mkdir(mode=0o700)
+    if room.user is not None:
+        os.chown(drivers, -1, room.user)
+        drivers.chmod(0o710)
     for name, text in (("ca.pem", spec.ca), ("node.pem", spec.certificate), ("node.key", spec.key)):
-        write_private(folder / name, text.encode())
-    return folder
+        write_private(room.folder / name, text.encode())
+        show(room, room.folder / name)
 
 
 def _last_line(text: bytes) -> str:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from ionet.agent_api import Role, Spec
 from ionet.check.member import WITNESS_VARIABLE
+from ionet.isolation import Limits
 from ionet.ray import RESULTS_VARIABLE
 
 from ionet_agent import results
+from ionet_agent.isolation.base import Room
+from ionet_agent.isolation.runtime import Runtime
 
 MODULE = "ray.scripts.scripts"
 STARTED = b"Ray runtime started."
 """What `ray start` prints once the node is part of its cluster."""
-OBJECT_STORE_BYTES = 80 * 1024 * 1024
 _NAMED_PORTS = (
     "node-manager",
     "object-manager",
@@ -38,7 +38,8 @@ class RayNode:
     node: str
     ip: str
     ports: range
-    num_cpus: int
+    limits: Limits
+    runtime: Runtime
 
     @property
     def address(self) -> str:
@@ -52,12 +53,12 @@ class RayNode:
 
     def check_command(self) -> list[str]:
         """What answers the hardware check beside a member."""
-        return [sys.executable, "-m", "ionet.check.member", self.ip, str(self.ports[_CHECK_PORT])]
+        return [str(self.runtime.python), "-m", "ionet.check.member", self.ip, str(self.ports[_CHECK_PORT])]
 
-    def command(self, spec: Spec, folder: Path) -> list[str]:
-        """`ray start` for a member whose files are in `folder`."""
-        # `-m` and not the script on PATH: the same interpreter and packages as the agent, whatever PATH says.
-        command = [sys.executable, "-m", MODULE, "start", "--block", "--disable-usage-stats"]
+    def command(self, spec: Spec, room: Room) -> list[str]:
+        """`ray start` for a member in this room."""
+        # `-m` and not the script on PATH: the runtime's interpreter and packages, whatever PATH says.
+        command = [str(self.runtime.python), "-m", MODULE, "start", "--block", "--disable-usage-stats"]
         if spec.role is Role.HEAD:
             command += ["--head", f"--port={self.ports[0]}", "--include-dashboard=false"]
         else:
@@ -70,24 +71,30 @@ class RayNode:
             f"--min-worker-port={self.ports[_FIXED_PORTS]}",
             f"--max-worker-port={self.ports[-1]}",
             f"--node-ip-address={self.ip}",
-            f"--temp-dir={folder}",
-            f"--num-cpus={self.num_cpus}",
+            f"--temp-dir={room.inner}",
+            f"--num-cpus={self.limits.cpus}",
             f"--num-gpus={spec.processors}",
-            f"--object-store-memory={OBJECT_STORE_BYTES}",
+            f"--object-store-memory={self.limits.object_store_bytes}",
             "--include-log-monitor=false",
             "--labels=" + ",".join(f"{key}={value}" for key, value in labels.items()),
             f"--resources={json.dumps({f'ionet-{self.node}': 1})}",
         ]
 
-    def environment(self, spec: Spec, folder: Path) -> dict[str, str]:
+    def environment(self, spec: Spec, room: Room) -> dict[str, str]:
         """The environment of a Ray process or driver of this member: nothing of the agent's own leaks into it."""
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "NVIDIA_VISIBLE_DEVICES") if name in os.environ}
+        if room.visible is not None:
+            kept["CUDA_VISIBLE_DEVICES"] = room.visible
+        folder = room.folder
         return {
             **kept,
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{self.runtime.python.parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            "HOME": str(folder / "home"),
-            "TMPDIR": str(folder / "tmp"),
+            "HOME": str(room.home),
+            # A lease's own user is in no list.
+            "USER": "renter",
+            "LOGNAME": "renter",
+            "TMPDIR": str(room.temporary),
             "PYTHONUNBUFFERED": "1",
             # Said explicitly: Ray otherwise decides by whether there is a token file in HOME.
             "RAY_AUTH_MODE": "token",
@@ -99,6 +106,6 @@ class RayNode:
             "RAY_ADDRESS": spec.address,
             "IONET_LEASE": spec.lease,
             "IONET_NODE": self.node,
-            WITNESS_VARIABLE: str(folder / "witness"),
+            WITNESS_VARIABLE: str(room.inner / "witness"),
             RESULTS_VARIABLE: str(folder / results.NAME),
         }

@@ -7,6 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from ionet.check.devices import Device
+from ionet.isolation import Isolation
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -26,6 +27,8 @@ class Report(msgspec.Struct, frozen=True):
     """What its fastest interface is linked at."""
     python: str
     ray: str
+    isolation: Isolation | None = None
+    """How renters' code is kept apart, and within which limits."""
 
     def canonical(self) -> bytes:
         """The JSON that is hashed and served."""

@@ -1,0 +1,39 @@
+"""What every level puts before a command: its cgroups, its limits by process, its network."""
+
+from __future__ import annotations
+
+import resource
+
+from ionet_agent.isolation import cgroups
+from ionet_agent.isolation.base import Disk, Level, Room
+
+
+def enter(room: Room) -> list[str]:
+    """Words to write before a command."""
+    limits = [_limit("nproc", resource.RLIMIT_NPROC, room.limits.processes), "--core=0"]
+    if room.disk is not Disk.NONE:
+        # Ray's objects are files too.
+        most = max(room.limits.disk_bytes, room.limits.shm_bytes)
+        limits.append(_limit("fsize", resource.RLIMIT_FSIZE, most))
+    network = [] if room.network is None else ["/usr/bin/nsenter", f"--net={room.network}", "--"]
+    return [*cgroups.enter(room.groups), "/usr/bin/prlimit", *limits, "--", *network]
+
+
+def _limit(name: str, number: int, wanted: int) -> str:
+    """Never more than this process may have itself."""
+    hard = resource.getrlimit(number)[1]
+    return f"--{name}={wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)}"
+
+
+def held(room: Room) -> dict[str, str]:
+    """How each limit of a room is kept, by its name; for people."""
+    held_by = cgroups.controllers(room.groups)
+    own_count = room.user is not None or room.level in (Level.BUBBLEWRAP, Level.CONTAINER)
+    by_process = "limit of its user" if own_count else "not bounded"
+    return {
+        "memory": "cgroup" if "memory" in held_by else "not bounded",
+        "processes": "cgroup" if "pids" in held_by else by_process,
+        "cpus": "cgroup" if "cpu" in held_by else "not bounded",
+        "disk": str(room.disk),
+        "network": "the machine's" if room.network is None else "its own",
+    }

@@ -1,0 +1,110 @@
+"""Finds the best level of isolation that this machine has, by trying each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ionet.errors import ConfigError
+from ionet.isolation import Limits
+
+from ionet_agent.isolation import landlock_exec, users
+from ionet_agent.isolation.base import Disk, Isolation, Level, Room, is_root, own_room
+from ionet_agent.isolation.bubblewrap import Bubblewrap
+from ionet_agent.isolation.landlock import Landlock
+from ionet_agent.isolation.nothing import Nothing
+from ionet_agent.isolation.own_user import OwnUser
+from ionet_agent.isolation.runtime import Runtime
+
+BEST = "best"
+_PROBE_SECS = 30.0
+# Twice: what changes its user keeps the old one's rights for its first program.
+_PROBE = """import subprocess, sys; subprocess.run([sys.executable, "-I", "-c", "print('inside')"], check=True)"""
+_REMEDY = "install bubblewrap (0.8 or later), or say --trust-renters on a machine that serves only your own leases"
+_PROBE_LIMITS = Limits(1, 2**31, 16 * 1024 * 1024, 16 * 1024 * 1024, 4096)
+
+
+def of(level: Level, state: Path, disk: Disk = Disk.NONE, between: range = users.USERS) -> Isolation:
+    """A level by name. state: the agent's folder. disk: what bounds files where root makes the file systems."""
+    made: dict[Level, Callable[[], Isolation]] = {
+        Level.BUBBLEWRAP: lambda: Bubblewrap(state, disk, between),
+        Level.OWN_USER: lambda: OwnUser(state, disk, between),
+        Level.LANDLOCK: Landlock,
+        Level.NONE: Nothing,
+    }
+    return made[level]()
+
+
+def choose(wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: bool) -> Isolation:
+    """The level of that name, or the best there is. trust: whether there may be none. Raises ConfigError."""
+    if wanted not in (BEST, *Level):
+        raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}")
+    if wanted == Level.NONE and not trust:
+        raise ConfigError("without isolation a renter's code can do what the agent's user can: say --trust-renters too")
+    reasons = []
+    for level in LADDER if wanted == BEST else (Level(wanted),):
+        isolation = of(level, state, disk)
+        reason = why_not(isolation, runtime)
+        if reason is None:
+            return isolation
+        reasons.append(f"{level}: {reason}")
+    if wanted == BEST and trust:
+        return Nothing()
+    raise ConfigError(f"renters cannot be isolated here ({'; '.join(reasons)}): {_REMEDY}")
+
+
+LADDER = (Level.BUBBLEWRAP, Level.OWN_USER, Level.LANDLOCK)
+
+
+def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
+    """Why a level does not work here; None where a command ran in a room of it."""
+    missing = _missing(isolation.level)
+    if missing is not None:
+        return missing
+    tag = f"probe{secrets.token_hex(4)}"
+    folder = Path(tempfile.gettempdir(), f"ionet-{tag}")
+    folder.mkdir(mode=0o700)
+    room = Room(isolation.level, tag, folder, _PROBE_LIMITS, runtime.folders)
+    try:
+        room = isolation.plan(room)
+        furnish(isolation, room)
+        command = isolation.wrap([str(runtime.python), "-I", "-c", _PROBE], room)
+        done = subprocess.run(
+            command, env={"PATH": "/usr/bin:/bin"}, cwd=folder, capture_output=True, text=True, timeout=_PROBE_SECS
+        )
+        if done.returncode == 0 and done.stdout.strip() == "inside":
+            return None
+        said = " ".join((done.stderr or done.stdout).split())
+        return said[-200:] or f"a command in it ended with {done.returncode}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    finally:
+        with contextlib.suppress(OSError):
+            isolation.clear(room)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def furnish(isolation: Isolation, room: Room) -> None:
+    """Make a room whose folder is there. Raises OSError."""
+    room.inner.mkdir(mode=0o700, exist_ok=True)
+    if room.user is not None:
+        os.chown(room.folder, -1, room.user)
+        room.folder.chmod(0o710)
+    isolation.furnish(room)
+    own_room(room)
+
+
+def _missing(level: Level) -> str | None:
+    if level is Level.BUBBLEWRAP and shutil.which("bwrap") is None:
+        return "bwrap is not installed"
+    if level is Level.OWN_USER and not is_root():
+        return "the agent is not root"
+    if level is Level.LANDLOCK and landlock_exec.abi() < landlock_exec.SIGNALS_ABI:
+        return f"the kernel has version {landlock_exec.abi()} of Landlock, not {landlock_exec.SIGNALS_ABI}"
+    return None

@@ -1,0 +1,20 @@
+"""Where members of tests run: small, and by default without isolation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ionet.isolation import Limits
+from ionet_agent.isolation.base import Level
+from ionet_agent.isolation.place import Place
+from ionet_agent.isolation.runtime import Runtime
+
+MIB = 1024 * 1024
+SMALL = Limits(1, 4096 * MIB, 1024 * MIB, 80 * MIB, 8192)
+SMALL_OPTIONS = ("--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "1024")
+"""The same as options of `ionet node run`."""
+
+
+def place(state: Path, level: Level = Level.NONE, limits: Limits = SMALL, network: Path | None = None) -> Place:
+    """state: the folder of the agent."""
+    return Place(level, Runtime.own(), limits, state, network=network)
