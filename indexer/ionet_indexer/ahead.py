@@ -96,7 +96,7 @@ def placed_of(transactions: Sequence[Transaction]) -> list[Placed]:
 
 def links_of(events: Sequence[Event]) -> list[Link]:
     """Which entities events belong to."""
-    return [Link(link.entity, link.seq, event.position) for event in events for link in links(event.value)]
+    return [Link(entity, seq, event.position) for event in events for entity, seq in links(event.value)]
 
 
 def _continued(found: Sequence[Link], last: dict[str, Link]) -> dict[str, Link] | None:

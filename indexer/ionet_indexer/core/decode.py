@@ -138,9 +138,9 @@ def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
     Needs `transaction_index`. Raises BadTransaction when an event that this version knows cannot be read: skipping it
     would hide a loss. One that it does not know is `Unread`.
     """
-    meta = transaction.meta
+    meta, signature = transaction.meta, transaction.signature
     if meta is None:
-        raise BadTransaction(f"{transaction.signature}: its outcome is not known")
+        raise BadTransaction(f"{signature}: its outcome is not known")
     if meta.err is not None or not meta.inner_instructions:
         return []
     ours = _index_of(str(codec.id), transaction, meta)
@@ -151,14 +151,19 @@ def decode(transaction: Transaction, codec: ProgramCodec) -> list[Event]:
         for inner_ix, instruction in enumerate(inner.instructions):
             if instruction.program_id_index != ours:
                 continue
-            data = _bytes(instruction.data, transaction.signature)
+            data = _bytes(instruction.data, signature)
             if data[:8] != EVENT_TAG:
                 continue
+            place = _place(transaction, inner.index, inner_ix)
             try:
                 value = read_event(data[8:], codec)
             except DecodeError as error:
-                raise BadTransaction(f"{transaction.signature} {inner.index}.{inner_ix}: {error}") from None
-            events.append(_event(transaction, inner.index, inner_ix, data[8:], value))
+                raise BadTransaction(f"{signature} {inner.index}.{inner_ix}: {error}") from None
+            events.append(
+                Event(
+                    place, signature, inner.index, inner_ix, transaction.slot, transaction.block_time, data[8:], value
+                )
+            )
     return events
 
 
@@ -177,16 +182,7 @@ def _bytes(text: str, signature: str) -> bytes:
         raise BadTransaction(f"{signature}: {error}") from None
 
 
-def _event(transaction: Transaction, outer_ix: int, inner_ix: int, data: bytes, value: Any) -> Event:
+def _place(transaction: Transaction, outer_ix: int, inner_ix: int) -> int:
     if transaction.transaction_index is None:
         raise BadTransaction(f"{transaction.signature}: its place in slot {transaction.slot} is not known")
-    return Event(
-        position=position(transaction.slot, transaction.transaction_index, outer_ix, inner_ix),
-        signature=transaction.signature,
-        outer_ix=outer_ix,
-        inner_ix=inner_ix,
-        slot=transaction.slot,
-        block_time=transaction.block_time,
-        data=data,
-        value=value,
-    )
+    return position(transaction.slot, transaction.transaction_index, outer_ix, inner_ix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -54,39 +55,40 @@ class View:
 
     def __init__(self, codec: ProgramCodec) -> None:
         self._codec = codec
-        self._rows: dict[type[State], dict[str, State]] = {}
-        self._changed: dict[type[State], dict[str, State]] = {}
+        self._rows: defaultdict[type[State], dict[str, State]] = defaultdict(dict)
+        self._changed: defaultdict[type[State], dict[str, State]] = defaultdict(dict)
         self._before: dict[tuple[type[State], str], _Before] | None = None
         self.facts: list[Fact] = []
 
     def hold(self, rows: list[S]) -> None:
         """Take in rows as they are stored."""
         for row in rows:
-            self._rows.setdefault(type(row), {})[getattr(row, row.key)] = row
+            self._rows[type(row)][getattr(row, row.key)] = row
 
     def holds(self, kind: type[State], key: str) -> bool:
         """Whether the row is here already."""
-        return key in self._rows.get(kind, {})
+        return key in self._rows[kind]
 
     def find(self, kind: type[S], key: str) -> S | None:
         """The row to change, marked as changed; None when there is none."""
-        row = self._rows.get(kind, {}).get(key)
+        row = self._rows[kind].get(key)
         if row is None:
             return None
         assert isinstance(row, kind)
-        self._remember(kind, key)
-        self._changed.setdefault(kind, {})[key] = row
+        if self._before is not None:
+            self._remember(kind, key)
+        self._changed[kind][key] = row
         return row
 
     def peek(self, kind: type[S], key: str) -> S | None:
         """The row to look at; None when there is none."""
-        row = self._rows.get(kind, {}).get(key)
+        row = self._rows[kind].get(key)
         assert row is None or isinstance(row, kind)
         return row
 
     def all(self, kind: type[S]) -> list[S]:
         """All rows of a table that are here, to look at."""
-        return [row for row in self._rows.get(kind, {}).values() if isinstance(row, kind)]
+        return [row for row in self._rows[kind].values() if isinstance(row, kind)]
 
     def get(self, kind: type[S], key: str) -> S:
         """The row to change, marked as changed. Raises FoldError when there is none."""
@@ -99,8 +101,8 @@ class View:
         """Add a new row."""
         key = getattr(row, row.key)
         self._remember(type(row), key)
-        self._rows.setdefault(type(row), {})[key] = row
-        self._changed.setdefault(type(row), {})[key] = row
+        self._rows[type(row)][key] = row
+        self._changed[type(row)][key] = row
 
     @contextmanager
     def tentative(self) -> Iterator[None]:
@@ -110,8 +112,8 @@ class View:
             yield
         except FoldError:
             for (kind, key), before in self._before.items():
-                _set(self._rows.setdefault(kind, {}), key, before.row)
-                _set(self._changed.setdefault(kind, {}), key, before.row if before.changed else None)
+                _set(self._rows[kind], key, before.row)
+                _set(self._changed[kind], key, before.row if before.changed else None)
             del self.facts[facts:]
             raise
         finally:
@@ -120,20 +122,18 @@ class View:
     def _remember(self, kind: type[State], key: str) -> None:
         if self._before is None or (kind, key) in self._before:
             return
-        row = self._rows.get(kind, {}).get(key)
-        self._before[kind, key] = _Before(deepcopy(row), key in self._changed.get(kind, {}))
+        self._before[kind, key] = _Before(deepcopy(self._rows[kind].get(key)), key in self._changed[kind])
 
     def inherit(self, before: View, kind: type[State], keys: set[str]) -> set[str]:
         """Take over what the view before holds of these rows; returns the keys that it does not hold."""
-        theirs = before._rows.get(kind, {})
+        theirs = before._rows[kind]
         found = keys & theirs.keys()
-        if found:
-            self._rows.setdefault(kind, {}).update((key, theirs[key]) for key in found)
+        self._rows[kind].update((key, theirs[key]) for key in found)
         return keys - found
 
     def changed(self) -> dict[type[State], list[State]]:
         """Rows to write, by table."""
-        return {kind: list(rows.values()) for kind, rows in self._changed.items()}
+        return {kind: list(rows.values()) for kind, rows in self._changed.items() if rows}
 
     def changes(self) -> Changes:
         """What has to be written, as it is now."""

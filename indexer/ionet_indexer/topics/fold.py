@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ionet_indexer.core.decode import Event, Unread
@@ -40,7 +40,9 @@ class _Shape(NamedTuple):
     """What the field names of an event class say."""
 
     pairs: tuple[tuple[str, str], ...]  # (field that names an entity, field with the number in its count)
-    rows: tuple[str, ...]  # fields that name rows
+    rows: tuple[tuple[str, tuple[type[State], ...]], ...]  # fields that name rows, of which tables
+    counts_node: bool
+    handler: Callable[[View, Event, Any], None] | None
 
 
 _SHAPES: dict[type[Any], _Shape] = {}
@@ -56,28 +58,27 @@ def _shape(kind: type[Any]) -> _Shape:
         own = [(names[0], "seq")] if "seq" in names else []
         pairs = own + [(name, f"{name}_seq") for name in names[1:] if f"{name}_seq" in names]
         rows = [name for name, _ in pairs] + [name for name in ("position", "case") if name in names]
-        shape = _SHAPES[kind] = _Shape(tuple(pairs), tuple(rows))
+        shape = _SHAPES[kind] = _Shape(
+            pairs=tuple(pairs),
+            rows=tuple((name, _ROWS_OF[name]) for name in rows),
+            counts_node=any(name == "node" for name, _ in pairs),
+            handler=HANDLERS.get(kind.__name__),
+        )
     return shape
 
 
-def links(value: Any) -> Iterator[Link]:
+def links(value: Any) -> list[Link]:
     """The entities that an event belongs to, its own first."""
-    for name, seq in _shape(type(value)).pairs:
-        yield Link(str(getattr(value, name)), getattr(value, seq))
+    return [Link(str(getattr(value, name)), getattr(value, seq)) for name, seq in _shape(type(value)).pairs]
 
 
-def needs(value: Any) -> Iterator[tuple[type[State], str]]:
+def needs(value: Any) -> list[tuple[type[State], str]]:
     """Tables and keys of the rows that the fold of this event reads or changes."""
-    for name in _shape(type(value)).rows:
+    found = []
+    for name, kinds in _shape(type(value)).rows:
         key = str(getattr(value, name))
-        for kind in _ROWS_OF[name]:
-            yield kind, key
-
-
-def node_of(value: Any) -> str | None:
-    """The node whose count an event advances; None for none."""
-    named = any(name == "node" for name, _ in _shape(type(value)).pairs)
-    return str(value.node) if named else None
+        found += [(kind, key) for kind in kinds]
+    return found
 
 
 def apply(view: View, event: Event, *, counted: bool = True) -> None:
@@ -85,11 +86,13 @@ def apply(view: View, event: Event, *, counted: bool = True) -> None:
 
     counted: note what it brings to the series, for which the view has to hold the rules that nodes are under.
     """
-    if isinstance(event.value, Unread):
+    value = event.value
+    if isinstance(value, Unread):
         return
-    handler = HANDLERS.get(type(event.value).__name__)
-    if handler is None:
-        raise FoldError(f"no table knows the event {type(event.value).__name__}")
-    before = standing.concerned(view, event.value, node_of(event.value)) if counted else {}
-    handler(view, event, event.value)
-    standing.note(view, event, before)
+    shape = _shape(type(value))
+    if shape.handler is None:
+        raise FoldError(f"no table knows the event {type(value).__name__}")
+    before = standing.concerned(view, value, str(value.node) if shape.counts_node else None) if counted else None
+    shape.handler(view, event, value)
+    if before:
+        standing.note(view, event, before)

