@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
+from ionet.buckets import Buckets
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
-from ionet_indexer.api.limits import Buckets
 from ionet_indexer.core.reader import Reader
 
 
