@@ -26,9 +26,10 @@ class IndexerReady(msgspec.Struct, frozen=True):
 
 
 class LauncherReady(msgspec.Struct, frozen=True):
-    """`ionet launcher run`. session_key: its address, base58."""
+    """`ionet launcher run`. session_key: its address, base58. api: null without --listen."""
 
     session_key: str
+    api: str | None = None
 
 
 class AgentReady(msgspec.Struct, frozen=True):

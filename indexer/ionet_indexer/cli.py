@@ -126,6 +126,7 @@ def run(
 ) -> None:
     """Follow the chain until interrupted."""
     import msgspec
+    from ionet import apart
     from ionet.program import PROGRAM
     from ionet.ready import IndexerReady
 
@@ -136,7 +137,7 @@ def run(
     url = settings(ctx).url
     with contextlib.ExitStack() as stack:
         stack.enter_context(shared)
-        listener = stack.enter_context(service.listen(host, port)) if api else None
+        listener = stack.enter_context(apart.listen(host, port)) if api else None
         database, server = stack.enter_context(_database(dsn, data))
         address = f"http://{host}:{listener.getsockname()[1]}" if listener else None
         ready = IndexerReady(api=address, database=database, chain=url)
@@ -155,18 +156,17 @@ def only_api(
     inherited: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Serve the API alone; any number of these may run beside one writer."""
+    from ionet import apart
     from ionet.program import PROGRAM
 
-    from ionet_indexer import processes, service
+    from ionet_indexer import service
 
     _log()
     if inherited:  # by a running indexer: its socket, and its process
-        number, _, parent = inherited.partition(":")
-        processes.end_with(int(parent))
-        with _metrics_after(int(parent)), processes.inherited(int(number)) as listener:
+        with _metrics_after(int(inherited.partition(":")[2])), apart.inherited(inherited) as listener:
             _until_told(service.serve(dsn, PROGRAM.codec, listener))
         return
-    with service.listen(host, port) as listener:
+    with apart.listen(host, port) as listener:
         say(f"http://{host}:{listener.getsockname()[1]}")
         _until_told(service.serve(dsn, PROGRAM.codec, listener))
 

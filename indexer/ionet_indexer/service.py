@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import uvicorn
+from ionet.apart import serve_apart
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
@@ -24,7 +25,6 @@ from ionet_indexer.hold import Hold
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_indexer.processes import serve_apart
 from ionet_indexer.reconcile import Drift, reconcile, strangers
 from ionet_indexer.source.base import SourceError
 from ionet_indexer.source.live import Wakeups
@@ -69,21 +69,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the address is known before the server runs. Raises IndexerError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol must be named: asyncio switches Nagle's algorithm off only where it reads IPPROTO_TCP.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise IndexerError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listener
-
-
 async def run(
     settings: Settings, codec: ProgramCodec, listener: socket.socket | None, database: EmbeddedPostgres | None = None
 ) -> None:
@@ -103,7 +88,7 @@ async def run(
             await migrated.wait()
             group.create_task(_check(settings, codec, hold))
             if listener is not None:
-                group.create_task(serve_apart(settings.dsn, listener))
+                group.create_task(serve_apart(["indexer", "api"], {"IONET_DATABASE": settings.dsn}, listener))
     except ExceptionGroup as group:
         # Not `except*`: up to Python 3.11.3 what is raised there arrives in a group again.
         raise _reason(group) from None

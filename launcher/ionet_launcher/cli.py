@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import signal
+import socket
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from ionet.cli.printing import AsJson, print_fields, print_json, say
@@ -37,10 +41,14 @@ def run(
     replace: Annotated[
         str, typer.Option(help="Lost workers to replace: all, or as many as a cluster needs to keep this many nodes.")
     ] = "all",
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT at which everybody may read what becomes of clusters.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
     import msgspec
+    from ionet import apart
     from ionet.ready import LauncherReady
 
     from ionet_launcher import service
@@ -62,10 +70,56 @@ def run(
         at_least=None if replace == "all" else int(replace),
     )
 
-    def announce(key: Pubkey) -> None:
-        print_fields(msgspec.to_builtins(LauncherReady(str(key))), as_json=as_json)
+    with contextlib.ExitStack() as stack:
+        listener = None if listen is None else stack.enter_context(apart.listen(*_address(listen)))
+        api = None if listener is None else _url(listener)
 
-    asyncio.run(service.run(config, announce))
+        def announce(key: Pubkey) -> None:
+            print_fields(msgspec.to_builtins(LauncherReady(str(key), api)), as_json=as_json)
+
+        asyncio.run(service.run(config, announce, listener))
+
+
+@app.command("api")
+def only_api(
+    session_key: Annotated[str, typer.Argument(help="Address of the session key of a launcher.")],
+    dsn: Dsn,
+    listen: Annotated[str, typer.Option(help="HOST:PORT.")] = "127.0.0.1:8081",
+    inherited: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Serve what a launcher noted alone; any number of these may run, and none needs a key."""
+    from ionet import apart
+    from ionet.cli.parsing import pubkey
+
+    from ionet_launcher import api
+
+    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    launcher = str(pubkey(session_key))
+    with apart.inherited(inherited) if inherited else apart.listen(*_address(listen)) as listener:
+        if not inherited:
+            say(_url(listener))
+        asyncio.run(_until_told(api.serve(dsn, launcher, listener)))
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Until it ends, or SIGINT or SIGTERM comes."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdecimal() and int(port[:6]) < 2**16):
+        raise InvalidInput(f"{text!r} is not HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @app.command()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import resource
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from ionet.apart import ApiEnded, serve_apart
 from ionet.client import Client
 from ionet.errors import ConfigError
 from ionet.wallet import read_keypair
@@ -28,6 +31,9 @@ from ionet_launcher.store import Overview, Store, migrate, open_pool
 _MAX_FILES = 65_536
 # One listens; no step holds one while it waits for anybody else.
 _CONNECTIONS = 10
+# After its API has failed several times in a row.
+_API_PAUSE_SECS = 30.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,13 @@ class LauncherConfig:
     at_least: int | None = None
 
 
-async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> None:
-    """Run until SIGTERM or SIGINT; clusters go on without the launcher, and the next one takes them over."""
+async def run(
+    config: LauncherConfig, announce: Callable[[Pubkey], None], listener: socket.socket | None = None
+) -> None:
+    """Run until SIGTERM or SIGINT; clusters go on without the launcher, and the next one takes them over.
+
+    listener: the socket of the API, which a process of its own serves.
+    """
     _allow_connections()
     session = read_keypair(config.session_key)
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -76,9 +87,32 @@ async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> Non
             policy=config.policy,
             replacing=replacing,
         )
-        async with contextlib.aclosing(stepper):
+        async with contextlib.aclosing(stepper), _api(config.dsn, session.pubkey(), listener):
             announce(session.pubkey())
             await Scheduler(Store(pool, str(session.pubkey())), stepper).run(stopping)
+
+
+@contextlib.asynccontextmanager
+async def _api(dsn: str, launcher: Pubkey, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Within the block the API is served. Whatever becomes of it, the launcher goes on."""
+
+    async def serve(on: socket.socket) -> None:
+        while True:
+            try:
+                await serve_apart(["launcher", "api", str(launcher)], {"IONET_DATABASE": dsn}, on)
+            except (ApiEnded, OSError) as error:
+                _log.error("the API: %s", error, extra={"action": "api_ended"})
+            await asyncio.sleep(_API_PAUSE_SECS)
+
+    if listener is None:
+        yield
+        return
+    serving = asyncio.create_task(serve(listener))
+    try:
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 async def status(dsn: str, launcher: Pubkey) -> list[Overview]:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from ionet.agent_api import Status
+from ionet.agent_api import Phase, Status
 from ionet.agent_errors import AgentError
-from ionet.errors import IonetError
+from ionet.errors import IonetError, RpcError
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.lease_time import accept_by, ready_by
@@ -165,6 +165,10 @@ class Stepper:
             pause = max(move.again_secs, _pause_in_trouble(work.row.trouble))
             detail = "; ".join(detail for _, _, _, detail in found)
             move = Move(move.phase, pause, found[0][2], detail, in_trouble=True)
+        phases = {str(lease): _phase_of(lease, status) for lease, status in look.statuses.items()}
+        known = work.row.phases
+        if changed := {lease: phase for lease, phase in phases.items() if lease in known and phase != known[lease]}:
+            await work.note_phases(changed)
         if {key for key, *_ in found} != look.before.keys() or (found and move.reason is not work.row.reason):
             await work.set_troubles(found)
         if self._replacer is not None and move.phase not in (ClusterPhase.PLANNED, ClusterPhase.FAILED):
@@ -264,7 +268,7 @@ class Stepper:
                 await self._chain.accept([head])
             await self._chain.accept([lease for lease in workers if lease.address not in wrong])
         except IonetError as error:
-            raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
+            raise _not_accepted(error) from None
         return why
 
     async def _reject(
@@ -276,7 +280,7 @@ class Stepper:
             try:
                 await self._chain.reject(lease)
             except IonetError as error:
-                raise Trouble(Reason.NOT_ACCEPTED, str(error)) from None
+                raise _not_accepted(error) from None
         if head in leases:
             await self._stop_members(work)
 
@@ -294,7 +298,7 @@ class Stepper:
             raise trouble_with(head, error) from None
         if checked is not None:
             found = {str(lease): msgspec.json.encode(finding).decode() for lease, finding in checked.findings.items()}
-            await work.note_findings(found)
+            await work.note_checks(found, {str(lease): one.detail for lease, one in checked.problems.items()})
         return checked
 
     async def _handle(self, work: Work, look: _Look, trouble: Trouble) -> Move:
@@ -345,6 +349,16 @@ class Stepper:
             self._challenges.forget(Pubkey.from_string(lease))
         await work.remove_members(gone)
         return len(members) - len(gone)
+
+
+def _phase_of(lease: Pubkey, status: Status) -> Phase:
+    """Of the lease's own member: an agent may still run that of another lease."""
+    return status.phase if status.lease == str(lease) else Phase.IDLE
+
+
+def _not_accepted(error: IonetError) -> Trouble:
+    """What the chain refused; of a node that does not answer not the address, which may hold a key."""
+    return Trouble(Reason.NOT_ACCEPTED, error.message() if isinstance(error, RpcError) else str(error))
 
 
 def _may_start(live: Sequence[LeaseView], now: int) -> bool:

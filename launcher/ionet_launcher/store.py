@@ -1,4 +1,4 @@
-"""The only file of the launcher that talks to PostgreSQL."""
+"""What the launcher keeps in PostgreSQL; only its API reads it beside this."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Row(msgspec.Struct, frozen=True):
     age: seconds since it entered its phase; trouble: since its trouble began, 0 without. seen_slot, booked_slot: the
     newest change of its leases, and the newest booking, that the step knows of. leases: addresses of those that are not
     closed, as the indexer has them. troubles: lease → for how many seconds every look has found its node in trouble.
-    opened: lease → seconds since its member was asked to start.
+    opened: lease → seconds since its member was asked to start; phases: what was noted of the member last.
     """
 
     cluster: str
@@ -41,6 +41,7 @@ class Row(msgspec.Struct, frozen=True):
     leases: list[str]
     troubles: dict[str, float]
     opened: dict[str, float]
+    phases: dict[str, str | None]
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -129,10 +130,16 @@ class Work:
         names, addresses = list(nodes.keys()), list(nodes.values())
         await self._pool.execute(_SQL["add_members"], self._launcher, self.row.cluster, names, addresses)
 
-    async def note_findings(self, findings: Mapping[str, str]) -> None:
-        """Note what the check found of these members (lease → JSON)."""
-        names, texts = list(findings.keys()), list(findings.values())
-        await self._pool.execute(_SQL["note_findings"], self._launcher, names, texts)
+    async def note_phases(self, phases: Mapping[str, str]) -> None:
+        """Note what these members' agents say (lease → phase)."""
+        await self._pool.execute(_SQL["note_phases"], self._launcher, list(phases.keys()), list(phases.values()))
+
+    async def note_checks(self, findings: Mapping[str, str], problems: Mapping[str, str]) -> None:
+        """Note what the check found of these members (lease → JSON), and what is wrong with some (lease → text)."""
+        names = list({**findings, **problems})
+        found = [findings.get(name) for name in names]
+        wrong = [_text(problems[name]) if name in problems else None for name in names]
+        await self._pool.execute(_SQL["note_checks"], self._launcher, names, found, wrong)
 
     async def booked(self, leases: Sequence[str]) -> dict[str, Booked]:
         """What the indexer knows of these leases' nodes; a lease that it has not seen is missing."""
@@ -202,8 +209,8 @@ class Store:
         """Up to this many clusters that are due, the longest waiting first. Those of a process that died are free again
         after CLAIM_SECS."""
         rows = await self._pool.fetch(_SQL["claim"], self._launcher, self._process, CLAIM_SECS, most)
-        secs = ("troubles", "opened")
-        due = [msgspec.convert({**row, **{of: msgspec.json.decode(row[of]) for of in secs}}, Row) for row in rows]
+        objects = ("troubles", "opened", "phases")
+        due = [msgspec.convert({**row, **{of: msgspec.json.decode(row[of]) for of in objects}}, Row) for row in rows]
         return [Work(self._pool, self._launcher, self._process, row) for row in due]
 
     async def renew(self, clusters: Sequence[str]) -> None:

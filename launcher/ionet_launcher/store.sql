@@ -65,7 +65,11 @@ RETURNING c.cluster, c.phase, c.reason, c.seen_slot, c.booked_slot,
     coalesce((
         SELECT json_object_agg(m.lease, extract(epoch FROM now() - m.started_at)) FROM launcher.member m
         WHERE m.launcher = c.launcher AND m.cluster = c.cluster
-    ), '{}')::text AS opened
+    ), '{}')::text AS opened,
+    coalesce((
+        SELECT json_object_agg(m.lease, m.phase) FROM launcher.member m
+        WHERE m.launcher = c.launcher AND m.cluster = c.cluster
+    ), '{}')::text AS phases
 
 -- name: renew
 -- Of those that nobody changes just now: it waits for no other transaction, so none can wait for it in a circle.
@@ -114,8 +118,13 @@ INSERT INTO launcher.member (launcher, cluster, lease, node)
 SELECT $1, $2, lease, node FROM unnest($3::text[], $4::text[]) AS m (lease, node)
 ON CONFLICT DO NOTHING
 
--- name: note_findings
-UPDATE launcher.member m SET finding = f.finding FROM unnest($2::text[], $3::text[]) AS f (lease, finding)
+-- name: note_phases
+UPDATE launcher.member m SET phase = p.phase FROM unnest($2::text[], $3::text[]) AS p (lease, phase)
+WHERE m.launcher = $1 AND m.lease = p.lease
+
+-- name: note_checks
+UPDATE launcher.member m SET finding = coalesce(f.finding, m.finding), problem = f.problem
+FROM unnest($2::text[], $3::text[], $4::text[]) AS f (lease, finding, problem)
 WHERE m.launcher = $1 AND m.lease = f.lease
 
 -- name: booked

@@ -17,10 +17,11 @@ import postgres
 from bench.database import durable_server
 from bench.figures import Figures, percentile, timed
 from bench.machine import COMPUTING
+from ionet.apart import listen
 from ionet.program import PROGRAM
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.migrate import migrate
-from ionet_indexer.service import listen, serve
+from ionet_indexer.service import serve
 from ionet_indexer.topics import LISTS
 
 EVENTS, CONNECTIONS, PER_SECOND = 1_000_000, 32, 100

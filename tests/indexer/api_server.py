@@ -11,13 +11,14 @@ from typing import Any
 import httpx2
 import postgres
 from indexer.recording import PROGRAM_ID, Played
+from ionet.apart import listen
 from ionet.codec import ProgramCodec
 from ionet.program import PROGRAM
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.reconcile import reconcile
-from ionet_indexer.service import listen, serve
+from ionet_indexer.service import serve
 from ionet_indexer.source.base import AccountSource
 from ionet_indexer.store import Checkpoint, Writer
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from ionet.buckets import whose
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
-from ionet_indexer.api.limits import whose
 from ionet_indexer.core.reader import Reader
 
 PROBLEM = "application/problem+json"

@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from ionet.buckets import Buckets
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
-from ionet_indexer.api.limits import Buckets, Places, limit
+from ionet_indexer.api.limits import Places, limit
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import TooMuch
 from litestar import Request

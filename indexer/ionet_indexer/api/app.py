@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+from ionet.buckets import Buckets
 from ionet.codec import ProgramCodec
 from ionet.leaves import LEAF_LEN, MAX_LEAVES, SIGNED
 from litestar import Litestar, Request
@@ -24,7 +25,7 @@ from ionet_indexer.api.caching import AskedReader, Unchanged, Zstd, name_answer,
 from ionet_indexer.api.index import index_of_model
 from ionet_indexer.api.leaders import leaders
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
-from ionet_indexer.api.limits import BURST, RATE, Buckets, limit
+from ionet_indexer.api.limits import BURST, RATE, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
 from ionet_indexer.api.requests import answer_head, check_parameters, count_requests, leave_compressed
 from ionet_indexer.api.routes import ROUTER

@@ -11,6 +11,7 @@ import time
 from typing import Annotated, Any
 
 import msgspec
+from ionet.buckets import Buckets
 from ionet.leaves import LEAF_LEN, MAX_LEAVES, MAX_LIFETIME_SECS, MEDIA_TYPE, NONCE_LEN, PATH, signing_message
 from ionet.rules import merkle
 from litestar import Request, post
@@ -19,7 +20,6 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from ionet_indexer.api import tree
-from ionet_indexer.api.limits import Buckets
 from ionet_indexer.core.parameters import A_HASH, ADDRESS, AN_ADDRESS, MOST_TIME, header
 from ionet_indexer.core.reader import SQL, Reader
 from ionet_indexer.core.refusals import (

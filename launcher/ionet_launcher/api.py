@@ -1,0 +1,264 @@
+"""The launcher's HTTP API (`ionet.launcher_api` is its other end): what the launcher noted, for everybody to read.
+
+It runs as a process of its own, which has no key and whose connections read only: nobody who asks can hold up a step,
+change anything, or get at what the launcher knows beyond its tables. Every refusal is problem JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+import msgspec
+import uvicorn
+from ionet.agent_errors import one_line
+from ionet.buckets import Buckets, whose
+from ionet.launcher_api import (
+    MEMBERS_AT_ONCE,
+    MOVES_KEPT,
+    Check,
+    ClusterStatus,
+    Event,
+    Events,
+    Launcher,
+    Member,
+    Problem,
+    Successor,
+    Trouble,
+)
+from ionet.sql import blocks
+from solders.pubkey import Pubkey
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ionet_launcher.inspection import Finding
+from ionet_launcher.phases import DRAIN_SECS, Reason
+
+RATE, BURST = 10.0, 40
+"""Requests a second and address, and at once."""
+HEADER_SECS = 5.0
+"""How long a connection may be open without a request under way."""
+MAX_CONNECTIONS = 128
+_CONNECTIONS, _QUERY_SECS = 4, 5.0
+# What may name an address with a password or a key in it. Whoever runs the launcher has it in the log.
+_PRIVATE = (Reason.CHAIN_UNREACHABLE, Reason.INTERNAL_ERROR)
+_SQL = blocks("ionet_launcher", "api.sql")
+_GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_log = logging.getLogger(__name__)
+
+
+class Api:
+    """Answers from the tables of the launcher with this session key."""
+
+    def __init__(self, pool: asyncpg.Pool, launcher: str, *, rate: float = RATE, burst: int = BURST) -> None:
+        self._pool, self._launcher, self._buckets = pool, launcher, Buckets(rate, burst)
+
+    def app(self) -> ASGIApp:
+        routes = [
+            Route("/v1", self.launcher),
+            Route("/v1/clusters/{cluster}", self.cluster),
+            Route("/v1/clusters/{cluster}/events", self.events),
+        ]
+        handlers: dict[Any, Any] = {
+            HTTPException: lambda _, error: _problem(error.status_code, error.detail, error.headers),
+            **dict.fromkeys(_GONE, _unavailable),
+            Exception: _crashed,
+        }
+        return self._limited(Starlette(routes=routes, exception_handlers=handlers))
+
+    def _limited(self, app: ASGIApp) -> ASGIApp:
+        async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+            client = scope.get("client")
+            wait = self._buckets.take(whose(client[0] if client else ""))
+            if not wait:
+                await app(scope, receive, send)
+                return
+            headers = {"retry-after": str(math.ceil(wait))}
+            await _problem(429, "too many requests from this address", headers)(scope, receive, send)
+
+        return limited
+
+    async def launcher(self, request: Request) -> Response:
+        _known(request)
+        return _json(Launcher(self._launcher))
+
+    async def cluster(self, request: Request) -> Response:
+        query, key = _known(request, "after"), _address(request.path_params["cluster"], "cluster")
+        after = _address(query["after"], "after") if "after" in query else ""
+        async with self._snapshot() as connection:
+            row = await connection.fetchrow(_SQL["cluster"], self._launcher, key, int(DRAIN_SECS))
+            if row is None:
+                raise _unknown(key)
+            rows = await connection.fetch(_SQL["members"], self._launcher, key, after, MEMBERS_AT_ONCE + 1)
+        members = [_member(row) for row in rows[:MEMBERS_AT_ONCE]]
+        more = members[-1].lease if len(rows) > MEMBERS_AT_ONCE else None
+        fields = {**row, "detail": _shown(row["reason"], row["detail"])}
+        return _json(ClusterStatus(session_key=self._launcher, members=members, next=more, **fields))
+
+    async def events(self, request: Request) -> Response:
+        _known(request)
+        key = _address(request.path_params["cluster"], "cluster")
+        async with self._snapshot() as connection:
+            rows = await connection.fetch(_SQL["moves"], self._launcher, key, MOVES_KEPT)
+        if not rows:
+            raise _unknown(key)
+        items = [Event(**{**row, "detail": _shown(row["reason"], row["detail"])}) for row in rows]
+        return _json(Events(key, items))
+
+    @contextlib.asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[asyncpg.Connection]:
+        async with (
+            self._pool.acquire(timeout=_QUERY_SECS) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+
+def _member(row: asyncpg.Record) -> Member:
+    trouble = replaced = None
+    if row["trouble"] is not None:
+        trouble = Trouble(row["trouble"], _shown(row["trouble"], row["detail"]), row["since"])
+    if row["next_lease"]:
+        replaced = Successor(row["next_node"], row["next_lease"], row["arrived"])
+    names = ("lease", "node", "role", "status", "until", "phase", "asked_at")
+    check = _check(row["finding"], row["problem"])
+    return Member(**{name: row[name] for name in names}, trouble=trouble, check=check, replaced_by=replaced)
+
+
+def _check(finding: str | None, problem: str | None) -> Check | None:
+    """Devices by their names alone: who owns a node need not tell the world which cards they have."""
+    if finding is None:
+        return None if problem is None else Check(problem)
+    try:
+        found = msgspec.json.decode(finding, type=Finding)
+    except msgspec.DecodeError:  # of an older launcher
+        return Check(problem)
+    return Check(
+        problem,
+        found.backend,
+        [one_line(device.name) for device in found.devices],
+        found.fill_secs,
+        found.read_secs,
+        found.bytes_per_sec,
+        found.timed,
+    )
+
+
+def _shown(reason: str, detail: str) -> str:
+    return "see the launcher's log" if detail and reason in _PRIVATE else detail
+
+
+def _address(text: str, name: str) -> str:
+    try:
+        return str(Pubkey.from_string(text))
+    except ValueError:
+        raise HTTPException(400, f"{name} is not an address") from None
+
+
+def _known(request: Request, *names: str) -> dict[str, str]:
+    """The query. What is misspelt or repeated must not look like an answer to it."""
+    query = request.query_params
+    if unknown := sorted(set(query) - set(names)):
+        raise HTTPException(400, f"unknown parameter: {one_line(', '.join(unknown))}")
+    if len(query.multi_items()) > len(query):
+        raise HTTPException(400, "a parameter is given more than once")
+    return dict(query)
+
+
+def _unknown(cluster: str) -> HTTPException:
+    return HTTPException(404, f"this launcher has no cluster {cluster}")
+
+
+def _json(value: msgspec.Struct) -> Response:
+    # Pages of any site may read it: nothing in it is for one reader only.
+    headers = {"access-control-allow-origin": "*", "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+    return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)
+
+
+def _problem(status: int, detail: str = "", headers: Any = None) -> Response:
+    title = HTTPStatus(status).phrase
+    body = msgspec.json.encode(Problem(title.lower().replace(" ", "-"), title, status, detail))
+    headers = {**(headers or {}), "access-control-allow-origin": "*"}
+    return Response(body, status, headers=headers, media_type="application/problem+json")
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    _log.warning("the database does not answer: %s", error, extra={"action": "database_lost"})
+    return _problem(503, "the database does not answer")
+
+
+async def _crashed(_: Request, error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error, extra={"action": "crash"})
+    return _problem(500)
+
+
+class _Connection(H11Protocol):
+    """Dropped when it has no request under way for too long: they are few."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late = self.loop.call_later(HEADER_SECS, self._drop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)
+
+    def _drop(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self._late = self.loop.call_later(HEADER_SECS, self._drop)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the command decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(dsn: str, launcher: str, listener: socket.socket) -> None:
+    """Answer on this socket until cancelled, whether the database is there or not."""
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=_CONNECTIONS,
+        timeout=_QUERY_SECS,
+        command_timeout=_QUERY_SECS,
+        server_settings={"default_transaction_read_only": "on", "statement_timeout": f"{int(_QUERY_SECS * 1000)}"},
+    )
+    async with pool:
+        config = uvicorn.Config(
+            Api(pool, launcher).app(),
+            http=_Connection,
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=16 * 1024,
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve([listener]))
+        try:
+            await asyncio.shield(task)
+        finally:
+            server.should_exit = True
+            await task
