@@ -15,12 +15,12 @@ import asyncpg
 import msgspec
 from ionet import advert as messages
 from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, MEDIA_TYPE, PATH, Advert, BadAdvert, Gpu
+from ionet.buckets import Buckets
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from solders.pubkey import Pubkey
 
 from ionet_indexer.api.caching import AskedReader
-from ionet_indexer.api.limits import Buckets
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.paging import One
 from ionet_indexer.core.parameters import A_HASH, ADDRESS, AN_ADDRESS, Key, header
