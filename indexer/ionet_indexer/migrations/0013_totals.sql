@@ -45,23 +45,6 @@ BEGIN
     END LOOP;
 END $do$;
 
--- A device model or the parameters changed: count again which nodes can be hired.
-CREATE FUNCTION count_hireable() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(283574275);
-    DELETE FROM totals WHERE name IN ('nodes_hireable', 'processors_hireable');
-    INSERT INTO totals (name, key, value)
-    SELECT p.name, '', p.value
-    FROM (
-        SELECT count(*) AS nodes, coalesce(sum(t.processors), 0) AS processors
-        FROM nodes t JOIN models m ON m.code = t.model CROSS JOIN current_parameters c
-        WHERE t.flags = 0 AND t.current_lease IS NULL AND m.enabled
-        AND counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, c.co_stake_max_percent)
-            >= required_stake(c.stake_per_processor, m.multiplier, t.processors)
-    ) n, LATERAL (VALUES ('nodes_hireable', n.nodes), ('processors_hireable', n.processors)) p (name, value);
-    RETURN NULL;
-END $$;
-
 -- Argument: the rows of `owed` that came or went.
 CREATE FUNCTION keep_owed_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -103,13 +86,6 @@ CALL keep_sums('totals', 'name, key', 'nodes', $$
     UNION ALL
     SELECT 'income_unclaimed', x.currency, r.sign * x.unclaimed
     FROM r CROSS JOIN json_to_recordset(r.income) AS x(currency text, unclaimed numeric)
-    UNION ALL
-    SELECT h.name, '', r.sign * h.value
-    FROM r CROSS JOIN models m CROSS JOIN current_parameters c,
-         LATERAL (VALUES ('nodes_hireable', 1), ('processors_hireable', r.processors)) h (name, value)
-    WHERE m.code = r.model AND r.flags = 0 AND r.current_lease IS NULL AND m.enabled
-    AND counted_stake(r.owner_bonded_shares, r.bonded_shares, r.bonded, c.co_stake_max_percent)
-        >= required_stake(c.stake_per_processor, m.multiplier, r.processors)
 $$, '{insert,delete,update}');
 CALL keep_sums('totals', 'name, key', 'clusters', $$
     SELECT v.name, v.key, r.sign * v.value
@@ -145,21 +121,6 @@ FOR EACH STATEMENT EXECUTE FUNCTION keep_owed_balances('new_rows');
 CREATE TRIGGER owed_went AFTER DELETE ON owed REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION keep_owed_balances('old_rows');
 
-CREATE TRIGGER models_came_or_went AFTER INSERT OR DELETE ON models
-FOR EACH ROW EXECUTE FUNCTION count_hireable();
-CREATE TRIGGER models_changed AFTER UPDATE ON models FOR EACH ROW
-WHEN ((OLD.enabled, OLD.multiplier) IS DISTINCT FROM (NEW.enabled, NEW.multiplier))
-EXECUTE FUNCTION count_hireable();
-CREATE TRIGGER networks_came_or_went AFTER INSERT OR DELETE ON networks
-FOR EACH ROW EXECUTE FUNCTION count_hireable();
-CREATE TRIGGER networks_changed AFTER UPDATE ON networks FOR EACH ROW
-WHEN (OLD.params::text IS DISTINCT FROM NEW.params::text)
-EXECUTE FUNCTION count_hireable();
-CREATE TRIGGER parameters_came AFTER INSERT ON parameters
-FOR EACH ROW EXECUTE FUNCTION count_hireable();
-CREATE TRIGGER parameters_changed AFTER UPDATE ON parameters FOR EACH ROW
-WHEN (OLD.params::text IS DISTINCT FROM NEW.params::text)
-EXECUTE FUNCTION count_hireable();
 CREATE TRIGGER parameters_came_noted AFTER INSERT ON parameters
 FOR EACH ROW EXECUTE FUNCTION note_change();
 CREATE TRIGGER parameters_changed_noted AFTER UPDATE ON parameters FOR EACH ROW

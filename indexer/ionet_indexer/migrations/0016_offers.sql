@@ -121,6 +121,13 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Totals of what `add_lease` would take now. Whether a node is online is no word of the chain's.
+CALL keep_sums('totals', 'name, key', 'offered', $$
+    SELECT v.name, '', r.sign * v.value
+    FROM r, LATERAL (VALUES ('nodes_hireable', 1::numeric), ('processors_hireable', r.processors)) v (name, value)
+    WHERE r.state IN ('rentable', 'offline')
+$$, '{insert,delete,update}');
+
 CREATE TRIGGER offered_came AFTER INSERT ON nodes REFERENCING NEW TABLE AS changed
 FOR EACH STATEMENT EXECUTE FUNCTION keep_offers();
 CREATE TRIGGER offered_went AFTER DELETE ON nodes REFERENCING OLD TABLE AS changed
