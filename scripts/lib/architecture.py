@@ -23,7 +23,7 @@ ROOMS = {
     "api": ("api", "booking"),
     "services": (
         *("trace", "trace_check", "leaves", "ready", "ray"),
-        *("agent_api", "agent_delegation", "agent_errors", "agent_tls"),
+        *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls"),
     ),
     "check": ("check",),
     "sending": (
