@@ -28,9 +28,16 @@ def run(
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
     ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 16.")],
     ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
-    listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API; loopback only.")] = "127.0.0.1:0",
+    listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API.")] = "127.0.0.1:0",
+    advertise: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST:PORT at which others reach the API, where that is not --listen; repeatable."),
+    ] = None,
     node: Annotated[str | None, typer.Option(help="Node address; needed after a rotation of the device key.")] = None,
-    indexer: Annotated[str | None, typer.Option(help="URL of an indexer that takes result leaves.")] = None,
+    indexer: Annotated[
+        list[str] | None,
+        typer.Option(help="URL of an indexer to tell where the node is; the first takes result leaves; repeatable."),
+    ] = None,
     also_url: Annotated[
         list[str] | None, typer.Option(help="Another RPC node, asked when the first fails or stands still; repeatable.")
     ] = None,
@@ -59,6 +66,7 @@ def run(
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
     import msgspec
+    from ionet.advert import endpoint
     from ionet.ready import AgentReady
 
     from ionet_agent import service
@@ -77,7 +85,8 @@ def run(
         host=host,
         port=port,
         node=None if node is None else _pubkey(node),
-        indexer=indexer,
+        indexers=tuple(indexer or ()),
+        advertise=tuple(map(_endpoint, advertise or ())),
         isolation=isolation,
         trust=trust_renters,
         runtime=None if runtime is None else runtime.absolute(),
@@ -87,7 +96,7 @@ def run(
     )
 
     def announce(address: Pubkey, bound: int) -> None:
-        ready = AgentReady(node=str(address), api=f"https://{host}:{bound}")
+        ready = AgentReady(node=str(address), api=f"https://{endpoint(ipaddress.ip_address(host), bound)}")
         print_fields(msgspec.to_builtins(ready), as_json=as_json)
 
     asyncio.run(service.run(config, announce))
@@ -96,12 +105,19 @@ def run(
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     try:
-        if not ipaddress.ip_address(host).is_loopback:
-            # Requests carry tokens and keys: beyond this machine they need an encrypted overlay.
-            raise ConfigError(f"{host} is not a loopback address")
-        return host, int(port)
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        return str(address), int(port)
     except ValueError:
         raise ConfigError(f"{text!r} is not HOST:PORT") from None
+
+
+def _endpoint(text: str) -> str:
+    from ionet.advert import parse_endpoint
+
+    try:
+        return parse_endpoint(text)
+    except ValueError as error:
+        raise ConfigError(f"--advertise: {error}") from None
 
 
 def _range(text: str) -> range:

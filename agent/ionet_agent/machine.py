@@ -21,6 +21,7 @@ from ionet.agent_tls import serving_context
 from ionet.check import devices
 from ionet.wallet import read_keypair
 
+from ionet_agent.advert import Advertiser, endpoints_of
 from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
 from ionet_agent.config import AgentConfig, chain_of, decode
@@ -56,7 +57,7 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
         provider, report = config.provider(node, place), measure(found=found, isolation=place.about())
         stack.push_async_callback(provider.close)
         opening = Opening(journal, config.check_secs)
-        uploader = LeafUploader(config.indexer, journal, device) if config.indexer else None
+        uploader = LeafUploader(config.indexers[0], journal, device) if config.indexers else None
         if uploader is not None:
             stack.push_async_callback(uploader.close)
         loop = Loop(
@@ -71,11 +72,15 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
         )
         api = Api(Gate(loop.view), journal, opening, provider, report, alarms)
         await stack.enter_async_context(serving_on(api.app(), listener, serving_context(device)))
-        beating = asyncio.create_task(_beat(alarms))
+        host, bound, *_ = listener.getsockname()
+        places = endpoints_of(host, bound, config.advertise)
+        advertiser = Advertiser(config.indexers, node, device, report, places)
+        beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run())]
         try:
             await loop.run(stopping)
         finally:
-            beating.cancel()
+            for task in beside:
+                task.cancel()
 
 
 async def _beat(alarms: Alarms) -> None:

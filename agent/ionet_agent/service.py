@@ -51,7 +51,7 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
             config.provider(node, config.place()),
             config.spools,
             alarms=alarms,
-            uploads=config.indexer is not None,
+            uploads=bool(config.indexers),
             poll_secs=config.poll_secs,
         )
         # With leases to prove, proofs matter more than that the machine side cannot serve.

@@ -7,6 +7,7 @@ whoever goes to an endpoint talks to the holder of the device key or to nobody (
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ipaddress
 from typing import Annotated
@@ -28,7 +29,8 @@ MAX_BYTES = 8 * 1024
 LIFETIME_SECS, MAX_LIFETIME_SECS = 180, 300
 """How long an advert is good for, as agents make it, and at most."""
 _DOMAIN = b"ionet:advert:v1\0"
-_MAX_ANSWER = 64 * 1024
+_MAX_ANSWER = 256 * 1024
+_FIND_SECS = 15.0
 
 Line = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[ -~]+\Z")]
 Place = Annotated[str, Meta(max_length=64)]
@@ -67,6 +69,12 @@ class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class BadAdvert(IonetError):
     """the advert says what cannot be so"""
+
+
+class NotAdvertised(IonetError):
+    """the indexer does not say where the node's agent is"""
+
+    exit_code = 4
 
 
 class AdvertNotTaken(IonetError):
@@ -141,6 +149,33 @@ def endpoint(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) 
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
+async def find_endpoint(indexer: str, node: Pubkey) -> str:
+    """host:port at which the agent of a node says it is, as the indexer at a URL tells. Raises NotAdvertised."""
+    url = f"{indexer.rstrip('/')}/v1/nodes/{node}/advert"
+    try:
+        async with (
+            asyncio.timeout(_FIND_SECS),
+            httpx2.AsyncClient(trust_env=False) as http,
+            http.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
+        ):
+            status, said = response.status_code, await _read(response)
+        found = msgspec.json.decode(said, type=_Found) if status == 200 else None
+        places = [] if found is None else [parse_endpoint(place) for place in found.item.endpoints[:1]]
+    except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError) as error:
+        raise NotAdvertised(f"{indexer}: {error or type(error).__name__}") from None
+    if not places:
+        raise NotAdvertised(f"{indexer}: {_detail(said) or 'the node names no address'}")
+    return places[0]
+
+
+class _Places(msgspec.Struct):
+    endpoints: list[str]
+
+
+class _Found(msgspec.Struct):
+    item: _Places
+
+
 async def send(http: httpx2.AsyncClient, base_url: str, device: Keypair, advert: Advert) -> None:
     """Hand an advert to the indexer at `base_url`. Raises AdvertNotTaken."""
     body = encode(advert)
@@ -149,17 +184,26 @@ async def send(http: httpx2.AsyncClient, base_url: str, device: Keypair, advert:
         request = http.build_request("POST", base_url.rstrip("/") + PATH, content=body, headers=headers)
         response = await http.send(request, stream=True)
         try:
-            said = bytearray()
-            async for part in response.aiter_raw():
-                said += part
-                if len(said) > _MAX_ANSWER:
-                    raise AdvertNotTaken(f"{base_url}: an answer of more than {_MAX_ANSWER} bytes")
+            said = await _read(response)
         finally:
             await response.aclose()
-    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+    except (*_TRANSPORT, ValueError) as error:
         raise AdvertNotTaken(f"{base_url}: {error or type(error).__name__}") from None
-    if response.is_error:
-        raise AdvertNotTaken(f"{base_url}: HTTP {response.status_code}: {_detail(bytes(said))}")
+    if not response.is_success:
+        raise AdvertNotTaken(f"{base_url}: HTTP {response.status_code}: {_detail(said)}")
+
+
+_TRANSPORT = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError)
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """The whole answer. Raises ValueError when it is too large."""
+    said = bytearray()
+    async for part in response.aiter_raw():
+        said += part
+        if len(said) > _MAX_ANSWER:
+            raise ValueError(f"an answer of more than {_MAX_ANSWER} bytes")
+    return bytes(said)
 
 
 def _detail(said: bytes) -> str:

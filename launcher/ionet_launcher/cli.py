@@ -29,7 +29,9 @@ def run(
     ctx: typer.Context,
     session_key: SessionKey,
     dsn: Dsn,
-    agents: Annotated[Path, typer.Option(help="JSON file: node address → URL of its agent.")],
+    agents: Annotated[
+        Path | None, typer.Option(help="JSON file, node address → URL of its agent, of those that go by it.")
+    ] = None,
     devices: Annotated[bool, typer.Option(help="Accept only nodes whose system shows all GPUs booked.")] = False,
     approve: Annotated[bool, typer.Option(help="Approve intervals whose challenge was answered.")] = False,
     dispute: Annotated[

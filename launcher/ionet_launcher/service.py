@@ -19,6 +19,7 @@ from ionet.errors import ConfigError
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
+from ionet_launcher.adverts import Agents
 from ionet_launcher.agents_file import AgentsFile
 from ionet_launcher.renter_chain import RenterChain
 from ionet_launcher.replacing import Replacing
@@ -41,15 +42,16 @@ class LauncherConfig:
     """Settings of one launcher.
 
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
-    indexer's database. agents: JSON file, node → URL of its agent. devices: whether hardware checks count real GPUs.
-    policy: what it may do about proven intervals on the renter's behalf. renter: keypair file of the renter, whose
-    clusters' lost workers it replaces, all or until there are `at_least` nodes.
+    indexer's database, which also tells where agents are. agents: JSON file that names others, node → URL. devices:
+    whether hardware checks count real GPUs. policy: what it may do about proven intervals on the renter's behalf.
+    renter: keypair file of the renter, whose clusters' lost workers it replaces, all or until there are `at_least`
+    nodes.
     """
 
     url: str
     session_key: Path
     dsn: str
-    agents: Path
+    agents: Path | None = None
     devices: bool = False
     policy: Policy = NEITHER
     renter: Path | None = None
@@ -79,10 +81,14 @@ async def run(
         if config.renter is not None:
             wallet = await stack.enter_async_context(Client(config.url, read_keypair(config.renter)))
             replacing = Replacing(RenterChain(wallet), config.at_least)
+        agents = Agents({} if config.agents is None else AgentsFile(config.agents))
+        await agents.read(pool)
+        following = asyncio.create_task(agents.follow(pool))
+        stack.callback(following.cancel)
         stepper = Stepper(
             SessionChain(client),
             session,
-            AgentsFile(config.agents),
+            agents,
             devices=config.devices,
             policy=config.policy,
             replacing=replacing,

@@ -25,7 +25,7 @@ ROOMS = {
     "api": ("api", "booking"),
     "services": (
         *("trace", "trace_check", "leaves", "ready", "ray", "relay_name", "relay_wire"),
-        *("agent_api", "agent_delegation", "agent_errors", "agent_tls"),
+        *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls"),
     ),
     "check": ("check", "isolation"),
     "sending": (

@@ -36,7 +36,7 @@ async def filled(dsn: str, recording: Recording) -> AsyncIterator[asyncpg.Connec
 
 
 @pytest.fixture
-def client(filled: asyncpg.Connection, dsn: str) -> Iterator[httpx2.Client]:
+def client(filled: asyncpg.Connection, dsn: str) -> Iterator[httpx2.Client]:  # noqa: ARG001 - to be filled
     with served(dsn) as address, httpx2.Client(base_url=address, timeout=30) as client:
         yield client
 
@@ -101,7 +101,10 @@ async def test_an_advert_makes_a_node_online_and_rentable(
     [offer] = client.get("/v1/offers").json()["items"]
     assert (offer["nodes_rentable"], offer["processors_rentable"], offer["why_not"]) == (1, 2, {"offline": 2})
     network = client.get("/v1/network").json()["item"]
-    assert [network[f"{what}_{how}"] for how in ("online", "rentable") for what in ("nodes", "processors")] == [1, 2] * 2
+    assert [network[f"{what}_{how}"] for how in ("online", "rentable") for what in ("nodes", "processors")] == [
+        1,
+        2,
+    ] * 2
     shown = client.get(f"/v1/nodes/{advert.node}/advert").json()["item"]
     assert {name: shown[name] for name in ("endpoints", "ray", "cuda", "isolation", "gpus", "online")} == {
         "endpoints": advert.endpoints,

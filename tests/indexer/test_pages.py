@@ -237,7 +237,7 @@ def test_a_reputation_can_be_computed_again(story: str, apis: dict[str, httpx2.C
         records = [Record(r["renter"], r["day"], int(r["kept"]), int(r["unkept"])) for r in found["records"]]
         again = rules.reputation(records, today=found["today"], slashed_on=found["slashed_on"])
         assert (found["score"], found["served"], found["kept"]) == (again.score, again.served, str(again.kept))
-        assert (found["terms"]["one"], found["time_score"], found["online"]) == (rules.ONE, None, None)
+        assert (found["terms"]["one"], found["time_score"], found["online"]) == (rules.ONE, 0, False)
         slashes = items(api, "slashes", node=node["node"])
         assert found["slashed_on"] == (slashes[0]["at"] // DAY if slashes else None)
         assert found["halved"] is bool(slashes and found["today"] - slashes[0]["at"] // DAY < 90)

@@ -353,6 +353,7 @@ async def test_parameters_read_meanwhile_count(filled: str, monkeypatch: pytest.
     hireable = "SELECT value::int FROM totals WHERE name = 'nodes_hireable'"
     rentable = "SELECT coalesce(sum(nodes_rentable), 0)::int FROM offers"
     change = "UPDATE parameters SET stake_per_processor = 0, params = '{\"changed\": 1}'"
+    await ask(filled, "INSERT INTO online_nodes SELECT node FROM nodes")
     assert await ask(filled, hireable) == await ask(filled, rentable) == 0
     await at_the_end(monkeypatch, lambda: ask(filled, change))
     async with Writer.open(filled) as writer:
@@ -426,3 +427,13 @@ async def test_rows_that_are_folded_again_within_a_batch_come_with_it(filled: st
 
 def _events(transaction: Transaction) -> list[Event]:
     return decode(transaction, PROGRAM.codec)
+
+
+async def test_who_comes_online_meanwhile_counts(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rentable = "SELECT coalesce(sum(nodes_rentable), 0)::int FROM offers"
+    await ask(filled, "UPDATE parameters SET stake_per_processor = 0, params = '{\"changed\": 1}'")
+    assert await ask(filled, rentable) == 0
+    await at_the_end(monkeypatch, lambda: ask(filled, "INSERT INTO online_nodes SELECT node FROM nodes"))
+    async with Writer.open(filled) as writer:
+        await Pipeline(writer, PROGRAM.codec).rebuild()
+    assert await ask(filled, rentable) > 0

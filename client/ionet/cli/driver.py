@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from ionet.agent_api import AgentClient
 
 Cluster = Annotated[str, typer.Argument(help="Address of the cluster.")]
-Agent = Annotated[str, typer.Option(help="URL of the agent of the head's node.", envvar="IONET_AGENT")]
+Agent = Annotated[str | None, typer.Option(help="URL of the agent of the head's node.", envvar="IONET_AGENT")]
+Indexer = Annotated[str, typer.Option(help="Where that URL is asked for otherwise.", envvar="IONET_API")]
+LOCAL = "http://127.0.0.1:8080"
 
 
 def run(
     ctx: typer.Context,
     cluster: Cluster,
     script: Annotated[Path, typer.Argument(help="Python script to run beside the cluster's head.")],
-    agent: Agent,
+    agent: Agent = None,
+    indexer: Indexer = LOCAL,
     as_json: AsJson = False,
 ) -> None:
     """Run a driver in the cluster and follow its output; the exit code is the driver's."""
@@ -37,7 +40,7 @@ def run(
 
     async def follow() -> tuple[str, int]:
         kept, code = [], 1
-        async with await _head(ctx, cluster, agent) as head:
+        async with await _head(ctx, cluster, agent, indexer) as head:
             async for event in head.run(content):
                 code = code if event.exit_code is None else event.exit_code
                 if as_json:
@@ -55,14 +58,15 @@ def run(
 def connect_to(
     ctx: typer.Context,
     cluster: Cluster,
-    agent: Agent,
     to: Annotated[Path, typer.Option(help="Folder for certificates and token; readable by its owner only.")],
+    agent: Agent = None,
+    indexer: Indexer = LOCAL,
     as_json: AsJson = False,
 ) -> None:
     """Fetch address, token and certificates of the cluster; prints the environment a Ray driver needs."""
 
     async def ask() -> dict[str, str]:
-        async with await _head(ctx, cluster, agent) as head:
+        async with await _head(ctx, cluster, agent, indexer) as head:
             spec = await head.credentials()
         files = {"token": spec.token, "ca.pem": spec.ca, "node.pem": spec.certificate, "node.key": spec.key}
         _write(to, files)
@@ -84,18 +88,22 @@ def connect_to(
         say(f"export {name}={value}")
 
 
-async def _head(ctx: typer.Context, cluster: str, url: str) -> AgentClient:
+async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str) -> AgentClient:
     """A client of the agent on the head's node, with a key to which the wallet has delegated."""
+    from ionet.advert import find_endpoint
     from ionet.agent_api import AgentClient, agent_url
     from ionet.agent_delegation import delegate
     from ionet.wallet import read_keypair
 
-    agent_url(url)
+    if url is not None:
+        agent_url(url)
     address, wallet = pubkey(cluster), read_keypair(settings(ctx).keypair)
     async with connect(ctx, wallet=False) as client:
         found = await client.cluster.get(address)
         lease = await client.lease.get(found.head_lease)
         node = await client.node.get(lease.node)
+    if url is None:
+        url = f"https://{await find_endpoint(indexer, lease.node)}"
     return AgentClient(url, node.device_key, delegate(wallet, address, time.time()))
 
 

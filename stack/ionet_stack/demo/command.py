@@ -164,7 +164,6 @@ async def _story(
         say(f"{tokens(stake, 'IO')} IO each")
     with show.step("an agent per node, the renter's launcher"):
         agents, urls = await fleet.start_agents(stack, url, api, devices)
-        fleet.write_agents(stack, urls)
         await stack.start_launcher(url, indexer.database)
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
         minted = await story.mint(cast.renter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import signal
 import socket
@@ -20,11 +19,6 @@ from ionet_stack.stack import Stack
 # Ports per node, out of those that systems give to nobody by themselves.
 _PORTS = 40
 _LOWEST, _HIGHEST = 20_000, 32_000
-
-
-def write_agents(stack: Stack, urls: dict[Pubkey, str]) -> None:
-    """Tell the launcher where the nodes' agents are."""
-    (stack.folder / "agents.json").write_text(json.dumps({str(node): url for node, url in urls.items()}))
 
 
 async def start_agents(
