@@ -21,7 +21,17 @@ ROOMS = {
     "cli": ("cli", "__main__"),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
-    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray"),
+    "services": (
+        "trace",
+        "trace_check",
+        "leaves",
+        "ready",
+        "agent_api",
+        "agent_clock",
+        "agent_errors",
+        "ray",
+        "launcher_api",
+    ),
     "check": ("check",),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
@@ -31,7 +41,7 @@ ROOMS = {
     "rules": ("rules", "words", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("errors", "base58", "sql", "countries"),
+    "base": ("errors", "base58", "sql", "countries", "apart", "buckets"),
 }
 SAYS = {
     "cli": "the command ionet",
@@ -44,7 +54,7 @@ SAYS = {
     "rules": "the program's own arithmetic",
     "generated": "what the program says, from its IDL",
     "codec": "bytes and IDL",
-    "base": "errors, base58, SQL files",
+    "base": "errors, base58, SQL files, processes",
 }
 BEGIN, END = "<!-- drawn by scripts/draw-architecture: {} -->", "<!-- end of {} -->"
 
