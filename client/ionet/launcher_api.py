@@ -20,8 +20,8 @@ MEMBERS_AT_ONCE = 256
 """Members in one answer."""
 MOVES_KEPT = 256
 """Moves of a cluster that a launcher remembers, the last ones."""
-ENDED = ("stopped", "failed")
-"""Phases in which a cluster is over."""
+RUNNING, ENDED = "running", ("stopped", "failed")
+"""The phase in which every meter runs; those in which a cluster is over."""
 MAX_ANSWER = 4 * 1024 * 1024
 _ANSWER_SECS, _MOST_PAGES = 20.0, 1_000
 T = TypeVar("T")
@@ -160,7 +160,10 @@ class LauncherClient:
         await self._http.aclose()
 
     async def launcher(self) -> Launcher:
-        return await self._get("/v1", Launcher)
+        try:
+            return await self._get("/v1", Launcher)
+        except UnknownCluster:
+            raise LauncherError("this is not a launcher's API") from None
 
     async def cluster(self, cluster: object) -> ClusterStatus:
         """State of a cluster with all of its members."""

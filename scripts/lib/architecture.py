@@ -25,7 +25,7 @@ ROOMS = {
     "api": ("api", "booking"),
     "services": (
         *("trace", "trace_check", "leaves", "ready", "ray", "relay_name", "relay_wire"),
-        *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls"),
+        *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
     ),
     "check": ("check", "isolation"),
     "sending": (
@@ -36,7 +36,7 @@ ROOMS = {
     "rules": ("rules", "words", "resolve", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("errors", "base58", "sql", "countries"),
+    "base": ("errors", "base58", "sql", "countries", "apart", "buckets"),
 }
 SAYS = {
     "cli": "the command ionet",
@@ -49,7 +49,7 @@ SAYS = {
     "rules": "the program's own arithmetic",
     "generated": "what the program says, from its IDL",
     "codec": "bytes and IDL",
-    "base": "errors, base58, SQL files",
+    "base": "errors, base58, SQL files, processes",
 }
 BEGIN, END = "<!-- drawn by scripts/draw-architecture: {} -->", "<!-- end of {} -->"
 

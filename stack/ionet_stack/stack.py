@@ -75,14 +75,16 @@ class Stack:
         indexer = await self.child("indexer", "--url", url, "indexer", "run", *options)
         return await indexer.ready(IndexerReady)
 
-    async def start_launcher(self, url: str, database: str) -> str:
+    async def start_launcher(self, url: str, database: str, *, port: int = 0) -> LauncherReady:
+        """port: of its API; 0 for one that is free."""
         agents = self.folder / "agents.json"
         if not agents.exists():
             agents.write_text("{}\n")
         options = ["--session-key", str(self.folder / "session.json"), "--agents", str(agents), "--json"]
+        options += ["--listen", f"127.0.0.1:{port}"]
         environment = {"IONET_DATABASE": database}
         launcher = await self.child("launcher", "--url", url, "launcher", "run", *options, environment=environment)
-        return (await launcher.ready(LauncherReady)).session_key
+        return await launcher.ready(LauncherReady)
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""

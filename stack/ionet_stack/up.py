@@ -40,23 +40,24 @@ def up(
     folder: Annotated[Path | None, typer.Option(help="Where keys, ledger, database and logs are kept.")] = None,
     port: Annotated[int, typer.Option(help="Port of the chain; its websocket takes the next one.")] = 8899,
     api_port: Annotated[int, typer.Option(help="Port of the indexer's API.")] = 8080,
+    launcher_port: Annotated[int, typer.Option(help="Port of the launcher's API.")] = 8081,
     slot_ms: Annotated[int, typer.Option(help="Milliseconds between blocks.")] = 400,
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a whole network for development: chain with the program on it, price feed, indexer, launcher."""
     stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
-    asyncio.run(_run(stack, reset=reset, as_json=as_json))
+    asyncio.run(_run(stack, launcher_port, reset=reset, as_json=as_json))
 
 
-async def _run(stack: Stack, *, reset: bool, as_json: bool) -> None:
+async def _run(stack: Stack, launcher_port: int, *, reset: bool, as_json: bool) -> None:
     """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends."""
     stack.logs.mkdir(parents=True, exist_ok=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        starting = asyncio.create_task(_start(stack, reset))
+        starting = asyncio.create_task(_start(stack, launcher_port, reset))
         with waiting("starting"):
             if not await _first(starting, stopped):
                 return
@@ -70,7 +71,7 @@ async def _run(stack: Stack, *, reset: bool, as_json: bool) -> None:
         await stack.stop()
 
 
-async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
+async def _start(stack: Stack, launcher_port: int, reset: bool) -> tuple[Client, dict[str, str]]:
     from ionet.client import Client
 
     authority, treasury, _ = (stack.key(name) for name in ("authority", "treasury", "session"))
@@ -83,7 +84,8 @@ async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
         indexer = await stack.start_indexer(url, reset=reset)
         fields |= {"api": str(indexer.api), "database": indexer.database}
         if "launcher" in installed:
-            fields["session key"] = await stack.start_launcher(url, indexer.database)
+            launcher = await stack.start_launcher(url, indexer.database, port=launcher_port)
+            fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}
     return client, fields | {"logs": str(stack.logs)}
 
 

@@ -77,9 +77,13 @@ def command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 async def ended(pid: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110 (a process that is not our child has no event)
+        while runs(pid):  # noqa: ASYNC110 (a process that is not our child has no event)
             await asyncio.sleep(0.05)
 
 

@@ -13,6 +13,7 @@ from ionet.ready import AgentReady, ChainReady, IndexerReady, LauncherReady, rea
         ChainReady("http://127.0.0.1:8899"),
         IndexerReady(None, "postgresql:///ionet", "http://127.0.0.1:8899"),
         LauncherReady("1" * 32),
+        LauncherReady("1" * 32, "http://127.0.0.1:8081"),
         AgentReady("1" * 32, "https://127.0.0.1:7070"),
     ],
 )

@@ -50,7 +50,8 @@ def descendants(pid: int) -> set[int]:
 
 def test_up_and_down(folder: Path) -> None:
     port, api_port = free_ports()
-    options = ["--folder", str(folder), "--port", str(port), "--api-port", str(api_port), "--slot-ms", "100", "--json"]
+    options = ["--folder", str(folder), "--port", str(port), "--api-port", str(api_port), "--launcher-port", "0"]
+    options += ["--slot-ms", "100", "--json"]
     with subprocess.Popen([*IONET, "up", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
         try:
             assert up.stdout is not None
@@ -64,6 +65,8 @@ def test_up_and_down(folder: Path) -> None:
             assert int(shell.json("keys", "balance")["io_units"]) == 500_000_000 * 10**8
             with urllib.request.urlopen(f"{fields['api']}/health", timeout=10) as answer:
                 assert json.load(answer)["status"] == "ok"
+            with urllib.request.urlopen(f"{fields['launcher']}/v1", timeout=10) as answer:
+                assert json.load(answer)["session_key"] == fields["session key"]
             code, message = shell.refused("trace", "ab" * 32, "--api", fields["api"])
             assert (code, "leaves missing" in message) == (1, True)
         finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet.cli.cluster_status import status
 from ionet.cli.parsing import amount, file_hash, pubkey
 from ionet.cli.printing import (
     AsJson,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ionet.plan import Plan
 
 app = typer.Typer(help="Budgets, and the leases paid from them.", no_args_is_help=True)
+app.command()(status)
 
 
 class Tables(StrEnum):

@@ -86,6 +86,10 @@ class Show:
         result = f"  [dim]{notes[0]}[/dim]" if notes else ""
         self.console.print(f"[green]✓[/green] {self.seconds[name]:6.1f} s  {name}{result}", soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """What somebody may want to do meanwhile."""
+        self.console.print(f"           [dim]{text}[/dim]", soft_wrap=True)
+
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self._started
@@ -162,13 +166,15 @@ async def _story(
     with show.step("three suppliers register a node each and stake to it") as say:
         nodes = await story.supply(cast, devices, stake)
         say(f"{tokens(stake, 'IO')} IO each")
-    with show.step("an agent per node, the renter's launcher"):
+    with show.step("an agent per node, the renter's launcher") as say:
         agents, urls = await fleet.start_agents(stack, url, api, devices)
-        await stack.start_launcher(url, indexer.database)
+        launcher = str((await stack.start_launcher(url, indexer.database)).api)
+        say(f"its API {launcher}")
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
         minted = await story.mint(cast.renter)
         cluster, booked = await story.book(cast.renter, nodes, session)
         leases = [lease.lease for lease in booked]
+        show.note(f"follow it: ionet --url {url} cluster status {cluster} --launcher {launcher} --watch")
         say(f"{tokens(minted.io_burned, 'IO')} IO → {tokens(minted.iosd_minted, 'IOSD')} IOSD")
     with show.step("Ray: head and two workers up, checked, accepted") as say:
         await story.until_active(cast.renter, leases, say)
