@@ -232,7 +232,8 @@ def verify(ctx: typer.Context, dsn: Dsn = None, data: Data = None, as_json: AsJs
     """Add the raw events up and compare with vaults and accounts, a line per rule; exit code 1 when one fails."""
     from ionet.program import PROGRAM
 
-    from ionet_indexer.audit.verify import Verdict, verify
+    from ionet_indexer.audit.rules import Verdict
+    from ionet_indexer.audit.verify import verify
     from ionet_indexer.core.reader import Reader
     from ionet_indexer.source.rpc import RpcSource
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from indexer.test_refill import ask
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Iosd, Lease, Node
 from ionet.program import PROGRAM
-from ionet_indexer.audit.verify import Verdict, verify
+from ionet_indexer.audit import verify as audit
+from ionet_indexer.audit.rules import Verdict
+from ionet_indexer.audit.verify import verify
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
@@ -38,12 +41,12 @@ class Skewed(RpcSource):
     offset = 0
     by = 0
 
-    async def token_data(self, keys: Sequence[str]) -> dict[str, bytes | None]:
-        found = await super().token_data(keys)
-        return {key: self._skewed(data) if key == self.key else data for key, data in found.items()}
+    async def token_data(self, keys: Sequence[str], least: int = 0) -> tuple[int, dict[str, bytes | None]]:
+        slot, found = await super().token_data(keys, least)
+        return slot, {key: self._skewed(data) if key == self.key else data for key, data in found.items()}
 
-    async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
-        slot, found = await super().accounts(keys)
+    async def accounts(self, keys: Sequence[str], least: int = 0) -> tuple[int, dict[str, bytes | None]]:
+        slot, found = await super().accounts(keys, least)
         return slot, {key: self._skewed(data) if key == self.key else data for key, data in found.items()}
 
     def _skewed(self, data: bytes | None) -> bytes:
@@ -137,3 +140,86 @@ async def test_an_audit_of_tables_that_nobody_keeps_says_so(told: tuple[Market, 
                 await verify(reader, source, PROGRAM.codec)
     finally:
         await source.close()
+
+
+@contextlib.asynccontextmanager
+async def followed(played: Market, dsn: str) -> AsyncIterator[tuple[Reader, RpcSource, Writer]]:
+    """An indexer that follows the chain."""
+    source = RpcSource(played.net.rpc_url, PROGRAM_ID)
+    async with Writer.open(dsn) as writer, Reader.open(dsn) as reader:
+        ingest = Ingest(source, writer, Pipeline(writer, PROGRAM.codec), await writer.start("chain", PROGRAM_ID))
+        await ingest.run_once()
+        following = asyncio.create_task(ingest.run(asyncio.Event(), 0.05))
+        try:
+            yield reader, source, writer
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await source.close()
+
+
+class Between(RpcSource):
+    """A node between whose answers something always happens."""
+
+    happens: Callable[[], Awaitable[Any]]
+    asked = 0
+
+    async def _read(self, keys: Sequence[str], least: int) -> Any:
+        self.asked += 1
+        await self.happens()
+        found = await super()._read(keys, least)
+        await self.happens()
+        return found
+
+
+async def test_an_audit_ends_on_a_chain_that_never_rests(
+    told: tuple[Market, Story], dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Money moves before and after every read, in what is read before and what is read after, while all is audited."""
+    played, _ = told
+    monkeypatch.setattr(audit, "_AT_ONE_SLOT", 3)
+    count, one_by_one = 0, asyncio.Lock()
+
+    async def happens() -> None:
+        nonlocal count
+        async with one_by_one:
+            count += 1
+            await played.mint_iosd(played.renter, 1_000 + count)
+            await played.open_cluster()
+            await played.admin.stake.add(played.machines[0].address, 5)
+
+    source = Between(played.net.rpc_url, PROGRAM_ID)
+    source.happens = happens
+    async with followed(played, dsn) as (reader, _, _):
+        verdicts = await verify(reader, source, PROGRAM.codec)
+    await source.close()
+    assert source.asked > 5
+    assert count >= 2 * source.asked
+    assert [(verdict.rule, verdict.detail) for verdict in verdicts if not verdict.holds] == []
+    assert [verdict.rule for verdict in verdicts] == RULES
+
+
+async def test_an_audit_begins_again_after_a_fork(
+    told: tuple[Market, Story], dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the books took of the other fork counts no more; and it does not begin again for ever."""
+    played, _ = told
+    monkeypatch.setattr(audit, "_PAUSE", 0.0)
+    source = Between(played.net.rpc_url, PROGRAM_ID)
+    begun = 0
+    async with followed(played, dsn) as (reader, _, _):
+
+        async def forks() -> None:
+            nonlocal begun
+            begun += 1
+            if begun <= forked:
+                await ask(dsn, "INSERT INTO undos (slot) VALUES (1)")
+
+        source.happens = forks
+        forked = 3
+        assert all(verdict.holds for verdict in await verify(reader, source, PROGRAM.codec))
+        assert begun > 3
+        forked, begun = 1_000, 0
+        with pytest.raises(SourceError, match="another fork"):
+            await verify(reader, source, PROGRAM.codec)
+    await source.close()

@@ -219,22 +219,23 @@ class RpcSource:
             except (KeyError, ValueError):
                 raise SourceError(f"slot {item.slot} does not list its transaction {item.signature}") from None
 
-    async def accounts(self, keys: Sequence[str]) -> tuple[int, dict[str, bytes | None]]:
+    async def accounts(self, keys: Sequence[str], least: int = 0) -> tuple[int, dict[str, bytes | None]]:
         """The oldest slot at which they were read, and data of the program's accounts; None where there is none.
 
-        A closed account may be shown for a while as an empty one of the system program.
+        least: the node has to have come to this slot. Up to 100 are read at one slot. A closed account may be shown for
+        a while as an empty one of the system program.
         """
-        slot, found = await self._read(keys)
+        slot, found = await self._read(keys, least)
         ours = {key: account is not None and account.owner == self._program for key, account in found.items()}
         return slot, {key: _data(account) if ours[key] else None for key, account in found.items()}
 
-    async def token_data(self, keys: Sequence[str]) -> dict[str, bytes | None]:
-        """Data of token accounts and mints; None where there is none."""
-        _, found = await self._read(keys)
-        return {key: _data(account) for key, account in found.items()}
+    async def token_data(self, keys: Sequence[str], least: int = 0) -> tuple[int, dict[str, bytes | None]]:
+        """Likewise for token accounts and mints."""
+        slot, found = await self._read(keys, least)
+        return slot, {key: _data(account) for key, account in found.items()}
 
-    async def _read(self, keys: Sequence[str]) -> tuple[int, dict[str, _Account | None]]:
-        options = {"commitment": "confirmed", "encoding": "base64"}
+    async def _read(self, keys: Sequence[str], least: int) -> tuple[int, dict[str, _Account | None]]:
+        options = {"commitment": "confirmed", "encoding": "base64", "minContextSlot": least}
         chunks = [list(keys[at : at + _ACCOUNTS]) for at in range(0, len(keys), _ACCOUNTS)]
         answers = await asyncio.gather(
             *(self._transport.call("getMultipleAccounts", [[chunk, options]], _Accounts) for chunk in chunks)
