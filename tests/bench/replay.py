@@ -1,4 +1,4 @@
-"""How fast the indexer works through stored transactions, and through its own stored events."""
+"""How fast the indexer works through stored transactions, and through its own stored events; and in how much memory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from pathlib import Path
 import msgspec
 import postgres
 from bench.database import durable_server
-from bench.figures import Figures, timed
+from bench.figures import Figure, Figures, timed
 from bench.history import History, record
 from bench.machine import COMPUTING
+from bench.repeat import Repeated
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
+from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.source.base import Heads, Seen
 from ionet_indexer.store import Writer
 
 ROUNDS, REPEATS = 48, 3
+TIMES = 4  # the recorded history, again and again under other keys
+LONG = int(os.environ.get("IONET_BENCH_EVENTS", "200000"))  # events whose reading may not take more memory
+MOST_GROWTH = 32  # MiB
 AT_ONCE = 50  # transactions in one answer
 TARGET = 20_000
 CPU_NOTE = "CPU of the indexer and of its database connection together: what other load on the machine does not change"
@@ -32,11 +37,24 @@ class Stored:
     """A source that serves a history from memory; each transaction is decoded from its JSON when it is asked for."""
 
     def __init__(self, history: History) -> None:
-        self._heads = history.heads
+        self._heads = Heads(-1, -1)
         self._decoder = msgspec.json.Decoder(Transaction)
-        decoded = [self._decoder.decode(item) for item in history.raw]
-        self._seen = [Seen(item.signature, item.slot) for item in decoded]
-        self._raw = {item.signature: raw for item, raw in zip(decoded, history.raw, strict=True)}
+        self._seen: list[Seen] = []
+        self._raw: dict[str, bytes] = {}
+        self.go_on(history.raw, history.heads)
+
+    def go_on(self, raw: Sequence[bytes], heads: Heads) -> None:
+        """The chain went on: these transactions happened. What was final before is forgotten."""
+        final = self._heads.finalized
+        kept = [item for item in self._seen if item.slot >= self._last_slot(final)]
+        decoded = [self._decoder.decode(item) for item in raw]
+        self._raw = {item.signature: each for item, each in zip(decoded, raw, strict=True)}
+        self._seen = [*kept, *(Seen(item.signature, item.slot) for item in decoded)]
+        self._heads = heads
+
+    def _last_slot(self, until: int) -> int:
+        """The newest slot up to one in which anything happened: a list has to reach that far."""
+        return max((item.slot for item in self._seen if item.slot <= until), default=until)
 
     async def heads(self) -> Heads:
         return self._heads
@@ -74,7 +92,8 @@ def measure() -> Figures:
 
 
 async def _measure() -> Figures:
-    history = await record(ROUNDS)
+    repeated = Repeated(await record(ROUNDS))
+    history = repeated.history(TIMES)
     replayed, worked, rebuilt = [], [], []
     with durable_server() as server:
         for _ in range(REPEATS):
@@ -89,7 +108,10 @@ async def _measure() -> Figures:
                 began = time.perf_counter()
                 assert await pipeline.rebuild() == count
                 rebuilt.append(count / (time.perf_counter() - began))
-    note = f"{count:,} events in {len(history.raw):,} transactions, PostgreSQL durable on the same machine"
+        transactions = len(history.raw)
+        del history
+        grown = await _grown(server, repeated)
+    note = f"{count:,} events in {transactions:,} transactions, PostgreSQL durable on the same machine"
     return {
         "indexer.replay": timed(
             "replay", replayed, "events/s", bound_by=COMPUTING, target=TARGET, higher=True, note=note
@@ -98,7 +120,32 @@ async def _measure() -> Figures:
             "replay", worked, "events per CPU second", bound_by=COMPUTING, higher=True, note=CPU_NOTE
         ),
         "indexer.rebuild": timed("replay", rebuilt, "events/s", bound_by=COMPUTING, higher=True, note=note),
+        "indexer.replay_memory": grown,
     }
+
+
+async def _grown(server: EmbeddedPostgres, repeated: Repeated) -> Figure:
+    """MiB by which the indexer grows while it follows a chain, from a tenth of the events to all of them."""
+    first = repeated.events[0]
+    async with postgres.database(server) as dsn, _writer(dsn) as writer:
+        source = Stored(History(repeated.raw(0), repeated.heads(1)))
+        checkpoint = await writer.start("bench", str(PROGRAM.id))
+        ingest = Ingest(source, writer, Pipeline(writer, PROGRAM.codec), checkpoint)
+        count, number, sizes = await ingest.run_once(), 0, []
+        assert count == first
+        while count < LONG:
+            number += 1
+            source.go_on(repeated.raw(number), repeated.heads(number + 1))
+            count += await ingest.run_once()
+            if count >= LONG // 10:
+                sizes.append(_resident())
+    note = f"{count:,} events, {first:,} in a pass; from {sizes[0]:.0f} MiB after a tenth of them, at most {max(sizes):.0f}"
+    return timed("replay", [sizes[-1] - sizes[0]], "MiB", bound_by=(), target=MOST_GROWTH, note=note)
+
+
+def _resident() -> float:
+    """MiB of memory that this process takes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @asynccontextmanager
