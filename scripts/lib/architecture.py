@@ -21,6 +21,7 @@ PACKAGES = {
 # Room of the client → its modules, from top to bottom.
 ROOMS = {
     "cli": ("cli", "__main__"),
+    "duties": ("duties",),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
     "services": (
@@ -40,6 +41,7 @@ ROOMS = {
 }
 SAYS = {
     "cli": "the command ionet",
+    "duties": "what anyone may do, and when it is due",
     "client": "Client: one API per noun",
     "api": "what can be asked and sent, by noun",
     "services": "what services say to each other",
