@@ -91,8 +91,7 @@ async def _head(ctx: typer.Context, cluster: str, url: str) -> AgentClient:
     if not url.startswith(("http://", "https://")):
         raise InvalidInput(f"{url} is not an http or https URL")
     async with connect(ctx, wallet=False) as client:
-        found = await client.cluster.get(pubkey(cluster))
-        lease = await client.lease.get(found.head_lease)
+        lease = await client.cluster.head(pubkey(cluster))
     return AgentClient(url, lease.node, read_keypair(settings(ctx).keypair))
 
 
