@@ -114,7 +114,6 @@ def arguments(method: Any, parameter: str, wrong: object) -> tuple[list[Any], di
             lambda c: c.cluster.tables_for(Pubkey.default(), "abc"),
             "nodes of tables_for is a sequence of a Pubkey (an address), not 'abc'",
         ),
-        ),
         (lambda c: c.stake.all(node="x"), "fields of all is a Pubkey (an address), not 'x'"),
     ],
 )
