@@ -69,6 +69,14 @@ class Booking:
     receipts: list[Receipt]
 
 
+class NothingBooked(IonetError):
+    """no node could be booked"""
+
+    def __init__(self, detail: str, first: IonetError) -> None:
+        super().__init__(detail)
+        self.exit_code = first.exit_code
+
+
 class BookingStopped(IonetError):
     """not all nodes could be booked
 

@@ -18,8 +18,10 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
 from ionet import base58, budget
+from ionet.arguments import check_arguments
 from ionet.codec import DecodeError
-from ionet.errors import NotFound, RpcError, WalletError
+from ionet.diagnosis import diagnosed
+from ionet.errors import NotFound, RpcError, RpcUnreachable, WalletError
 from ionet.events import events_in_transaction
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
@@ -45,6 +47,7 @@ MAX_PRIORITY_FEE = 100_000
 FETCHED_AT_ONCE = 16
 
 
+@check_arguments
 class Chain:
     """Reads need no wallet. Everything that changes the chain is a `Plan`: await it, or take its unsigned bytes.
 
@@ -126,6 +129,18 @@ class Chain:
                 for events in await asyncio.gather(*map(self._events_of, chunk)):
                     for event in reversed(events):
                         yield event
+
+    async def recent_events(self, key: Pubkey, most: int = 32) -> list[Any]:
+        """Events of the last `most` transactions that name an account, newest first; empty where nobody kept them."""
+        try:
+            async for page in self.rpc.signatures(key):
+                found = await asyncio.gather(*map(self._events_of, page[:most]))
+                return [event for events in found for event in reversed(events)]
+        except RpcUnreachable:
+            raise
+        except RpcError:
+            return []
+        return []
 
     async def _events_of(self, signature: Signature) -> list[Any]:
         try:
@@ -220,7 +235,8 @@ class Chain:
     async def _simulated_limit(self, message: Message) -> int:
         result = await self.rpc.simulate(message)
         if result.err is not None:
-            raise self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
+            refusal = self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
+            raise await diagnosed(self.rpc, self.program, refusal, message)
         return budget.from_simulation(result.units_consumed or 0)
 
     async def _deliver(self, transaction: VersionedTransaction, last_valid: int | None) -> Receipt:
@@ -228,7 +244,8 @@ class Chain:
             landed = await self.rpc.send(transaction, last_valid)
         except PreflightFailed as failure:
             ids = _program_ids(transaction.message)
-            raise self.program.explain(failure.error, failure.logs, program_ids=ids) from None
+            refusal = self.program.explain(failure.error, failure.logs, program_ids=ids)
+            raise await diagnosed(self.rpc, self.program, refusal, transaction.message) from None
         return await self._receipt(landed, transaction.message)
 
     async def _receipt(self, landed: Landed, message: VersionedMessage) -> Receipt:
@@ -237,7 +254,8 @@ class Chain:
         logs = tuple(meta.log_messages or ()) if meta else ()
         if landed.error is not None:
             ids = _program_ids(message)
-            raise self.program.explain(landed.error, logs, program_ids=ids, signature=str(landed.signature))
+            refusal = self.program.explain(landed.error, logs, program_ids=ids, signature=str(landed.signature))
+            raise await diagnosed(self.rpc, self.program, refusal, message)
         return self._receipt_of(answer, logs, landed)
 
     def _receipt_of(

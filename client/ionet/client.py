@@ -19,12 +19,14 @@ from ionet.api.oracle import OracleApi
 from ionet.api.owed import OwedApi
 from ionet.api.stake import StakeApi
 from ionet.api.tokens import TokenApi
+from ionet.arguments import check_arguments
 from ionet.chain import Chain
 from ionet.executor import Progress
 from ionet.plan import Receipt
 from ionet.wallet import Signer
 
 
+@check_arguments
 class Client(Chain):
     """A `Chain` and what the program offers on it. Everything that changes the chain is a `Plan`."""
 

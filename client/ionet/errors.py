@@ -37,6 +37,17 @@ class NotConfirmed(IonetError):
     """not confirmed, so nothing was sent"""
 
 
+class Closed(NotFound):
+    """this account was closed"""
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class NoHead(NotFound):
+    """the cluster has no running head"""
+
+
 class NotRecorded(IonetError):
     """the transaction recorded no such event"""
 
@@ -93,6 +104,27 @@ class ForeignProgramError(InstructionFailed):
     """another program refused the instruction"""
 
     code: int = -1
+
+
+class NotEnough(ForeignProgramError):
+    """a wallet has not enough of a token, or no SOL"""
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class AlreadyRegistered(ForeignProgramError):
+    """the device is registered already"""
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class NoSuchModel(InstructionFailed):
+    """the chain has no such device model"""
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class TransactionExpired(IonetError):

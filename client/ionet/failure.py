@@ -40,6 +40,28 @@ ANCHOR_CODES = {
     2506: "a value should not be smaller (RequireGteViolated)",
 }
 
+TOKEN_PROGRAM, _SYSTEM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "1" * 32
+_ASSOCIATED = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
+TOKENS_SHORT = (TOKEN_PROGRAM, 1)
+SOL_SHORT = (_SYSTEM, 1)
+ACCOUNT_THERE = (_SYSTEM, 0)
+# What the codes of other programs mean.
+FOREIGN = {
+    (TOKEN_PROGRAM, 0): "a token account would not be rent exempt",
+    TOKENS_SHORT: "a token account holds too few tokens",
+    (TOKEN_PROGRAM, 3): "a token account is of another token",
+    (TOKEN_PROGRAM, 4): "a token account is another wallet's",
+    (TOKEN_PROGRAM, 11): "a token account that still holds tokens cannot be closed",
+    (TOKEN_PROGRAM, 14): "an amount is too large",
+    (TOKEN_PROGRAM, 17): "a token account is frozen by the token's issuer",
+    (TOKEN_PROGRAM, 18): "the token has other decimals",
+    ACCOUNT_THERE: "an account that is to be made exists already",
+    SOL_SHORT: "a wallet has too little SOL",
+    (_SYSTEM, 2): "an account would belong to a program that cannot be",
+    (_SYSTEM, 3): "an account would be too large",
+    (_ASSOCIATED, 0): "a token account is given away to another wallet",
+}
+
 
 def explain(
     error: TransactionErrorType,
@@ -68,7 +90,9 @@ def explain(
         if own and inner.code in ANCHOR_CODES:
             text = ANCHOR_CODES[inner.code]
             return InstructionFailed(text, index=index, program=culprit, logs=logs, signature=signature)
-        detail = f"program {culprit}, code {inner.code}"
+        meaning = FOREIGN.get((str(culprit), inner.code))
+        place = f"program {culprit}, code {inner.code}"
+        detail = f"{meaning} ({place})" if meaning else place
         foreign = ForeignProgramError(detail, index=index, program=culprit, logs=logs, signature=signature)
         foreign.code = inner.code
         return foreign

@@ -10,7 +10,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from ionet.errors import NotRecorded
+from ionet.errors import InvalidInput, NotRecorded
 from ionet.events import EventRecord
 from ionet.wallet import Signer, Unsigned
 
@@ -65,7 +65,10 @@ class Plan:
         self.signers = tuple(signers)
 
     async def instructions(self) -> list[Instruction]:
-        return list(await self._build())
+        try:
+            return list(await self._build())
+        except OverflowError as error:
+            raise InvalidInput(f"a number does not fit: {error}") from None
 
     async def send(self) -> Receipt:
         """Sign, send, confirm. Raises what the chain refuses as a typed error."""

@@ -12,8 +12,8 @@ from ionet.errors import InvalidInput
 from ionet.generated.enums import BPS
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 # Makers' words in front of a model's name, which people leave out.
 _FAMILIES = ("nvidia", "amd", "geforce", "rtx", "gtx", "tesla")
 _MOST_SHOWN = 12
@@ -36,7 +36,7 @@ def duration(text: str) -> int:
 def share(text: str, *, most: int = BPS) -> int:
     """Basis points from 0 to `most`: of `30%`, or of a plain number of basis points. Raises InvalidInput."""
     number = text.strip().removesuffix("%").strip()
-    if not number.isascii() or not _NUMBER.fullmatch(number):
+    if not _NUMBER.fullmatch(number):
         raise InvalidInput(f"{text!r} is neither a percentage such as 30% nor a number of basis points")
     points = Decimal(number) * (100 if text.strip().endswith("%") else 1)
     if points != points.to_integral_value() or points > most:
@@ -68,7 +68,8 @@ def model(text: str, names: Mapping[int, str]) -> int:
         if len(found) == 1:
             return found[0]
     like = [name for name in names.values() if wanted and wanted in _bare(name)]
-    like = like or get_close_matches(text, names.values(), cutoff=0.5)
+    by_bare = {_bare(name): name for name in names.values()}
+    like = like or [by_bare[form] for form in get_close_matches(wanted, by_bare)]
     hint = f"; like it: {', '.join(like[:_MOST_SHOWN])}" if like else ""
     raise InvalidInput(f"no model {text}: `ionet network models` lists them{hint}")
 

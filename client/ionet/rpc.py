@@ -40,7 +40,7 @@ from solders.transaction_status import (
     TransactionStatus,
 )
 
-from ionet.errors import IonetError, RpcError, RpcUnreachable, TransactionExpired
+from ionet.errors import InvalidInput, IonetError, RpcError, RpcUnreachable, TransactionExpired
 from ionet.patient_http import PatientClient, status_line
 from ionet.statuses import Statuses, pause
 
@@ -58,6 +58,8 @@ INVALID_PARAMS = -32602
 MAX_VERSION = 1
 UNSUPPORTED_VERSION = -32015
 LAST_SLOT = 2**64 - 1
+# What a server answers that is no RPC node, but an indexer's API or a web page.
+_NO_RPC = frozenset({404, 405, 415, 422})
 
 
 class PreflightFailed(IonetError):
@@ -107,8 +109,8 @@ class Rpc:
         resend_every: float = 2.0,
         patience: float = 30.0,
     ) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise RpcError(f"{url} is not an HTTP address")
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not _has_host(url):
+            raise InvalidInput(f"{url!r} is no http or https address, such as http://127.0.0.1:8899")
         self.url = url
         self.commitment = commitment
         self.resend_every, self.patience = resend_every, patience
@@ -374,9 +376,19 @@ class Rpc:
         except SolanaJsonRpcError as error:
             raise RpcError(error.message, code=error.code) from None
         except SolanaRpcException as error:
+            if isinstance(error.__cause__, httpx2.HTTPStatusError) and error.__cause__.response.status_code in _NO_RPC:
+                answered = status_line(error.__cause__.response.status_code)
+                raise RpcError(f"{self.url} answered {answered}; there is no RPC node") from None
             raise RpcUnreachable(f"{self.url} ({_reason(error.__cause__)})") from None
         except SerdeJSONError:
             raise RpcError(f"{self.url} does not speak Solana's JSON-RPC") from None
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(httpx2.URL(url).host)
+    except (httpx2.InvalidURL, ValueError):
+        return False
 
 
 def _reason(cause: BaseException | None) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency, Pause
+from ionet.resolve import near
 
 E = TypeVar("E", bound=Enum)
 
@@ -34,7 +35,7 @@ def parse(kind: type[E], text: str, what: str) -> E:
     """The member that a word names. Raises InvalidInput, which calls it `what` and lists the known words."""
     known = words(kind)
     if text not in known:
-        raise InvalidInput(f"{what} {text!r}; known are {', '.join(known)}")
+        raise InvalidInput(f"{what} {text!r}; known are {', '.join(known)}{near(text, known)}")
     return known[text]
 
 

@@ -11,6 +11,7 @@ from ionet_localnet.errors import (
     LedgerBusy,
     LedgerMismatch,
     LocalnetError,
+    NoChain,
     TransactionRefused,
 )
 from ionet_localnet.faults import FaultConfig
@@ -32,6 +33,7 @@ __all__ = [
     "Localnet",
     "LocalnetConfig",
     "LocalnetError",
+    "NoChain",
     "Simulation",
     "TransactionRecord",
     "TransactionRefused",

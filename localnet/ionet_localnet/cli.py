@@ -22,7 +22,7 @@ from ionet_localnet import (
     InvalidSetting,
     Localnet,
     LocalnetConfig,
-    LocalnetError,
+    NoChain,
     read_account,
     read_program,
 )
@@ -151,5 +151,5 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     try:
         about = asyncio.run(ask())
     except (SolanaRpcException, RPCException) as failure:
-        raise LocalnetError(f"no chain answers at {url}") from failure
+        raise NoChain(url) from failure
     _print_fields(about, as_json=as_json)

@@ -25,6 +25,12 @@ class LocalnetError(Exception):
         return f"{self.message()}: {self.detail}" if self.detail else self.message()
 
 
+class NoChain(LocalnetError):
+    """the local chain cannot be reached"""
+
+    exit_code = 4
+
+
 class InvalidSetting(LocalnetError):
     """invalid input"""
 

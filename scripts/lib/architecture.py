@@ -31,13 +31,13 @@ ROOMS = {
     "check": ("check", "isolation"),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
-        *("lookup_tables", "rpc", "statuses", "patient_http"),
+        *("lookup_tables", "rpc", "statuses", "patient_http", "diagnosis"),
     ),
     "program": ("program", "addresses", "failure"),
     "rules": ("rules", "words", "resolve", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("errors", "base58", "sql", "countries", "apart", "buckets"),
+    "base": ("errors", "arguments", "base58", "sql", "countries", "apart", "buckets"),
 }
 SAYS = {
     "cli": "the command ionet",

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
 
+from msgspec import Struct
 from solders.account import Account
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from ionet import addresses
+from ionet.arguments import check_arguments
 from ionet.chain import Chain
+from ionet.errors import Closed, NotFound
 from ionet.generated import pdas
+from ionet.generated.events import ClusterClosed, LeaseClosed
 from ionet.generated.instructions import Instructions
 from ionet.plan import Plan
 from ionet.program import Program
+from ionet.resolve import near
 from ionet.wallet import Signer
 
 # Of a token account: whose it is, and whether it is usable.
 _OWNER_FIELD, _STATE_OFFSET, _INITIALIZED = slice(32, 64), 108, 1
 
 
+def unheard(names: Iterable[str], kind: type[Struct]) -> str:
+    """Names that a struct does not have, with the one that was probably meant."""
+    given = sorted(names)
+    return (", ".join(given) or "nothing") + (near(given[0], kind.__struct_fields__) if given else "")
+
+
 class RoleApi:
-    """Part of a Client; every method that changes the chain returns a Plan."""
+    """Part of a Client; every method that changes the chain returns a Plan.
+
+    A method that is given a value of a wrong type raises InvalidInput.
+    """
+
+    def __init_subclass__(cls, **more: object) -> None:
+        super().__init_subclass__(**more)
+        check_arguments(cls)
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
@@ -48,6 +68,15 @@ class RoleApi:
             return [build()]
 
         return self._plan(instructions, signers)
+
+    async def _gone(self, noun: str, key: Pubkey, closing: type[LeaseClosed | ClusterClosed]) -> NoReturn:
+        """Raise what an account that does not exist is: closed, as the chain's history says, or never there."""
+        for event in await self._chain.recent_events(key):
+            if isinstance(event, closing):
+                when = datetime.fromtimestamp(event.at, UTC)
+                receipt = f"; see `ionet lease receipt {key}`" if noun == "lease" else ""
+                raise Closed(f"{noun} {key} was closed at {when:%Y-%m-%d %H:%M:%S} UTC{receipt}")
+        raise NotFound(f"{noun} {key}")
 
     async def _token_account(self, owner: Pubkey, mint: Pubkey) -> list[Instruction]:
         """What creates the owner's associated token account, if it does not exist yet."""

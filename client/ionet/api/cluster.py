@@ -13,11 +13,12 @@ from ionet.api.base import RoleApi
 from ionet.api.lookup_tables import TableApi
 from ionet.api.network import NetworkApi
 from ionet.booking import Booking, Wish
-from ionet.errors import InvalidInput, NotFound, RpcError, RpcUnreachable
+from ionet.errors import InvalidInput, NoHead, NotFound, RpcError, RpcUnreachable
 from ionet.executor import Progress
 from ionet.generated import pdas
-from ionet.generated.accounts import Cluster, Renter
-from ionet.generated.enums import ClusterKind
+from ionet.generated.accounts import Cluster, Lease, Renter
+from ionet.generated.enums import ClusterKind, LeaseStatus
+from ionet.generated.events import ClusterClosed
 from ionet.lookup_tables import Table
 from ionet.plan import Plan
 from ionet.words import parse
@@ -28,7 +29,17 @@ class ClusterApi(RoleApi):
         return pdas.cluster(self._id, renter, cluster_id)
 
     async def get(self, cluster: Pubkey) -> Cluster:
-        return await self._chain.fetch(Cluster, cluster)
+        """One cluster. Raises NotFound, and of one that was closed `Closed`, which says when."""
+        found = await self._chain.find(Cluster, cluster)
+        return found if found is not None else await self._gone("cluster", cluster, ClusterClosed)
+
+    async def head(self, cluster: Pubkey) -> Lease:
+        """The lease whose node runs the cluster's head. Raises NoHead unless it is metered now."""
+        found = await self.get(cluster)
+        lease = await self._chain.find(Lease, found.head_lease)
+        if lease is None or lease.status != LeaseStatus.ACTIVE:
+            raise NoHead
+        return lease
 
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Cluster]]:
         """Open clusters whose fields have the given values, e.g. renter=…"""

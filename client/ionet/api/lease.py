@@ -15,7 +15,7 @@ from ionet.defence import fits, step_instructions
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease, Node
-from ionet.generated.events import ProofAppended
+from ionet.generated.events import LeaseClosed, ProofAppended
 from ionet.generated.types import ProofEntry
 from ionet.plan import Plan
 from ionet.rules.disputes import (
@@ -35,7 +35,9 @@ class LeaseApi(RoleApi):
         return addresses.lease(self._id, node, number)
 
     async def get(self, lease: Pubkey) -> Lease:
-        return await self._chain.fetch(Lease, lease)
+        """One lease. Raises NotFound, and of one that was closed `Closed`, which says when."""
+        found = await self._chain.find(Lease, lease)
+        return found if found is not None else await self._gone("lease", lease, LeaseClosed)
 
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Lease]]:
         """Open leases whose fields have the given values, e.g. cluster=…, node=…"""

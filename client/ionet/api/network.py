@@ -15,7 +15,7 @@ from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, create_account
 
 from ionet import resolve
-from ionet.api.base import RoleApi
+from ionet.api.base import RoleApi, unheard
 from ionet.errors import InvalidInput, RpcError, RpcUnreachable
 from ionet.executor import send_all
 from ionet.generated import pdas
@@ -160,7 +160,7 @@ class NetworkApi(RoleApi):
         """
         unknown = changes.keys() - set(ModelTerms.__struct_fields__)
         if unknown or not changes:
-            raise InvalidInput(f"no term of a model is called {', '.join(sorted(unknown)) or 'nothing'}")
+            raise InvalidInput(f"no term of a model is called {unheard(unknown, ModelTerms)}")
 
         async def build() -> list[Instruction]:
             key = pdas.model(self._id, code)
@@ -187,7 +187,7 @@ class NetworkApi(RoleApi):
         """
         unknown = changes.keys() - set(Params.__struct_fields__)
         if unknown or not changes:
-            raise InvalidInput(f"no parameter is called {', '.join(sorted(unknown)) or 'nothing'}")
+            raise InvalidInput(f"no parameter is called {unheard(unknown, Params)}")
 
         async def build() -> list[Instruction]:
             found = await self.get()

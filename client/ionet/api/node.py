@@ -8,7 +8,7 @@ import msgspec
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from ionet.api.base import RoleApi
+from ionet.api.base import RoleApi, unheard
 from ionet.api.network import NetworkApi
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
@@ -65,7 +65,7 @@ class NodeApi(RoleApi):
         """
         unknown = changes.keys() - set(NodeTerms.__struct_fields__)
         if unknown or not changes:
-            raise InvalidInput(f"no term of a node is called {', '.join(sorted(unknown)) or 'nothing'}")
+            raise InvalidInput(f"no term of a node is called {unheard(unknown, NodeTerms)}")
 
         async def build() -> list[Instruction]:
             terms = msgspec.structs.replace(terms_of(await self.get(node)), **changes)

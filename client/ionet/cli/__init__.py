@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
 import traceback
 from importlib import import_module
@@ -19,12 +20,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ionet.cli.printing import say
-from ionet.errors import ConfigError, IonetError
+from ionet.errors import ConfigError, InvalidInput, IonetError
 
 HELP = "An open network for renting GPUs on Solana."
 GROUP = "ionet.cli"
 # Exit codes, see docs/client.md. A class of IonetError may name another one.
 INTERNAL_ERROR, INTERRUPTED = 70, 130
+
+NEGATIVE = re.compile(r"-\d+(\.\d+)?")
 
 SPELLINGS = {"…": "...", "→": "->", "–": "-", "×": "x", "≤": "<=", "−": "-"}
 
@@ -130,6 +133,7 @@ def main() -> None:
     """Run the command line. Expected failures are one line on stderr and an exit code of their own."""
     _spell_out_what_the_terminal_lacks()
     try:
+        _refuse_negative_amounts(sys.argv[1:])
         app()
     except IonetError as error:
         _fail(str(error), error.exit_code)
@@ -149,6 +153,15 @@ def main() -> None:
             raise
         text = f"internal error, please report it: {type(error).__name__}: {error} (IONET_DEBUG=1 shows more)"
         _fail(text, INTERNAL_ERROR)
+
+
+def _refuse_negative_amounts(arguments: list[str]) -> None:
+    """`-5` where an amount belongs would be taken for an option that does not exist."""
+    for before, text in zip(["", *arguments], arguments, strict=False):
+        if text == "--":
+            return
+        if NEGATIVE.fullmatch(text) and not before.startswith("--"):
+            raise InvalidInput(f"amounts are positive, {text} is not")
 
 
 def _spell_out_what_the_terminal_lacks() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet import resolve
 from ionet.cli.cluster_status import status
 from ionet.cli.parsing import amount, file_hash, pubkey
 from ionet.cli.printing import (
@@ -113,7 +114,7 @@ def open_cluster(
 def add(
     ctx: typer.Context,
     cluster: Cluster,
-    duration: Annotated[int, typer.Option(help="Duration in seconds.")],
+    duration: Annotated[str, typer.Option(metavar="DURATION", help="Seconds, or 90m, 1h, 2d.")],
     nodes: Annotated[list[str] | None, typer.Argument(help="Nodes to book.")] = None,
     nodes_from: Annotated[Path | None, typer.Option(help="File with more nodes, one per line; - for stdin.")] = None,
     max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
@@ -126,14 +127,14 @@ def add(
     keys = [pubkey(node) for node in [*(nodes or []), *_lines(nodes_from)]]
     if not keys:
         raise InvalidInput("no node to book")
-    limit = amount(max_price, "IOSD") if max_price else None
+    limit, seconds = amount(max_price, "dollars") if max_price else None, resolve.duration(duration)
     if unsigned:
-        plan = partial(_booking, cluster, keys, duration, limit)
+        plan = partial(_booking, cluster, keys, seconds, limit)
         submit(ctx, plan, as_json=as_json, unsigned=True)
         return
 
     async def work(client: Client) -> None:
-        from ionet.booking import BookingStopped
+        from ionet.booking import BookingStopped, NothingBooked
 
         found = []
         if tables is not Tables.NONE and len(keys) > 1:
@@ -143,14 +144,17 @@ def add(
         try:
             with counting(f"booking {len(keys)} nodes") as progress:
                 booked = await client.cluster.add_leases(
-                    cluster, keys, duration=duration, max_price=limit, tables=found, at_once=at_once, progress=progress
+                    cluster, keys, duration=seconds, max_price=limit, tables=found, at_once=at_once, progress=progress
                 )
         except BookingStopped as stopped:
             _print_booking(client, stopped.booking, as_json=as_json)
             raise
-        _print_booking(client, booked, as_json=as_json)
+        # Of a single node the reason is the error.
+        if booked.leases or len(keys) > 1 or as_json:
+            _print_booking(client, booked, as_json=as_json)
         if not booked.leases:
-            raise next(iter(booked.left_out.values()))
+            reasons = list(booked.left_out.values())
+            raise reasons[0] if len(reasons) == 1 else NothingBooked(f"{len(reasons)} were left out", reasons[0])
 
     run(ctx, work)
 
@@ -213,10 +217,12 @@ def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> None:
         return
     if receipts:
         print_receipts(client, receipts, as_json=False)
-    units, fees = sum(receipt.compute_units for receipt in receipts), sum(receipt.fee for receipt in receipts)
-    say(f"{len(booking.leases)} nodes booked by {len(receipts)} transactions, {units} compute units, {fees} lamports")
     for node, why in booking.left_out.items():
         say(f"left out  {node}  {why}", err=True)
+    if not receipts:
+        return
+    units, fees = sum(receipt.compute_units for receipt in receipts), sum(receipt.fee for receipt in receipts)
+    say(f"{len(booking.leases)} nodes booked by {len(receipts)} transactions, {units} compute units, {fees} lamports")
 
 
 def _lines(path: Path | None) -> list[str]:
@@ -225,6 +231,8 @@ def _lines(path: Path | None) -> list[str]:
         return []
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"cannot read {path}: it is no text") from None
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -99,8 +99,7 @@ async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str)
         agent_url(url)
     address, wallet = pubkey(cluster), read_keypair(settings(ctx).keypair)
     async with connect(ctx, wallet=False) as client:
-        found = await client.cluster.get(address)
-        lease = await client.lease.get(found.head_lease)
+        lease = await client.cluster.head(address)
         node = await client.node.get(lease.node)
     if url is None:
         url = f"https://{await find_endpoint(indexer, lease.node)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet import resolve
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
 from ionet.cli.session import Asked, Sending, asking, run, transaction
@@ -157,8 +158,12 @@ def leave(lease: Lease) -> Sending:
 
 
 @transaction(app)
-def extend(lease: Lease, seconds: Annotated[int, typer.Argument(help="Seconds to add.")]) -> Sending:
+def extend(
+    lease: Lease,
+    duration: Annotated[str, typer.Argument(metavar="DURATION", help="What to add: seconds, or 90m, 1h, 2d.")],
+) -> Sending:
     """Extend a lease at its locked price."""
+    seconds = resolve.duration(duration)
     return lambda client: client.lease.extend(lease, seconds)
 
 

@@ -131,7 +131,10 @@ class ProgramCodec:
         for member in self._types.members(entry.name):
             if member.name == name:
                 out = bytearray()
-                member.layout.write(value, out)
+                try:
+                    member.layout.write(value, out)
+                except (struct.error, OverflowError, TypeError, AttributeError, ValueError) as error:
+                    raise EncodeError(f"{entry.name}.{name}: {error}") from None
                 return offset, bytes(out)
             if member.layout.fixed is None:
                 break

@@ -71,7 +71,7 @@ def test_user_error_fails(tmp_path: Path) -> None:
 def test_unreachable_node_fails() -> None:
     code, message = NOWHERE.refused("network", "show")
     assert (code, "cannot be reached: http://127.0.0.1:1" in message) == (4, True)
-    assert Shell("ftp://x", NOWHERE.keypair).refused("network", "show")[0] == 4
+    assert Shell("ftp://x", NOWHERE.keypair).refused("network", "show")[0] == 1
 
 
 def test_a_new_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def test_many_nodes_from_a_file_with_tables(quick: Shell, place: Town, nodes: li
     # Nobody can be booked twice: then nothing is done, and the command says so.
     result = quick.run(*book, keypair=renter)
     assert result.returncode == 3
-    assert "0 nodes booked by 0 transactions" in result.stdout
+    assert result.stdout == ""
     assert result.stderr.count("left out  ") == MANY
-    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert result.stderr.splitlines()[-1] == f"error: no node could be booked: {MANY} were left out"
 
     assert list(quick.json("table", "close", keypair=renter)["cooling"]) == [table["address"]]
     assert quick.json("table", "list", keypair=renter)[0]["active"] is False
@@ -104,7 +104,7 @@ def test_budget_that_ends_fails(quick: Shell, place: Town, nodes: list[str]) -> 
     quick.json("node", "resume", nodes[-1], keypair=place.file("supplier"))
     result = quick.run("cluster", "add", cluster, nodes[-1], "--duration", "12", keypair=renter)
     assert result.returncode == 3
-    assert result.stdout == "0 nodes booked by 0 transactions, 0 compute units, 0 lamports\n"
+    assert result.stdout == ""
     assert "error: not all nodes could be booked: 0 of 1, then: " in result.stderr
 
 

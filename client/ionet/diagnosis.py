@@ -1,0 +1,156 @@
+"""Why the chain refused a transaction, where its own answer does not say it: looks at the accounts that were named.
+
+Nothing here is read unless something was refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from solders.message import VersionedMessage
+from solders.pubkey import Pubkey
+
+from ionet import addresses
+from ionet.codec import DecodeError
+from ionet.errors import (
+    AlreadyRegistered,
+    ChainRefused,
+    ForeignProgramError,
+    InstructionFailed,
+    NoSuchModel,
+    NotEnough,
+    ProgramError,
+    RpcError,
+)
+from ionet.failure import ACCOUNT_THERE, SOL_SHORT, TOKEN_PROGRAM
+from ionet.generated import pdas
+from ionet.generated.accounts import Network
+from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS, Currency
+from ionet.patient_http import is_loopback
+from ionet.program import Program
+from ionet.rpc import Rpc
+
+_SOL_DECIMALS = 9
+# Transaction errors of a payer who does not exist or cannot pay.
+_NO_PAYER = {"AccountNotFound", "InsufficientFundsForFee"}
+_TRANSFER_CHECKED = 12
+# Argument of an instruction that says how much leaves the token account `from`.
+_SPENT = ("amount", "io_amount", "iosd_amount", "deposit")
+_AT_MOST = {"mint_iosd_exact": "max_io"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """An instruction that failed. spent: base units that leave the account `from`, where it is one that spends."""
+
+    name: str
+    accounts: dict[str, Pubkey]
+    spent: int | None = None
+    model: int | None = None
+
+
+async def diagnosed(rpc: Rpc, program: Program, refusal: ChainRefused, message: VersionedMessage) -> ChainRefused:
+    """A refusal that says what is missing, if that can be found out; the same refusal otherwise."""
+    if isinstance(refusal, ProgramError):
+        return refusal
+    try:
+        return await _better(rpc, program, refusal, message) or refusal
+    except RpcError:
+        return refusal
+
+
+async def _better(rpc: Rpc, program: Program, refusal: ChainRefused, message: VersionedMessage) -> ChainRefused | None:
+    payer = message.account_keys[0]
+    culprit = (refusal.program, refusal.code) if isinstance(refusal, ForeignProgramError) else None
+    if refusal.detail in _NO_PAYER or refusal.detail.startswith("InsufficientFundsForRent") or culprit == SOL_SHORT:
+        return _like(refusal, NotEnough(await _sol(rpc, payer)))
+    if not isinstance(refusal, InstructionFailed):
+        return None
+    called = _called(program, message, refusal.index)
+    if called is None:
+        return None
+    if called.name == "register_node":
+        return await _registering(rpc, refusal, called, there=culprit == ACCOUNT_THERE)
+    if called.spent is not None and "from" in called.accounts:
+        said = await _tokens(rpc, program, payer, called.accounts["from"], called.spent)
+        return _like(refusal, NotEnough(said)) if said else None
+    return None
+
+
+async def _sol(rpc: Rpc, payer: Pubkey) -> str:
+    lamports = await rpc.balance(payer)
+    remedy = "`ionet keys airdrop`" if is_loopback(rpc.url) else "send it some"
+    have = f"only {_amount(lamports, _SOL_DECIMALS)} SOL, more is needed" if lamports else "no SOL"
+    return f"wallet {payer} has {have}: {remedy}"
+
+
+async def _registering(rpc: Rpc, refusal: InstructionFailed, called: _Called, *, there: bool) -> ChainRefused | None:
+    if there:
+        return _like(refusal, AlreadyRegistered(f"registered already as {called.accounts['node']}"))
+    if await rpc.account(called.accounts["model"]) is None:
+        return _like(refusal, NoSuchModel(f"no model {called.model}: `ionet network models` lists them"))
+    return None
+
+
+async def _tokens(rpc: Rpc, program: Program, payer: Pubkey, source: Pubkey, spent: int) -> str | None:
+    """What the wallet has of the token that `source` holds, if that is less than is spent."""
+    [account, network] = await rpc.accounts([source, pdas.network(program.id)])
+    if network is None:
+        return None
+    usdc = program.codec.decode_account(network.data, Network).usdc_mint
+    mints = {
+        Currency.IO: (pdas.io_mint(program.id), IO_DECIMALS),
+        Currency.IOSD: (pdas.iosd_mint(program.id), USD_DECIMALS),
+        Currency.USDC: (usdc, USD_DECIMALS),
+    }
+    for currency, (mint, decimals) in mints.items():
+        if source != addresses.token_account(payer, mint):
+            continue
+        if account is None:
+            return f"you have no {currency.name}"
+        held = int.from_bytes(account.data[64:72], "little")
+        if held < spent:
+            return f"you have {_amount(held, decimals)} {currency.name}, {_amount(spent, decimals)} needed"
+    return None
+
+
+def _called(program: Program, message: VersionedMessage, index: int) -> _Called | None:
+    """The instruction at `index`, if it is one of those that this module knows."""
+    keys = message.account_keys
+    if index >= len(message.instructions):
+        return None
+    item = message.instructions[index]
+    owner, data = keys[item.program_id_index], bytes(item.data)
+    named = [keys[at] if at < len(keys) else Pubkey.default() for at in item.accounts]
+    if str(owner) == TOKEN_PROGRAM and data[:1] == bytes([_TRANSFER_CHECKED]):
+        return _Called("transfer", {"from": named[0]}, int.from_bytes(data[1:9], "little"))
+    if owner != program.id:
+        return None
+    try:
+        call = program.codec.decode_args(data)
+    except DecodeError:
+        return None
+    slots = program.codec.instruction(call.name).slots()
+    accounts = {slot.name: key for slot, key in zip(slots, named, strict=False)}
+    args = dict(call.args)
+    for value in call.args.values():
+        args |= {name: getattr(value, name) for name in getattr(value, "__struct_fields__", ())}
+    wanted = _AT_MOST.get(call.name)
+    spent = args.get(wanted) if wanted else next((args[name] for name in _SPENT if name in args), None)
+    return _Called(call.name, accounts, spent, args.get("model_code"))
+
+
+def _like(refusal: ChainRefused, better: ChainRefused) -> ChainRefused:
+    """The better one, with everything else that the refusal says."""
+    better.logs, better.signature = refusal.logs, refusal.signature
+    if isinstance(refusal, InstructionFailed) and isinstance(better, InstructionFailed):
+        better.index, better.program = refusal.index, refusal.program
+    if isinstance(refusal, ForeignProgramError) and isinstance(better, ForeignProgramError):
+        better.code = refusal.code
+    return better
+
+
+def _amount(units: int, decimals: int) -> str:
+    number = f"{Decimal(units).scaleb(-decimals):,f}"
+    return number.rstrip("0").rstrip(".") if "." in number else number
