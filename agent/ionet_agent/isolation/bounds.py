@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 
 from ionet_agent.isolation import cgroups
-from ionet_agent.isolation.base import Disk, Level, Room
+from ionet_agent.isolation.base import Disk, Level, Room, is_root
 
 
 def enter(room: Room) -> list[str]:
@@ -28,10 +28,11 @@ def _limit(name: str, number: int, wanted: int) -> str:
 def held(room: Room) -> dict[str, str]:
     """How each limit of a room is kept, by its name; for people."""
     held_by = cgroups.controllers(room.groups)
-    own_count = room.user is not None or room.level in (Level.BUBBLEWRAP, Level.CONTAINER)
-    by_process = "limit of its user" if own_count else "not bounded"
+    # The kernel does not count the processes of root.
+    counted = room.level is not Level.NONE and not (is_root() and room.user is None)
+    by_process = "limit of its user" if counted else "not bounded"
     return {
-        "memory": "cgroup" if "memory" in held_by else "not bounded",
+        "memory": "cgroup" if "memory" in held_by else "watched",
         "processes": "cgroup" if "pids" in held_by else by_process,
         "cpus": "cgroup" if "cpu" in held_by else "not bounded",
         "disk": str(room.disk),
