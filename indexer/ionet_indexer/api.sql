@@ -281,12 +281,6 @@ SELECT at, seq, body, signature FROM advert_changes WHERE node = $1 ORDER BY at 
 -- name: adverts_sweep
 SELECT sweep_adverts($1)
 
--- name: online
-SELECT count(*) AS nodes_online, coalesce(sum(n.processors), 0) AS processors_online,
-       (SELECT coalesce(sum(nodes_rentable), 0)::bigint FROM offers) AS nodes_rentable,
-       (SELECT coalesce(sum(processors_rentable), 0)::bigint FROM offers) AS processors_rentable
-FROM online_nodes o JOIN nodes n USING (node) WHERE n.flags & 2 = 0
-
 -- name: parameters_set
 INSERT INTO parameters (network, slot, stake_per_processor, co_stake_max_percent, params) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (network) DO UPDATE

@@ -104,6 +104,7 @@ class Network(msgspec.Struct):
 _COUNTS = (
     *("nodes", "nodes_hireable", "processors", "processors_hireable", "cases_open", "clusters_open"),
     *("nodes_listed", "nodes_hired", "processors_listed", "processors_hired"),
+    *("nodes_online", "nodes_rentable", "processors_online", "processors_rentable"),
     *("leases", "leases_active", "disputes_open", "proofs"),
 )
 _AMOUNTS = ("bonded", "unbonding", "slashed", "rewards_unclaimed", "served_secs")
@@ -124,21 +125,19 @@ class Latest:
             async with reader.snapshot() as snapshot:
                 row = await snapshot.one(SQL["network"])
                 totals = await snapshot.fetch(SQL["totals"])
-                online = await snapshot.one(SQL["online"])
             if row is None:
                 raise NotFound("there is no network on this chain yet")
-            state, self._version, self._network = snapshot.state, snapshot.state.version, _network(row, totals, online)
+            state, self._version, self._network = snapshot.state, snapshot.state.version, _network(row, totals)
         return One(state.slot, state.finalized_slot, self._network)
 
 
-def _network(row: Any, totals: Sequence[Any], online: Any) -> Network:
+def _network(row: Any, totals: Sequence[Any]) -> Network:
     kept: dict[tuple[str, str], str] = {(each["name"], each["key"]): each["value"] for each in totals}
     clusters = {key: int(value) for (name, key), value in kept.items() if name == "clusters" and int(value)}
     values: dict[str, Any] = dict(row)
     for name in ("params", "pending_params"):
         values[name] = msgspec.json.decode(values[name] or b"null")
     values |= {name: int(kept.get((name, ""), 0)) for name in _COUNTS}
-    values |= {name: int(number) for name, number in dict(online).items()}
     values |= {name: kept.get((name, ""), "0") for name in _AMOUNTS}
     return Network(
         **values,
