@@ -7,7 +7,16 @@ from collections import defaultdict
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
 import pytest
-from ionet.rules.reputation import ONE, UNIT, Record, faded, reputation
+from ionet.rules.reputation import (
+    DAY_MINUTES,
+    ONE,
+    TIME_WINDOW_MINUTES,
+    UNIT,
+    Record,
+    faded,
+    reputation,
+    time_score,
+)
 
 MONTH = 30
 
@@ -93,3 +102,24 @@ def test_what_was_not_kept_lowers_the_score() -> None:
     kept = [Record("a", 20_000, UNIT, 0), Record("b", 20_000, UNIT, 0)]
     scores = [reputation([*kept, Record("c", 20_000, 0, part)], today=20_000).score for part in (0, UNIT // 2, UNIT)]
     assert scores[0] > scores[1] > scores[2] >= 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_time_score_counts_the_minutes_of_thirty_days(seed: int) -> None:
+    draw = random.Random(seed)
+    minute = draw.randint(30 * DAY_MINUTES, 60 * DAY_MINUTES)
+    edges = [minute - TIME_WINDOW_MINUTES + by for by in (-1, 0, 1)] + [minute - 1, minute, minute + 1]
+    seen = [*edges, *(draw.randint(0, 60 * DAY_MINUTES) for _ in range(5_000))]
+    days: dict[int, bytearray] = {}
+    for at in seen:
+        days.setdefault(at // DAY_MINUTES, bytearray(180))[at % DAY_MINUTES // 8] |= 1 << at % 8
+    counted = sum(minute - TIME_WINDOW_MINUTES <= at < minute for at in set(seen))
+    found = time_score({day: bytes(bits) for day, bits in days.items()}, minute)
+    assert found == counted * ONE // TIME_WINDOW_MINUTES
+
+
+def test_a_time_score_ends_at_one() -> None:
+    days = dict.fromkeys(range(31), b"\xff" * 180)
+    assert time_score(days, 30 * DAY_MINUTES + 7) == ONE
+    assert time_score(days, 30 * DAY_MINUTES + 7 + DAY_MINUTES) < ONE
+    assert time_score({}, 30 * DAY_MINUTES) == 0
