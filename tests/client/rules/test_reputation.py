@@ -7,7 +7,17 @@ from collections import defaultdict
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
 import pytest
-from ionet.rules.reputation import ONE, UNIT, Record, counted, faded, reputation
+from ionet.rules.reputation import (
+    DAY_MINUTES,
+    ONE,
+    TIME_WINDOW_MINUTES,
+    UNIT,
+    Record,
+    counted,
+    faded,
+    reputation,
+    time_score,
+)
 
 MONTH = 30
 
@@ -105,3 +115,24 @@ def test_what_an_interval_counts_for() -> None:
     assert counted(600, 0, kept=True, challenge="undefended", paid=False) == bad
     for challenge in ("disputed", "unchallenged"):
         assert counted(600, 400, kept=False, challenge=challenge, paid=False) == nothing
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_time_score_counts_the_minutes_of_thirty_days(seed: int) -> None:
+    draw = random.Random(seed)
+    minute = draw.randint(30 * DAY_MINUTES, 60 * DAY_MINUTES)
+    edges = [minute - TIME_WINDOW_MINUTES + by for by in (-1, 0, 1)] + [minute - 1, minute, minute + 1]
+    seen = [*edges, *(draw.randint(0, 60 * DAY_MINUTES) for _ in range(5_000))]
+    days: dict[int, bytearray] = {}
+    for at in seen:
+        days.setdefault(at // DAY_MINUTES, bytearray(180))[at % DAY_MINUTES // 8] |= 1 << at % 8
+    within = sum(minute - TIME_WINDOW_MINUTES <= at < minute for at in set(seen))
+    found = time_score({day: bytes(bits) for day, bits in days.items()}, minute)
+    assert found == within * ONE // TIME_WINDOW_MINUTES
+
+
+def test_a_time_score_ends_at_one() -> None:
+    days = dict.fromkeys(range(31), b"\xff" * 180)
+    assert time_score(days, 30 * DAY_MINUTES + 7) == ONE
+    assert time_score(days, 30 * DAY_MINUTES + 7 + DAY_MINUTES) < ONE
+    assert time_score({}, 30 * DAY_MINUTES) == 0
