@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 WARN_SECS = 15
 """A machine's clock that differs from the chain's by more than this is worth a warning."""
+_LATEST = 2**40
 _log = logging.getLogger(__name__)
 
 
@@ -28,9 +29,12 @@ class AgentClock:
     def learn(self, date: str) -> bool:
         """Take over the date of an answer; False when it is not one."""
         try:
-            self._ahead = parsedate_to_datetime(date).timestamp() - time.time()
+            stated = parsedate_to_datetime(date).timestamp()
         except (ValueError, OverflowError):
             return False
+        if not 0 < stated < _LATEST:
+            return False  # nothing can be signed for it
+        self._ahead = stated - time.time()
         if abs(self._ahead) > WARN_SECS:
             _log.warning(skew_text(-self._ahead), extra={"action": "clock_skewed"})
         return True

@@ -205,9 +205,10 @@ async def _crashed(_: Request, error: Exception) -> Response:
 
 
 class _Connection(H11Protocol):
-    """Dropped when it has no request under way for too long: they are few."""
+    """Dropped when it has no request under way for too long, or takes its answer too slowly: they are few."""
 
     _late: asyncio.TimerHandle | None = None
+    _seen: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -219,10 +220,12 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _drop(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        if not under_way or self.cycle is self._seen:
             self.transport.abort()
-        else:
-            self._late = self.loop.call_later(HEADER_SECS, self._drop)
+            return
+        self._seen = self.cycle
+        self._late = self.loop.call_later(2 * _QUERY_SECS, self._drop)
 
 
 class _Server(uvicorn.Server):

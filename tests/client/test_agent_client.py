@@ -11,7 +11,7 @@ import hostile
 import pytest
 from hostile import Answer, Hostile
 from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Status, host_port
-from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer
+from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer, ClockSkewed
 from leases import NODE, SESSION
 
 SECS = 0.6
@@ -107,6 +107,23 @@ def test_host_and_port(text: str, parts: tuple[str, int]) -> None:
 def test_what_is_not_host_and_port(text: str) -> None:
     with pytest.raises(BadAnswer, match="is not host:port"):
         host_port(text)
+
+
+@pytest.mark.parametrize("year", ["1960", "99999"])
+async def test_a_date_that_nothing_can_be_signed_for_is_not_learnt(year: str) -> None:
+    asked = 0
+
+    async def skewed(writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        body = json.dumps({"status": 401, "title": "", "code": "clock_skewed"}).encode()
+        date = f"Thu, 01 Jan {year} 00:00:00 GMT".encode()
+        writer.write(b"HTTP/1.1 401 No\r\ndate: %s\r\ncontent-length: %d\r\n\r\n" % (date, len(body)) + body)
+        await writer.drain()
+
+    with pytest.raises(ClockSkewed):
+        await status(skewed)
+    assert asked == 1
 
 
 async def test_a_refusal_that_is_nested_deeply_is_a_refusal() -> None:
