@@ -20,10 +20,9 @@ from ionet_agent.report import measure
 from ionet_launcher import hardware, inspection, ray_driver
 from ionet_launcher.phases import ClusterPhase, Reason
 from ionet_launcher.ray_driver import Joined
-from ionet_launcher.store import Overview
 from launcher.check_members import Breaking, Hardware, Lazy, Wrong
 from launcher.network import REPORT, Machine, Network
-from launcher.test_check_time import of, until_hurry
+from launcher.test_check_time import is_running, of, until_hurry
 from launcher.test_store import insert
 from leases import CLUSTER
 from solders.pubkey import Pubkey
@@ -36,10 +35,6 @@ network = test_check_time.network  # a fixture
 def detail(caplog: pytest.LogCaptureFixture) -> str:
     """Why nodes were refused, as the log says."""
     return "\n".join(record.getMessage() for record in caplog.records if getattr(record, "action", "") == "rejected")
-
-
-def is_running(seen: Overview) -> bool:
-    return seen.phase == ClusterPhase.RUNNING
 
 
 async def machine_passes(machine: Machine, secs: float) -> None:
