@@ -36,7 +36,7 @@ def is_running(seen: Overview) -> bool:
 
 
 def until_hurry(ready: int) -> float:
-    """Seconds after which so many members that are up are not to wait for others: a check still fits in."""
+    """Seconds after which this number of members that are up are not to wait for others: a check still fits in."""
     return OPEN_SECS - check_secs(ready) - ACCEPT_SECS
 
 
