@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 import httpx2
 import msgspec
 
-from ionet.errors import IonetError
+from ionet.errors import InvalidInput, IonetError
 from ionet.patient_http import PatientClient, status_line
 
 MEMBERS_AT_ONCE = 256
@@ -143,13 +143,16 @@ class Events(msgspec.Struct, frozen=True):
 
 
 class LauncherClient:
-    """Asks the launcher at `url` (http://host:port). An async context manager.
+    """Asks the launcher at `url` (http://host:port). An async context manager. Raises InvalidInput for what is no URL.
 
     Every method raises LauncherError, and UnknownCluster where the launcher knows none at that address.
     """
 
     def __init__(self, url: str) -> None:
-        self._http = PatientClient(url, base_url=url, timeout=httpx2.Timeout(_ANSWER_SECS))
+        try:
+            self._http = PatientClient(url, base_url=url, timeout=httpx2.Timeout(_ANSWER_SECS))
+        except httpx2.InvalidURL as error:
+            raise InvalidInput(f"{url} is not a URL: {error}") from None
 
     async def __aenter__(self) -> Self:
         return self

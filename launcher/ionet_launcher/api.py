@@ -20,6 +20,7 @@ import msgspec
 import uvicorn
 from ionet.agent_errors import one_line
 from ionet.buckets import Buckets, whose
+from ionet.errors import IonetError
 from ionet.launcher_api import (
     MEMBERS_AT_ONCE,
     MOVES_KEPT,
@@ -59,6 +60,18 @@ _GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _log = logging.getLogger(__name__)
 
 
+class Refused(IonetError):
+    """the request cannot be answered"""
+
+    status = 400
+
+
+class NotKnown(Refused):
+    """there is no such thing"""
+
+    status = 404
+
+
 class Api:
     """Answers from the tables of the launcher with this session key."""
 
@@ -72,6 +85,7 @@ class Api:
             Route("/v1/clusters/{cluster}/events", self.events),
         ]
         handlers: dict[Any, Any] = {
+            Refused: lambda _, error: _problem(error.status, error.detail),
             HTTPException: lambda _, error: _problem(error.status_code, error.detail, error.headers),
             **dict.fromkeys(_GONE, _unavailable),
             Exception: _crashed,
@@ -100,7 +114,7 @@ class Api:
         async with self._snapshot() as connection:
             row = await connection.fetchrow(_SQL["cluster"], self._launcher, key, int(DRAIN_SECS))
             if row is None:
-                raise _unknown(key)
+                raise NotKnown(f"this launcher has no cluster {key}")
             rows = await connection.fetch(_SQL["members"], self._launcher, key, after, MEMBERS_AT_ONCE + 1)
         members = [_member(row) for row in rows[:MEMBERS_AT_ONCE]]
         more = members[-1].lease if len(rows) > MEMBERS_AT_ONCE else None
@@ -113,7 +127,7 @@ class Api:
         async with self._snapshot() as connection:
             rows = await connection.fetch(_SQL["moves"], self._launcher, key, MOVES_KEPT)
         if not rows:
-            raise _unknown(key)
+            raise NotKnown(f"this launcher has no cluster {key}")
         items = [Event(**{**row, "detail": _shown(row["reason"], row["detail"])}) for row in rows]
         return _json(Events(key, items))
 
@@ -164,21 +178,17 @@ def _address(text: str, name: str) -> str:
     try:
         return str(Pubkey.from_string(text))
     except ValueError:
-        raise HTTPException(400, f"{name} is not an address") from None
+        raise Refused(f"{name} is not an address") from None
 
 
 def _known(request: Request, *names: str) -> dict[str, str]:
     """The query. What is misspelt or repeated must not look like an answer to it."""
     query = request.query_params
     if unknown := sorted(set(query) - set(names)):
-        raise HTTPException(400, f"unknown parameter: {one_line(', '.join(unknown))}")
+        raise Refused(f"unknown parameter: {one_line(', '.join(unknown))}")
     if len(query.multi_items()) > len(query):
-        raise HTTPException(400, "a parameter is given more than once")
+        raise Refused("a parameter is given more than once")
     return dict(query)
-
-
-def _unknown(cluster: str) -> HTTPException:
-    return HTTPException(404, f"this launcher has no cluster {cluster}")
 
 
 def _json(value: msgspec.Struct) -> Response:
@@ -205,9 +215,10 @@ async def _crashed(_: Request, error: Exception) -> Response:
 
 
 class _Connection(H11Protocol):
-    """Dropped when it has no request under way for too long: they are few."""
+    """Dropped when it has no request under way for too long, or takes its answer too slowly: they are few."""
 
     _late: asyncio.TimerHandle | None = None
+    _seen: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -219,10 +230,12 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _drop(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        if not under_way or self.cycle is self._seen:
             self.transport.abort()
-        else:
-            self._late = self.loop.call_later(HEADER_SECS, self._drop)
+            return
+        self._seen = self.cycle
+        self._late = self.loop.call_later(2 * _QUERY_SECS, self._drop)
 
 
 class _Server(uvicorn.Server):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from ionet.agent_api import AgentClient
-from ionet.agent_errors import AgentUnreachable
+from ionet.agent_errors import AgentError, AgentUnreachable
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -32,6 +33,7 @@ _MOST_SECS = 15.0
 _KEEP_SECS, _LAST_SECS = 60.0, 15.0
 # How many answers are kept so: as many as clients.
 _MOST_LAST = MAX_CLIENTS
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 Call = Callable[[AgentClient], Coroutine[Any, Any, T]]
 
@@ -95,6 +97,16 @@ class Calls:
         return answer
 
     async def _fly(self, node: Pubkey, key: Hashable, call: Call[T], quick: bool, last: bool) -> T:
+        """The answer. Whatever goes wrong is a fault of the node's: it ends no step, which is about others too."""
+        try:
+            return await self._ask(node, key, call, quick, last)
+        except AgentError:
+            raise
+        except Exception as error:
+            _log.exception("a call to node %s", node, extra={"action": "crash"})
+            raise AgentUnreachable(f"the call failed: {error!r}") from None
+
+    async def _ask(self, node: Pubkey, key: Hashable, call: Call[T], quick: bool, last: bool) -> T:
         flight, loop = self._flights.get(key), asyncio.get_running_loop()
         async with self._clients.of(node) as client:
             async with self._places:

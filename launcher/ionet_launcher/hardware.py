@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 def check_secs(members: int) -> float:
-    """How long a check of so many members takes at most. Their agents open them for two minutes in all."""
+    """How long a check of this number of members takes at most. Their agents open them for two minutes in all."""
     return min(33.0 + 2 * members, 90.0)
 
 

@@ -147,6 +147,26 @@ async def test_connections_that_only_stay_open_are_dropped(
         assert await answered(url) == str(SESSION.pubkey())
 
 
+async def test_who_takes_an_answer_too_slowly_is_dropped(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "HEADER_SECS", 0.5)
+    monkeypatch.setattr(api, "_QUERY_SECS", 0.5)
+    never = asyncio.Event()
+
+    async def hangs(*_: object) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(api.Api, "launcher", hangs)
+    async with postgres.database(server) as dsn, serving(dsn) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /v1 HTTP/1.1\r\nhost: a\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+
+
 async def test_its_connections_can_only_read(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a statement that writes would not."""
     async with postgres.database(server) as dsn, serving(dsn) as (url, _):

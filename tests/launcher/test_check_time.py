@@ -16,6 +16,7 @@ from ionet.lease_view import LeaseView, NodeView
 from ionet_launcher.hardware import check_secs
 from ionet_launcher.phases import ClusterPhase, Reason
 from ionet_launcher.stepper import ACCEPT_SECS, OPEN_SECS
+from ionet_launcher.store import Overview
 from launcher.network import ENDS, NOW, Machine, Network, planned
 
 
@@ -30,8 +31,12 @@ def of(count: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("network", [count], indirect=True)
 
 
+def is_running(seen: Overview) -> bool:
+    return seen.phase == ClusterPhase.RUNNING
+
+
 def until_hurry(ready: int) -> float:
-    """Seconds after which so many members that are up are not to wait for others: a check still fits in."""
+    """Seconds after which this number of members that are up are not to wait for others: a check still fits in."""
     return OPEN_SECS - check_secs(ready) - ACCEPT_SECS
 
 
@@ -46,10 +51,8 @@ async def test_nobodys_time_begins_before_all_are_reserved(network: Network) -> 
         assert network.phases() == [Phase.IDLE] * 3
     assert seen.phase == ClusterPhase.STARTING
     late.put(status=LeaseStatus.READY, ready_at=NOW)
-    seen = await network.steps(3)
-    assert network.started() == [1, 1, 1]
-    assert network.accepted == [0, 1, 2]
-    assert seen.phase == ClusterPhase.RUNNING
+    await network.until(is_running)
+    assert (network.started(), network.accepted) == ([1, 1, 1], [0, 1, 2])
 
 
 @of(2)
@@ -75,13 +78,12 @@ async def test_members_that_are_up_are_accepted_before_their_agents_would_stop_t
     assert network.accepted == []
     assert seen.phase == ClusterPhase.JOINING
     await network.passes(1)
-    seen = await network.steps(2)
-    assert network.accepted == [0, 2]
+    seen = await network.until(lambda _: network.accepted == [0, 2])
     assert (seen.phase, seen.reason) == (ClusterPhase.JOINING, Reason.NONE)
     await network.passes(119 - latest)
     assert network.phases() == [Phase.UP, Phase.STARTING, Phase.UP]
     slow.provider.phase = Phase.UP
-    seen = await network.steps(2)
+    seen = await network.until(is_running)
     assert network.accepted == [0, 2, 1]
     await network.passes(1_000)
     assert network.phases() == [Phase.UP] * 3
@@ -150,7 +152,7 @@ async def test_a_worker_that_is_not_opened_again_is_rejected_and_the_others_go_o
     await network.steps(2)
     await network.passes(40)
     assert network.phases() == [Phase.UP, Phase.IDLE, Phase.UP]
-    seen = await network.steps(4)
+    seen = await network.until(is_running)
     assert (network.rejected, network.accepted) == ([1], [0, 2])
     assert network.started() == [1, 1, 1]
     assert (seen.phase, seen.reason, seen.live) == (ClusterPhase.RUNNING, Reason.NONE, 2)
@@ -168,9 +170,8 @@ async def test_before_a_head_is_accepted_a_worker_without_time_takes_nobody_with
     assert network.rejected == [2]
     assert network.phases() == [Phase.STARTING, Phase.UP, Phase.IDLE]
     head.provider.phase = Phase.UP
-    seen = await network.steps(2)
+    await network.until(is_running)
     assert (network.accepted, network.started()) == ([0, 1], [1, 1, 0])
-    assert seen.phase == ClusterPhase.RUNNING
 
 
 @of(3)
@@ -185,9 +186,8 @@ async def test_with_a_head_that_is_not_opened_again_the_others_start_under_the_n
     await network.steps(1)
     assert network.rejected == [0]
     assert network.phases() == [Phase.IDLE] * 3
-    seen = await network.steps(4)
+    await network.until(is_running)
     assert network.accepted == [1, 2]
-    assert seen.phase == ClusterPhase.RUNNING
     assert [machine.provider.spec is not None for machine in network.machines] == [False, True, True]
 
 

@@ -131,6 +131,9 @@ async def test_watching_says_what_changes_until_it_runs_or_is_over(server: Embed
                 process.kill()
         code, out, _ = await given.run()
         assert (code, "failed  0 of 1 metered  member_failed  why" in out) == (6, True)
+        lines = [line.split(" UTC  ")[1].split() for line in out.splitlines() if " UTC  " in line]
+        assert [line[0] for line in lines] == ["planned", "starting", "joining", "failed"], "what became of it"
+        assert lines[-1] == ["failed", "member_failed", "why"]
 
 
 async def test_a_closed_cluster_is_over_whatever_the_launcher_says(server: EmbeddedPostgres) -> None:
@@ -153,8 +156,9 @@ async def test_each_failure_has_its_exit_code(server: EmbeddedPostgres) -> None:
         assert (code, f"no such account on this chain: Cluster {nobody}" in err) == (1, True)
         code, _, err = await given.run(launcher=f"http://127.0.0.1:{port}")
         assert (code, "the launcher does not answer" in err) == (4, True)
-        code, _, err = await given.run(launcher="nonsense")
-        assert (code, "is not an http or https URL" in err) == (1, True)
+        for nonsense in ("nonsense", "http://[::1"):
+            code, _, err = await given.run(launcher=nonsense)
+            assert (code, f"{nonsense} is not a" in err) == (1, True)
         other = await given.here.open_cluster(10 * market.USD)
         code, _, err = await given.run(cluster=other)
         assert (code, f"the launcher's is {SESSION.pubkey()}" in err) == (1, True)

@@ -115,6 +115,18 @@ async def test_a_silent_head_is_not_rejected_while_nobody_else_answers(pool: asy
         assert network.rejected == []
 
 
+async def test_what_goes_wrong_in_a_call_to_one_node_ends_no_step(
+    pool: asyncpg.Pool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its URL is none that anything can be sent to."""
+    async with planned(pool, tmp_path, 2, urls={1: "http://[::1"}, soon_secs=SOON) as network:
+        seen = await network.until(lambda seen: seen.reason == Reason.AGENT_UNREACHABLE)
+        assert named(network, 1, seen.detail)
+        await network.passes(90)
+        await network.until(lambda _: network.accepted == [0])
+    assert "a call to node" in caplog.text
+
+
 async def test_a_member_that_fails_says_why(pool: asyncpg.Pool, tmp_path: Path) -> None:
     async with planned(pool, tmp_path, 2) as network:
         worker = network.machines[1]

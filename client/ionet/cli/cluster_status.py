@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 # Seconds between two looks, and for how long a launcher or a chain that does not answer, or a launcher that has not
 # seen the cluster yet, is asked again.
 _LOOK_SECS, _PATIENCE_SECS = 1.0, 60.0
+_MOVE = ("at", "phase", "reason", "detail")
+# Of what became of a cluster that is over, this many moves are printed.
+_PRINTED = 12
 
 
 class ClusterOver(IonetError):
@@ -49,9 +53,10 @@ def status(
         from ionet.launcher_api import LauncherClient
 
         async with LauncherClient(launcher) as asked:
-            return (
-                await _follow(client, asked, cluster, quiet=as_json) if watch else await _look(client, asked, cluster)
-            )
+            look = _follow(client, asked, cluster, quiet=as_json) if watch else _look(client, asked, cluster)
+            found = await look
+            moves = [] if found["phase"] is None else await asked.events(cluster)
+        return {**found, "events": [{name: getattr(move, name) for name in _MOVE} for move in moves]}
 
     found = run(ctx, work, wallet=False)
     if as_json:
@@ -200,6 +205,10 @@ def _print(found: Mapping[str, Any]) -> None:
         say("  ".join(f"{name} {units}" for name, units in shown.items()) + f"  {unit}")
     rows = [{name: _plain(value) for name, value in {**row, **_words(row)}.items()} for row in found["leases"]]
     print_rows(rows, ["lease", "node", "status", "phase", "check", "trouble", "replaced_by"], as_json=False)
+    if found["over"]:
+        for move in reversed(found["events"][:_PRINTED]):
+            at = datetime.fromtimestamp(move["at"], UTC)
+            say(_plain(f"{at:%Y-%m-%d %H:%M:%S} UTC  {move['phase']}  {move['reason']}  {move['detail']}").rstrip())
 
 
 def _words(row: Mapping[str, Any]) -> dict[str, str]:
