@@ -113,12 +113,19 @@ SELECT c.minute, EXISTS (SELECT FROM online_nodes o WHERE o.node = $1) AS online
 FROM advert_clock c
 
 -- name: reputation_open
--- Leases to which something may still come, and the newest event's time.
-SELECT l.lease, (SELECT time FROM newest) AS now FROM leases l
+-- Leases to which something may still come and of which an interval counts, the newest event's time, and whether all of
+-- their intervals count: no proof of them can come any more.
+SELECT l.lease, n.time AS now, l.ends_at + 2 * l.interval_secs <= n.time AS over
+FROM leases l, newest n
 WHERE l.node = $1 AND l.started_at IS NOT NULL AND l.status <> 'closed' AND l.booked_at >= coalesce((
     SELECT max(b.booked_at) FROM leases b
     WHERE b.node = $1 AND b.started_at IS NOT NULL AND b.booked_at < $2::bigint * 86400
 ), 0)
+AND least(l.started_at + l.interval_secs, l.ends_at) + 2 * l.interval_secs <= n.time
+
+-- name: reputation_over
+-- What the intervals of such leases count for, all at once.
+SELECT o.lease, r.day, r.kept, r.unkept FROM unnest($1::text[]) o (lease), lease_reputation(o.lease) r WHERE r.day >= $2
 
 -- name: reputation_records
 -- $2: the first day that counts; $3, $4: basis points of fees, and those that USDC pays on top; $6: by lease and day the

@@ -44,6 +44,7 @@ class Second:
         self._parts: list[asyncpg.Record] = []
         self._home = ""  # the schema of the first
         self._version: str | None = None
+        self._told: set[str] = set()  # roles of which the log has said that they hold up the swap
 
     async def discard(self) -> None:
         """Throw away what a swap left, or a writer that was killed."""
@@ -121,19 +122,13 @@ class Second:
     async def _end_readers(self) -> None:
         """Those that are there since the swap began to wait, or longer; whoever else comes is there for seconds."""
         oids = [part["oid"] for part in self._parts]
-        try:
-            async with self._connection.transaction():
-                found = await self._connection.fetch(SQL["end_readers"], oids, PATIENCE_SECS)
-        except asyncpg.InsufficientPrivilegeError as error:
-            log.warning("a reader holds up the new tables and may not be ended: %s", error, extra={"action": "swap"})
-            return
-        for each in found:
-            log.warning(
-                "a reader (%s) held up the new tables for %d s and was ended",
-                each["name"] or "no name",
-                each["secs"],
-                extra={"action": "swap_ends_reader"},
-            )
+        for each in await self._connection.fetch(SQL["end_readers"], oids, PATIENCE_SECS):
+            what = f"a reader (role {each['role']}) holds up the new tables"
+            if each["ended"]:
+                log.warning("%s for %d s: it was ended", what, each["secs"], extra={"action": "swap_ends_reader"})
+            elif each["role"] not in self._told:
+                self._told.add(each["role"])
+                log.warning("%s, and may not be ended from here", what, extra={"action": "swap_held_up"})
 
     def _work(self, wait: int) -> str:
         """Locks, renaming and commit as one message to the server: readers wait for nothing on the way to it.

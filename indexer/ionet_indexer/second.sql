@@ -112,15 +112,20 @@ SELECT count_offers()
 UPDATE revisions SET changes = changes + 1
 
 -- name: waits
--- From here to the end of the transaction whoever looks knows that the tables wait to change places (api.sql, swap_waits).
+-- From here to the end of the transaction whoever looks (swap_waits) knows that the tables wait to change places.
 SELECT pg_advisory_xact_lock($1)
 
 -- name: end_readers
--- Whoever holds one of these tables, or their names, in a transaction that is older than so many seconds.
-SELECT a.application_name AS name, extract(epoch FROM clock_timestamp() - a.xact_start)::int AS secs,
-       pg_terminate_backend(a.pid) AS ended
-FROM pg_stat_activity a
-WHERE a.pid <> pg_backend_pid() AND a.xact_start < clock_timestamp() - $2 * interval '1 second' AND EXISTS (
+-- Whoever holds one of these tables, or their names, in a transaction that is older than so many seconds, or of which
+-- this role may not know how old it is. Whom it may end is ended.
+SELECT a.usename AS role, extract(epoch FROM clock_timestamp() - a.xact_start)::int AS secs,
+       CASE WHEN a.xact_start IS NOT NULL
+                 AND (me.rolsuper OR NOT r.rolsuper
+                      AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')))
+            THEN pg_terminate_backend(a.pid) ELSE false END AS ended
+FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid JOIN pg_roles me ON me.rolname = current_user
+WHERE a.pid <> pg_backend_pid()
+AND (a.xact_start IS NULL OR a.xact_start < clock_timestamp() - $2 * interval '1 second') AND EXISTS (
     SELECT FROM pg_locks l
     WHERE l.pid = a.pid AND l.granted AND l.database = a.datid
     AND (l.relation = 'generation'::regclass OR l.relation = ANY($1))

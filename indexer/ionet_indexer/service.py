@@ -15,6 +15,7 @@ from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
 
 from ionet_indexer.api.app import create_app
+from ionet_indexer.api.connections import Connection
 from ionet_indexer.api.limits import BURST, RATE
 from ionet_indexer.backfill import backfill
 from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, StoreError, lost
@@ -113,6 +114,7 @@ async def serve(
             log_level="warning",
             access_log=False,
             lifespan="on",
+            http=Connection,
             ws="none",
             timeout_graceful_shutdown=1,
         )

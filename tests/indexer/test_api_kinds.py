@@ -154,3 +154,27 @@ async def test_addresses_of_one_ipv6_network_share_their_limit(dsn: str) -> None
             async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
                 codes.append((await client.get("/v1/models")).status_code)
     assert codes == [200, 200, 429, 200]
+
+
+def test_options_says_what_405_says(api: httpx2.Client) -> None:
+    for path in ("/v1/models", "/v1/leaves", "/v1/stream", "/health"):
+        told, refused = api.options(path), api.put(path)
+        assert told.status_code == 204
+        assert set(told.headers["allow"].split(", ")) == set(refused.headers["allow"].split(", "))
+
+
+def test_a_page_elsewhere_may_read_the_headers_that_answers_have(api: httpx2.Client) -> None:
+    answer = api.get("/v1/export/models.csv", headers={"origin": "https://example.org"})
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    assert {"ionet-finalized-slot", "content-disposition", "etag"} <= set(exposed)
+    assert {"retry-after", "allow"} <= set(exposed)
+
+
+def test_caches_keep_what_one_client_reads_from_another(api: httpx2.Client) -> None:
+    """Whatever form this answer has, the address has others."""
+    for encoding in ("identity", "gzip", "zstd"):
+        answer = api.get("/v1/models", headers={"accept-encoding": encoding})
+        assert answer.headers["vary"] == "Accept-Encoding"
+        named = {"accept-encoding": encoding, "if-none-match": answer.headers["etag"]}
+        unchanged = api.get("/v1/models", headers=named)
+        assert (unchanged.status_code, unchanged.headers["vary"]) == (304, "Accept-Encoding")

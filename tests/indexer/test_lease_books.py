@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from indexer.bounded import CountingReader
 from indexer.test_bounded import MOST_BUFFERS, MOST_ROWS
-from ionet_indexer.api import lease_log
+from ionet_indexer.api import lease_log, reputation
 from ionet_indexer.api.lease_books import LeaseBooks
 from ionet_indexer.api.lease_days import lease_days
 from ionet_indexer.api.reputation import node_reputation
@@ -216,7 +216,7 @@ async def _costs(dsn: str) -> dict[str, tuple[int, int]]:
     finally:
         await connection.close()
     log: Any = lease_log.lease_intervals.fn
-    reputation: Any = node_reputation.fn
+    ask: Any = node_reputation.fn
     costs = {}
     async with Reader.open(dsn) as reader:
         counting = CountingReader(reader)
@@ -226,7 +226,7 @@ async def _costs(dsn: str) -> dict[str, tuple[int, int]]:
             assert [each.interval for each in page.items] == list(range(place + 1, place + 51))
             costs[name] = counting.buffers, counting.rows
         counting.reset()
-        answer = await reputation(counting, node)
+        answer = await ask(counting, node)
         assert len(answer.item.records) >= min(length * _TEN_MINUTES // DAY, 180)
         costs["reputation"] = counting.buffers, counting.rows
     return costs
@@ -256,3 +256,78 @@ async def test_a_request_costs_no_more_in_a_long_lease(intervals: int, dsn: str)
             assert rows < MOST_ROWS, name
     assert closed["reputation"][0] < 1_000
     assert intervals == 2_000 or whole > 10 * max(buffers for buffers, _ in still.values())
+
+
+class AskedReader(CountingReader):
+    """Counts queries."""
+
+    asked = 0
+
+    def count(self, plan: dict[str, Any]) -> None:
+        self.asked += 1
+        super().count(plan)
+
+
+async def test_leases_that_nobody_closes_cost_no_query_each(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 of them, one after the other, with what was kept, missed, paid and not; and one that runs."""
+    await crowd.fill(dsn, 100)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("DELETE FROM leases WHERE lease <> (SELECT min(lease) FROM leases)")
+        await _long(connection, 700)
+        await connection.execute(
+            f"""
+            UPDATE leases SET started_at = ends_at - {_TEN_MINUTES * 5}, booked_at = started_at, burned = 0,
+                end_reason = NULL;
+            DELETE FROM disputes; DELETE FROM payments; DELETE FROM proofs;
+            CREATE TEMP TABLE one AS SELECT * FROM leases;
+            CREATE TEMP TABLE many AS
+                SELECT i, 'M' || i AS key, {START} + i * {_TEN_MINUTES * 2} AS start FROM generate_series(1, 300) i;
+            """
+        )
+        columns = [
+            row["name"]
+            for row in await connection.fetch(
+                "SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'leases' "
+                "AND table_schema = 'public' ORDER BY ordinal_position"
+            )
+        ]
+        new = {
+            "lease": "m.key",
+            "number": "m.i",
+            "started_at": "m.start",
+            "booked_at": "m.start",
+            "ends_at": f"m.start + {_TEN_MINUTES} + 100",
+            "last_interval": "1",
+            "status": "'ended'",
+            "seq": "m.i",
+        }
+        await connection.execute(
+            f"""
+            INSERT INTO leases SELECT {", ".join(new.get(name, f"o.{name}") for name in columns)} FROM one o, many m;
+            INSERT INTO proofs
+                SELECT 1000000 + i, key, '{NODE}', start, 0, 0, {_TEN_MINUTES}, 0, 'x', 'x', 1, true, true
+                FROM many WHERE i % 3 > 0;
+            INSERT INTO events SELECT 1000000 + i, 'p' || i, 0, 0, {START}, 'x', '' FROM many;
+            INSERT INTO payments
+                SELECT 2000000 + i, key, '{NODE}', 'c', 'IOSD', start, {_TEN_MINUTES}, 0, 0, 0, 0, 0, 0, 'x', 0, 0,
+                       false
+                FROM many WHERE i % 2 > 0;
+            ANALYZE;
+            """
+        )
+        node = await connection.fetchval("SELECT node FROM leases LIMIT 1")
+    finally:
+        await connection.close()
+    ask: Any = node_reputation.fn
+    async with Reader.open(dsn) as reader:
+        counting = AskedReader(reader)
+        answer = (await ask(counting, node)).item
+        assert counting.asked < 40
+        monkeypatch.setattr(reputation, "MOST_BY_SUMS", 1_000)
+        counting.asked = 0
+        wanted = (await ask(counting, node)).item
+        assert counting.asked > 300
+    assert answer == wanted
+    assert sum(int(each.kept) > 0 for each in answer.records) > 3
+    assert sum(int(each.unkept) > 0 for each in answer.records) > 3

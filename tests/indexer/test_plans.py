@@ -125,6 +125,7 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
         "advert_changes": [known["node"]],
         "reputation_records": [known["node"], crowd.START // 86_400 - 180, 50, 400, '{"left": 2}', "[]"],
         "reputation_open": [known["node"], crowd.START // 86_400 - 180],
+        "reputation_over": [[known["lease"]], crowd.START // 86_400 - 180],
         "node_runs": [known["node"], crowd.START, crowd.START + EVENTS],
         "series_range": ["network", ["asked", "rentable"], "hour"],
         "series_before": ["network", ["asked", "rentable"], "hour", crowd.START + EVENTS, crowd.START + EVENTS // 2],

@@ -251,6 +251,28 @@ async def test_readers_without_end_do_not_keep_the_new_tables_away(
     assert sum("was ended" in line for line in caplog.messages) == 5
 
 
+async def test_a_reader_that_may_not_be_ended_is_named(
+    filled: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, however long it stays."""
+    monkeypatch.setattr(second, "PATIENCE_SECS", 0.0)
+    plain = await asyncpg.connect(filled)
+    await plain.execute("CREATE ROLE plain; GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; SET ROLE plain")
+    try:
+        async with Reader.open(filled) as reader, reader.snapshot() as snapshot:
+            told = Second(plain, ["nodes"])
+            caplog.clear()
+            for _ in range(2):
+                await told._end_readers()
+            assert [line for line in caplog.messages if "may not be ended" in line] == [caplog.messages[0]]
+            assert "role ionet" in caplog.messages[0]
+            assert await snapshot.fetch("SELECT node FROM nodes")
+    finally:
+        await plain.execute("RESET ROLE; DROP OWNED BY plain")
+        await plain.execute("DROP ROLE plain")
+        await plain.close()
+
+
 async def test_readers_that_follow_each_other_do_not_keep_the_new_tables_away(
     filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

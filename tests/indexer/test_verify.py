@@ -188,10 +188,20 @@ async def test_an_audit_ends_on_a_chain_that_never_rests(
             await played.open_cluster()
             await played.admin.stake.add(played.machines[0].address, 5)
 
+    async def on_and_on() -> None:
+        while True:
+            await happens()
+
     source = Between(played.net.rpc_url, PROGRAM_ID)
     source.happens = happens
     async with followed(played, dsn) as (reader, _, _):
-        verdicts = await verify(reader, source, PROGRAM.codec)
+        busy = asyncio.create_task(on_and_on())
+        try:
+            verdicts = await verify(reader, source, PROGRAM.codec)
+            assert not busy.done()
+        finally:
+            busy.cancel()
+            await asyncio.gather(busy, return_exceptions=True)
     await source.close()
     assert source.asked > 5
     assert count >= 2 * source.asked

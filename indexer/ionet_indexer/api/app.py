@@ -27,7 +27,7 @@ from ionet_indexer.api.leaders import leaders
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
 from ionet_indexer.api.limits import BURST, RATE, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
-from ionet_indexer.api.requests import answer_head, check_parameters, count_requests, leave_compressed
+from ionet_indexer.api.requests import allow_head, answer_head, check_parameters, count_requests, leave_compressed
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.series import series
 from ionet_indexer.api.stream import UNCOMPRESSED, Changes, Streams, events, stream
@@ -82,7 +82,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         lifespan=[follow],
         middleware=[limit(Buckets(rate, burst))],
         before_request=check_parameters,
-        before_send=[count_requests, name_answer],
+        before_send=[count_requests, name_answer, allow_head],
         compression_config=CompressionConfig(
             backend="zstd", compression_facade=Zstd, gzip_compress_level=4, exclude_opt_key=UNCOMPRESSED
         ),
@@ -98,7 +98,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             allow_origins=["*"],
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["content-type", "if-none-match", "last-event-id", *(f"ionet-{each}" for each in _UPLOAD)],
-            expose_headers=["etag", "retry-after"],
+            expose_headers=["etag", "retry-after", "ionet-finalized-slot", "content-disposition", "allow"],
         ),
         request_max_body_size=MAX_BODY,
         openapi_config=OpenAPIConfig(

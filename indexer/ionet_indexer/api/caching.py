@@ -77,6 +77,7 @@ async def name_answer(message: Message, scope: Scope) -> None:
     if named is not None and message["status"] in (200, 304):
         headers["ETag"] = named
         headers.setdefault("Cache-Control", "public, no-cache")
+        headers.setdefault("Vary", "Accept-Encoding")
     else:
         headers.setdefault("Cache-Control", "no-store")
 

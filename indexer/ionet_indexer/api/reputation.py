@@ -19,6 +19,8 @@ from ionet_indexer.core.parameters import Key
 from ionet_indexer.core.reader import Snapshot
 from ionet_indexer.core.refusals import NotFound
 
+MOST_BY_SUMS = 8  # leases; each takes several queries
+
 
 class ReputationTerms(msgspec.Struct):
     """The constants of `ionet.rules.reputation`; `one` is what a share or score of 1 is written as."""
@@ -138,9 +140,17 @@ async def node_reputation(reader: NamedDependency[AskedReader], key: Key) -> One
 
 
 async def _of_open_leases(snapshot: Snapshot, node: str, first: int) -> list[dict[str, Any]]:
-    """By lease and day the seconds that count of leases that are not closed: a node has one, or a few to be settled."""
-    found = []
-    for each in await snapshot.fetch(SQL["reputation_open"], node, first):
+    """By lease and day the seconds that count of leases that are not closed.
+
+    A node has one, or a few to be settled: these are read by their sums, however long they are. Where many were never
+    closed, they are short, since they were one after the other: they are gone through.
+    """
+    rows = await snapshot.fetch(SQL["reputation_open"], node, first)
+    many = {each["lease"] for each in rows if each["over"]} if len(rows) > MOST_BY_SUMS else set()
+    found = [dict(each) for each in await snapshot.fetch(SQL["reputation_over"], list(many), first)] if many else []
+    for each in rows:
+        if each["lease"] in many:
+            continue
         books = await LeaseBooks.of(snapshot, each["lease"])
         assert books is not None  # it was found just now
         days = await lease_days(books, first, each["now"])

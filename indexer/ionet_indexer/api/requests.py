@@ -11,12 +11,14 @@ from functools import cache
 from typing import Any, cast
 
 from litestar import Request
+from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.exceptions import ValidationException
 from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from ionet_indexer import metrics
+from ionet_indexer.api.problems import allowed
 from ionet_indexer.core.refusals import BadValue
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -74,6 +76,14 @@ async def count_requests(message: Message, scope: Scope) -> None:
     """Metrics by route, not by path, so that addresses do not become labels."""
     if message["type"] == "http.response.start":
         metrics.REQUESTS.labels(scope.get("path_template", "none"), str(message["status"])).inc()
+
+
+async def allow_head(message: Message, scope: Scope) -> None:
+    """What answers GET answers HEAD: OPTIONS says so, as 405 does."""
+    if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS":
+        headers = MutableScopeHeaders(message)
+        if "allow" in headers:
+            headers["allow"] = allowed(headers["allow"])
 
 
 def answer_head(app: ASGIApp) -> ASGIApp:
