@@ -1,4 +1,4 @@
-"""A long history from a short one: the same market again and again, each time with other machines, clusters and leases."""
+"""A long history from a short one: the same market again and again, with other machines, clusters and leases."""
 
 from __future__ import annotations
 
