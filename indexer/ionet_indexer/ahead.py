@@ -1,7 +1,7 @@
 """Batches that continue what is stored, folded before the one before them is saved.
 
-Python folds a batch while PostgreSQL saves another; each is still saved in one transaction, in order. What does not simply
-continue, a late event, a hole, an event that cannot be folded, is left to whoever commits it by itself.
+Python folds a batch while PostgreSQL saves another; each is still saved in one transaction, in order. What does not
+simply continue, a late event, a hole, an event that cannot be folded, is left to whoever commits it by itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Folded(NamedTuple):
 
 
 class Ahead:
-    """Looks up and folds what one Writer will save. A batch at a time; the one before it is the newest that was folded."""
+    """Looks up and folds what one Writer will save, a batch after the other."""
 
     def __init__(self, writer: Writer, folding: Folding) -> None:
         self._writer = writer
@@ -50,9 +50,9 @@ class Ahead:
     async def look_up(
         self, transactions: Sequence[Transaction], events: Sequence[Event], before: Folded | None = None
     ) -> LookedUp | None:
-        """What the batch needs, after `before`, which may not be saved yet; None where it has to be committed by itself.
+        """What the batch needs, after `before`, which may not be saved yet.
 
-        Asks the database, so not while anything is being saved.
+        None where it has to be committed by itself. Asks the database, so not while anything is being saved.
         """
         placed = placed_of(transactions)
         if not placed or len({item[0] for item in placed}) < len(placed):

@@ -71,8 +71,9 @@ class Folding:
         return view
 
     async def look_up(self, events: Sequence[Event], before: View | None) -> View:
-        """The rows that these events need, as they are after `before`, which may not be saved yet: then no rule is among
-        the events.
+        """The rows that these events need, as they are after `before`, which may not be saved yet.
+
+        With `before` no rule may be among the events.
         """
         view = View(self._codec)
         await self._load(view, events, before)

@@ -253,8 +253,11 @@ class Ingest:
                 )
                 try:
                     folded = await self._pipeline.fold(ahead)
-                finally:
                     fresh = await saving
+                except BaseException:  # cancelled, too: then nothing of the batch is in, or all
+                    saving.cancel()
+                    await asyncio.gather(saving, return_exceptions=True)
+                    raise
                 self._advanced(checkpoint, fresh)
                 count += len(fresh)
         finally:

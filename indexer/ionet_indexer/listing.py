@@ -36,7 +36,8 @@ async def listed(source: Source, after: int, heads: Heads, anchor: Seen | None) 
             raise SourceError(f"{item.signature} moved to another slot while it was read")
         if item.slot <= heads.finalized and item.signature not in rooted:
             raise SourceError(f"slot {item.slot} is final, and the node lists {item.signature} only as confirmed")
-    return sorted({*confirmed, *final}, key=lambda item: item.slot)
+    found = {item.signature: item for item in confirmed} | rooted
+    return sorted(found.values(), key=lambda item: item.slot)
 
 
 async def witnessed(

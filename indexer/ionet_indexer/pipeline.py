@@ -45,8 +45,8 @@ class SeqHole(IonetError):
 
 
 class _Taken(NamedTuple):
-    """What came in. `work`: the launcher's rows changed. `late`: before others that were stored; `all_again`: so late that
-    everything was folded again.
+    """What came in. `work`: the launcher's rows changed. `late`: it comes before others that were stored; `all_again`:
+    so that everything was folded again.
     """
 
     fresh: list[Event]

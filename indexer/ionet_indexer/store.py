@@ -184,9 +184,7 @@ class Writer:
             await self._connection.execute(f"DELETE FROM {kind.table} WHERE position >= $1", first)
         return sorted({row["entity"] for row in undone})
 
-    async def add(
-        self, transactions: Iterable[Placed], events: Iterable[Event]
-    ) -> list[Event]:
+    async def add(self, transactions: Iterable[Placed], events: Iterable[Event]) -> list[Event]:
         """Store (signature, slot, tx_index, block_time) and events; returns the events that were not there before."""
         placed = {item[0]: item for item in transactions}
         new = placed.keys() - await self.known(list(placed))

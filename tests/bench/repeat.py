@@ -1,4 +1,4 @@
-"""A long history from a short one: the same market again and again, each time with other machines, clusters and leases."""
+"""A long history from a short one: the same market again and again, with other machines, clusters and leases."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ionet.program import PROGRAM
 from ionet_indexer.core.decode import InnerInstruction, Transaction, decode
 from ionet_indexer.source.base import Heads
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 SECS_APART = 3_600  # more than a history lasts
 _ENTITIES = ("node", "device_key", "position", "cluster", "lease")
@@ -54,8 +55,8 @@ class Repeated:
         transaction.slot += number * self._slots
         if transaction.block_time is not None:
             transaction.block_time += number * SECS_APART
-        signature = base58.decode(transaction.signature)
-        transaction.transaction.signatures[0] = base58.encode(_other(signature[:32], number) + signature[32:])
+        signature = bytes(Signature.from_string(transaction.signature))
+        transaction.transaction.signatures[0] = str(Signature(_other(signature[:32], number) + signature[32:]))
         assert transaction.meta is not None
         for inner in transaction.meta.inner_instructions or ():
             inner.instructions = [_told_again(instruction, number) for instruction in inner.instructions]

@@ -139,7 +139,7 @@ async def _grown(server: EmbeddedPostgres, repeated: Repeated) -> Figure:
             count += await ingest.run_once()
             if count >= LONG // 10:
                 sizes.append(_resident())
-    note = f"{count:,} events, {first:,} in a pass; from {sizes[0]:.0f} MiB after a tenth of them, at most {max(sizes):.0f}"
+    note = f"{count:,} events, {first:,} in a pass; {sizes[0]:.0f} MiB after a tenth of them, at most {max(sizes):.0f}"
     return timed("replay", [sizes[-1] - sizes[0]], "MiB", bound_by=(), target=MOST_GROWTH, note=note)
 
 
