@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionet.ready import ChainReady, IndexerReady, LauncherReady
+from ionet.ready import ChainReady, IndexerReady, LauncherReady, RelayReady
 
 from ionet_stack.children import Child
 
@@ -83,6 +83,12 @@ class Stack:
         environment = {"IONET_DATABASE": database}
         launcher = await self.child("launcher", "--url", url, "launcher", "run", *options, environment=environment)
         return (await launcher.ready(LauncherReady)).session_key
+
+    async def start_relay(self, url: str) -> str:
+        """Where agents of this machine reach it; both ports are free ones."""
+        options = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--json"]
+        relay = await self.child("relay", "--url", url, "relay", "run", *options)
+        return (await relay.ready(RelayReady)).tcp
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""

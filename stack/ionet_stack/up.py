@@ -1,4 +1,4 @@
-"""`ionet up`: local chain, indexer and launcher as child processes, until interrupted."""
+"""`ionet up`: local chain, indexer, launcher and relay as child processes, until interrupted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ionet.client import Client
     from solders.keypair import Keypair
 
-app = typer.Typer(help="Run local chain, indexer and launcher until interrupted.")
+app = typer.Typer(help="Run local chain, indexer, launcher and relay until interrupted.")
 
 LAMPORTS = 1_000 * 10**9
 # Two dollars per IO, posted again long before the program finds it too old (60 s).
@@ -44,7 +44,7 @@ def up(
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole network for development: chain with the program on it, price feed, indexer, launcher."""
+    """Run a whole network for development: chain with the program on it, price feed, indexer, launcher, relay."""
     stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
     asyncio.run(_run(stack, reset=reset, as_json=as_json))
 
@@ -84,6 +84,8 @@ async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
         fields |= {"api": str(indexer.api), "database": indexer.database}
         if "launcher" in installed:
             fields["session key"] = await stack.start_launcher(url, indexer.database)
+    if "relay" in installed:
+        fields["relay"] = await stack.start_relay(url)
     return client, fields | {"logs": str(stack.logs)}
 
 
