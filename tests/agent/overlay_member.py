@@ -28,7 +28,8 @@ async def answer(overlay: WireGuard, line: bytes) -> object:
         if name == "latency":
             return await overlay.latency(arguments[0])
         if name == "down":
-            return await overlay.down()
+            await overlay.down()
+            return None
         return overlay.enter
     except OverlayFailed as error:
         return {"failed": str(error)}

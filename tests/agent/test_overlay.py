@@ -35,12 +35,20 @@ for program in ("wg", "wireguard-go", "pasta", "nsenter", "unshare", "setpriv"):
         pytest.skip(f"{program} is not installed", allow_module_level=True)
 TESTS = Path(__file__).parents[1]
 NOBODY = 65534
+# An interpreter or a checkout in root's home is shown to the user alone, in a mount namespace of its own.
+_SHOW = """
+kept=$(mktemp -d) && mount --bind "$HOME" "$kept" && mount -t tmpfs -o mode=755 none "$HOME"
+for path in $1; do mkdir -p "$path" && mount --bind "$kept${path#$HOME}" "$path"; done
+umount "$kept" && rmdir "$kept"; shift; exec "$@"
+"""
+_HOME = Path("~root").expanduser()
+_SHOWN = [path for path in (sys.base_prefix, sys.prefix, str(TESTS.parent)) if Path(path).is_relative_to(_HOME)]
 AS_USER = (
-    *("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"),
-    # The interpreter may lie in root's home; otherwise this user has no rights.
-    *("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"),
-    *("--bounding-set", "-all,+dac_read_search"),
+    *("env", f"HOME={_HOME}", "unshare", "--mount", "sh", "-c", _SHOW, "sh", " ".join(_SHOWN)),
+    *("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--bounding-set", "-all"),
+    *("--inh-caps", "-all"),
 )
+UNTIL = int(time.time()) + 3600
 ADDRESSES = ("10.77.0.2", "10.77.0.3")
 
 
@@ -136,7 +144,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
 async def placed(prefix: tuple[str, ...], backend: Backend) -> AsyncIterator[Place]:
     # Not pytest's own folder, into which an ordinary user cannot look.
     folder = Path(tempfile.mkdtemp(prefix="overlay-"))
-    folder.chmod(0o755)
+    os.chmod(folder, 0o755)
     with netlab(random_ports=True) as lab:
         async with market.market() as founded, chain_on(lab.r, founded.net.rpc_url) as url:
             agents = []
@@ -169,7 +177,7 @@ async def join(place: Place, *relays: Relay, internet: bool = False, endpoint: s
             node=str(agent.machine.address),
             address=ADDRESSES[number],
             tag="ab" * 16,
-            until=int(time.time()) + 3600,
+            until=UNTIL,
             relays=tuple(relay.udp for relay in relays),
             endpoint=endpoint if number == 0 else None,
             port=port,

@@ -123,6 +123,8 @@ class RelayEnd(asyncio.DatagramProtocol):
             if session is not None:
                 session.heard = time.monotonic()
                 session.paired = bool(data[HEADER_LEN])
+                if session.paired:
+                    session.peer.paired()
         elif kind == bytes([COOKIE]) and size == 1 + COOKIE_LEN:
             self._prove(data[1:])
         elif kind == bytes([SESSION]) and size == HEADER_LEN + _DIGEST_LEN:
@@ -178,12 +180,19 @@ class PeerEnd(asyncio.DatagramProtocol):
         self.node, self._wireguard = node, ("127.0.0.1", wireguard)
         self.sessions: list[Session] = []
         self.transport: asyncio.DatagramTransport | None = None
+        self._unsent: bytes | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def error_received(self, _: Exception) -> None:
         """WireGuard is not there now."""
+
+    def paired(self) -> None:
+        """There is a way: WireGuard would say its first word again only after five seconds."""
+        data, self._unsent = self._unsent, None
+        if data is not None:
+            self.datagram_received(data, self._wireguard)
 
     def datagram_received(self, data: bytes, address: Address) -> None:
         if address != self._wireguard:
@@ -193,6 +202,7 @@ class PeerEnd(asyncio.DatagramProtocol):
             if session.usable(now):
                 session.relay.send(bytes([PACKET]) + (session.id or b"") + data)
                 return
+        self._unsent = data
 
     def receive(self, data: bytes) -> None:
         if self.transport is not None:

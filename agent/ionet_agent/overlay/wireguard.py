@@ -136,7 +136,11 @@ class WireGuard:
     def _runs(self, member: Member) -> bool:
         state = self._now
         held = state.inner is not None and state.inner.lives and (state.outer is None or state.outer.lives)
-        return held and state.member == member
+        if not held or state.member is None:
+            return False
+        # What only relays are told changes without a new network: an extended lease ends later.
+        told = {"until": member.until, "relays": member.relays, "tag": member.tag}
+        return msgspec.structs.replace(state.member, **told) == member
 
     async def _end(self) -> None:
         """Remove what is made, but for the keys."""
@@ -221,12 +225,14 @@ class WireGuard:
             if member.endpoint is None:  # its NAT forgets who says nothing
                 lines.append(f"PersistentKeepalive = {_KEEPALIVE_SECS}")
         await self._inside("wg", "syncconf", state.name, "/dev/stdin", text="\n".join(lines) + "\n")
+        self._change(member=member)
 
     async def _relay(self, member: Member, nodes: Sequence[str]) -> dict[str, int]:
         """Have packets for these peers go through relays; the ports on loopback that stand for them."""
         state = self._now
         known = dict(state.leg_peers)
-        if state.leg is not None and state.leg.lives and set(known) == set(nodes):
+        same = set(known) == set(nodes) and state.member == member
+        if same and ((state.leg is not None and state.leg.lives) or not nodes):
             return known
         if state.leg is not None and state.leg.lives:
             tools.end(state.leg.pid)
