@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionet.ready import ChainReady, IndexerReady, KeeperReady, LauncherReady
+from ionet.ready import ChainReady, IndexerReady, KeeperReady, LauncherReady, RelayReady
 
 from ionet_stack.children import Child
 
@@ -92,6 +92,12 @@ class Stack:
         options += ["--window", "1", "--poll-secs", "1", "--json"]
         keeper = await self.child("keeper", "--url", url, "keeper", "run", *options)
         return (await keeper.ready(KeeperReady)).api
+
+    async def start_relay(self, url: str) -> str:
+        """Where agents of this machine reach it; both ports are free ones."""
+        options = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--json"]
+        relay = await self.child("relay", "--url", url, "relay", "run", *options)
+        return (await relay.ready(RelayReady)).tcp
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""

@@ -1,4 +1,4 @@
-"""`ionet up`: local chain, keeper, indexer and launcher as child processes, until interrupted."""
+"""`ionet up`: local chain, keeper, indexer, launcher and relay as child processes, until interrupted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ionet.client import Client
     from solders.keypair import Keypair
 
-app = typer.Typer(help="Run local chain, keeper, indexer and launcher until interrupted.")
+app = typer.Typer(help="Run local chain, keeper, indexer, launcher and relay until interrupted.")
 
 LAMPORTS, KEEPER_LAMPORTS = 1_000 * 10**9, 10 * 10**9
 # Two dollars per IO, posted again long before the program finds it too old (60 s).
@@ -45,7 +45,7 @@ def up(
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole network for development: chain with the program on it, price feed, keeper, indexer, launcher."""
+    """Run a whole network for development: chain with the program on it, price feed, keeper, indexer, launcher, relay."""
     stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
     asyncio.run(_run(stack, launcher_port, reset=reset, as_json=as_json))
 
@@ -88,6 +88,8 @@ async def _start(stack: Stack, launcher_port: int, reset: bool) -> tuple[Client,
         if "launcher" in installed:
             launcher = await stack.start_launcher(url, indexer.database, port=launcher_port)
             fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}
+    if "relay" in installed:
+        fields["relay"] = await stack.start_relay(url)
     return client, fields | {"logs": str(stack.logs)}
 
 

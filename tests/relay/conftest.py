@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import market
 import pytest_asyncio
+from market import Machine, Market, market
 from relay.place import Relay, killed_at_end
 
 
 @dataclass
 class Place:
-    market: market.Market
+    market: Market
     relay: Relay
-    one: market.Machine
-    two: market.Machine
+    one: Machine
+    two: Machine
 
     def another(self, *options: str) -> Relay:
         """A relay that does not run yet."""
@@ -24,7 +24,7 @@ class Place:
 
 @pytest_asyncio.fixture
 async def place() -> AsyncIterator[Place]:
-    async with market.market() as founded:
+    async with market() as founded:
         machines = [await founded.add_machine(name) for name in ("one", "two")]
         relay = Relay(founded.net.rpc_url)
         with killed_at_end(relay):

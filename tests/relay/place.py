@@ -51,27 +51,33 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 @dataclass
 class Relay:
-    """`ionet relay run`. at: HOST:PORT for callers and agents; udp: for packets. Both stay over a restart."""
+    """`ionet relay run`. at: HOST:PORT for callers and agents; udp: for packets. Both stay over a restart.
+
+    prefix: of its command, where it does not run on this machine.
+    """
 
     url: str
     options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     udp_port: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     ready: RelayReady | None = None
 
     @property
     def at(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def udp(self) -> str:
-        return f"127.0.0.1:{self.udp_port}"
+        return f"{self.host}:{self.udp_port}"
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "ionet", "--url", self.url, "relay", "run", "--json", "--listen", self.at]
+        command = [*self.prefix, sys.executable, "-m", "ionet", "--url", self.url, "relay", "run", "--json"]
+        command += ["--listen", self.at]
         command += ["--udp", self.udp, "--metrics", "127.0.0.1:0", *self.options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220 (the tests' own, and killed)
         assert self.process.stdout is not None
         line = await asyncio.to_thread(self.process.stdout.readline)
         self.ready = read_ready(RelayReady, line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ionet.ready import AgentReady, ChainReady, IndexerReady, LauncherReady, read_ready
+from ionet.ready import AgentReady, ChainReady, IndexerReady, LauncherReady, RelayReady, read_ready
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,12 @@ from ionet.ready import AgentReady, ChainReady, IndexerReady, LauncherReady, rea
         LauncherReady("1" * 32),
         LauncherReady("1" * 32, "http://127.0.0.1:8081"),
         AgentReady("1" * 32, "https://127.0.0.1:7070"),
+        RelayReady("127.0.0.1:7443", None, "127.0.0.1:9443"),
     ],
 )
-def test_what_is_printed_is_read_again(said: ChainReady | IndexerReady | LauncherReady | AgentReady) -> None:
+def test_what_is_printed_is_read_again(
+    said: ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady,
+) -> None:
     printed = msgspec.json.encode(msgspec.to_builtins(said) | {"a field of later": 1})
     assert read_ready(type(said), printed) == said
 

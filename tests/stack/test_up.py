@@ -59,7 +59,7 @@ def test_up_and_down(folder: Path) -> None:
             assert line, up.stderr.read() if up.stderr else ""
             fields = json.loads(line)
             children = descendants(up.pid)
-            assert len(children) >= 3
+            assert len(children) >= 4
             shell = Shell(fields["chain"], Path(fields["wallet with IO"]))
             assert shell.json("network", "show")["profile"] == 1
             assert int(shell.json("keys", "balance")["io_units"]) == 500_000_000 * 10**8
@@ -69,6 +69,9 @@ def test_up_and_down(folder: Path) -> None:
                 assert json.load(answer)["session_key"] == fields["session key"]
             code, message = shell.refused("trace", "ab" * 32, "--api", fields["api"])
             assert (code, "leaves missing" in message) == (1, True)
+            with socket.create_connection(("127.0.0.1", int(fields["relay"].rpartition(":")[2])), timeout=10) as relay:
+                relay.sendall(b"ionet-relay:control:1\n")
+                assert b'"nonce"' in relay.recv(1024)
         finally:
             up.send_signal(signal.SIGINT)
             code = up.wait(60)

@@ -33,7 +33,7 @@ SPELLINGS = {"…": "...", "→": "->", "–": "-", "×": "x", "≤": "<=", "−
 
 COMMANDS = {
     "demo": ("", "The whole network on this machine, once through, with a real Ray job."),
-    "up": ("", "Run local chain, keeper, indexer and launcher until interrupted."),
+    "up": ("", "Run local chain, keeper, indexer, launcher and relay until interrupted."),
     "doctor": ("ionet.cli.doctor", "Check this installation and the chain."),
     "localnet": ("", "A Solana chain on this machine, for development and tests."),
     "keys": ("ionet.cli.keys", "Keypair files, balances, transfers."),
