@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 
-from ionet.errors import RpcError
+from ionet.errors import RpcError, RpcUnreachable
 from ionet.program import Program
 from ionet.rpc import Rpc
 from solders.message import VersionedMessage
@@ -16,7 +17,7 @@ from solders.transaction import VersionedTransaction
 
 # Transactions read in one look; with more it is cheaper to compare everything.
 MOST, AT_ONCE = 400, 16
-# So many of the newest are asked for again each time: a node may list some late.
+# This many of the newest are asked for again each time: a node may list some late.
 OVERLAP = 20
 _log = logging.getLogger(__name__)
 
@@ -54,9 +55,16 @@ class Follower:
     async def _written(self, rpc: Rpc, signature: Signature) -> set[Pubkey]:
         """The accounts that a transaction could write; none where it cannot be read (see `heal_secs`)."""
         try:
-            answer = await rpc.landed_transaction(signature)
+            answer = await rpc.transaction(signature)
+        except RpcUnreachable:
+            raise
         except RpcError as error:
             _log.warning("transaction %s is left out: %s", signature, error, extra={"action": "left_out"})
+            return set()
+        if answer is None:
+            # The node lists it and does not have it yet: the next look asks again.
+            with contextlib.suppress(ValueError):
+                self._known.remove(signature)
             return set()
         encoded = answer.transaction
         if not isinstance(encoded.transaction, VersionedTransaction):

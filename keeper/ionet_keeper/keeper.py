@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from ionet.duties.reading import Look, Sight
-from ionet.errors import IonetError, RpcError
+from ionet.errors import IonetError, RpcError, RpcUnreachable
 from solders.pubkey import Pubkey
 
 from ionet_keeper.agenda import Agenda
@@ -24,7 +24,9 @@ TASKS_AT_ONCE = 64
 # Accounts read before what they say is taken over.
 READ_AT_ONCE = 1_000
 _BALANCE_SECS, _STALE_SECS = 60.0, 120.0
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE, _ROUND_SECS = 30.0, 300.0
+# A clock that goes back further than this was not the chain's.
+_BACK_SECS = 60
 _log = logging.getLogger(__name__)
 
 
@@ -52,14 +54,18 @@ class Keeper:
         failures = 0
         while not stop.is_set():
             try:
-                await self.round()
+                async with asyncio.timeout(_ROUND_SECS):
+                    await self.round()
                 failures, pause = 0, self._pause()
+            except TimeoutError:
+                pause = 1.0
+                self._trouble(RpcUnreachable(f"{self._nodes.client.rpc.url} (a look took {_ROUND_SECS:.0f} s)"))
             except IonetError as error:
                 failures += 1
                 pause = min(_LONGEST_PAUSE, 2.0 ** min(failures, 5) / 2)
                 self._trouble(error)
             except Exception:
-                # Whatever it was, the next round looks at everything anew.
+                # Whatever it was, the next round looks at everything again.
                 failures, pause, self._healed_at = failures + 1, _LONGEST_PAUSE / 3, -1e9
                 _log.exception("an error nobody expected", extra={"action": "unexpected"})
             with contextlib.suppress(TimeoutError):
@@ -73,7 +79,7 @@ class Keeper:
             self.look.rpc = self._nodes.near
 
     def _pause(self) -> float:
-        due = self.agenda.next_at()
+        due = None if self.paused else self.agenda.next_at()
         wait = self._config.idle_secs if due is None else due - self.now
         return min(self._config.idle_secs, max(self._config.busy_secs, wait))
 
@@ -116,6 +122,11 @@ class Keeper:
                 return
 
     def _note(self, sight: Sight) -> set[Pubkey]:
+        if sight.at.now < self.now - _BACK_SECS:
+            # What a wrong clock made of everything is made again.
+            self.agenda.forget_times()
+            self._versions.clear()
+            self._healed_at = -1e9
         self.now = sight.at.now
         if not self._nodes.note_slot(sight.at.slot):
             self.look.rpc = self._nodes.near
@@ -170,7 +181,7 @@ class Keeper:
         self.metrics.slot.set(slot)
         self.metrics.unread.set(len(self.agenda.unread))
         self.metrics.backing_off.set(self.agenda.backing_off)
-        for noun, count in self.agenda.counts().items():
+        for noun, count in self.agenda.counts.items():
             self.metrics.watched.labels(noun).set(count)
 
     def trouble(self) -> str | None:

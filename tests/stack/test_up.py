@@ -67,6 +67,8 @@ def test_up_and_down(folder: Path) -> None:
                 assert json.load(answer)["status"] == "ok"
             with urllib.request.urlopen(f"{fields['launcher']}/v1", timeout=10) as answer:
                 assert json.load(answer)["session_key"] == fields["session key"]
+            with urllib.request.urlopen(f"{fields['keeper']}/health", timeout=10) as answer:
+                assert json.load(answer)["status"] == "ok"
             code, message = shell.refused("trace", "ab" * 32, "--api", fields["api"])
             assert (code, "leaves missing" in message) == (1, True)
             with socket.create_connection(("127.0.0.1", int(fields["relay"].rpartition(":")[2])), timeout=10) as relay:
