@@ -36,7 +36,7 @@ from ionet.trace import ApiError, Occurrence, TraceRefused, verify
 from ionet.words import word
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True):
     """An event and the transaction that recorded it."""
 
     event: Any
@@ -58,12 +58,12 @@ async def verify_all(chain: Chain, item: Occurrence, result_hash: bytes) -> None
         lease, node, cluster = (Pubkey.from_string(key) for key in (item.lease, item.node, item.cluster))
     except ValueError as error:
         raise ApiError(f"malformed answer ({error})") from None
-    seen = await _history(chain, lease, "lease", "seq")
+    seen = await history(chain, lease, "lease", "seq")
     proof = _proof(item, seen)
     await _check_chain(chain, lease, seen)
-    of_node = await _history(chain, node, "node", None)
+    of_node = await history(chain, node, "node", None)
     _check_signer(item, proof, of_node)
-    opened = [each.event for each in await _history(chain, cluster, "cluster", None)]
+    opened = [each.event for each in await history(chain, cluster, "cluster", None)]
     expected = {
         **_booked(item, seen, pdas.node(chain.program.id, _first_key(of_node))),
         **_node_now(of_node),
@@ -77,9 +77,9 @@ async def verify_all(chain: Chain, item: Occurrence, result_hash: bytes) -> None
             raise TraceRefused(f"lease {lease}, interval {item.interval}: {name} is {value}, not {told}")
 
 
-async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None) -> list[_Seen]:
+async def history(chain: Chain, key: Pubkey, entity: str, numbered: str | None) -> list[Seen]:
     """Every event of an entity, in order. With `numbered`, the field that counts them, all of them have to be there."""
-    found: list[_Seen] = []
+    found: list[Seen] = []
     async for page in chain.rpc.signatures(key):
         for start in range(0, len(page), FETCHED_AT_ONCE):
             chunk = page[start : start + FETCHED_AT_ONCE]
@@ -88,7 +88,7 @@ async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None)
             ):
                 records = events_in_transaction(chain.program.codec, answer)
                 found += [
-                    _Seen(record.event, signature, answer, record.outer_index, record.inner_index)
+                    Seen(record.event, signature, answer, record.outer_index, record.inner_index)
                     for record in reversed(records)
                     if getattr(record.event, entity, None) == key
                 ]
@@ -102,7 +102,7 @@ async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None)
     return found
 
 
-def _proof(item: Occurrence, seen: Sequence[_Seen]) -> _Seen:
+def _proof(item: Occurrence, seen: Sequence[Seen]) -> Seen:
     """The last proof of the interval, which has to be the one that was told."""
     proofs = [each for each in seen if isinstance(each.event, ProofAppended) and each.event.interval == item.interval]
     if not proofs or str(proofs[-1].signature) != item.proof.signature:
@@ -112,7 +112,7 @@ def _proof(item: Occurrence, seen: Sequence[_Seen]) -> _Seen:
     return proofs[-1]
 
 
-async def _check_chain(chain: Chain, lease: Pubkey, seen: Sequence[_Seen]) -> None:
+async def _check_chain(chain: Chain, lease: Pubkey, seen: Sequence[Seen]) -> None:
     """Each head is the hash over the one before and its proof; the account, while there is one, has the last."""
     head = START
     for event in (each.event for each in seen if isinstance(each.event, ProofAppended)):
@@ -127,14 +127,14 @@ async def _check_chain(chain: Chain, lease: Pubkey, seen: Sequence[_Seen]) -> No
         raise TraceRefused(f"lease {lease}: its account has another proof than the last that was shown")
 
 
-def _first_key(of_node: Sequence[_Seen]) -> Pubkey:
+def _first_key(of_node: Sequence[Seen]) -> Pubkey:
     for each in of_node:
         if isinstance(each.event, NodeRegistered):
             return each.event.device_key
     raise TraceRefused("the chain has no such node")
 
 
-def _check_signer(item: Occurrence, proof: _Seen, of_node: Sequence[_Seen]) -> None:
+def _check_signer(item: Occurrence, proof: Seen, of_node: Sequence[Seen]) -> None:
     """The device key that the node had signed the transaction of the proof."""
     keys = {_first_key(of_node)}
     for each in of_node:
@@ -149,7 +149,7 @@ def _check_signer(item: Occurrence, proof: _Seen, of_node: Sequence[_Seen]) -> N
         raise TraceRefused(f"transaction {item.proof.signature} is not signed by the device key of node {item.node}")
 
 
-def _booked(item: Occurrence, seen: Sequence[_Seen], node: Pubkey) -> dict[str, Any]:
+def _booked(item: Occurrence, seen: Sequence[Seen], node: Pubkey) -> dict[str, Any]:
     for each in seen:
         if isinstance(each.event, LeaseBooked):
             event = each.event
@@ -165,7 +165,7 @@ def _booked(item: Occurrence, seen: Sequence[_Seen], node: Pubkey) -> dict[str, 
     raise TraceRefused(f"the chain has no booking of lease {item.lease}")
 
 
-def _node_now(of_node: Sequence[_Seen]) -> dict[str, Any]:
+def _node_now(of_node: Sequence[Seen]) -> dict[str, Any]:
     """What the node is now."""
     now: dict[str, Any] = {}
     for event in (each.event for each in of_node):
@@ -190,7 +190,7 @@ def _cluster(events: Sequence[Any]) -> dict[str, Any]:
 _CHALLENGES = {"disputed": "open", "approved": None}
 
 
-def _money(item: Occurrence, seen: Sequence[_Seen]) -> dict[str, Any]:
+def _money(item: Occurrence, seen: Sequence[Seen]) -> dict[str, Any]:
     """Times, amount and settlement, from all events of the lease."""
     log = log_of([each.event for each in seen])
     found = log.intervals[item.interval]
@@ -209,7 +209,7 @@ def _money(item: Occurrence, seen: Sequence[_Seen]) -> dict[str, Any]:
     }
 
 
-def _told(proof: _Seen) -> dict[str, Any]:
+def _told(proof: Seen) -> dict[str, Any]:
     event = proof.event
     return {
         "slot": proof.answer.slot,

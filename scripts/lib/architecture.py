@@ -19,9 +19,19 @@ PACKAGES = {
 # Room of the client → its modules, from top to bottom.
 ROOMS = {
     "cli": ("cli", "__main__"),
-    "client": ("client", "lease_view"),
+    "client": ("client", "lease_view", "stopping"),
     "api": ("api", "booking"),
-    "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray"),
+    "services": (
+        "trace",
+        "trace_check",
+        "receipt",
+        "leaves",
+        "ready",
+        "agent_api",
+        "agent_clock",
+        "agent_errors",
+        "ray",
+    ),
     "check": ("check",),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),

@@ -28,6 +28,7 @@ from ionet.cli.printing import (
     say,
 )
 from ionet.cli.session import Asked, AsUnsigned, Sending, asking, run, submit, transaction
+from ionet.cli.stop import stop
 from ionet.cli.views import view
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency
@@ -196,6 +197,9 @@ def withdraw(ctx: typer.Context, cluster: Cluster, quantity: Amount) -> Sending:
 def close(cluster: Cluster) -> Asked:
     """Close a cluster without open leases and take the rest of the budget back."""
     return asking(lambda client: client.cluster.close(cluster), "Close this cluster for good?")
+
+
+app.command()(stop)
 
 
 def _shown(fields: dict[str, Any], front: Sequence[str]) -> dict[str, str]:

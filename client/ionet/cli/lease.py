@@ -9,6 +9,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet import resolve
+from ionet.cli.bill import receipt
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
 from ionet.cli.session import Asked, Sending, asking, run, transaction
@@ -206,6 +207,9 @@ def report_missed(lease: Lease) -> Sending:
 def close(lease: Lease) -> Sending:
     """Close a lease that is final; anyone may."""
     return lambda client: client.lease.close(lease)
+
+
+app.command()(receipt)
 
 
 def _shown(fields: dict[str, Any], front: Sequence[str]) -> dict[str, str]:
