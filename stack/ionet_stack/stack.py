@@ -38,6 +38,11 @@ class Stack:
             write_keypair(path, Keypair())
         return read_keypair(path)
 
+    @property
+    def agents(self) -> Path:
+        """Address of each node → URL of its agent, which the launcher reads; whoever starts an agent adds it."""
+        return self.folder / "agents.json"
+
     async def child(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Child:
         child = await Child.start(name, *arguments, logs=self.logs, environment=environment)
         self.children.append(child)
@@ -76,7 +81,7 @@ class Stack:
         return await indexer.ready(IndexerReady)
 
     async def start_launcher(self, url: str, database: str) -> str:
-        agents = self.folder / "agents.json"
+        agents = self.agents
         if not agents.exists():
             agents.write_text("{}\n")
         options = ["--session-key", str(self.folder / "session.json"), "--agents", str(agents), "--json"]

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from ionet.cli.printing import AsJson, print_fields, waiting
+from ionet.cli.printing import AsJson, print_fields, say, waiting
 from ionet.errors import IonetError
 
 from ionet_stack.children import ChildFailed
+from ionet_stack.guide import next_steps
+from ionet_stack.once import only_one, refuse_taken
+from ionet_stack.purses import PRICE, fund
 from ionet_stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Run local chain, indexer and launcher until interrupted.")
 
 LAMPORTS = 1_000 * 10**9
-# Two dollars per IO, posted again long before the program finds it too old (60 s).
-PRICE, PRICE_EVERY = 2 * 10**8, 20.0
+# The price is posted again long before the program finds it too old (60 s).
+PRICE_EVERY = 20.0
 
 
 def _default_folder() -> Path:
@@ -45,8 +48,11 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run a whole network for development: chain with the program on it, price feed, indexer, launcher."""
-    stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
-    asyncio.run(_run(stack, reset=reset, as_json=as_json))
+    home = folder or _default_folder()
+    with only_one(home):
+        for number in (port, port + 1, api_port):
+            refuse_taken(number)
+        asyncio.run(_run(Stack(home, port, api_port, slot_ms), reset=reset, as_json=as_json))
 
 
 async def _run(stack: Stack, *, reset: bool, as_json: bool) -> None:
@@ -63,6 +69,8 @@ async def _run(stack: Stack, *, reset: bool, as_json: bool) -> None:
         client, fields = starting.result()
         async with client:
             print_fields(fields, as_json=as_json)
+            if not as_json:
+                say(next_steps(fields))
             work = [asyncio.create_task(child.ended()) for child in stack.children]
             work.append(asyncio.create_task(_post_prices(client)))
             await _first(asyncio.gather(*work), stopped)
@@ -73,17 +81,20 @@ async def _run(stack: Stack, *, reset: bool, as_json: bool) -> None:
 async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
     from ionet.client import Client
 
-    authority, treasury, _ = (stack.key(name) for name in ("authority", "treasury", "session"))
+    authority, treasury, renter, session = (stack.key(name) for name in ("authority", "treasury", "renter", "session"))
     url = await stack.start_chain(authority, reset)
     client = Client(url, authority)
     await _prepare(client, treasury)
+    await fund(client, treasury, renter, session)
     fields = {"chain": url, "wallet with IO": str(stack.folder / "treasury.json")}
+    fields["renter's wallet"] = str(stack.folder / "renter.json")
     installed = {point.name for point in entry_points(group="ionet.cli")}
     if "indexer" in installed:
         indexer = await stack.start_indexer(url, reset=reset)
         fields |= {"api": str(indexer.api), "database": indexer.database}
         if "launcher" in installed:
             fields["session key"] = await stack.start_launcher(url, indexer.database)
+            fields["agents"] = str(stack.agents)
     return client, fields | {"logs": str(stack.logs)}
 
 

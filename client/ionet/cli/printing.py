@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.human import money
-
 if TYPE_CHECKING:
     from solders.pubkey import Pubkey
 
@@ -33,6 +31,7 @@ async def print_receipts(client: Client, receipts: Sequence[Receipt], *, as_json
         print_json(shown[0] if len(shown) == 1 else shown)
         return
     from ionet.cli.currencies import Currencies
+    from ionet.cli.human import money
     from ionet.cli.views import view
 
     known = Currencies(client)
