@@ -36,7 +36,7 @@ from ionet.trace import ApiError, Occurrence, TraceRefused, dispute_of, verify
 from ionet.words import word
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True):
     """An event and the transaction that recorded it."""
 
     event: Any
@@ -51,19 +51,19 @@ class Histories:
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
-        self._read: dict[tuple[Pubkey, str], list[_Seen]] = {}
-        self._leases: dict[Pubkey, tuple[list[_Seen], Log]] = {}
+        self._read: dict[tuple[Pubkey, str], list[Seen]] = {}
+        self._leases: dict[Pubkey, tuple[list[Seen], Log]] = {}
 
-    async def of(self, key: Pubkey, entity: str) -> list[_Seen]:
+    async def of(self, key: Pubkey, entity: str) -> list[Seen]:
         """In order."""
         if (key, entity) not in self._read:
-            self._read[key, entity] = await _history(self.chain, key, entity, None)
+            self._read[key, entity] = await history(self.chain, key, entity, None)
         return self._read[key, entity]
 
-    async def lease(self, key: Pubkey) -> tuple[list[_Seen], Log]:
+    async def lease(self, key: Pubkey) -> tuple[list[Seen], Log]:
         """All of a lease, each head of its proofs checked, and what it says of the intervals. Raises TraceRefused."""
         if key not in self._leases:
-            seen = await _history(self.chain, key, "lease", "seq")
+            seen = await history(self.chain, key, "lease", "seq")
             await _check_chain(self.chain, key, seen)
             self._leases[key] = seen, log_of([each.event for each in seen])
         return self._leases[key]
@@ -101,9 +101,9 @@ async def verify_all(histories: Histories, item: Occurrence, result_hash: bytes)
             raise TraceRefused(f"lease {lease}, interval {item.interval}: {name} is {value}, not {told}")
 
 
-async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None) -> list[_Seen]:
+async def history(chain: Chain, key: Pubkey, entity: str, numbered: str | None) -> list[Seen]:
     """See `Histories`."""
-    found: list[_Seen] = []
+    found: list[Seen] = []
     async for page in chain.rpc.signatures(key):
         for start in range(0, len(page), FETCHED_AT_ONCE):
             chunk = page[start : start + FETCHED_AT_ONCE]
@@ -112,7 +112,7 @@ async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None)
             ):
                 records = events_in_transaction(chain.program.codec, answer)
                 found += [
-                    _Seen(record.event, signature, answer, record.outer_index, record.inner_index)
+                    Seen(record.event, signature, answer, record.outer_index, record.inner_index)
                     for record in reversed(records)
                     if getattr(record.event, entity, None) == key
                 ]
@@ -126,7 +126,7 @@ async def _history(chain: Chain, key: Pubkey, entity: str, numbered: str | None)
     return found
 
 
-def _proof(item: Occurrence, seen: Sequence[_Seen]) -> _Seen:
+def _proof(item: Occurrence, seen: Sequence[Seen]) -> Seen:
     """The last proof of the interval, which has to be the one that was told."""
     proofs = [each for each in seen if isinstance(each.event, ProofAppended) and each.event.interval == item.interval]
     if not proofs or str(proofs[-1].signature) != item.proof.signature:
@@ -136,7 +136,7 @@ def _proof(item: Occurrence, seen: Sequence[_Seen]) -> _Seen:
     return proofs[-1]
 
 
-async def _check_chain(chain: Chain, lease: Pubkey, seen: Sequence[_Seen]) -> None:
+async def _check_chain(chain: Chain, lease: Pubkey, seen: Sequence[Seen]) -> None:
     """Each head is the hash over the one before and its proof; the account, while there is one, has the last."""
     head = START
     for event in (each.event for each in seen if isinstance(each.event, ProofAppended)):
@@ -151,14 +151,14 @@ async def _check_chain(chain: Chain, lease: Pubkey, seen: Sequence[_Seen]) -> No
         raise TraceRefused(f"lease {lease}: its account has another proof than the last that was shown")
 
 
-def _first_key(of_node: Sequence[_Seen]) -> Pubkey:
+def _first_key(of_node: Sequence[Seen]) -> Pubkey:
     for each in of_node:
         if isinstance(each.event, NodeRegistered):
             return each.event.device_key
     raise TraceRefused("the chain has no such node")
 
 
-def _check_signer(item: Occurrence, proof: _Seen, of_node: Sequence[_Seen]) -> None:
+def _check_signer(item: Occurrence, proof: Seen, of_node: Sequence[Seen]) -> None:
     """The device key that the node had signed the transaction of the proof."""
     keys = {_first_key(of_node)}
     for each in of_node:
@@ -173,7 +173,7 @@ def _check_signer(item: Occurrence, proof: _Seen, of_node: Sequence[_Seen]) -> N
         raise TraceRefused(f"transaction {item.proof.signature} is not signed by the device key of node {item.node}")
 
 
-def _booked(item: Occurrence, seen: Sequence[_Seen], node: Pubkey) -> dict[str, Any]:
+def _booked(item: Occurrence, seen: Sequence[Seen], node: Pubkey) -> dict[str, Any]:
     for each in seen:
         if isinstance(each.event, LeaseBooked):
             event = each.event
@@ -189,7 +189,7 @@ def _booked(item: Occurrence, seen: Sequence[_Seen], node: Pubkey) -> dict[str, 
     raise TraceRefused(f"the chain has no booking of lease {item.lease}")
 
 
-def _node_now(of_node: Sequence[_Seen]) -> dict[str, Any]:
+def _node_now(of_node: Sequence[Seen]) -> dict[str, Any]:
     """What the node is now."""
     now: dict[str, Any] = {}
     for event in (each.event for each in of_node):
@@ -211,7 +211,7 @@ def _cluster(events: Sequence[Any]) -> dict[str, Any]:
     raise TraceRefused("the chain has no such cluster")
 
 
-def _money(item: Occurrence, seen: Sequence[_Seen], log: Log) -> dict[str, Any]:
+def _money(item: Occurrence, seen: Sequence[Seen], log: Log) -> dict[str, Any]:
     """Times, amount and settlement, from all events of the lease."""
     found = log.intervals[item.interval]
     paid = None if found.payment is None else seen[found.payment]
@@ -229,7 +229,7 @@ def _money(item: Occurrence, seen: Sequence[_Seen], log: Log) -> dict[str, Any]:
     }
 
 
-def _told(proof: _Seen) -> dict[str, Any]:
+def _told(proof: Seen) -> dict[str, Any]:
     event = proof.event
     return {
         "slot": proof.answer.slot,

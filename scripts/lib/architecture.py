@@ -22,10 +22,11 @@ PACKAGES = {
 ROOMS = {
     "cli": ("cli", "__main__"),
     "duties": ("duties",),
-    "client": ("client", "lease_view"),
+    "client": ("client", "lease_view", "stopping"),
     "api": ("api", "booking"),
     "services": (
-        *("trace", "trace_check", "leaves", "ready", "ray", "relay_name", "relay_wire"),
+    "services": (
+        *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire"),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
     ),
     "check": ("check", "isolation"),

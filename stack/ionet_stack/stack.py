@@ -38,6 +38,11 @@ class Stack:
             write_keypair(path, Keypair())
         return read_keypair(path)
 
+    @property
+    def agents(self) -> Path:
+        """Address of each node → URL of its agent, which the launcher reads; whoever starts an agent adds it."""
+        return self.folder / "agents.json"
+
     async def child(self, name: str, *arguments: str, environment: dict[str, str] | None = None) -> Child:
         child = await Child.start(name, *arguments, logs=self.logs, environment=environment)
         self.children.append(child)
@@ -77,7 +82,7 @@ class Stack:
 
     async def start_launcher(self, url: str, database: str, *, port: int = 0) -> LauncherReady:
         """port: of its API; 0 for one that is free."""
-        agents = self.folder / "agents.json"
+        agents = self.agents
         if not agents.exists():
             agents.write_text("{}\n")
         options = ["--session-key", str(self.folder / "session.json"), "--agents", str(agents), "--json"]

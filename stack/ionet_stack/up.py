@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from ionet.cli.printing import AsJson, print_fields, waiting
+from ionet.cli.printing import AsJson, print_fields, say, waiting
 from ionet.errors import IonetError
 
 from ionet_stack.children import ChildFailed
+from ionet_stack.guide import next_steps
+from ionet_stack.once import only_one, refuse_taken
+from ionet_stack.purses import PRICE, fund
 from ionet_stack.stack import Stack
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Run local chain, keeper, indexer, launcher and relay until interrupted.")
 
 LAMPORTS, KEEPER_LAMPORTS = 1_000 * 10**9, 10 * 10**9
-# Two dollars per IO, posted again long before the program finds it too old (60 s).
-PRICE, PRICE_EVERY = 2 * 10**8, 20.0
+# The price is posted again long before the program finds it too old (60 s).
+PRICE_EVERY = 20.0
 
 
 def _default_folder() -> Path:
@@ -46,8 +49,11 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run a whole network for development: chain with the program on it, price feed, keeper, indexer, launcher, relay."""
-    stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
-    asyncio.run(_run(stack, launcher_port, reset=reset, as_json=as_json))
+    home = folder or _default_folder()
+    with only_one(home):
+        for number in (port, port + 1, api_port, launcher_port):
+            refuse_taken(number)
+        asyncio.run(_run(Stack(home, port, api_port, slot_ms), launcher_port, reset=reset, as_json=as_json))
 
 
 async def _run(stack: Stack, launcher_port: int, *, reset: bool, as_json: bool) -> None:
@@ -64,6 +70,8 @@ async def _run(stack: Stack, launcher_port: int, *, reset: bool, as_json: bool) 
         client, fields = starting.result()
         async with client:
             print_fields(fields, as_json=as_json)
+            if not as_json:
+                say(next_steps(fields))
             work = [asyncio.create_task(child.ended()) for child in stack.children]
             work.append(asyncio.create_task(_post_prices(client)))
             await _first(asyncio.gather(*work), stopped)
@@ -74,11 +82,13 @@ async def _run(stack: Stack, launcher_port: int, *, reset: bool, as_json: bool) 
 async def _start(stack: Stack, launcher_port: int, reset: bool) -> tuple[Client, dict[str, str]]:
     from ionet.client import Client
 
-    authority, treasury, _ = (stack.key(name) for name in ("authority", "treasury", "session"))
+    authority, treasury, renter, session = (stack.key(name) for name in ("authority", "treasury", "renter", "session"))
     url = await stack.start_chain(authority, reset)
     client = Client(url, authority)
     await _prepare(client, treasury)
+    await fund(client, treasury, renter, session)
     fields = {"chain": url, "wallet with IO": str(stack.folder / "treasury.json")}
+    fields["renter's wallet"] = str(stack.folder / "renter.json")
     installed = {point.name for point in entry_points(group="ionet.cli")}
     if "keeper" in installed:
         fields["keeper"] = await _start_keeper(stack, client, url)
@@ -88,6 +98,7 @@ async def _start(stack: Stack, launcher_port: int, reset: bool) -> tuple[Client,
         if "launcher" in installed:
             launcher = await stack.start_launcher(url, indexer.database, port=launcher_port)
             fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}
+            fields["agents"] = str(stack.agents)
     if "relay" in installed:
         fields["relay"] = await stack.start_relay(url)
     return client, fields | {"logs": str(stack.logs)}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -58,7 +61,66 @@ def test_up_whose_part_dies_fails(temporary: Path, options: list[str]) -> None:
 
 def test_up_with_a_port_taken_fails(temporary: Path, options: list[str]) -> None:
     port = int(options[options.index("--port") + 1])
-    with socket.create_server(("127.0.0.1", port)), ionet(temporary, *options) as run:
-        code, output, problems = run.finish(60)
-    assert (code, output, len(problems)) == (1, "", 1)
+    for taken in (port, port + 1, int(options[options.index("--api-port") + 1])):
+        with socket.create_server(("127.0.0.1", taken)), ionet(temporary, *options) as run:
+            code, output, problems = run.finish(60)
+        said = f"error: the settings cannot be used: port {taken} is in use: choose others with --port and --api-port\n"
+        assert (code, output, problems) == (1, "", [said])
+        assert left_after(temporary, 5) == {}
+
+
+def test_what_up_prints_is_enough_to_begin(temporary: Path, options: list[str]) -> None:
+    """Every command that it names for a role runs as it is, but for the addresses that are its own results."""
+    said = [word for word in options if word != "--json"]
+    with ionet(temporary, *said) as run:
+        fields, commands = guide(run)
+        home = Path(fields["renter's wallet"]).parent
+        assert json.loads(Path(fields["agents"]).read_text()) == {}
+        shell = Shell(fields["chain"], home / "renter.json")
+        balance = shell.json("keys", "balance")
+        assert int(balance["sol_units"]) > 10**9
+        assert int(balance["io_units"]) > 0
+        assert int(balance["iosd_units"]) > 5_000_000
+        assert int(shell.json("keys", "balance", fields["session key"])["sol_units"]) > 10**9
+        device = str(temporary / "device.json")
+        known = {"device.json": device}
+        roles = (commands[3:6], commands[:3], commands[6:])  # a renter needs the supplier's node
+        for words in (line for role in roles for line in role):
+            done = subprocess.run(
+                [sys.executable, "-m", "ionet", "--json", *[known.get(word, word) for word in words[1:]]],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (words, done.stderr)
+            for event in json.loads(done.stdout).get("events", []) if done.stdout.startswith("{") else []:
+                known |= {name.upper(): event[name] for name in ("node", "cluster") if name in event}
+        assert known.keys() == {"device.json", "NODE", "CLUSTER"}
+
+        # A second one in the same folder says who is there and leaves it alone.
+        with ionet(temporary, *options) as second:
+            code, output, problems = second.finish(60)
+        assert (code, output) == (1, "")
+        assert problems == [
+            f"error: another process works here already: `ionet up` runs already in {home} (pid {run.process.pid})\n"
+        ]
+        assert shell.json("network", "show")["address"]
+        run.process.send_signal(signal.SIGTERM)
+        assert run.process.wait(60) == 0
     assert left_after(temporary, 5) == {}
+
+
+def guide(run: Run) -> tuple[dict[str, str], list[list[str]]]:
+    """The fields and the commands that a person sees."""
+    assert run.process.stdout is not None
+    fields: dict[str, str] = {}
+    commands: list[list[str]] = []
+    while len(commands) < 9:
+        line = run.process.stdout.readline()
+        assert line, run.errors
+        if line.startswith("  ionet "):
+            commands.append(shlex.split(line))
+        elif "  " in line and not commands:
+            name, _, value = line.strip().partition("  ")
+            fields[name] = value.strip()
+    return fields, commands

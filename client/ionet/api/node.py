@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from ionet.api.network import NetworkApi
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
 from ionet.generated.accounts import DeviceModel, Node
+from ionet.generated.enums import NodeFlag
 from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
 from ionet.rules import pool
@@ -22,6 +24,21 @@ from ionet.wallet import Signer
 def terms_of(node: Node) -> NodeTerms:
     """What the owner of a node offers now."""
     return NodeTerms(**{name: getattr(node, name) for name in NodeTerms.__struct_fields__})
+
+
+def state_of(node: Node, needed: int, co_max_percent: int) -> str:
+    """What keeps a node from being booked now, the gravest first, else `free`.
+
+    retired, blocked, frozen, paused, absent, unstaked (its stake counts for less than `needed`), busy.
+    """
+    flags = NodeFlag(node.flags)
+    for flag in (NodeFlag.RETIRED, NodeFlag.BLOCKED, NodeFlag.FROZEN, NodeFlag.PAUSED, NodeFlag.ABSENT):
+        if flag in flags:
+            return str(flag.name).lower()
+    bonded = pool.Pool(node.bonded.amount, node.bonded.shares)
+    if pool.counted_stake(bonded, node.owner_bonded_shares, co_max_percent) < needed:
+        return "unstaked"
+    return "free" if node.current_lease == Pubkey.default() else "busy"
 
 
 class NodeApi(RoleApi):
@@ -34,6 +51,22 @@ class NodeApi(RoleApi):
     async def all(self, **fields: Any) -> list[tuple[Pubkey, Node]]:
         """Nodes whose fields have the given values, e.g. owner=…, model=…"""
         return await self._chain.fetch_all(Node, **fields)
+
+    async def states(self, nodes: Sequence[Node]) -> list[str]:
+        """What keeps each node from being booked now, see `state_of`; a model that is switched off is `disabled`."""
+        params = (await NetworkApi(self._chain).get()).params
+        codes = sorted({node.model for node in nodes})
+        found = await self._chain.fetch_many(DeviceModel, [pdas.model(self._id, code) for code in codes])
+        models = dict(zip(codes, found, strict=True))
+        states = []
+        for node in nodes:
+            model = models[node.model]
+            if model is None or not model.enabled:
+                states.append("disabled")
+                continue
+            needed = pool.required_stake(params.stake_per_processor, model.multiplier, node.processors)
+            states.append(state_of(node, needed, params.co_stake_max_percent))
+        return states
 
     async def required_stake(self, model_code: int, processors: int) -> int:
         """IO base units that a node must have bonded to be hired."""

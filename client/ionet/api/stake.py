@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -10,7 +12,11 @@ from ionet.api.base import RoleApi
 from ionet.api.network import NetworkApi
 from ionet.generated import pdas
 from ionet.generated.accounts import Node, StakePosition
+from ionet.generated.enums import Currency
+from ionet.generated.types import Ticket
 from ionet.plan import Plan
+from ionet.rules import pool
+from ionet.words import words
 
 
 def agreed_terms(node: Node) -> tuple[int, int]:
@@ -18,6 +24,64 @@ def agreed_terms(node: Node) -> tuple[int, int]:
     if node.pending_co_share_at:
         return node.pending_co_share_bps, node.pending_income_share_bps
     return node.co_share_bps, node.income_share_bps
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Stake on its way out. amount: IO base units as the pool stands; at: unix seconds; why it waits until then."""
+
+    amount: int
+    at: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """A position in IO base units, as the pools stand now: a slash makes it less.
+
+    bonded: what counts as stake. leaving: on its way out. rewards: to be claimed. income: to be claimed, by currency.
+    """
+
+    bonded: int
+    leaving: int
+    rewards: int
+    income: dict[str, int]
+    tickets: tuple[tuple[Ticket, int], ...]
+    node: Node
+    is_owner: bool
+
+    def exits(self, now: int) -> list[Exit]:
+        """What comes out when, the soonest first."""
+        found = [self._exit(ticket, amount, now) for ticket, amount in self.tickets]
+        return sorted(found, key=lambda item: item.at)
+
+    def _exit(self, ticket: Ticket, amount: int, now: int) -> Exit:
+        last = ticket.lease_number == self.node.next_lease_number
+        over = min(ticket.lease_over_by, self.node.busy_until if last else self.node.earlier_over_at)
+        if self.is_owner and max(now, ticket.matures_at) < over:
+            return Exit(amount, over, "until then a lease of the node can still be disputed")
+        if now < ticket.matures_at:
+            return Exit(amount, ticket.matures_at, "until then the cooldown runs, and it can still be slashed")
+        return Exit(amount, ticket.matures_at, "the cooldown is over")
+
+
+def worth_of(node: Node, position: StakePosition) -> Worth:
+    """What a position is worth, by the program's own arithmetic."""
+    bonded, unbonding = (pool.Pool(of.amount, of.shares) for of in (node.bonded, node.unbonding))
+    shares = position.shares if position.era == node.bonded.era else 0
+    tickets = [ticket for ticket in position.tickets if ticket.shares]
+    leaving = [unbonding.worth(item.shares) if item.era == node.unbonding.era else 0 for item in tickets]
+    is_owner = position.staker == node.owner
+    if is_owner:
+        rewards, income = node.owner_rewards, (0,) * len(position.income)
+    else:
+        rewards = position.rewards + pool.settled_rewards(shares, node.reward_per_share, position.reward_debt)
+        grown = zip(node.income_per_share, position.income_debt, strict=True)
+        settled = [pool.settled_rewards(shares, now, before) for now, before in grown]
+        income = tuple(map(sum, zip(position.income, settled, strict=True)))
+    by_name = {name: units for name, units in zip(words(Currency), income, strict=True) if units}
+    waiting = tuple(zip(tickets, leaving, strict=True))
+    return Worth(bonded.worth(shares), sum(leaving), rewards, by_name, waiting, node, is_owner)
 
 
 class StakeApi(RoleApi):

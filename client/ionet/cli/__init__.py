@@ -36,6 +36,7 @@ COMMANDS = {
     "up": ("", "Run local chain, keeper, indexer, launcher and relay until interrupted."),
     "doctor": ("ionet.cli.doctor", "Check this installation and the chain."),
     "localnet": ("", "A Solana chain on this machine, for development and tests."),
+    "config": ("ionet.cli.profiles", "Profiles: which chain and which keypair."),
     "keys": ("ionet.cli.keys", "Keypair files, balances, transfers."),
     "network": ("ionet.cli.network", "Parameters, roles, device models, pause bits."),
     "node": ("ionet.cli.node", "Machines that can be rented."),
@@ -81,9 +82,19 @@ def _load(name: str) -> Any:
                 app.command(child)(added)
     command = typer.main.get_command(app)
     command.name = name
-    # Completion is not offered per subcommand.
+    # Completion is installed for all commands at once, by `ionet --install-completion`.
     command.params = [param for param in command.params if not str(param.name).endswith("_completion")]
+    _take_over_json(command)
     return command
+
+
+def _take_over_json(command: Any) -> None:
+    """`ionet --json node list` is `ionet node list --json`, for every command below this one."""
+    for below in getattr(command, "commands", {}).values():
+        _take_over_json(below)
+    for param in command.params:
+        if param.name == "as_json":
+            param.callback = lambda ctx, _param, value: value or getattr(ctx.find_root().obj, "as_json", False)
 
 
 class LazyGroup(TyperGroup):
@@ -98,7 +109,7 @@ class LazyGroup(TyperGroup):
         return name, _load(str(name)), rest
 
 
-app = typer.Typer(cls=LazyGroup, help=HELP, no_args_is_help=True, add_completion=False)
+app = typer.Typer(cls=LazyGroup, help=HELP, no_args_is_help=True, add_completion=True)
 
 
 def _version(wanted: bool) -> None:
@@ -111,11 +122,15 @@ def _version(wanted: bool) -> None:
 def root(
     ctx: typer.Context,
     url: Annotated[
-        str, typer.Option(envvar="IONET_URL", help="JSON-RPC address of the chain.")
-    ] = "http://127.0.0.1:8899",
+        str | None, typer.Option(envvar="IONET_URL", help="JSON-RPC address of the chain; by default the profile's.")
+    ] = None,
     keypair: Annotated[
-        str, typer.Option(envvar="IONET_KEYPAIR", help="Keypair file that pays and signs.")
-    ] = "~/.config/solana/id.json",
+        str | None, typer.Option(envvar="IONET_KEYPAIR", help="Keypair file that pays and signs; ditto.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(envvar="IONET_PROFILE", help="Chain and keypair to use, see `ionet config show`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, whichever the command.")] = False,
     idl: Annotated[str | None, typer.Option(help="IDL file to use instead of the bundled one.")] = None,
     signer: Annotated[
         str | None, typer.Option(help="Address of a wallet elsewhere, to print unsigned transactions for.")
@@ -124,9 +139,19 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    from ionet.cli.profiles import chosen
     from ionet.cli.session import Settings
 
-    ctx.obj = Settings(url=url, keypair=keypair, idl=idl, signer=signer)
+    if ctx.resilient_parsing:
+        return
+    known = chosen(profile)
+    ctx.obj = Settings(
+        url=known.url if url is None else url,
+        keypair=known.keypair if keypair is None else keypair,
+        idl=idl,
+        signer=signer,
+        as_json=as_json,
+    )
 
 
 def main() -> None:

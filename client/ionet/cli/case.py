@@ -12,6 +12,7 @@ from ionet.cli import human
 from ionet.cli.parsing import hash_of, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
 from ionet.cli.session import Asked, Sending, asking, run, transaction
+from ionet.cli.views import view
 from ionet.generated.enums import CaseReason
 from ionet.words import word
 
@@ -36,7 +37,8 @@ def list_cases(
         return [_fields(client, key, case) for key, case in await client.case.all(**wanted)]
 
     columns = ["address", "node", "accusation", "opened_at", "decide_from", "decide_by"]
-    print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
+    rows = run(ctx, work, wallet=False)
+    print_rows(rows if as_json else [view("Case", row) for row in rows], columns, as_json=as_json)
 
 
 @app.command()
@@ -46,7 +48,8 @@ def show(ctx: typer.Context, case: Case, as_json: AsJson = False) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return _fields(client, case, await client.case.get(case))
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    fields = run(ctx, work, wallet=False)
+    print_fields(fields if as_json else view("Case", fields), as_json=as_json)
 
 
 @transaction(app, name="open")

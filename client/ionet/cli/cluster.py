@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet import resolve
+from ionet.cli import human
 from ionet.cli.cluster_status import status
 from ionet.cli.parsing import amount, file_hash, pubkey
 from ionet.cli.printing import (
@@ -27,6 +29,8 @@ from ionet.cli.printing import (
     say,
 )
 from ionet.cli.session import Asked, AsUnsigned, Sending, asking, run, submit, transaction
+from ionet.cli.stop import stop
+from ionet.cli.views import view
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency
 from ionet.words import parse, word
@@ -66,8 +70,9 @@ def list_clusters(
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
 
-    columns = ["address", "id", "kind", "money", "deposit", "locked", "paid", "leases_open"]
-    print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
+    rows = run(ctx, work, wallet=False)
+    columns = ["address", "id", "kind", "deposit", "locked", "paid", "leases_open"]
+    print_rows(rows if as_json else [_shown(row, columns) for row in rows], columns, as_json=as_json)
 
 
 @app.command()
@@ -80,7 +85,8 @@ def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
         leases = await client.lease.all(cluster=key)
         return {**fields, "leases": [str(lease) for lease, _ in leases]}
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    fields = run(ctx, work, wallet=False)
+    print_fields(fields if as_json else _shown(fields, ("address", "renter", "kind")), as_json=as_json)
 
 
 @transaction(app, name="open")
@@ -147,11 +153,11 @@ def add(
                     cluster, keys, duration=seconds, max_price=limit, tables=found, at_once=at_once, progress=progress
                 )
         except BookingStopped as stopped:
-            _print_booking(client, stopped.booking, as_json=as_json)
+            await _print_booking(client, stopped.booking, as_json=as_json)
             raise
         # Of a single node the reason is the error.
         if booked.leases or len(keys) > 1 or as_json:
-            _print_booking(client, booked, as_json=as_json)
+            await _print_booking(client, booked, as_json=as_json)
         if not booked.leases:
             reasons = list(booked.left_out.values())
             raise reasons[0] if len(reasons) == 1 else NothingBooked(f"{len(reasons)} were left out", reasons[0])
@@ -195,6 +201,18 @@ def close(cluster: Cluster) -> Asked:
     return asking(lambda client: client.cluster.close(cluster), "Close this cluster for good?")
 
 
+app.command()(stop)
+
+
+def _shown(fields: dict[str, Any], front: Sequence[str]) -> dict[str, str]:
+    """A cluster for people; every name of `front` is there, and comes first. Zeros of its books are shown."""
+    shown = view("Cluster", {name: value for name, value in fields.items() if name != "money"}, token=fields["money"])
+    books = {name: human.money(int(fields[name]), fields["money"]) for name in ("deposit", "locked", "paid")}
+    numbers = {name: str(fields[name]) for name in ("id", "leases_open")}
+    shown = {**shown, **books, **numbers}
+    return {**{name: shown.get(name, "") for name in front}, **shown}
+
+
 def _fields(client: Client, key: Pubkey, cluster: Any) -> dict[str, Any]:
     return {**account_fields(client, key, cluster), "money": word(Currency, cluster.currency)}
 
@@ -203,7 +221,7 @@ def _booking(cluster: Pubkey, nodes: list[Pubkey], duration: int, max_price: int
     return client.cluster.add_lease(cluster, *nodes, duration=duration, max_price=max_price)
 
 
-def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> None:
+async def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> None:
     """Transactions, leases, and the nodes that were left out with their reasons."""
     receipts = booking.receipts
     if as_json:
@@ -216,7 +234,7 @@ def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> None:
         )
         return
     if receipts:
-        print_receipts(client, receipts, as_json=False)
+        await print_receipts(client, receipts, as_json=False)
     for node, why in booking.left_out.items():
         say(f"left out  {node}  {why}", err=True)
     if not receipts:

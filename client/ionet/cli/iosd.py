@@ -11,6 +11,7 @@ from solders.pubkey import Pubkey
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields
 from ionet.cli.session import Sending, run, transaction
+from ionet.cli.views import view
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
         fields = account_fields(client, client.iosd.address, books)
         return {**fields, "supply": str(supply), "backing_io": str(books.io_burned - books.io_redeemed)}
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    fields = run(ctx, work, wallet=False)
+    print_fields(fields if as_json else view("Iosd", fields), as_json=as_json)
 
 
 @app.command()

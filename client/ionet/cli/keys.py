@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet.cli.human import grouped
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, print_fields, print_receipts, waiting
 from ionet.cli.session import Sending, run, settings, transaction
@@ -25,15 +26,19 @@ Token = Annotated[str, typer.Argument(help="IO, IOSD or USDC.")]
 
 
 @app.command()
-def new(file: str, as_json: AsJson = False) -> None:
+def new(
+    ctx: typer.Context,
+    file: Annotated[str | None, typer.Argument(help="By default the file that commands use, see --keypair.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Create a keypair file that only you can read."""
     from solders.keypair import Keypair
 
     from ionet.wallet import write_keypair
 
-    keypair = Keypair()
-    write_keypair(file, keypair)
-    print_fields({"file": file, "address": str(keypair.pubkey())}, as_json=as_json)
+    keypair, target = Keypair(), file or settings(ctx).keypair
+    write_keypair(target, keypair)
+    print_fields({"file": target, "address": str(keypair.pubkey())}, as_json=as_json)
 
 
 @app.command()
@@ -63,8 +68,8 @@ def balance(
         if as_json:
             held = {f"{name.lower()}_units": str(value) for name, value in units.items()}
             return {"address": str(owner), **held, "owed_units": {name: str(value) for name, value in left.items()}}
-        held = {name: tokens(value, name) for name, value in units.items()}
-        return {"address": str(owner), **held, **{f"owed {name}": tokens(left[name], name) for name in left}}
+        held = {name: grouped(tokens(value, name)) for name, value in units.items()}
+        return {"address": str(owner), **held, **{f"owed {name}": grouped(tokens(left[name], name)) for name in left}}
 
     print_fields(run(ctx, work, wallet=address is None), as_json=as_json)
 
@@ -107,7 +112,7 @@ def submit_signed(
     async def work(client: Client) -> None:
         with waiting("waiting for the chain"):
             receipt = await client.submit(text)
-        print_receipts(client, [receipt], as_json=as_json)
+        await print_receipts(client, [receipt], as_json=as_json)
 
     run(ctx, work, wallet=False)
 

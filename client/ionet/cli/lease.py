@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from solders.pubkey import Pubkey
 
 from ionet import resolve
+from ionet.cli.bill import receipt
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
 from ionet.cli.session import Asked, Sending, asking, run, transaction
+from ionet.cli.views import view
 from ionet.errors import InvalidInput
-from ionet.generated.enums import LeaseStatus
+from ionet.generated.enums import Currency, LeaseStatus
 from ionet.words import word
 
 if TYPE_CHECKING:
@@ -39,8 +42,9 @@ def list_leases(
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, lease) for key, lease in await client.lease.all(**wanted)]
 
-    columns = ["address", "node", "state", "price", "duration", "proof_count", "paid"]
-    print_rows(run(ctx, work, wallet=False), columns, as_json=as_json)
+    rows = run(ctx, work, wallet=False)
+    columns = ["address", "node", "state", "price", "duration", "ends_at", "paid"]
+    print_rows(rows if as_json else [_shown(row, columns) for row in rows], columns, as_json=as_json)
 
 
 @app.command()
@@ -50,7 +54,8 @@ def show(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return _fields(client, lease, await client.lease.get(lease))
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    fields = run(ctx, work, wallet=False)
+    print_fields(fields if as_json else _shown(fields, ("address", "state", "cluster", "node")), as_json=as_json)
 
 
 @transaction(app)
@@ -146,7 +151,7 @@ def defend(
         with waiting("waiting for the chain"):
             while not receipts or not receipts[-1].event(DisputeDefended).defended:
                 receipts.append(await client.lease.defend(lease, interval, Evidence(signed, siblings)))
-        print_receipts(client, receipts, as_json=as_json)
+        await print_receipts(client, receipts, as_json=as_json)
 
     run(ctx, work)
 
@@ -202,6 +207,15 @@ def report_missed(lease: Lease) -> Sending:
 def close(lease: Lease) -> Sending:
     """Close a lease that is final; anyone may."""
     return lambda client: client.lease.close(lease)
+
+
+app.command()(receipt)
+
+
+def _shown(fields: dict[str, Any], front: Sequence[str]) -> dict[str, str]:
+    """A lease for people; every name of `front` is there, and comes first."""
+    shown = view("Lease", fields, token=word(Currency, fields["currency"]))
+    return {**{name: shown.get(name, "") for name in front}, **shown}
 
 
 def _fields(client: Client, key: Any, lease: Any) -> dict[str, Any]:

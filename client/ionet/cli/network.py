@@ -10,9 +10,10 @@ from solders.pubkey import Pubkey
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
 from ionet.cli.session import Sending, run, transaction
+from ionet.cli.views import view
 from ionet.errors import InvalidInput
-from ionet.generated.enums import NetworkRole, Pause
-from ionet.words import words
+from ionet.generated.enums import DeviceKind, DevicePool, NetworkRole, Pause
+from ionet.words import word, words
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -30,7 +31,8 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return account_fields(client, client.network.address, await client.network.get())
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    fields = run(ctx, work, wallet=False)
+    print_fields(fields if as_json else _shown(fields), as_json=as_json)
 
 
 @app.command()
@@ -58,7 +60,7 @@ def init(
                 feed_id=hash32(feed_id) if feed_id else LOCAL_FEED_ID,
                 usdc_mint=usdc_mint,
             )
-        print_receipts(client, receipts, as_json=as_json)
+        await print_receipts(client, receipts, as_json=as_json)
 
     run(ctx, work)
 
@@ -68,17 +70,17 @@ def models(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Device models that can be registered."""
 
     async def work(client: Client) -> list[dict[str, Any]]:
+        from ionet.api.network import model_name
+
         rows = []
         for key, model in await client.network.models():
             fields = account_fields(client, key, model)
-            rows.append({**fields, "name": model.name.rstrip(b"\0").decode(errors="replace")})
+            rows.append({**fields, "name": model_name(model)})
         return rows
 
-    print_rows(
-        run(ctx, work, wallet=False),
-        ["code", "name", "multiplier", "kind", "pool", "enabled", "address"],
-        as_json=as_json,
-    )
+    rows = run(ctx, work, wallet=False)
+    columns = ["code", "name", "multiplier", "kind", "pool", "reference_price", "enabled"]
+    print_rows(rows if as_json else [_shown_model(row) for row in rows], columns, as_json=as_json)
 
 
 @transaction(app)
@@ -198,6 +200,25 @@ def burn(token: Annotated[str, typer.Argument(help="IO or IOSD.")]) -> Sending:
     if token not in mints:
         raise InvalidInput(f"token {token!r}; known are IO, IOSD")
     return lambda client: client.network.burn(mints[token](client.program.id))
+
+
+def _shown(fields: dict[str, Any]) -> dict[str, str]:
+    """The network for people: one line per parameter, and no proposal where none is pending."""
+    roles = {name: value for name, value in fields.items() if name not in ("params", "pending", "pause_bits")}
+    paused = [name for name, bit in words(Pause).items() if int(fields["pause_bits"]) & bit]
+    shown = view("Network", roles) | ({"paused": ", ".join(paused)} if paused else {})
+    shown |= view("Params", fields["params"])
+    if int(fields["pending_effective_at"]):
+        changed = {name: value for name, value in fields["pending"].items() if value != fields["params"][name]}
+        shown |= {f"proposed {name}": value for name, value in view("Params", changed).items()}
+    return shown
+
+
+def _shown_model(fields: dict[str, Any]) -> dict[str, str]:
+    multiplier = {"multiplier": f"x{int(fields['multiplier']) / 100:g}"}
+    named = {"kind": word(DeviceKind, fields["kind"]), "pool": word(DevicePool, fields["pool"])}
+    enabled = {"enabled": "yes" if fields["enabled"] else "no", "name": fields["name"], "code": str(fields["code"])}
+    return {"reference_price": "", **view("DeviceModel", fields), **multiplier, **named, **enabled}
 
 
 def _pausable(entries: list[str]) -> int:

@@ -24,17 +24,26 @@ def say(text: str = "", *, err: bool = False, end: str = "\n") -> None:
     typer.echo(text + end, file=sys.stderr if err else sys.stdout, nl=False)
 
 
-def print_receipts(client: Client, receipts: Sequence[Receipt], *, as_json: bool) -> None:
-    """Signature, cost and events of transactions."""
+async def print_receipts(client: Client, receipts: Sequence[Receipt], *, as_json: bool) -> None:
+    """Signature, cost and events of transactions; amounts for people in the currency of the cluster they are about."""
     if as_json:
         shown = [receipt_fields(client, receipt) for receipt in receipts]
         print_json(shown[0] if len(shown) == 1 else shown)
         return
+    from ionet.cli.currencies import Currencies
+    from ionet.cli.human import money
+    from ionet.cli.views import view
+
+    known = Currencies(client)
     for receipt in receipts:
-        say(f"{receipt.signature}  slot {receipt.slot}  fee {receipt.fee} lamports")
+        say(f"{receipt.signature}  fee {money(receipt.fee, 'SOL')}")
         for record in receipt.events:
-            fields = client.program.codec.show(record.event)
-            say(f"  {type(record.event).__name__}  " + "  ".join(f"{key}={value}" for key, value in fields.items()))
+            kind, fields = type(record.event).__name__, client.program.codec.show(record.event)
+            say(f"  {kind}")
+            lines = view(kind, fields, token=await known.of(record.event))
+            width = max((len(name) for name in lines), default=0)
+            for name, value in lines.items():
+                say(f"    {name.replace('_', ' '):{width}}  {value}")
 
 
 def receipt_fields(client: Client, receipt: Receipt) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class Settings:
     keypair: str
     idl: str | None
     signer: str | None
+    as_json: bool = False
 
 
 class Elsewhere:
@@ -182,6 +183,6 @@ def submit(
             confirm(await asked.look(client), quiet=as_json, yes=yes)
         with waiting("waiting for the chain"):
             receipt = await plan(client)
-        print_receipts(client, [receipt], as_json=as_json)
+        await print_receipts(client, [receipt], as_json=as_json)
 
     run(ctx, work)

@@ -13,6 +13,8 @@ from ionet.cli.parsing import amount, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
 from ionet.cli.session import Asked, Preview, Sending, run, transaction
 from ionet.errors import InvalidInput
+from ionet.generated.accounts import Node as NodeAccount
+from ionet.generated.enums import BPS
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -37,22 +39,57 @@ def list_positions(
     if staker:
         wanted["staker"] = staker
 
-    async def work(client: Client) -> list[dict[str, Any]]:
-        return [account_fields(client, key, position) for key, position in await client.stake.all(**wanted)]
+    async def work(client: Client) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+        from ionet.api.stake import worth_of
 
-    print_rows(run(ctx, work, wallet=False), ["address", "node", "staker", "shares"], as_json=as_json)
+        positions = await client.stake.all(**wanted)
+        nodes = await client.fetch_many(NodeAccount, [position.node for _, position in positions])
+        raw, rows = [], []
+        for (key, position), of in zip(positions, nodes, strict=True):
+            if of is None:
+                continue
+            worth = worth_of(of, position)
+            raw.append({**account_fields(client, key, position), "worth": str(worth.bonded)})
+            amounts = {"stake": worth.bonded, "leaving": worth.leaving, "rewards": worth.rewards}
+            people = {"address": str(key), "node": str(position.node), "staker": str(position.staker)}
+            rows.append({**people, **{name: human.money(units, "IO") for name, units in amounts.items()}})
+        return raw, rows
+
+    raw, rows = run(ctx, work, wallet=False)
+    print_rows(raw if as_json else rows, ["address", "node", "staker", "stake", "leaving", "rewards"], as_json=as_json)
 
 
 @app.command()
 def show(ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson = False) -> None:
-    """One position with its unbonding tickets."""
+    """What one stake is worth, what waits to be claimed, and what comes out when."""
 
-    async def work(client: Client) -> dict[str, Any]:
+    async def work(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
+        from ionet.api.stake import worth_of
+
         owner = staker or client.address
-        position = await client.stake.get(node, owner)
-        return account_fields(client, client.stake.address(node, owner), position)
+        position, of = await client.stake.get(node, owner), await client.node.get(node)
+        now, worth = await client.rpc.unix_time(), worth_of(of, position)
+        key = client.stake.address(node, owner)
+        exits = [{"io_units": str(exit.amount), "at": exit.at, "why": exit.why} for exit in worth.exits(now)]
+        income = {name: str(units) for name, units in worth.income.items()}
+        extra = {"worth": str(worth.bonded), "leaving": str(worth.leaving), "claimable": str(worth.rewards)}
+        raw = {**account_fields(client, key, position), **extra, "claimable_income": income, "exits": exits}
+        shown = {"address": str(key), "node": str(node), "staker": str(owner), "stake": human.money(worth.bonded, "IO")}
+        if of.bonded.amount:
+            shown["share of node"] = f"{human.percent(worth.bonded * BPS // of.bonded.amount)} of " + human.money(
+                of.bonded.amount, "IO"
+            )
+        if worth.rewards:
+            shown["rewards"] = f"{human.money(worth.rewards, 'IO')}: `ionet stake claim {node}`"
+        for name, units in worth.income.items():
+            shown[f"income {name}"] = f"{human.money(units, name)}: `ionet stake claim-income {node} {name}`"
+        for number, exit in enumerate(worth.exits(now), 1):
+            when = "now: `ionet stake withdraw`" if exit.at <= now else f"on {human.moment(exit.at, now)}"
+            shown[f"leaving {number}"] = f"you get {human.money(exit.amount, 'IO')} {when}; {exit.why}"
+        return raw, shown
 
-    print_fields(run(ctx, work, wallet=staker is None), as_json=as_json)
+    raw, shown = run(ctx, work, wallet=staker is None)
+    print_fields(raw if as_json else shown, as_json=as_json)
 
 
 @transaction(app)

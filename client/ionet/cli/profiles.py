@@ -1,0 +1,118 @@
+"""`ionet config`: profiles, each a chain and a keypair, in `~/.config/ionet/config.toml`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ionet.cli.printing import AsJson, print_fields, print_rows
+from ionet.errors import ConfigError, InvalidInput
+from ionet.resolve import near
+
+app = typer.Typer(help="Profiles: which chain and which keypair.", no_args_is_help=True)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """url: JSON-RPC address. keypair: file."""
+
+    url: str
+    keypair: str = "~/.config/solana/id.json"
+
+
+BUILT_IN = {
+    "local": Profile("http://127.0.0.1:8899"),
+    "devnet": Profile("https://api.devnet.solana.com"),
+    "mainnet": Profile("https://api.mainnet-beta.solana.com"),
+}
+_DEFAULT = "local"
+_CHOICE = re.compile(r"^profile\s*=.*$", re.MULTILINE)
+
+
+def config_file() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "ionet" / "config.toml"
+
+
+def chosen(name: str | None = None) -> Profile:
+    """The profile of this name, by default the one in use. Raises ConfigError, InvalidInput."""
+    current, known = _read()
+    return _named(name or current, known)
+
+
+@app.command()
+def show(as_json: AsJson = False) -> None:
+    """Every profile; a star marks the one in use."""
+    current, known = _read()
+    rows = [
+        {"in_use": name == current, "profile": name, "url": profile.url, "keypair": profile.keypair}
+        for name, profile in known.items()
+    ]
+    if as_json:
+        print_fields({"file": str(config_file()), "profiles": rows}, as_json=True)
+        return
+    shown = [{**row, "in_use": "*" if row["in_use"] else ""} for row in rows]
+    print_rows(shown, ["in_use", "profile", "url", "keypair"], as_json=False)
+
+
+@app.command()
+def use(
+    profile: Annotated[str, typer.Argument(help="local, devnet, mainnet, or one of the file's own.")],
+    as_json: AsJson = False,
+) -> None:
+    """Use a profile from now on, unless --profile, --url or --keypair say otherwise."""
+    found = _named(profile, _read()[1])
+    file = config_file()
+    line = f'profile = "{profile}"'
+    try:
+        text = file.read_text() if file.exists() else ""
+        text = _CHOICE.sub(line, text, count=1) if _CHOICE.search(text) else f"{line}\n{text}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Replaced at once: a reader never sees half of it.
+        draft = file.with_suffix(".new")
+        draft.write_text(text)
+        draft.replace(file)
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}") from None
+    print_fields({"file": str(file), "profile": profile, "url": found.url, "keypair": found.keypair}, as_json=as_json)
+
+
+def _named(name: str, known: dict[str, Profile]) -> Profile:
+    if name not in known:
+        raise InvalidInput(f"profile {name!r}; known are {', '.join(known)}{near(name, known)}")
+    return known[name]
+
+
+def _read() -> tuple[str, dict[str, Profile]]:
+    """The name of the profile in use, and all of them."""
+    file = config_file()
+    try:
+        found: dict[str, Any] = tomllib.loads(file.read_text()) if file.exists() else {}
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is no TOML: {error}") from None
+    known = dict(BUILT_IN)
+    profiles = found.get("profiles", {})
+    if not isinstance(profiles, dict):
+        raise ConfigError(f"{file}: profiles is no table")
+    for name, given in profiles.items():
+        known[name] = _profile(file, name, given, known.get(name))
+    current = found.get("profile", _DEFAULT)
+    if not isinstance(current, str):
+        raise ConfigError(f"{file}: profile is no name")
+    return current, known
+
+
+def _profile(file: Path, name: str, given: Any, base: Profile | None) -> Profile:
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise ConfigError(f"{file}: profile {name} is no table of texts")
+    unknown = given.keys() - {"url", "keypair"}
+    if unknown or (base is None and "url" not in given):
+        raise ConfigError(f"{file}: profile {name} needs a url, and may have a keypair, nothing else")
+    return replace(base or Profile(given["url"]), **given)

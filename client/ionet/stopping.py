@@ -1,0 +1,89 @@
+"""Winding a cluster up: ends, settles and closes what can be now, as often as it takes. Every step may be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+
+from solders.pubkey import Pubkey
+
+from ionet.client import Client
+from ionet.errors import NotFound, ProgramError
+from ionet.generated.accounts import Lease
+from ionet.generated.enums import LeaseStatus
+from ionet.generated.errors import LeaseOver, MissedNotCharged, NothingMissed, NotSettled
+from ionet.plan import Plan, Receipt
+
+
+@dataclass
+class Step:
+    """What one round did. waiting: lease → why it is not closed yet; closed: whether the cluster is gone."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    waiting: dict[Pubkey, str] = field(default_factory=dict)
+    closed: bool = False
+
+
+async def stop(client: Client, cluster: Pubkey) -> Step:
+    """Do what can be done now to close a cluster, as its renter; call it again until `closed`.
+
+    Running leases are ended, ready ones refused, what is due is paid, what is final is closed. Others may do the same
+    at the same time: what they did is not there any more, and that is fine. Raises NotFound, RpcError and what the
+    chain refuses to this wallet (NotRenter).
+    """
+    step = Step()
+    for key, lease in await client.lease.all(cluster=cluster):
+        why = await _wind_up(client, key, lease, step)
+        if why is not None:
+            step.waiting[key] = why
+    if not step.waiting:
+        step.receipts.append(await client.cluster.close(cluster))
+        step.closed = True
+    return step
+
+
+async def _wind_up(client: Client, key: Pubkey, lease: Lease, step: Step) -> str | None:
+    """Bring one lease as far as it goes; why it is not closed, None when it is."""
+    try:
+        if lease.status == LeaseStatus.BOOKED and (why := await _tried(client.lease.cancel(key), step)):
+            return why
+        if lease.status == LeaseStatus.READY:
+            step.receipts.append(await client.lease.reject_ready(key))
+        if lease.status == LeaseStatus.ACTIVE:
+            with contextlib.suppress(LeaseOver):
+                step.receipts.append(await client.lease.end(key))
+        return await _close(client, key, step)
+    except NotFound:
+        return None
+
+
+async def _close(client: Client, key: Pubkey, step: Step) -> str | None:
+    """Close a lease, paying and charging first what the program asks for."""
+    for _ in range(3):
+        try:
+            step.receipts.append(await client.lease.close(key))
+            return None
+        except NotSettled:
+            if why := await _tried(client.lease.settle(key), step):
+                return why
+        except MissedNotCharged:
+            if why := await _tried(client.lease.report_missed(key), step, NothingMissed):
+                return why
+        except ProgramError as refusal:
+            # Pay what can be paid already; the rest waits for the dispute window.
+            await _tried(client.lease.settle(key), step)
+            return refusal.message()
+    return "more has to be settled"
+
+
+async def _tried(plan: Plan, step: Step, *fine: type[ProgramError]) -> str | None:
+    """Send a plan; why it was refused, None when it was not."""
+    try:
+        receipt = await plan
+    except fine:
+        return None
+    except ProgramError as refusal:
+        return refusal.message()
+    if receipt.events:
+        step.receipts.append(receipt)
+    return None
