@@ -86,8 +86,8 @@ def run(
         check_secs=check_secs,
     )
 
-    def announce(address: Pubkey, bound: int) -> None:
-        ready = AgentReady(node=str(address), api=f"http://{host}:{bound}")
+    def announce(address: Pubkey, bound: int, level: str) -> None:
+        ready = AgentReady(node=str(address), api=f"http://{host}:{bound}", isolation=level)
         print_fields(msgspec.to_builtins(ready), as_json=as_json)
 
     asyncio.run(service.run(config, announce))

@@ -250,7 +250,8 @@ from ionet.agent_api import Spec
 from ionet_agent.providers.local import LocalProvider
 base, node, ip, first, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 ports = range(first, first + count)
-provider = LocalProvider(base, node=node, ip=ip, ports=ports, spool=base / "spool", place=place(base, Level(sys.argv[6])))
+here = place(base, Level(sys.argv[6]))
+provider = LocalProvider(base, node=node, ip=ip, ports=ports, spool=base / "spool", place=here)
 asyncio.run(provider.start(msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)))
 print("started", flush=True)
 import time; time.sleep(60)

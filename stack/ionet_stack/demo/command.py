@@ -162,8 +162,9 @@ async def _story(
     with show.step("three suppliers register a node each and stake to it") as say:
         nodes = await story.supply(cast, devices, stake)
         say(f"{tokens(stake, 'IO')} IO each")
-    with show.step("an agent per node, the renter's launcher"):
-        agents, urls = await fleet.start_agents(stack, url, api, devices)
+    with show.step("an agent per node, the renter's launcher") as say:
+        agents, urls, levels = await fleet.start_agents(stack, url, api, devices)
+        say(f"isolation of the renter's code: {levels}")
         fleet.write_agents(stack, urls)
         await stack.start_launcher(url, indexer.database)
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
