@@ -15,7 +15,7 @@ from ionet.errors import ConfigError
 from ionet.isolation import Limits
 
 from ionet_agent.isolation import landlock_exec, users
-from ionet_agent.isolation.base import Disk, Isolation, Level, Room, is_root, own_room
+from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room
 from ionet_agent.isolation.bubblewrap import Bubblewrap
 from ionet_agent.isolation.landlock import Landlock
 from ionet_agent.isolation.nothing import Nothing
@@ -68,7 +68,7 @@ def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
     if missing is not None:
         return missing
     tag = f"probe{secrets.token_hex(4)}"
-    folder = Path(tempfile.gettempdir(), f"ionet-{tag}")
+    folder = Path(tempfile.gettempdir(), f"ionet-{tag}{OWN}")
     folder.mkdir(mode=0o700)
     room = Room(isolation.level, tag, folder, _PROBE_LIMITS, runtime.folders)
     try:
@@ -87,7 +87,8 @@ def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
     finally:
         with contextlib.suppress(OSError):
             isolation.clear(room)
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in (room.inner, folder):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def furnish(isolation: Isolation, room: Room) -> None:

@@ -23,7 +23,7 @@ from ionet.errors import ConfigError
 from ionet_agent import processes
 from ionet_agent.files import create_foreign, read_foreign, remove_foreign, trim_foreign, write_private
 from ionet_agent.isolation import cgroups
-from ionet_agent.isolation.base import Level, Room, show
+from ionet_agent.isolation.base import OWN, Level, Room, show
 from ionet_agent.isolation.place import Place
 from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
 from ionet_agent.results import Results
@@ -88,7 +88,7 @@ class LocalProvider:
             raise ConfigError(f"Ray replaces {ip} by another address; use another of 127.0.0.0/8")
         if len(ports) < MIN_PORTS:
             raise ConfigError(f"a Ray node needs at least {MIN_PORTS} ports, got {len(ports)}")
-        if len(tempfile.gettempdir()) > _MAX_TEMP_LEN - len("/ionet-/room") - 16:
+        if len(tempfile.gettempdir()) > _MAX_TEMP_LEN - len("/ionet-") - 16:
             raise ConfigError(f"the temporary folder {tempfile.gettempdir()} has too long a name for Ray's sockets")
         self._ray, self._place = RayNode(node, ip, ports, place.limits, place.runtime), place
         self._state, self._spool, self._results = base / "ray.json", spool, Results()
@@ -320,7 +320,7 @@ class LocalProvider:
 
 
 def _folder(tag: str) -> Path:
-    return Path(tempfile.gettempdir(), f"ionet-{tag}")
+    return Path(tempfile.gettempdir(), f"ionet-{tag}{OWN}")
 
 
 def tag_prefix(base: Path) -> str:
