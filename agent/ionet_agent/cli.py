@@ -59,12 +59,12 @@ def run(
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
     import msgspec
+    from ionet.daemon import log_to_stderr
     from ionet.ready import AgentReady
 
     from ionet_agent import service
     from ionet_agent.config import AgentConfig
     from ionet_agent.isolation.sizes import Wanted
-    from ionet_agent.logs import log_to_stderr
 
     log_to_stderr()
     host, port = _address(listen)

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import msgspec
 from ionet.check import devices
+from ionet.daemon import log_to_stderr
 from ionet.wallet import read_keypair
 
 from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
 from ionet_agent.config import AgentConfig, chain_of, decode
 from ionet_agent.journal import Journal
-from ionet_agent.logs import log_to_stderr
 from ionet_agent.loop import Loop
 from ionet_agent.machine_process import BEAT_SECS
 from ionet_agent.opening import Opening

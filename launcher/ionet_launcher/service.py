@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 from ionet.client import Client
+from ionet.daemon import raise_file_limit
 from ionet.errors import ConfigError
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
@@ -25,7 +25,6 @@ from ionet_launcher.session_chain import SessionChain
 from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Overview, Store, migrate, open_pool
 
-_MAX_FILES = 65_536
 # One listens; no step holds one while it waits for anybody else.
 _CONNECTIONS = 10
 
@@ -52,7 +51,7 @@ class LauncherConfig:
 
 async def run(config: LauncherConfig, announce: Callable[[Pubkey], None]) -> None:
     """Run until SIGTERM or SIGINT; clusters go on without the launcher, and the next one takes them over."""
-    _allow_connections()
+    raise_file_limit()
     session = read_keypair(config.session_key)
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,14 +86,6 @@ async def status(dsn: str, launcher: Pubkey) -> list[Overview]:
         async with pool.acquire() as connection:
             await migrate(connection)
         return await Store(pool, str(launcher)).overview()
-
-
-def _allow_connections() -> None:
-    """One open connection per node: the usual limit of 1,024 files is too few for a big cluster."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _pool(dsn: str, size: int) -> asyncpg.Pool:

@@ -31,7 +31,7 @@ ROOMS = {
     "rules": ("rules", "words", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("errors", "base58", "sql", "countries"),
+    "base": ("daemon", "errors", "base58", "sql", "countries"),
 }
 SAYS = {
     "cli": "the command ionet",
