@@ -212,6 +212,29 @@ def test_a_lease_gets_its_own_gpus_alone(tmp_path: Path) -> None:
     assert gpus.of_lease([], 2, tmp_path) == gpus.Gpus()
 
 
+def test_a_runtime_is_made_for_every_user(tmp_path: Path) -> None:
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not on PATH")
+    folder = Path(tempfile.mkdtemp(prefix="ionet-made-"))
+    folder.chmod(0o755)
+    try:
+        command = [sys.executable, "-m", "ionet", "agent", "runtime", str(folder / "runtime"), "--json"]
+        for _ in range(2):  # the second finds it made
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout) == {"runtime": str(folder / "runtime")}
+        runtime = Runtime.at(folder / "runtime")
+        assert not [path for path in runtime.folders if path.is_relative_to(TESTS.parent)]
+        if is_root and not str(runtime.python.resolve()).startswith("/root"):
+            user = ["/usr/bin/env", str(runtime.python), "-I", "-c", "import ray, ionet.check.member, ionet.ray"]
+            assert subprocess.run([*_as(ORDINARY), *user], cwd="/", check=False).returncode == 0
+        level = Level.BUBBLEWRAP
+        needs(level, Path(sys.executable), os.getuid())
+        assert ladder.why_not(ladder.of(level, tmp_path), runtime) is None
+    finally:
+        shutil.rmtree(folder)
+
+
 CASES = [
     pytest.param(Level.BUBBLEWRAP, 0, id="bubblewrap, root"),
     pytest.param(Level.OWN_USER, 0, id="own user, root"),
