@@ -16,11 +16,6 @@ from solders.pubkey import Pubkey
 app = typer.Typer(help="The node agent: serves leases with Ray and proves what it served.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `run` a subcommand while it is the only one."""
-
-
 @app.command()
 def run(
     ctx: typer.Context,
@@ -67,12 +62,12 @@ def run(
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
     import msgspec
     from ionet.advert import endpoint
+    from ionet.daemon import log_to_stderr
     from ionet.ready import AgentReady
 
     from ionet_agent import service
     from ionet_agent.config import AgentConfig
     from ionet_agent.isolation.sizes import Wanted
-    from ionet_agent.logs import log_to_stderr
 
     log_to_stderr()
     host, port = _address(listen)
@@ -95,11 +90,27 @@ def run(
         check_secs=check_secs,
     )
 
-    def announce(address: Pubkey, bound: int) -> None:
-        ready = AgentReady(node=str(address), api=f"https://{endpoint(ipaddress.ip_address(host), bound)}")
+    def announce(address: Pubkey, bound: int, level: str) -> None:
+        api = f"https://{endpoint(ipaddress.ip_address(host), bound)}"
+        ready = AgentReady(node=str(address), api=api, isolation=level)
         print_fields(msgspec.to_builtins(ready), as_json=as_json)
 
     asyncio.run(service.run(config, announce))
+
+
+@app.command(name="runtime")
+def make_runtime(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where; by default one for each version of Ray, as root below /opt/ionet.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an environment with Ray for renters' code, to be named by `--runtime`; as root it is root's own."""
+    from ionet_agent.isolation import new_runtime
+
+    made = (folder or new_runtime.default_folder()).absolute()
+    new_runtime.make(made)
+    print_fields({"runtime": str(made)}, as_json=as_json)
 
 
 def _address(text: str) -> tuple[str, int]:

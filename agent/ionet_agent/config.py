@@ -16,8 +16,8 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_agent.alarms import Alarms
-from ionet_agent.isolation import disks, ladder
-from ionet_agent.isolation.base import Disk, Level, is_root
+from ionet_agent.isolation import ladder
+from ionet_agent.isolation.base import Level
 from ionet_agent.isolation.place import Place
 from ionet_agent.isolation.runtime import Runtime
 from ionet_agent.isolation.sizes import Wanted, sized
@@ -71,8 +71,7 @@ class AgentConfig:
 
     def with_level(self) -> AgentConfig:
         """The same with a level that was tried here. Raises ConfigError where there is none."""
-        disk = disks.best(self.base / "rooms") if is_root() else Disk.NONE
-        found = ladder.choose(self.isolation, self._runtime(), self.base, disk, trust=self.trust)
+        found = ladder.choose(self.isolation, self._runtime(), self.base, trust=self.trust)
         return replace(self, isolation=found.level)
 
     def place(self, devices: Sequence[Device] = ()) -> Place:

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from ionet.agent_tls import serving_context
 from ionet.check import devices
+from ionet.daemon import log_to_stderr
 from ionet.wallet import read_keypair
 
 from ionet_agent.advert import Advertiser, endpoints_of
@@ -26,7 +27,6 @@ from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
 from ionet_agent.config import AgentConfig, chain_of, decode
 from ionet_agent.journal import Journal
-from ionet_agent.logs import log_to_stderr
 from ionet_agent.loop import Loop
 from ionet_agent.machine_process import BEAT_SECS
 from ionet_agent.opening import Opening

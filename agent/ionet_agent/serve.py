@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import uvicorn
 from ionet.agent_tls import key_of
+from ionet.daemon import raise_file_limit
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -25,17 +25,6 @@ HEADER_SECS = 5.0
 MAX_CONNECTIONS, MAX_PER_ADDRESS = 256, 64
 BACKLOG = 32
 """Most connections that are taken at once, before any of them is closed for being too many."""
-_WANTED_FILES = 65_536
-
-
-def raise_file_limit() -> int:
-    """Let this process open as many files as it may. Returns how many those are."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
-    return soft
 
 
 class Crowd:

@@ -29,8 +29,8 @@ from ionet_agent.serve import BACKLOG
 _log = logging.getLogger(__name__)
 
 
-async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> None:
-    """Run until SIGTERM or SIGINT, then end the Ray process too. `announce` gets the node and the API's port."""
+async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None]) -> None:
+    """Run until SIGTERM or SIGINT, then end the Ray process too. `announce` gets node, API's port and isolation."""
     device = read_keypair(config.device_key)
     stopping, loop, alarms = asyncio.Event(), asyncio.get_running_loop(), Alarms()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +57,9 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int], None]) -> N
         # With leases to prove, proofs matter more than that the machine side cannot serve.
         machine = MachineProcess(config, listener, alarms, must_start=not journal.leases())
         tasks = [asyncio.create_task(work) for work in (proving.run(), machine.keep(), stopping.wait())]
-        tasks.append(asyncio.create_task(_announce(machine, lambda: announce(node, listener.getsockname()[1]))))
+        tasks.append(
+            asyncio.create_task(_announce(machine, lambda: announce(node, listener.getsockname()[1], config.isolation)))
+        )
         try:
             await asyncio.wait(tasks[:3], return_when=asyncio.FIRST_COMPLETED)
             for task in tasks[:2]:

@@ -33,10 +33,12 @@ class LauncherReady(msgspec.Struct, frozen=True):
 
 
 class AgentReady(msgspec.Struct, frozen=True):
-    """`ionet agent run`. node: address of the node's account. api: where launchers reach the agent."""
+    """`ionet agent run`. node: address of the node's account. api: where launchers reach the agent. isolation: the
+    level at which renters' code is kept apart."""
 
     node: str
     api: str
+    isolation: str = ""
 
 
 class RelayReady(msgspec.Struct, frozen=True):

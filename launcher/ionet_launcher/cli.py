@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import signal
 import socket
 from collections.abc import Coroutine
@@ -51,13 +49,13 @@ def run(
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
     import msgspec
     from ionet import apart
+    from ionet.daemon import log_to_stderr
     from ionet.ready import LauncherReady
 
     from ionet_launcher import service
     from ionet_launcher.review import Policy
 
-    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    log_to_stderr()
     policy = Policy(approve=approve, dispute=dispute)
     if not (replace == "all" or (replace.isascii() and replace.isdecimal() and int(replace[:9]) > 0)):
         raise InvalidInput(f"--replace is {replace}, not all or a number of nodes")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 import asyncpg
 from ionet.apart import ApiEnded, serve_apart
 from ionet.client import Client
+from ionet.daemon import raise_file_limit
 from ionet.errors import ConfigError
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
@@ -29,7 +29,6 @@ from ionet_launcher.session_chain import SessionChain
 from ionet_launcher.stepper import Stepper
 from ionet_launcher.store import Overview, Store, migrate, open_pool
 
-_MAX_FILES = 65_536
 # One listens; no step holds one while it waits for anybody else.
 _CONNECTIONS = 10
 # After its API has failed several times in a row.
@@ -65,7 +64,7 @@ async def run(
 
     listener: the socket of the API, which a process of its own serves.
     """
-    _allow_connections()
+    raise_file_limit()
     session = read_keypair(config.session_key)
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -127,14 +126,6 @@ async def status(dsn: str, launcher: Pubkey) -> list[Overview]:
         async with pool.acquire() as connection:
             await migrate(connection)
         return await Store(pool, str(launcher)).overview()
-
-
-def _allow_connections() -> None:
-    """One open connection per node: the usual limit of 1,024 files is too few for a big cluster."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _pool(dsn: str, size: int) -> asyncpg.Pool:

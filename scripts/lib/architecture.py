@@ -38,7 +38,7 @@ ROOMS = {
     "rules": ("rules", "words", "resolve", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("errors", "arguments", "base58", "sql", "countries", "apart", "buckets"),
+    "base": ("daemon", "errors", "arguments", "base58", "sql", "countries", "apart", "buckets"),
 }
 SAYS = {
     "cli": "the command ionet",

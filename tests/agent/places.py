@@ -11,8 +11,8 @@ from ionet_agent.isolation.runtime import Runtime
 
 MIB = 1024 * 1024
 SMALL = Limits(1, 4096 * MIB, 1024 * MIB, 80 * MIB, 8192)
-SMALL_OPTIONS = ("--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "1024")
-"""The same as options of `ionet node run`."""
+TRUSTING = ("--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "1024")
+"""For `ionet node run`: as small, with the best isolation that the machine has, or none."""
 
 
 def place(state: Path, level: Level = Level.NONE, limits: Limits = SMALL, network: Path | None = None) -> Place:

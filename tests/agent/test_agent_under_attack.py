@@ -19,6 +19,7 @@ from ionet.agent_api import AgentClient, Phase
 from ionet.agent_delegation import Delegated, delegate
 from ionet.agent_errors import AgentUnreachable, NotEntitled
 from ionet.agent_tls import calling_context, serving_context
+from ionet.daemon import raise_file_limit
 from ionet.lease_view import NodeView
 from ionet_agent import server
 from ionet_agent.auth import Gate
@@ -26,7 +27,7 @@ from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.opening import Opening
 from ionet_agent.report import measure
-from ionet_agent.serve import HEADER_SECS, MAX_PER_ADDRESS, raise_file_limit, serving
+from ionet_agent.serve import HEADER_SECS, MAX_PER_ADDRESS, serving
 from ionet_agent.server import Api
 from launcher.ports import free_range
 from leases import CLUSTER, DEVICE, RENTER, SESSION, lease_view

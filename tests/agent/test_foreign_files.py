@@ -13,7 +13,7 @@ import pytest
 from agent.places import place
 from ionet.agent_api import Phase, Role, Spec
 from ionet_agent import processes, spool
-from ionet_agent.files import create_foreign, read_foreign, remove_foreign
+from ionet_agent.files import append_foreign, create_foreign, read_foreign, remove_foreign, trim_foreign
 from ionet_agent.providers import local
 from ionet_agent.providers.local import LocalProvider, Record
 from ionet_agent.providers.ray_node import STARTED
@@ -107,6 +107,21 @@ def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
         create_foreign(tmp_path / "lease" / "driver.py", b"x")
     remove_foreign(tmp_path / "lease" / "file")
     assert (tmp_path / "owner" / "file").exists()
+
+
+def test_a_log_that_has_grown_too_large_is_cut_and_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "ray.log"
+    with append_foreign(path) as writer:
+        os.write(writer, b"first\n" + bytes(1000))
+        trim_foreign(path, 2000, 6)
+        assert path.stat().st_size == 1006
+        trim_foreign(path, 1000, 6)
+        os.write(writer, b"last")
+    assert path.read_bytes() == b"first\nlast"
+    (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    trim_foreign(tmp_path / "link", 1, 0)
+    assert (tmp_path / "secret").read_bytes() == SECRET
 
 
 def test_what_is_there_already_is_never_overwritten(tmp_path: Path) -> None:

@@ -9,17 +9,25 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ionet_agent.isolation import users
+from agent.places import place
+from ionet.check.devices import Device
+from ionet.errors import ConfigError
+from ionet.wallet import write_keypair
+from ionet_agent.isolation import cgroups, gpus, ladder, users
 from ionet_agent.isolation.base import Disk, Level
+from ionet_agent.isolation.runtime import Runtime
 from launcher.ports import free_range
+from solders.keypair import Keypair
 
 from agent import trial
 
@@ -104,6 +112,129 @@ def tried(level: Level, runtime: Path, user: int) -> dict[str, Any]:
     return told
 
 
+def test_a_room_has_the_network_it_is_given(tmp_path: Path) -> None:
+    """Here one that leads nowhere: not even to the agent's API on loopback."""
+    if not is_root:
+        pytest.skip("network namespaces are made by root")
+    needs(Level.BUBBLEWRAP, Path(sys.executable), 0)
+    folder = Path(tempfile.mkdtemp(prefix="ionet-network-")) / "lease.own"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as api:
+        code = f"import socket; socket.create_connection(('127.0.0.1', {api.getsockname()[1]}), 2); print('reached')"
+        alone = subprocess.Popen(["/usr/bin/unshare", "--net", "/bin/sleep", "60"])
+        try:
+            while os.readlink(f"/proc/{alone.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+                time.sleep(0.01)
+            reached = []
+            for network in (None, Path(f"/proc/{alone.pid}/ns/net")):
+                here = place(tmp_path, Level.BUBBLEWRAP, network=network)
+                room = here.room("network", folder, 1)
+                here.furnish(room)
+                command = here.isolation(room).wrap([sys.executable, "-c", code], room)
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+                reached.append("reached" in done.stdout)
+                assert reached[-1] or "Network is unreachable" in done.stderr
+                here.clear(room)
+                folder.mkdir()
+                assert here.about().held["network"] == ("its own" if network else "the machine's")
+        finally:
+            alone.kill()
+            alone.wait()
+            shutil.rmtree(folder.parent)
+    assert reached == [True, False]
+
+
+def test_where_no_level_works_the_owner_has_to_say_that_renters_are_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ladder, "_PROBE", "raise SystemExit('not here')")
+    with pytest.raises(ConfigError, match=r"bubblewrap: .*own-user: .*landlock: .*--trust-renters") as refused:
+        ladder.choose("best", Runtime.own(), tmp_path, trust=False)
+    assert "\n" not in str(refused.value)
+    assert ladder.choose("best", Runtime.own(), tmp_path, trust=True).level is Level.NONE
+    with pytest.raises(ConfigError, match="landlock: "):
+        ladder.choose("landlock", Runtime.own(), tmp_path, trust=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--isolation", "none"), "--trust-renters"),
+        (("--isolation", "walls"), "bubblewrap, own-user"),
+        (("--runtime", "/nonexistent"), "not a virtual environment"),
+    ],
+)
+def test_an_agent_that_cannot_isolate_ends_with_one_line(options: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+    write_keypair(tmp_path / "device.json", Keypair())
+    command = [sys.executable, "-m", "ionet", "node", "run", "--device-key", str(tmp_path / "device.json")]
+    command += ["--base", str(tmp_path / "n"), "--ip", "127.0.9.9", "--ports", "24000-24020", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_cgroups_hold_what_they_say() -> None:
+    found = cgroups.find()
+    if not found.parents:
+        pytest.skip("no control group can be made here")
+    tag = f"test-{os.getpid()}"
+    groups = found.groups(tag)
+    found.make(tag, trial.LIMITS)
+    child = subprocess.Popen([*cgroups.enter(groups), "/bin/sleep", "60"])
+    try:
+        while b"sleep" not in Path(f"/proc/{child.pid}/cmdline").read_bytes().split(b"\0")[0]:
+            time.sleep(0.01)
+        assert all(f"ionet-{tag}" in (group / "cgroup.procs").as_posix() for group in groups)
+        assert cgroups.controllers(groups) >= set(found.parents)
+        assert cgroups.kill(groups)
+        assert child.wait() == -9
+    finally:
+        child.kill()
+        cgroups.remove(groups)
+    assert not [group for group in groups if group.exists()]
+
+
+def test_a_lease_gets_its_own_gpus_alone(tmp_path: Path) -> None:
+    """Of two cards the second, by the number of its file and not by its place in the list."""
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / "dev").mkdir(exist_ok=True)
+        (tmp_path / "dev" / name).touch()
+    for bus, minor in (("17", 1), ("18", 0)):
+        folder = tmp_path / f"proc/driver/nvidia/gpus/0000:{bus}:00.0"
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"GPU UUID: \t GPU-{bus}\nDevice Minor: \t {minor}\n")
+    devices = [Device(name="H100", uuid="GPU-17"), Device(name="H100", uuid="GPU-18")]
+    found = gpus.of_lease(devices, 1, tmp_path)
+    assert found.visible == "GPU-17"
+    assert [path.name for path in found.files] == ["nvidia1", "nvidiactl", "nvidia-uvm"]
+    assert gpus.of_lease(devices, 2, tmp_path).visible == "GPU-17,GPU-18"
+    assert gpus.of_lease([], 2, tmp_path) == gpus.Gpus()
+
+
+def test_a_runtime_is_made_for_every_user(tmp_path: Path) -> None:
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not on PATH")
+    folder = Path(tempfile.mkdtemp(prefix="ionet-made-"))
+    folder.chmod(0o755)
+    try:
+        command = [sys.executable, "-m", "ionet", "agent", "runtime", str(folder / "runtime"), "--json"]
+        for _ in range(2):  # the second finds it made
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout) == {"runtime": str(folder / "runtime")}
+        runtime = Runtime.at(folder / "runtime")
+        assert not [path for path in runtime.folders if path.is_relative_to(TESTS.parent)]
+        if is_root and not str(runtime.python.resolve()).startswith("/root"):
+            user = ["/usr/bin/env", str(runtime.python), "-I", "-c", "import ray, ionet.check.member, ionet.ray"]
+            assert subprocess.run([*_as(ORDINARY), *user], cwd="/", check=False).returncode == 0
+        level = Level.BUBBLEWRAP
+        needs(level, Path(sys.executable), os.getuid())
+        assert ladder.why_not(ladder.of(level, tmp_path), runtime) is None
+    finally:
+        shutil.rmtree(folder)
+
+
 CASES = [
     pytest.param(Level.BUBBLEWRAP, 0, id="bubblewrap, root"),
     pytest.param(Level.OWN_USER, 0, id="own user, root"),
@@ -151,7 +282,7 @@ def test_a_renters_code_reaches_neither_agent_nor_others_and_outlives_nothing(
 
 def _nothing_is_left(told: dict[str, Any]) -> None:
     room = told["room"]
-    assert not Path(room["folder"]).exists()
+    assert not [path for path in Path(room["folder"]).parent.iterdir() if told["tag"] in path.name]
     assert told["tag"] not in Path("/proc/mounts").read_text()
     assert room["image"] is None or not Path(room["image"]).exists()
     assert not [group for group in room["groups"] if Path(group).exists()]

@@ -34,6 +34,7 @@ from launcher.ports import free_range
 from msgspec.structs import replace
 
 PORTS_PER_NODE = 24
+CHECK = "ionet.check.member"
 TESTS = str(Path(__file__).parents[1])
 VIEW = """
 import json, ray
@@ -209,6 +210,20 @@ class TestCluster:
         await reopened.provider.close()
         await cluster[1].provider.adopt()
 
+    async def test_what_answers_the_check_is_started_again_beside_its_member(self, cluster: list[Member]) -> None:
+        provider, tag = cluster[1].provider, cluster[1].tag()
+        before = await provider.tend()
+        first = processes.module_of(f"{tag}-check", CHECK)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while (second := processes.module_of(f"{tag}-check", CHECK)) in (None, first):
+            assert time.monotonic() < deadline, "it is not started again"
+            assert await provider.tend() == before
+            await asyncio.sleep(0.1)
+        assert second is not None
+        assert os.readlink(f"/proc/{second}/ns/pid") == os.readlink(f"/proc/{_ray(tag)}/ns/pid")
+
     @pytest.mark.parametrize("other", [b"another token", b"another CA"])
     async def test_a_stranger_cannot_join(self, cluster: list[Member], other: bytes, tmp_path: Path) -> None:
         stranger = ClusterSecrets(b"x" * 32, b"c" * 32)
@@ -250,7 +265,8 @@ from ionet.agent_api import Spec
 from ionet_agent.providers.local import LocalProvider
 base, node, ip, first, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 ports = range(first, first + count)
-provider = LocalProvider(base, node=node, ip=ip, ports=ports, spool=base / "spool", place=place(base, Level(sys.argv[6])))
+here = place(base, Level(sys.argv[6]))
+provider = LocalProvider(base, node=node, ip=ip, ports=ports, spool=base / "spool", place=here)
 asyncio.run(provider.start(msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)))
 print("started", flush=True)
 import time; time.sleep(60)
@@ -294,6 +310,12 @@ async def test_killed_owner_leaves_one_node_or_none(member: Member, cut: str) ->
     assert (last == tag) is spawned
     await member.provider.stop(member.spec.lease)
     assert processes.tagged(tag) == processes.tagged(last) == []
+
+
+def _ray(tag: str) -> int:
+    pid = processes.module_of(tag, MODULE)
+    assert pid is not None
+    return pid
 
 
 def _parent(pid: int) -> int:

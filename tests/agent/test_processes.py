@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from pathlib import Path
@@ -32,6 +33,26 @@ async def test_a_process_elsewhere_is_found_by_its_environment(tmp_path: Path) -
     assert processes.tagged(secrets.token_hex(8)) == []
     await processes.stop(tag, None, 0)
     assert child.wait(5) == -9
+
+
+async def test_a_child_without_environment_and_folder_is_found_by_its_parent_and_all_are_swept(tmp_path: Path) -> None:
+    tag = secrets.token_hex(8)
+    folder = tmp_path / f"ionet-{tag}"
+    folder.mkdir()
+    script = "cd / && env -i /bin/sleep 61 & wait"
+    child = processes.spawn(["/bin/sh", "-c", script], {}, tag, tmp_path / "log", folder)
+    deadline = time.monotonic() + 5
+    while not any(processes.runs(pid, "61") for pid in processes.children(child.pid)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    [sleeper] = processes.children(child.pid)
+    assert processes.tagged(tag) == [child.pid, sleeper]
+    assert set(processes.memory(tag)) == {child.pid, sleeper}
+    swept = [True, False]
+    await processes.stop(tag, None, 0, lambda: swept.pop(0))
+    assert swept == []
+    assert child.wait(5) == -9
+    assert processes.start_ticks(sleeper) is None
 
 
 def _environment_of_sleep(pid: int) -> bytes:

@@ -17,6 +17,7 @@ from pathlib import Path
 import market
 import msgspec
 import pytest_asyncio
+from agent.places import TRUSTING
 from agent.small_disk import fill, small_disk
 from ionet.agent_api import AgentClient, Phase, Role, Spec
 from ionet.agent_delegation import delegate
@@ -122,7 +123,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Served]:
         command = [
             *(sys.executable, "-m", "ionet", "--url", founded.net.rpc_url, "agent", "run", "--json"),
             *("--device-key", str(device), "--base", str(base), "--ip", "127.0.97.1", "--poll-secs", "0.3"),
-            *("--ports", f"{ports[0]}-{ports[-1]}"),
+            *("--ports", f"{ports[0]}-{ports[-1]}", *TRUSTING),
         ]
         agent = started(command, log)
         assert agent.stdout is not None

@@ -152,7 +152,7 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         "lease", "cluster", Role.HEAD, provider.address, 1, secrets.token, secrets.ca_pem(), certificate, private
     )
     # Another lease of the same machine.
-    other = place.room("another-lease", Path("/tmp/ionet-another-lease-" + base.name[-12:]), 1)
+    other = place.room("another-lease", Path(f"/tmp/ionet-another-lease-{os.getpid()}.own"), 1)
     other.folder.mkdir(mode=0o700)
     place.furnish(other)
     command = place.isolation(other).wrap(["/bin/sleep", "600"], other)

@@ -19,6 +19,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
+from agent.places import TRUSTING
 from ionet import addresses
 from ionet.program import PROGRAM
 from ionet.wallet import write_keypair
@@ -126,6 +127,7 @@ def _agent(network: Network, number: int, device: Keypair, ports: range) -> Comm
         *("--url", network.url, "agent", "run", "--device-key", str(key), "--base", str(network.base(number))),
         *("--ip", f"127.0.{os.getpid() % 250 + 1}.{number + 1}", "--ports", f"{ports[1]}-{ports[-1]}"),
         *("--listen", f"127.0.0.1:{ports[0]}", "--indexer", network.api, "--poll-secs", "0.3", "--json"),
+        *TRUSTING,
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from agent.places import TRUSTING
 from ionet.generated.accounts import Lease
 from ionet.generated.events import ClusterOpened
 from ionet.wallet import write_keypair
@@ -229,6 +230,7 @@ async def _node(made: Stack, number: int, ports: range) -> NodeProcess:
         *("--url", made.market.net.rpc_url, "agent", "run", "--device-key", str(device), "--base", str(base)),
         *("--ip", f"127.0.{os.getpid() % 250 + 1}.{number + 101}", "--ports", f"{ports[0]}-{ports[-1]}"),
         *("--listen", f"127.0.0.1:{api}", "--indexer", made.indexer.about["api"], "--poll-secs", "0.3", "--json"),
+        *TRUSTING,
     )
     agent.start()
     return NodeProcess(machine, base, agent)

@@ -11,6 +11,9 @@ from typing import Protocol
 import msgspec
 from ionet.isolation import Limits
 
+OWN = ".own"
+"""How the names of the folders end that are the agent's own."""
+
 
 class Level(StrEnum):
     """From the strongest to none at all."""
@@ -34,7 +37,7 @@ class Room(msgspec.Struct, frozen=True):
     """Where the processes of one lease live. It is on disk before the first of them starts, so that a kill of the agent
     loses no part of it.
 
-    folder: the agent's own, of which the lease may read what it is shown; only `inner` in it is the lease's to write.
+    folder: the agent's own, of which the lease may read what it is shown; only `inner` is the lease's to write.
     read: what of the machine the lease may read beside the system. user: the lease's own user, None for the agent's.
     groups: its cgroups. image: the file that holds its file system. visible: the GPUs as its processes name them, None
     without. network: path of a network namespace, None for the machine's own network.
@@ -55,8 +58,8 @@ class Room(msgspec.Struct, frozen=True):
 
     @property
     def inner(self) -> Path:
-        """The folder of bounded size; it goes with the lease."""
-        return self.folder / "room"
+        """The folder of bounded size. It is beside the agent's since Ray's sockets leave no room for a longer name."""
+        return self.folder.with_name(self.folder.name.removesuffix(OWN))
 
     @property
     def home(self) -> Path:

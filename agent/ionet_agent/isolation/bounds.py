@@ -15,8 +15,17 @@ def enter(room: Room) -> list[str]:
         # Ray's objects are files too.
         most = max(room.limits.disk_bytes, room.limits.shm_bytes)
         limits.append(_limit("fsize", resource.RLIMIT_FSIZE, most))
-    network = [] if room.network is None else ["/usr/bin/nsenter", f"--net={room.network}", "--"]
-    return [*cgroups.enter(room.groups), "/usr/bin/prlimit", *limits, "--", *network]
+    return [*cgroups.enter(room.groups), "/usr/bin/prlimit", *limits, "--", *_network(room)]
+
+
+def _network(room: Room) -> list[str]:
+    if room.network is None:
+        return []
+    words = ["/usr/bin/nsenter", f"--net={room.network}"]
+    if not is_root():
+        # One that an ordinary user has made belongs to a user namespace, which stands beside it.
+        words += [f"--user={room.network.with_name('user')}", "--preserve-credentials"]
+    return [*words, "--"]
 
 
 def _limit(name: str, number: int, wanted: int) -> str:
@@ -32,7 +41,7 @@ def held(room: Room) -> dict[str, str]:
     counted = room.level is not Level.NONE and not (is_root() and room.user is None)
     by_process = "limit of its user" if counted else "not bounded"
     return {
-        "memory": "cgroup" if "memory" in held_by else "watched",
+        "memory": "cgroup" if "memory" in held_by else ("watched" if room.level is not Level.NONE else "not bounded"),
         "processes": "cgroup" if "pids" in held_by else by_process,
         "cpus": "cgroup" if "cpu" in held_by else "not bounded",
         "disk": str(room.disk),

@@ -128,7 +128,7 @@ def _files(room: Room) -> list[str]:
     words = ["--ro-bind", "/usr", "/usr"]
     words += ["--perms", "1777", "--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]
     # The program would make these for nobody but itself.
-    above = {folder for path in (Path("/etc/x"), *room.read) for folder in path.parents}
+    above = {folder for path in (Path("/etc/x"), room.folder, *room.read) for folder in path.parents}
     for folder in sorted(above - {Path("/"), Path("/tmp"), *room.read}):
         words += ["--perms", "0755", "--dir", str(folder)]
     for name in _SYSTEM:

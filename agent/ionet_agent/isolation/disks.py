@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ionet.isolation import Limits
 
-from ionet_agent.isolation.base import Disk, Level, Room
+from ionet_agent.isolation.base import OWN, Disk, Level, Room
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SECS = 60.0
@@ -63,16 +63,18 @@ def _do(*command: str) -> None:
 def best(folder: Path) -> Disk:
     """What can bound files here; each is tried with a small one below `folder`, which is made. For root."""
     for disk in (Disk.LOOP, Disk.MEMORY):
-        trial = folder / f"trial-{secrets.token_hex(4)}"
+        trial = folder / f"trial-{secrets.token_hex(4)}{OWN}"
+        trial.mkdir(mode=0o700, parents=True)
         limits = Limits(1, 0, _TRIAL_BYTES, 0, 0)
         room = Room(Level.NONE, "", trial, limits, disk=disk, image=trial / "image")
-        room.inner.mkdir(mode=0o700, parents=True)
+        room.inner.mkdir(mode=0o700)
         try:
             mount(room)
         except OSError:
             continue
         finally:
             unmount(room)
+            room.inner.rmdir()
             shutil.rmtree(trial, ignore_errors=True)
         return disk
     return Disk.NONE

@@ -14,8 +14,8 @@ from pathlib import Path
 from ionet.errors import ConfigError
 from ionet.isolation import Limits
 
-from ionet_agent.isolation import landlock_exec, users
-from ionet_agent.isolation.base import Disk, Isolation, Level, Room, is_root, own_room
+from ionet_agent.isolation import disks, landlock_exec, users
+from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room
 from ionet_agent.isolation.bubblewrap import Bubblewrap
 from ionet_agent.isolation.landlock import Landlock
 from ionet_agent.isolation.nothing import Nothing
@@ -41,12 +41,13 @@ def of(level: Level, state: Path, disk: Disk = Disk.NONE, between: range = users
     return made[level]()
 
 
-def choose(wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: bool) -> Isolation:
+def choose(wanted: str, runtime: Runtime, state: Path, *, trust: bool) -> Isolation:
     """The level of that name, or the best there is. trust: whether there may be none. Raises ConfigError."""
     if wanted not in (BEST, *Level):
         raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}")
     if wanted == Level.NONE and not trust:
         raise ConfigError("without isolation a renter's code can do what the agent's user can: say --trust-renters too")
+    disk = disks.best(state / "rooms") if is_root() else Disk.NONE
     reasons = []
     for level in LADDER if wanted == BEST else (Level(wanted),):
         isolation = of(level, state, disk)
@@ -68,7 +69,7 @@ def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
     if missing is not None:
         return missing
     tag = f"probe{secrets.token_hex(4)}"
-    folder = Path(tempfile.gettempdir(), f"ionet-{tag}")
+    folder = Path(tempfile.gettempdir(), f"ionet-{tag}{OWN}")
     folder.mkdir(mode=0o700)
     room = Room(isolation.level, tag, folder, _PROBE_LIMITS, runtime.folders)
     try:
@@ -87,7 +88,8 @@ def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
     finally:
         with contextlib.suppress(OSError):
             isolation.clear(room)
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in (room.inner, folder):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def furnish(isolation: Isolation, room: Room) -> None:

@@ -71,7 +71,8 @@ class Place:
         """Take it down with all its files, once none of its processes is left. May block. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             self.isolation(room).clear(room)
-        shutil.rmtree(room.folder, ignore_errors=True)
+        for folder in (room.inner, room.folder):
+            shutil.rmtree(folder, ignore_errors=True)
         cgroups.remove(room.groups)
 
     def about(self) -> told.Isolation:

@@ -33,7 +33,7 @@ def kill_all(user: int) -> bool:
     drop = ["/usr/bin/setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
-            [*drop, "/bin/kill", "-KILL", "-1"], capture_output=True, timeout=_KILL_SECS, stdin=subprocess.DEVNULL
+            [*drop, "/bin/sh", "-c", "kill -KILL -1"], capture_output=True, timeout=_KILL_SECS, stdin=subprocess.DEVNULL
         )
     return True
 

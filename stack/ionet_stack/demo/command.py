@@ -167,10 +167,10 @@ async def _story(
         nodes = await story.supply(cast, devices, stake)
         say(f"{tokens(stake, 'IO')} IO each")
     with show.step("an agent per node, the renter's launcher, a keeper") as say:
-        agents, urls = await fleet.start_agents(stack, url, api, devices)
+        agents, urls, levels = await fleet.start_agents(stack, url, api, devices)
         launcher = str((await stack.start_launcher(url, indexer.database)).api)
         await stack.start_keeper(url)
-        say(f"its API {launcher}")
+        say(f"its API {launcher}; isolation of the renter's code: {levels}")
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
         minted = await story.mint(cast)
         cluster, booked = await story.book(cast.renter, nodes, session)

@@ -19,15 +19,17 @@ from ionet_stack.stack import Stack
 # Ports per node, out of those that systems give to nobody by themselves.
 _PORTS = 40
 _LOWEST, _HIGHEST = 20_000, 32_000
+# All on one machine, which is one's own: also without isolation, where it has none.
+_SMALL = ("--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "2048")
 
 
 async def start_agents(
     stack: Stack, url: str, api: str, devices: Sequence[Keypair]
-) -> tuple[dict[Pubkey, Child], dict[Pubkey, str]]:
-    """One agent per device key. Returns the processes and the URLs by node."""
+) -> tuple[dict[Pubkey, Child], dict[Pubkey, str], str]:
+    """One agent per device key. Returns the processes and the URLs by node, and how they keep renters' code apart."""
     ports = _free_ports(_PORTS * len(devices))
 
-    async def start(number: int, device: Keypair) -> tuple[Pubkey, Child, str]:
+    async def start(number: int, device: Keypair) -> tuple[Pubkey, Child, AgentReady]:
         key = stack.folder / f"device-{number}.json"
         write_keypair(key, device)
         first = ports[(number - 1) * _PORTS]
@@ -36,12 +38,14 @@ async def start_agents(
             *("--url", url, "agent", "run", "--device-key", str(key)),
             *("--base", str(stack.folder / f"node-{number}"), "--ip", f"127.0.1.{number}", "--indexer", api),
             *("--ports", f"{first}-{first + _PORTS - 1}", "--poll-secs", "0.25", "--json"),
+            *_SMALL,
         )
         ready = await child.ready(AgentReady)
-        return Pubkey.from_string(ready.node), child, ready.api
+        return Pubkey.from_string(ready.node), child, ready
 
     started = await asyncio.gather(*(start(number, device) for number, device in enumerate(devices, 1)))
-    return {node: child for node, child, _ in started}, {node: address for node, _, address in started}
+    levels = ", ".join(sorted({ready.isolation for _, _, ready in started}))
+    return {node: child for node, child, _ in started}, {node: ready.api for node, _, ready in started}, levels
 
 
 def _free_ports(count: int) -> range:
