@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +46,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted, or once. Any number of keepers may work side by side."""
+    from ionet.daemon import log_to_stderr
     from ionet.duties import Habits
     from ionet.ready import KeeperReady
     from ionet.wallet import KeypairSigner, read_keypair
@@ -55,8 +54,7 @@ def run(
     from ionet_keeper import service
     from ionet_keeper.config import LAMPORTS, Config, Limits, Policy
 
-    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    log_to_stderr()
     if policy not in list(Policy):
         raise InvalidInput(f"--policy is {policy}, not {', '.join(Policy)}")
     if min(hourly, keep_sol, sol_price, window, poll_secs, max_priority_fee, settle_every, burn_every) < 0:

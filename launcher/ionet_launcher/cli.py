@@ -90,10 +90,11 @@ def only_api(
     """Serve what a launcher noted alone; any number of these may run, and none needs a key."""
     from ionet import apart
     from ionet.cli.parsing import pubkey
+    from ionet.daemon import log_to_stderr
 
     from ionet_launcher import api
 
-    logging.basicConfig(level=os.environ.get("IONET_LOG", "INFO"), format="%(asctime)s %(name)s %(message)s")
+    log_to_stderr()
     launcher = str(pubkey(session_key))
     with apart.inherited(inherited) if inherited else apart.listen(*_address(listen)) as listener:
         if not inherited:

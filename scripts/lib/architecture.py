@@ -25,7 +25,6 @@ ROOMS = {
     "client": ("client", "lease_view", "stopping"),
     "api": ("api", "booking"),
     "services": (
-    "services": (
         *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire"),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
     ),

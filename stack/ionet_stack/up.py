@@ -48,7 +48,7 @@ def up(
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole network for development: chain with the program on it, price feed, keeper, indexer, launcher, relay."""
+    """Run a whole network for development: chain with its program, price feed, keeper, indexer, launcher, relay."""
     home = folder or _default_folder()
     with only_one(home):
         for number in (port, port + 1, api_port, launcher_port):

@@ -10,10 +10,9 @@ import ipaddress
 from collections import Counter
 from typing import Any, ClassVar
 
+from ionet.buckets import whose
 from ionet.leaves import LEAF_LEN, MAX_LEAVES
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from ionet_indexer.api.limits import whose
 
 HEAD_SECS = 15.0  # for a head to arrive; a body has its own time where one is read
 HEAD_BYTES = 64 << 10
