@@ -170,7 +170,7 @@ async def _story(
         agents, urls, levels = await fleet.start_agents(stack, url, api, devices)
         launcher = str((await stack.start_launcher(url, indexer.database)).api)
         await stack.start_keeper(url)
-        say(f"its API {launcher}; isolation of the renter's code: {levels}")
+        say(f"launcher at {launcher}; isolation of the renter's code: {levels}")
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
         minted = await story.mint(cast)
         cluster, booked = await story.book(cast.renter, nodes, session)

@@ -21,6 +21,8 @@ _PORTS = 40
 _LOWEST, _HIGHEST = 20_000, 32_000
 # All on one machine, which is one's own: also without isolation, where it has none.
 _SMALL = ("--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "2048")
+# Three Ray nodes that start on one busy machine may take longer than a renter is given otherwise.
+_PATIENT = ("--check-secs", "600")
 
 
 async def start_agents(
@@ -39,6 +41,7 @@ async def start_agents(
             *("--base", str(stack.folder / f"node-{number}"), "--ip", f"127.0.1.{number}", "--indexer", api),
             *("--ports", f"{first}-{first + _PORTS - 1}", "--poll-secs", "0.25", "--json"),
             *_SMALL,
+            *_PATIENT,
         )
         ready = await child.ready(AgentReady)
         return Pubkey.from_string(ready.node), child, ready
