@@ -276,10 +276,10 @@ SELECT at, seq, body, signature FROM advert_changes WHERE node = $1 ORDER BY at 
 SELECT sweep_adverts($1)
 
 -- name: online
-SELECT count(*) AS nodes_online, coalesce(sum(n.processors), 0) AS processors_online,
+SELECT c.nodes_online, c.processors_online,
        (SELECT coalesce(sum(nodes_rentable), 0)::bigint FROM offers) AS nodes_rentable,
        (SELECT coalesce(sum(processors_rentable), 0)::bigint FROM offers) AS processors_rentable
-FROM online_nodes o JOIN nodes n USING (node) WHERE n.flags & 2 = 0
+FROM advert_clock c
 
 -- name: parameters_set
 INSERT INTO parameters (network, slot, stake_per_processor, co_stake_max_percent, params) VALUES ($1, $2, $3, $4, $5)

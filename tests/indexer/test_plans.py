@@ -190,7 +190,7 @@ async def test_a_scan_is_found(crowded: str) -> None:
 
 def test_every_query_of_the_api_is_looked_at() -> None:
     writes = {name for name, sql in ALL.items() if sql.startswith(("INSERT", "DELETE", "UPDATE", "LOCK"))}
-    # One row; and as many as nodes are online, once for each state of the database and every three seconds.
+    # One row; one and a row for each group of offers; as many as there are nodes, every three seconds.
     small = {"parameters", "online", "adverts_sweep"}
     known = dict.fromkeys(("lease", "node", "wallet"), crowd.NOWHERE)
     assert set(ALL) - writes - small == {query.name for query in other_queries(known)}

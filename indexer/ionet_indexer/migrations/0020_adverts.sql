@@ -36,9 +36,9 @@ CREATE TABLE node_minutes (
 -- keeps it, so that what is counted by it changes for all nodes at once, every few seconds.
 CREATE TABLE online_nodes (node text PRIMARY KEY);
 
--- The minute up to which time scores are told. One row.
-CREATE TABLE advert_clock (minute bigint NOT NULL);
-INSERT INTO advert_clock (minute) VALUES (0);
+-- The minute up to which time scores are told, and how many nodes that are not retired are online. One row.
+CREATE TABLE advert_clock (minute bigint NOT NULL, nodes_online bigint NOT NULL, processors_online bigint NOT NULL);
+INSERT INTO advert_clock VALUES (0, 0, 0);
 
 -- As in 0016_offers.sql, and a node that nobody can reach is not rentable.
 CREATE OR REPLACE VIEW node_offers AS
@@ -108,7 +108,14 @@ BEGIN
     IF came IS NOT NULL THEN
         INSERT INTO online_nodes SELECT unnest(came) ON CONFLICT DO NOTHING;
     END IF;
-    UPDATE advert_clock SET minute = moment / 60 WHERE minute < moment / 60 AND EXISTS (SELECT FROM adverts);
+    UPDATE advert_clock SET minute = greatest(n.minute, advert_clock.minute), nodes_online = n.nodes, processors_online = n.processors
+    FROM (
+        SELECT CASE WHEN EXISTS (SELECT FROM adverts) THEN moment / 60 ELSE 0 END AS minute,
+               count(*) AS nodes, coalesce(sum(n.processors), 0) AS processors
+        FROM online_nodes o JOIN nodes n USING (node) WHERE n.flags & 2 = 0
+    ) n
+    WHERE (advert_clock.minute, nodes_online, processors_online)
+        IS DISTINCT FROM (greatest(n.minute, advert_clock.minute), n.nodes, n.processors);
     IF FOUND OR came IS NOT NULL OR went IS NOT NULL THEN
         UPDATE revisions SET changes = changes + 1;
     END IF;
