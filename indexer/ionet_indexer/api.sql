@@ -248,7 +248,6 @@ SELECT n.device_key, a.seq, a.body FROM nodes n LEFT JOIN adverts a ON a.node = 
 WHERE n.node = $1
 
 -- name: advert_put
--- Whether it says something else than the one before; no row where that one was newer.
 INSERT INTO adverts AS a (node, device_key, seq, expires, seen_at, since, content, endpoints, body, signature)
 VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9)
 ON CONFLICT (node) DO UPDATE SET
@@ -256,6 +255,7 @@ ON CONFLICT (node) DO UPDATE SET
     since = CASE WHEN a.content = excluded.content THEN a.since ELSE excluded.since END,
     content = excluded.content, endpoints = excluded.endpoints, body = excluded.body, signature = excluded.signature
 WHERE a.seq < excluded.seq OR a.device_key <> excluded.device_key
+-- Whether it says something else than the one before; no row where that one was newer.
 RETURNING (SELECT b.content FROM adverts b WHERE b.node = $1) IS DISTINCT FROM $6 AS changed
 
 -- name: advert_minute
