@@ -104,7 +104,7 @@ class Calls:
             raise
         except Exception as error:
             _log.exception("a call to node %s", node, extra={"action": "crash"})
-            raise AgentUnreachable(f"the call failed: {error!r}") from None
+            raise AgentUnreachable(f"the call failed: {type(error).__name__}") from None
 
     async def _ask(self, node: Pubkey, key: Hashable, call: Call[T], quick: bool, last: bool) -> T:
         flight, loop = self._flights.get(key), asyncio.get_running_loop()

@@ -188,7 +188,7 @@ class HardwareCheck:
         except Exception as error:
             # Ours, or its doing: the others' checks go on.
             _log.exception("the check of node %s", member.lease.node, extra={"action": "crash"})
-            return member.problem(f"its check failed: {error!r}", absent=True)
+            return member.problem(f"its check failed: {type(error).__name__}", absent=True)
         finally:
             member.told.set()
         _log.info("node %s: %s", member.lease.node, found.text(), extra={"action": "checked"})
@@ -253,7 +253,7 @@ class HardwareCheck:
             return error
         except Exception as error:
             _log.exception("the driver on node %s", head.node, extra={"action": "crash"})
-            return DriverFailed(repr(error))
+            return DriverFailed(type(error).__name__)
 
 
 def _missing(member: _Member, told: Joined | None) -> str | None:

@@ -91,7 +91,7 @@ async def test_what_goes_wrong_in_one_members_check_ends_no_other(
 
     monkeypatch.setattr(inspection.Inspector, "inspect", breaks)
     seen = await network.until(lambda seen: seen.reason == Reason.HARDWARE_MISMATCH)
-    assert f"node {broken.node}: its check failed: ZeroDivisionError('bug')" in seen.detail
+    assert f"node {broken.node}: its check failed: ZeroDivisionError" in seen.detail
     assert "Traceback" in caplog.text
     await network.passes(76)
     await network.until(lambda _: network.accepted == [0, 2])
