@@ -25,7 +25,7 @@ SQL = queries.load("second.sql")
 READER_WAIT_MS = 20
 """Most milliseconds that readers are kept waiting by an attempt to swap before it gives way."""
 PATIENCE_SECS = 60.0
-"""So long readers are waited for in this way. From then on those that are older are ended, and attempts get longer."""
+"""For this long readers are waited for in this way. From then on the older ones are ended, and attempts get longer."""
 LAST_WAIT_MS = 5_000
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 1.0  # seconds between two attempts, doubled each time
 _PARAMETERS = "parameters"  # not derived, but triggers count by them: both generations have them

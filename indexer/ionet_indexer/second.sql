@@ -116,7 +116,7 @@ UPDATE revisions SET changes = changes + 1
 SELECT pg_advisory_xact_lock($1)
 
 -- name: end_readers
--- Whoever holds one of these tables, or their names, in a transaction that is older than so many seconds, or of which
+-- Whoever holds one of these tables, or their names, in a transaction older than this many seconds ($2), or of which
 -- this role may not know how old it is. Whom it may end is ended.
 SELECT a.usename AS role, extract(epoch FROM clock_timestamp() - a.xact_start)::int AS secs,
        CASE WHEN a.xact_start IS NOT NULL

@@ -102,7 +102,7 @@ class LeaseBooks:
         return cls(snapshot, row, sums, dict(sorted(challenged.items())))
 
     def earned(self, secs: int) -> int:
-        """The price of so many seconds that count, from the lease's start."""
+        """The price of this many seconds that count, from the lease's start."""
         return pricing.earned(int(self.row["price"]), int(self.row["processors"]), secs)
 
     def bounds(self, number: int) -> tuple[int, int]:
