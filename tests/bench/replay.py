@@ -93,9 +93,10 @@ def measure() -> Figures:
 
 async def _measure() -> Figures:
     repeated = Repeated(await record(ROUNDS))
-    history = repeated.history(TIMES)
     replayed, worked, rebuilt = [], [], []
     with durable_server() as server:
+        grown = await _grown(server, repeated)  # first: what was freed before would hide it
+        history = repeated.history(TIMES)
         for _ in range(REPEATS):
             async with postgres.database(server) as dsn, _writer(dsn) as writer:
                 pipeline = Pipeline(writer, PROGRAM.codec)
@@ -109,8 +110,6 @@ async def _measure() -> Figures:
                 assert await pipeline.rebuild() == count
                 rebuilt.append(count / (time.perf_counter() - began))
         transactions = len(history.raw)
-        del history
-        grown = await _grown(server, repeated)
     note = f"{count:,} events in {transactions:,} transactions, PostgreSQL durable on the same machine"
     return {
         "indexer.replay": timed(
