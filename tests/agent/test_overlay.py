@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -263,9 +264,12 @@ async def test_with_the_owners_leave_the_internet_is_reached_and_still_not_the_o
         await relay.start()
         await join(place, relay, internet=True)
         await until(lambda: reaches_the_other(one, ADDRESSES[1]), "a way", within=30)
-        assert one.reaches(PUBLIC)
-        for owners in (GATEWAY, "192.168.1.2", "10.0.0.1", "169.254.169.254"):
-            assert not one.reaches(owners)
+        assert one.reaches(PUBLIC, 7443)
+        with contextlib.ExitStack() as stack:
+            for host, address in ((place.lab.nat_a, GATEWAY), (place.lab.a, "192.168.1.2")):
+                stack.enter_context(host.call(lambda address=address: socket.create_server((address, 8080))))  # type: ignore[misc]
+                assert place.lab.a.reaches(address, 8080)
+                assert not one.reaches(address, 8080)
         for agent in place.agents:
             await agent.ask("down")
         assert leftovers(place) == []

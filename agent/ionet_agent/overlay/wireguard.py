@@ -36,6 +36,8 @@ MTU = 1380
 _KEEPALIVE_SECS = 15
 _SOCKETS = Path("/var/run/wireguard")
 _READY_SECS = 15.0
+# Not the owner's, which pasta would take otherwise. IPv4 alone.
+_INTERNET_ADDRESS = ("-4", "--address", "198.18.0.2", "--netmask", "30", "--gateway", "198.18.0.1")
 
 Admit = Callable[[Pubkey, int], Pass]
 """The device key's word that another key may use relays for its node, until unix seconds."""
@@ -161,7 +163,7 @@ class WireGuard:
         self._change(backend=backend, port=port)
         if backend is Backend.PASTA:
             self._change(outer=await self._hold_outer(port))
-        self._change(inner=await self._hold_inner())
+        self._change(inner=await self._hold_inner(owned=member.internet and backend is not Backend.PASTA))
         state = self._now
         assert state.inner is not None
         if backend is Backend.KERNEL:
@@ -188,9 +190,11 @@ class WireGuard:
         await _until(lambda: _has_route(enter), "pasta")
         return outer
 
-    async def _hold_inner(self) -> _Process:
+    async def _hold_inner(self, *, owned: bool) -> _Process:
+        """owned: by a user namespace of its own, without which root's pasta, which drops its rights, may not enter."""
+        user = ("--user", "--map-root-user") if owned else ()
         script = "ip link set lo up && exec sleep infinity"
-        return await self._hold((*self._outside(), "unshare", "--net", "sh", "-c", script))
+        return await self._hold((*self._outside(), "unshare", *user, "--net", "sh", "-c", script))
 
     async def _hold(self, command: Sequence[str]) -> _Process:
         process = self._start(*command)
@@ -205,9 +209,9 @@ class WireGuard:
     async def _open_internet(self, inner: _Process) -> None:
         """Rules first: there is no moment at which the owner's network could be reached."""
         await self._inside("nft", "-f", "-", text=await rules(self._now.name))
-        user = ("--userns", f"/proc/{inner.pid}/ns/user") if self._now.backend is Backend.PASTA else ("--runas", "0")
-        names = ("--netns", f"/proc/{inner.pid}/ns/net", *user, "-P", str(self._folder / "internet.pid"))
-        self._start(*self._outside(mounts=False), *PASTA, "-u", "none", *names)
+        spaces = ("--userns", f"/proc/{inner.pid}/ns/user", "--netns", f"/proc/{inner.pid}/ns/net")
+        user = () if self._now.backend is Backend.PASTA else ("--runas", "0")
+        self._start(*PASTA, *user, *_INTERNET_ADDRESS, "-u", "none", "-P", str(self._folder / "internet.pid"), *spaces)
         await _until(lambda: _has_route(self.enter), "pasta")
 
     async def _connect(self, member: Member, peers: Sequence[Peer]) -> None:
