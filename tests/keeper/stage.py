@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -50,14 +51,14 @@ async def keepers(market: Market, count: int, **changes: Any) -> AsyncIterator[l
 
 
 async def settled(some: Sequence[Keeper]) -> list[Deed]:
-    """Let them look until there is nothing to do now."""
-    deeds: list[Deed] = []
+    """Let them look, all at the same time, until there is nothing to do now."""
+    all_of_them: list[Deed] = []
     for _ in range(40):
-        found = [deed for each in some for deed in await each.round()]
-        deeds += found
+        found = [deed for deeds in await asyncio.gather(*(each.round() for each in some)) for deed in deeds]
+        all_of_them += found
         if not any(deed.outcome == "done" for deed in found):
-            return deeds
-    raise AssertionError(f"they never come to rest: {deeds[-5:]}")
+            return all_of_them
+    raise AssertionError(f"they never come to rest: {all_of_them[-5:]}")
 
 
 async def live(

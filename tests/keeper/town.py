@@ -139,7 +139,7 @@ class Town:
         genesis = (await client.network.get()).io_genesis
         io, iosd = pdas.io_mint(program), pdas.iosd_mint(program)
         parties = {client.address for client in self.clients} | set(wallets)
-        held = {mint: 0 for mint in (io, iosd)}
+        held = dict.fromkeys((io, iosd), 0)
         for mint in held:
             held[mint] = sum([await client.tokens.balance(mint, party) for party in parties])
             held[mint] += await client.rpc.token_balance(pdas.fee_vault(program, mint))

@@ -3,8 +3,11 @@ collected."""
 
 from __future__ import annotations
 
+from solders.instruction import Instruction
+
 from ionet.client import Client
 from ionet.duties.duty import Duty, Reward, Seen
+from ionet.errors import NotFound
 from ionet.generated import pdas
 from ionet.generated.accounts import Case, DeviceModel, Iosd, Network
 from ionet.generated.enums import NetworkRole
@@ -43,6 +46,18 @@ def amount_due(seen: Seen, at: Moment) -> int | None:
     return at.now if seen.account > 0 and seen.usable else None
 
 
+def _refresh(client: Client, seen: Seen, _at: Moment) -> Plan:
+    """Only with a newer price than the one seen: the program takes an older one too, and nothing changes."""
+
+    async def build() -> list[Instruction]:
+        price = await client.oracle.latest((await client.network.get()).feed_id)
+        if price.publish_time <= seen.account.last_publish_time:
+            raise NotFound("a newer price than the last one")
+        return await client.iosd.refresh(price_update=price.account).instructions()
+
+    return Plan(client, build)
+
+
 def _burn(client: Client, seen: Seen, _at: Moment) -> Plan:
     assert seen.mint is not None
     return client.network.burn(seen.mint)
@@ -61,7 +76,7 @@ NETWORK_DUTIES = (
     Duty("decide_case", "case", dismiss_due, lambda client, seen, _: client.case.dismiss(seen.address)),
     Duty("apply_pending", "network", pending_due, lambda client, _seen, _at: client.network.apply_pending()),
     Duty("apply_model", "model", model_due, lambda client, seen, _: client.network.apply_model(seen.account.code)),
-    Duty("refresh_price", "iosd", price_due, lambda client, _seen, _at: client.iosd.refresh()),
+    Duty("refresh_price", "iosd", price_due, _refresh),
     Duty(
         "burn",
         "burn_vault",
