@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = "ionet"
-EXTRAS = ("localnet", "indexer", "launcher", "agent", "stack")
+EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "stack")
 FOLDERS = {BASE: ROOT / "client/ionet"} | {f"ionet_{extra}": ROOT / extra / f"ionet_{extra}" for extra in EXTRAS}
 # Needed without an import. uvicorn loads `httptools` and, to serve websockets, `websockets` by name.
 UNSEEN = {
@@ -157,7 +157,7 @@ def test_the_wheel_alone_is_sdk_and_command_line(wheel: Path, tmp_path: Path) ->
 
 def test_the_wheel_with_the_stack_has_every_command(wheel: Path, tmp_path: Path) -> None:
     ionet = install(wheel, tmp_path, "[stack]")
-    for command in ("up", "demo", "localnet", "indexer", "launcher", "agent"):
+    for command in ("up", "demo", "localnet", "indexer", "launcher", "agent", "keeper"):
         shown = run(ionet, command, "--help")
         assert (shown.returncode, shown.stderr) == (0, "")
     checks = {item["check"]: item["state"] for item in json.loads(run(ionet, "doctor", "--json").stdout)}

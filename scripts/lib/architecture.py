@@ -20,6 +20,7 @@ PACKAGES = {
 # Room of the client → its modules, from top to bottom.
 ROOMS = {
     "cli": ("cli", "__main__"),
+    "duties": ("duties",),
     "client": ("client", "lease_view"),
     "api": ("api", "booking"),
     "services": ("trace", "trace_check", "leaves", "ready", "agent_api", "agent_clock", "agent_errors", "ray"),
@@ -36,6 +37,7 @@ ROOMS = {
 }
 SAYS = {
     "cli": "the command ionet",
+    "duties": "what anyone may do, and when it is due",
     "client": "Client: one API per noun",
     "api": "what can be asked and sent, by noun",
     "services": "what services say to each other",
@@ -53,7 +55,7 @@ Arrows = frozenset[tuple[str, str]]
 
 
 def graph() -> grimp.ImportGraph:
-    """Every import of the six packages, read from their sources."""
+    """Every import of the packages, read from their sources."""
     return grimp.build_graph(*PACKAGES, cache_dir=None)
 
 

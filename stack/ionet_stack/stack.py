@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionet.ready import ChainReady, IndexerReady, LauncherReady
+from ionet.ready import ChainReady, IndexerReady, KeeperReady, LauncherReady
 
 from ionet_stack.children import Child
 
@@ -83,6 +83,12 @@ class Stack:
         environment = {"IONET_DATABASE": database}
         launcher = await self.child("launcher", "--url", url, "launcher", "run", *options, environment=environment)
         return (await launcher.ready(LauncherReady)).session_key
+
+    async def start_keeper(self, url: str) -> str:
+        """It does what anyone may do, soon after it may be done; its key must have some SOL. Returns its address."""
+        options = ["--keypair", str(self.folder / "keeper.json"), "--window", "1", "--poll-secs", "1", "--burn-every", "1", "--json"]
+        keeper = await self.child("keeper", "--url", url, "keeper", "run", *options)
+        return (await keeper.ready(KeeperReady)).api
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""

@@ -1,4 +1,4 @@
-"""`ionet up`: local chain, indexer and launcher as child processes, until interrupted."""
+"""`ionet up`: local chain, keeper, indexer and launcher as child processes, until interrupted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ionet.client import Client
     from solders.keypair import Keypair
 
-app = typer.Typer(help="Run local chain, indexer and launcher until interrupted.")
+app = typer.Typer(help="Run local chain, keeper, indexer and launcher until interrupted.")
 
-LAMPORTS = 1_000 * 10**9
+LAMPORTS, KEEPER_LAMPORTS = 1_000 * 10**9, 10 * 10**9
 # Two dollars per IO, posted again long before the program finds it too old (60 s).
 PRICE, PRICE_EVERY = 2 * 10**8, 20.0
 
@@ -44,7 +44,7 @@ def up(
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole network for development: chain with the program on it, price feed, indexer, launcher."""
+    """Run a whole network for development: chain with the program on it, price feed, keeper, indexer, launcher."""
     stack = Stack(folder or _default_folder(), port, api_port, slot_ms)
     asyncio.run(_run(stack, reset=reset, as_json=as_json))
 
@@ -79,12 +79,22 @@ async def _start(stack: Stack, reset: bool) -> tuple[Client, dict[str, str]]:
     await _prepare(client, treasury)
     fields = {"chain": url, "wallet with IO": str(stack.folder / "treasury.json")}
     installed = {point.name for point in entry_points(group="ionet.cli")}
+    if "keeper" in installed:
+        fields["keeper"] = await _start_keeper(stack, client, url)
     if "indexer" in installed:
         indexer = await stack.start_indexer(url, reset=reset)
         fields |= {"api": str(indexer.api), "database": indexer.database}
         if "launcher" in installed:
             fields["session key"] = await stack.start_launcher(url, indexer.database)
     return client, fields | {"logs": str(stack.logs)}
+
+
+async def _start_keeper(stack: Stack, client: Client, url: str) -> str:
+    """With SOL from the chain's faucet, again when a network of before has used it up."""
+    key = stack.key("keeper")
+    if await client.rpc.balance(key.pubkey()) < KEEPER_LAMPORTS // 2:
+        await client.rpc.airdrop(key.pubkey(), KEEPER_LAMPORTS)
+    return await stack.start_keeper(url)
 
 
 async def _prepare(client: Client, treasury: Keypair) -> None:

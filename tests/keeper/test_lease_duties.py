@@ -1,4 +1,4 @@
-"""When the duties of a lease are due, compared with the compiled program over random lives, halts of the chain included."""
+"""When the duties of a lease are due, compared with the compiled program over random lives, halts included."""
 
 from __future__ import annotations
 

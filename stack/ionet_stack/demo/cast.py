@@ -40,7 +40,7 @@ class Holdings:
 class Cast:
     """Every party of the demonstration. An async context manager: closes the clients."""
 
-    def __init__(self, url: str, authority: Keypair) -> None:
+    def __init__(self, url: str, authority: Keypair, keeper: Keypair) -> None:
         def party(name: str, key: Keypair | None = None) -> Party:
             key = key or Keypair()
             return Party(name, key, Client(url, key))
@@ -49,11 +49,11 @@ class Cast:
         self.treasury = party("treasury")
         self.suppliers = [party(f"supplier {number}") for number in range(1, SUPPLIERS + 1)]
         self.renter = party("renter")
-        self.stranger = party("stranger")
+        self.keeper = party("keeper", keeper)
 
     @property
     def all(self) -> list[Party]:
-        return [self.authority, self.treasury, *self.suppliers, self.renter, self.stranger]
+        return [self.authority, self.treasury, *self.suppliers, self.renter, self.keeper]
 
     async def close(self) -> None:
         await asyncio.gather(*(party.client.rpc.close() for party in self.all))

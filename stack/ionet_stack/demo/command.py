@@ -134,7 +134,7 @@ async def _tell(stack: Stack, show: Show, keep: bool, given: tuple[str, Path] | 
             url = await stack.start_chain(authority, reset=True)
     else:
         url, authority = given[0], read_keypair(given[1])
-    cast = Cast(url, authority)
+    cast = Cast(url, authority, stack.key("keeper"))
     try:
         books, result, api = await _story(stack, cast, devices, session, url, show)
     finally:
@@ -162,10 +162,11 @@ async def _story(
     with show.step("three suppliers register a node each and stake to it") as say:
         nodes = await story.supply(cast, devices, stake)
         say(f"{tokens(stake, 'IO')} IO each")
-    with show.step("an agent per node, the renter's launcher"):
+    with show.step("an agent per node, the renter's launcher, a keeper"):
         agents, urls = await fleet.start_agents(stack, url, api, devices)
         fleet.write_agents(stack, urls)
         await stack.start_launcher(url, indexer.database)
+        await stack.start_keeper(url)
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
         minted = await story.mint(cast.renter)
         cluster, booked = await story.book(cast.renter, nodes, session)
@@ -184,11 +185,11 @@ async def _story(
     with show.step("the renter disputes an interval; its agent defends it by itself and wins the bond") as say:
         defended = await story.dispute(cast.renter, session, head, api, say)
         say(f"interval {defended.interval} defended, {tokens(defended.bond_part, 'IOSD')} IOSD of bond")
-    with show.step("one node goes silent and is slashed by a stranger") as say:
-        slashed = await story.report(cast.stranger, silent_lease, say)
+    with show.step("one node goes silent; the keeper reports it, and it is slashed") as say:
+        slashed = await story.reported(cast, silent_lease)
         say(f"{tokens(slashed.amount, 'IO')} IO, of it {tokens(slashed.to_reporter, 'IO')} to the reporter")
-    with show.step("leases run out, are settled and closed; the rest goes back, fees are burned") as say:
-        closed, bonds = await story.settle(cast, cluster, leases, say)
+    with show.step("leases run out; the keeper settles and closes them; the rest goes back, fees are burned") as say:
+        closed, bonds = await story.closed(cast, cluster, leases, say)
         say(f"{tokens(closed.paid, 'IOSD')} IOSD paid, {tokens(closed.refunded, 'IOSD')} returned")
     fleet.thaw(agents[silent])
     with show.step("a result traced from its hash to the chain") as say:
@@ -197,7 +198,7 @@ async def _story(
     with show.step("a supplier redeems half of what they earned") as say:
         redeemed = await story.redeem(cast, cast.suppliers[nodes.index(at_head)])
         say(f"{tokens(redeemed.iosd_burned, 'IOSD')} IOSD → {tokens(redeemed.io_minted, 'IO')} IO")
-    with show.step("suppliers retire and take their stake home"):
+    with show.step("suppliers retire; the keeper brings their stake home"):
         await story.leave(cast, nodes)
         await books.nothing_left(cast, cluster, nodes)
     network = await cast.authority.client.network.get()
@@ -221,7 +222,7 @@ async def _first_traced(cast: Cast, api: str, blocks: list[Any], silent: Pubkey)
     from ionet_stack.demo import story
 
     result = next(block.result for block in blocks if block.node != str(silent))
-    return result, await story.trace(cast.stranger, api, result)
+    return result, await story.trace(cast.keeper, api, result)
 
 
 def _summary(books: Books, result: str, show: Show) -> dict[str, Any]:

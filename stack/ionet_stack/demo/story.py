@@ -14,7 +14,7 @@ from ionet.api.network import LOCAL_FEED_ID
 from ionet.cli.parsing import tokens
 from ionet.client import Client
 from ionet.errors import IonetError
-from ionet.generated import errors as program_errors
+from ionet.generated import pdas
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import IO_UNIT, USD_UNIT, Currency, LeaseStatus
 from ionet.generated.events import (
@@ -29,8 +29,9 @@ from ionet.generated.events import (
     NodeSlashed,
 )
 from ionet.generated.types import NodeTerms
+from ionet.program import PROGRAM
 from ionet.rules.challenges import challenge_answer
-from ionet.rules.disputes import disputable
+from ionet.rules.disputes import disputable, is_disputed
 from ionet.rules.lease_time import final_at
 from ionet.trace import NotTraced, Occurrence, fetch, verify
 from ionet.wallet import KeypairSigner
@@ -47,7 +48,7 @@ NODE_PRICE = 36 * USD_UNIT
 DURATION_SECS = 30
 IO_TO_BURN, BUDGET = 10 * IO_UNIT, 5 * USD_UNIT
 SESSION_SECS = 3_600
-ACTIVE_WITHIN_SECS, DEFENDED_WITHIN_SECS, POLL_SECS = 150.0, 30.0, 0.3
+ACTIVE_WITHIN_SECS, DEFENDED_WITHIN_SECS, CLOSED_WITHIN_SECS, POLL_SECS = 150.0, 30.0, 60.0, 0.3
 
 Say = Callable[[str], None]
 
@@ -65,7 +66,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 async def fund(cast: Cast, devices: list[Keypair], session: Keypair) -> int:
-    """SOL for everybody, IO for suppliers, renter and stranger. Returns the stake a node needs."""
+    """SOL for everybody, IO for suppliers and renter. Returns the stake a node needs."""
     await cast.airdrop(session.pubkey(), *(device.pubkey() for device in devices))
     await cast.authority.client.network.bootstrap(genesis_owner=cast.treasury.address)
     await cast.authority.client.oracle.post(LOCAL_FEED_ID, PRICE, conf=CONF)
@@ -73,8 +74,6 @@ async def fund(cast: Cast, devices: list[Keypair], session: Keypair) -> int:
     for supplier in cast.suppliers:
         await cast.give_io(supplier, 2 * stake)
     await cast.give_io(cast.renter, 2 * IO_TO_BURN)
-    # The reporter's reward goes to their IO account, which must exist.
-    await cast.give_io(cast.stranger, IO_UNIT)
     return stake
 
 
@@ -161,13 +160,13 @@ async def dispute(renter: Party, session: Keypair, lease: Pubkey, api: str, say:
     disputed = (await client.lease.dispute(lease, interval, interval + 1)).event(LeaseDisputed)
     say(f"interval {interval} is held, {tokens(disputed.bond, 'IOSD')} IOSD bond locked")
     deadline = time.monotonic() + DEFENDED_WITHIN_SECS
-    while (found := await client.lease.get(lease)).dispute_to > found.dispute_from:
+    while (found := await client.find(Lease, lease)) is not None and is_disputed(found):
         if time.monotonic() > deadline:
             raise DemoFailed(f"the agent did not defend interval {interval} of lease {lease}")
         await asyncio.sleep(POLL_SECS)
     events = await client.events(lease)
     defended = next((event for event in events if isinstance(event, DisputeDefended) and event.defended), None)
-    if defended is None or defended.interval != interval or found.bond_due != disputed.bond:
+    if defended is None or defended.interval != interval or defended.bond_part != disputed.bond:
         raise DemoFailed(f"interval {interval} of lease {lease} was not defended")
     return defended
 
@@ -192,41 +191,45 @@ async def redeem(cast: Cast, supplier: Party) -> IosdRedeemed:
     return (await supplier.client.iosd.redeem(earned // 2)).event(IosdRedeemed)
 
 
-async def report(stranger: Party, lease: Pubkey, say: Say) -> NodeSlashed:
-    """A stranger reports the silent node as soon as the program agrees that it has missed too much."""
+async def reported(cast: Cast, lease: Pubkey) -> NodeSlashed:
+    """The keeper reports the silent node as soon as the program agrees that it has missed too much."""
     deadline = time.monotonic() + 2 * DURATION_SECS
     while time.monotonic() < deadline:
-        try:
-            return (await stranger.client.lease.report_missed(lease)).event(NodeSlashed)
-        except program_errors.NothingMissed:
-            say("not enough intervals are missing yet")
-            await asyncio.sleep(1.0)
-    raise DemoFailed("the silent node could not be reported")
+        for event in await cast.renter.client.events(lease):
+            if isinstance(event, NodeSlashed) and event.reporter == cast.keeper.address:
+                return event
+        await asyncio.sleep(POLL_SECS)
+    raise DemoFailed("nobody reported the silent node")
 
 
-async def settle(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) -> tuple[ClusterClosed, int]:
-    """Pay what was proven, charge what was missed, close everything, burn the fees. Anyone could do it.
+async def closed(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) -> tuple[ClusterClosed, int]:
+    """The keeper pays what was proven, charges what was missed and closes every lease; the renter closes their cluster,
+    and the keeper burns its fees.
 
     Returns what the cluster came to, and the bonds that were paid to suppliers.
     """
-    anyone = cast.stranger.client
-    final = max([final_at(await anyone.lease.get(lease)) for lease in leases])
-    while (left := final - await anyone.rpc.unix_time()) >= 0:
-        say(f"{left + 1} s until the last proof can no longer be disputed")
-        await asyncio.sleep(min(left + 1, 1))
-    bonds = 0
-    for lease in leases:
-        receipt = await anyone.lease.settle(lease)
-        bonds += sum(record.event.bond_paid for record in receipt.events if isinstance(record.event, LeaseSettled))
-        with contextlib.suppress(program_errors.NothingMissed):
-            await anyone.lease.report_missed(lease)
-        await anyone.lease.close(lease)
-    closed = (await cast.renter.client.cluster.close(cluster)).event(ClusterClosed)
-    for mint in (IOSD, IO):
-        # IO is there to burn only if somebody was slashed.
-        with contextlib.suppress(program_errors.ZeroAmount):
-            await anyone.network.burn(mint)
-    return closed, bonds
+    client = cast.renter.client
+    final = max(final_at(lease) for lease in await client.fetch_many(Lease, leases) if lease is not None)
+    deadline = time.monotonic() + max(0, final - await client.rpc.unix_time()) + CLOSED_WITHIN_SECS
+    while open_now := [lease for lease in await client.fetch_many(Lease, leases) if lease is not None]:
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{len(open_now)} leases were not closed")
+        say(f"{len(open_now)} leases are still open")
+        await asyncio.sleep(POLL_SECS)
+    events = [event for lease in leases for event in await client.events(lease)]
+    bonds = sum(event.bond_paid for event in events if isinstance(event, LeaseSettled) and event.lease in leases)
+    closing = (await client.cluster.close(cluster)).event(ClusterClosed)
+    await _until_gone(cast, [pdas.burn_vault(PROGRAM.id, mint) for mint in (IOSD, IO)], "fees are not burned")
+    return closing, bonds
+
+
+async def _until_gone(cast: Cast, vaults: list[Pubkey], why: str) -> None:
+    """Wait until there are no tokens in these accounts any more. Raises DemoFailed."""
+    deadline = time.monotonic() + CLOSED_WITHIN_SECS
+    while any([await cast.renter.client.rpc.token_balance(vault) for vault in vaults]):
+        if time.monotonic() > deadline:
+            raise DemoFailed(why)
+        await asyncio.sleep(POLL_SECS)
 
 
 async def trace(anyone: Party, api: str, result: str) -> Occurrence:
@@ -241,22 +244,8 @@ async def trace(anyone: Party, api: str, result: str) -> Occurrence:
 
 
 async def leave(cast: Cast, nodes: list[Pubkey]) -> None:
-    """The suppliers retire their nodes and get their stake back; a stranger pushes the withdrawals."""
-    network = await cast.authority.client.network.get()
+    """The suppliers retire their nodes; the keeper brings their stake home, closes the vaults and burns the crumbs."""
     for supplier, node in zip(cast.suppliers, nodes, strict=True):
         await supplier.client.node.retire(node)
-    await asyncio.sleep(network.params.unbond_cooldown_secs)
-    for supplier, node in zip(cast.suppliers, nodes, strict=True):
-        await _withdraw(cast.stranger, supplier, node)
-
-
-async def _withdraw(anyone: Party, supplier: Party, node: Pubkey) -> None:
-    """Push one withdrawal; the chain's clock may lag a little behind ours."""
-    for _ in range(20):
-        try:
-            await anyone.client.stake.withdraw(node, supplier.address)
-        except program_errors.NothingMatured:
-            await asyncio.sleep(0.5)
-        else:
-            return
-    raise DemoFailed(f"the stake of {node} did not mature")
+    vaults = [pdas.stake_vault(PROGRAM.id, node) for node in nodes]
+    await _until_gone(cast, [*vaults, pdas.burn_vault(PROGRAM.id, IO)], "stake is left in a vault")
