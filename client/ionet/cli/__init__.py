@@ -30,7 +30,7 @@ SPELLINGS = {"…": "...", "→": "->", "–": "-", "×": "x", "≤": "<=", "−
 
 COMMANDS = {
     "demo": ("", "The whole network on this machine, once through, with a real Ray job."),
-    "up": ("", "Run local chain, indexer and launcher until interrupted."),
+    "up": ("", "Run local chain, keeper, indexer and launcher until interrupted."),
     "doctor": ("ionet.cli.doctor", "Check this installation and the chain."),
     "localnet": ("", "A Solana chain on this machine, for development and tests."),
     "keys": ("ionet.cli.keys", "Keypair files, balances, transfers."),
@@ -46,6 +46,7 @@ COMMANDS = {
     "indexer": ("", "History of the chain in Postgres, and its API."),
     "launcher": ("", "From booked leases to running Ray clusters."),
     "agent": ("", "What runs on a supplier's machine."),
+    "keeper": ("", "Settles, reports, closes and sweeps: whatever anyone may do."),
 }
 
 
