@@ -10,6 +10,7 @@ import pytest
 from ionet.duties import Habits, Seen
 from ionet.duties.lease import LEASE_DUTIES, report_pays
 from ionet.errors import ChainRefused
+from ionet.generated import pdas
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import LeaseSettled, NodeSlashed
 from ionet.rules.disputes import is_disputed
@@ -21,6 +22,7 @@ from program import calls, disputes
 from program.chain import Call
 from program.halts import restart
 from program.world import H100, HOUR, World
+from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
@@ -136,13 +138,13 @@ class Life:
         lease = self.lease
         keys = [lease.key, lease.node.key, lease.cluster.key, lease.cluster.escrow, lease.node.vault]
         keys += [calls.ata(wallet, mint) for wallet in self.wallets() for mint in (calls.IO, calls.USD)]
-        keys += [calls.pdas.burn_vault(calls.ID, calls.IO)]
+        keys += [pdas.burn_vault(calls.ID, calls.IO)]
         before = {key: self.world.raw(key) for key in keys if self.world.exists(key)}
         yield
         for key, account in before.items():
             self.world.svm.set_account(key, account)
 
-    def wallets(self) -> list[object]:
+    def wallets(self) -> list[Keypair]:
         return [self.lease.node.owner, self.lease.cluster.renter, self.world.stranger]
 
     # -- what happens

@@ -20,7 +20,7 @@ from ionet.wallet import write_keypair
 from ionet_keeper.keeper import Keeper
 from ionet_keeper.nodes import Nodes
 from ionet_localnet import Localnet, LocalnetConfig
-from ionet_localnet.faults import FaultConfig
+from ionet_localnet.faults import FaultConfig, FaultPlan
 from keeper.stage import SOL, WALLETS, config, count, keeper, keepers, left, settled
 from market import Market, key, market
 from solders.keypair import Keypair
@@ -136,17 +136,11 @@ async def test_transactions_that_get_lost_are_sent_again() -> None:
     async with market() as built:
         await overdue(built)
         built.pass_time(10)
-        built.net.node.faults = _faults(drop=0.3, duplicate=0.3, delay=0.3)
+        built.net.node.faults = FaultPlan(FaultConfig(drop=0.3, duplicate=0.3, delay=0.3, seed=3))
         async with keepers(built, 2, window=2.0, idle_secs=0.5, busy_secs=0.2) as some:
             async with running(some):
                 await until_closed(built, 200)
             assert outcomes(some)["done"] >= 2 * BOOKED
-
-
-def _faults(**changes: float) -> Any:
-    from ionet_localnet.faults import FaultPlan
-
-    return FaultPlan(FaultConfig(seed=3, **changes))
 
 
 async def test_another_rpc_node_is_asked_when_one_is_gone() -> None:

@@ -168,7 +168,7 @@ async def _story(
         await stack.start_launcher(url, indexer.database)
         await stack.start_keeper(url)
     with show.step("the renter burns IO for IOSD and books three nodes") as say:
-        minted = await story.mint(cast.renter)
+        minted = await story.mint(cast)
         cluster, booked = await story.book(cast.renter, nodes, session)
         leases = [lease.lease for lease in booked]
         say(f"{tokens(minted.io_burned, 'IO')} IO → {tokens(minted.iosd_minted, 'IOSD')} IOSD")

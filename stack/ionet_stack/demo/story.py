@@ -111,9 +111,10 @@ async def supply(cast: Cast, devices: list[Keypair], stake: int) -> list[Pubkey]
     return list(await asyncio.gather(*map(register, cast.suppliers, devices)))
 
 
-async def mint(renter: Party) -> IosdMinted:
-    """The renter burns IO for IOSD: the only way IOSD comes into being."""
-    return (await renter.client.iosd.mint(IO_TO_BURN)).event(IosdMinted)
+async def mint(cast: Cast) -> IosdMinted:
+    """The renter burns IO for IOSD, at a price of now: the only way IOSD comes into being."""
+    await cast.authority.client.oracle.post(LOCAL_FEED_ID, PRICE, conf=CONF)
+    return (await cast.renter.client.iosd.mint(IO_TO_BURN)).event(IosdMinted)
 
 
 async def book(renter: Party, nodes: list[Pubkey], session: Keypair) -> tuple[Pubkey, list[LeaseBooked]]:
