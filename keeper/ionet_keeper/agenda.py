@@ -82,13 +82,14 @@ class Agenda:
     ) -> None:
         key, place = task
         if (done := self._done.get(task)) is not None and (pause := duty.every(self._habits)):
-            when = max(when, done + pause)
+            when = max(when, min(done, now) + pause)
         wait = when + self._delay(key, duty, when)
         # What was due already stays so: looking at it again is no reason to wait again.
         if before is not None and before[0] <= now and when <= now:
             wait = min(wait, before[1])
         if (failed := self._failures.get(task)) is not None:
-            wait = max(wait, failed[1])
+            # A clock that was wrong then keeps nothing from being tried again.
+            wait = max(wait, min(failed[1], now + LONGEST_WAIT))
         item.waits[place] = (when, wait)
         heapq.heappush(self._heap, (wait, bytes(key), place))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 
-from ionet.errors import RpcError
+from ionet.errors import RpcError, RpcUnreachable
 from ionet.program import Program
 from ionet.rpc import Rpc
 from solders.message import VersionedMessage
@@ -54,9 +55,16 @@ class Follower:
     async def _written(self, rpc: Rpc, signature: Signature) -> set[Pubkey]:
         """The accounts that a transaction could write; none where it cannot be read (see `heal_secs`)."""
         try:
-            answer = await rpc.landed_transaction(signature)
+            answer = await rpc.transaction(signature)
+        except RpcUnreachable:
+            raise
         except RpcError as error:
             _log.warning("transaction %s is left out: %s", signature, error, extra={"action": "left_out"})
+            return set()
+        if answer is None:
+            # The node lists it and does not have it yet: the next look asks again.
+            with contextlib.suppress(ValueError):
+                self._known.remove(signature)
             return set()
         encoded = answer.transaction
         if not isinstance(encoded.transaction, VersionedTransaction):

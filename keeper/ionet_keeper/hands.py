@@ -24,7 +24,7 @@ from solders.pubkey import Pubkey
 from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
 from spl.token.instructions import create_idempotent_associated_token_account
 
-from ionet_keeper.agenda import BAD, Agenda, Task
+from ionet_keeper.agenda import BAD, LONGEST_WAIT, Agenda, Task
 from ionet_keeper.config import BASE_FEE, Config, Policy, worth
 from ionet_keeper.metrics import Metrics
 from ionet_keeper.nodes import Nodes
@@ -77,17 +77,26 @@ class Hands:
         self._agenda.drop(sight.gone)
         deeds: list[Deed] = []
         jobs: list[Job] = []
+        unwanted: list[Task] = []
         for key, place in _one_each(tasks):
             if (seen := sight.seen.get(key)) is None:
                 continue
             job = Job((key, place), seen, Reward())
             try:
-                jobs += await self._wanted(job, look.noun(seen), sight.at)
+                found = await self._wanted(job, look.noun(seen), sight.at)
+            except RpcUnreachable:
+                raise
             except BAD as error:
                 deeds.append(self._failed(job, sight.at.now, error))
+                continue
+            if found is None:
+                unwanted.append(job.task)
+            else:
+                jobs += found
         if any(job.reward.io for job in jobs) and not self._has_io:
             await self._open_io_account()
-        built = await asyncio.gather(*(self._build(job, sight.at) for job in jobs))
+        gate = asyncio.Semaphore(_AT_ONCE)
+        built = await asyncio.gather(*(self._build(job, sight.at, gate) for job in jobs))
         ready: list[Job] = []
         for job in built:
             if job.error is not None:
@@ -97,12 +106,16 @@ class Hands:
             else:
                 deeds.append(self._failed(job, sight.at.now, None, "too_dear"))
         sent = [job for some in self._packed(ready) for job in await self._send(some)]
-        return deeds + await self._judged(look, tasks, sent)
+        deeds += await self._judged(look, tasks, sent)
+        for task in unwanted:
+            # Until it changes, or is worth more.
+            self._agenda.again(task, sight.at.now + LONGEST_WAIT)
+        return deeds
 
     # -- which
 
-    async def _wanted(self, job: Job, noun: str, at: Moment) -> list[Job]:
-        """The job with its reward, if it is due and somebody wants it done."""
+    async def _wanted(self, job: Job, noun: str, at: Moment) -> list[Job] | None:
+        """The job with its reward; nothing when it is not due any more, None when nobody wants it done."""
         when = job.duty.due(job.seen, at)
         if when is None or when > at.now:
             return []
@@ -113,9 +126,9 @@ class Hands:
         if self._config.own and await self._parties.of(client, job.seen, noun) & self._config.own:
             return [job]
         if self._config.policy is Policy.OWN or job.reward == Reward():
-            return []
+            return None
         price = (await client.fetch(Iosd, pdas.iosd(client.program.id))).last_price if job.reward.io else 0
-        return [job] if worth(job.reward, price, self._config.sol_price) > self._fee(job.duty.name) else []
+        return [job] if worth(job.reward, price, self._config.sol_price) > self._fee(job.duty.name) else None
 
     def _fee(self, name: str) -> int:
         """Lamports that a transaction of this costs at most."""
@@ -147,9 +160,10 @@ class Hands:
 
     # -- how
 
-    async def _build(self, job: Job, at: Moment) -> Job:
+    async def _build(self, job: Job, at: Moment, gate: asyncio.Semaphore) -> Job:
         try:
-            made = await job.duty.plan(self._nodes.client, job.seen, at).instructions()
+            async with gate:
+                made = await job.duty.plan(self._nodes.client, job.seen, at).instructions()
         except RpcUnreachable:
             raise
         except BAD as error:
@@ -162,8 +176,11 @@ class Hands:
         mint = pdas.io_mint(client.program.id)
         self._has_io = await client.rpc.account(addresses.token_account(client.address, mint)) is not None
         if not self._has_io and self._purse.left > TOKEN_ACCOUNT_RENT + BASE_FEE:
-            await client.send([create_idempotent_associated_token_account(client.address, client.address, mint)])
-            self._has_io = True
+            try:
+                await client.send([create_idempotent_associated_token_account(client.address, client.address, mint)])
+                self._has_io = True
+            except ChainRefused as error:
+                _log.warning("no account for rewards: %s", error, extra={"action": "no_reward"})
 
     def _packed(self, jobs: Sequence[Job]) -> list[list[Job]]:
         """Neighbours of one kind in one transaction, as many as fit."""
@@ -202,8 +219,7 @@ class Hands:
         deeds = []
         for job in sent:
             seen = after.seen.get(job.task[0])
-            when = None if seen is None else job.duty.due(seen, after.at)
-            deeds.append(self._outcome(job, after.at.now, still_due=when is not None and when <= after.at.now))
+            deeds.append(self._outcome(job, after.at.now, still_due=seen is not None and _is_due(job, seen, after.at)))
         for seen in after.seen.values():
             self._agenda.put(seen, look.noun(seen), after.at)
         return deeds
@@ -237,6 +253,14 @@ class Hands:
         level = logging.INFO if outcome in ("done", "raced") else logging.WARNING
         _log.log(level, "%s %s: %s, %s", deed.name, deed.account, outcome, detail, extra={"action": deed.name})
         return deed
+
+
+def _is_due(job: Job, seen: Seen, at: Moment) -> bool:
+    try:
+        when = job.duty.due(seen, at)
+    except BAD:
+        return False
+    return when is not None and when <= at.now
 
 
 def _one_each(tasks: Sequence[Task]) -> list[Task]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from ionet.duties.reading import Look, Sight
-from ionet.errors import IonetError, RpcError
+from ionet.errors import IonetError, RpcError, RpcUnreachable
 from solders.pubkey import Pubkey
 
 from ionet_keeper.agenda import Agenda
@@ -24,7 +24,9 @@ TASKS_AT_ONCE = 64
 # Accounts read before what they say is taken over.
 READ_AT_ONCE = 1_000
 _BALANCE_SECS, _STALE_SECS = 60.0, 120.0
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE, _ROUND_SECS = 30.0, 300.0
+# A clock that goes back further than this was not the chain's.
+_BACK_SECS = 60
 _log = logging.getLogger(__name__)
 
 
@@ -52,8 +54,12 @@ class Keeper:
         failures = 0
         while not stop.is_set():
             try:
-                await self.round()
+                async with asyncio.timeout(_ROUND_SECS):
+                    await self.round()
                 failures, pause = 0, self._pause()
+            except TimeoutError:
+                pause = 1.0
+                self._trouble(RpcUnreachable(f"{self._nodes.client.rpc.url} (a look took {_ROUND_SECS:.0f} s)"))
             except IonetError as error:
                 failures += 1
                 pause = min(_LONGEST_PAUSE, 2.0 ** min(failures, 5) / 2)
@@ -73,7 +79,7 @@ class Keeper:
             self.look.rpc = self._nodes.near
 
     def _pause(self) -> float:
-        due = self.agenda.next_at()
+        due = None if self.paused else self.agenda.next_at()
         wait = self._config.idle_secs if due is None else due - self.now
         return min(self._config.idle_secs, max(self._config.busy_secs, wait))
 
@@ -116,6 +122,10 @@ class Keeper:
                 return
 
     def _note(self, sight: Sight) -> set[Pubkey]:
+        if sight.at.now < self.now - _BACK_SECS:
+            # What a wrong clock made of everything is made anew.
+            self._versions.clear()
+            self._healed_at = -1e9
         self.now = sight.at.now
         if not self._nodes.note_slot(sight.at.slot):
             self.look.rpc = self._nodes.near

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,6 +41,7 @@ NOUNS: dict[type[Any], str] = {
     Iosd: "iosd",
 }
 _TOKEN_STATE, _USABLE = 108, 1
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,23 @@ class Look:
         return (await self._accounts([]))[0]
 
     async def _accounts(self, keys: Sequence[Pubkey]) -> tuple[Moment, dict[Pubkey, Account]]:
-        """Accounts by address, and the time of the first of the answers; the later ones are not earlier."""
-        network_key = pdas.network(self._program.id)
+        """Accounts by address, and the earliest time of the answers."""
+        network_key, each = pdas.network(self._program.id), ACCOUNTS_PER_CALL - 3
         found: dict[Pubkey, Account] = {}
-        at: Moment | None = None
-        each = ACCOUNTS_PER_CALL - 3
-        for start in range(0, max(1, len(keys)), each):
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def part(start: int) -> Moment:
             chunk = keys[start : start + each]
-            time, restart, network, *accounts = await self.rpc.accounts([CLOCK, LAST_RESTART, network_key, *chunk])
-            now, slot = clock(time)
-            at = at or Moment(now, slot, 0 if restart is None else int.from_bytes(restart.data[:8], "little"))
+            async with gate:
+                time, restart, network, *accounts = await self.rpc.accounts([CLOCK, LAST_RESTART, network_key, *chunk])
             if network is not None and network.owner == self._program.id:
                 self._learn_network(self._program.codec.decode_account(network.data, Network))
             found.update({key: item for key, item in zip(chunk, accounts, strict=True) if item is not None})
-        assert at is not None
-        return at, found
+            now, slot = clock(time)
+            return Moment(now, slot, 0 if restart is None else int.from_bytes(restart.data[:8], "little"))
+
+        moments = await asyncio.gather(*map(part, range(0, max(1, len(keys)), each)))
+        return min(moments, key=lambda at: at.slot), found
 
     async def _beside(self, decoded: dict[Pubkey, Any]) -> dict[Pubkey, Account]:
         """Nodes of positions, vaults of retired nodes, vaults into which owed accounts go."""
