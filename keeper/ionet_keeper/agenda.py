@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -33,7 +33,10 @@ class _Item:
 
 
 class Agenda:
-    """Deadlines of accounts. key: of this keeper; others of the same chain come to other delays."""
+    """Deadlines of accounts. key: of this keeper; others of the same chain come to other delays.
+
+    unread: accounts that make no sense, and why. counts: how many are watched of each noun.
+    """
 
     def __init__(self, key: Pubkey, window: float, habits: Habits) -> None:
         self._key, self._window, self._habits = bytes(key), window, habits
@@ -43,6 +46,7 @@ class Agenda:
         self._done: dict[Task, int] = {}
         self._positions: defaultdict[Pubkey, set[Pubkey]] = defaultdict(set)
         self.unread: dict[Pubkey, str] = {}
+        self.counts: Counter[str] = Counter()
 
     def keys(self) -> set[Pubkey]:
         return set(self._items)
@@ -51,19 +55,15 @@ class Agenda:
     def backing_off(self) -> int:
         return len(self._failures)
 
-    def counts(self) -> dict[str, int]:
-        """How many accounts of each noun are watched."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        for item in self._items.values():
-            counts[item.noun] += 1
-        return counts
-
     # -- what was seen
 
     def put(self, seen: Seen, noun: str, at: Moment) -> set[Pubkey]:
         """Take over what an account says. Returns others that have to be read again because of it."""
-        item = self._items.setdefault(seen.address, _Item(noun))
-        item.noun, before, item.waits = noun, item.waits, {}
+        item = self._items.get(seen.address)
+        if item is None:
+            item = self._items[seen.address] = _Item(noun)
+            self.counts[noun] += 1
+        before, item.waits = item.waits, {}
         self.unread.pop(seen.address, None)
         for place, duty in enumerate(DUTIES):
             if duty.noun != noun:
@@ -118,6 +118,7 @@ class Agenda:
             self.unread.pop(key, None)
             if (item := self._items.pop(key, None)) is None:
                 continue
+            self.counts[item.noun] -= 1
             for place in range(len(DUTIES)):
                 self._failures.pop((key, place), None)
                 self._done.pop((key, place), None)

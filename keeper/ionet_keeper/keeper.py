@@ -65,7 +65,7 @@ class Keeper:
                 pause = min(_LONGEST_PAUSE, 2.0 ** min(failures, 5) / 2)
                 self._trouble(error)
             except Exception:
-                # Whatever it was, the next round looks at everything anew.
+                # Whatever it was, the next round looks at everything again.
                 failures, pause, self._healed_at = failures + 1, _LONGEST_PAUSE / 3, -1e9
                 _log.exception("an error nobody expected", extra={"action": "unexpected"})
             with contextlib.suppress(TimeoutError):
@@ -123,7 +123,7 @@ class Keeper:
 
     def _note(self, sight: Sight) -> set[Pubkey]:
         if sight.at.now < self.now - _BACK_SECS:
-            # What a wrong clock made of everything is made anew.
+            # What a wrong clock made of everything is made again.
             self._versions.clear()
             self._healed_at = -1e9
         self.now = sight.at.now
@@ -180,7 +180,7 @@ class Keeper:
         self.metrics.slot.set(slot)
         self.metrics.unread.set(len(self.agenda.unread))
         self.metrics.backing_off.set(self.agenda.backing_off)
-        for noun, count in self.agenda.counts().items():
+        for noun, count in self.agenda.counts.items():
             self.metrics.watched.labels(noun).set(count)
 
     def trouble(self) -> str | None:

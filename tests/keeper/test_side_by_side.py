@@ -186,7 +186,7 @@ async def test_with_too_little_sol_it_watches_and_goes_on_when_there_is_some() -
             assert not await settled([one])
             assert one.paused
             assert "too little" in str(one.trouble())
-            assert one.agenda.counts()["lease"] == BOOKED
+            assert one.agenda.counts["lease"] == BOOKED
             await built.stranger.rpc.airdrop(key(WALLETS[0]).pubkey(), 200 * SOL)
             one._asked_at = -1e9
             assert count(await settled([one]))["cancel_lease"] == BOOKED

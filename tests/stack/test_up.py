@@ -58,11 +58,13 @@ def test_up_and_down(folder: Path) -> None:
             assert line, up.stderr.read() if up.stderr else ""
             fields = json.loads(line)
             children = descendants(up.pid)
-            assert len(children) >= 3
+            assert len(children) >= 4
             shell = Shell(fields["chain"], Path(fields["wallet with IO"]))
             assert shell.json("network", "show")["profile"] == 1
             assert int(shell.json("keys", "balance")["io_units"]) == 500_000_000 * 10**8
             with urllib.request.urlopen(f"{fields['api']}/health", timeout=10) as answer:
+                assert json.load(answer)["status"] == "ok"
+            with urllib.request.urlopen(f"{fields['keeper']}/health", timeout=10) as answer:
                 assert json.load(answer)["status"] == "ok"
             code, message = shell.refused("trace", "ab" * 32, "--api", fields["api"])
             assert (code, "leaves missing" in message) == (1, True)

@@ -197,7 +197,7 @@ async def reported(cast: Cast, lease: Pubkey) -> NodeSlashed:
     deadline = time.monotonic() + 2 * DURATION_SECS
     while time.monotonic() < deadline:
         for event in await cast.renter.client.events(lease):
-            if isinstance(event, NodeSlashed) and event.reporter == cast.keeper.address:
+            if isinstance(event, NodeSlashed) and (event.lease, event.reporter) == (lease, cast.keeper.address):
                 return event
         await asyncio.sleep(POLL_SECS)
     raise DemoFailed("nobody reported the silent node")
@@ -217,8 +217,14 @@ async def closed(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) ->
             raise DemoFailed(f"{len(open_now)} leases were not closed")
         say(f"{len(open_now)} leases are still open")
         await asyncio.sleep(POLL_SECS)
-    events = [event for lease in leases for event in await client.events(lease)]
-    bonds = sum(event.bond_paid for event in events if isinstance(event, LeaseSettled) and event.lease in leases)
+    # One transaction may settle several leases.
+    settled = [
+        event
+        for lease in leases
+        for event in await client.events(lease)
+        if isinstance(event, LeaseSettled) and event.lease == lease
+    ]
+    bonds = sum(event.bond_paid for event in settled)
     closing = (await client.cluster.close(cluster)).event(ClusterClosed)
     await _until_gone(cast, [pdas.burn_vault(PROGRAM.id, mint) for mint in (IOSD, IO)], "fees are not burned")
     return closing, bonds
