@@ -82,14 +82,13 @@ class Agenda:
     ) -> None:
         key, place = task
         if (done := self._done.get(task)) is not None and (pause := duty.every(self._habits)):
-            when = max(when, min(done, now) + pause)
+            when = max(when, done + pause)
         wait = when + self._delay(key, duty, when)
         # What was due already stays so: looking at it again is no reason to wait again.
         if before is not None and before[0] <= now and when <= now:
             wait = min(wait, before[1])
         if (failed := self._failures.get(task)) is not None:
-            # A clock that was wrong then keeps nothing from being tried again.
-            wait = max(wait, min(failed[1], now + LONGEST_WAIT))
+            wait = max(wait, failed[1])
         item.waits[place] = (when, wait)
         heapq.heappush(self._heap, (wait, bytes(key), place))
 
@@ -166,6 +165,11 @@ class Agenda:
         wait = min(LONGEST_WAIT, FIRST_WAIT << min(times - 1, 20))
         self._failures[task] = (times, now + wait)
         return wait
+
+    def forget_times(self) -> None:
+        """The clock by which things failed or were done was wrong."""
+        self._failures.clear()
+        self._done.clear()
 
     def again(self, task: Task, at: float) -> None:
         """Put a task that was taken back, due at a time."""

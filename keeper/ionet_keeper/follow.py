@@ -17,7 +17,7 @@ from solders.transaction import VersionedTransaction
 
 # Transactions read in one look; with more it is cheaper to compare everything.
 MOST, AT_ONCE = 400, 16
-# So many of the newest are asked for again each time: a node may list some late.
+# This many of the newest are asked for again each time: a node may list some late.
 OVERLAP = 20
 _log = logging.getLogger(__name__)
 

@@ -124,6 +124,7 @@ class Keeper:
     def _note(self, sight: Sight) -> set[Pubkey]:
         if sight.at.now < self.now - _BACK_SECS:
             # What a wrong clock made of everything is made again.
+            self.agenda.forget_times()
             self._versions.clear()
             self._healed_at = -1e9
         self.now = sight.at.now

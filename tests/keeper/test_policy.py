@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 from client.cli.conftest import Shell
 from ionet import addresses
-from ionet.duties import Reward
+from ionet.duties import Reward, reading
 from ionet.generated import pdas
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import IO_UNIT, LeaseStatus
+from ionet.lease_view import clock
 from ionet.program import PROGRAM
 from ionet.wallet import write_keypair
 from ionet_keeper.config import Limits, Policy, worth
@@ -136,6 +138,19 @@ async def test_an_account_that_cannot_be_read_stops_nothing() -> None:
         assert done["cancel_lease"] == done["report_missed"] == done["end_lease"] == 1
         assert set(one.agenda.unread) >= {short}
         assert one.trouble() is None
+
+
+async def test_a_clock_that_was_wrong_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that answers with a time to come makes everything due: refused at no cost, and forgotten afterwards."""
+    async with market(clock_factor=0.0001) as built, keeper(built) as one:
+        (lease,) = await built.book(await built.open_cluster(), await built.add_machine("a"))
+        monkeypatch.setattr(reading, "clock", lambda account: (clock(account)[0] + 10**9, clock(account)[1] + 10**9))
+        assert count(await settled([one]), "refused")["cancel_lease"] == 1
+        monkeypatch.undo()
+        assert not await settled([one])
+        built.pass_time((await built.admin.network.get()).params.ready_deadline_secs)
+        deeds = [(deed.name, deed.outcome) for deed in await settled([one]) if deed.account == lease]
+        assert deeds == [("cancel_lease", "done"), ("close_lease", "done")]
 
 
 def _changed(lease: Lease, **changes: int) -> Lease:
