@@ -21,6 +21,8 @@ from ionet_keeper.serve import serving
 
 # Rounds of `once` at most: what is due may make something else due.
 _ROUNDS = 100
+# What is left of a look when a signal comes.
+_STOP_SECS = 5.0
 
 
 async def run(config: Config, wallet: Signer, port: int, announce: Callable[[str], None]) -> None:
@@ -32,7 +34,12 @@ async def run(config: Config, wallet: Signer, port: int, announce: Callable[[str
         keeper = Keeper(config, nodes, wallet.pubkey)
         async with serving(keeper, port) as address:
             announce(address)
-            await keeper.run(stop)
+            work = asyncio.create_task(keeper.run(stop))
+            await stop.wait()
+            # What is in flight lands or does not: the next keeper sees which.
+            await asyncio.wait([work], timeout=_STOP_SECS)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
 
 async def once(config: Config, wallet: Signer) -> list[Deed]:
