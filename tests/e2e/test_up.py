@@ -7,8 +7,6 @@ import os
 import shlex
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -86,12 +84,7 @@ def test_what_up_prints_is_enough_to_begin(temporary: Path, options: list[str]) 
         known = {"device.json": device}
         roles = (commands[3:6], commands[:3], commands[6:])  # a renter needs the supplier's node
         for words in (line for role in roles for line in role):
-            done = subprocess.run(
-                [sys.executable, "-m", "ionet", "--json", *[known.get(word, word) for word in words[1:]]],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = shell.run("--json", *[known.get(word, word) for word in words[1:]])
             assert done.returncode == 0, (words, done.stderr)
             for event in json.loads(done.stdout).get("events", []) if done.stdout.startswith("{") else []:
                 known |= {name.upper(): event[name] for name in ("node", "cluster") if name in event}
