@@ -21,8 +21,8 @@ from ionet_agent.isolation.runtime import Runtime
 @dataclass(frozen=True)
 class Place:
     """state: the agent's folder, where the files of leases go that have a file system of their own. network: path of a
-    network namespace in which members live, None for the machine's own. disk: what bounds files where the agent is root,
-    None to find out.
+    network namespace in which members live, None for the machine's own. disk: what bounds files where the agent is
+    root, None to find out.
 
     What has to be tried out is tried when it is first needed.
     """
