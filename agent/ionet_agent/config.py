@@ -16,8 +16,8 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_agent.alarms import Alarms
-from ionet_agent.isolation import ladder
-from ionet_agent.isolation.base import Level
+from ionet_agent.isolation import disks, ladder
+from ionet_agent.isolation.base import Disk, Level
 from ionet_agent.isolation.place import Place
 from ionet_agent.isolation.runtime import Runtime
 from ionet_agent.isolation.sizes import Wanted, sized
@@ -36,8 +36,8 @@ class AgentConfig:
     host, port: where the API listens. advertise: where others reach it, if that differs. indexers: urls of those that
     are told so; the first takes leaves. poll_secs: how often the chain is looked at; a small part of the proof
     interval. check_secs: how long a renter may use the machine before they accept its lease. isolation: a level, or the
-    best there is; trust: whether that may be none. runtime: the environment that members run in, None for the agent's
-    own. wanted: what the owner says of limits.
+    best there is; trust: whether that may be none; disk: found with it. runtime: the environment that members run in,
+    None for the agent's own. wanted: what the owner says of limits.
     """
 
     urls: tuple[str, ...]
@@ -52,6 +52,7 @@ class AgentConfig:
     indexers: tuple[str, ...] = ()
     isolation: str = ladder.BEST
     trust: bool = False
+    disk: Disk | None = None
     runtime: Path | None = None
     wanted: Wanted = field(default_factory=Wanted)
     poll_secs: float = 0.5
@@ -71,13 +72,14 @@ class AgentConfig:
 
     def with_level(self) -> AgentConfig:
         """The same with a level that was tried here. Raises ConfigError where there is none."""
-        found = ladder.choose(self.isolation, self._runtime(), self.base, trust=self.trust)
-        return replace(self, isolation=found.level)
+        disk = disks.best(self.base / "rooms")
+        found = ladder.choose(self.isolation, self._runtime(), self.base, disk, trust=self.trust)
+        return replace(self, isolation=found.level, disk=disk)
 
     def place(self, devices: Sequence[Device] = ()) -> Place:
         """How members run here, with a level that `with_level` has found. Raises ConfigError."""
         limits = sized(self.wanted, self.base)
-        return Place(Level(self.isolation), self._runtime(), limits, self.base, devices)
+        return Place(Level(self.isolation), self._runtime(), limits, self.base, devices, disk=self.disk)
 
     def _runtime(self) -> Runtime:
         return Runtime.own() if self.runtime is None else Runtime.at(self.runtime)

@@ -149,11 +149,11 @@ def test_where_no_level_works_the_owner_has_to_say_that_renters_are_trusted(
 ) -> None:
     monkeypatch.setattr(ladder, "_PROBE", "raise SystemExit('not here')")
     with pytest.raises(ConfigError, match=r"bubblewrap: .*own-user: .*landlock: .*--trust-renters") as refused:
-        ladder.choose("best", Runtime.own(), tmp_path, trust=False)
+        ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=False)
     assert "\n" not in str(refused.value)
-    assert ladder.choose("best", Runtime.own(), tmp_path, trust=True).level is Level.NONE
+    assert ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=True).level is Level.NONE
     with pytest.raises(ConfigError, match="landlock: "):
-        ladder.choose("landlock", Runtime.own(), tmp_path, trust=True)
+        ladder.choose("landlock", Runtime.own(), tmp_path, Disk.NONE, trust=True)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def fill(folder, most):
 
 def eat(most):
     """Whether a process may hold this much memory."""
-    code = f"x = b'x' * {most}; print('held', flush=True)"
+    code = f"import time; x = b'x' * {most}; time.sleep(10); print('held', flush=True)"
     return "held" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
 
 def breed(most):
@@ -178,11 +178,13 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         driver = await provider.run_driver(source.encode())
         output = b""
         code = None
+        tending = asyncio.create_task(_tend(provider))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRIVER_SECS):
                 while part := await driver.read():
                     output += part
                 code = await driver.ended()
+        tending.cancel()
         assert code == 0, f"{code}: {output.decode()[-3000:]}"
         lines = output.decode().splitlines()
         [answer] = [json.loads(line.removeprefix("answer:")) for line in lines if line.startswith("answer:")]
@@ -210,6 +212,13 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         "held": place.about().held,
         "secs": [round(spawned, 2), round(up, 2), round(stop, 2)],
     }
+
+
+async def _tend(provider: LocalProvider) -> None:
+    """As the agent does at each look."""
+    while True:
+        await provider.tend()
+        await asyncio.sleep(0.3)
 
 
 def _named(word: str) -> int:

@@ -15,7 +15,7 @@ from agent.test_local_provider import members, settled
 from bench.figures import Figures, timed
 from bench.machine import STARTING
 from ionet.agent_api import Phase
-from ionet_agent.isolation import ladder
+from ionet_agent.isolation import disks, ladder
 from ionet_agent.isolation.base import Level
 from ionet_agent.isolation.place import Place
 from ionet_agent.isolation.runtime import Runtime
@@ -26,7 +26,7 @@ HEADS, ROOMS, TARGET_SECS = 3, 9, 0.5
 def measure() -> Figures:
     with tempfile.TemporaryDirectory(prefix="ionet-bench-") as folder:
         state = Path(folder)
-        level = ladder.choose("best", Runtime.own(), state, trust=True).level
+        level = ladder.choose("best", Runtime.own(), state, disks.best(state), trust=True).level
         pairs = [
             (_head(state / f"{number}a", Level.NONE), _head(state / f"{number}b", level)) for number in range(HEADS)
         ]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ionet.isolation import Limits
 
-from ionet_agent.isolation.base import OWN, Disk, Level, Room
+from ionet_agent.isolation.base import OWN, Disk, Level, Room, is_root
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _SECS = 60.0
@@ -61,7 +61,9 @@ def _do(*command: str) -> None:
 
 
 def best(folder: Path) -> Disk:
-    """What can bound files here; each is tried with a small one below `folder`, which is made. For root."""
+    """What can bound files here; each is tried with a small one below `folder`, which is made. Nothing but for root."""
+    if not is_root():
+        return Disk.NONE
     for disk in (Disk.LOOP, Disk.MEMORY):
         trial = folder / f"trial-{secrets.token_hex(4)}{OWN}"
         trial.mkdir(mode=0o700, parents=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ionet.errors import ConfigError
 from ionet.isolation import Limits
 
-from ionet_agent.isolation import disks, landlock_exec, users
+from ionet_agent.isolation import landlock_exec, users
 from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room
 from ionet_agent.isolation.bubblewrap import Bubblewrap
 from ionet_agent.isolation.landlock import Landlock
@@ -41,13 +41,12 @@ def of(level: Level, state: Path, disk: Disk = Disk.NONE, between: range = users
     return made[level]()
 
 
-def choose(wanted: str, runtime: Runtime, state: Path, *, trust: bool) -> Isolation:
+def choose(wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: bool) -> Isolation:
     """The level of that name, or the best there is. trust: whether there may be none. Raises ConfigError."""
     if wanted not in (BEST, *Level):
         raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}")
     if wanted == Level.NONE and not trust:
         raise ConfigError("without isolation a renter's code can do what the agent's user can: say --trust-renters too")
-    disk = disks.best(state / "rooms") if is_root() else Disk.NONE
     reasons = []
     for level in LADDER if wanted == BEST else (Level(wanted),):
         isolation = of(level, state, disk)

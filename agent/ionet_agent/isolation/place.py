@@ -14,14 +14,15 @@ from ionet.check.devices import Device
 from ionet.isolation import Limits
 
 from ionet_agent.isolation import bounds, cgroups, disks, gpus, ladder
-from ionet_agent.isolation.base import Disk, Isolation, Level, Room, is_root
+from ionet_agent.isolation.base import Disk, Isolation, Level, Room
 from ionet_agent.isolation.runtime import Runtime
 
 
 @dataclass(frozen=True)
 class Place:
     """state: the agent's folder, where the files of leases go that have a file system of their own. network: path of a
-    network namespace in which members live, None for the machine's own.
+    network namespace in which members live, None for the machine's own. disk: what bounds files where the agent is
+    root, None to find out.
 
     What has to be tried out is tried when it is first needed.
     """
@@ -32,6 +33,7 @@ class Place:
     state: Path
     devices: Sequence[Device] = ()
     network: Path | None = None
+    disk: Disk | None = None
 
     @cached_property
     def _groups(self) -> cgroups.Cgroups:
@@ -39,8 +41,8 @@ class Place:
 
     @cached_property
     def _isolation(self) -> Isolation:
-        needs_disk = is_root() and self.level in (Level.BUBBLEWRAP, Level.OWN_USER)
-        return ladder.of(self.level, self.state, disks.best(self.state / "rooms") if needs_disk else Disk.NONE)
+        disk = disks.best(self.state / "rooms") if self.disk is None else self.disk
+        return ladder.of(self.level, self.state, disk)
 
     def room(self, tag: str, folder: Path, processors: int) -> Room:
         """A room that nobody has made yet."""
@@ -77,5 +79,6 @@ class Place:
 
     def about(self) -> told.Isolation:
         """What is said of it to others; the same while the machine is."""
-        room = self.room("about", Path("/nonexistent"), 0)
-        return told.Isolation(self.level, self.limits, bounds.held(room))
+        groups = self._groups.groups("about")
+        room = Room(self.level, "about", Path(), self.limits, groups=groups, network=self.network)
+        return told.Isolation(self.level, self.limits, bounds.held(self._isolation.plan(room)))
