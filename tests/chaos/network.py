@@ -1,5 +1,5 @@
 """A whole network as processes that a test may kill: chain with a ledger, indexer with its own database, launcher,
-agents."""
+keeper, agents."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class Network:
     chain: Command
     indexer: Command
     launcher: Command
+    keeper: Command
     agents: list[Command] = field(default_factory=list)
     nodes: list[Pubkey] = field(default_factory=list)
 
@@ -139,8 +140,9 @@ async def _begin(command: Command) -> None:
 @asynccontextmanager
 async def network(folder: Path, count: int) -> AsyncIterator[Network]:
     """`count` nodes, registered and staked, with everything that serves them."""
-    authority, session, devices = Keypair(), Keypair(), [Keypair() for _ in range(count)]
+    authority, session, keeping, devices = Keypair(), Keypair(), Keypair(), [Keypair() for _ in range(count)]
     write_keypair(folder / "session.json", session)
+    write_keypair(folder / "keeper.json", keeping)
     async with contextlib.AsyncExitStack() as stack:
 
         async def run(command: Command) -> Command:
@@ -151,7 +153,7 @@ async def network(folder: Path, count: int) -> AsyncIterator[Network]:
 
         chain = await run(_chain(folder, authority))
         url = str(chain.about["rpc_url"])
-        cast = Cast(url, authority)
+        cast = Cast(url, authority, keeping)
         stack.push_async_callback(cast.close)
         stake = await story.fund(cast, devices, session)
         nodes = await story.supply(cast, devices, stake)
@@ -161,7 +163,9 @@ async def network(folder: Path, count: int) -> AsyncIterator[Network]:
         dsn = str(indexer.about["database"])
         keys = ("--session-key", str(folder / "session.json"), "--agents", str(folder / "agents.json"))
         launcher = Command(folder / "launcher.log", "--url", url, "launcher", "run", "--dsn", dsn, *keys, "--json")
-        made = Network(folder, url, dsn, cast, session, chain, indexer, launcher, nodes=nodes)
+        wallet = ("--keypair", str(folder / "keeper.json"), "--burn-every", "1", "--window", "1", "--poll-secs", "1")
+        keeper = Command(folder / "keeper.log", "--url", url, "keeper", "run", *wallet, "--json")
+        made = Network(folder, url, dsn, cast, session, chain, indexer, launcher, keeper, nodes=nodes)
         ports = free_range(PORTS_PER_NODE * count)
         for number, device in enumerate(devices):
             own = ports[number * PORTS_PER_NODE : (number + 1) * PORTS_PER_NODE]
@@ -169,6 +173,7 @@ async def network(folder: Path, count: int) -> AsyncIterator[Network]:
         urls = {agent.about["node"]: agent.about["api"] for agent in made.agents}
         (folder / "agents.json").write_text(json.dumps(urls))
         await run(launcher)
+        await run(keeper)
         yield made
 
 
@@ -182,6 +187,11 @@ def parts(network: Network) -> list[Part]:
         await until(network.answers, 90, "the indexer has started its database again")
 
     agents = [Part(f"agent {number}", agent.end, partial(_begin, agent)) for number, agent in enumerate(network.agents)]
-    commands = {"chain": network.chain, "indexer": network.indexer, "launcher": network.launcher}
+    commands = {
+        "chain": network.chain,
+        "indexer": network.indexer,
+        "launcher": network.launcher,
+        "keeper": network.keeper,
+    }
     others = [Part(name, command.end, partial(_begin, command)) for name, command in commands.items()]
     return [*others, Part("postgres", database_dies, database_back), *agents]

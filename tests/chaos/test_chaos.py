@@ -21,8 +21,8 @@ import pytest
 from chaos.monkey import Monkey, RayWatch
 from chaos.network import Network, network
 from indexer.tables_of import tables_of
-from ionet.api.network import LOCAL_FEED_ID
 from ionet.errors import RpcUnreachable
+from ionet.generated import pdas
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import ClusterClosed, ClusterOpened, LeaseBooked
@@ -74,9 +74,9 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
         print(f"kills: {monkey.kills}")
         assert all(monkey.kills.values()), monkey.kills
         await running.pass_time(30)
-        closed, _ = await story.settle(running.cast, cluster, leases, lambda _: None)
+        closed, _ = await story.closed(running.cast, cluster, leases, lambda _: None)
         await check_money(running, cluster, booked, closed)
-        await until(partial(caught_up, running, await running.cast.stranger.client.rpc.slot()), 30, "indexed")
+        await until(partial(caught_up, running, await running.cast.renter.client.rpc.slot()), 30, "indexed")
         await until(partial(launcher_is_done, running), 60, "the launcher has seen the end")
         await check_history(running, booked)
         await check_results(running, blocks)
@@ -84,8 +84,7 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
 
 
 async def book(running: Network) -> tuple[Pubkey, list[LeaseBooked]]:
-    await running.cast.authority.client.oracle.post(LOCAL_FEED_ID, story.PRICE, conf=story.CONF)
-    await story.mint(running.cast.renter)
+    await story.mint(running.cast)
     renter, expires = running.cast.renter.client, int(time.time()) + 3_600
     opened = await renter.cluster.open(5 * 10**6, session_key=running.session.pubkey(), session_expires_at=expires)
     cluster = opened.event(ClusterOpened).cluster
@@ -140,8 +139,12 @@ async def take_stakes_home(running: Network) -> None:
     for supplier, node in zip(running.cast.suppliers, running.nodes, strict=True):
         await supplier.client.node.retire(node)
     await running.pass_time(30)
-    for supplier, node in zip(running.cast.suppliers, running.nodes, strict=True):
-        await running.cast.stranger.client.stake.withdraw(node, supplier.address)
+    await until(partial(no_stake_is_left, running), 90, "the keeper has brought the stakes home")
+
+
+async def no_stake_is_left(running: Network) -> bool:
+    vaults = [pdas.stake_vault(PROGRAM.id, node) for node in running.nodes]
+    return await running.cast.renter.client.rpc.accounts(vaults) == [None] * len(vaults)
 
 
 async def launcher_is_done(running: Network) -> bool:
@@ -174,7 +177,7 @@ async def check_results(running: Network, blocks: list[Block]) -> None:
     """Every block of the job is found, once, with a path to a root on the chain."""
     assert len({block.node for block in blocks}) == NODES
     for block in blocks:
-        await story.trace(running.cast.stranger, running.api, block.result)
+        await story.trace(running.cast.renter, running.api, block.result)
 
 
 async def check_rebuild(running: Network) -> None:
