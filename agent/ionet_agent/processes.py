@@ -46,16 +46,6 @@ def tagged(tag: str) -> list[int]:
     return [pid for pid in ordered if pid in found]
 
 
-def memory(tag: str) -> dict[int, int]:
-    """Of each process with this tag, the bytes of memory that are its own."""
-    page, found = os.sysconf("SC_PAGE_SIZE"), {}
-    for pid in tagged(tag):
-        with contextlib.suppress(OSError):
-            _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-            found[pid] = (int(resident) - int(shared)) * page
-    return found
-
-
 def children(parent: int) -> list[int]:
     """Ids of the live children of a process, oldest first."""
     found = [(about.ticks, pid) for pid, about in _all().items() if about.parent == parent]
@@ -141,11 +131,6 @@ async def stop(tag: str, main_pid: int | None, grace_secs: float, sweep: Callabl
             return
         await _gone(tag, 1.0)
         await asyncio.sleep(_POLL_SECS)
-
-
-def kill(pid: int) -> None:
-    """Nothing happens when it is gone."""
-    _signal(pid, signal.SIGKILL)
 
 
 def end_group(leader: int) -> None:

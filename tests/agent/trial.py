@@ -178,13 +178,11 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         driver = await provider.run_driver(source.encode())
         output = b""
         code = None
-        tending = asyncio.create_task(_tend(provider))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRIVER_SECS):
                 while part := await driver.read():
                     output += part
                 code = await driver.ended()
-        tending.cancel()
         assert code == 0, f"{code}: {output.decode()[-3000:]}"
         lines = output.decode().splitlines()
         [answer] = [json.loads(line.removeprefix("answer:")) for line in lines if line.startswith("answer:")]
@@ -212,13 +210,6 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         "held": place.about().held,
         "secs": [round(spawned, 2), round(up, 2), round(stop, 2)],
     }
-
-
-async def _tend(provider: LocalProvider) -> None:
-    """As the agent does at each look."""
-    while True:
-        await provider.tend()
-        await asyncio.sleep(0.3)
 
 
 def _named(word: str) -> int:

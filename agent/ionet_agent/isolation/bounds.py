@@ -41,7 +41,7 @@ def held(room: Room) -> dict[str, str]:
     counted = room.level is not Level.NONE and not (is_root() and room.user is None)
     by_process = "limit of its user" if counted else "not bounded"
     return {
-        "memory": "cgroup" if "memory" in held_by else ("watched" if room.level is not Level.NONE else "not bounded"),
+        "memory": "cgroup" if "memory" in held_by else "not bounded",
         "processes": "cgroup" if "pids" in held_by else by_process,
         "cpus": "cgroup" if "cpu" in held_by else "not bounded",
         "disk": str(room.disk),

@@ -22,7 +22,6 @@ from ionet.errors import ConfigError
 
 from ionet_agent import processes
 from ionet_agent.files import create_foreign, read_foreign, remove_foreign, trim_foreign, write_private
-from ionet_agent.isolation import cgroups
 from ionet_agent.isolation.base import OWN, Level, Room, show
 from ionet_agent.isolation.place import Place
 from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
@@ -176,22 +175,9 @@ class LocalProvider:
                 return self._idle()
             if self._running(record):
                 await self._check_again(record)
-                await self._hold(record)
             for name in ("ray.log", "check.log"):
                 trim_foreign(_folder(record.tag) / name, _MAX_LOG, _LOG_HEAD)
             return self._status(record)
-
-    async def _hold(self, record: Record) -> None:
-        """Where no cgroup keeps a lease within its memory: end what has most of it, as the kernel would."""
-        room = self._room(record)
-        if room.level is Level.NONE or "memory" in cgroups.controllers(room.groups):
-            return
-        held = await asyncio.to_thread(processes.memory, record.tag)
-        if sum(held.values()) > room.limits.memory_bytes:
-            largest = max(held, key=lambda pid: held[pid])
-            text = "the lease has %d bytes of memory, its limit is %d: ending process %d"
-            _log.warning(text, sum(held.values()), room.limits.memory_bytes, largest, extra={"action": "memory_over"})
-            processes.kill(largest)
 
     async def _check_again(self, record: Record) -> None:
         """As for results: a renter's code that makes it impossible harms its own lease alone."""
