@@ -123,12 +123,12 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _endpoint(text: str) -> str:
-    from ionet.advert import parse_endpoint
+    from ionet.advert import BadAdvert, parse_endpoint
 
     try:
         return parse_endpoint(text)
-    except ValueError as error:
-        raise ConfigError(f"--advertise: {error}") from None
+    except BadAdvert as error:
+        raise ConfigError(f"--advertise: {error.detail}") from None
 
 
 def _range(text: str) -> range:

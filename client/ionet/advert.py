@@ -127,21 +127,24 @@ def content(advert: Advert) -> bytes:
 
 
 def parse_endpoint(text: str) -> str:
-    """host:port as it was, where it is an address that everybody may be sent to. Raises ValueError.
+    """host:port as it was, where it is an address that everybody may be sent to. Raises BadAdvert.
 
     Only addresses that are public or loopback: a name, or an address of somebody's own network, could mean anything
     where it is read.
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdecimal() and port == str(int(port[:6])) and 0 < int(port) < 2**16):
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]") if host.startswith("[") else host)
+        raise BadAdvert(f"{text!r} is not HOST:PORT")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]") if host.startswith("[") else host)
+    except ValueError as error:
+        raise BadAdvert(str(error)) from None
     if text != endpoint(address, int(port)):
-        raise ValueError(f"{text!r} is not HOST:PORT as it is written")
+        raise BadAdvert(f"{text!r} is not HOST:PORT as it is written")
     if getattr(address, "ipv4_mapped", None) is not None or getattr(address, "scope_id", None) is not None:
-        raise ValueError(f"{host} is not an address of its kind")
+        raise BadAdvert(f"{host} is not an address of its kind")
     if not (address.is_loopback or (address.is_global and not address.is_multicast)):
-        raise ValueError(f"{host} is neither public nor loopback")
+        raise BadAdvert(f"{host} is neither public nor loopback")
     return text
 
 
@@ -161,7 +164,7 @@ async def find_endpoint(indexer: str, node: Pubkey) -> str:
             status, said = response.status_code, await _read(response)
         found = msgspec.json.decode(said, type=_Found) if status == 200 else None
         places = [] if found is None else [parse_endpoint(place) for place in found.item.endpoints[:1]]
-    except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError) as error:
+    except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError, BadAdvert) as error:
         raise NotAdvertised(f"{indexer}: {error or type(error).__name__}") from None
     if not places:
         raise NotAdvertised(f"{indexer}: {_detail(said) or 'the node names no address'}")
@@ -187,7 +190,7 @@ async def send(http: httpx2.AsyncClient, base_url: str, device: Keypair, advert:
             said = await _read(response)
         finally:
             await response.aclose()
-    except (*_TRANSPORT, ValueError) as error:
+    except (*_TRANSPORT, ValueError, BadAdvert) as error:
         raise AdvertNotTaken(f"{base_url}: {error or type(error).__name__}") from None
     if not response.is_success:
         raise AdvertNotTaken(f"{base_url}: HTTP {response.status_code}: {_detail(said)}")
@@ -197,12 +200,12 @@ _TRANSPORT = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError)
 
 
 async def _read(response: httpx2.Response) -> bytes:
-    """The whole answer. Raises ValueError when it is too large."""
+    """The whole answer. Raises BadAdvert when it is too large."""
     said = bytearray()
     async for part in response.aiter_raw():
         said += part
         if len(said) > _MAX_ANSWER:
-            raise ValueError(f"an answer of more than {_MAX_ANSWER} bytes")
+            raise BadAdvert(f"an answer of more than {_MAX_ANSWER} bytes")
     return bytes(said)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import asyncpg
 import msgspec
-from ionet.advert import parse_endpoint
+from ionet.advert import BadAdvert, parse_endpoint
 from solders.pubkey import Pubkey
 
 _READ_SECS = 3.0
@@ -77,5 +77,5 @@ def _url(endpoints: str) -> str | None:
     try:
         places = msgspec.json.decode(endpoints, type=list[str])
         return f"https://{parse_endpoint(places[0])}" if places else None
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, BadAdvert):
         return None

@@ -134,7 +134,7 @@ async def test_a_node_whose_device_key_was_rotated_or_whose_advert_is_over_is_no
         await until(client, f"/v1/nodes/{node}", online=False)
     refused(send(client, said(recording, 0), recording.story.machines[0].device), 401, "not signed by")
     old = said(recording, 0, seq=1, certificate=messages.certificate_text(key("new")))
-    assert send(client, old, key("new")).status_code == 201, "a new key counts anew"
+    assert send(client, old, key("new")).status_code == 201, "a new key begins again"
 
 
 async def test_history_is_a_row_for_each_change_and_a_bit_for_each_minute(
