@@ -9,11 +9,21 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx2
 import msgspec
-from ionet.advert import LIFETIME_SECS, Advert, AdvertNotTaken, Gpu, certificate_text, endpoint, send
+from ionet.advert import (
+    LIFETIME_SECS,
+    Advert,
+    AdvertNotTaken,
+    BadAdvert,
+    Gpu,
+    certificate_text,
+    endpoint,
+    parse_endpoint,
+    send,
+)
 from ionet.check.report import Report
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -25,19 +35,34 @@ _MIB = 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-def endpoints_of(host: str, port: int, named: Sequence[str]) -> list[str]:
-    """Where the agent says it is: what its owner names, else where it listens, unless that is every address."""
+def endpoints_of(host: str, port: int, named: Sequence[str], *, relayed: bool = False) -> list[str]:
+    """Where the agent says it is: what its owner names, else where it listens, if others may be sent there.
+
+    relayed: whether relays lead to it; then loopback is nowhere.
+    """
     address = ipaddress.ip_address(host)
-    return list(named) or ([] if address.is_unspecified else [endpoint(address, port)])
+    if named or (relayed and address.is_loopback):
+        return list(named)
+    try:
+        return [parse_endpoint(endpoint(address, port))]
+    except BadAdvert:
+        return []
 
 
 class Advertiser:
-    """Adverts of `node`, signed by its device key, to the indexers at `urls`."""
+    """Adverts of `node`, signed by its device key, to the indexers at `urls`. relays: those that lead to it now."""
 
     def __init__(
-        self, urls: Sequence[str], node: Pubkey, device: Keypair, report: Report, endpoints: Sequence[str]
+        self,
+        urls: Sequence[str],
+        node: Pubkey,
+        device: Keypair,
+        report: Report,
+        endpoints: Sequence[str],
+        *,
+        relays: Callable[[], list[str]] = list,
     ) -> None:
-        self._urls, self._device = tuple(dict.fromkeys(urls)), device
+        self._urls, self._device, self._relays = tuple(dict.fromkeys(urls)), device, relays
         self._says = Advert(
             node=str(node),
             seq=0,
@@ -47,7 +72,7 @@ class Advertiser:
             certificate=certificate_text(device),
             ray=report.ray,
             cuda=None,  # nothing on this machine is asked for it yet
-            isolation="none",
+            isolation="none" if report.isolation is None else report.isolation.level,
             gpus=[
                 Gpu(_line(one.name), None if one.memory_bytes is None else one.memory_bytes // _MIB)
                 for one in report.devices[:64]
@@ -82,7 +107,16 @@ class Advertiser:
         """What it says now. Its number grows with the clock, and also while the clock stands still or goes back."""
         now = time.time()
         self._seq = max(self._seq + 1, int(now * 1000))
-        return msgspec.structs.replace(self._says, seq=self._seq, expires=int(now) + LIFETIME_SECS)
+        relays = [place for place in self._relays() if _is_place(place)][:2]
+        return msgspec.structs.replace(self._says, seq=self._seq, expires=int(now) + LIFETIME_SECS, relays=relays)
+
+
+def _is_place(text: str) -> bool:
+    """Whether an indexer takes it: a relay named by a host name is found by whoever is told of it otherwise."""
+    try:
+        return bool(parse_endpoint(text))
+    except BadAdvert:
+        return False
 
 
 def _line(text: str) -> str:

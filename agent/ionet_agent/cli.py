@@ -28,6 +28,10 @@ def run(
         list[str] | None,
         typer.Option(help="HOST:PORT at which others reach the API, where that is not --listen; repeatable."),
     ] = None,
+    relay: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST:PORT of a relay through which others reach the API; name two or more; repeatable."),
+    ] = None,
     node: Annotated[str | None, typer.Option(help="Node address; needed after a rotation of the device key.")] = None,
     indexer: Annotated[
         list[str] | None,
@@ -68,6 +72,7 @@ def run(
     from ionet_agent import service
     from ionet_agent.config import AgentConfig
     from ionet_agent.isolation.sizes import Wanted
+    from ionet_agent.relay import RelayAddress
 
     log_to_stderr()
     host, port = _address(listen)
@@ -82,6 +87,7 @@ def run(
         node=None if node is None else _pubkey(node),
         indexers=tuple(indexer or ()),
         advertise=tuple(map(_endpoint, advertise or ())),
+        relays=tuple(str(RelayAddress.parse(text)) for text in relay or ()),
         isolation=isolation,
         trust=trust_renters,
         runtime=None if runtime is None else runtime.absolute(),

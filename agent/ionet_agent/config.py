@@ -33,11 +33,11 @@ class AgentConfig:
 
     urls: RPC nodes; the first is asked, the others when it fails or stands still. node: None derives it from the device
     key, right unless that key was rotated. ports: for Ray, at least 16. ip: the node's address inside the cluster.
-    host, port: where the API listens. advertise: where others reach it, if that differs. indexers: urls of those that
-    are told so; the first takes leaves. poll_secs: how often the chain is looked at; a small part of the proof
-    interval. check_secs: how long a renter may use the machine before they accept its lease. isolation: a level, or the
-    best there is; trust: whether that may be none; disk: found with it. runtime: the environment that members run in,
-    None for the agent's own. wanted: what the owner says of limits.
+    host, port: where the API listens. advertise: where others reach it, if that differs. relays: HOST:PORT of those
+    that lead callers here. indexers: urls of those that are told so; the first takes leaves. poll_secs: how often the
+    chain is looked at; a small part of the proof interval. check_secs: how long a renter may use the machine before
+    they accept its lease. isolation: a level, or the best there is; trust: whether that may be none; disk: found with
+    it. runtime: the environment that members run in, None for the agent's own. wanted: what the owner says of limits.
     """
 
     urls: tuple[str, ...]
@@ -49,6 +49,7 @@ class AgentConfig:
     port: int = 0
     node: Pubkey | None = None
     advertise: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
     indexers: tuple[str, ...] = ()
     isolation: str = ladder.BEST
     trust: bool = False

@@ -30,6 +30,7 @@ from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.machine_process import BEAT_SECS
 from ionet_agent.opening import Opening
+from ionet_agent.relay import RelayAddress, Relays, to_port
 from ionet_agent.report import measure
 from ionet_agent.serve import serving_on
 from ionet_agent.server import Api
@@ -73,14 +74,20 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
         api = Api(Gate(loop.view), journal, opening, provider, report, alarms)
         await stack.enter_async_context(serving_on(api.app(), listener, serving_context(device)))
         host, bound, *_ = listener.getsockname()
-        places = endpoints_of(host, bound, config.advertise)
-        advertiser = Advertiser(config.indexers, node, device, report, places)
-        beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run())]
+        relays = Relays(list(map(RelayAddress.parse, config.relays)), node, device, to_port(bound, _dialled(host)))
+        places = endpoints_of(host, bound, config.advertise, relayed=bool(config.relays))
+        advertiser = Advertiser(config.indexers, node, device, report, places, relays=lambda: relays.connected)
+        beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run(), relays.run())]
         try:
             await loop.run(stopping)
         finally:
             for task in beside:
                 task.cancel()
+
+
+def _dialled(host: str) -> str:
+    """Where this machine reaches what listens there."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 async def _beat(alarms: Alarms) -> None:

@@ -54,14 +54,14 @@ class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoints: Annotated[list[Place], Meta(max_length=4)]
     """host:port of the agent's API, the best first: addresses that are public or this machine's own."""
     relays: Annotated[list[Place], Meta(max_length=2)]
-    """host:port of relays through which the agent is reached. None yet."""
+    """host:port of relays through which the agent is reached now, the best first."""
     certificate: Annotated[str, Meta(max_length=1024)]
     """The agent's, DER in base64: for tools that pin certificates. It adds nothing to the device key on the chain."""
     ray: Line
     cuda: Line | None
     """Version of CUDA that the driver supports, None where it is not known."""
     isolation: Line
-    """What is between renters' code and the machine: `none` today."""
+    """What is between renters' code and the machine: a level of `ionet.isolation`."""
     gpus: Annotated[list[Gpu], Meta(max_length=64)]
     bandwidth_mbits: Annotated[int, Meta(ge=0, lt=2**31)] | None
     """As it was measured, megabits a second; None where it was not."""
@@ -153,7 +153,7 @@ def endpoint(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) 
 
 
 async def find_endpoint(indexer: str, node: Pubkey) -> str:
-    """host:port at which the agent of a node says it is, as the indexer at a URL tells. Raises NotAdvertised."""
+    """host:port of a node's agent, or of a relay that leads there, as an indexer tells. Raises NotAdvertised."""
     url = f"{indexer.rstrip('/')}/v1/nodes/{node}/advert"
     try:
         async with (
@@ -163,7 +163,8 @@ async def find_endpoint(indexer: str, node: Pubkey) -> str:
         ):
             status, said = response.status_code, await _read(response)
         found = msgspec.json.decode(said, type=_Found) if status == 200 else None
-        places = [] if found is None else [parse_endpoint(place) for place in found.item.endpoints[:1]]
+        named = [] if found is None else [*found.item.endpoints, *found.item.relays]
+        places = [parse_endpoint(place) for place in named[:1]]
     except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError, BadAdvert) as error:
         raise NotAdvertised(f"{indexer}: {error or type(error).__name__}") from None
     if not places:
@@ -173,6 +174,7 @@ async def find_endpoint(indexer: str, node: Pubkey) -> str:
 
 class _Places(msgspec.Struct):
     endpoints: list[str]
+    relays: list[str] = []
 
 
 class _Found(msgspec.Struct):

@@ -25,6 +25,7 @@ from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, OtherKey
 from ionet.agent_tls import calling_context
 from ionet.errors import InvalidInput
 from ionet.isolation import Isolation
+from ionet.relay_name import sni_of
 
 _CONNECT_SECS = 2.0
 # Connections to one agent that are kept open.
@@ -120,7 +121,8 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class AgentClient:
     """Talks to the agent at `url` (https://host:port) that holds `device`, the device key that the chain names for its
-    node, as `caller`: a session key, or what a renter's wallet has delegated to. An async context manager.
+    node, as `caller`: a session key, or what a renter's wallet has delegated to. At the URL may also be a relay that
+    leads to `node`. An async context manager.
 
     The agent is not trusted: every call has one deadline in total, `answer_secs`, and a limit to what it reads.
     Every method raises AgentRefused, as the class that the agent names, AgentUnreachable or BadAnswer; the constructor
@@ -128,9 +130,17 @@ class AgentClient:
     """
 
     def __init__(
-        self, url: str, device: Pubkey, caller: Keypair | Delegated, *, answer_secs: float = ANSWER_SECS
+        self,
+        url: str,
+        device: Pubkey,
+        caller: Keypair | Delegated,
+        *,
+        node: Pubkey | None = None,
+        answer_secs: float = ANSWER_SECS,
     ) -> None:
         self._answer_secs = answer_secs
+        # Asks for the node by name: where a relay is at the URL, it leads there.
+        self._extensions = {} if node is None else {"sni_hostname": sni_of(node)}
         key, delegation = caller if isinstance(caller, Delegated) else (caller, None)
         # What is read is what was sent: a compressed answer could be a thousand times its size.
         headers = {"accept-encoding": "identity"}
@@ -225,7 +235,8 @@ class AgentClient:
 
     async def _begin(self, method: str, path: str, content: bytes) -> httpx2.Response:
         """An answer whose body is still to be read, and which has to be closed. Raises what the agent refuses with."""
-        response = await self._http.send(self._http.build_request(method, path, content=content), stream=True)
+        request = self._http.build_request(method, path, content=content, extensions=self._extensions)
+        response = await self._http.send(request, stream=True)
         if response.is_success:
             return response
         raise await _refusal(response)

@@ -54,7 +54,7 @@ class Clients:
             raise NoAgent
         held = self._held.get(node)
         if held is None or held.url != url or held.device != device:
-            held = _Held(url, device, AgentClient(url, device, self._session))
+            held = _Held(url, device, AgentClient(url, device, self._session, node=node))
             before, self._held[node] = self._held.get(node), held
             if before is not None and before.uses == 0:
                 await before.client.aclose()

@@ -82,6 +82,9 @@ def test_where_an_agent_says_that_it_is() -> None:
     assert endpoints_of("::1", 7070, []) == ["[::1]:7070"]
     assert endpoints_of("0.0.0.0", 7070, []) == []
     assert endpoints_of("0.0.0.0", 7070, ["1.2.3.4:5"]) == ["1.2.3.4:5"]
+    assert endpoints_of("192.168.1.2", 7070, []) == [], "nobody can be sent there"
+    assert endpoints_of("127.0.0.1", 7070, [], relayed=True) == []
+    assert endpoints_of("1.2.3.4", 7070, [], relayed=True) == ["1.2.3.4:7070"]
     assert _endpoint("1.2.3.4:5") == "1.2.3.4:5"
     with pytest.raises(ConfigError, match=r"--advertise: 10\.0\.0\.1 is neither public nor loopback"):
         _endpoint("10.0.0.1:5")
@@ -103,6 +106,21 @@ async def test_what_an_indexer_says_of_a_node_is_not_believed_blindly(status: in
     async with Taker(status=status, body=body).serving() as indexer:
         with pytest.raises(NotAdvertised, match=said):
             await find_endpoint(indexer.url, NODE)
+
+
+async def test_relays_that_lead_to_it_now_are_told() -> None:
+    led = ["relay.example:7443", "1.2.3.4:7443", "1.2.3.5:7443", "1.2.3.6:7443"]
+    running = Advertiser([], NODE, DEVICE, measure(), [], relays=lambda: led)
+    said = messages.decode(messages.encode(running._next()), str(NODE), DEVICE.pubkey())
+    assert said.relays == ["1.2.3.4:7443", "1.2.3.5:7443"]
+    led.clear()
+    assert running._next().relays == []
+
+
+async def test_where_no_endpoint_is_named_a_relay_is() -> None:
+    body = b'{"item": {"endpoints": [], "relays": ["1.2.3.4:7443"]}}'
+    async with Taker(status=200, body=body).serving() as indexer:
+        assert await find_endpoint(indexer.url, NODE) == "1.2.3.4:7443"
 
 
 async def test_an_endpoint_is_found() -> None:

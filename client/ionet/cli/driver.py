@@ -103,7 +103,7 @@ async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str)
         node = await client.node.get(lease.node)
     if url is None:
         url = f"https://{await find_endpoint(indexer, lease.node)}"
-    return AgentClient(url, node.device_key, delegate(wallet, address, time.time()))
+    return AgentClient(url, node.device_key, delegate(wallet, address, time.time()), node=lease.node)
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

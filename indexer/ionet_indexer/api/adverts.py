@@ -153,7 +153,7 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
 
 async def _store(reader: Reader, advert: Advert, device: str, body: str, signature: str, now: int) -> bool:
     """Store it, with its minute; False where a later one came meanwhile."""
-    places = msgspec.json.encode(advert.endpoints).decode()
+    places = msgspec.json.encode([*advert.endpoints, *advert.relays]).decode()
     says = messages.content(advert)
     row = (advert.node, device, advert.seq, advert.expires, now, sha256(says).digest(), places, body, signature)
     async with reader.writing() as connection:

@@ -9,7 +9,7 @@ CREATE TABLE adverts (
     seen_at bigint NOT NULL,                   -- when it came
     since bigint NOT NULL,                     -- when the first came that says the same
     content bytea NOT NULL,                    -- sha256 of what it says
-    endpoints json NOT NULL,                   -- host:port, the best first
+    endpoints json NOT NULL,                   -- host:port, the best first, relays last
     body text NOT NULL,                        -- the very bytes that were signed
     signature text NOT NULL                    -- hex
 ) WITH (fillfactor = 50);
