@@ -23,15 +23,17 @@ from ionet_localnet.errors import LocalnetError
 from solders.pubkey import Pubkey
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ["ionet", "ionet_localnet", "ionet_indexer", "ionet_launcher", "ionet_agent", "ionet_stack"]
+NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "relay", "stack")
+PACKAGES = ["ionet", *(f"ionet_{name}" for name in NAMES)]
 FOLDERS = [ROOT / folder / package for folder, package in zip(
-    ["client", "localnet", "indexer", "launcher", "agent", "stack"], PACKAGES, strict=True
+    ["client", *NAMES], PACKAGES, strict=True
 )]  # fmt: skip
 # The local chain knows nothing of ionet, so its errors have a root of their own, with the same way to exit.
 ROOTS = (IonetError, LocalnetError)
 # What a framework wants raised, and what only a mistake of ours can raise.
 ALSO_RAISED = {"Exit", "BadParameter", "UsageError", "AssertionError", "SystemExit", "KeyboardInterrupt"}
-ALSO_RAISED |= {"ValidationException", "TooManyRequestsException"}
+# The last as system calls raise it: the agent takes both the same way.
+ALSO_RAISED |= {"ValidationException", "TooManyRequestsException", "OSError"}
 
 
 def modules() -> Iterator[str]:
@@ -62,9 +64,11 @@ def made(kind: type[Any]) -> Exception:
     ]
     values = {
         "cause": InvalidInput("the cause"),
+        "first": InvalidInput("the first"),
         "delivery": Delivery(),
         "booking": Booking(Pubkey.default(), {}, {}, []),
         "wanted": 3,
+        "wait": 3,
         "reason": Reason.EXPIRED,
         "code": -32000,
     }

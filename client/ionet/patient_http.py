@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx2
 
+from ionet.errors import InvalidInput
+
 _log = logging.getLogger(__name__)
 
 # What a server or the proxy before it answers when the same request may succeed a moment later.
@@ -64,3 +66,13 @@ def status_line(status: int) -> str:
 def _wait_secs(response: httpx2.Response, attempt: int) -> float:
     named = response.headers.get("retry-after", "")
     return float(named) if named.isascii() and named.isdigit() else _FIRST_WAIT_SECS * 2 ** (attempt - 1)
+
+
+def check_url(url: str) -> None:
+    """Raises InvalidInput for what is no http or https address."""
+    try:
+        good = isinstance(url, str) and url.startswith(("http://", "https://")) and bool(httpx2.URL(url).host)
+    except (httpx2.InvalidURL, ValueError):
+        good = False
+    if not good:
+        raise InvalidInput(f"{url!r} is no http or https address, such as http://127.0.0.1:8899")

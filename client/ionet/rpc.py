@@ -40,8 +40,8 @@ from solders.transaction_status import (
     TransactionStatus,
 )
 
-from ionet.errors import InvalidInput, IonetError, RpcError, RpcUnreachable, TransactionExpired
-from ionet.patient_http import PatientClient, status_line
+from ionet.errors import IonetError, RpcError, RpcUnreachable, TransactionExpired
+from ionet.patient_http import PatientClient, check_url, status_line
 from ionet.statuses import Statuses, pause
 
 T = TypeVar("T")
@@ -109,8 +109,7 @@ class Rpc:
         resend_every: float = 2.0,
         patience: float = 30.0,
     ) -> None:
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not _has_host(url):
-            raise InvalidInput(f"{url!r} is no http or https address, such as http://127.0.0.1:8899")
+        check_url(url)
         self.url = url
         self.commitment = commitment
         self.resend_every, self.patience = resend_every, patience
@@ -382,13 +381,6 @@ class Rpc:
             raise RpcUnreachable(f"{self.url} ({_reason(error.__cause__)})") from None
         except SerdeJSONError:
             raise RpcError(f"{self.url} does not speak Solana's JSON-RPC") from None
-
-
-def _has_host(url: str) -> bool:
-    try:
-        return bool(httpx2.URL(url).host)
-    except (httpx2.InvalidURL, ValueError):
-        return False
 
 
 def _reason(cause: BaseException | None) -> str:

@@ -43,7 +43,7 @@ class Repeated:
         return [msgspec.json.encode(self._moved(self._decoder.decode(raw), number)) for raw in self._again]
 
     def heads(self, times: int) -> Heads:
-        """The heads after so many repetitions."""
+        """The heads after this many repetitions."""
         further = (times - 1) * self._slots
         return Heads(self._first.heads.confirmed + further, self._first.heads.finalized + further)
 

@@ -182,8 +182,8 @@ class NetworkApi(RoleApi):
 
         What touches stake or redemption waits as long as stake takes to leave, the rest the timelock.
 
-        What was proposed before and is not named stays proposed, and waits anew. Raises InvalidInput for a name that is
-        not a parameter.
+        What was proposed before and is not named stays proposed, and waits again. Raises InvalidInput for a name that
+        is not a parameter.
         """
         unknown = changes.keys() - set(Params.__struct_fields__)
         if unknown or not changes:

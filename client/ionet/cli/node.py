@@ -40,7 +40,7 @@ def list_nodes(
     ctx: typer.Context,
     owner: Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Only those of this owner.")] = None,
     model: Annotated[str | None, typer.Option(help="Only those of this model, e.g. 4090, or its code.")] = None,
-    max_price: Annotated[str | None, typer.Option(help="Only up to so many dollars per processor-hour.")] = None,
+    max_price: Annotated[str | None, typer.Option(help="At most this many dollars per processor-hour.")] = None,
     country: Annotated[str | None, typer.Option(help="Only those in this country, e.g. DE.")] = None,
     hireable: Annotated[bool, typer.Option("--hireable", help="Only those that can be booked now.")] = False,
     sort: Annotated[Sort, typer.Option(help="What the list is sorted by.")] = Sort.PRICE,
