@@ -231,12 +231,16 @@ class Rpc:
 
     async def newest_signatures(
         self, key: Pubkey, *, until: Signature | None = None, limit: int = SIGNATURES_PER_CALL
-    ) -> list[Signature]:
-        """Newest transactions that name an account and succeeded, newest first, as far as one that is known."""
+    ) -> tuple[list[Signature], bool]:
+        """Newest transactions that name an account and succeeded, newest first, as far as one that is known.
+
+        True when there may be more: failed ones count towards the limit.
+        """
         call = self.client.get_signatures_for_address(
             key, until=until, limit=limit, commitment=self._history_commitment()
         )
-        return [item.signature for item in (await self._call(call)).value if item.err is None]
+        found = (await self._call(call)).value
+        return [item.signature for item in found if item.err is None], len(found) >= limit
 
     async def landed_transaction(self, signature: Signature) -> EncodedConfirmedTransactionWithStatusMeta:
         """A transaction that is known to have landed; waits a little for the node's history to catch up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 
 from solders.pubkey import Pubkey
@@ -11,7 +10,7 @@ from ionet.client import Client
 from ionet.errors import NotFound, ProgramError
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import LeaseStatus
-from ionet.generated.errors import LeaseOver, MissedNotCharged, NothingMissed, NotSettled
+from ionet.generated.errors import MissedNotCharged, NothingMissed, NotSettled
 from ionet.plan import Plan, Receipt
 
 
@@ -24,16 +23,18 @@ class Step:
     closed: bool = False
 
 
-async def stop(client: Client, cluster: Pubkey) -> Step:
+async def stop(client: Client, cluster: Pubkey, settled: set[Pubkey] | None = None) -> Step:
     """Do what can be done now to close a cluster, as its renter; call it again until `closed`.
 
+    settled: leases of which the time before the dispute window was paid by an earlier call; it grows.
+
     Running leases are ended, ready ones refused, what is due is paid, what is final is closed. Others may do the same
-    at the same time: what they did is not there any more, and that is fine. Raises NotFound, RpcError and what the
-    chain refuses to this wallet (NotRenter).
+    at the same time: what they did is not there any more, and that is fine. Raises NotFound, RpcError, and what the
+    chain says when all leases are gone and the cluster cannot be closed.
     """
     step = Step()
     for key, lease in await client.lease.all(cluster=cluster):
-        why = await _wind_up(client, key, lease, step)
+        why = await _wind_up(client, key, lease, step, set() if settled is None else settled)
         if why is not None:
             step.waiting[key] = why
     if not step.waiting:
@@ -42,22 +43,22 @@ async def stop(client: Client, cluster: Pubkey) -> Step:
     return step
 
 
-async def _wind_up(client: Client, key: Pubkey, lease: Lease, step: Step) -> str | None:
+async def _wind_up(client: Client, key: Pubkey, lease: Lease, step: Step, settled: set[Pubkey]) -> str | None:
     """Bring one lease as far as it goes; why it is not closed, None when it is."""
     try:
         if lease.status == LeaseStatus.BOOKED and (why := await _tried(client.lease.cancel(key), step)):
             return why
-        if lease.status == LeaseStatus.READY:
-            step.receipts.append(await client.lease.reject_ready(key))
+        # Too late to refuse, it can be cancelled.
+        if lease.status == LeaseStatus.READY and await _tried(client.lease.reject_ready(key), step):
+            await _tried(client.lease.cancel(key), step)
         if lease.status == LeaseStatus.ACTIVE:
-            with contextlib.suppress(LeaseOver):
-                step.receipts.append(await client.lease.end(key))
-        return await _close(client, key, step)
+            await _tried(client.lease.end(key), step)
+        return await _close(client, key, step, settled)
     except NotFound:
         return None
 
 
-async def _close(client: Client, key: Pubkey, step: Step) -> str | None:
+async def _close(client: Client, key: Pubkey, step: Step, settled: set[Pubkey]) -> str | None:
     """Close a lease, paying and charging first what the program asks for."""
     for _ in range(3):
         try:
@@ -70,8 +71,10 @@ async def _close(client: Client, key: Pubkey, step: Step) -> str | None:
             if why := await _tried(client.lease.report_missed(key), step, NothingMissed):
                 return why
         except ProgramError as refusal:
-            # Pay what can be paid already; the rest waits for the dispute window.
-            await _tried(client.lease.settle(key), step)
+            # Pay what can be paid already, once; the rest waits for the dispute window.
+            if key not in settled:
+                settled.add(key)
+                await _tried(client.lease.settle(key), step)
             return refusal.message()
     return "more has to be settled"
 

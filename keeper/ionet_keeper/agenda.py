@@ -90,7 +90,8 @@ class Agenda:
         if (failed := self._failures.get(task)) is not None:
             wait = max(wait, failed[1])
         item.waits[place] = (when, wait)
-        heapq.heappush(self._heap, (wait, bytes(key), place))
+        if before is None or before[1] != wait:  # else it is there already
+            heapq.heappush(self._heap, (wait, bytes(key), place))
 
     def _delay(self, key: Pubkey, duty: Duty, when: int) -> float:
         """A part of the window, another one for each keeper: who comes later sees that it is done."""
@@ -107,6 +108,7 @@ class Agenda:
         about = (
             *(node.flags, node.bonded.era, node.unbonding.era, node.reward_per_share, node.income_per_share),
             *(node.busy_until, node.earlier_over_at, node.next_lease_number),
+            *(node.bonded.shares, node.unbonding.shares),
         )
         changed, item.about = item.about not in (None, about), about
         return set(self._positions.get(seen.address, ())) if changed else set()
@@ -158,6 +160,10 @@ class Agenda:
         self._failures.pop(task, None)
         if DUTIES[task[1]].every(self._habits):
             self._done[task] = now
+
+    def settled(self, task: Task) -> None:
+        """It is not due any more, whoever did it."""
+        self._failures.pop(task, None)
 
     def failed(self, task: Task, now: int) -> int:
         """Returns the seconds until it is tried again."""

@@ -35,8 +35,8 @@ class Follower:
 
     async def changed(self, rpc: Rpc) -> set[Pubkey] | None:
         """None when too much has happened to be read one by one."""
-        new = await self._new(rpc, MOST)
-        if len(new) >= MOST:
+        new, more = await self._new(rpc, MOST)
+        if more:
             return None
         keys: set[Pubkey] = set()
         for start in range(0, len(new), AT_ONCE):
@@ -44,13 +44,14 @@ class Follower:
                 keys |= some
         return keys
 
-    async def _new(self, rpc: Rpc, limit: int) -> list[Signature]:
+    async def _new(self, rpc: Rpc, limit: int) -> tuple[list[Signature], bool]:
+        """Those that are not known, and whether there may be more."""
         known = set(self._known)
         until = self._known[-OVERLAP] if len(self._known) >= OVERLAP else None
-        found = await rpc.newest_signatures(self._program.id, until=until, limit=limit)
+        found, more = await rpc.newest_signatures(self._program.id, until=until, limit=limit)
         new = [signature for signature in found if signature not in known]
         self._known.extend(reversed(new))
-        return new
+        return new, more
 
     async def _written(self, rpc: Rpc, signature: Signature) -> set[Pubkey]:
         """The accounts that a transaction could write; none where it cannot be read (see `heal_secs`)."""

@@ -91,8 +91,10 @@ class Hands:
                 continue
             if found is None:
                 unwanted.append(job.task)
-            else:
+            elif found:
                 jobs += found
+            else:
+                self._agenda.settled(job.task)
         if any(job.reward.io for job in jobs) and not self._has_io:
             await self._open_io_account()
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -136,14 +138,15 @@ class Hands:
         return BASE_FEE + units * self._config.max_priority_fee // 1_000_000
 
     def _is_affordable(self, job: Job, beside: Sequence[Job]) -> bool:
-        """Also once the others of this round are paid. Nobody gets the rent of one account twice a day."""
+        """Also once the others of this round are paid. Nobody gets the rent of one account twice a day, and all rents
+        together leave half of an hour's money for fees: whoever gets one may close the account and keep it."""
         opened = [key for item in job.instructions if (key := self._opened(item)) is not None]
         now = time.monotonic()
         if any(now - self._rented.get(key, -_DAY) < _DAY for key in opened):
             return False
-        return (cost := self._cost(job)) <= self._config.limits.each and cost + sum(
-            map(self._cost, beside)
-        ) <= self._purse.left
+        cost, together = self._cost(job), sum(map(self._cost, beside))
+        spare = self._config.limits.hourly // 2 if opened else 0
+        return cost <= self._config.limits.each and cost + together + spare <= self._purse.left
 
     def _cost(self, job: Job) -> int:
         opened = sum(self._opened(item) is not None for item in job.instructions)
@@ -227,6 +230,7 @@ class Hands:
     def _outcome(self, job: Job, now: int, *, still_due: bool) -> Deed:
         if job.receipt is None:
             if not still_due:
+                self._agenda.settled(job.task)
                 return self._say(job, "raced", str(job.error))
             outcome = "expired" if isinstance(job.error, TransactionExpired) else "refused"
             return self._failed(job, now, job.error, outcome)

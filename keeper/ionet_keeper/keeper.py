@@ -13,7 +13,7 @@ from ionet.errors import IonetError, RpcError, RpcUnreachable
 from solders.pubkey import Pubkey
 
 from ionet_keeper.agenda import Agenda
-from ionet_keeper.config import Config
+from ionet_keeper.config import BASE_FEE, Config
 from ionet_keeper.follow import Follower
 from ionet_keeper.hands import Deed, Hands
 from ionet_keeper.metrics import Metrics
@@ -88,11 +88,15 @@ class Keeper:
         if time.monotonic() - self._healed_at >= self._config.heal_secs:
             await self.heal()
         else:
-            changed = await self._follower.changed(self._nodes.client.rpc)
+            try:
+                changed = await self._follower.changed(self._nodes.client.rpc)
+                if changed is not None:
+                    await self._take(changed)
+            except BaseException:
+                self._healed_at = -1e9  # what was new is not asked for again
+                raise
             if changed is None:
                 await self.heal()
-            else:
-                await self._take(changed)
         self._seen_at = time.monotonic()
         return await self.work()
 
@@ -161,7 +165,7 @@ class Keeper:
     async def _may_spend(self) -> bool:
         if self.purse.balance is None or time.monotonic() - self._asked_at > _BALANCE_SECS:
             await self._ask_balance()
-        paused = self.purse.is_low or self.purse.left == 0
+        paused = self.purse.is_low or self.purse.left < 2 * BASE_FEE
         if paused != self.paused:
             text = "too little SOL, or the hour's is spent: only watching" if paused else "sending again"
             _log.warning("%s (%s lamports)", text, self.purse.balance, extra={"action": "paused" if paused else "on"})

@@ -50,7 +50,9 @@ async def once(config: Config, wallet: Signer) -> list[Deed]:
         for _ in range(_ROUNDS):
             found = await keeper.round()
             deeds += found
-            if not any(deed.outcome == "done" for deed in found):
+            later = keeper.agenda.next_at()
+            # What nobody wants, or was refused, is put off; there may be more behind it.
+            if not any(deed.outcome == "done" for deed in found) and (later is None or later > keeper.now):
                 break
     return deeds
 

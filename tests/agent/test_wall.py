@@ -10,7 +10,7 @@ import ionet_launcher
 import pytest
 
 RENTERS = ["sign_challenge", "challenge_answer", "ClusterSecrets", "accept_ready", "approve_lease", "dispute_lease"]
-SUPPLIERS = ["device_key", "mark_ready", "append_proof", "defend_lease", "sign_upload", "step_instructions"]
+SUPPLIERS = ["serving_context", "mark_ready", "append_proof", "defend_lease", "sign_upload", "step_instructions"]
 
 
 def source(package: str) -> str:

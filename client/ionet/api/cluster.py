@@ -210,7 +210,8 @@ class ClusterApi(RoleApi):
 
         async def build() -> list[Instruction]:
             found = await self.get(cluster)
-            first, owed = await self._payee(found.renter, found.mint)
+            refund = found.deposit - found.paid - found.fees - found.refunded
+            first, owed = await self._payee(found.renter, found.mint) if refund else ([], None)
             network = pdas.network(self._id)
             opening, fees_owed = await self._keeper(pdas.fee_vault(self._id, found.mint), network, found.mint)
             close = self._ix.close_cluster(

@@ -84,8 +84,9 @@ def decide(
     """Decide a case; arbiter."""
     points = resolve.share(bps)
     verdict = f"burn {human.percent(points)} of the node's stake" if points else "acquit the node"
+    blocking = "" if block is None else f", {'block' if block else 'unblock'} it"
     plan = lambda client: client.case.decide(case, bps=points, blocked=block)  # noqa: E731
-    return asking(plan, f"Decide this case for good and {verdict}?")
+    return asking(plan, f"Decide this case for good and {verdict}{blocking}?")
 
 
 @transaction(app)

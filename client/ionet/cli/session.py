@@ -95,8 +95,9 @@ def confirm(preview: Preview, *, quiet: bool, yes: bool) -> None:
     say(f"{preview.question} [y/N] ", err=True, end="")
     sys.stderr.flush()
     # Whoever answers nothing, such as a script without a terminal, has not agreed.
-    answer = sys.stdin.readline().strip().lower()
-    if not sys.stdin.isatty():
+    # Without any input `sys.stdin` is None.
+    answer = sys.stdin.readline().strip().lower() if sys.stdin else ""
+    if not sys.stdin or not sys.stdin.isatty():
         say(err=True)
     if answer not in {"y", "yes"}:
         raise NotConfirmed("answer y, or give --yes")

@@ -45,13 +45,13 @@ def stop(
         money, left = word(Currency, found.currency), found.deposit - found.paid - found.fees - found.refunded
         lines = (f"{found.leases_open} leases are open, {human.money(left, money)} are in the budget",)
         confirm(Preview(lines, "End all of them now and close the cluster for good?"), quiet=as_json, yes=yes)
-        receipts = []
+        receipts, settled = [], set[Pubkey]()
         with waiting("ending, settling and closing"):
-            step = await wind_up(client, cluster)
+            step = await wind_up(client, cluster, settled)
             receipts += step.receipts
             while wait and not step.closed:
                 await asyncio.sleep(_LOOK_SECS)
-                step = await wind_up(client, cluster)
+                step = await wind_up(client, cluster, settled)
                 receipts += step.receipts
         if as_json:
             print_json({**_left(step), "receipts": [receipt_fields(client, receipt) for receipt in receipts]})

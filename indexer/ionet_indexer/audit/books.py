@@ -130,7 +130,7 @@ class Books:
 
     def _rewarded(self, e: events.RewardsAdded | events.RewardsClaimed, amount: int) -> None:
         before = self.rewards[e.node, "owner"] + self.rewards[e.node, "co"]
-        self._agree("rewards", e.node, before + amount, e.owner_rewards_after + e.co_rewards_after)
+        self._agree("pools", e.node, before + amount, e.owner_rewards_after + e.co_rewards_after)
         self.rewards[e.node, "owner"], self.rewards[e.node, "co"] = e.owner_rewards_after, e.co_rewards_after
 
     @_take.register
@@ -253,4 +253,4 @@ class Books:
 
     def _burned(self, kind: str, amount: int, after: int) -> None:
         self.iosd[kind] += amount
-        self._agree("burned", kind, self.iosd[kind], after)
+        self._agree("minted", kind, self.iosd[kind], after)

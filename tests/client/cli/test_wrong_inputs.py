@@ -55,7 +55,7 @@ ROWS: list[tuple[str, str, str, int]] = [
     ),
     (
         "renter",
-        "cluster run {cluster} {script} --agent http://127.0.0.1:1",
+        "cluster run {cluster} {script} --agent https://127.0.0.1:1",
         "error: the cluster has no running head\n",
         1,
     ),
@@ -227,7 +227,7 @@ def test_what_was_closed_says_when(village: Village, places: dict[str, str]) -> 
     cluster = str(village.event("renter", "cluster", "open", "1", "--currency", "IO")["cluster"])
     closed_at = village.event("renter", "cluster", "close", cluster, "--yes")["at"]
     assert closed_at
-    for command in (["show", cluster], ["run", cluster, places["script"], "--agent", "http://127.0.0.1:1"]):
+    for command in (["show", cluster], ["run", cluster, places["script"], "--agent", "https://127.0.0.1:1"]):
         code, message = village.refused("renter", "cluster", *command)
         assert (code, f"error: cluster {cluster} was closed at 20" in message) == (1, True)
         assert message.endswith(" UTC\n")
