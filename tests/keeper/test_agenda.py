@@ -52,6 +52,16 @@ def test_what_changes_moves_its_deadline() -> None:
     assert made.due(1_500, 10) == [(LEASE, CANCEL)]
 
 
+def test_what_is_looked_at_again_and_again_takes_no_more_memory() -> None:
+    made = agenda()
+    for _ in range(1_000):
+        made.put(seen(), "lease", NOW)
+    assert len(made._heap) == 1
+    made.put(seen(ready_deadline_secs=500), "lease", NOW)
+    made.put(seen(), "lease", NOW)
+    assert made.due(1_300, 10) == [(LEASE, CANCEL)]
+
+
 def test_what_is_gone_is_forgotten() -> None:
     made = agenda()
     made.put(seen(), "lease", NOW)
@@ -128,6 +138,8 @@ def test_positions_are_looked_at_again_when_their_node_has_changed() -> None:
     assert made.put(Seen(NODE, node, params), "node", NOW) == set()
     retired = msgspec.structs.replace(node, flags=2)
     assert made.put(Seen(NODE, retired, params), "node", NOW) == {position}
+    unbonds = msgspec.structs.replace(retired, bonded=Pool(0, 0, 3), unbonding=Pool(0, 0, 2))
+    assert made.put(Seen(NODE, unbonds, params), "node", NOW) == {position}
     made.drop([position])
     assert made.put(Seen(NODE, node, params), "node", NOW) == set()
 
