@@ -70,7 +70,7 @@ class Loop:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then end the Ray process too."""
-        await self._provider.adopt()
+        await self._adopt(stopping)
         loop, told = asyncio.create_task(self._loop()), asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait([loop, told], return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +86,14 @@ class Loop:
             await self._provider.stop(status.lease)
             self._opening.end(status.lease)
 
+    async def _adopt(self, stopping: asyncio.Event) -> None:
+        """Take over what an earlier agent left, however often that takes."""
+        while not stopping.is_set():
+            with self.alarms.guard("taking over", Exception):
+                await self._provider.adopt()
+                return
+            await asyncio.sleep(self._poll_secs)
+
     async def _loop(self) -> None:
         while True:
             await self.tick()
@@ -97,7 +105,8 @@ class Loop:
         with self.alarms.guard("machine's view of the chain"):
             view = await self._look()
         if view is not None:
-            with self.alarms.guard("machine"):
+            # Of what a renter's code leaves behind anything may go wrong, and nothing ends this process.
+            with self.alarms.guard("machine", Exception):
                 await self._agree(view)
         if self._uploader is not None:
             with self.alarms.guard("upload"):

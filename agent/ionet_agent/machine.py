@@ -1,8 +1,8 @@
 """The process of an agent's machine side: API, Ray, answers to bookings, uploads. `service` starts it.
 
-Arguments: the settings, the descriptor of the listening socket, the parent's process id. It beats on its standard
-output and is told the other side's alarms on its standard input. It dies with its parent, at once and without ending
-Ray, as if it had been killed itself.
+Arguments: the descriptor of the listening socket, the parent's process id; the settings are in a variable. It beats on
+its standard output and is told the other side's alarms on its standard input. It dies with its parent, at once and
+without ending Ray, as if it had been killed itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ionet_agent.auth import Gate
 from ionet_agent.config import AgentConfig, chain_of, decode
 from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
-from ionet_agent.machine_process import BEAT_SECS
+from ionet_agent.machine_process import BEAT_SECS, CONFIG_VARIABLE
 from ionet_agent.opening import Opening
 from ionet_agent.relay import RelayAddress, Relays, to_port
 from ionet_agent.report import measure
@@ -116,7 +116,7 @@ def die_with(parent: int) -> None:
 
 
 def main() -> None:
-    config, descriptor, parent = decode(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    config, descriptor, parent = decode(os.environ.pop(CONFIG_VARIABLE)), int(sys.argv[1]), int(sys.argv[2])
     die_with(parent)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))

@@ -20,6 +20,8 @@ from ionet_agent.config import AgentConfig, encode
 _MODULE = "ionet_agent.machine"
 BEAT_SECS = 1.0
 """How often the machine side says that it lives."""
+CONFIG_VARIABLE = "IONET_AGENT_CONFIG"
+"""Has the child's settings."""
 _FIRST_BEAT_SECS, _SILENT_SECS = 180.0, 30.0
 _STOP_SECS, _MIN_BACKOFF_SECS, _MAX_BACKOFF_SECS = 30.0, 0.5, 10.0
 _log = logging.getLogger(__name__)
@@ -63,7 +65,9 @@ class MachineProcess:
 
     async def _spawn(self) -> Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", _MODULE, encode(self._config), str(self._listener.fileno()), str(os.getpid())),
+            *(sys.executable, "-m", _MODULE, str(self._listener.fileno()), str(os.getpid())),
+            # Everybody can read a command line, and the RPC nodes' URLs may hold keys.
+            env={**os.environ, CONFIG_VARIABLE: encode(self._config)},
             stdin=PIPE,
             stdout=PIPE,
             pass_fds=[self._listener.fileno()],

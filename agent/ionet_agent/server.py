@@ -113,6 +113,8 @@ class Api:
         lease, body = await self._authorize(request, MAX_BODY)
         spec = msgspec.json.decode(body, type=Spec)
         _require_same(lease, spec.lease)
+        if not (spec.token.isprintable() and spec.address.isprintable()):
+            raise BadRequest("token and address are a line of text each")
         if spec.cluster != str(lease.cluster) or spec.processors != lease.processors:
             raise Conflict("the lease is of another cluster or size")
         if not runs_at(lease, self._gate.now or 0):

@@ -7,17 +7,19 @@ import contextlib
 import resource
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from agent.hostile import holding, is_dropped
 from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
-from ionet.agent_api import AgentClient, Phase
+from ionet.agent_api import AgentClient, Phase, Role, Spec
 from ionet.agent_delegation import Delegated, delegate
-from ionet.agent_errors import AgentUnreachable, NotEntitled
+from ionet.agent_errors import AgentUnreachable, BadRequest, NotEntitled
 from ionet.agent_tls import calling_context, serving_context
 from ionet.daemon import raise_file_limit
 from ionet.lease_view import NodeView
@@ -74,6 +76,13 @@ class Agent:
         return self.chain.reads >= wanted
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 @pytest_asyncio.fixture
 async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
     made = Agent(tmp_path)
@@ -88,6 +97,45 @@ async def test_five_minutes_of_clock_difference_do_no_harm(agent: Agent, ahead: 
     for caller in (SESSION, delegate(RENTER, CLUSTER, time.time())):
         async with agent.client(caller) as client:
             assert (await client.status()).phase is Phase.IDLE
+
+
+@pytest.mark.parametrize("changed", [{"token": "a\0b"}, {"address": "127.0.0.1:7\n"}])
+async def test_what_no_process_can_be_given_is_refused(agent: Agent, changed: dict[str, str]) -> None:
+    lease = agent.chain.lease
+    assert lease is not None
+    spec = Spec(str(lease.address), str(lease.cluster), Role.HEAD, "127.0.0.1:7", lease.processors, "t", "c", "c", "k")
+    async with agent.client() as client:
+        with pytest.raises(BadRequest, match="a line of text each"):
+            await client.start(msgspec.structs.replace(spec, **changed))
+
+
+async def test_nothing_that_a_member_leaves_ends_the_machine_side(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taking over, and each look: what fails in a way that nobody foresaw is an alarm, and over when it is over."""
+    failing, provider = [True], agent.loop._provider
+
+    def breaks(usual: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+        async def call() -> Any:
+            if failing:
+                raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+            return await usual()
+
+        return call
+
+    for name in ("adopt", "tend"):
+        monkeypatch.setattr(provider, name, breaks(getattr(provider, name)))
+    stopping = asyncio.Event()
+    running = asyncio.create_task(agent.loop.run(stopping))
+    await until(lambda: bool(agent.loop.alarms.own))
+    failing.clear()
+    await until(lambda: not agent.loop.alarms.own)
+    assert await agent.looks(2, within_secs=20)
+    failing.append(True)
+    await until(lambda: "machine" in agent.loop.alarms.own)
+    failing.clear()
+    stopping.set()
+    await asyncio.wait_for(running, 30)
 
 
 async def test_sixty_strangers_are_one_read_of_the_chain(agent: Agent) -> None:

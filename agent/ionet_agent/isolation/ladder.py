@@ -15,7 +15,7 @@ from ionet.errors import ConfigError
 from ionet.isolation import Limits
 
 from ionet_agent.isolation import landlock_exec, users
-from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room
+from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room, remove_tree
 from ionet_agent.isolation.bubblewrap import Bubblewrap
 from ionet_agent.isolation.landlock import Landlock
 from ionet_agent.isolation.nothing import Nothing
@@ -88,12 +88,12 @@ def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
         with contextlib.suppress(OSError):
             isolation.clear(room)
         for path in (room.inner, folder):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
 
 def furnish(isolation: Isolation, room: Room) -> None:
     """Make a room whose folder is there. Raises OSError."""
-    room.inner.mkdir(mode=0o700, exist_ok=True)
+    room.inner.mkdir(mode=0o700)  # nobody else's: its name is new
     if room.user is not None:
         os.chown(room.folder, -1, room.user)
         room.folder.chmod(0o710)

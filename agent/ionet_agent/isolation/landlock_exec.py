@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
 _ABI_FLAG, _PATH_BENEATH = 1, 1
-_SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER = 38, 36
+_SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER, _SET_SECCOMP, _BY_FILTER = 38, 36, 22, 2
 SIGNALS_ABI = 6
 """From this version on it also keeps signals and abstract sockets inside."""
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER, _IOCTL = 1, 2, 4, 8, 1 << 15
@@ -53,8 +53,24 @@ def restrict(rules: dict[str, list[str]]) -> None:
                 _allow(ruleset, path, rights & every)
     if _libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
+    _leave_others_limits()
     _call(_RESTRICT, ruleset, 0)
     os.close(ruleset)
+
+
+def _leave_others_limits() -> None:
+    """Refuse prlimit of another process (seccomp): it can end one of the same user, and Landlock lets it pass."""
+    arch, number = {"x86_64": (0xC000003E, 302), "aarch64": (0xC00000B7, 261)}[os.uname().machine]
+    program = (
+        *((0x20, 0, 0, 4), (0x15, 1, 0, arch), (0x06, 0, 0, 0x80000000)),  # another architecture: end it
+        *((0x20, 0, 0, 0), (0x54, 0, 0, 0xBFFFFFFF), (0x15, 0, 3, number)),  # another call: let it
+        *((0x20, 0, 0, 16), (0x15, 1, 0, 0), (0x06, 0, 0, 0x50001)),  # not of process 0, itself: EPERM
+        (0x06, 0, 0, 0x7FFF0000),
+    )
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in program))
+    filters = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code))
+    if _libc.prctl(_SET_SECCOMP, _BY_FILTER, ctypes.c_char_p(filters), 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ionet_agent.isolation import bounds, cgroups, disks, landlock, landlock_exec, users
-from ionet_agent.isolation.base import Disk, Level, Room
+from ionet_agent.isolation.base import Disk, Level, Room, remove_tree
 
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue")
 _IPC = {"shm": "--shmem-id", "sem": "--semaphore-id", "msg": "--queue-id"}
@@ -68,7 +67,7 @@ def _remove_of(user: int, folder: Path) -> None:
                 if entry.stat(follow_symlinks=False).st_uid != user:
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
+                    remove_tree(Path(entry.path))
                 else:
                     os.unlink(entry.path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from ionet.check.devices import Device
 from ionet.isolation import Limits
 
 from ionet_agent.isolation import bounds, cgroups, disks, gpus, ladder
-from ionet_agent.isolation.base import Disk, Isolation, Level, Room
+from ionet_agent.isolation.base import Disk, Isolation, Level, Room, remove_tree
 from ionet_agent.isolation.runtime import Runtime
 
 
@@ -74,7 +73,7 @@ class Place:
         with contextlib.suppress(FileNotFoundError):
             self.isolation(room).clear(room)
         for folder in (room.inner, room.folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
         cgroups.remove(room.groups)
 
     def about(self) -> told.Isolation:

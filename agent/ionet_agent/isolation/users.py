@@ -45,7 +45,7 @@ def _owners() -> dict[int, int]:
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
                 # Not by the owner of the folder: a process can hide behind root there.
-                status = Path(entry.path, "status").read_text()
+                status = Path(entry.path, "status").read_text(errors="replace")
                 if _field(status, "State")[0] not in "ZX":
                     found[int(entry.name)] = int(_field(status, "Uid")[0])
     return found
