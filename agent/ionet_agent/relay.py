@@ -85,10 +85,14 @@ def to_port(port: int, host: str = "127.0.0.1") -> Deliver:
 
 
 async def splice(one: Stream, other: Stream) -> None:
-    """Pass on what each says until both have ended, or one breaks; then both are closed."""
+    """Pass on what each says until one has ended or breaks; then both are closed.
+
+    TLS is over with its first end, and what is on its way has a moment: whoever stays silent keeps no place.
+    """
     ways = [asyncio.ensure_future(_pass_on(a[0], b[1])) for a, b in ((one, other), (other, one))]
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ways, timeout=_DIAL_SECS, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         for way in ways:
             way.cancel()
@@ -193,8 +197,9 @@ class Relays:
                 continue
             if len(message.token) != TOKEN_LEN or not message.token.isalnum():
                 raise RelayFailed("its token is not one")
-            if len(self._callers) < KEPT * MAX_CALLERS:
-                task = asyncio.create_task(self._call(address, message))
+            # Each relay has its own places: a hostile one takes none of the other's.
+            if sum(task.get_name() == str(address) for task in self._callers) < MAX_CALLERS:
+                task = asyncio.create_task(self._call(address, message), name=str(address))
                 self._callers.add(task)
                 task.add_done_callback(self._callers.discard)
 

@@ -216,7 +216,7 @@ async def at_the_end(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Awaitable
 
 
 async def test_parameters_read_meanwhile_count(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    hireable = "SELECT value::int FROM totals WHERE name = 'nodes_hireable'"
+    hireable = "SELECT coalesce(max(value), 0)::int FROM totals WHERE name = 'nodes_hireable'"
     rentable = "SELECT coalesce(sum(nodes_rentable), 0)::int FROM offers"
     change = "UPDATE parameters SET stake_per_processor = 0, params = '{\"changed\": 1}'"
     await ask(filled, "INSERT INTO online_nodes SELECT node FROM nodes")

@@ -57,7 +57,7 @@ async def test_one_that_came_up_while_a_check_goes_on_waits_for_the_next(network
     assert flight is not None
     late.provider.phase = Phase.UP
     await network.steps(1)
-    assert checking._flights.get(CLUSTER) is flight
+    assert checking._flights.get(CLUSTER) in (flight, None), "not begun again; None where it was over and is seen"
     await flight.task
     seen = await network.steps(1)
     assert (network.accepted, network.rejected, seen.phase) == ([0, 1], [], ClusterPhase.JOINING)

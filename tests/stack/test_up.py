@@ -62,7 +62,8 @@ def test_up_and_down(folder: Path) -> None:
             assert len(children) >= 4
             shell = Shell(fields["chain"], Path(fields["wallet with IO"]))
             assert shell.json("network", "show")["profile"] == 1
-            assert int(shell.json("keys", "balance")["io_units"]) == 500_000_000 * 10**8
+            # The renter's wallet has the rest.
+            assert int(shell.json("keys", "balance")["io_units"]) == 499_999_000 * 10**8
             with urllib.request.urlopen(f"{fields['api']}/health", timeout=10) as answer:
                 assert json.load(answer)["status"] == "ok"
             with urllib.request.urlopen(f"{fields['launcher']}/v1", timeout=10) as answer:

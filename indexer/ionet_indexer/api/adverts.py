@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import asyncpg
 import msgspec
 from ionet import advert as messages
-from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, MEDIA_TYPE, PATH, Advert, BadAdvert, Gpu
+from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, MEDIA_TYPE, PATH, Advert, BadAdvert
 from ionet.buckets import Buckets
 from litestar import Request, get, post
 from litestar.di import NamedDependency
@@ -62,6 +62,13 @@ class AdvertChange(msgspec.Struct):
     signature: str
 
 
+class AdvertGpu(msgspec.Struct):
+    """memory_mib: null where it is not known."""
+
+    name: str
+    memory_mib: int | None
+
+
 class NodeAdvert(msgspec.Struct):
     """What a node said last. `seen_at`: when it came; `since`: when the first came that says the same. `body` are the
     very bytes that `device_key` signed, for whoever trusts no indexer. `changes`: the last ten, newest first.
@@ -80,7 +87,7 @@ class NodeAdvert(msgspec.Struct):
     ray: str
     cuda: str | None
     isolation: str
-    gpus: list[Gpu]
+    gpus: list[AdvertGpu]
     bandwidth_mbits: int | None
     body: str
     signature: str
@@ -186,7 +193,8 @@ async def node_advert(reader: NamedDependency[AskedReader], key: Key) -> One[Nod
         body=row["body"],
         signature=row["signature"],
         changes=[AdvertChange(**dict(each)) for each in changes],
-        **{name: getattr(said, name) for name in Advert.__struct_fields__},
+        gpus=[AdvertGpu(gpu.name, gpu.memory_mib) for gpu in said.gpus],
+        **{name: getattr(said, name) for name in Advert.__struct_fields__ if name != "gpus"},
     )
     return One(snapshot.slot, snapshot.finalized_slot, item)
 
