@@ -232,10 +232,8 @@ class Rpc:
     async def newest_signatures(
         self, key: Pubkey, *, until: Signature | None = None, limit: int = SIGNATURES_PER_CALL
     ) -> tuple[list[Signature], bool]:
-        """Newest transactions that name an account and succeeded, newest first, as far as one that is known.
-
-        True when there may be more: failed ones count towards the limit.
-        """
+        """Newest that name an account and succeeded, as far as a known one. True when there may be more: failed ones
+        count towards the limit."""
         call = self.client.get_signatures_for_address(
             key, until=until, limit=limit, commitment=self._history_commitment()
         )
