@@ -28,7 +28,8 @@ class Repeated:
         self._first = history
         self._decoder = msgspec.json.Decoder(Transaction)
         read = [self._decoder.decode(raw) for raw in history.raw]
-        self._slots = read[-1].slot - read[0].slot + 1
+        # The next one begins beyond the head: what comes below it later is no chain's.
+        self._slots = history.heads.confirmed - read[0].slot + 1
         found = [decode(transaction, PROGRAM.codec) for transaction in read]
         # What founds the network happens once, and what records no event is of no use twice.
         again = [any(not isinstance(event.value, _ONCE) for event in each) for each in found]
