@@ -34,6 +34,7 @@ from ionet_agent.server import Api
 from launcher.ports import free_range
 from leases import CLUSTER, DEVICE, RENTER, SESSION, lease_view
 from solders.keypair import Keypair
+from waiting import until
 
 POLL_SECS = 0.4
 STRANGER = Keypair.from_seed(bytes([9] * 32))
@@ -74,13 +75,6 @@ class Agent:
         while self.chain.reads < wanted and time.monotonic() < deadline:  # noqa: ASYNC110 (the chain has no event)
             await asyncio.sleep(0.05)
         return self.chain.reads >= wanted
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
 
 
 @pytest_asyncio.fixture
@@ -127,12 +121,12 @@ async def test_nothing_that_a_member_leaves_ends_the_machine_side(
         monkeypatch.setattr(provider, name, breaks(getattr(provider, name)))
     stopping = asyncio.Event()
     running = asyncio.create_task(agent.loop.run(stopping))
-    await until(lambda: bool(agent.loop.alarms.own))
+    await until(lambda: agent.loop.alarms.own, "it has an alarm")
     failing.clear()
-    await until(lambda: not agent.loop.alarms.own)
+    await until(lambda: not agent.loop.alarms.own, "it has none any more")
     assert await agent.looks(2, within_secs=20)
     failing.append(True)
-    await until(lambda: "machine" in agent.loop.alarms.own)
+    await until(lambda: "machine" in agent.loop.alarms.own, "it has the machine's alarm")
     failing.clear()
     stopping.set()
     await asyncio.wait_for(running, 30)

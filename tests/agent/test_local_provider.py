@@ -32,6 +32,7 @@ from ionet_agent.providers.ray_node import MODULE
 from ionet_launcher.certs import ClusterSecrets
 from launcher.ports import free_range
 from msgspec.structs import replace
+from waiting import until
 
 PORTS_PER_NODE = 24
 CHECK = "ionet.check.member"
@@ -299,9 +300,8 @@ async def test_killed_owner_leaves_one_node_or_none(member: Member, cut: str) ->
     spawned = status.phase is not Phase.FAILED
     if spawned:
         assert status.phase in (Phase.STARTING, Phase.UP)
-        # The check is answered once Ray is inside its room; by whom is known when it is adopted.
-        mains = [pid for pid in processes.tagged(tag) if _parent(pid) not in processes.tagged(tag)]
-        assert sorted(processes.runs(pid, MODULE) for pid in mains) == [False, True], "Ray, and what answers the check"
+        # On its way into the room, what answers the check carries its own tag only.
+        await until(lambda: _mains(tag) == [False, True], "Ray, and what answers the check")
     else:
         assert processes.tagged(tag) == []
     await member.provider.restart()
@@ -316,6 +316,12 @@ def _ray(tag: str) -> int:
     pid = processes.module_of(tag, MODULE)
     assert pid is not None
     return pid
+
+
+def _mains(tag: str) -> list[bool]:
+    """For each process of a member that none of the others has started: whether it is Ray."""
+    found = processes.tagged(tag)
+    return sorted(processes.runs(pid, MODULE) for pid in found if _parent(pid) not in found)
 
 
 def _parent(pid: int) -> int:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,7 @@ from ionet_agent import processes
 from ionet_agent.providers.local import Record
 from launcher.ports import free_range
 from solders.pubkey import Pubkey
-
-WITHIN_SECS = 90
+from waiting import WITHIN_SECS, until
 
 
 @dataclass
@@ -92,17 +91,6 @@ class Served:
 def started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output)
-
-
-async def until(holds: Callable[[], object], what: str, within: float = WITHIN_SECS) -> None:
-    """Wait for a condition, a plain one or a coroutine's."""
-    deadline = time.monotonic() + within
-    while True:
-        found = holds()
-        if await found if asyncio.iscoroutine(found) else found:
-            return
-        assert time.monotonic() < deadline, f"not in {within} s: {what}"
-        await asyncio.sleep(0.1)
 
 
 @pytest_asyncio.fixture

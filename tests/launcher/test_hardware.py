@@ -59,8 +59,9 @@ async def test_one_that_came_up_while_a_check_goes_on_waits_for_the_next(network
     await network.steps(1)
     assert checking._flights.get(CLUSTER) in (flight, None), "not begun again; None where it was over and is seen"
     await flight.task
-    seen = await network.steps(1)
-    assert (network.accepted, network.rejected, seen.phase) == ([0, 1], [], ClusterPhase.JOINING)
+    if network.accepted == []:  # it was not over when the step looked
+        await network.steps(1)
+    assert (network.accepted, network.rejected) == ([0, 1], [])
     await network.until(lambda _: network.rejected == [2])
     assert network.accepted == [0, 1]
 

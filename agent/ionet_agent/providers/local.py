@@ -124,6 +124,7 @@ class LocalProvider:
                 self._save(record)
             if self._running(record):
                 await self._listen(record)
+                await self._entered(record)
                 await self._check_again(record)
             else:
                 await self._end(record, None)
