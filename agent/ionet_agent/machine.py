@@ -30,7 +30,7 @@ from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.machine_process import BEAT_SECS, CONFIG_VARIABLE
 from ionet_agent.opening import Opening
-from ionet_agent.relay import RelayAddress, Relays, to_port
+from ionet_agent.relay import RelayAddress, Relays
 from ionet_agent.report import measure
 from ionet_agent.serve import serving_on
 from ionet_agent.server import Api
@@ -72,9 +72,9 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             poll_secs=config.poll_secs,
         )
         api = Api(Gate(loop.view), journal, opening, provider, report, alarms)
-        await stack.enter_async_context(serving_on(api.app(), listener, serving_context(device)))
+        connect = await stack.enter_async_context(serving_on(api.app(), listener, serving_context(device)))
+        relays = Relays(list(map(RelayAddress.parse, config.relays)), node, device, connect)
         host, bound, *_ = listener.getsockname()
-        relays = Relays(list(map(RelayAddress.parse, config.relays)), node, device, to_port(bound, _dialled(host)))
         places = endpoints_of(host, bound, config.advertise, relayed=bool(config.relays))
         advertiser = Advertiser(config.indexers, node, device, report, places, relays=lambda: relays.connected)
         beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run(), relays.run())]
@@ -83,11 +83,6 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
         finally:
             for task in beside:
                 task.cancel()
-
-
-def _dialled(host: str) -> str:
-    """Where this machine reaches what listens there."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 async def _beat(alarms: Alarms) -> None:

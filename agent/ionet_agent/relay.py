@@ -46,8 +46,8 @@ _SILENT_SECS, _PROBE_SECS, _PROBES = 60, 15, 4
 _log = logging.getLogger(__name__)
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Deliver = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-"""Serves one caller: bytes as they came, TLS first; returns when it is over."""
+Connect = Callable[[str], Awaitable[Stream]]
+"""Opens a connection to the agent's API for a caller of the relay of that name. Raises OSError."""
 
 
 class RelayFailed(IonetError):
@@ -73,17 +73,6 @@ class RelayAddress:
         return f"{self.host}:{self.port}"
 
 
-def to_port(port: int, host: str = "127.0.0.1") -> Deliver:
-    """Hand callers on to a server of this machine, the agent's API."""
-
-    async def deliver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(_DIAL_SECS):
-            there = await asyncio.open_connection(host, port, limit=_PIECE)
-        await splice((reader, writer), there)
-
-    return deliver
-
-
 async def splice(one: Stream, other: Stream) -> None:
     """Pass on what each says until one has ended or breaks; then both are closed.
 
@@ -96,8 +85,10 @@ async def splice(one: Stream, other: Stream) -> None:
     finally:
         for way in ways:
             way.cancel()
+        for _, writer in (one, other):  # before anything is awaited: this may be cancelled again
+            writer.close()
         await asyncio.gather(*ways, return_exceptions=True)
-        await asyncio.gather(_close(one[1]), _close(other[1]))
+        await asyncio.gather(_closed(one[1]), _closed(other[1]))
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,8 +99,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.write_eof()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
+async def _closed(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(_DIAL_SECS):
             await writer.wait_closed()
@@ -118,9 +108,9 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 class Relays:
     """Keeps up to two of the named relays connected, those named first if they work."""
 
-    def __init__(self, addresses: Sequence[RelayAddress], node: Pubkey, device: Keypair, deliver: Deliver) -> None:
+    def __init__(self, addresses: Sequence[RelayAddress], node: Pubkey, device: Keypair, connect: Connect) -> None:
         self._addresses = list(dict.fromkeys(addresses))
-        self._node, self._device, self._deliver = node, device, deliver
+        self._node, self._device, self._connect = node, device, connect
         self._used: set[RelayAddress] = set()
         self._connected: dict[RelayAddress, None] = {}
         self._pauses = dict.fromkeys(self._addresses, 0.0)
@@ -207,10 +197,12 @@ class Relays:
         try:
             async with asyncio.timeout(_DIAL_SECS):
                 reader, writer = await asyncio.open_connection(address.host, address.port, limit=_PIECE)
-            _keep_alive(writer)
             try:
+                _keep_alive(writer)
                 writer.write(DATA + call.token.encode() + b"\n")
-                await self._deliver(reader, writer)
+                async with asyncio.timeout(_DIAL_SECS):
+                    there = await self._connect(str(address))
+                await splice((reader, writer), there)
             finally:
                 writer.transport.abort()
         except (OSError, TimeoutError) as error:

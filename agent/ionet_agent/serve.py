@@ -1,9 +1,8 @@
 """Serves an ASGI application over TLS in the loop of the process that owns it, to callers that may be hostile.
 
 A connection has five seconds for its handshake and the headers of its first request, and as long again for those of
-each other one. There is a limit to their number, in all and from one address, which counts from the first byte. Beyond
-it a new connection takes the place of the oldest one that has not sent its headers yet: callers send theirs at once, so
-those who only hold connections open push out each other and nobody else.
+each other one. There is a limit to their number, in all and from one address, which counts from the first byte. Callers
+of a relay are not connections from loopback, where a renter's code may be: each relay counts as an address.
 """
 
 from __future__ import annotations
@@ -12,11 +11,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
 from ionet.agent_tls import key_of
+from ionet.buckets import whose
+from ionet.crowd import Crowd
 from ionet.daemon import raise_file_limit
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,33 +26,6 @@ HEADER_SECS = 5.0
 MAX_CONNECTIONS, MAX_PER_ADDRESS = 256, 64
 BACKLOG = 32
 """Most connections that are taken at once, before any of them is closed for being too many."""
-
-
-class Crowd:
-    """The connections that are open, oldest first. A quarter of the process's files at most; the rest is reserved."""
-
-    def __init__(self, files: int) -> None:
-        self._most = max(1, min(MAX_CONNECTIONS, files // 4))
-        self._here: dict[Connection, str] = {}
-
-    def enter(self, new: Connection) -> bool:
-        """Make room for a connection; False when all others have a request under way."""
-        host = new.host
-        while len(self._here) >= self._most or sum(h == host for h in self._here.values()) >= MAX_PER_ADDRESS:
-            full = len(self._here) >= self._most
-            oldest = next((c for c, h in self._here.items() if c.is_waiting and (full or h == host)), None)
-            if oldest is None:
-                return False
-            oldest.drop()
-        self._here[new] = host
-        return True
-
-    def leave(self, connection: Connection) -> None:
-        self._here.pop(connection, None)
-
-    def drop_waiting(self) -> None:
-        for connection in [one for one in self._here if one.is_waiting]:
-            connection.drop()
 
 
 class Connection(H11Protocol):
@@ -65,7 +39,11 @@ class Connection(H11Protocol):
     _crowd: Crowd
     _greeting: asyncio.Task[None] | None = None
     _served = _gone = False
-    host = ""
+
+    def __init__(self, *arguments: Any, host: str = "", **named: Any) -> None:
+        """host: whom it counts as, if that is not told by its address."""
+        super().__init__(*arguments, **named)
+        self.host = host
 
     @property
     def is_waiting(self) -> bool:
@@ -80,8 +58,9 @@ class Connection(H11Protocol):
         assert isinstance(self.config, _Config)
         self._early = bytearray()
         self._plain, self._crowd = transport, self.config.crowd
-        peer = transport.get_extra_info("peername")
-        self.host = str(peer[0]) if peer else ""
+        if not self.host:
+            peer = transport.get_extra_info("peername")
+            self.host = whose(str(peer[0])) if peer else ""
         if self._crowd.enter(self):
             self._wait()
             self._greeting = self.loop.create_task(self._greet(self.config.tls))
@@ -169,10 +148,16 @@ async def serving(app: ASGIApp, host: str, port: int, tls: ssl.SSLContext) -> As
             yield listener.getsockname()[1]
 
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[str], Awaitable[Stream]]
+"""Opens a connection to what is served without an address, which counts as the name that is given. Raises OSError."""
+
+
 @contextlib.asynccontextmanager
-async def serving_on(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext) -> AsyncIterator[None]:
+async def serving_on(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext) -> AsyncIterator[Connect]:
     """Serve on a socket that listens already, until the block ends; then it is closed."""
-    crowd = Crowd(raise_file_limit())
+    # A quarter of the process's files at most; the rest is reserved.
+    crowd = Crowd(max(1, min(MAX_CONNECTIONS, raise_file_limit() // 4)), MAX_PER_ADDRESS)
     config = _Config(
         app,
         crowd,
@@ -185,9 +170,21 @@ async def serving_on(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext)
         h11_max_incomplete_event_size=16 * 1024,
     )
     server = _Server(config)
+
+    async def connect(name: str) -> Stream:
+        near, far = socket.socketpair()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(config, server.server_state, {}, host=name), far
+            )
+            return await asyncio.open_connection(sock=near)
+        except BaseException:
+            near.close()  # which ends the other one too
+            raise
+
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield
+        yield connect
     finally:
         server.should_exit = True
         await task

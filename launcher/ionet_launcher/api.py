@@ -20,6 +20,7 @@ import msgspec
 import uvicorn
 from ionet.agent_errors import one_line
 from ionet.buckets import Buckets, whose
+from ionet.crowd import Crowd
 from ionet.errors import IonetError
 from ionet.launcher_api import (
     MEMBERS_AT_ONCE,
@@ -51,7 +52,7 @@ RATE, BURST = 10.0, 40
 """Requests a second and address, and at once."""
 HEADER_SECS = 5.0
 """How long a connection may be open without a request under way."""
-MAX_CONNECTIONS = 128
+MAX_CONNECTIONS, MAX_PER_ADDRESS = 128, 32
 _CONNECTIONS, _QUERY_SECS = 4, 5.0
 # What may name an address with a password or a key in it. Whoever runs the launcher has it in the log.
 _PRIVATE = (Reason.CHAIN_UNREACHABLE, Reason.INTERNAL_ERROR)
@@ -219,23 +220,47 @@ class _Connection(H11Protocol):
 
     _late: asyncio.TimerHandle | None = None
     _seen: object = None
+    host = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        assert isinstance(self.config, _Config)
         super().connection_made(transport)
-        self._late = self.loop.call_later(HEADER_SECS, self._drop)
+        self._crowd, self.host = self.config.crowd, whose(self.client[0] if self.client else "")
+        if self._crowd.enter(self):
+            self._late = self.loop.call_later(HEADER_SECS, self._look)
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._late is not None:
-            self._late.cancel()
+        self._leave()
         super().connection_lost(exc)
 
-    def _drop(self) -> None:
-        under_way = self.cycle is not None and not self.cycle.response_complete
-        if not under_way or self.cycle is self._seen:
-            self.transport.abort()
+    def drop(self) -> None:
+        self._leave()
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        self._crowd.leave(self)
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _look(self) -> None:
+        if self.is_waiting or self.cycle is self._seen:
+            self.drop()
             return
         self._seen = self.cycle
-        self._late = self.loop.call_later(2 * _QUERY_SECS, self._drop)
+        self._late = self.loop.call_later(2 * _QUERY_SECS, self._look)
+
+
+class _Config(uvicorn.Config):
+    def __init__(self, app: ASGIApp, **more: Any) -> None:
+        super().__init__(app, http=_Connection, **more)
+        self.crowd = Crowd(MAX_CONNECTIONS, MAX_PER_ADDRESS)
 
 
 class _Server(uvicorn.Server):
@@ -257,14 +282,12 @@ async def serve(dsn: str, launcher: str, listener: socket.socket) -> None:
         server_settings={"default_transaction_read_only": "on", "statement_timeout": f"{int(_QUERY_SECS * 1000)}"},
     )
     async with pool:
-        config = uvicorn.Config(
+        config = _Config(
             Api(pool, launcher).app(),
-            http=_Connection,
             ws="none",
             lifespan="off",
             log_level="warning",
             access_log=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=16 * 1024,
         )

@@ -45,6 +45,8 @@ _CPU_SECS, _SMALL_ROUNDS, _MOST_ROUNDS = 2, 2, 2**14
 _TIMED_BYTES = 1_000_000
 _MAX_SHOWN = 256 * 1024
 _RETRY_SECS = 0.2
+_Receipt = tuple[bytes, bytes]
+"""A key, and what was answered under it."""
 
 
 class Unfit(wire.CheckFailed):
@@ -192,26 +194,42 @@ class _Session:
         shown = decoded(await self._ask(wire.Show(processors), _MAX_SHOWN), wire.Shown)
         _require_devices(shown, processors, reported)
         asked, count = plan(shown, throughput), len(shown.devices)
-        seed, keys = secrets.token_bytes(kernel.SEED_LEN), [secrets.token_bytes(32) for _ in range(1 + asked.reads)]
-        length = count * asked.rounds * kernel.RECEIPT_LEN
-        filled, fill_secs = await self._timed(wire.Fill(seed.hex(), asked.size, asked.rounds, keys[0].hex()), length)
-        read = [await self._timed(wire.Again(key.hex()), length) for key in keys[1:]]
-        read_secs = sum(secs for _, secs in read)
-        _require_time(asked, throughput, fill_secs, read_secs)
-        answers = list(zip(keys, [filled, *(answer for answer, _ in read)], strict=True))
-        sent = [await self._open(number, asked, seed, answers) for number in range(count)]
+        # Drawn before the answers come, of which only what they say of these is kept: they are megabytes each.
+        blocks = [secrets.randbelow(asked.rounds) for _ in range(count)]
+        seed = secrets.token_bytes(kernel.SEED_LEN)
+        receipts, fill_secs, read_secs = await self._receipts(asked, throughput, seed, blocks)
+        sent = [await self._open(number, block, asked, seed, receipts[number]) for number, block in enumerate(blocks)]
         rate = asked.size**2 / max(min(sent), 1e-6) if asked.size**2 >= _TIMED_BYTES else None
         return Finding(
             shown.backend, shown.devices, asked.size, asked.rounds, fill_secs, read_secs, rate, timed=throughput > 0
         )
 
-    async def _open(self, number: int, asked: Plan, seed: bytes, answers: list[tuple[bytes, bytes]]) -> float:
-        """Verify one result of a device, drawn only now; one at a time, or they would take memory. Returns the seconds
-        that it was on its way."""
-        block = secrets.randbelow(asked.rounds)
+    async def _receipts(
+        self, asked: Plan, throughput: int, seed: bytes, blocks: list[int]
+    ) -> tuple[list[list[_Receipt]], float, float]:
+        """Have each device compute, and read back. Returns the receipts of its block of each device, and the seconds
+        of both. Raises Unfit as soon as it takes too long."""
+        receipts: list[list[_Receipt]] = [[] for _ in blocks]
+        length = len(blocks) * asked.rounds * kernel.RECEIPT_LEN
+        fill_secs = read_secs = 0.0
+        for number in range(1 + asked.reads):
+            key = secrets.token_bytes(32)
+            if number == 0:
+                question = wire.Fill(seed.hex(), asked.size, asked.rounds, key.hex())
+                answer, fill_secs = await self._timed(question, length)
+            else:
+                answer, secs = await self._timed(wire.Again(key.hex()), length)
+                read_secs += secs
+            _require_time(asked, throughput, fill_secs, read_secs)
+            for device, block in enumerate(blocks):
+                place = device * asked.rounds + block
+                receipts[device].append((key, _part(answer, place, kernel.RECEIPT_LEN)))
+        return receipts, fill_secs, read_secs
+
+    async def _open(self, number: int, block: int, asked: Plan, seed: bytes, receipts: list[_Receipt]) -> float:
+        """Verify one result of a device; one at a time, or they would take memory. Returns the seconds that it was on
+        its way."""
         result, secs = await self._timed(wire.Open(number, block), asked.size**2)
-        place = number * asked.rounds + block
-        receipts = [(key, _part(answer, place, kernel.RECEIPT_LEN)) for key, answer in answers]
         async with self._verifying:
             own = wire.device_seed(seed, number)
             await asyncio.to_thread(_verify, number, own, asked.size, block, result, receipts)
@@ -269,10 +287,8 @@ def _part(content: bytes, number: int, length: int) -> bytes:
     return content[number * length : (number + 1) * length]
 
 
-def _verify(
-    number: int, seed: bytes, size: int, block: int, content: bytes, receipts: list[tuple[bytes, bytes]]
-) -> None:
-    """Raises Unfit. receipts: key and what was answered under it."""
+def _verify(number: int, seed: bytes, size: int, block: int, content: bytes, receipts: list[_Receipt]) -> None:
+    """Raises Unfit."""
     result = np.frombuffer(content, np.uint8).reshape(size, size)
     left, right = (
         kernel.entries(kernel.states(seed, 0, matrix, size), size, block) for matrix in (kernel.LEFT, kernel.RIGHT)

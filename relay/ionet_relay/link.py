@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from typing import Protocol
 
+from ionet.buckets import whose
 from ionet.relay_wire import CONTROL, DATA, MAX_LINE, TOKEN_LEN
 from solders.pubkey import Pubkey
 
@@ -50,7 +51,7 @@ class Owner(Protocol):
 
 
 class Link(asyncio.BufferedProtocol):
-    """host: address of the other side. node: whose share its bytes count for. other: the other end of the pair."""
+    """host: whom its address counts as. node: whose share its bytes count for. other: the other end of the pair."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -72,7 +73,7 @@ class Link(asyncio.BufferedProtocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         peer = transport.get_extra_info("peername")
-        self.host = str(peer[0]) if peer else ""
+        self.host = whose(str(peer[0])) if peer else ""
         if not self._owner.arrived(self):
             self.drop()
 
@@ -101,6 +102,8 @@ class Link(asyncio.BufferedProtocol):
             return False
         with contextlib.suppress(OSError, RuntimeError):
             self.other.transport.write_eof()
+        # Half of a pair is of no use to TLS: the other half has as long as one that is being closed.
+        self.within(_CLOSING_SECS)
         return True
 
     def pause_writing(self) -> None:

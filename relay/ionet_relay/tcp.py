@@ -109,7 +109,7 @@ class TcpRelay:
         agent, caller = self._agents.get(node), Caller(link, node)
         if agent is None:
             self._refuse(link, "unknown_node", UNKNOWN_NAME)
-        elif self._is_full(caller):
+        elif not self._has_room(caller):
             self._refuse(link, "too_many", INTERNAL_ERROR)
         else:
             token = secrets.token_hex(TOKEN_LEN // 2)
@@ -119,11 +119,31 @@ class TcpRelay:
             asyncio.get_running_loop().call_later(self._limits.dial_secs, self._give_up, token)
             agent.send(Open(token, link.host))
 
-    def _is_full(self, caller: Caller) -> bool:
-        limits = self._limits
-        most = (limits.callers_of_node, limits.callers_of_address, limits.callers_of_address_and_node)
-        full = (self._counts[group] >= limit for group, limit in zip(caller.groups, most, strict=True))
-        return len(self._callers) >= limits.callers or any(full)
+    def _has_room(self, new: Caller) -> bool:
+        """Whether there is room for it, if need be in the place of one of an address that holds more."""
+        limits, (node, host, pair) = self._limits, new.groups
+        if self._counts[host] >= limits.callers_of_address or self._counts[pair] >= limits.callers_of_address_and_node:
+            return False
+        if self._counts[node] >= limits.callers_of_node and not self._evict(new, of_node=True):
+            return False
+        return len(self._callers) < limits.callers or self._evict(new, of_node=False)
+
+    def _evict(self, new: Caller, *, of_node: bool) -> bool:
+        """End the oldest pair of the address that holds most, of this node or in all; False when the newcomer's would
+        then hold more. Those whose agent still dials would count on."""
+
+        def held(caller: Caller) -> int:
+            _, host, pair = caller.groups
+            return self._counts[pair if of_node else host]
+
+        ended = (one for one in self._callers.values() if not one.awaited and (one.node == new.node or not of_node))
+        most = max(ended, key=held, default=None)
+        if most is None or held(most) <= held(new) + 1:
+            return False
+        metrics.CALLS.labels("evicted").inc()
+        self.left(most.link)
+        most.link.drop()
+        return True
 
     def _taken(self, token: str) -> Caller | None:
         """The caller that a token is for, once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -29,7 +30,7 @@ from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.opening import Opening
 from ionet_agent.report import measure
-from ionet_agent.serve import HEADER_SECS, MAX_PER_ADDRESS, serving
+from ionet_agent.serve import HEADER_SECS, MAX_PER_ADDRESS, serving, serving_on
 from ionet_agent.server import Api
 from launcher.ports import free_range
 from leases import CLUSTER, DEVICE, RENTER, SESSION, lease_view
@@ -189,6 +190,22 @@ async def test_one_address_has_a_share_of_the_connections(agent: Agent) -> None:
     async with holding(agent.port, MAX_PER_ADDRESS + 20, b"") as streams:
         assert await is_dropped(streams[19], HEADER_SECS - 1)
         assert not await is_dropped(streams[-1], 0.2)
+
+
+async def test_connections_from_loopback_push_out_no_caller_of_a_relay(tmp_path: Path) -> None:
+    """A renter's code may be on loopback. The callers of each relay are counted on their own."""
+    agent = Agent(tmp_path)
+    tls, calling = serving_context(DEVICE), calling_context(DEVICE.pubkey(), SESSION)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with serving_on(agent.app, listener, tls) as connect:
+            (reader, writer), *others = [await connect(name) for name in ("relay", *MAX_PER_ADDRESS * ["another"])]
+            await writer.start_tls(calling, server_hostname="agent")
+            async with holding(listener.getsockname()[1], MAX_PER_ADDRESS + 20, b"") as streams:
+                assert await is_dropped(streams[19], HEADER_SECS)
+                writer.write(b"GET /v1/none HTTP/1.1\r\nhost: agent\r\n\r\n")
+                assert b"404" in await reader.readline()
+            for stream in (*others, (reader, writer)):
+                stream[1].transport.abort()
 
 
 async def test_no_body_of_a_stranger_is_read(agent: Agent) -> None:

@@ -26,8 +26,9 @@ from ionet_agent.overlay.base import Member, Peer
 from ionet_agent.overlay.loopback import Loopback
 from ionet_agent.overlay.tools import Backend
 from netlab import GATEWAY, PUBLIC, Host, Lab, missing, netlab
-from relay.place import Relay, until
+from relay.place import Relay
 from relay.test_nat import chain_on
+from waiting import until
 
 if WHY := missing():
     pytest.skip(WHY, allow_module_level=True)

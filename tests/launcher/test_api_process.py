@@ -147,6 +147,26 @@ async def test_connections_that_only_stay_open_are_dropped(
         assert await answered(url) == str(SESSION.pubkey())
 
 
+async def test_connections_of_one_address_keep_nobody_out(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "HEADER_SECS", 2 * PATIENCE)
+    async with postgres.database(server) as dsn, serving(dsn) as (url, port):
+        await prepare(dsn)
+        held = []
+        for _ in range(api.MAX_CONNECTIONS):
+            held.append(await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)))
+            held[-1][1].write(b"GET /v1 HTTP/1.1\r\nhost: a\r\n")
+        assert await answered(url) == str(SESSION.pubkey())
+        oldest = held[: -api.MAX_PER_ADDRESS]
+        async with asyncio.timeout(PATIENCE):
+            for reader, _ in oldest:
+                with contextlib.suppress(ConnectionError):
+                    await reader.read()
+        for _, writer in held:
+            writer.transport.abort()
+
+
 async def test_who_takes_an_answer_too_slowly_is_dropped(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

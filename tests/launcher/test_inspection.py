@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ionet.agent_api import host_port
@@ -122,20 +122,25 @@ async def test_less_memory_than_reported_is_found(tmp_path: Path) -> None:
 
 
 class Slow(NumpyEngine):
-    """Computes again what it did not keep, and takes a second for it."""
+    """Computes again what it did not keep, and takes a second for it. asked: how often it was to."""
+
+    asked: ClassVar[list[bytes]] = []
 
     def again(self, key: bytes) -> bytes:
+        self.asked.append(key)
         time.sleep(1)
         return super().again(key)
 
 
 async def test_a_device_that_is_too_slow_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A throughput so high that the work should take no time at all."""
+    """A throughput so high that the work should take no time at all. Nothing more is asked of it."""
+    Slow.asked.clear()
     monkeypatch.setattr(inspection, "_SLACK_SECS", 0.5)
     monkeypatch.setattr(inspection, "plan", lambda *_: Plan(64, 2))
     async with running(tmp_path, Hardware(Slow)) as address:
         with pytest.raises(Unfit, match=r"its devices took [0-9.]+ s for what takes 0.0 s"):
             await inspect(address, throughput=10**12)
+        assert len(set(Slow.asked)) == 1
         await inspect(address)  # without a reference no time is too long
 
 

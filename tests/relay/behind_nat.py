@@ -9,8 +9,8 @@ import asyncio
 import sys
 
 from ionet.wallet import read_keypair
-from ionet_agent.relay import RelayAddress, Relays, to_port
-from relay.place import api
+from ionet_agent.relay import RelayAddress, Relays
+from relay.place import api, to_port
 from solders.pubkey import Pubkey
 
 

@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,23 +23,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from ionet.ready import RelayReady, read_ready
 from ionet.relay_name import sni_of
-from ionet_agent.relay import RelayAddress, Relays, to_port
+from ionet_agent.relay import Connect, RelayAddress, Relays
 from solders.pubkey import Pubkey
+from waiting import until
 
-WITHIN_SECS = 60
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-async def until(holds: Callable[[], object], what: str, within: float = WITHIN_SECS) -> None:
-    """Wait for a condition, a plain one or a coroutine's."""
-    deadline = time.monotonic() + within
-    while True:
-        found = holds()
-        if await found if asyncio.iscoroutine(found) else found:
-            return
-        assert time.monotonic() < deadline, f"not in {within} s: {what}"
-        await asyncio.sleep(0.05)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -162,6 +150,11 @@ async def api(handler: Handler = echo) -> AsyncIterator[int]:
         await asyncio.gather(*serving, return_exceptions=True)
 
 
+def to_port(port: int) -> Connect:
+    """How callers of relays reach a server of this machine."""
+    return lambda _: asyncio.open_connection("127.0.0.1", port)
+
+
 @contextlib.asynccontextmanager
 async def agent(machine: market.Machine, port: int, *relays: Relay) -> AsyncIterator[Relays]:
     """An agent's side of relays, connected to at least one of those that run."""
@@ -176,14 +169,15 @@ async def agent(machine: market.Machine, port: int, *relays: Relay) -> AsyncIter
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def call(relay: Relay | str, node: Pubkey | str) -> Stream:
-    """TLS through a relay, which ends in whatever serves there."""
+async def call(relay: Relay | str, node: Pubkey | str, source: str = "127.0.0.1") -> Stream:
+    """TLS through a relay, which ends in whatever serves there. source: the caller's address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     host, _, port = (relay if isinstance(relay, str) else relay.at).rpartition(":")
     name = node if isinstance(node, str) else sni_of(node)
     async with asyncio.timeout(30):
-        return await asyncio.open_connection(host, int(port), ssl=context, server_hostname=name)
+        near = (source, 0) if host.startswith("127.") else None
+        return await asyncio.open_connection(host, int(port), ssl=context, server_hostname=name, local_addr=near)
 
 
 async def say(stream: Stream, text: bytes) -> bytes:

@@ -20,8 +20,9 @@ from launcher.ports import free_range
 from launcher.stack import Command
 from leases import SESSION
 from relay.conftest import Place
-from relay.place import Relay, killed_at_end, until
+from relay.place import Relay, killed_at_end
 from solders.pubkey import Pubkey
+from waiting import until
 
 
 @pytest_asyncio.fixture

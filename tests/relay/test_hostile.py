@@ -28,10 +28,12 @@ from ionet.relay_wire import (
     login_message,
 )
 from ionet.wallet import KeypairSigner
+from ionet_relay.link import Link
 from relay.conftest import Place
-from relay.place import Stream, agent, api, ask, call, killed_at_end, say, until
+from relay.place import Stream, agent, api, ask, call, killed_at_end, say
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+from waiting import until
 
 ALERT = b"\x15\x03\x03\x00\x02\x02"
 UNKNOWN_NAME, INTERNAL_ERROR = ALERT + bytes([112]), ALERT + bytes([80])
@@ -307,6 +309,55 @@ async def test_callers_of_one_node_or_address_are_limited_and_others_are_not_kep
         await until(again, "there is room for another")
         for stream in held:
             stream[1].transport.abort()
+
+
+async def test_an_address_that_holds_many_callers_of_a_node_makes_room_for_others(place: Place) -> None:
+    relay = place.another("--callers-of-node", "4")
+    with killed_at_end(relay):
+        await relay.start()
+        async with api() as port, agent(place.one, port, relay):
+            held = [await call(relay, place.one.address) for _ in range(4)]
+            others = [await call(relay, place.one.address, "127.0.0.2") for _ in range(2)]
+            with pytest.raises(ssl.SSLError, match="INTERNAL_ERROR"):  # each has two now
+                await call(relay, place.one.address, "127.0.0.2")
+            for stream in held[:2]:  # the oldest
+                assert await last_words(stream) == b""
+            for stream in (*held[2:], *others):
+                assert await say(stream, b"still there") == b"still there"
+                stream[1].transport.abort()
+
+
+async def test_half_a_pair_is_closed_soon(place: Place) -> None:
+    async with control(place) as spoken:
+        await spoken.log_in(place, place.one.address, place.one.device)
+        caller = await connect(place, hello(sni_of(place.one.address)))
+        opened = await spoken.read()
+        assert isinstance(opened, Open)
+        dialled = await connect(place, DATA + opened.token.encode() + b"\n")
+        assert (await dialled[0].readexactly(5))[0] == 0x16
+        caller[1].write_eof()
+        assert await last_words(caller, within=25) == b""  # the other end says nothing
+        dialled[1].transport.abort()
+
+
+def test_an_ipv6_customer_is_one_address() -> None:
+    class Arriving(asyncio.Transport):
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            pass
+
+        def abort(self) -> None:
+            pass
+
+    class Owner:
+        def arrived(self, _: Link) -> bool:
+            return True
+
+    hosts = set()
+    for host in ("2001:db8:1:2::3", "2001:db8:1:2:4::5"):
+        link = Link(Owner())  # type: ignore[arg-type]
+        link.connection_made(Arriving({"peername": (host, 1, 0, 0)}))
+        hosts.add(link.host)
+    assert hosts == {"2001:db8:1:2::"}
 
 
 async def test_callers_that_come_and_go_do_not_have_an_agent_dial_for_ever(place: Place) -> None:

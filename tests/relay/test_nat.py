@@ -20,9 +20,10 @@ import pytest
 import pytest_asyncio
 from ionet.relay_name import sni_of
 from ionet.wallet import write_keypair
-from ionet_agent.relay import to_port
+from ionet_agent.relay import splice
 from netlab import GATEWAY, INSIDE, PUBLIC, Host, Lab, missing, netlab
-from relay.place import Relay, killed_at_end, until
+from relay.place import Relay, killed_at_end
+from waiting import until
 
 if WHY := missing():
     pytest.skip(WHY, allow_module_level=True)
@@ -57,7 +58,11 @@ def process(host: Host, *words: str) -> Iterator[subprocess.Popen[str]]:
 async def chain_on(host: Host, url: str) -> AsyncIterator[str]:
     """The local chain's RPC on loopback of a machine of the lab."""
     listener = host.call(lambda: socket.create_server(("127.0.0.1", 0)))
-    server = await asyncio.start_server(to_port(urlsplit(url).port or 80), sock=listener)
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await splice((reader, writer), await asyncio.open_connection("127.0.0.1", urlsplit(url).port or 80))
+
+    server = await asyncio.start_server(hand_on, sock=listener)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

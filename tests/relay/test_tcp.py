@@ -9,9 +9,10 @@ import ssl
 from hashlib import sha256
 
 import pytest
-from ionet_agent.relay import RelayAddress, Relays, to_port
+from ionet_agent.relay import RelayAddress, Relays
 from relay.conftest import Place
-from relay.place import Stream, agent, api, ask, call, echo, killed_at_end, say, until
+from relay.place import Stream, agent, api, ask, call, echo, killed_at_end, say, to_port
+from waiting import until
 
 SECRET = b"nobody on the way reads this"
 

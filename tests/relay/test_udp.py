@@ -30,9 +30,10 @@ from ionet.relay_wire import (
 )
 from ionet_agent.overlay.leg import Leg, LegConfig, LegPeer
 from relay.conftest import Place
-from relay.place import Relay, free_port, killed_at_end, until
+from relay.place import Relay, free_port, killed_at_end
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+from waiting import until
 
 TAG = b"cluster".ljust(16, b"\0")
 HOUR = 3600
