@@ -31,6 +31,8 @@ LIFETIME_SECS, MAX_LIFETIME_SECS = 180, 300
 _DOMAIN = b"ionet:advert:v1\0"
 _MAX_ANSWER = 256 * 1024
 _FIND_SECS = 15.0
+_MOST_ENDPOINTS, _MOST_RELAYS = 4, 2
+MOST_PLACES = _MOST_ENDPOINTS + _MOST_RELAYS
 
 Line = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[ -~]+\Z")]
 Place = Annotated[str, Meta(max_length=64)]
@@ -51,9 +53,9 @@ class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Grows with every advert of a node: unix milliseconds, not beyond `expires`."""
     expires: Annotated[int, Meta(ge=0, lt=2**40)]
     """Unix seconds, at most five minutes ahead."""
-    endpoints: Annotated[list[Place], Meta(max_length=4)]
+    endpoints: Annotated[list[Place], Meta(max_length=_MOST_ENDPOINTS)]
     """host:port of the agent's API, the best first: addresses that are public or this machine's own."""
-    relays: Annotated[list[Place], Meta(max_length=2)]
+    relays: Annotated[list[Place], Meta(max_length=_MOST_RELAYS)]
     """host:port of relays through which the agent is reached now, the best first."""
     certificate: Annotated[str, Meta(max_length=1024)]
     """The agent's, DER in base64: for tools that pin certificates. It adds nothing to the device key on the chain."""
@@ -152,8 +154,8 @@ def endpoint(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) 
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
-async def find_endpoint(indexer: str, node: Pubkey) -> str:
-    """host:port of a node's agent, or of a relay that leads there, as an indexer tells. Raises NotAdvertised."""
+async def find_agent(indexer: str, node: Pubkey) -> tuple[str, ...]:
+    """URLs of a node's agent, and of relays that lead there, as an indexer tells. Raises NotAdvertised."""
     url = f"{indexer.rstrip('/')}/v1/nodes/{node}/advert"
     try:
         async with (
@@ -164,12 +166,12 @@ async def find_endpoint(indexer: str, node: Pubkey) -> str:
             status, said = response.status_code, await _read(response)
         found = msgspec.json.decode(said, type=_Found) if status == 200 else None
         named = [] if found is None else [*found.item.endpoints, *found.item.relays]
-        places = [parse_endpoint(place) for place in named[:1]]
+        places = [f"https://{parse_endpoint(place)}" for place in named[:MOST_PLACES]]
     except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError, BadAdvert) as error:
         raise NotAdvertised(f"{indexer}: {error or type(error).__name__}") from None
     if not places:
         raise NotAdvertised(f"{indexer}: {_detail(said) or 'the node names no address'}")
-    return places[0]
+    return tuple(places)
 
 
 class _Places(msgspec.Struct):

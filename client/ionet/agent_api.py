@@ -40,6 +40,8 @@ times as long."""
 MAX_ALARMS = 16
 """Alarms of a status that are kept; an agent has fewer."""
 T = TypeVar("T")
+Urls = str | tuple[str, ...]
+"""Where an agent is reached, the best first: https://host:port of its own, or of relays that lead to it."""
 
 
 class Role(StrEnum):
@@ -120,18 +122,18 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AgentClient:
-    """Talks to the agent at `url` (https://host:port) that holds `device`, the device key that the chain names for its
-    node, as `caller`: a session key, or what a renter's wallet has delegated to. At the URL may also be a relay that
-    leads to `node`. An async context manager.
+    """Talks to the agent at `urls` that holds `device`, the device key that the chain names for its node, as `caller`:
+    a session key, or what a renter's wallet has delegated to. node: whom relays are asked for. A context manager.
 
-    The agent is not trusted: every call has one deadline in total, `answer_secs`, and a limit to what it reads.
+    Where nobody with that key can be connected to, the next URL is tried, and kept while it works. The agent is not
+    trusted: every call has one deadline in total, `answer_secs`, and a limit to what it reads.
     Every method raises AgentRefused, as the class that the agent names, AgentUnreachable or BadAnswer; the constructor
     raises InvalidInput for a URL that is not an agent's.
     """
 
     def __init__(
         self,
-        url: str,
+        urls: Urls,
         device: Pubkey,
         caller: Keypair | Delegated,
         *,
@@ -139,6 +141,8 @@ class AgentClient:
         answer_secs: float = ANSWER_SECS,
     ) -> None:
         self._answer_secs = answer_secs
+        self._urls = [agent_url(url).rstrip("/") for url in ([urls] if isinstance(urls, str) else urls)]
+        self._at = 0
         # Asks for the node by name: where a relay is at the URL, it leads there.
         self._extensions = {} if node is None else {"sni_hostname": sni_of(node)}
         key, delegation = caller if isinstance(caller, Delegated) else (caller, None)
@@ -147,7 +151,6 @@ class AgentClient:
         if delegation is not None:
             headers[DELEGATION_HEADER] = delegation
         self._http = httpx2.AsyncClient(
-            base_url=agent_url(url),
             timeout=httpx2.Timeout(None, connect=_CONNECT_SECS),
             headers=headers,
             limits=httpx2.Limits(max_keepalive_connections=_KEPT),
@@ -235,11 +238,23 @@ class AgentClient:
 
     async def _begin(self, method: str, path: str, content: bytes) -> httpx2.Response:
         """An answer whose body is still to be read, and which has to be closed. Raises what the agent refuses with."""
-        request = self._http.build_request(method, path, content=content, extensions=self._extensions)
-        response = await self._http.send(request, stream=True)
+        response = await self._send(method, path, content)
         if response.is_success:
             return response
         raise await _refusal(response)
+
+    async def _send(self, method: str, path: str, content: bytes) -> httpx2.Response:
+        """To the first of the URLs that connects, beginning with the one that did last."""
+        for left in reversed(range(len(self._urls))):
+            url, extensions = self._urls[self._at] + path, self._extensions
+            request = self._http.build_request(method, url, content=content, extensions=extensions)
+            try:
+                return await self._http.send(request, stream=True)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):  # so the agent has seen nothing of the request
+                self._at = (self._at + 1) % len(self._urls)
+                if not left:
+                    raise
+        raise AgentUnreachable("it names no address")
 
 
 # A server may also send what is not HTTP, or end a stream in its middle.

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 import asyncpg
 import msgspec
-from ionet.advert import BadAdvert, parse_endpoint
+from ionet.advert import MOST_PLACES, BadAdvert, parse_endpoint
+from ionet.agent_api import Urls
 from solders.pubkey import Pubkey
 
 _READ_SECS = 3.0
@@ -22,19 +23,19 @@ _ONLINE = "SELECT node FROM online_nodes"
 _log = logging.getLogger(__name__)
 
 
-class Agents(Mapping[Pubkey, str]):
-    """Node → URL of its agent: `named` ones first, then where a node said that it is.
+class Agents(Mapping[Pubkey, Urls]):
+    """Where each node's agent is: as `named`, else as the node said.
 
     Iterates over those that can be asked for something new: the named ones, and the nodes that are online.
     """
 
     def __init__(self, named: Mapping[Pubkey, str]) -> None:
         self._named = named
-        self._said: dict[Pubkey, str] = {}
+        self._said: dict[Pubkey, Urls] = {}
         self._online: dict[Pubkey, None] = {}
         self._since = 0
 
-    def __getitem__(self, node: Pubkey) -> str:
+    def __getitem__(self, node: Pubkey) -> Urls:
         return self._named[node] if node in self._named else self._said[node]
 
     def __iter__(self) -> Iterator[Pubkey]:
@@ -64,18 +65,18 @@ class Agents(Mapping[Pubkey, str]):
             return
         for row in changed:
             self._since = max(self._since, row["since"])
-            node, url = Pubkey.from_string(row["node"]), _url(row["endpoints"])
-            if url is None:
-                self._said.pop(node, None)
+            node, urls = Pubkey.from_string(row["node"]), _urls(row["endpoints"])
+            if urls:
+                self._said[node] = urls
             else:
-                self._said[node] = url
+                self._said.pop(node, None)
         self._online = dict.fromkeys(Pubkey.from_string(row["node"]) for row in online)
 
 
-def _url(endpoints: str) -> str | None:
-    """The first that can be one."""
+def _urls(endpoints: str) -> tuple[str, ...]:
+    """None, where one of them cannot be a place."""
     try:
         places = msgspec.json.decode(endpoints, type=list[str])
-        return f"https://{parse_endpoint(places[0])}" if places else None
+        return tuple(f"https://{parse_endpoint(place)}" for place in places[:MOST_PLACES])
     except (msgspec.DecodeError, BadAdvert):
-        return None
+        return ()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
-from ionet.agent_api import AgentClient
+from ionet.agent_api import AgentClient, Urls
 from ionet.agent_errors import AgentError, AgentUnreachable
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -43,10 +43,10 @@ class Late(AgentUnreachable):
 
 
 class Calls:
-    """Calls to the agents at `urls` (node → URL) that hold the nodes' device keys, with the key `session`."""
+    """Calls to the agents at `urls` (of each node) that hold the nodes' device keys, with the key `session`."""
 
     def __init__(
-        self, session: Keypair, urls: Mapping[Pubkey, str], keys: DeviceKeys, *, soon_secs: float = SOON_SECS
+        self, session: Keypair, urls: Mapping[Pubkey, Urls], keys: DeviceKeys, *, soon_secs: float = SOON_SECS
     ) -> None:
         self._clients, self._soon_secs = Clients(session, urls, keys), soon_secs
         self._places = asyncio.Semaphore(_CALLS_AT_ONCE)

@@ -7,7 +7,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 
-from ionet.agent_api import AgentClient
+from ionet.agent_api import AgentClient, Urls
 from ionet.agent_errors import AgentUnreachable
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -22,15 +22,15 @@ class NoAgent(AgentUnreachable):
 
 
 class _Held:
-    def __init__(self, url: str, device: Pubkey, client: AgentClient) -> None:
-        self.url, self.device, self.client, self.uses = url, device, client, 0
+    def __init__(self, urls: Urls, device: Pubkey, client: AgentClient) -> None:
+        self.urls, self.device, self.client, self.uses = urls, device, client, 0
 
 
 class Clients:
-    """At most `most` clients that nobody uses, the last used ones. urls: node → URL of its agent."""
+    """At most `most` clients that nobody uses, the last used ones. urls: node → where its agent is."""
 
     def __init__(
-        self, session: Keypair, urls: Mapping[Pubkey, str], keys: DeviceKeys, *, most: int = MAX_CLIENTS
+        self, session: Keypair, urls: Mapping[Pubkey, Urls], keys: DeviceKeys, *, most: int = MAX_CLIENTS
     ) -> None:
         self._session, self._urls, self._keys, self._most = session, urls, keys, most
         self._held: OrderedDict[Pubkey, _Held] = OrderedDict()
@@ -49,12 +49,12 @@ class Clients:
         if self._urls.get(node) is None:
             raise NoAgent
         device = await self._keys.of(node)
-        url = self._urls.get(node)
-        if url is None:
+        urls = self._urls.get(node)
+        if urls is None:
             raise NoAgent
         held = self._held.get(node)
-        if held is None or held.url != url or held.device != device:
-            held = _Held(url, device, AgentClient(url, device, self._session, node=node))
+        if held is None or held.urls != urls or held.device != device:
+            held = _Held(urls, device, AgentClient(urls, device, self._session, node=node))
             before, self._held[node] = self._held.get(node), held
             if before is not None and before.uses == 0:
                 await before.client.aclose()

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from ionet.agent_api import Phase, Status
+from ionet.agent_api import Phase, Status, Urls
 from ionet.agent_errors import AgentError
 from ionet.errors import IonetError, RpcError
 from ionet.generated.enums import LeaseStatus
@@ -104,7 +104,7 @@ class _Look:
 class Stepper:
     """Does steps for the clusters that name `session` as their session key.
 
-    agents: node → URL of its agent. devices: whether to count GPUs as the operating system shows them. policy: what it
+    agents: where each node's is. devices: whether to count GPUs as the operating system shows them. policy: what it
     may do about proven intervals on the renter's behalf.
     """
 
@@ -112,7 +112,7 @@ class Stepper:
         self,
         chain: SessionChain,
         session: Keypair,
-        agents: Mapping[Pubkey, str],
+        agents: Mapping[Pubkey, Urls],
         *,
         devices: bool = False,
         policy: Policy = NEITHER,

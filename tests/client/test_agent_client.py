@@ -10,8 +10,10 @@ from contextlib import aclosing
 import hostile
 import pytest
 from hostile import Answer, Hostile
-from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Status, host_port
+from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Phase, Status, host_port
 from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer
+from ionet.agent_tls import serving_context
+from launcher.ports import free_range
 from leases import DEVICE, SESSION
 
 SECS = 0.6
@@ -51,6 +53,23 @@ async def test_an_answer_has_a_size_limit(answer: Answer) -> None:
 async def test_an_answer_that_is_not_of_the_protocol_is_named_so(answer: Answer) -> None:
     with pytest.raises(BadAnswer, match="not a status"):
         await status(answer)
+
+
+async def test_where_nobody_with_the_key_is_the_next_place_is_tried_and_kept() -> None:
+    """Nothing of a call has been sent to anybody by then, so it is not sent twice."""
+    stranger = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=serving_context(SESSION))
+    [nobody] = free_range(1)
+    other = f"https://127.0.0.1:{stranger.sockets[0].getsockname()[1]}"
+    async with stranger, Hostile(hostile.says()).serving() as server:
+        urls = (f"https://127.0.0.1:{nobody}", other, server.url)
+        async with AgentClient(urls, DEVICE.pubkey(), SESSION) as client:
+            assert (await client.status()).phase == Phase.IDLE
+            stranger.close()
+            assert (await client.status()).phase == Phase.IDLE
+            assert server.asked == 2
+        async with AgentClient(urls[:2], DEVICE.pubkey(), SESSION) as client:
+            with pytest.raises(AgentUnreachable):
+                await client.status()
 
 
 async def test_what_is_not_http_is_no_answer() -> None:

@@ -24,12 +24,12 @@ async def test_a_node_is_where_it_says_unless_a_file_names_another_place(pool: a
     for node in NODES[:2]:
         await say(pool, node, 1_000, '["127.0.0.1:7", "127.0.0.1:8"]')
     await agents.read(pool)
-    assert dict(agents) == {NODES[0]: "https://127.0.0.1:1", NODES[1]: "https://127.0.0.1:7"}
+    assert dict(agents) == {NODES[0]: "https://127.0.0.1:1", NODES[1]: ("https://127.0.0.1:7", "https://127.0.0.1:8")}
     await say(pool, NODES[1], 1_001, '["[::1]:9"]')
     await say(pool, NODES[2], 1_001, '["8.8.8.8:1"]', online=False)
     await agents.read(pool)
-    assert agents[NODES[1]] == "https://[::1]:9"
-    assert (NODES[2] in agents, agents[NODES[2]]) == (True, "https://8.8.8.8:1"), "it may serve a lease all the same"
+    assert agents[NODES[1]] == ("https://[::1]:9",)
+    assert (NODES[2] in agents, agents[NODES[2]]) == (True, ("https://8.8.8.8:1",)), "it may serve a lease all the same"
     assert list(agents) == NODES[:2], "but is asked for nothing new"
     assert len(agents) == 2
     await say(pool, NODES[1], 1_002, "[]")
@@ -56,5 +56,5 @@ async def test_without_the_database_what_was_known_stays(pool: asyncpg.Pool, cap
         await agents.read(pool)
     finally:
         await pool.execute("ALTER TABLE away RENAME TO online_nodes")
-    assert dict(agents) == {NODES[0]: "https://127.0.0.1:7"}
+    assert dict(agents) == {NODES[0]: ("https://127.0.0.1:7",)}
     assert "adverts are read later" in caplog.text

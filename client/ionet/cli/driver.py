@@ -90,7 +90,7 @@ def connect_to(
 
 async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str) -> AgentClient:
     """A client of the agent on the head's node, with a key to which the wallet has delegated."""
-    from ionet.advert import find_endpoint
+    from ionet.advert import find_agent
     from ionet.agent_api import AgentClient, agent_url
     from ionet.agent_delegation import delegate
     from ionet.wallet import read_keypair
@@ -101,9 +101,8 @@ async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str)
     async with connect(ctx, wallet=False) as client:
         lease = await client.cluster.head(address)
         node = await client.node.get(lease.node)
-    if url is None:
-        url = f"https://{await find_endpoint(indexer, lease.node)}"
-    return AgentClient(url, node.device_key, delegate(wallet, address, time.time()), node=lease.node)
+    urls = url or await find_agent(indexer, lease.node)
+    return AgentClient(urls, node.device_key, delegate(wallet, address, time.time()), node=lease.node)
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
