@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from agent.advert_taker import Taker
 from ionet import advert as messages
-from ionet.advert import NotAdvertised, find_endpoint
+from ionet.advert import NotAdvertised, find_agent
 from ionet.errors import ConfigError
 from ionet_agent import advert as module
 from ionet_agent.advert import Advertiser, endpoints_of
@@ -105,7 +105,7 @@ def test_where_an_agent_says_that_it_is() -> None:
 async def test_what_an_indexer_says_of_a_node_is_not_believed_blindly(status: int, body: bytes, said: str) -> None:
     async with Taker(status=status, body=body).serving() as indexer:
         with pytest.raises(NotAdvertised, match=said):
-            await find_endpoint(indexer.url, NODE)
+            await find_agent(indexer.url, NODE)
 
 
 async def test_relays_that_lead_to_it_now_are_told() -> None:
@@ -120,11 +120,11 @@ async def test_relays_that_lead_to_it_now_are_told() -> None:
 async def test_where_no_endpoint_is_named_a_relay_is() -> None:
     body = b'{"item": {"endpoints": [], "relays": ["1.2.3.4:7443"]}}'
     async with Taker(status=200, body=body).serving() as indexer:
-        assert await find_endpoint(indexer.url, NODE) == "1.2.3.4:7443"
+        assert await find_agent(indexer.url, NODE) == ("https://1.2.3.4:7443",)
 
 
 async def test_an_endpoint_is_found() -> None:
-    async with Taker(status=200, body=b'{"item": {"endpoints": ["[::1]:7", "x"], "more": 1}}').serving() as indexer:
-        assert await find_endpoint(indexer.url + "/", NODE) == "[::1]:7"
+    async with Taker(status=200, body=b'{"item": {"endpoints": ["[::1]:7"], "relays": ["1.2.3.4:7443"], "more": 1}}').serving() as indexer:
+        assert await find_agent(indexer.url + "/", NODE) == ("https://[::1]:7", "https://1.2.3.4:7443")
     with pytest.raises(NotAdvertised):
-        await find_endpoint("nonsense", NODE)
+        await find_agent("nonsense", NODE)
