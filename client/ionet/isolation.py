@@ -28,3 +28,7 @@ class Isolation(msgspec.Struct, frozen=True):
     level: str
     limits: Limits
     held: dict[str, str]
+
+
+STRENGTHS = ("container", "bubblewrap", "own-user", "landlock", "none")
+"""The levels, from the strongest to none at all."""

@@ -21,6 +21,7 @@ PACKAGES = {
 # Room of the client → its modules, from top to bottom.
 ROOMS = {
     "cli": ("cli", "__main__"),
+    "renting": ("renting",),
     "duties": ("duties",),
     "client": ("client", "lease_view", "stopping"),
     "api": ("api", "booking"),
@@ -41,6 +42,7 @@ ROOMS = {
 }
 SAYS = {
     "cli": "the command ionet",
+    "renting": "a job from the search to the bill",
     "duties": "what anyone may do, and when it is due",
     "client": "Client: one API per noun",
     "api": "what can be asked and sent, by noun",

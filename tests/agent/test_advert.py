@@ -124,7 +124,9 @@ async def test_where_no_endpoint_is_named_a_relay_is() -> None:
 
 
 async def test_an_endpoint_is_found() -> None:
-    async with Taker(status=200, body=b'{"item": {"endpoints": ["[::1]:7"], "relays": ["1.2.3.4:7443"], "more": 1}}').serving() as indexer:
+    async with Taker(
+        status=200, body=b'{"item": {"endpoints": ["[::1]:7"], "relays": ["1.2.3.4:7443"], "more": 1}}'
+    ).serving() as indexer:
         assert await find_agent(indexer.url + "/", NODE) == ("https://[::1]:7", "https://1.2.3.4:7443")
     with pytest.raises(NotAdvertised):
         await find_agent("nonsense", NODE)

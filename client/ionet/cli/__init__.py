@@ -34,6 +34,10 @@ SPELLINGS = {"…": "...", "→": "->", "–": "-", "×": "x", "≤": "<=", "−
 COMMANDS = {
     "demo": ("", "The whole network on this machine, once through, with a real Ray job."),
     "up": ("", "Run local chain, keeper, indexer, launcher and relay until interrupted."),
+    "run": ("ionet.cli.rent", "Rent nodes, run a job on them, get its results, end."),
+    "status": ("ionet.cli.named", "Your clusters by name."),
+    "exec": ("ionet.cli.named", "Run a command in one of them."),
+    "down": ("ionet.cli.named", "End one of them and get the rest of the budget back."),
     "doctor": ("ionet.cli.doctor", "Check this installation and the chain."),
     "localnet": ("", "A Solana chain on this machine, for development and tests."),
     "config": ("ionet.cli.profiles", "Profiles: which chain and which keypair."),
@@ -71,7 +75,8 @@ def _load(name: str) -> Any:
     """The command called `name`, imported now, with what plug-ins add below it."""
     plugins = _plugins()
     module = COMMANDS.get(name, ("", ""))[0]
-    app = import_module(module).app if module else plugins[name].load()
+    found = import_module(module) if module else None
+    app = plugins[name].load() if found is None else getattr(found, f"{name}_app", None) or found.app
     for full, point in plugins.items():
         parent, _, child = full.partition(".")
         if child and parent == name:

@@ -1,0 +1,184 @@
+"""`ionet status`, `exec` and `down`: clusters by the names that `ionet run` gave them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from solders.pubkey import Pubkey
+
+from ionet.cli import human
+from ionet.cli.printing import AsJson, print_json, print_rows, say
+from ionet.cli.profiles import config_file
+from ionet.cli.session import Preview, Yes, confirm, connect, run, settings
+from ionet.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+    from ionet.renting.names import Named, Names
+
+API, LAUNCHER = "http://127.0.0.1:8080", "http://127.0.0.1:8081"
+Api = Annotated[str, typer.Option(envvar="IONET_API", help="URL of the indexer's API.")]
+LauncherAt = Annotated[str, typer.Option(envvar="IONET_LAUNCHER", help="URL of the launcher's API.")]
+Name = Annotated[str, typer.Argument(help="Name of a cluster.")]
+
+status_app = typer.Typer(help="Your clusters.")
+exec_app = typer.Typer(help="Run a command in a cluster.")
+down_app = typer.Typer(help="End a cluster.")
+
+
+def names_file() -> Names:
+    from ionet.renting.names import Names
+
+    return Names(config_file().with_name("clusters.json"))
+
+
+def tell(text: str) -> None:
+    say("".join(letter if letter.isprintable() else "?" for letter in text), err=True)
+
+
+@status_app.command()
+def status(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="One of them; all by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Your clusters by name: phase, money, and when they end."""
+    known = names_file()
+    wanted = known.all() if name is None else {name: known.get(name)}
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        require_chain(client, wanted)
+        return list(await asyncio.gather(*(_row(client, each, named) for each, named in wanted.items())))
+
+    rows = run(ctx, work, wallet=False) if wanted else []
+    if as_json:
+        print_json(rows)
+        return
+    print_rows(rows, ["name", "phase", "nodes", "spent", "locked", "free", "ends", "cluster"], as_json=False)
+
+
+@exec_app.command(name="exec")
+def execute(
+    ctx: typer.Context,
+    name: Name,
+    command: Annotated[list[str], typer.Argument(help="Beside the cluster's head, after --.")],
+) -> None:
+    """Run a command beside the head and follow its output; the exit code is the command's."""
+    from ionet.renting.bundle import script
+    from ionet.renting.task import Task, commands_of
+
+    named = names_file().get(name)
+    content = script(commands_of(Task(), command), None, {}, {}, [])
+
+    async def work() -> int:
+        async with connect(ctx, wallet=False) as client:
+            require_chain(client, {name: named})
+            return await follow(client, settings(ctx).keypair, named, content, Path("ionet-results", name))
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+@down_app.command()
+def down(
+    ctx: typer.Context,
+    name: Name,
+    wait: Annotated[bool, typer.Option(help="Wait until the last lease can be closed.")] = True,
+    yes: Yes = False,
+) -> None:
+    """End, settle and close everything of a cluster, and get the rest of the budget back."""
+    known = names_file()
+    named = known.get(name)
+    confirm(Preview((), f"End {name} for good?"), quiet=True, yes=yes)
+
+    async def work(client: Client) -> None:
+        require_chain(client, {name: named})
+        await settle(client, known, name, named, wait=wait)
+
+    run(ctx, work)
+
+
+async def settle(client: Client, known: Names, name: str, named: Named, *, wait: bool) -> None:
+    """End a cluster and say what it cost; its name is free again once it is closed."""
+    from ionet.renting.rental import end
+
+    cluster = Pubkey.from_string(named.cluster)
+    step = await end(client, cluster, tell, wait=wait)
+    if not step.closed:
+        say(f"not closed yet: `ionet down {name}` goes on", err=True)
+        return
+    known.forget(name)
+    await _print_bill(client, name, cluster)
+
+
+async def follow(client: Client, keypair: str, named: Named, content: bytes, to: Path) -> int:
+    """Run a job in a cluster, print what it prints, and write its results below `to`; returns its exit code."""
+    from ionet.renting.bundle import Output
+    from ionet.renting.rental import head_of, run_job
+    from ionet.wallet import read_keypair
+
+    output = Output()
+
+    def show(text: str) -> None:
+        say(output.feed(text), end="")
+        sys.stdout.flush()
+
+    async with head_of(client, read_keypair(keypair), Pubkey.from_string(named.cluster), named.api) as agent:
+        code = await run_job(agent, content, show)
+    say(output.end(), end="")
+    for path in output.unpack(to):
+        say(f"fetched  {path}", err=True)
+    return code
+
+
+async def _row(client: Client, name: str, named: Named) -> dict[str, Any]:
+    from ionet.errors import IonetError
+    from ionet.generated.accounts import Cluster
+    from ionet.generated.enums import Currency
+    from ionet.launcher_api import LauncherClient
+    from ionet.words import word
+
+    key = Pubkey.from_string(named.cluster)
+    cluster = await client.find(Cluster, key)
+    row: dict[str, Any] = {"name": name, "cluster": named.cluster, "phase": "closed"}
+    if cluster is None:
+        return row
+    try:
+        async with LauncherClient(named.launcher) as launcher:
+            row["phase"] = (await launcher.cluster(key)).phase
+    except IonetError as error:
+        row["phase"] = f"unknown: {error}"
+    leases = await client.lease.all(cluster=key)
+    money = word(Currency, cluster.currency)
+    free = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded - cluster.locked
+    amounts = {"spent": cluster.paid + cluster.fees, "locked": cluster.locked, "free": free}
+    row |= {label: human.money(units, money) for label, units in amounts.items()}
+    ends = max((lease.ends_at for _, lease in leases), default=0)
+    return row | {"nodes": len(leases), "ends": human.moment(ends) if ends else ""}
+
+
+async def _print_bill(client: Client, name: str, cluster: Pubkey) -> None:
+    from ionet.generated.enums import Currency
+    from ionet.generated.events import ClusterClosed, ClusterOpened
+    from ionet.words import word
+
+    found = await client.recent_events(cluster, 256)
+    closed = next((event for event in found if isinstance(event, ClusterClosed)), None)
+    opened = next((event for event in found if isinstance(event, ClusterOpened)), None)
+    if closed is None or opened is None:
+        say(f"{name} is closed", err=True)
+        return
+    money = word(Currency, opened.currency)
+    parts = {"paid": closed.paid, "fees": closed.fees, "back": closed.refunded}
+    said = ", ".join(f"{human.money(units, money)} {what}" for what, units in parts.items())
+    say(f"{name} is closed: {human.money(closed.deposit, money)} budget, {said}", err=True)
+
+
+def require_chain(client: Client, wanted: dict[str, Named]) -> None:
+    """Raises InvalidInput where a cluster is on another chain than the one in use."""
+    for name, named in wanted.items():
+        if named.url != client.rpc.url:
+            raise InvalidInput(f"{name} is on the chain at {named.url}: say --url {named.url}")

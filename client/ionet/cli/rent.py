@@ -1,0 +1,259 @@
+"""`ionet run`: from a job to its results and the bill, in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from solders.pubkey import Pubkey
+
+from ionet.cli import human
+from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, follow, names_file, require_chain, settle, tell
+from ionet.cli.printing import say, waiting
+from ionet.cli.session import Preview, Yes, confirm, connect, settings
+from ionet.errors import InvalidInput, NotConfirmed
+
+if TYPE_CHECKING:
+    from ionet.client import Client
+    from ionet.renting.names import Named
+    from ionet.renting.quote import Quote
+    from ionet.renting.search import Candidate, Found, Wish
+    from ionet.renting.task import Task
+
+app = typer.Typer(help="Rent nodes, run a job on them, get its results, end.")
+_INTERRUPTED = 130
+# A transaction that opens a cluster has landed or expired by then.
+_OPENED_SECS = 180
+_NAMED_NODES = 8
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[TASK.yaml] [-- JOB]", help="A task, a job, or both.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="Model and number of each node: H100:8, 4090.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="How many nodes; 1 by default.")] = None,
+    max_price: Annotated[str | None, typer.Option(help="Dollars per processor-hour that no node may exceed.")] = None,
+    country: Annotated[str | None, typer.Option(help="Where: DE, or DE,FR.")] = None,
+    hours: Annotated[str | None, typer.Option(help="For how long at most: 2, or 90m; 1 by default.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least reputation, 0 to 1.")] = None,
+    isolation: Annotated[str | None, typer.Option(help="Weakest isolation that will do, such as bubblewrap.")] = None,
+    currency: Annotated[str | None, typer.Option(help="IOSD, the default, or USDC.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the cluster; one that runs is used again.")] = None,
+    workdir: Annotated[Path | None, typer.Option(help="Folder that goes with the job.")] = None,
+    results: Annotated[list[str] | None, typer.Option(help="Pattern of files to fetch; may be repeated.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder for what is fetched.")] = Path("ionet-results"),
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running for another run.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Search and quote only.")] = False,
+    yes: Yes = False,
+    api: Api = API,
+    launcher: LauncherAt = LAUNCHER,
+) -> None:
+    """Find nodes, show what they cost, book them, run the job, fetch its results, end, and say what it cost.
+
+    All of the budget is locked; what is not served comes back. The exit code is the job's.
+    """
+    from ionet.renting.names import require_name
+
+    path, job = _split(words or [])
+    resources = {"accelerators": gpu, "country": country, "max_price": max_price, "min_score": min_score}
+    resources |= {"isolation": isolation, "currency": currency}
+    more = {
+        "num_nodes": nodes,
+        "hours": hours,
+        "workdir": None if workdir is None else str(workdir),
+        "results": results,
+    }
+    task = _task(path, resources, more)
+    called = name or task.name or f"run-{secrets.token_hex(3)}"
+    require_name(called)
+    rent = _Rent(ctx, task, job, called, to, api, launcher, keep=keep, explain=explain, yes=yes)
+    try:
+        code = asyncio.run(rent.run())
+    except KeyboardInterrupt:
+        raise typer.Exit(rent.interrupted()) from None
+    raise typer.Exit(code)
+
+
+class _Rent:
+    """One call of the command."""
+
+    def __init__(
+        self,
+        ctx: typer.Context,
+        task: Task,
+        job: Sequence[str],
+        name: str,
+        to: Path,
+        api: str,
+        launcher: str,
+        *,
+        keep: bool,
+        explain: bool,
+        yes: bool,
+    ) -> None:
+        self._ctx, self._task, self._job, self._name, self._to = ctx, task, job, name, to
+        self._api, self._launcher = api, launcher
+        self._keep, self._explain, self._yes = keep, explain, yes
+        self._names = names_file()
+
+    async def run(self) -> int:
+        """The job's exit code."""
+        content = b"" if self._explain else self._script()  # before anything is paid
+        async with connect(self._ctx) as client:
+            used = await self._used(client)
+            if used is None:
+                named = await self._rented(client)
+                if named is None:
+                    return 0
+            else:
+                named = used
+            code = await self._through(client, named, content)
+            if used is not None or self._keep:
+                say(f"{self._name} goes on: `ionet run --name {self._name}`, `ionet down {self._name}`", err=True)
+            else:
+                await settle(client, self._names, self._name, named, wait=True)
+            return code
+
+    def _script(self) -> bytes:
+        from ionet.renting.bundle import script
+        from ionet.renting.task import commands_of
+
+        task = self._task
+        workdir = None if task.workdir is None else Path(task.workdir).expanduser()
+        envs = {key: "" if value is None else str(value) for key, value in task.envs.items()}
+        return script(commands_of(task, self._job), workdir, task.file_mounts, envs, task.results)
+
+    async def _used(self, client: Client) -> Named | None:
+        """The cluster of this name, if it is there. Raises InvalidInput where it has no nodes."""
+        from ionet.renting.rental import is_open
+
+        for name, named in self._names.all().items():
+            # Its command died before the cluster was there, or others closed it.
+            gone = named.url == client.rpc.url and time.time() - named.at > _OPENED_SECS
+            if gone and not await is_open(client, Pubkey.from_string(named.cluster)):
+                self._names.forget(name)
+        used = self._names.all().get(self._name)
+        if used is not None:
+            require_chain(client, {self._name: used})
+            if not await client.lease.all(cluster=Pubkey.from_string(used.cluster)):
+                raise InvalidInput(f"{self._name} has no nodes: `ionet down {self._name}` ends it")
+        return used
+
+    async def _rented(self, client: Client) -> Named | None:
+        """Search, ask, pay, book. None where only an explanation was asked for."""
+        from ionet.launcher_api import LauncherClient
+        from ionet.renting import rental
+        from ionet.renting.names import Named
+        from ionet.renting.quote import quote
+        from ionet.renting.search import search
+        from ionet.renting.task import wish_of
+
+        wish = wish_of(self._task, await client.network.model_names())
+        with waiting("looking for nodes"):
+            found = await search(self._api, wish)
+        _print_found(found, wish)
+        if len(found.candidates) < wish.nodes:
+            raise rental.NotEnoughNodes(f"{len(found.candidates)} of {wish.nodes}")
+        params = (await client.network.get()).params
+        made = quote(found.candidates[: wish.nodes], wish.secs, wish.currency, params)
+        _print_quote(made)
+        if self._explain:
+            return None
+        missing = burned = 0
+        if made.currency == "IOSD":
+            missing, burned = await rental.missing_iosd(client, made.deposit)
+        lines = (f"{human.money(missing, 'IOSD')} are missing: {human.money(burned, 'IO')} are burned for them",)
+        confirm(Preview(lines if missing else (), "Rent them?"), quiet=False, yes=self._yes)
+        async with LauncherClient(self._launcher) as launcher:
+            await launcher.launcher()  # before anything is paid
+            if missing:
+                await client.iosd.mint_exact(missing)
+            cluster = await rental.next_cluster(client)
+            named = Named(
+                str(cluster), client.rpc.url, str(client.address), self._api, self._launcher, int(time.time())
+            )
+            self._names.add(self._name, named)
+            await rental.open_for(client, launcher, made)
+            say(f"{self._name}  {cluster}", err=True)
+            await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)
+        return named
+
+    async def _through(self, client: Client, named: Named, content: bytes) -> int:
+        """Wait for the cluster, run the job in it, fetch what came of it."""
+        from ionet.launcher_api import LauncherClient
+        from ionet.renting import rental
+
+        async with AsyncExitStack() as stack:
+            launcher = await stack.enter_async_context(LauncherClient(named.launcher))
+            cluster = Pubkey.from_string(named.cluster)
+            await rental.until_running(client, launcher, cluster, tell)
+            return await follow(client, settings(self._ctx).keypair, named, content, self._to / self._name)
+
+    def interrupted(self) -> int:
+        """Leave or end what was rented; the exit code."""
+        used = self._names.all().get(self._name)
+        if used is None:
+            return _INTERRUPTED
+        say(err=True)
+        say(f"{self._name} goes on and costs money: `ionet status {self._name}`, `ionet down {self._name}`", err=True)
+        try:
+            confirm(Preview((), "End it now?"), quiet=False, yes=False)
+        except NotConfirmed:
+            return _INTERRUPTED
+
+        async def end() -> None:
+            async with connect(self._ctx) as client:
+                await settle(client, self._names, self._name, used, wait=True)
+
+        asyncio.run(end())
+        return _INTERRUPTED
+
+
+def _split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The task's file, if the first word is one, and the job."""
+    if words and words[0].endswith((".yaml", ".yml")):
+        return Path(words[0]), list(words[1:])
+    return None, list(words)
+
+
+def _task(path: Path | None, resources: dict[str, Any], more: dict[str, Any]) -> Task:
+    """The file's, where an option does not say otherwise."""
+    import msgspec
+
+    from ionet.renting.task import Task, read
+
+    task = Task() if path is None else read(path)
+    given = {name: value for name, value in resources.items() if value is not None}
+    said = {name: value for name, value in more.items() if value not in (None, [])}
+    return msgspec.structs.replace(task, resources=msgspec.structs.replace(task.resources, **given), **said)
+
+
+def _print_found(found: Found, wish: Wish) -> None:
+    say(f"{found.listed} nodes of the model, {len(found.candidates)} fit, {wish.nodes} wanted", err=True)
+    for each in found.removed:
+        say(f"  {each.nodes} {each.why}{f' ({each.remedy})' if each.remedy else ''}", err=True)
+
+
+def _print_quote(made: Quote) -> None:
+    for node in made.nodes[:_NAMED_NODES]:
+        say(f"  {node.node}  {_about(node)}", err=True)
+    if len(made.nodes) > _NAMED_NODES:
+        say(f"  and {len(made.nodes) - _NAMED_NODES} more", err=True)
+    total, fees = human.money(made.total, made.currency), human.money(made.fees, made.currency)
+    say(f"{human.hourly(made.hourly)} in all, {total} for {human.span(made.secs)}, {fees} fee", err=True)
+    say(f"{human.money(made.deposit, made.currency)} are locked; what is not served comes back", err=True)
+
+
+def _about(node: Candidate) -> str:
+    return (
+        f"{node.processors} x {node.model_name or 'unknown'}  {human.country(node.country)}  {human.hourly(node.price)}"
+    )

@@ -1,0 +1,1 @@
+"""What a renter does in one go: find nodes, know the price, book them, run a job, end."""

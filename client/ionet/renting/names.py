@@ -1,0 +1,91 @@
+"""Names of a renter's clusters, in a file beside the profiles: `~/.config/ionet/clusters.json`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from ionet.errors import ConfigError, InvalidInput
+from ionet.resolve import near
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class Named(msgspec.Struct, frozen=True):
+    """url: of the chain. renter: whose cluster it is. api, launcher: where it was asked for. at: when, unix seconds."""
+
+    cluster: str
+    url: str
+    renter: str
+    api: str
+    launcher: str
+    at: int
+
+
+class Names:
+    """The file at `path`, which several commands may change at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> dict[str, Named]:
+        """Raises ConfigError."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Named])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ConfigError(f"cannot read {self._path}: {error}") from None
+
+    def get(self, name: str) -> Named:
+        """Raises InvalidInput, which names one that is spelled like it."""
+        known = self.all()
+        if name not in known:
+            raise InvalidInput(f"no cluster is called {name!r} here{near(name, known)}")
+        return known[name]
+
+    def add(self, name: str, named: Named) -> None:
+        """Raises InvalidInput where it is taken, or no name."""
+        require_name(name)
+        with self._changing() as known:
+            if name in known:
+                raise InvalidInput(f"a cluster is called {name} already: {known[name].cluster}")
+            # Two commands of one wallet foresaw the same address: the second one's would be the first one's cluster.
+            same = next((other for other, each in known.items() if each.cluster == named.cluster), None)
+            if same is not None:
+                raise InvalidInput(f"{same} is being opened at this moment: try again")
+            known[name] = named
+
+    def forget(self, name: str) -> None:
+        with self._changing() as known:
+            known.pop(name, None)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Named]]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                known = self.all()
+                yield known
+                # Replaced at once: a reader never sees half of it.
+                draft = self._path.with_suffix(".new")
+                with draft.open("wb") as file:
+                    file.write(msgspec.json.encode(known))
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(self._path)
+        except OSError as error:
+            raise ConfigError(f"cannot write {self._path}: {error.strerror}") from None
+
+
+def require_name(name: str) -> None:
+    """Raises InvalidInput."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name: lower-case letters, digits and hyphens, 40 at most")

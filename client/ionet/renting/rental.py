@@ -1,0 +1,175 @@
+"""A rental from the first transaction to the last. The chain tells whoever died in between how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from ionet.advert import find_agent
+from ionet.agent_api import AgentClient
+from ionet.agent_delegation import delegate
+from ionet.agent_errors import AgentUnreachable
+from ionet.client import Client
+from ionet.errors import InvalidInput, IonetError, NotFound
+from ionet.generated.accounts import Cluster
+from ionet.launcher_api import ENDED, RUNNING, ClusterStatus, LauncherClient, LauncherError, UnknownCluster
+from ionet.renting.quote import Quote
+from ionet.renting.search import Candidate
+from ionet.stopping import Step, stop
+
+_SESSION_GRACE_SECS = 24 * 3_600
+_LOOK_SECS, _PATIENCE_SECS = 0.5, 60.0
+_JOB_TRIES, _JOB_PAUSE_SECS = 5, 1.0
+Tell = Callable[[str], None]
+
+
+class NotEnoughNodes(IonetError):
+    """fewer nodes could be booked than were asked for"""
+
+    exit_code = 6
+
+
+class NeverRan(IonetError):
+    """the cluster is over before its meters ran"""
+
+    exit_code = 6
+
+
+class JobFailed(IonetError):
+    """the job could not be followed to its end"""
+
+    exit_code = 4
+
+
+async def missing_iosd(client: Client, wanted: int) -> tuple[int, int]:
+    """IOSD that the wallet lacks for a deposit, and the IO that minting it burns."""
+    missing = max(wanted - await client.iosd.balance(), 0)
+    return missing, await client.iosd.quote_exact(missing) if missing else 0
+
+
+async def is_open(client: Client, cluster: Pubkey) -> bool:
+    return await client.find(Cluster, cluster) is not None
+
+
+async def next_cluster(client: Client) -> Pubkey:
+    """The address that the wallet's next cluster will have."""
+    return client.cluster.address(client.address, await client.cluster.next_id())
+
+
+async def open_for(client: Client, launcher: LauncherClient, quote: Quote) -> None:
+    """Open the wallet's next cluster with the quote's budget, for the launcher to run."""
+    session = Pubkey.from_string((await launcher.launcher()).session_key)
+    until = await client.rpc.unix_time() + quote.secs + _SESSION_GRACE_SECS
+    await client.cluster.open(quote.deposit, currency=quote.currency, session_key=session, session_expires_at=until)
+
+
+async def book(client: Client, cluster: Pubkey, quote: Quote, spares: list[Candidate], tell: Tell) -> None:
+    """Book as many nodes as the quote has: its own first, then spares that cost no more. Raises NotEnoughNodes.
+
+    Those that others were quicker to book are left out.
+    """
+    wanted, queue = len(quote.nodes), [*quote.nodes, *spares]
+    booked: dict[Pubkey, Pubkey] = {}
+    dearest = max(node.hourly for node in quote.nodes)
+    while len(booked) < wanted and queue:
+        now, queue = queue[: wanted - len(booked)], queue[wanted - len(booked) :]
+        nodes = [Pubkey.from_string(node.node) for node in now if node.hourly <= dearest]
+        if not nodes:
+            break
+        found = await client.cluster.add_leases(cluster, nodes, duration=quote.secs, max_price=quote.max_price)
+        booked |= found.leases
+        for node, why in found.left_out.items():
+            tell(f"node {node} is left out: {why}")
+    if len(booked) < wanted:
+        raise NotEnoughNodes(f"{len(booked)} of {wanted}")
+
+
+async def until_running(client: Client, launcher: LauncherClient, cluster: Pubkey, tell: Tell) -> None:
+    """Wait until every meter runs. Raises NeverRan with the launcher's reason, or its error when it stays silent."""
+    said, silent_since = "", None
+    begun = time.monotonic()
+    while True:
+        now = time.monotonic()
+        try:
+            status = await launcher.cluster(cluster)
+        except (LauncherError, UnknownCluster) as error:
+            silent_since = silent_since or now
+            if now - silent_since > _PATIENCE_SECS:
+                raise
+            line = str(error) if isinstance(error, LauncherError) else "the launcher has not seen it yet"
+        else:
+            silent_since = None
+            if status.phase == RUNNING:
+                return
+            if status.phase in ENDED or not await is_open(client, cluster):
+                raise NeverRan(" ".join(part for part in (status.phase, status.reason, status.detail) if part))
+            line = _line(status)
+        if line != said:
+            tell(f"{now - begun:5.1f} s  {line}")
+            said = line
+        await asyncio.sleep(_LOOK_SECS)
+
+
+def _line(status: ClusterStatus) -> str:
+    nodes = ", ".join(f"{member.node[:6]} {member.phase or member.status}" for member in status.members)
+    return "  ".join(part for part in (status.phase, nodes, status.reason, status.detail) if part)
+
+
+@asynccontextmanager
+async def head_of(client: Client, wallet: Keypair, cluster: Pubkey, api: str) -> AsyncIterator[AgentClient]:
+    """The agent on the head's node, with a key to which the wallet has delegated."""
+    lease = await client.cluster.head(cluster)
+    device = (await client.node.get(lease.node)).device_key
+    caller = delegate(wallet, cluster, time.time())
+    async with AgentClient(await find_agent(api, lease.node), device, caller, node=lease.node) as agent:
+        yield agent
+
+
+async def run_job(agent: AgentClient, script: bytes, output: Callable[[str], None]) -> int:
+    """Run a driver beside the head and hand on what it prints; returns its exit code. Raises JobFailed.
+
+    An agent that cannot be reached is tried again, as long as nothing has come of the job.
+    """
+    begun = False
+    for number in range(_JOB_TRIES):
+        code: int | None = None
+        try:
+            async for event in agent.run(script):
+                begun = True
+                output(event.output or "")
+                code = event.exit_code if event.exit_code is not None else code
+        except AgentUnreachable as error:
+            if begun or number == _JOB_TRIES - 1:
+                raise JobFailed(str(error)) from None
+            await asyncio.sleep(_JOB_PAUSE_SECS)
+            continue
+        if code is None:
+            raise JobFailed("its end was not told")
+        return code
+    raise AssertionError("unreachable")
+
+
+async def end(client: Client, cluster: Pubkey, tell: Tell, *, wait: bool) -> Step:
+    """End, settle and close what can be, until it is closed or, without `wait`, once. Raises InvalidInput."""
+    found = await client.find(Cluster, cluster)
+    if found is not None and found.renter != client.address:
+        raise InvalidInput(f"only its renter may, {found.renter}; the keypair in use is {client.address}")
+    settled = set[Pubkey]()
+    said = ""
+    while True:
+        try:
+            step = await stop(client, cluster, settled)
+        except NotFound:  # others may close it too, and were quicker
+            step = Step(closed=True)
+        if step.closed or not wait:
+            return step
+        line = next(iter(step.waiting.values()), "")
+        if line != said:
+            tell(f"waiting: {line}")
+            said = line
+        await asyncio.sleep(_LOOK_SECS * 4)

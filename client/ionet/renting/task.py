@@ -1,0 +1,168 @@
+"""A task as people write it: YAML with the names that SkyPilot's users know, or the command line's options."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from ionet import resolve
+from ionet.errors import InvalidInput
+from ionet.isolation import STRENGTHS
+from ionet.renting.search import Wish
+from ionet.rules.reputation import ONE
+
+_MOST_BYTES = 256 * 1024
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?[0-9]+\Z",
+    "tag:yaml.org,2002:float": r"[-+]?[0-9]*\.[0-9]+\Z",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 counts by sixty: to it `4090:1` is 245,401. What has a colon is text here."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as its base has it)
+        first: [(tag, pattern) for tag, pattern in pairs if tag not in _NUMBERS]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+for _tag, _pattern in _NUMBERS.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list("-+0123456789."))
+
+
+class Resources(msgspec.Struct, forbid_unknown_fields=True):
+    """accelerators: `H100` or `H100:8`, of each node. country: ISO letters, several with commas. max_price: dollars per
+    processor-hour. min_score: from 0 to 1. isolation: the weakest level that will do."""
+
+    accelerators: str | int | None = None
+    country: str | None = None
+    max_price: float | str | None = None
+    min_score: float | None = None
+    isolation: str | None = None
+    currency: str | None = None
+
+
+class Task(msgspec.Struct, forbid_unknown_fields=True):
+    """workdir: goes to the head's node, and with Ray to the others. setup, run: for a shell, in workdir, on the head's
+    node. file_mounts: name below workdir → file or folder here. results: patterns below workdir that are fetched."""
+
+    name: str | None = None
+    resources: Resources = msgspec.field(default_factory=Resources)
+    num_nodes: int = 1
+    workdir: str | None = None
+    setup: str | None = None
+    run: str | None = None
+    envs: dict[str, str | int | float | None] = {}
+    file_mounts: dict[str, str] = {}
+    results: list[str] = []
+    hours: float | str | None = None
+    """For how long: a number, or `90m`."""
+
+
+def read(path: Path) -> Task:
+    """Raises InvalidInput, which names the field and one that is spelled like it."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    if len(text) > _MOST_BYTES:
+        raise InvalidInput(f"{path} has more than {_MOST_BYTES} bytes")
+    try:
+        said = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise InvalidInput(f"{path} is no YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(said, dict):
+        raise InvalidInput(f"{path} is no table of fields")
+    _require_known(path, said, Task)
+    if isinstance(said.get("resources"), dict):
+        _require_known(path, said["resources"], Resources)
+    try:
+        task = msgspec.convert(said, type=Task)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{path}: {error}") from None
+    if task.num_nodes < 1:
+        raise InvalidInput(f"{path}: num_nodes is {task.num_nodes}")
+    return task
+
+
+def _require_known(path: Path, said: dict[Any, Any], kind: type[msgspec.Struct]) -> None:
+    known = kind.__struct_fields__
+    for name in said:
+        if name not in known:
+            like = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"; did you mean {like[0]}?" if like else f"; known are {', '.join(known)}"
+            raise InvalidInput(f"{path}: no field {str(name)[:40]!r}{hint}")
+
+
+def wish_of(task: Task, models: Mapping[int, str]) -> Wish:
+    """What the task asks of nodes. models: names by code. Raises InvalidInput."""
+    wanted = task.resources
+    if wanted.accelerators is None:
+        raise InvalidInput("which model? name it with --gpu H100:8, or resources: accelerators in the task")
+    name, processors = accelerators(str(wanted.accelerators))
+    if wanted.isolation is not None and wanted.isolation not in STRENGTHS:
+        raise InvalidInput(f"isolation {wanted.isolation!r}; levels are {', '.join(STRENGTHS)}")
+    score = wanted.min_score
+    if score is not None and not 0 <= score <= 1:
+        raise InvalidInput(f"min_score is {score}, not from 0 to 1")
+    countries = [resolve.country(each) for each in (wanted.country or "").split(",") if each.strip()]
+    return Wish(
+        str(resolve.model(name, models)),
+        processors,
+        task.num_nodes,
+        _secs(task.hours),
+        (wanted.currency or "IOSD").upper(),
+        None if wanted.max_price is None else _dollars(str(wanted.max_price)),
+        tuple(countries),
+        None if score is None else round(score * ONE),
+        wanted.isolation,
+    )
+
+
+def commands_of(task: Task, job: Sequence[str]) -> list[str]:
+    """What a shell runs, one after another. job: runs in the place of the task's. Raises InvalidInput."""
+    run = task.run
+    if job:
+        run = shlex.join(["python", *job] if job[0].endswith(".py") else job)
+    if run is None:
+        raise InvalidInput("no job: write it after --, or as run: in the task")
+    return [task.setup, run] if task.setup is not None else [run]
+
+
+def _secs(hours: float | str | None) -> int:
+    if hours is None:
+        return 3_600
+    text = str(hours)
+    secs = resolve.duration(f"{text}h" if text.replace(".", "", 1).isdecimal() else text)
+    if secs < 1:
+        raise InvalidInput(f"{text!r} is no time")
+    return secs
+
+
+def _dollars(text: str) -> int:
+    """Micro-dollars."""
+    try:
+        units = Decimal(text.removeprefix("$")).scaleb(6)
+    except InvalidOperation:
+        raise InvalidInput(f"{text[:40]!r} is no price in dollars; write it like 2.5") from None
+    if not 0 < units < 2**63 or units != units.to_integral_value():
+        raise InvalidInput(f"{text[:40]!r} is no price in dollars; write it like 2.5")
+    return int(units)
+
+
+def accelerators(text: str) -> tuple[str, int]:
+    """Model and number of `H100:8`; one without a number. Raises InvalidInput."""
+    model, colon, count = text.strip().partition(":")
+    if not model or (colon and not (count.isascii() and count.isdecimal() and 0 < int(count) < 1_000)):
+        raise InvalidInput(f"{text!r} is no model with a number; write H100 or H100:8")
+    return model, int(count) if colon else 1

@@ -1,0 +1,145 @@
+"""`ionet run` as a renter uses it, on a network of `ionet up` with one supplier: found, paid, run, fetched, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from client.cli.conftest import IONET, Shell
+from e2e.commands import ionet
+from e2e.test_up import started
+from launcher.ports import free_range
+from leftovers import left_after
+from stack.test_up import free_ports
+
+JOB = """
+import os, pathlib, ray, helper
+ray.init(logging_level="error")
+
+@ray.remote(num_gpus=1)
+def square(number):
+    import helper
+    return helper.square(number)
+
+print(os.environ["WHO"], ray.get([square.remote(number) for number in range(3)]), flush=True)
+pathlib.Path("out").mkdir()
+pathlib.Path("out/answer.txt").write_text("42")
+"""
+TASK = """
+name: squares
+resources: {accelerators: 4090:1, country: DE}
+workdir: WORKDIR
+envs: {WHO: me}
+results: ["out/**"]
+run: python job.py
+"""
+
+
+@dataclass
+class Renter:
+    shell: Shell
+    folder: Path
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> list[str]:
+        return [*IONET, "--url", self.shell.url, "--keypair", str(self.shell.keypair), *words]
+
+    def run(self, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        command = self.command(*words)
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, input=said, capture_output=True, text=True, timeout=300
+        )
+
+    def balance(self) -> int:
+        return int(self.shell.json("keys", "balance")["iosd_units"])
+
+
+@pytest.fixture
+def renter(temporary: Path) -> Iterator[Renter]:
+    port, api_port = free_ports()
+    ports = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0"]
+    with ionet(temporary, "up", "--folder", str(temporary / "up"), *ports, "--slot-ms", "100", "--json") as up:
+        fields = started(up)
+        device = temporary / "device.json"
+        supplier = Shell(fields["chain"], Path(fields["wallet with IO"]))
+        supplier.json("keys", "new", str(device))
+        Shell(fields["chain"], device).json("keys", "airdrop", "5")
+        terms = ["--model", "4090", "--processors", "1", "--price", "0.25", "--country", "DE"]
+        registered = supplier.json("node", "register", "--device", str(device), *terms)
+        node = next(event["node"] for event in registered["events"] if "node" in event)
+        supplier.json("stake", "add", node, "250")
+        first, *_, last = free_range(40)
+        serving = ["agent", "run", "--device-key", str(device), "--base", str(temporary / "agent"), "--json"]
+        serving += ["--ports", f"{first}-{last}", "--ip", "127.0.7.1", "--indexer", fields["api"]]
+        serving += ["--poll-secs", "0.3", "--num-cpus", "1", "--trust-renters", "--isolation", "none"]
+        with ionet(temporary, "--url", fields["chain"], *serving) as agent:
+            started(agent)
+            environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}
+            environment["XDG_CONFIG_HOME"] = str(temporary / "config")
+            (temporary / "work").mkdir()
+            yield Renter(Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment)
+            agent.process.send_signal(signal.SIGTERM)
+            assert agent.process.wait(60) == 0
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(60) == 0
+    assert left_after(temporary, 5) == {}
+
+
+def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
+    work = renter.folder / "job"
+    work.mkdir()
+    (work / "job.py").write_text(JOB)
+    (work / "helper.py").write_text("def square(number): return number * number\n")
+    (renter.folder / "task.yaml").write_text(TASK.replace("WORKDIR", str(work)))
+    before = renter.balance()
+
+    # Nobody is asked for what cannot be had, and nothing is paid.
+    none = renter.run("run", "task.yaml", "--country", "FR", "--yes")
+    assert (none.returncode, "1 are elsewhere (there are 1 in DE)" in none.stderr) == (6, True), none.stderr
+    asked = renter.run("run", "task.yaml", said="n\n")
+    assert (asked.returncode, "0.250625 IOSD are locked" in asked.stderr) == (1, True), asked.stderr
+    assert (renter.balance(), renter.run("status", "--json").stdout) == (before, "[]\n")
+
+    # Killed while it waits: what it opened is found again by its name.
+    with subprocess.Popen(
+        renter.command("run", "task.yaml", "--yes"),
+        cwd=renter.folder,
+        env=renter.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as killed:
+        assert killed.stderr is not None
+        while "planned" not in (line := killed.stderr.readline()):
+            assert line
+        killed.kill()
+    locked = before - renter.balance()
+    assert locked == 250_625
+    again = renter.run("run", "task.yaml")
+    assert (again.returncode, again.stdout) == (0, "me [0, 1, 4]\n\n"), again.stderr
+    assert (renter.folder / "ionet-results/squares/out/answer.txt").read_text() == "42"
+    [row] = json.loads(renter.run("status", "squares", "--json").stdout)
+    assert (row["phase"], row["nodes"]) == ("running", 1)
+
+    # The exit code is the job's, and a warm cluster is used again.
+    assert renter.run("run", "--name", "squares", "--", "sh", "-c", "exit 3").returncode == 3
+    assert renter.run("exec", "squares", "--", "echo", "hello").stdout == "hello\n"
+
+    ended = renter.run("down", "squares", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert "squares is closed: 0.250625 IOSD budget" in ended.stderr
+    spent = before - renter.balance()
+    assert 0 < spent < locked
+    assert renter.run("status", "--json").stdout == "[]\n"
+
+    # What is over leaves no name, no lock and no process: the same again, in one command from start to end.
+    whole = renter.run("run", "task.yaml", "--yes", "--", sys.executable, "-c", "print('once')")
+    assert (whole.returncode, whole.stdout) == (0, "once\n\n"), whole.stderr
+    assert "squares is closed" in whole.stderr
+    assert renter.run("status", "--json").stdout == "[]\n"
