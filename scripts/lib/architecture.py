@@ -37,7 +37,7 @@ ROOMS = {
     "rules": ("rules", "words", "resolve", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("daemon", "errors", "arguments", "base58", "sql", "countries", "apart", "buckets"),
+    "base": ("daemon", "errors", "arguments", "base58", "sql", "countries", "apart", "buckets", "listening"),
 }
 SAYS = {
     "cli": "the command ionet",
