@@ -14,6 +14,7 @@ PACKAGES = {
     "ionet_agent": "agent",
     "ionet_keeper": "keeper",
     "ionet_relay": "relay",
+    "ionet_mcp": "mcp",
     "ionet_indexer": "indexer",
     "ionet_localnet": "localnet",
     "ionet": "client",
@@ -22,10 +23,10 @@ PACKAGES = {
 ROOMS = {
     "cli": ("cli", "__main__"),
     "duties": ("duties",),
-    "client": ("client", "lease_view", "stopping"),
+    "client": ("client", "lease_view", "stopping", "quote"),
     "api": ("api", "booking"),
     "services": (
-        *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire"),
+        *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire", "offers"),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
     ),
     "check": ("check", "isolation"),

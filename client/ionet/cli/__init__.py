@@ -51,6 +51,7 @@ COMMANDS = {
     "launcher": ("", "From booked leases to running Ray clusters."),
     "agent": ("", "What runs on a supplier's machine."),
     "keeper": ("", "Settles, reports, closes and sweeps: whatever anyone may do."),
+    "mcp": ("", "Tools by which an AI agent rents compute, within limits."),
     "relay": ("", "Lets callers reach agents that nobody can dial."),
 }
 
