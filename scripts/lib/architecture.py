@@ -26,8 +26,20 @@ ROOMS = {
     "client": ("client", "lease_view", "stopping", "quote"),
     "api": ("api", "booking"),
     "services": (
-        *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire", "offers"),
+        *(
+            "trace",
+            "trace_check",
+            "receipt",
+            "leaves",
+            "ready",
+            "ray",
+            "relay_name",
+            "relay_wire",
+            "offers",
+            "catalogues",
+        ),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
+        *("offers", "catalogues"),
     ),
     "check": ("check", "isolation"),
     "sending": (

@@ -13,7 +13,8 @@ import pytest_asyncio
 from ionet.generated.accounts import Cluster
 from ionet.generated.events import ClusterOpened
 from market import USD, Machine
-from mcp_server.place import Assistant, Person, Place, Refused, founded, place_for_postgres
+from mcp_server.place import Assistant, Person, Place, Refused, founded
+from offering import place_for_postgres
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
