@@ -23,7 +23,7 @@ from ionet_localnet.errors import LocalnetError
 from solders.pubkey import Pubkey
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "relay", "stack")
+NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "stack")
 PACKAGES = ["ionet", *(f"ionet_{name}" for name in NAMES)]
 FOLDERS = [ROOT / folder / package for folder, package in zip(
     ["client", *NAMES], PACKAGES, strict=True
@@ -31,7 +31,7 @@ FOLDERS = [ROOT / folder / package for folder, package in zip(
 # The local chain knows nothing of ionet, so its errors have a root of their own, with the same way to exit.
 ROOTS = (IonetError, LocalnetError)
 # What a framework wants raised, and what only a mistake of ours can raise.
-ALSO_RAISED = {"Exit", "BadParameter", "UsageError", "AssertionError", "SystemExit", "KeyboardInterrupt"}
+ALSO_RAISED = {"Exit", "BadParameter", "UsageError", "ToolError", "AssertionError", "SystemExit", "KeyboardInterrupt"}
 # The last as system calls raise it: the agent takes both the same way.
 ALSO_RAISED |= {"ValidationException", "TooManyRequestsException", "OSError"}
 

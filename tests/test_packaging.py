@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = "ionet"
-EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "relay", "stack")
+EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "stack")
 FOLDERS = {BASE: ROOT / "client/ionet"} | {f"ionet_{extra}": ROOT / extra / f"ionet_{extra}" for extra in EXTRAS}
 # Needed without an import. uvicorn loads `httptools` and, to serve websockets, `websockets` by name.
 UNSEEN = {
@@ -111,9 +111,9 @@ def install(wheel: Path, folder: Path, extra: str = "") -> Path:
     return environment / "bin" / "ionet"
 
 
-def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it in its own folder, without this environment's variables, so that nothing of the clone is in reach."""
-    folder = program.parent
+def run(program: Path, *arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run it without this environment's variables, in its own folder, where nothing of the clone is in reach."""
+    folder = home or program.parent
     variables = {"HOME": str(folder), "PATH": os.defpath, "IONET_URL": "http://127.0.0.1:1"}
     command = [str(program), *arguments]
     return subprocess.run(
@@ -141,8 +141,7 @@ def test_the_wheel_alone_is_sdk_and_command_line(wheel: Path, tmp_path: Path) ->
         item["name"] for item in json.loads(uv("pip", "list", "--format", "json", "--python", ionet.parents[1]))
     }
     assert installed & WEB_SERVERS == set()
-    shown = run(ionet, "--help")
-    assert (shown.returncode, shown.stderr) == (0, "")
+    assert_behaves_as_here(ionet)
     checked = run(ionet, "doctor", "--json")
     assert (checked.returncode, checked.stderr) == (0, "")
     checks = {item["check"]: item for item in json.loads(checked.stdout)}
@@ -150,14 +149,54 @@ def test_the_wheel_alone_is_sdk_and_command_line(wheel: Path, tmp_path: Path) ->
     assert "cannot be reached" in checks["chain"]["detail"]
     assert checks["litestar"]["detail"] == "not installed; comes with ionet[indexer] or ionet[stack]"
     assert "ionet[indexer]" in run(ionet, "doctor").stdout
-    refused = run(ionet, "localnet", "run")
-    assert refused.returncode == 1
-    assert re.fullmatch(r"error: the package \w+ is not installed; it comes with ionet\[localnet\]\n", refused.stderr)
+    for command in (["localnet", "run"], ["mcp", "--limit", "5"]):
+        refused = run(ionet, *command)
+        package, extra = r"error: the package \w+ is not installed", rf"it comes with ionet\[{command[0]}\]"
+        assert refused.returncode == 1
+        assert re.fullmatch(rf"{package}; {extra}\n", refused.stderr)
+
+
+# What people type first, and what they get wrong; nothing of it needs a chain.
+TYPED = [
+    ["--version"],
+    ["--help"],
+    [],
+    ["node", "--help"],
+    ["node", "list", "--help"],
+    ["config", "show", "--json"],
+    ["keys", "show"],
+    ["nodes"],
+    ["node", "lst"],
+    ["node", "show"],
+    ["node", "show", "abc"],
+    ["node", "list", "--colour"],
+    ["cluster", "open", "-5"],
+    ["cluster", "open", "1e3"],
+    ["lease", "extend", "1" * 32, "soon"],
+    ["--url", "ftp://x", "network", "show"],
+    ["--profile", "mars", "network", "show"],
+    ["network", "show"],
+    ["--json", "keys", "balance", "1" * 32],
+]
+
+
+def assert_behaves_as_here(ionet: Path) -> None:
+    """The installed command says the same on both streams, with the same exit code, as the clone's."""
+    clones = Path(sys.executable).with_name("ionet")
+    home = ionet.parent
+    for words in TYPED:
+        installed, here = run(ionet, *words), run(clones, *words, home=home)
+        assert installed.returncode == here.returncode, words
+        # Of extras only the installed ones have a line in the help.
+        if words not in (["--help"], []):
+            assert (installed.stdout, installed.stderr) == (here.stdout, here.stderr), words
+        assert "Traceback" not in installed.stderr
+    assert run(ionet, "--version").stdout == f"ionet {PROJECT['version']}\n"
 
 
 def test_the_wheel_with_the_stack_has_every_command(wheel: Path, tmp_path: Path) -> None:
     ionet = install(wheel, tmp_path, "[stack]")
-    for command in ("up", "demo", "localnet", "indexer", "launcher", "agent", "keeper", "relay"):
+    for command in ("up", "demo", "localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay"):
         shown = run(ionet, command, "--help")
         assert (shown.returncode, shown.stderr) == (0, "")
     checks = {item["check"]: item["state"] for item in json.loads(run(ionet, "doctor", "--json").stdout)}

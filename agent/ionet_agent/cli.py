@@ -23,7 +23,9 @@ def run(
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
     ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 16.")],
     ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
-    listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API.")] = "127.0.0.1:0",
+    listen: Annotated[
+        str, typer.Option(help="HOST:PORT of the agent's API; port 0 takes a free one.")
+    ] = "127.0.0.1:7444",
     advertise: Annotated[
         list[str] | None,
         typer.Option(help="HOST:PORT at which others reach the API, where that is not --listen; repeatable."),

@@ -11,11 +11,11 @@ import contextlib
 import fcntl
 import logging
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ionet.errors import AlreadyRunning, ConfigError
+from ionet.errors import AlreadyRunning
+from ionet.listening import listen
 from ionet.wallet import read_keypair
 from solders.pubkey import Pubkey
 
@@ -39,7 +39,7 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
         stack.enter_context(_only_one(config.base))
         config = config.with_level()
         _log.info("isolation of renters' code: %s", config.isolation, extra={"action": "isolation"})
-        listener = stack.enter_context(_listening(config.host, config.port))
+        listener = stack.enter_context(listen(config.host, config.port, "--listen", backlog=BACKLOG))
         node = config.node_of(device)
         clients = config.clients(device)
         for client in clients.values():
@@ -77,16 +77,6 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
 async def _announce(machine: MachineProcess, announce: Callable[[], None]) -> None:
     await machine.ready.wait()
     announce()
-
-
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    try:
-        listener = socket.create_server((host, port), backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    with listener:
-        yield listener
 
 
 @contextlib.contextmanager

@@ -22,10 +22,6 @@ _MOST_FAILURES = 3  # one after the other, before it is given up
 _GRACE_SECS = 5.0
 
 
-class CannotListen(IonetError):
-    """cannot listen"""
-
-
 class ApiEnded(IonetError):
     """the process of the API ends again and again"""
 
@@ -35,21 +31,6 @@ def end_with(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the address is known before the server runs. Raises CannotListen."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol must be named: asyncio switches Nagle's algorithm off only where it reads IPPROTO_TCP.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise CannotListen(f"{host}:{port}: {error.strerror or error}") from error
-    return listener
 
 
 async def serve_apart(command: Sequence[str], variables: Mapping[str, str], listener: socket.socket) -> None:

@@ -126,7 +126,7 @@ def run(
 ) -> None:
     """Follow the chain until interrupted."""
     import msgspec
-    from ionet import apart
+    from ionet.listening import listen
     from ionet.program import PROGRAM
     from ionet.ready import IndexerReady
 
@@ -137,7 +137,7 @@ def run(
     url = settings(ctx).url
     with contextlib.ExitStack() as stack:
         stack.enter_context(shared)
-        listener = stack.enter_context(apart.listen(host, port)) if api else None
+        listener = stack.enter_context(listen(host, port, "--port")) if api else None
         database, server = stack.enter_context(_database(dsn, data))
         address = f"http://{host}:{listener.getsockname()[1]}" if listener else None
         ready = IndexerReady(api=address, database=database, chain=url)
@@ -157,6 +157,7 @@ def only_api(
 ) -> None:
     """Serve the API alone; any number of these may run beside one writer."""
     from ionet import apart
+    from ionet.listening import listen
     from ionet.program import PROGRAM
 
     from ionet_indexer import service
@@ -166,7 +167,7 @@ def only_api(
         with _metrics_after(int(inherited.partition(":")[2])), apart.inherited(inherited) as listener:
             _until_told(service.serve(dsn, PROGRAM.codec, listener))
         return
-    with apart.listen(host, port) as listener:
+    with listen(host, port, "--port") as listener:
         say(f"http://{host}:{listener.getsockname()[1]}")
         _until_told(service.serve(dsn, PROGRAM.codec, listener))
 

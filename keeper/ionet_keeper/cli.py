@@ -34,7 +34,7 @@ def run(
     owner: Annotated[list[str] | None, typer.Option(help="Owner of nodes, or staker, who is always served.")] = None,
     renter: Annotated[list[str] | None, typer.Option(help="Renter who is always served.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Do all that is due now, say what, and end.")] = False,
-    port: Annotated[int, typer.Option(help="Port of /metrics and /health on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port of /metrics and /health on loopback; 0 takes a free one.")] = 8082,
     hourly: Annotated[float, typer.Option(help="Most SOL to spend in an hour, rents included.")] = 0.05,
     keep_sol: Annotated[float, typer.Option(help="Balance in SOL below which it only watches.")] = 0.01,
     max_priority_fee: Annotated[int, typer.Option(help="Most micro-lamports per compute unit to offer.")] = 20_000,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
+from ionet.listening import listen
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -40,8 +40,8 @@ def application(keeper: Keeper) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def serving(keeper: Keeper, port: int) -> AsyncIterator[str]:
-    """Until the block ends. Yields the address. port: 0 takes a free one. Raises OSError if it is taken."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    """Until the block ends. Yields the address. port: 0 takes a free one. Raises CannotListen."""
+    with listen("127.0.0.1", port, "--port") as listener:
         config = uvicorn.Config(
             application(keeper),
             log_level="warning",

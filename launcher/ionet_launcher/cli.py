@@ -48,8 +48,8 @@ def run(
 ) -> None:
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
     import msgspec
-    from ionet import apart
     from ionet.daemon import log_to_stderr
+    from ionet.listening import listen as listening
     from ionet.ready import LauncherReady
 
     from ionet_launcher import service
@@ -71,7 +71,7 @@ def run(
     )
 
     with contextlib.ExitStack() as stack:
-        listener = None if listen is None else stack.enter_context(apart.listen(*_address(listen)))
+        listener = None if listen is None else stack.enter_context(listening(*_address(listen), "--listen"))
         api = None if listener is None else _url(listener)
 
         def announce(key: Pubkey) -> None:
@@ -91,12 +91,13 @@ def only_api(
     from ionet import apart
     from ionet.cli.parsing import pubkey
     from ionet.daemon import log_to_stderr
+    from ionet.listening import listen as listening
 
     from ionet_launcher import api
 
     log_to_stderr()
     launcher = str(pubkey(session_key))
-    with apart.inherited(inherited) if inherited else apart.listen(*_address(listen)) as listener:
+    with apart.inherited(inherited) if inherited else listening(*_address(listen), "--listen") as listener:
         if not inherited:
             say(_url(listener))
         asyncio.run(_until_told(api.serve(dsn, launcher, listener)))

@@ -31,6 +31,10 @@ class NoChain(LocalnetError):
     exit_code = 4
 
 
+class CannotListen(LocalnetError):
+    """cannot listen"""
+
+
 class InvalidSetting(LocalnetError):
     """invalid input"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ionet_localnet.chain import HISTORY_LIMIT, SLOT_MS, LocalChain
 from ionet_localnet.clock import WallClock
-from ionet_localnet.errors import InvalidSetting, LocalnetError
+from ionet_localnet.errors import CannotListen, InvalidSetting, LocalnetError
 from ionet_localnet.faults import FaultConfig, FaultPlan
 from ionet_localnet.genesis import Genesis
 from ionet_localnet.ledger import open_chain
@@ -201,16 +202,20 @@ def _bind(host: str, port: int, ws_port: int | None) -> list[socket.socket]:
     """Sockets for HTTP and websocket. With port 0 the pair is chosen so that the second follows the first."""
     for _ in range(_PORT_TRIES if port == 0 else 1):
         opened: list[socket.socket] = []
+        wanted, option = port, "--port"
         try:
-            opened.append(_listen(host, port))
-            number = opened[0].getsockname()[1]
-            opened.append(_listen(host, number + 1 if ws_port is None else ws_port))
+            opened.append(_listen(host, wanted))
+            wanted = opened[0].getsockname()[1] + 1 if ws_port is None else ws_port
+            option = "--port" if ws_port is None else "--ws-port"
+            opened.append(_listen(host, wanted))
             return opened
         except (OSError, OverflowError) as error:
             for listener in opened:
                 listener.close()
             failed = error
-    raise LocalnetError(f"cannot listen on {host}:{port}: {failed}") from failed
+    if isinstance(failed, OSError) and failed.errno == errno.EADDRINUSE:
+        raise CannotListen(f"port {wanted} is in use; choose another with {option}") from failed
+    raise CannotListen(f"{host}:{wanted}: {getattr(failed, 'strerror', None) or failed}") from failed
 
 
 def _listen(host: str, port: int) -> socket.socket:

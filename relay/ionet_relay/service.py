@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ionet.client import Client
 from ionet.errors import ConfigError
+from ionet.listening import listen, packets, refusal
 from prometheus_client import start_http_server
 
 from ionet_relay import metrics
@@ -53,7 +54,7 @@ class Bound:
 
 
 async def run(config: RelayConfig, announce: Callable[[Bound], None]) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ConfigError when an address cannot be used, or too few files."""
+    """Serve until SIGTERM or SIGINT. Raises CannotListen, and ConfigError for too few files."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -61,9 +62,9 @@ async def run(config: RelayConfig, announce: Callable[[Bound], None]) -> None:
     _require_files(config.limits)
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(config.url))
-        listener = stack.enter_context(_listen(config.listen))
-        packets = stack.enter_context(_bind_udp(config.udp)) if config.udp else None
-        bound = Bound(_address(listener), _address(packets) if packets else None, _serve_metrics(config, stack))
+        listener = stack.enter_context(listen(*config.listen, "--listen", backlog=_BACKLOG, only_v6=True))
+        udp_socket = stack.enter_context(_bind_udp(config.udp)) if config.udp else None
+        bound = Bound(_address(listener), _address(udp_socket) if udp_socket else None, _serve_metrics(config, stack))
         names = config.names or tuple(f"{host}:{port}" for host, port in filter(None, (bound.tcp, bound.udp)))
         shares = Shares(config.limits.mbit * 1_000_000 / 8)
         keys = NodeKeys(client.rpc.accounts)
@@ -71,9 +72,9 @@ async def run(config: RelayConfig, announce: Callable[[Bound], None]) -> None:
         tasks = [tcp.run(), shares.run(), _count(shares)]
         server = await loop.create_server(lambda: Link(tcp), sock=listener, backlog=_BACKLOG)
         stack.callback(server.close)
-        if packets is not None:
+        if udp_socket is not None:
             udp = UdpRelay(keys, shares, config.limits, names)
-            transport, _ = await loop.create_datagram_endpoint(lambda: udp, sock=packets)
+            transport, _ = await loop.create_datagram_endpoint(lambda: udp, sock=udp_socket)
             stack.callback(transport.close)
             tasks.append(udp.run())
         running = [asyncio.create_task(task) for task in tasks]
@@ -108,25 +109,11 @@ def _require_files(limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _listen(address: Address) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        return socket.create_server(address, family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {address[0]}:{address[1]}: {error.strerror}") from None
-
-
 def _bind_udp(address: Address) -> socket.socket:
-    packets = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
-        packets.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
-        packets.bind(address)
-    except OSError as error:
-        packets.close()
-        raise ConfigError(f"cannot bind {address[0]}:{address[1]}: {error.strerror}") from None
-    packets.setblocking(False)
-    return packets
+    bound = packets(*address, "--udp")
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+    return bound
 
 
 def _serve_metrics(config: RelayConfig, stack: contextlib.ExitStack | contextlib.AsyncExitStack) -> Address | None:
@@ -136,7 +123,7 @@ def _serve_metrics(config: RelayConfig, stack: contextlib.ExitStack | contextlib
     try:
         server, thread = start_http_server(port, host)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise refusal(host, port, "--metrics", error) from error
 
     def end() -> None:
         server.shutdown()

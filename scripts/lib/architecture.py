@@ -14,6 +14,7 @@ PACKAGES = {
     "ionet_agent": "agent",
     "ionet_keeper": "keeper",
     "ionet_relay": "relay",
+    "ionet_mcp": "mcp",
     "ionet_indexer": "indexer",
     "ionet_localnet": "localnet",
     "ionet": "client",
@@ -23,11 +24,12 @@ ROOMS = {
     "cli": ("cli", "__main__"),
     "renting": ("renting",),
     "duties": ("duties",),
-    "client": ("client", "lease_view", "stopping"),
+    "client": ("client", "lease_view", "stopping", "quote"),
     "api": ("api", "booking"),
     "services": (
         *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire"),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
+        *("offers", "catalogues"),
     ),
     "check": ("check", "isolation"),
     "sending": (
@@ -38,7 +40,10 @@ ROOMS = {
     "rules": ("rules", "words", "resolve", "ed25519"),
     "generated": ("generated",),
     "codec": ("codec", "idl", "build"),
-    "base": ("daemon", "errors", "arguments", "base58", "sql", "countries", "apart", "buckets", "crowd"),
+    "base": (
+        *("daemon", "errors", "arguments", "base58", "sql", "countries", "apart"),
+        *("buckets", "crowd", "listening"),
+    ),
 }
 SAYS = {
     "cli": "the command ionet",

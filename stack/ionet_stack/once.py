@@ -1,10 +1,9 @@
-"""One `ionet up` per folder, and no port that somebody else listens on: said in one line before anything starts."""
+"""One `ionet up` per folder: said in one line before anything starts."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,14 +29,3 @@ def only_one(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def refuse_taken(port: int) -> None:
-    """Raises ConfigError when somebody listens on a port of this machine."""
-    with socket.socket() as probe:
-        # As the servers do: a port whose last connection is still dying is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ConfigError(f"port {port} is in use: choose others with --port and --api-port") from error

@@ -93,7 +93,7 @@ class Stack:
 
     async def start_keeper(self, url: str) -> str:
         """It does what anyone may do, soon after it may be done; its key must have some SOL. Returns its address."""
-        options = ["--keypair", str(self.folder / "keeper.json"), "--burn-every", "1"]
+        options = ["--keypair", str(self.folder / "keeper.json"), "--port", "0", "--burn-every", "1"]
         options += ["--window", "1", "--poll-secs", "1", "--json"]
         keeper = await self.child("keeper", "--url", url, "keeper", "run", *options)
         return (await keeper.ready(KeeperReady)).api

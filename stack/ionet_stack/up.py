@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from ionet.cli.printing import AsJson, print_fields, say, waiting
 from ionet.errors import IonetError
+from ionet.listening import refuse_taken
 
 from ionet_stack.children import ChildFailed
 from ionet_stack.guide import next_steps
-from ionet_stack.once import only_one, refuse_taken
+from ionet_stack.once import only_one
 from ionet_stack.purses import PRICE, fund
 from ionet_stack.stack import Stack
 
@@ -51,8 +52,9 @@ def up(
     """Run a whole network for development: chain with its program, price feed, keeper, indexer, launcher, relay."""
     home = folder or _default_folder()
     with only_one(home):
-        for number in (port, port + 1, api_port, launcher_port):
-            refuse_taken(number)
+        options = {port: "--port", port + 1: "--port", api_port: "--api-port", launcher_port: "--launcher-port"}
+        for number, option in options.items():
+            refuse_taken(number, option)
         asyncio.run(_run(Stack(home, port, api_port, slot_ms), launcher_port, reset=reset, as_json=as_json))
 
 

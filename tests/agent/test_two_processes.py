@@ -111,7 +111,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Served]:
         command = [
             *(sys.executable, "-m", "ionet", "--url", founded.net.rpc_url, "agent", "run", "--json"),
             *("--device-key", str(device), "--base", str(base), "--ip", "127.0.97.1", "--poll-secs", "0.3"),
-            *("--ports", f"{ports[0]}-{ports[-1]}", *TRUSTING),
+            *("--listen", "127.0.0.1:0", "--ports", f"{ports[0]}-{ports[-1]}", *TRUSTING),
         ]
         agent = started(command, log)
         assert agent.stdout is not None

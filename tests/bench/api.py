@@ -17,7 +17,7 @@ import postgres
 from bench.database import durable_server
 from bench.figures import Figures, percentile, timed
 from bench.machine import COMPUTING
-from ionet.apart import listen
+from ionet.listening import listen
 from ionet.program import PROGRAM
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.migrate import migrate
@@ -123,7 +123,7 @@ async def _measure() -> tuple[dict[str, float], float]:
         connection = await asyncpg.connect(dsn)
         await connection.execute("CHECKPOINT")  # else the first lists pay for the filling
         await connection.close()
-        with listen("127.0.0.1", 0) as listener:
+        with listen("127.0.0.1", 0, "--port") as listener:
             command = [sys.executable, "-m", "bench.api", dsn, str(listener.fileno())]
             api = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(),))
             try:

@@ -163,8 +163,8 @@ async def network(folder: Path, count: int) -> AsyncIterator[Network]:
         dsn = str(indexer.about["database"])
         keys = ("--session-key", str(folder / "session.json"), "--agents", str(folder / "agents.json"))
         launcher = Command(folder / "launcher.log", "--url", url, "launcher", "run", "--dsn", dsn, *keys, "--json")
-        wallet = ("--keypair", str(folder / "keeper.json"), "--burn-every", "1", "--window", "1", "--poll-secs", "1")
-        keeper = Command(folder / "keeper.log", "--url", url, "keeper", "run", *wallet, "--json")
+        wallet = ("--keypair", str(folder / "keeper.json"), "--port", "0", "--burn-every", "1", "--window", "1")
+        keeper = Command(folder / "keeper.log", "--url", url, "keeper", "run", *wallet, "--poll-secs", "1", "--json")
         made = Network(folder, url, dsn, cast, session, chain, indexer, launcher, keeper, nodes=nodes)
         ports = free_range(PORTS_PER_NODE * count)
         for number, device in enumerate(devices):

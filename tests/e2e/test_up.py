@@ -59,10 +59,11 @@ def test_up_whose_part_dies_fails(temporary: Path, options: list[str]) -> None:
 
 def test_up_with_a_port_taken_fails(temporary: Path, options: list[str]) -> None:
     port = int(options[options.index("--port") + 1])
-    for taken in (port, port + 1, int(options[options.index("--api-port") + 1])):
+    api_port = int(options[options.index("--api-port") + 1])
+    for taken, option in ((port, "--port"), (port + 1, "--port"), (api_port, "--api-port")):
         with socket.create_server(("127.0.0.1", taken)), ionet(temporary, *options) as run:
             code, output, problems = run.finish(60)
-        said = f"error: the settings cannot be used: port {taken} is in use: choose others with --port and --api-port\n"
+        said = f"error: cannot listen: port {taken} is in use; choose another with {option}\n"
         assert (code, output, problems) == (1, "", [said])
         assert left_after(temporary, 5) == {}
 

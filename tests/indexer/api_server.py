@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import postgres
 from indexer.recording import PROGRAM_ID, Played
-from ionet.apart import listen
 from ionet.codec import ProgramCodec
+from ionet.listening import listen
 from ionet.program import PROGRAM
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
@@ -84,7 +84,7 @@ def items(api: httpx2.Client, path: str, /, **parameters: Any) -> list[Any]:
 @contextlib.contextmanager
 def served(dsn: str, codec: ProgramCodec = PROGRAM.codec) -> Iterator[str]:
     """Address of the API; without a limit that a test could reach."""
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0, "--port")
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(dsn, codec, listener, rate=10_000, burst=10_000))
 

@@ -111,7 +111,7 @@ async def test_killed_at_any_moment_it_starts_from_the_chain(tmp_path: Path) -> 
         await built.stranger.rpc.airdrop(owner.pubkey(), 10 * SOL)
         built.pass_time(10)
         command = [*IONET, "--url", built.net.rpc_url, "keeper", "run", "--keypair", str(wallet)]
-        command += ["--window", "2", "--poll-secs", "0.3", "--json"]
+        command += ["--port", "0", "--window", "2", "--poll-secs", "0.3", "--json"]
         kills = 0
         deadline = time.monotonic() + 200
         while (await left(built))["Lease"]:

@@ -17,8 +17,8 @@ import httpx2
 import msgspec
 import postgres
 import pytest
-from ionet.apart import listen
 from ionet.launcher_api import LauncherClient, LauncherError
+from ionet.listening import listen
 from ionet.wallet import write_keypair
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_launcher import api
@@ -119,7 +119,7 @@ async def test_the_launcher_ends_in_order_with_its_api(server: EmbeddedPostgres,
 @contextlib.asynccontextmanager
 async def serving(dsn: str) -> AsyncIterator[tuple[str, int]]:
     """The API in this process; its URL and port."""
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0, "--port")
     port = listener.getsockname()[1]
     task = asyncio.create_task(api.serve(dsn, str(SESSION.pubkey()), listener))
     try:

@@ -42,7 +42,7 @@ async def agent(place: Place, folder: Path, *options: str) -> AsyncIterator[Comm
         folder / "agent.log",
         *("--url", place.market.net.rpc_url, "agent", "run", "--device-key", str(folder / "device.json")),
         *("--base", str(folder / "node"), "--ip", f"127.0.{os.getpid() % 250 + 1}.1", "--json"),
-        *("--ports", f"{ports[0]}-{ports[-1]}", *TRUSTING, *options),
+        *("--listen", "127.0.0.1:0", "--ports", f"{ports[0]}-{ports[-1]}", *TRUSTING, *options),
     )
     command.start()
     try:

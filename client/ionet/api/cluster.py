@@ -59,11 +59,12 @@ class ClusterApi(RoleApi):
         session_key: Pubkey | None = None,
         session_expires_at: int = 0,
         config_hash: bytes = bytes(32),
+        number: int | None = None,
     ) -> Plan:
         """Deposit a budget in IOSD, USDC or IO. The cluster's address is in the receipt's ClusterOpened event.
 
         session_key: may accept, reject, approve and dispute until session_expires_at. config_hash: sha256 of the wanted
-        configuration.
+        configuration. number: the renter's next id; the chain refuses the transaction where it is another by then.
         """
         wanted = parse(ClusterKind, kind, "cluster kind")
 
@@ -72,7 +73,7 @@ class ClusterApi(RoleApi):
                 self._ix.open_cluster(
                     renter=self._chain.address,
                     mint=await NetworkApi(self._chain).mint(currency),
-                    id=await self.next_id(),
+                    id=await self.next_id() if number is None else number,
                     kind=wanted,
                     deposit=deposit,
                     session_key=session_key or Pubkey.default(),

@@ -51,10 +51,12 @@ COMMANDS = {
     "table": ("ionet.cli.table", "Lookup tables, which fit more nodes into one booking."),
     "lease": ("ionet.cli.lease", "One node leased by one cluster."),
     "trace": ("ionet.cli.trace", "From a result's hash to node, time, price and proof."),
+    "export": ("ionet.cli.export", "Live offers in the formats of SkyPilot and dstack."),
     "indexer": ("", "History of the chain in Postgres, and its API."),
     "launcher": ("", "From booked leases to running Ray clusters."),
     "agent": ("", "What runs on a supplier's machine."),
     "keeper": ("", "Settles, reports, closes and sweeps: whatever anyone may do."),
+    "mcp": ("", "Tools by which an AI agent rents compute, within limits."),
     "relay": ("", "Lets callers reach agents that nobody can dial."),
 }
 

@@ -39,6 +39,7 @@ async def start_agents(
             f"agent-{number}",
             *("--url", url, "agent", "run", "--device-key", str(key)),
             *("--base", str(stack.folder / f"node-{number}"), "--ip", f"127.0.1.{number}", "--indexer", api),
+            *("--listen", "127.0.0.1:0"),
             *("--ports", f"{first}-{first + _PORTS - 1}", "--poll-secs", "0.25", "--json"),
             *_SMALL,
             *_PATIENT,
