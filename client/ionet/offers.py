@@ -74,9 +74,9 @@ async def fetch(api: str, **filters: str) -> list[Offer]:
     """
     found: list[Offer] = []
     wanted = {"rentable": "true", "limit": str(_PER_PAGE), **filters}
-    async with _asking(api) as http:
+    async with asking(api) as http:
         for _ in range(_MOST_PAGES):
-            page = await _get(http, "/v1/nodes", _Page, wanted)
+            page = await get(http, "/v1/nodes", _Page, wanted)
             found += page.items
             if page.next is None:
                 return found
@@ -91,21 +91,21 @@ async def fetch_gpus(api: str, nodes: Sequence[str]) -> dict[str, list[OfferGpu]
     async def ask(http: httpx2.AsyncClient, node: str) -> tuple[str, list[OfferGpu]] | None:
         async with places:
             try:
-                return node, (await _get(http, f"/v1/nodes/{node}/advert", _AdvertAnswer, {})).item.gpus
-            except _Missing:
+                return node, (await get(http, f"/v1/nodes/{node}/advert", _AdvertAnswer, {})).item.gpus
+            except Missing:
                 return None
 
-    async with _asking(api) as http:
+    async with asking(api) as http:
         answers = await asyncio.gather(*(ask(http, node) for node in nodes))
     return dict(answer for answer in answers if answer is not None)
 
 
-class _Missing(ApiError):
+class Missing(ApiError):
     """the indexer does not have that"""
 
 
 @contextlib.asynccontextmanager
-async def _asking(api: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def asking(api: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the API within the time for all; what goes wrong on the way is an ApiError."""
     check_url(api)
     try:
@@ -117,7 +117,8 @@ async def _asking(api: str) -> AsyncIterator[httpx2.AsyncClient]:
         raise ApiError(f"{api} did not answer within {_ALL_SECS:.0f} s") from None
 
 
-async def _get(http: httpx2.AsyncClient, path: str, kind: type[T], query: dict[str, str]) -> T:
+async def get(http: httpx2.AsyncClient, path: str, kind: type[T], query: dict[str, str]) -> T:
+    """An answer; its numbers may be decimal strings. Raises Missing, ApiError."""
     async with http.stream("GET", path, params=query) as answer:
         body = bytearray()
         async for part in answer.aiter_bytes():
@@ -126,9 +127,9 @@ async def _get(http: httpx2.AsyncClient, path: str, kind: type[T], query: dict[s
                 raise ApiError(f"an answer of more than {_MOST_BYTES} bytes")
     try:
         if answer.status_code == 200:
-            return msgspec.json.decode(body, type=kind)
+            return msgspec.json.decode(body, type=kind, strict=False)
         problem = msgspec.json.decode(body, type=_Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise ApiError(f"{http.base_url} is not an ionet indexer") from None
     said = problem.detail or problem.title or status_line(answer.status_code)
-    raise _Missing(said) if answer.status_code == 404 else ApiError(said)
+    raise Missing(said) if answer.status_code == 404 else ApiError(said)

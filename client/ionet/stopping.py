@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from solders.pubkey import Pubkey
 
 from ionet.client import Client
-from ionet.errors import NotFound, ProgramError
-from ionet.generated.accounts import Lease
+from ionet.errors import InstructionFailed, NotFound, ProgramError
+from ionet.generated.accounts import Cluster, Lease
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import MissedNotCharged, NothingMissed, NotSettled
 from ionet.plan import Plan, Receipt
@@ -29,8 +29,8 @@ async def stop(client: Client, cluster: Pubkey, settled: set[Pubkey] | None = No
     settled: leases of which the time before the dispute window was paid by an earlier call; it grows.
 
     Running leases are ended, ready ones refused, what is due is paid, what is final is closed. Others may do the same
-    at the same time: what they did is not there any more, and that is fine. Raises NotFound, RpcError, and what the
-    chain says when all leases are gone and the cluster cannot be closed.
+    at the same time: what they did is not there any more, and that is fine. Raises RpcError, and what the chain says
+    when all leases are gone and the cluster cannot be closed.
     """
     step = Step()
     for key, lease in await client.lease.all(cluster=cluster):
@@ -38,7 +38,11 @@ async def stop(client: Client, cluster: Pubkey, settled: set[Pubkey] | None = No
         if why is not None:
             step.waiting[key] = why
     if not step.waiting:
-        step.receipts.append(await client.cluster.close(cluster))
+        try:
+            step.receipts.append(await client.cluster.close(cluster))
+        except (NotFound, InstructionFailed):
+            if await client.find(Cluster, cluster) is not None:
+                raise
         step.closed = True
     return step
 
@@ -54,7 +58,10 @@ async def _wind_up(client: Client, key: Pubkey, lease: Lease, step: Step, settle
         if lease.status == LeaseStatus.ACTIVE:
             await _tried(client.lease.end(key), step)
         return await _close(client, key, step, settled)
-    except NotFound:
+    except (NotFound, InstructionFailed):
+        # Others closed it between our look and our transaction, of which a program says that an account is too small.
+        if await client.find(Lease, key) is not None:
+            raise
         return None
 
 

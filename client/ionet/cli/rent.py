@@ -21,8 +21,8 @@ from ionet.errors import InvalidInput, NotConfirmed
 
 if TYPE_CHECKING:
     from ionet.client import Client
+    from ionet.quote import Quote
     from ionet.renting.names import Named
-    from ionet.renting.quote import Quote
     from ionet.renting.search import Candidate, Found, Wish
     from ionet.renting.task import Task
 
@@ -151,9 +151,9 @@ class _Rent:
     async def _rented(self, client: Client) -> Named | None:
         """Search, ask, pay, book. None where only an explanation was asked for."""
         from ionet.launcher_api import LauncherClient
+        from ionet.quote import quote
         from ionet.renting import rental
         from ionet.renting.names import Named
-        from ionet.renting.quote import quote
         from ionet.renting.search import search
         from ionet.renting.task import wish_of
 
@@ -163,14 +163,15 @@ class _Rent:
         _print_found(found, wish)
         if len(found.candidates) < wish.nodes:
             raise rental.NotEnoughNodes(f"{len(found.candidates)} of {wish.nodes}")
-        params = (await client.network.get()).params
-        made = quote(found.candidates[: wish.nodes], wish.secs, wish.currency, params)
-        _print_quote(made)
+        chosen = found.candidates[: wish.nodes]
+        nodes = [Pubkey.from_string(node.node) for node in chosen]
+        made = await quote(client, nodes, wish.secs, wish.currency)
+        _print_quote(chosen, made)
         if self._explain:
             return None
         missing = burned = 0
         if made.currency == "IOSD":
-            missing, burned = await rental.missing_iosd(client, made.deposit)
+            missing, burned = await rental.missing_iosd(client, made.total)
         lines = (f"{human.money(missing, 'IOSD')} are missing: {human.money(burned, 'IO')} are burned for them",)
         confirm(Preview(lines if missing else (), "Rent them?"), quiet=False, yes=self._yes)
         async with LauncherClient(self._launcher) as launcher:
@@ -243,14 +244,16 @@ def _print_found(found: Found, wish: Wish) -> None:
         say(f"  {each.nodes} {each.why}{f' ({each.remedy})' if each.remedy else ''}", err=True)
 
 
-def _print_quote(made: Quote) -> None:
-    for node in made.nodes[:_NAMED_NODES]:
+def _print_quote(chosen: Sequence[Candidate], made: Quote) -> None:
+    for node in chosen[:_NAMED_NODES]:
         say(f"  {node.node}  {_about(node)}", err=True)
-    if len(made.nodes) > _NAMED_NODES:
-        say(f"  and {len(made.nodes) - _NAMED_NODES} more", err=True)
-    total, fees = human.money(made.total, made.currency), human.money(made.fees, made.currency)
-    say(f"{human.hourly(made.hourly)} in all, {total} for {human.span(made.secs)}, {fees} fee", err=True)
-    say(f"{human.money(made.deposit, made.currency)} are locked; what is not served comes back", err=True)
+    if len(chosen) > _NAMED_NODES:
+        say(f"  and {len(chosen) - _NAMED_NODES} more", err=True)
+    total, fees = human.money(made.cost, made.currency), human.money(made.fee, made.currency)
+    say(f"{human.hourly(made.hourly)} in all, {total} for {human.span(made.duration)}, {fees} fee", err=True)
+    say(f"{human.money(made.total, made.currency)} are locked; what is not served comes back", err=True)
+    if made.min_charge_secs:
+        say(f"whoever ends earlier pays for {human.span(made.min_charge_secs)} all the same", err=True)
 
 
 def _about(node: Candidate) -> str:

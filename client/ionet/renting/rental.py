@@ -15,10 +15,10 @@ from ionet.agent_api import AgentClient
 from ionet.agent_delegation import delegate
 from ionet.agent_errors import AgentUnreachable
 from ionet.client import Client
-from ionet.errors import InvalidInput, IonetError, NotFound
+from ionet.errors import InvalidInput, IonetError
 from ionet.generated.accounts import Cluster
 from ionet.launcher_api import ENDED, RUNNING, ClusterStatus, LauncherClient, LauncherError, UnknownCluster
-from ionet.renting.quote import Quote
+from ionet.quote import Quote
 from ionet.renting.search import Candidate
 from ionet.stopping import Step, stop
 
@@ -64,8 +64,8 @@ async def next_cluster(client: Client) -> Pubkey:
 async def open_for(client: Client, launcher: LauncherClient, quote: Quote) -> None:
     """Open the wallet's next cluster with the quote's budget, for the launcher to run."""
     session = Pubkey.from_string((await launcher.launcher()).session_key)
-    until = await client.rpc.unix_time() + quote.secs + _SESSION_GRACE_SECS
-    await client.cluster.open(quote.deposit, currency=quote.currency, session_key=session, session_expires_at=until)
+    until = await client.rpc.unix_time() + quote.duration + _SESSION_GRACE_SECS
+    await client.cluster.open(quote.total, currency=quote.currency, session_key=session, session_expires_at=until)
 
 
 async def book(client: Client, cluster: Pubkey, quote: Quote, spares: list[Candidate], tell: Tell) -> None:
@@ -73,15 +73,14 @@ async def book(client: Client, cluster: Pubkey, quote: Quote, spares: list[Candi
 
     Those that others were quicker to book are left out.
     """
-    wanted, queue = len(quote.nodes), [*quote.nodes, *spares]
+    dearest = max(part.price * part.processors for part in quote.parts)
+    like = [Pubkey.from_string(spare.node) for spare in spares if spare.hourly <= dearest]
+    wanted, queue = len(quote.nodes), [*quote.nodes, *like]
+    limit = max(part.price for part in quote.parts)
     booked: dict[Pubkey, Pubkey] = {}
-    dearest = max(node.hourly for node in quote.nodes)
     while len(booked) < wanted and queue:
-        now, queue = queue[: wanted - len(booked)], queue[wanted - len(booked) :]
-        nodes = [Pubkey.from_string(node.node) for node in now if node.hourly <= dearest]
-        if not nodes:
-            break
-        found = await client.cluster.add_leases(cluster, nodes, duration=quote.secs, max_price=quote.max_price)
+        nodes, queue = queue[: wanted - len(booked)], queue[wanted - len(booked) :]
+        found = await client.cluster.add_leases(cluster, nodes, duration=quote.duration, max_price=limit)
         booked |= found.leases
         for node, why in found.left_out.items():
             tell(f"node {node} is left out: {why}")
@@ -157,15 +156,14 @@ async def run_job(agent: AgentClient, script: bytes, output: Callable[[str], Non
 async def end(client: Client, cluster: Pubkey, tell: Tell, *, wait: bool) -> Step:
     """End, settle and close what can be, until it is closed or, without `wait`, once. Raises InvalidInput."""
     found = await client.find(Cluster, cluster)
-    if found is not None and found.renter != client.address:
+    if found is None:
+        return Step(closed=True)
+    if found.renter != client.address:
         raise InvalidInput(f"only its renter may, {found.renter}; the keypair in use is {client.address}")
     settled = set[Pubkey]()
     said = ""
     while True:
-        try:
-            step = await stop(client, cluster, settled)
-        except NotFound:  # others may close it too, and were quicker
-            step = Step(closed=True)
+        step = await stop(client, cluster, settled)
         if step.closed or not wait:
             return step
         line = next(iter(step.waiting.values()), "")

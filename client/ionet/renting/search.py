@@ -15,23 +15,16 @@ import httpx2
 import msgspec
 
 from ionet.countries import LETTERS
-from ionet.errors import InvalidInput, IonetError
 from ionet.isolation import STRENGTHS
-from ionet.patient_http import PatientClient, status_line
-from ionet.rules.pricing import earned
+from ionet.offers import Missing, asking, get
 from ionet.rules.reputation import ONE
+from ionet.trace import ApiError
 
 MOST_NODES = 4_000
 """Nodes of a model that are looked at, in the indexer's order."""
-_PAGE, _ANSWER_SECS, _SECS, _MOST_BYTES = 200, 20.0, 90.0, 4 * 2**20
+_PAGE = 200
 _ASKED_AT_ONCE, _ASKED = 8, 64
 T = TypeVar("T")
-
-
-class SearchError(IonetError):
-    """the indexer does not answer as it should"""
-
-    exit_code = 4
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -73,10 +66,6 @@ class Candidate(msgspec.Struct, frozen=True):
         """Micro-dollars an hour for all of it."""
         return self.price * self.processors
 
-    def cost(self, secs: int) -> int:
-        """Micro-dollars, before fees."""
-        return earned(self.price, self.processors, secs)
-
 
 class Removed(NamedTuple):
     """A filter that removed nodes, how many, and what would let some of them in; empty where nothing would."""
@@ -105,40 +94,31 @@ class _Page(msgspec.Struct):
     next: str | None
 
 
-class _Scored(msgspec.Struct):
+class _Score(msgspec.Struct):
     score: int
 
 
-class _Advertised(msgspec.Struct):
+class _Scored(msgspec.Struct):
+    item: _Score
+
+
+class _Level(msgspec.Struct):
     isolation: str
 
 
-class _One(msgspec.Struct):
-    item: msgspec.Raw
-
-
-class Problem(msgspec.Struct):
-    """Why the indexer refuses."""
-
-    detail: str = ""
+class _Advertised(msgspec.Struct):
+    item: _Level
 
 
 async def search(api: str, wish: Wish) -> Found:
-    """Ask the indexer at `api`. Raises SearchError, and InvalidInput for what it does not know."""
-    try:
-        async with asyncio.timeout(_SECS), PatientClient(api, base_url=api, timeout=_ANSWER_SECS) as http:
-            listed = await _listed(http, wish.model)
-            left, removed = _filtered(listed, wish)
-            if wish.min_score is not None:
-                left = await _scored(http, left, wish.min_score, removed)
-            if wish.isolation is not None:
-                left = await _isolated(http, left, wish.isolation, removed)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise SearchError(f"{api}: {error or type(error).__name__}") from None
-    except (msgspec.MsgspecError, RecursionError):
-        raise SearchError(f"{api} is not an ionet indexer") from None
-    except TimeoutError:
-        raise SearchError(f"{api} did not answer within {_SECS:.0f} s") from None
+    """Ask the indexer at `api`. Raises ApiError, InvalidInput."""
+    async with asking(api) as http:
+        listed = await _listed(http, wish.model)
+        left, removed = _filtered(listed, wish)
+        if wish.min_score is not None:
+            left = await _scored(http, left, wish.min_score, removed)
+        if wish.isolation is not None:
+            left = await _isolated(http, left, wish.isolation, removed)
     return Found(left, [each for each in removed if each.nodes], len(listed))
 
 
@@ -187,12 +167,12 @@ def _filtered(listed: Iterable[Candidate], wish: Wish) -> tuple[list[Candidate],
 
 
 async def _scored(
-    http: PatientClient, left: Sequence[Candidate], least: int, removed: list[Removed]
+    http: httpx2.AsyncClient, left: Sequence[Candidate], least: int, removed: list[Removed]
 ) -> list[Candidate]:
     """Of the cheapest."""
     asked = left[:_ASKED]
     scores = await _asked(http, [f"/v1/nodes/{each.node}/reputation" for each in asked], _Scored)
-    score = {each.node: 0 if found is None else found.score for each, found in zip(asked, scores, strict=True)}
+    score = {each.node: 0 if found is None else found.item.score for each, found in zip(asked, scores, strict=True)}
     kept = [each for each in asked if score[each.node] >= least]
     best = max((score[each.node] for each in asked if each not in kept), default=0)
     removed.append(Removed("have a lower score", len(asked) - len(kept), f"the best has {best / ONE:.2f}"))
@@ -200,66 +180,42 @@ async def _scored(
 
 
 async def _isolated(
-    http: PatientClient, left: Sequence[Candidate], weakest: str, removed: list[Removed]
+    http: httpx2.AsyncClient, left: Sequence[Candidate], weakest: str, removed: list[Removed]
 ) -> list[Candidate]:
     """Of the cheapest."""
     enough = STRENGTHS[: STRENGTHS.index(weakest) + 1]
     asked = left[:_ASKED]
     adverts = await _asked(http, [f"/v1/nodes/{each.node}/advert" for each in asked], _Advertised)
-    level = {each.node: "" if found is None else found.isolation for each, found in zip(asked, adverts, strict=True)}
+    level = {
+        each.node: "" if found is None else found.item.isolation for each, found in zip(asked, adverts, strict=True)
+    }
     kept = [each for each in asked if level[each.node] in enough]
     there = sorted({level[each.node] or "none told" for each in asked if each not in kept})
     removed.append(Removed("isolate less", len(asked) - len(kept), f"they have {', '.join(there)}"))
     return kept
 
 
-async def _listed(http: PatientClient, model: str) -> list[Candidate]:
+async def _listed(http: httpx2.AsyncClient, model: str) -> list[Candidate]:
     found: list[Candidate] = []
-    cursor: str | None = None
+    query = {"model": model, "limit": str(_PAGE)}
     for _ in range(MOST_NODES // _PAGE):
-        query = {"model": model, "limit": str(_PAGE), **({"cursor": cursor} if cursor else {})}
-        page = msgspec.json.decode(await _got(http, "/v1/nodes", query), type=_Page, strict=False)
+        page = await get(http, "/v1/nodes", _Page, query)
         found += page.items
-        cursor = page.next
-        if cursor is None or len(found) >= MOST_NODES:
+        if page.next is None or len(found) >= MOST_NODES:
             return found
-    raise SearchError(f"the list of nodes does not end after {len(found)}")
+        query["cursor"] = page.next
+    raise ApiError(f"the list of nodes does not end after {len(found)}")
 
 
-async def _asked(http: PatientClient, paths: Sequence[str], kind: type[T]) -> list[T | None]:
-    """Each item; None where the indexer has none."""
+async def _asked(http: httpx2.AsyncClient, paths: Sequence[str], kind: type[T]) -> list[T | None]:
+    """Each answer; None where the indexer has none."""
     places = asyncio.Semaphore(_ASKED_AT_ONCE)
 
     async def ask(path: str) -> T | None:
         async with places:
             try:
-                said = await _got(http, path, {})
-            except _NoSuch:
+                return await get(http, path, kind, {})
+            except Missing:
                 return None
-        return msgspec.json.decode(msgspec.json.decode(said, type=_One).item, type=kind, strict=False)
 
     return list(await asyncio.gather(*map(ask, paths)))
-
-
-class _NoSuch(InvalidInput):
-    """the indexer does not have it"""
-
-
-async def _got(http: PatientClient, path: str, query: dict[str, str]) -> bytes:
-    async with http.stream("GET", path, params=query, headers={"accept-encoding": "identity"}) as response:
-        body = bytearray()
-        async for part in response.aiter_raw():
-            body += part
-            if len(body) > _MOST_BYTES:
-                raise SearchError(f"an answer of more than {_MOST_BYTES} bytes")
-    if response.is_success:
-        return bytes(body)
-    try:
-        detail = msgspec.json.decode(body, type=Problem).detail
-    except (msgspec.MsgspecError, RecursionError):
-        detail = ""
-    if response.status_code == 404:
-        raise _NoSuch(detail)
-    if response.status_code == 400:
-        raise InvalidInput(detail)
-    raise SearchError(detail or status_line(response.status_code))

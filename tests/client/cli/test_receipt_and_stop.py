@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from typing import Any
@@ -9,8 +10,14 @@ from typing import Any
 import pytest
 from client.cli.test_commands_over_time import prove
 from client.cli.village import T4, Village
-from ionet.wallet import write_keypair
+from ionet.client import Client
+from ionet.generated.accounts import Lease
+from ionet.generated.enums import LeaseStatus
+from ionet.stopping import stop
+from ionet.wallet import KeypairSigner, read_keypair, write_keypair
+from msgspec.structs import replace
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 INTERVALS = 4
 
@@ -127,3 +134,34 @@ def test_stop_takes_leases_in_every_state(village: Village, nodes: dict[str, str
     assert sum(int(bill["total"]) for bill in bills) == int(closed["paid"]) + int(closed["fees"])
     assert [bill["end_reason"] for bill in bills] == ["renter", "rejected", "not-ready"]
     assert village.refused("renter", "cluster", "stop", cluster, "--yes")[0] == 1
+
+
+def test_what_others_close_between_look_and_transaction_is_closed(
+    village: Village, nodes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = opened(village)
+    started(village, cluster, nodes["device"], "device")
+
+    async def work() -> None:
+        signer = KeypairSigner(read_keypair(village.file("renter")))
+        async with Client(village.shell.url, signer) as client:
+            key = Pubkey.from_string(cluster)
+            before = await client.lease.all(cluster=key)
+            assert len(before) == 1
+            for waits in ("--no-wait", "--wait"):
+                await asyncio.to_thread(village.json, "renter", "cluster", "stop", cluster, "--yes", waits)
+                village.pass_time(300)
+
+            for status in (LeaseStatus.BOOKED, LeaseStatus.ACTIVE, LeaseStatus.ENDED):
+                seen = [(address, replace(lease, status=status)) for address, lease in before]
+
+                async def all_of_before(
+                    seen: list[tuple[Pubkey, Lease]] = seen, **_: object
+                ) -> list[tuple[Pubkey, Lease]]:
+                    return seen
+
+                monkeypatch.setattr(client.lease, "all", all_of_before)
+                step = await stop(client, key)
+                assert (step.closed, step.waiting, step.receipts) == (True, {}, [])
+
+    asyncio.run(work())

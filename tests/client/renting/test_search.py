@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlsplit
 
 import pytest
-from ionet.errors import InvalidInput
 from ionet.isolation import STRENGTHS
-from ionet.renting.search import Candidate, Removed, SearchError, Wish, search
+from ionet.renting.search import Candidate, Removed, Wish, search
 from ionet.rules.reputation import ONE
+from ionet.trace import ApiError
 from ionet_agent.isolation.base import Level
 from msgspec import json, structs
 
@@ -33,9 +33,9 @@ async def indexer(answers: Mapping[str, bytes], status: int = 200) -> AsyncItera
                 while (await reader.readline()).strip():
                     pass
                 body = answers.get(urlsplit(line.split()[1].decode()).path)
-                code = status if body is not None else 404
-                head = f"HTTP/1.1 {code} X\r\ncontent-length: {len(body or b'')}\r\n\r\n"
-                writer.write(head.encode() + (body or b""))
+                code, body = (status, body) if body is not None else (404, b"{}")
+                head = f"HTTP/1.1 {code} X\r\ncontent-length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
                 await writer.drain()
         except ConnectionError:
             pass
@@ -102,7 +102,7 @@ def test_levels_are_the_agents() -> None:
 )
 async def test_what_is_no_answer_is_named_so(body: bytes) -> None:
     async with indexer({"/v1/nodes": body}) as api:
-        with pytest.raises(SearchError):
+        with pytest.raises(ApiError):
             await search(api, WISH)
 
 
@@ -113,13 +113,13 @@ async def test_pages_without_an_end_are_read_up_to_a_bound() -> None:
 
 async def test_pages_with_nothing_on_them_do_not_go_on_for_ever() -> None:
     async with indexer({"/v1/nodes": json.encode({"items": [], "next": "again"})}) as api:
-        with pytest.raises(SearchError, match="does not end"):
+        with pytest.raises(ApiError, match="does not end"):
             await search(api, WISH)
 
 
 async def test_refusals_are_the_indexers_words() -> None:
     async with indexer({"/v1/nodes": b'{"detail": "no model 7"}'}, 400) as api:
-        with pytest.raises(InvalidInput, match="no model 7"):
+        with pytest.raises(ApiError, match="no model 7"):
             await search(api, WISH)
-    with pytest.raises(SearchError):
+    with pytest.raises(ApiError):
         await search("http://127.0.0.1:1", WISH)
