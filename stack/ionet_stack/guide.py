@@ -11,6 +11,12 @@ As a renter (renter.json has SOL, IO and IOSD):
   {renter} cluster open 5 --session-key {session}
   {renter} cluster add CLUSTER NODE --duration 1h
 """
+_RENTER_WITH_NODES = """
+As a renter (renter.json has SOL, IO and IOSD):
+  {renter} run --gpu 4090 --keep --name first --api {api} --launcher {launcher} -- python -c "print('hello')"
+  {renter} status
+  {renter} down first
+"""
 _SUPPLIER = """
 As a supplier (the device's key needs SOL too; the agent's URL goes into {agents}):
   {keys} keys new device.json
@@ -34,9 +40,14 @@ def next_steps(fields: Mapping[str, str]) -> str:
         "treasury": f"{ionet} --keypair {shlex.quote(fields[TREASURY])}",
         "session": fields.get("session key", "KEY"),
         "agents": fields.get("agents", "agents.json"),
+        "api": fields.get("api", ""),
+        "launcher": fields.get("launcher", ""),
     }
-    return "".join(part.format_map(words) for part in (_RENTER, _SUPPLIER, _STAKER)).rstrip()
+    renter = _RENTER_WITH_NODES if NODES in fields else _RENTER
+    return "".join(part.format_map(words) for part in (renter, _SUPPLIER, _STAKER)).rstrip()
 
 
 RENTER, TREASURY = "renter's wallet", "wallet with IO"
 """Fields that name keypair files."""
+NODES = "nodes"
+"""Field with how many nodes serve on this machine."""

@@ -16,7 +16,7 @@ from ionet.errors import IonetError
 from ionet.listening import refuse_taken
 
 from ionet_stack.children import ChildFailed
-from ionet_stack.guide import next_steps
+from ionet_stack.guide import NODES, next_steps
 from ionet_stack.once import only_one
 from ionet_stack.purses import PRICE, fund
 from ionet_stack.stack import Stack
@@ -45,27 +45,33 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the chain; its websocket takes the next one.")] = 8899,
     api_port: Annotated[int, typer.Option(help="Port of the indexer's API.")] = 8080,
     launcher_port: Annotated[int, typer.Option(help="Port of the launcher's API.")] = 8081,
+    nodes: Annotated[
+        int, typer.Option(min=0, max=16, help="Nodes that serve on this machine, with an agent each.")
+    ] = 0,
     slot_ms: Annotated[int, typer.Option(help="Milliseconds between blocks.")] = 400,
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole network for development: chain with its program, price feed, keeper, indexer, launcher, relay."""
+    """Run a whole network for development: chain with its program, price feed, keeper, indexer, launcher, relay, nodes.
+
+    Nodes are for your own leases: they serve also where nothing keeps renters' code apart.
+    """
     home = folder or _default_folder()
     with only_one(home):
         options = {port: "--port", port + 1: "--port", api_port: "--api-port", launcher_port: "--launcher-port"}
         for number, option in options.items():
             refuse_taken(number, option)
-        asyncio.run(_run(Stack(home, port, api_port, slot_ms), launcher_port, reset=reset, as_json=as_json))
+        asyncio.run(_run(Stack(home, port, api_port, slot_ms), launcher_port, nodes, reset=reset, as_json=as_json))
 
 
-async def _run(stack: Stack, launcher_port: int, *, reset: bool, as_json: bool) -> None:
+async def _run(stack: Stack, launcher_port: int, nodes: int, *, reset: bool, as_json: bool) -> None:
     """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends."""
     stack.logs.mkdir(parents=True, exist_ok=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        starting = asyncio.create_task(_start(stack, launcher_port, reset))
+        starting = asyncio.create_task(_start(stack, launcher_port, nodes, reset))
         with waiting("starting"):
             if not await _first(starting, stopped):
                 return
@@ -81,7 +87,7 @@ async def _run(stack: Stack, launcher_port: int, *, reset: bool, as_json: bool) 
         await stack.stop()
 
 
-async def _start(stack: Stack, launcher_port: int, reset: bool) -> tuple[Client, dict[str, str]]:
+async def _start(stack: Stack, launcher_port: int, nodes: int, reset: bool) -> tuple[Client, dict[str, str]]:
     from ionet.client import Client
 
     authority, treasury, renter, session = (stack.key(name) for name in ("authority", "treasury", "renter", "session"))
@@ -101,9 +107,24 @@ async def _start(stack: Stack, launcher_port: int, reset: bool) -> tuple[Client,
             launcher = await stack.start_launcher(url, indexer.database, port=launcher_port)
             fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}
             fields["agents"] = str(stack.agents)
+        if nodes:
+            await _start_nodes(stack, url, fields["api"], nodes)
+            fields[NODES] = str(nodes)
     if "relay" in installed:
         fields["relay"] = await stack.start_relay(url)
     return client, fields | {"logs": str(stack.logs)}
+
+
+async def _start_nodes(stack: Stack, url: str, api: str, count: int) -> None:
+    """Paid for by the wallet with IO."""
+    from ionet.client import Client
+
+    from ionet_stack.fleet import start_agents, supply
+
+    devices = [stack.key(f"device-{number}") for number in range(1, count + 1)]
+    async with Client(url, stack.key("treasury")) as client:
+        await supply(client, devices)
+    await start_agents(stack, url, api, devices)
 
 
 async def _start_keeper(stack: Stack, client: Client, url: str) -> str:

@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 from client.cli.conftest import IONET, Shell
 from e2e.commands import ionet
 from e2e.test_up import started
-from launcher.ports import free_range
 from leftovers import left_after
 from stack.test_up import free_ports
 
@@ -57,6 +57,16 @@ class Renter:
             command, cwd=self.folder, env=self.environment, input=said, capture_output=True, text=True, timeout=300
         )
 
+    def until_rentable(self, api: str) -> None:
+        """Its agent has said where it is."""
+        deadline = time.monotonic() + 90
+        while True:
+            with urllib.request.urlopen(f"{api}/v1/nodes?rentable=true", timeout=10) as answer:
+                if json.load(answer)["items"]:
+                    return
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
     def balance(self) -> int:
         return int(self.shell.json("keys", "balance")["iosd_units"])
 
@@ -64,29 +74,15 @@ class Renter:
 @pytest.fixture
 def renter(temporary: Path) -> Iterator[Renter]:
     port, api_port = free_ports()
-    ports = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0"]
-    with ionet(temporary, "up", "--folder", str(temporary / "up"), *ports, "--slot-ms", "100", "--json") as up:
+    options = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--nodes", "1"]
+    with ionet(temporary, "up", "--folder", str(temporary / "up"), *options, "--slot-ms", "100", "--json") as up:
         fields = started(up)
-        device = temporary / "device.json"
-        supplier = Shell(fields["chain"], Path(fields["wallet with IO"]))
-        supplier.json("keys", "new", str(device))
-        Shell(fields["chain"], device).json("keys", "airdrop", "5")
-        terms = ["--model", "4090", "--processors", "1", "--price", "0.25", "--country", "DE"]
-        registered = supplier.json("node", "register", "--device", str(device), *terms)
-        node = next(event["node"] for event in registered["events"] if "node" in event)
-        supplier.json("stake", "add", node, "250")
-        first, *_, last = free_range(40)
-        serving = ["agent", "run", "--device-key", str(device), "--base", str(temporary / "agent"), "--json"]
-        serving += ["--ports", f"{first}-{last}", "--ip", "127.0.7.1", "--indexer", fields["api"]]
-        serving += ["--poll-secs", "0.3", "--num-cpus", "1", "--trust-renters", "--isolation", "none"]
-        with ionet(temporary, "--url", fields["chain"], *serving) as agent:
-            started(agent)
-            environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}
-            environment["XDG_CONFIG_HOME"] = str(temporary / "config")
-            (temporary / "work").mkdir()
-            yield Renter(Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment)
-            agent.process.send_signal(signal.SIGTERM)
-            assert agent.process.wait(60) == 0
+        environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}
+        environment["XDG_CONFIG_HOME"] = str(temporary / "config")
+        (temporary / "work").mkdir()
+        made = Renter(Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment)
+        made.until_rentable(fields["api"])
+        yield made
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(60) == 0
     assert left_after(temporary, 5) == {}
@@ -139,7 +135,7 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     assert renter.run("status", "--json").stdout == "[]\n"
 
     # What is over leaves no name, no lock and no process: the same again, in one command from start to end.
-    whole = renter.run("run", "task.yaml", "--yes", "--", sys.executable, "-c", "print('once')")
+    whole = renter.run("run", "task.yaml", "--yes", "--", "python", "-c", "print('once')")
     assert (whole.returncode, whole.stdout) == (0, "once\n\n"), whole.stderr
     assert "squares is closed" in whole.stderr
     assert renter.run("status", "--json").stdout == "[]\n"

@@ -156,7 +156,8 @@ async def _tell(stack: Stack, show: Show, keep: bool, given: tuple[str, Path] | 
 async def _story(
     stack: Stack, cast: Cast, devices: list[Keypair], session: Keypair, url: str, show: Show
 ) -> tuple[Books, str, str]:
-    from ionet_stack.demo import books, fleet, story
+    from ionet_stack import fleet
+    from ionet_stack.demo import books, frozen, story
 
     with show.step("network, mints, device models, wallets; database, indexer and API beside them") as say:
         indexer, stake = await asyncio.gather(stack.start_indexer(url, reset=True), story.fund(cast, devices, session))
@@ -186,7 +187,7 @@ async def _story(
     with show.step("a blocked matrix product across the nodes, every block proven") as say:
         blocks = await story.run_job(cast.renter, cluster, at_head, urls[at_head])
         say(f"{len(blocks)} blocks on {len({block.node for block in blocks})} nodes, product checked")
-    fleet.freeze(agents[silent])
+    frozen.freeze(agents[silent])
     with show.step("the renter disputes an interval; its agent defends it by itself and wins the bond") as say:
         defended = await story.dispute(cast.renter, session, head, api, say)
         say(f"interval {defended.interval} defended, {tokens(defended.bond_part, 'IOSD')} IOSD of bond")
@@ -196,7 +197,7 @@ async def _story(
     with show.step("leases run out; the keeper settles and closes them; the rest goes back, fees are burned") as say:
         closed, bonds = await story.closed(cast, cluster, leases, say)
         say(f"{tokens(closed.paid, 'IOSD')} IOSD paid, {tokens(closed.refunded, 'IOSD')} returned")
-    fleet.thaw(agents[silent])
+    frozen.thaw(agents[silent])
     with show.step("a result traced from its hash to the chain") as say:
         traced = await _first_traced(cast, api, blocks, silent)
         say(f"{traced[0][:16]}… → interval {traced[1].interval} of lease {traced[1].lease}")

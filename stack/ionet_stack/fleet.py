@@ -1,15 +1,18 @@
-"""The suppliers' machines and the renter's launcher, as processes of the stack."""
+"""Suppliers' machines as processes of the stack, and nodes for them."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import socket
 from collections.abc import Sequence
 
+from ionet.client import Client
+from ionet.generated.accounts import Node
+from ionet.generated.enums import USD_UNIT, Currency
+from ionet.generated.types import NodeTerms
 from ionet.ready import AgentReady
-from ionet.wallet import write_keypair
+from ionet.wallet import KeypairSigner, write_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -23,6 +26,8 @@ _LOWEST, _HIGHEST = 20_000, 32_000
 _SMALL = ("--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "2048")
 # Three Ray nodes that start on one busy machine may take longer than a renter is given otherwise.
 _PATIENT = ("--check-secs", "600")
+_MODEL, _PRICE, _LONGEST_SECS = "RTX 4090", USD_UNIT // 4, 30 * 86_400
+_LAMPORTS = 10 * 10**9
 
 
 async def start_agents(
@@ -33,7 +38,8 @@ async def start_agents(
 
     async def start(number: int, device: Keypair) -> tuple[Pubkey, Child, AgentReady]:
         key = stack.folder / f"device-{number}.json"
-        write_keypair(key, device)
+        if not key.exists():
+            write_keypair(key, device)
         first = ports[(number - 1) * _PORTS]
         child = await stack.child(
             f"agent-{number}",
@@ -71,11 +77,28 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def freeze(child: Child) -> None:
-    """Make a machine go silent without letting it clean up."""
-    child.signal(signal.SIGSTOP)
-
-
-def thaw(child: Child) -> None:
-    """Let it go on, so that it can end in order."""
-    child.signal(signal.SIGCONT)
+async def supply(client: Client, devices: Sequence[Keypair]) -> None:
+    """A node with its stake for each device that has none, and SOL for the device. client: of a wallet with IO."""
+    codes = {name: code for code, name in (await client.network.model_names()).items()}
+    code = codes[_MODEL]
+    stake = await client.node.required_stake(code, 1)
+    for device in devices:
+        if await client.rpc.balance(device.pubkey()) < _LAMPORTS // 2:
+            await client.rpc.airdrop(device.pubkey(), _LAMPORTS)
+        node = client.node.address(device.pubkey())
+        found = await client.find(Node, node)
+        if found is None:
+            terms = NodeTerms(
+                price=_PRICE,
+                min_coverage_bps=0,
+                min_duration=60,
+                max_duration=_LONGEST_SECS,
+                payout=client.address,
+                fee_payer=device.pubkey(),
+                country=276,
+                currencies=Currency.IOSD | Currency.USDC,
+                region=0,
+            )
+            await client.node.register(KeypairSigner(device), model_code=code, processors=1, terms=terms)
+        if found is None or found.bonded.amount < stake:
+            await client.stake.add(node, stake)
