@@ -14,9 +14,11 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ionet.errors import AlreadyRunning
+from ionet.client import Client
+from ionet.errors import AlreadyRunning, RpcError
 from ionet.listening import listen
 from ionet.wallet import read_keypair
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_agent.alarms import Alarms
@@ -24,9 +26,12 @@ from ionet_agent.config import AgentConfig, chain_of
 from ionet_agent.journal import Journal
 from ionet_agent.machine_process import MachineProcess
 from ionet_agent.proving import Proving
+from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.serve import BACKLOG
 
 _log = logging.getLogger(__name__)
+# How long the chain is waited for before the first look at the node is given up.
+_ANSWER_SECS = 10.0
 
 
 async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None]) -> None:
@@ -45,6 +50,8 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
         for client in clients.values():
             stack.push_async_callback(client.rpc.close)
         journal = stack.enter_context(contextlib.closing(Journal(config.journal)))
+        if not journal.leases():
+            await _require_node(next(iter(clients.values())), node, device)
         proving = Proving(
             chain_of(clients, node, device, alarms),
             journal,
@@ -72,6 +79,13 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
                 task.cancel()
             await asyncio.wait(tasks)
             machine.kill()
+
+
+async def _require_node(client: Client, node: Pubkey, device: Keypair) -> None:
+    """Raises NodeUnusable where the chain says that there is nothing to serve. Without its answer the agent begins."""
+    with contextlib.suppress(RpcError, TimeoutError):
+        async with asyncio.timeout(_ANSWER_SECS):
+            await RpcNodeChain(client, node, device).view()
 
 
 async def _announce(machine: MachineProcess, announce: Callable[[], None]) -> None:

@@ -47,6 +47,10 @@ MAX_PRIORITY_FEE = 100_000
 FETCHED_AT_ONCE = 16
 
 
+class OtherAccount(DecodeError):
+    """the account is of another type"""
+
+
 @check_arguments
 class Chain:
     """Reads need no wallet. Everything that changes the chain is a `Plan`: await it, or take its unsigned bytes.
@@ -88,7 +92,7 @@ class Chain:
     # -- reading
 
     async def fetch(self, kind: type[T], key: Pubkey) -> T:
-        """One account. Raises NotFound, or DecodeError when the account is of another type."""
+        """One account. Raises NotFound, or OtherAccount, a DecodeError, when it is of another type."""
         found = await self.find(kind, key)
         if found is None:
             raise NotFound(f"{kind.__name__} {key}")
@@ -102,7 +106,18 @@ class Chain:
         """Accounts in the order of the keys, None where there is none (or it belongs to another program)."""
         accounts = await self.rpc.accounts(keys)
         own = [account if account is not None and account.owner == self.program.id else None for account in accounts]
-        return [None if account is None else self.program.codec.decode_account(account.data, kind) for account in own]
+        pairs = zip(keys, own, strict=True)
+        return [None if account is None else self._decoded(kind, key, account.data) for key, account in pairs]
+
+    def _decoded(self, kind: type[T], key: Pubkey, data: bytes) -> T:
+        codec = self.program.codec
+        try:
+            return codec.decode_account(data, kind)
+        except DecodeError:
+            other = codec.account_name(data)
+            if other is None or other == kind.__name__:
+                raise
+            raise OtherAccount(f"{key} is of the type {other}, not {kind.__name__}") from None
 
     async def fetch_all(self, kind: type[T], **fields: Any) -> list[tuple[Pubkey, T]]:
         """Every account of a type whose fields have the given values, with its address."""

@@ -18,6 +18,7 @@ from ionet.errors import (
     ChainRefused,
     ForeignProgramError,
     InstructionFailed,
+    NoStake,
     NoSuchModel,
     NotEnough,
     ProgramError,
@@ -25,13 +26,20 @@ from ionet.errors import (
 )
 from ionet.failure import ACCOUNT_THERE, SOL_SHORT, TOKEN_PROGRAM
 from ionet.generated import pdas
-from ionet.generated.accounts import Network
-from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS, Currency
+from ionet.generated.accounts import Cluster, Network, Node
+from ionet.generated.enums import BPS, IO_DECIMALS, USD_DECIMALS, Currency
+from ionet.generated.errors import BudgetTooSmall
 from ionet.patient_http import is_loopback
 from ionet.program import Program
 from ionet.rpc import Rpc
+from ionet.rules.pricing import earned
 
 _SOL_DECIMALS = 9
+_TOKENS = {
+    Currency.IO: ("IO", IO_DECIMALS),
+    Currency.IOSD: ("IOSD", USD_DECIMALS),
+    Currency.USDC: ("USDC", USD_DECIMALS),
+}
 # Transaction errors of a payer who does not exist or cannot pay.
 _NO_PAYER = {"AccountNotFound", "InsufficientFundsForFee"}
 _TRANSFER_CHECKED = 12
@@ -48,15 +56,18 @@ class _Called:
     accounts: dict[str, Pubkey]
     spent: int | None = None
     model: int | None = None
+    duration: int = 0
 
 
 async def diagnosed(rpc: Rpc, program: Program, refusal: ChainRefused, message: VersionedMessage) -> ChainRefused:
     """A refusal that says what is missing, if that can be found out; the same refusal otherwise."""
-    if isinstance(refusal, ProgramError):
-        return refusal
     try:
+        if isinstance(refusal, BudgetTooSmall):
+            refusal.detail = await _budget(rpc, program, refusal, message)
+        if isinstance(refusal, ProgramError):
+            return refusal
         return await _better(rpc, program, refusal, message) or refusal
-    except RpcError:
+    except (RpcError, DecodeError):
         return refusal
 
 
@@ -75,7 +86,39 @@ async def _better(rpc: Rpc, program: Program, refusal: ChainRefused, message: Ve
     if called.spent is not None and "from" in called.accounts:
         said = await _tokens(rpc, program, payer, called.accounts["from"], called.spent)
         return _like(refusal, NotEnough(said)) if said else None
+    position = called.accounts.get("position")
+    if position is not None and await rpc.account(position) is None:
+        staker = called.accounts.get("staker", payer)
+        return _like(refusal, NoStake(f"wallet {staker} has no stake in node {called.accounts['node']}"))
     return None
+
+
+async def _budget(rpc: Rpc, program: Program, refusal: BudgetTooSmall, message: VersionedMessage) -> str:
+    """What is free of the cluster's budget, and what was needed; empty where that cannot be said."""
+    calls = [_called(program, message, index) for index in range(refusal.index + 1)]
+    last = calls[-1]
+    if last is None or "cluster" not in last.accounts:
+        return ""
+    same = [call for call in calls if call and call.accounts.get("cluster") == last.accounts["cluster"]]
+    nodes = [call.accounts["node"] for call in same if call.name == "add_lease"]
+    found, network, *offers = await rpc.accounts([last.accounts["cluster"], pdas.network(program.id), *nodes])
+    if found is None or network is None or any(offer is None for offer in offers):
+        return ""
+    cluster = program.codec.decode_account(found.data, Cluster)
+    params = program.codec.decode_account(network.data, Network).params
+    free = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded - cluster.locked
+    token, decimals = _TOKENS[Currency(cluster.currency)]
+    said = f"{_amount(free, decimals)} {token} are free"
+    if cluster.currency == Currency.IO:
+        return said  # what a node costs in IO follows from the price of the moment
+    needed = last.spent or 0
+    bps = params.renter_fee_bps + (params.usdc_fee_bps if cluster.currency == Currency.USDC else 0)
+    for offer, call in zip(offers, (call for call in same if call.name == "add_lease"), strict=True):
+        assert offer is not None
+        node = program.codec.decode_account(offer.data, Node)
+        cost = earned(node.price, node.processors, call.duration)
+        needed += cost + -(-cost * bps // BPS)
+    return f"{said}, {_amount(needed, decimals)} needed" if needed else said
 
 
 async def _sol(rpc: Rpc, payer: Pubkey) -> str:
@@ -138,7 +181,7 @@ def _called(program: Program, message: VersionedMessage, index: int) -> _Called 
         args |= {name: getattr(value, name) for name in getattr(value, "__struct_fields__", ())}
     wanted = _AT_MOST.get(call.name)
     spent = args.get(wanted) if wanted else next((args[name] for name in _SPENT if name in args), None)
-    return _Called(call.name, accounts, spent, args.get("model_code"))
+    return _Called(call.name, accounts, spent, args.get("model_code"), args.get("duration", 0))
 
 
 def _like(refusal: ChainRefused, better: ChainRefused) -> ChainRefused:

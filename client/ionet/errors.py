@@ -97,7 +97,10 @@ class ProgramError(InstructionFailed):
         cls.code = code
 
     def __str__(self) -> str:
-        return f"{self.message()} ({type(self).__name__}, {self.code})" if self.code >= 0 else super().__str__()
+        if self.code < 0:
+            return super().__str__()
+        said = f"{self.message()} ({type(self).__name__}, {self.code})"
+        return f"{said}: {self.detail}" if self.detail else said
 
 
 class ForeignProgramError(InstructionFailed):
@@ -122,6 +125,13 @@ class AlreadyRegistered(ForeignProgramError):
 
 class NoSuchModel(InstructionFailed):
     """the chain has no such device model"""
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class NoStake(InstructionFailed):
+    """the wallet has no stake in the node"""
 
     def __str__(self) -> str:
         return self.detail

@@ -149,6 +149,7 @@ class LauncherClient:
     """
 
     def __init__(self, url: str) -> None:
+        self._url = url
         try:
             self._http = PatientClient(url, base_url=url, timeout=httpx2.Timeout(_ANSWER_SECS))
         except httpx2.InvalidURL as error:
@@ -196,9 +197,9 @@ class LauncherClient:
                     if len(body) > MAX_ANSWER:
                         raise LauncherError(f"an answer of more than {MAX_ANSWER} bytes")
         except TimeoutError:
-            raise LauncherError(f"no answer within {_ANSWER_SECS:g} s") from None
+            raise LauncherError(f"{self._url}: no answer within {_ANSWER_SECS:g} s") from None
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
-            raise LauncherError(str(error) or type(error).__name__) from None
+            raise LauncherError(f"{self._url}: {str(error) or type(error).__name__}") from None
         if response.status_code == 404:
             raise UnknownCluster
         if not response.is_success:

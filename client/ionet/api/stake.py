@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 from ionet import addresses
 from ionet.api.base import RoleApi
 from ionet.api.network import NetworkApi
+from ionet.errors import NotFound
 from ionet.generated import pdas
 from ionet.generated.accounts import Node, StakePosition
 from ionet.generated.enums import Currency
@@ -90,7 +91,11 @@ class StakeApi(RoleApi):
         return pdas.position(self._id, node, staker or self._chain.address)
 
     async def get(self, node: Pubkey, staker: Pubkey | None = None) -> StakePosition:
-        return await self._chain.fetch(StakePosition, self.address(node, staker))
+        """Raises NotFound where the staker, by default the wallet, has none in this node."""
+        found = await self._chain.find(StakePosition, self.address(node, staker))
+        if found is None:
+            raise NotFound(f"stake of {staker or self._chain.address} in node {node}")
+        return found
 
     async def all(self, **fields: Pubkey) -> list[tuple[Pubkey, StakePosition]]:
         """Positions by node=… or staker=…"""

@@ -125,6 +125,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _profiles(incomplete: str) -> list[str]:
+    """Names of profiles that begin like this."""
+    from ionet.cli.profiles import known
+
+    return [name for name in known() if name.startswith(incomplete)]
+
+
 @app.callback()
 def root(
     ctx: typer.Context,
@@ -135,7 +142,10 @@ def root(
         str | None, typer.Option(envvar="IONET_KEYPAIR", help="Keypair file that pays and signs; ditto.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(envvar="IONET_PROFILE", help="Chain and keypair to use, see `ionet config show`.")
+        str | None,
+        typer.Option(
+            envvar="IONET_PROFILE", help="Chain and keypair to use, see `ionet config show`.", autocompletion=_profiles
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, whichever the command.")] = False,
     idl: Annotated[str | None, typer.Option(help="IDL file to use instead of the bundled one.")] = None,

@@ -11,7 +11,7 @@ from ionet import resolve
 from ionet.cli import human
 from ionet.cli.parsing import hash_of, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Asked, Sending, asking, run, transaction
+from ionet.cli.session import Asked, Sending, ask, asking, transaction
 from ionet.cli.views import view
 from ionet.generated.enums import CaseReason
 from ionet.words import word
@@ -37,7 +37,7 @@ def list_cases(
         return [_fields(client, key, case) for key, case in await client.case.all(**wanted)]
 
     columns = ["address", "node", "accusation", "opened_at", "decide_from", "decide_by"]
-    rows = run(ctx, work, wallet=False)
+    rows = ask(ctx, work)
     print_rows(rows if as_json else [view("Case", row) for row in rows], columns, as_json=as_json)
 
 
@@ -48,7 +48,7 @@ def show(ctx: typer.Context, case: Case, as_json: AsJson = False) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return _fields(client, case, await client.case.get(case))
 
-    fields = run(ctx, work, wallet=False)
+    fields = ask(ctx, work)
     print_fields(fields if as_json else view("Case", fields), as_json=as_json)
 
 

@@ -28,7 +28,7 @@ from ionet.cli.printing import (
     receipt_fields,
     say,
 )
-from ionet.cli.session import Asked, AsUnsigned, Sending, asking, run, submit, transaction
+from ionet.cli.session import Asked, AsUnsigned, Sending, ask, asking, run, submit, transaction
 from ionet.cli.stop import stop
 from ionet.cli.views import view
 from ionet.errors import InvalidInput
@@ -70,7 +70,7 @@ def list_clusters(
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, cluster) for key, cluster in await client.cluster.all(**wanted)]
 
-    rows = run(ctx, work, wallet=False)
+    rows = ask(ctx, work)
     columns = ["address", "id", "kind", "deposit", "locked", "paid", "leases_open"]
     print_rows(rows if as_json else [_shown(row, columns) for row in rows], columns, as_json=as_json)
 
@@ -85,7 +85,7 @@ def show(ctx: typer.Context, cluster: Cluster, as_json: AsJson = False) -> None:
         leases = await client.lease.all(cluster=key)
         return {**fields, "leases": [str(lease) for lease, _ in leases]}
 
-    fields = run(ctx, work, wallet=False)
+    fields = ask(ctx, work)
     print_fields(fields if as_json else _shown(fields, ("address", "renter", "kind")), as_json=as_json)
 
 
@@ -153,6 +153,8 @@ def add(
                     cluster, keys, duration=seconds, max_price=limit, tables=found, at_once=at_once, progress=progress
                 )
         except BookingStopped as stopped:
+            if not (stopped.booking.leases or stopped.booking.left_out or as_json):
+                raise stopped.cause from None
             await _print_booking(client, stopped.booking, as_json=as_json)
             raise
         # Of a single node the reason is the error.

@@ -13,7 +13,7 @@ import typer
 from ionet.cli.parsing import pubkey
 from ionet.cli.printing import AsJson, print_fields, say
 from ionet.cli.session import connect, settings
-from ionet.errors import InvalidInput
+from ionet.errors import InvalidInput, IonetError, NotFound
 
 if TYPE_CHECKING:
     from ionet.agent_api import AgentClient
@@ -52,6 +52,8 @@ def run(
     output, code = asyncio.run(follow())
     if as_json:
         print_fields({"exit_code": code, "output": output}, as_json=True)
+    if code < 0:
+        say(f"error: {asyncio.run(_killed(ctx, cluster, -code))}", err=True)
     raise typer.Exit(code)
 
 
@@ -86,6 +88,19 @@ def connect_to(
         return
     for name, value in environment.items():
         say(f"export {name}={value}")
+
+
+async def _killed(ctx: typer.Context, cluster: str, number: int) -> str:
+    """Why a driver was killed, as far as the chain knows."""
+    said = f"the driver was killed by signal {number}"
+    try:
+        async with connect(ctx, wallet=False) as client:
+            await client.cluster.head(pubkey(cluster))
+    except NotFound:
+        return f"{said}: the lease is over"
+    except IonetError:
+        return said
+    return f"{said}, while its lease goes on; it may have used too much memory"
 
 
 async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str) -> AgentClient:

@@ -10,7 +10,7 @@ from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields
-from ionet.cli.session import Sending, run, transaction
+from ionet.cli.session import Sending, ask, transaction
 from ionet.cli.views import view
 from ionet.errors import InvalidInput
 
@@ -36,7 +36,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
         fields = account_fields(client, client.iosd.address, books)
         return {**fields, "supply": str(supply), "backing_io": str(books.io_burned - books.io_redeemed)}
 
-    fields = run(ctx, work, wallet=False)
+    fields = ask(ctx, work)
     print_fields(fields if as_json else view("Iosd", fields), as_json=as_json)
 
 
@@ -55,7 +55,7 @@ def price(ctx: typer.Context, as_json: AsJson = False) -> None:
             "publish_time": found.publish_time,
         }
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    print_fields(ask(ctx, work), as_json=as_json)
 
 
 @app.command()
@@ -66,7 +66,7 @@ def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
         units = await client.iosd.quote(amount(io, "IO"))
         return {"io": io, "iosd": tokens(units, "IOSD"), "iosd_units": str(units)}
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    print_fields(ask(ctx, work), as_json=as_json)
 
 
 @transaction(app)
@@ -103,7 +103,7 @@ def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> Non
         units = await client.iosd.quote_redeem(amount(iosd, "IOSD"))
         return {"iosd": iosd, "io": tokens(units, "IO"), "io_units": str(units)}
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    print_fields(ask(ctx, work), as_json=as_json)
 
 
 @transaction(app)

@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 from ionet.cli.human import grouped
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, print_fields, print_receipts, waiting
-from ionet.cli.session import Sending, run, settings, transaction
+from ionet.cli.session import Sending, ask, run, settings, transaction
 from ionet.generated.enums import Currency
 from ionet.words import parse, words
 
@@ -71,7 +71,7 @@ def balance(
         held = {name: grouped(tokens(value, name)) for name, value in units.items()}
         return {"address": str(owner), **held, **{f"owed {name}": grouped(tokens(left[name], name)) for name in left}}
 
-    print_fields(run(ctx, work, wallet=address is None), as_json=as_json)
+    print_fields(ask(ctx, work, wallet=address is None), as_json=as_json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from ionet import resolve
 from ionet.cli.bill import receipt
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
-from ionet.cli.session import Asked, Sending, asking, run, transaction
+from ionet.cli.session import Asked, Sending, ask, asking, run, transaction
 from ionet.cli.views import view
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency, LeaseStatus
@@ -42,7 +42,7 @@ def list_leases(
     async def work(client: Client) -> list[dict[str, Any]]:
         return [_fields(client, key, lease) for key, lease in await client.lease.all(**wanted)]
 
-    rows = run(ctx, work, wallet=False)
+    rows = ask(ctx, work)
     columns = ["address", "node", "state", "price", "duration", "ends_at", "paid"]
     print_rows(rows if as_json else [_shown(row, columns) for row in rows], columns, as_json=as_json)
 
@@ -54,7 +54,7 @@ def show(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return _fields(client, lease, await client.lease.get(lease))
 
-    fields = run(ctx, work, wallet=False)
+    fields = ask(ctx, work)
     print_fields(fields if as_json else _shown(fields, ("address", "state", "cluster", "node")), as_json=as_json)
 
 
@@ -119,7 +119,7 @@ def proofs(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
             for proof in await client.lease.proofs(lease)
         ]
 
-    print_rows(run(ctx, work, wallet=False), ["interval", "served_secs", "gpu_ms", "root"], as_json=as_json)
+    print_rows(ask(ctx, work), ["interval", "served_secs", "gpu_ms", "root"], as_json=as_json)
 
 
 @app.command()

@@ -9,10 +9,11 @@ from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
-from ionet.cli.session import Sending, run, transaction
+from ionet.cli.session import Sending, ask, run, transaction
 from ionet.cli.views import view
 from ionet.errors import InvalidInput
 from ionet.generated.enums import DeviceKind, DevicePool, NetworkRole, Pause
+from ionet.resolve import near
 from ionet.words import word, words
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return account_fields(client, client.network.address, await client.network.get())
 
-    fields = run(ctx, work, wallet=False)
+    fields = ask(ctx, work)
     print_fields(fields if as_json else _shown(fields), as_json=as_json)
 
 
@@ -78,7 +79,7 @@ def models(ctx: typer.Context, as_json: AsJson = False) -> None:
             rows.append({**fields, "name": model_name(model)})
         return rows
 
-    rows = run(ctx, work, wallet=False)
+    rows = ask(ctx, work)
     columns = ["code", "name", "multiplier", "kind", "pool", "reference_price", "enabled"]
     print_rows(rows if as_json else [_shown_model(row) for row in rows], columns, as_json=as_json)
 
@@ -168,7 +169,7 @@ def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
                 )
         return rows
 
-    print_rows(run(ctx, work, wallet=False), ["what", "now", "proposed", "due"], as_json=as_json)
+    print_rows(ask(ctx, work), ["what", "now", "proposed", "due"], as_json=as_json)
 
 
 @transaction(app)
@@ -227,7 +228,8 @@ def _pausable(entries: list[str]) -> int:
         return Pause.ALL
     unknown = [entry for entry in entries if entry not in pausable]
     if unknown:
-        raise InvalidInput(f"{', '.join(unknown)} cannot be paused; pausable are {', '.join(pausable)}")
+        known = f"pausable are {', '.join(pausable)}{near(unknown[0], pausable)}"
+        raise InvalidInput(f"{', '.join(unknown)} cannot be paused; {known}")
     return sum(pausable[entry] for entry in set(entries))
 
 

@@ -13,7 +13,7 @@ from ionet.cli import human, node_terms
 from ionet.cli.node_terms import Device, Node, read_device
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Asked, Sending, asking, run, transaction
+from ionet.cli.session import Asked, Sending, ask, asking, transaction
 from ionet.cli.views import view
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def list_nodes(
         raw = [{**account_fields(client, key, node), "state": state} for key, node, state in rows]
         return raw, [_row(view("Node", fields, models=names)) for fields in raw]
 
-    raw, rows = run(ctx, work, wallet=False)
+    raw, rows = ask(ctx, work)
     columns = ["address", "model", "processors", "price", "country", "currencies", "state"]
     print_rows(raw if as_json else rows, columns, as_json=as_json)
 
@@ -91,7 +91,7 @@ def show(ctx: typer.Context, node: Node, as_json: AsJson = False) -> None:
         first = {name: shown[name] for name in _FIRST if name in shown}
         return fields, {**first, **shown}
 
-    fields, shown = run(ctx, work, wallet=False)
+    fields, shown = ask(ctx, work)
     print_fields(fields if as_json else shown, as_json=as_json)
 
 
@@ -104,7 +104,7 @@ def required_stake(ctx: typer.Context, model: str, processors: int, as_json: AsJ
         units = await client.node.required_stake(code, processors)
         return {"model": code, "processors": processors, "io": tokens(units, "IO"), "io_units": str(units)}
 
-    print_fields(run(ctx, work, wallet=False), as_json=as_json)
+    print_fields(ask(ctx, work), as_json=as_json)
 
 
 transaction(app)(node_terms.register)

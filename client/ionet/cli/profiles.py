@@ -45,6 +45,14 @@ def chosen(name: str | None = None) -> Profile:
     return _named(name or current, known)
 
 
+def known() -> list[str]:
+    """Names of the profiles, to complete what is typed; those of a settings file that cannot be read are left out."""
+    try:
+        return list(_read()[1])
+    except ConfigError:
+        return list(BUILT_IN)
+
+
 @app.command()
 def show(as_json: AsJson = False) -> None:
     """Every profile; a star marks the one in use."""
@@ -62,7 +70,13 @@ def show(as_json: AsJson = False) -> None:
 
 @app.command()
 def use(
-    profile: Annotated[str, typer.Argument(help="local, devnet, mainnet, or one of the file's own.")],
+    profile: Annotated[
+        str,
+        typer.Argument(
+            help="local, devnet, mainnet, or one of the file's own.",
+            autocompletion=lambda incomplete: [name for name in known() if name.startswith(incomplete)],
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Use a profile from now on, unless --profile, --url or --keypair say otherwise."""

@@ -138,6 +138,12 @@ def run(ctx: typer.Context, work: Callable[[Client], Awaitable[T]], *, wallet: b
     return asyncio.run(session())
 
 
+def ask(ctx: typer.Context, work: Callable[[Client], Awaitable[T]], *, wallet: bool = False) -> T:
+    """As `run`, for what only reads and neither prints nor asks: a spinner says that the chain is waited for."""
+    with waiting("asking the chain"):
+        return run(ctx, work, wallet=wallet)
+
+
 def transaction(app: typer.Typer, name: str | None = None, *, asks: bool = False) -> Callable[[Command], Command]:
     """Make a command of a function that says what to send: it gets `--json` and `--unsigned`, and the plan is sent.
 

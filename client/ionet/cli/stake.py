@@ -11,7 +11,7 @@ from ionet import resolve
 from ionet.cli import human
 from ionet.cli.parsing import amount, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Asked, Preview, Sending, run, transaction
+from ionet.cli.session import Asked, Preview, Sending, ask, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.accounts import Node as NodeAccount
 from ionet.generated.enums import BPS
@@ -55,7 +55,7 @@ def list_positions(
             rows.append({**people, **{name: human.money(units, "IO") for name, units in amounts.items()}})
         return raw, rows
 
-    raw, rows = run(ctx, work, wallet=False)
+    raw, rows = ask(ctx, work)
     print_rows(raw if as_json else rows, ["address", "node", "staker", "stake", "leaving", "rewards"], as_json=as_json)
 
 
@@ -88,7 +88,7 @@ def show(ctx: typer.Context, node: Node, staker: Staker = None, as_json: AsJson 
             shown[f"leaving {number}"] = f"you get {human.money(exit.amount, 'IO')} {when}; {exit.why}"
         return raw, shown
 
-    raw, shown = run(ctx, work, wallet=staker is None)
+    raw, shown = ask(ctx, work, wallet=staker is None)
     print_fields(raw if as_json else shown, as_json=as_json)
 
 

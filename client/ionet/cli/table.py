@@ -9,7 +9,7 @@ import typer
 
 from ionet.cli.parsing import pubkey
 from ionet.cli.printing import AsJson, print_json, print_rows, say, waiting
-from ionet.cli.session import run
+from ionet.cli.session import ask, run
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -27,7 +27,7 @@ def list_tables(ctx: typer.Context, as_json: AsJson = False) -> None:
         found = await client.tables.all()
         return [{"address": str(item.key), "addresses": len(item.addresses), "active": item.active} for item in found]
 
-    print_rows(run(ctx, work), ["address", "addresses", "active"], as_json=as_json)
+    print_rows(ask(ctx, work, wallet=True), ["address", "addresses", "active"], as_json=as_json)
 
 
 @app.command()

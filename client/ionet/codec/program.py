@@ -157,6 +157,11 @@ class ProgramCodec:
             raise DecodeError(f"no account of {self.idl.metadata.name} starts like that")
         return _read(entry, data)[0]
 
+    def account_name(self, data: Buffer) -> str | None:
+        """The type of an account, by how it starts; None when it is none of the program's."""
+        entry = _find(self._account_tags, data)
+        return None if entry is None else entry.name
+
     def encode_account(self, value: Any) -> bytes:
         """Account data of a value; the inverse of `decode_account` (padding is zero)."""
         return _write(self._account_entry(type(value)), value)

@@ -158,7 +158,7 @@ def test_missing_account_fails(shell: Shell, town: Town) -> None:
 
 def test_account_of_another_type_fails(shell: Shell, node: str) -> None:
     code, message = shell.refused("lease", "show", node)
-    assert (code, "this account is not a Lease" in message) == (1, True)
+    assert (code, f"{node} is of the type Node, not Lease" in message) == (1, True)
 
 
 def test_another_idl_is_used(shell: Shell, town: Town, tmp_path: Path) -> None:
