@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ionet.cli import COMMANDS, _load
+from ionet.cli import COMMANDS, _load, named
 from ionet.cli.profiles import BUILT_IN, config_file
 from ionet_agent.isolation import new_runtime
 from ionet_indexer import postgres
@@ -115,6 +115,7 @@ def test_folders(root: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         "environment with Ray": new_runtime.default_folder(),
         "`ionet mcp`": mcp.default_folder(),
         "settings": config_file(),
+        "names of clusters": named.default_file(),
         "keypair": Path(BUILT_IN["local"].keypair).expanduser(),
     }
     rows = table("Folders")

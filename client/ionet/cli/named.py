@@ -30,10 +30,14 @@ exec_app = typer.Typer(help="Run a command in a cluster.")
 down_app = typer.Typer(help="End a cluster.")
 
 
+def default_file() -> Path:
+    return config_file().with_name("clusters.json")
+
+
 def names_file() -> Names:
     from ionet.renting.names import Names
 
-    return Names(config_file().with_name("clusters.json"))
+    return Names(default_file())
 
 
 def tell(text: str) -> None:
