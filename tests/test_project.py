@@ -102,6 +102,18 @@ def test_the_project_has(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0
 
 
+def test_every_test_that_the_docs_name_exists() -> None:
+    tests = {(path.name, name) for path, text in texts().items() for name in re.findall(r"def (test_\w+)", text)}
+    named = {
+        (path, *found)
+        for path, text in texts().items()
+        if path.suffix == ".md"
+        for found in re.findall(r"(test_\w+\.py)::(test_\w+)", text)
+    }
+    assert len(named) > 100
+    assert sorted(str(each) for each in named if each[1:] not in tests) == []
+
+
 def test_the_readmes_commands_and_links_exist() -> None:
     readme = texts()[Path("README.md")]
     blocks = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
