@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -133,6 +134,23 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     spent = before - renter.balance()
     assert 0 < spent < locked
     assert renter.run("status", "--json").stdout == "[]\n"
+
+    # The same from Python, whose block ends it.
+    started_with = renter.balance()
+    program = f"""
+import ionet
+options = dict(url={renter.shell.url!r}, keypair={str(renter.shell.keypair)!r})
+options |= dict(api={renter.environment["IONET_API"]!r}, launcher={renter.environment["IONET_LAUNCHER"]!r})
+with ionet.cluster_sync("4090", **options) as cluster:
+    done = cluster.run("printf $WHO > answer; echo said", envs={{"WHO": "us"}}, results=["answer"])
+    print(done.exit_code, done.output.strip(), done.files[0].read_text())
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=renter.folder, env=renter.environment, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "0 said us\n"), done.stderr
+    assert 0 < started_with - renter.balance() < locked
 
     # What is over leaves no name, no lock and no process: the same again, in one command from start to end.
     whole = renter.run("run", "task.yaml", "--yes", "--", "python", "-c", "print('once')")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,19 +67,10 @@ def connect_to(
     """Fetch address, token and certificates of the cluster; prints the environment a Ray driver needs."""
 
     async def ask() -> dict[str, str]:
+        from ionet.renting.credentials import written
+
         async with await _head(ctx, cluster, agent, indexer) as head:
-            spec = await head.credentials()
-        files = {"token": spec.token, "ca.pem": spec.ca, "node.pem": spec.certificate, "node.key": spec.key}
-        _write(to, files)
-        return {
-            "RAY_ADDRESS": spec.address,
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(to / "token"),
-            "RAY_USE_TLS": "1",
-            "RAY_TLS_CA_CERT": str(to / "ca.pem"),
-            "RAY_TLS_SERVER_CERT": str(to / "node.pem"),
-            "RAY_TLS_SERVER_KEY": str(to / "node.key"),
-        }
+            return written(await head.credentials(), to)
 
     environment = asyncio.run(ask())
     if as_json:
@@ -118,14 +108,3 @@ async def _head(ctx: typer.Context, cluster: str, url: str | None, indexer: str)
         node = await client.node.get(lease.node)
     urls = url or await find_agent(indexer, lease.node)
     return AgentClient(urls, node.device_key, delegate(wallet, address, time.time()), node=lease.node)
-
-
-def _write(folder: Path, files: dict[str, str]) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, text in files.items():
-            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-    except OSError as error:
-        raise InvalidInput(f"cannot write to {folder}: {error.strerror}") from None

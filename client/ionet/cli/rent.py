@@ -185,7 +185,11 @@ class _Rent:
             self._names.add(self._name, named)
             await rental.open_for(client, launcher, made)
             say(f"{self._name}  {cluster}", err=True)
-            await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)
+            try:
+                await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)
+            except rental.NotEnoughNodes:
+                await settle(client, self._names, self._name, named, wait=True)
+                raise
         return named
 
     async def _through(self, client: Client, named: Named, content: bytes) -> int:

@@ -1,0 +1,207 @@
+"""A cluster for the length of a block, for programs and notebooks.
+
+async with ionet.cluster("H100", gpus=8, hours=2) as cluster:
+    done = await cluster.run("python job.py", workdir=Path("."))
+
+with ionet.cluster_sync("H100", gpus=8, hours=2) as cluster:
+    done = cluster.run("python job.py", workdir=Path("."))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from ionet.client import Client
+from ionet.launcher_api import LauncherClient
+from ionet.quote import quote
+from ionet.renting import rental
+from ionet.renting.bundle import Output, script
+from ionet.renting.credentials import written
+from ionet.renting.search import Found, search
+from ionet.renting.task import Resources, Task, wish_of
+from ionet.wallet import KeypairSigner, read_keypair
+
+Tell = Callable[[str], None]
+
+
+class Done(NamedTuple):
+    """What a job came to: its exit code, what it printed, the files that were fetched."""
+
+    exit_code: int
+    output: str
+    files: list[Path]
+
+
+class RunningCluster:
+    """A cluster whose meters run."""
+
+    def __init__(self, client: Client, wallet: Keypair, address: Pubkey, api: str) -> None:
+        self._client, self._wallet, self._api = client, wallet, api
+        self.address = address
+
+    async def run(
+        self,
+        command: str,
+        *,
+        workdir: Path | None = None,
+        envs: Mapping[str, str] | None = None,
+        results: Sequence[str] = (),
+        to: Path = Path("ionet-results"),
+        tell: Tell | None = None,
+    ) -> Done:
+        """Run a shell's command beside the cluster's head. tell: gets its output as it comes.
+
+        workdir: goes along; results: patterns of files that are fetched into `to`. Raises JobFailed, BadResults, what
+        the agent refuses with, and InvalidInput for files that cannot be sent.
+        """
+        content = script([command], workdir, {}, envs or {}, results)
+        output, pieces = Output(), list[str]()
+
+        def take(text: str) -> None:
+            shown = output.feed(text)
+            pieces.append(shown)
+            if tell is not None:
+                tell(shown)
+
+        async with rental.head_of(self._client, self._wallet, self.address, self._api) as agent:
+            code = await rental.run_job(agent, content, take)
+        return Done(code, "".join([*pieces, output.end()]), output.unpack(to))
+
+    async def environment(self, folder: Path) -> dict[str, str]:
+        """What `ray.init()` needs in the environment; token and certificates are written to `folder`."""
+        async with rental.head_of(self._client, self._wallet, self.address, self._api) as agent:
+            return written(await agent.credentials(), folder)
+
+
+@asynccontextmanager
+async def cluster(
+    model: str,
+    *,
+    gpus: int = 1,
+    nodes: int = 1,
+    hours: float | str = 1,
+    max_price: float | str | None = None,
+    country: str | None = None,
+    min_score: float | None = None,
+    isolation: str | None = None,
+    currency: str = "IOSD",
+    url: str = "http://127.0.0.1:8899",
+    keypair: str | Path = "~/.config/solana/id.json",
+    api: str = "http://127.0.0.1:8080",
+    launcher: str = "http://127.0.0.1:8081",
+    tell: Tell = lambda _: None,
+) -> AsyncIterator[RunningCluster]:
+    """Find, pay, book, wait; at the end of the block end, settle and close, however it ends.
+
+    gpus: of each node. max_price: dollars per processor-hour. IOSD that the wallet lacks is minted by burning IO. tell:
+    gets a line for each change. Raises NotEnoughNodes, NeverRan, and what chain, indexer and launcher answer.
+    """
+    wanted = Resources(f"{model}:{gpus}", country, max_price, min_score, isolation, currency)
+    wallet = read_keypair(keypair)
+    async with Client(url, KeypairSigner(wallet)) as client, LauncherClient(launcher) as asked:
+        wish = wish_of(Task(resources=wanted, num_nodes=nodes, hours=hours), await client.network.model_names())
+        found = await search(api, wish)
+        if len(found.candidates) < nodes:
+            raise rental.NotEnoughNodes(_why(found, nodes))
+        chosen = [Pubkey.from_string(node.node) for node in found.candidates[:nodes]]
+        made = await quote(client, chosen, wish.secs, wish.currency)
+        await asked.launcher()  # before anything is paid
+        if wish.currency == "IOSD" and (missing := (await rental.missing_iosd(client, made.total))[0]):
+            await client.iosd.mint_exact(missing)
+        address = await rental.next_cluster(client)
+        await rental.open_for(client, asked, made)
+        try:
+            await rental.book(client, address, made, found.candidates[nodes:], tell)
+            await rental.until_running(client, asked, address, tell)
+            yield RunningCluster(client, wallet, address, api)
+        finally:
+            await rental.end(client, address, tell, wait=True)
+
+
+def _why(found: Found, wanted: int) -> str:
+    reasons = "; ".join(f"{each.nodes} {each.why}" for each in found.removed)
+    return f"{len(found.candidates)} of {wanted}{f': {reasons}' if reasons else ''}"
+
+
+class Blocking:
+    """An async context manager as an ordinary one: its loop is another thread's, and so are its coroutines."""
+
+    def __init__(self, manager: AbstractAsyncContextManager[Any]) -> None:
+        self._manager, self._loop = manager, asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Any:
+        """What the manager yields; its coroutine methods block here."""
+        self._thread.start()
+        try:
+            return _Blocked(self._wait(self._manager.__aenter__()), self._wait)
+        except BaseException:
+            self._stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        try:
+            return bool(self._wait(self._manager.__aexit__(kind, error, trace)))
+        finally:
+            self._stop()
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Its result. An interrupt cancels it, and waits until it has cleaned up."""
+        begun: Future[asyncio.Task[Any]] = Future()
+        over = threading.Event()
+
+        def begin() -> None:
+            task = self._loop.create_task(work)
+            task.add_done_callback(lambda _: over.set())
+            begun.set_result(task)
+
+        self._loop.call_soon_threadsafe(begin)
+        task = begun.result()
+        try:
+            over.wait()
+        except KeyboardInterrupt:
+            self._loop.call_soon_threadsafe(task.cancel)
+            over.wait()
+            raise
+        return task.result()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class _Blocked:
+    def __init__(self, inner: Any, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._inner, self._wait = inner, wait
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        @wraps(found)
+        def call(*arguments: Any, **named: Any) -> Any:
+            return self._wait(found(*arguments, **named))
+
+        return call
+
+
+@wraps(cluster)
+def cluster_sync(*arguments: Any, **named: Any) -> Blocking:
+    """`cluster` for code without `async`."""
+    return Blocking(cluster(*arguments, **named))
