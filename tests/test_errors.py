@@ -30,10 +30,10 @@ FOLDERS = [ROOT / folder / package for folder, package in zip(
 )]  # fmt: skip
 # The local chain knows nothing of ionet, so its errors have a root of their own, with the same way to exit.
 ROOTS = (IonetError, LocalnetError)
-# What a framework wants raised, and what only a mistake of ours can raise.
+# What a framework or the language wants raised, and what only a mistake of ours can raise.
 ALSO_RAISED = {"Exit", "BadParameter", "UsageError", "ToolError", "AssertionError", "SystemExit", "KeyboardInterrupt"}
 # The last as system calls raise it: the agent takes both the same way.
-ALSO_RAISED |= {"ValidationException", "TooManyRequestsException", "OSError"}
+ALSO_RAISED |= {"ValidationException", "TooManyRequestsException", "OSError", "AttributeError"}
 
 
 def modules() -> Iterator[str]:
