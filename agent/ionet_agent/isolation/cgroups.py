@@ -20,7 +20,7 @@ _ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("memory", "pids", "cpu")
 _PERIOD_USECS = 100_000
 # Of Ray itself, beside what it gives to tasks.
-_OWN_CPUS = 1
+OWN_CPUS = 1
 # Joins the groups before it becomes the command, so that nothing of the room is ever outside.
 _ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"'
 
@@ -92,7 +92,7 @@ def _settings(controller: str, limits: Limits) -> dict[str, int | str]:
         }
     if controller == "pids":
         return {"pids.max": limits.processes}
-    quota = (limits.cpus + _OWN_CPUS) * _PERIOD_USECS
+    quota = (limits.cpus + OWN_CPUS) * _PERIOD_USECS
     return {"cpu.max": f"{quota} {_PERIOD_USECS}", "cpu.cfs_quota_us": quota}
 
 
