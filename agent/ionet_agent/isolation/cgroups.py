@@ -49,7 +49,7 @@ class Cgroups:
 def find(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> Cgroups:
     """The controllers with which a room can be held; each was tried."""
     parents = {}
-    for controller, parent in _candidates(root, own).items():
+    for controller, parent in candidates(root, own).items():
         trial = parent / f"ionet-trial-{secrets.token_hex(4)}"
         with contextlib.suppress(OSError):
             trial.mkdir()
@@ -61,7 +61,8 @@ def find(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> Cgroups:
     return Cgroups(parents)
 
 
-def _candidates(root: Path, own: Path) -> dict[str, Path]:
+def candidates(root: Path, own: Path) -> dict[str, Path]:
+    """Controller → where groups with it may be made, if at all. root, own: as `find` has them."""
     found: dict[str, Path] = {}
     for line in own.read_text().splitlines():
         _, names, path = line.split(":", 2)
