@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from ionet.check import devices as found_devices
 from ionet.check.devices import Device
 from ionet.client import Client
 from ionet.generated import pdas
@@ -16,7 +17,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_agent.alarms import Alarms
-from ionet_agent.isolation import disks, ladder
+from ionet_agent.isolation import disks, gpus, ladder
 from ionet_agent.isolation.base import Disk, Level
 from ionet_agent.isolation.place import Place
 from ionet_agent.isolation.runtime import Runtime
@@ -74,7 +75,9 @@ class AgentConfig:
     def with_level(self) -> AgentConfig:
         """The same with a level that was tried here. Raises ConfigError where there is none."""
         disk = disks.best(self.base / "rooms")
-        found = ladder.choose(self.isolation, self._runtime(), self.base, disk, trust=self.trust)
+        cards = found_devices.find().devices
+        files = gpus.of_lease(cards, len(cards)).files
+        found = ladder.choose(self.isolation, self._runtime(), self.base, disk, trust=self.trust, devices=files)
         return replace(self, isolation=found.level, disk=disk)
 
     def place(self, devices: Sequence[Device] = ()) -> Place:

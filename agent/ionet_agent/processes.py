@@ -140,6 +140,14 @@ def end_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
+def end_those_of(tag: str, word: str) -> None:
+    """Kill the groups of the processes with this tag and argument, which are not this process's own children."""
+    for pid in tagged(tag):
+        with contextlib.suppress(ProcessLookupError):
+            if runs(pid, word) and (group := os.getpgid(pid)) != os.getpgrp():
+                os.killpg(group, signal.SIGKILL)
+
+
 async def _gone(tag: str, within_secs: float) -> None:
     deadline = time.monotonic() + within_secs
     while tagged(tag) and time.monotonic() < deadline:  # noqa: ASYNC110 (the kernel sends no event for these)

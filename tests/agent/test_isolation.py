@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agent.docker_daemon import docker
 from agent.places import place
 from ionet.check.devices import Device
 from ionet.errors import ConfigError
@@ -69,6 +70,12 @@ def _as(user: int) -> list[str]:
     return ["/usr/bin/setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
 
 
+@pytest.fixture(scope="module")
+def docker_host() -> Iterator[str]:
+    with docker() as daemon:
+        yield daemon.host
+
+
 def needs(level: Level, runtime: Path, user: int) -> None:
     """Skip a test where the machine does not have a level."""
     code = (
@@ -98,7 +105,14 @@ def tried(level: Level, runtime: Path, user: int) -> dict[str, Any]:
     ports, ip = free_range(24), f"127.0.{os.getpid() % 250 + 1}.77"
     with folder_of(user) as folder:
         change = [] if user == os.getuid() else _as(user)
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TESTS), "LANG": "C.UTF-8", "HOME": str(folder)}
+        kept = {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
+        environment = {
+            **kept,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(TESTS),
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+        }
         done = subprocess.run(
             [*change, str(runtime), trial.__file__, str(folder), level, ip, str(ports[0])],
             env=environment,
@@ -236,6 +250,8 @@ def test_a_runtime_is_made_for_every_user(tmp_path: Path) -> None:
 
 
 CASES = [
+    pytest.param(Level.CONTAINER, 0, id="container, root"),
+    pytest.param(Level.CONTAINER, ORDINARY, id="container, ordinary user"),
     pytest.param(Level.BUBBLEWRAP, 0, id="bubblewrap, root"),
     pytest.param(Level.OWN_USER, 0, id="own user, root"),
     pytest.param(Level.LANDLOCK, 0, id="landlock, root"),
@@ -246,14 +262,16 @@ CASES = [
 
 @pytest.mark.parametrize(("level", "user"), CASES)
 def test_a_renters_code_reaches_neither_agent_nor_others_and_outlives_nothing(
-    level: Level, user: int, runtime: Path
+    level: Level, user: int, runtime: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_root:
         if user == 0:
             pytest.skip("these tests do not run as root")
         user = os.getuid()
+    if level is Level.CONTAINER:
+        monkeypatch.setenv("DOCKER_HOST", request.getfixturevalue("docker_host"))
     told = tried(level, runtime, user)
-    namespaces = level is Level.BUBBLEWRAP
+    namespaces = level in (Level.CONTAINER, Level.BUBBLEWRAP)
     for attack in told["attacks"]:
         assert attack["key"] == (ABSENT if namespaces else DENIED)
         assert attack["environment"] == (ABSENT if namespaces else DENIED)

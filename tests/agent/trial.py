@@ -116,9 +116,10 @@ def attack(key, agent, other_file, other_pid, escaped, limits):
         "privileges": [line.split()[1] for line in read("/proc/self/status").splitlines() if line[:6] in WORDS],
     }
     escape(escaped)
-    if limits:
-        found["disk"] = fill(os.path.expanduser("~"), 2 * limits["disk_bytes"])
+    if "memory_bytes" in limits:
         found["eaten"] = eat(2 * limits["memory_bytes"])
+    if "disk_bytes" in limits:
+        found["disk"] = fill(os.path.expanduser("~"), 2 * limits["disk_bytes"])
         found["bred"] = breed(2 * limits["processes"])
     return found
 
@@ -127,16 +128,23 @@ print(json.dumps(attack(*json.loads(sys.argv[1]))))
 DRIVER = """
 import json, subprocess, sys
 import ray
-HOSTILE, ARGUMENTS = {source!r}, {arguments!r}
-def attack():
+HOSTILE, ARGUMENTS, LIMITS = {source!r}, {arguments!r}, {limits!r}
+def attack(limits):
     # Not in this process, which has threads: it forks a lot.
-    done = subprocess.run([sys.executable, "-c", HOSTILE, json.dumps(ARGUMENTS)], capture_output=True, text=True)
+    command = [sys.executable, "-c", HOSTILE, json.dumps([*ARGUMENTS, limits])]
+    done = subprocess.run(command, capture_output=True, text=True)
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr[-2000:]
 ray.init(logging_level="warning")
-@ray.remote(num_cpus=1)
-def task():
-    return attack()
-print("answer:" + json.dumps([attack(), ray.get(task.remote())]))
+@ray.remote(num_cpus=1, max_retries=0)
+def task(limits):
+    return attack(limits)
+memory = {{"memory_bytes": LIMITS.pop("memory_bytes")}}
+found = ray.get(task.remote(LIMITS))
+try:
+    found["eaten"] = ray.get(task.remote(memory))["eaten"]
+except ray.exceptions.OutOfMemoryError:
+    found["eaten"] = False  # in a container Ray sees the limit, and ends the task before the kernel does
+print("answer:" + json.dumps([attack(memory | LIMITS), found]))
 """
 
 
@@ -173,8 +181,8 @@ async def main(base: Path, level: Level, ip: str, first: int) -> dict[str, Any]:
         record = json.loads((base / "ray.json").read_text())
         escaped = f"6{os.getpid()}1"
         limits = {"disk_bytes": LIMITS.disk_bytes, "memory_bytes": LIMITS.memory_bytes, "processes": LIMITS.processes}
-        arguments = [str(key), os.getpid(), str(file), sleeper.pid, escaped, limits]
-        source = DRIVER.format(source=HOSTILE, arguments=arguments)
+        arguments = [str(key), os.getpid(), str(file), sleeper.pid, escaped]
+        source = DRIVER.format(source=HOSTILE, arguments=arguments, limits=limits)
         driver = await provider.run_driver(source.encode())
         output = b""
         code = None

@@ -189,8 +189,10 @@ async def stack(market: Market, dsn: str, folder: Path, count: int) -> AsyncIter
     session, agents = folder / "session.json", folder / "agents.json"
     write_keypair(session, SESSION)
     await market.admin.rpc.airdrop(SESSION.pubkey(), 10**10)
+    [port] = free_range(1)  # the same after a restart: agents have been told
     indexer = Command(
-        folder / "indexer.log", "--url", url, "indexer", "run", "--dsn", dsn, "--port", "0", "--poll", "0.3", "--json"
+        folder / "indexer.log",
+        *("--url", url, "indexer", "run", "--dsn", dsn, "--port", str(port), "--poll", "0.3", "--json"),
     )
     launcher = Command(
         folder / "launcher.log",

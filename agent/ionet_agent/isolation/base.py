@@ -41,7 +41,8 @@ class Room(msgspec.Struct, frozen=True):
     folder: the agent's own, of which the lease may read what it is shown; only `inner` is the lease's to write.
     read: what of the machine the lease may read beside the system. user: the lease's own user, None for the agent's.
     groups: its cgroups. image: the file that holds its file system. visible: the GPUs as its processes name them, None
-    without. network: path of a network namespace, None for the machine's own network.
+    without. network: path of a network namespace, None for the machine's own network. runner: the program
+    that starts its container.
     """
 
     level: Level
@@ -56,6 +57,7 @@ class Room(msgspec.Struct, frozen=True):
     devices: tuple[Path, ...] = ()
     visible: str | None = None
     network: Path | None = None
+    runner: str | None = None
 
     @property
     def inner(self) -> Path:

@@ -36,7 +36,9 @@ def _limit(name: str, number: int, wanted: int) -> str:
 
 def held(room: Room) -> dict[str, str]:
     """How each limit of a room is kept, by its name; for people."""
-    held_by = cgroups.controllers(room.groups)
+    # Of a container all were tried.
+    contained = room.level is Level.CONTAINER
+    held_by = {"memory", "pids", "cpu"} if contained else cgroups.controllers(room.groups)
     # The kernel does not count the processes of root.
     counted = room.level is not Level.NONE and not (is_root() and room.user is None)
     by_process = "limit of its user" if counted else "not bounded"

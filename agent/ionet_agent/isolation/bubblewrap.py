@@ -6,7 +6,6 @@ Without root it lives in a user namespace, in which the agent's user is itself b
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,30 +13,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ionet_agent import processes
-from ionet_agent.isolation import bounds, cgroups, disks
-from ionet_agent.isolation.base import Disk, Level, Room, is_root, show
+from ionet_agent.isolation import bounds, cgroups, disks, system
+from ionet_agent.isolation.base import Disk, Level, Room, is_root
 from ionet_agent.isolation.users import free_user
 
-# What programs need of the system, and nothing that tells about its owner.
-_SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_CONFIGURATION = (
-    "alternatives",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "host.conf",
-    "hosts",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "nsswitch.conf",
-    "pki",
-    "resolv.conf",
-    "ssl",
-)
-_TEMPORARY_BYTES = 256 * 1024 * 1024
 _TO_CHANGE_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
-_USERS, _GROUPS = "passwd", "group"
 
 
 class Bubblewrap:
@@ -57,11 +37,7 @@ class Bubblewrap:
     def furnish(self, room: Room) -> None:
         if is_root():
             disks.mount(room)
-        user = os.getuid() if room.user is None else room.user
-        for name, line in ((_USERS, "renter:x:{0}:{0}::/:/bin/sh"), (_GROUPS, "renter:x:{0}:")):
-            path = room.folder / name
-            path.write_text(line.format(user) + "\n")
-            show(room, path)
+        system.name_user(room)
 
     def wrap(self, command: Sequence[str], room: Room) -> list[str]:
         program = shutil.which("bwrap") or "bwrap"
@@ -125,33 +101,21 @@ def _devices(room: Room) -> list[str]:
 
 
 def _files(room: Room) -> list[str]:
-    words = ["--ro-bind", "/usr", "/usr"]
-    words += ["--perms", "1777", "--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]
+    words = ["--perms", "1777", "--size", str(system.TEMPORARY_BYTES), "--tmpfs", "/tmp"]
     # The program would make these for nobody but itself.
     above = {folder for path in (Path("/etc/x"), room.folder, *room.read) for folder in path.parents}
     for folder in sorted(above - {Path("/"), Path("/tmp"), *room.read}):
         words += ["--perms", "0755", "--dir", str(folder)]
-    for name in _SYSTEM:
-        path = Path("/", name)
-        if path.is_symlink():
-            words += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            words += ["--ro-bind", str(path), str(path)]
-    for name in _CONFIGURATION:
-        # Some are links into folders that are not shown.
-        path = Path("/etc", name)
-        words += ["--ro-bind-try", str(path.resolve()), str(path)]
-    for name in (_USERS, _GROUPS):
-        words += ["--ro-bind", str(room.folder / name), f"/etc/{name}"]
+    for name, target in system.links().items():
+        words += ["--symlink", target, f"/{name}"]
+    for path, source in system.read_only(room).items():
+        words += ["--ro-bind-try", str(source), str(path)]
     words += ["--ro-bind", "/sys", "/sys", "--proc", "/proc", *_devices(room)]
     words += ["--perms", "1777", "--size", str(room.limits.shm_bytes), "--tmpfs", "/dev/shm"]
     for device in room.devices:
         words += ["--dev-bind", str(device), str(device)]
     words += ["--perms", "0755", "--dir", "/var"]
     words += ["--symlink", "/tmp", "/var/tmp"]
-    for path in room.read:
-        words += ["--ro-bind", str(path), str(path)]
-    words += ["--ro-bind", str(room.folder), str(room.folder)]
     inner = str(room.inner)
     if room.user is None and room.disk is Disk.MEMORY:
         words += ["--perms", "0700", "--size", str(room.limits.disk_bytes), "--tmpfs", inner]

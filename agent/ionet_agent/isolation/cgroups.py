@@ -20,7 +20,7 @@ _ROOT = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("memory", "pids", "cpu")
 _PERIOD_USECS = 100_000
 # Of Ray itself, beside what it gives to tasks.
-_OWN_CPUS = 1
+OWN_CPUS = 1
 # Joins the groups before it becomes the command, so that nothing of the room is ever outside.
 _ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"'
 
@@ -49,7 +49,7 @@ class Cgroups:
 def find(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> Cgroups:
     """The controllers with which a room can be held; each was tried."""
     parents = {}
-    for controller, parent in _candidates(root, own).items():
+    for controller, parent in candidates(root, own).items():
         trial = parent / f"ionet-trial-{secrets.token_hex(4)}"
         with contextlib.suppress(OSError):
             trial.mkdir()
@@ -61,7 +61,8 @@ def find(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> Cgroups:
     return Cgroups(parents)
 
 
-def _candidates(root: Path, own: Path) -> dict[str, Path]:
+def candidates(root: Path, own: Path) -> dict[str, Path]:
+    """Controller → where groups with it may be made, if at all. root, own: as `find` has them."""
     found: dict[str, Path] = {}
     for line in own.read_text().splitlines():
         _, names, path = line.split(":", 2)
@@ -92,7 +93,7 @@ def _settings(controller: str, limits: Limits) -> dict[str, int | str]:
         }
     if controller == "pids":
         return {"pids.max": limits.processes}
-    quota = (limits.cpus + _OWN_CPUS) * _PERIOD_USECS
+    quota = (limits.cpus + OWN_CPUS) * _PERIOD_USECS
     return {"cpu.max": f"{quota} {_PERIOD_USECS}", "cpu.cfs_quota_us": quota}
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ionet.errors import ConfigError
 from ionet.isolation import Limits
 
-from ionet_agent.isolation import landlock_exec, users
+from ionet_agent.isolation import container, landlock_exec, users
 from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room, remove_tree
 from ionet_agent.isolation.bubblewrap import Bubblewrap
+from ionet_agent.isolation.container import Container
 from ionet_agent.isolation.landlock import Landlock
 from ionet_agent.isolation.nothing import Nothing
 from ionet_agent.isolation.own_user import OwnUser
@@ -27,12 +29,14 @@ _PROBE_SECS = 30.0
 # Twice: what changes its user keeps the old one's rights for its first program.
 _PROBE = """import subprocess, sys; subprocess.run([sys.executable, "-I", "-c", "print('inside')"], check=True)"""
 _REMEDY = "install bubblewrap (0.8 or later), or say --trust-renters on a machine that serves only your own leases"
-_PROBE_LIMITS = Limits(1, 2**31, 16 * 1024 * 1024, 16 * 1024 * 1024, 4096)
+_log = logging.getLogger(__name__)
+_PROBE_LIMITS = Limits(1, 2**30, 16 * 1024 * 1024, 16 * 1024 * 1024, 4096)
 
 
 def of(level: Level, state: Path, disk: Disk = Disk.NONE, between: range = users.USERS) -> Isolation:
     """A level by name. state: the agent's folder. disk: what bounds files where root makes the file systems."""
     made: dict[Level, Callable[[], Isolation]] = {
+        Level.CONTAINER: lambda: Container(state, disk, between),
         Level.BUBBLEWRAP: lambda: Bubblewrap(state, disk, between),
         Level.OWN_USER: lambda: OwnUser(state, disk, between),
         Level.LANDLOCK: Landlock,
@@ -41,17 +45,24 @@ def of(level: Level, state: Path, disk: Disk = Disk.NONE, between: range = users
     return made[level]()
 
 
-def choose(wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: bool) -> Isolation:
-    """The level of that name, or the best there is. trust: whether there may be none. Raises ConfigError."""
+def choose(
+    wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: bool, devices: Sequence[Path] = ()
+) -> Isolation:
+    """The level of that name, or the best there is, and in the log why not a better one.
+
+    trust: whether there may be none. devices: files of the GPUs that leases are to get. Raises ConfigError.
+    """
     if wanted not in (BEST, *Level):
         raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}")
     if wanted == Level.NONE and not trust:
         raise ConfigError("without isolation a renter's code can do what the agent's user can: say --trust-renters too")
-    reasons = []
+    reasons: list[str] = []
     for level in LADDER if wanted == BEST else (Level(wanted),):
         isolation = of(level, state, disk)
-        reason = why_not(isolation, runtime)
+        reason = why_not(isolation, runtime, devices)
         if reason is None:
+            if reasons:
+                _log.warning("renters get %s: %s", level, "; ".join(reasons), extra={"action": "isolation"})
             return isolation
         reasons.append(f"{level}: {reason}")
     if wanted == BEST and trust:
@@ -59,10 +70,10 @@ def choose(wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: boo
     raise ConfigError(f"renters cannot be isolated here ({'; '.join(reasons)}): {_REMEDY}")
 
 
-LADDER = (Level.BUBBLEWRAP, Level.OWN_USER, Level.LANDLOCK)
+LADDER = (Level.CONTAINER, Level.BUBBLEWRAP, Level.OWN_USER, Level.LANDLOCK)
 
 
-def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
+def why_not(isolation: Isolation, runtime: Runtime, devices: Sequence[Path] = ()) -> str | None:
     """Why a level does not work here; None where a command ran in a room of it."""
     missing = _missing(isolation.level)
     if missing is not None:
@@ -70,11 +81,14 @@ def why_not(isolation: Isolation, runtime: Runtime) -> str | None:
     tag = f"probe{secrets.token_hex(4)}"
     folder = Path(tempfile.gettempdir(), f"ionet-{tag}{OWN}")
     folder.mkdir(mode=0o700)
-    room = Room(isolation.level, tag, folder, _PROBE_LIMITS, runtime.folders)
+    room = Room(isolation.level, tag, folder, _PROBE_LIMITS, runtime.folders, devices=tuple(devices))
     try:
         room = isolation.plan(room)
         furnish(isolation, room)
-        command = isolation.wrap([str(runtime.python), "-I", "-c", _PROBE], room)
+        code, words = _PROBE, []
+        if isolation.level is Level.CONTAINER:
+            code, words = container.PROBE + _PROBE, container.trial_words(room)
+        command = isolation.wrap([str(runtime.python), "-I", "-c", code, *words], room)
         done = subprocess.run(
             command, env={"PATH": "/usr/bin:/bin"}, cwd=folder, capture_output=True, text=True, timeout=_PROBE_SECS
         )

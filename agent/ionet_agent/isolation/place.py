@@ -65,7 +65,8 @@ class Place:
 
     def furnish(self, room: Room) -> None:
         """Make a room whose folder is there. May block. Raises OSError."""
-        self._groups.make(room.tag, room.limits)
+        if room.groups:  # a container has its own
+            self._groups.make(room.tag, room.limits)
         ladder.furnish(self.isolation(room), room)
 
     def clear(self, room: Room) -> None:

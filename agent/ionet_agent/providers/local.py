@@ -55,11 +55,14 @@ class Record(msgspec.Struct):
 
 
 class LocalDriver:
-    """A driver as a child process in a session of its own; its file `script` goes when it is killed."""
+    """A driver as a child process in a session of its own; its file `script` goes when it is killed.
 
-    def __init__(self, child: asyncio.subprocess.Process, script: Path) -> None:
+    tag: where the child has it run by another process (a container's), the tag by which that is found.
+    """
+
+    def __init__(self, child: asyncio.subprocess.Process, script: Path, tag: str | None = None) -> None:
         assert child.stdout is not None
-        self._child, self._output, self._script = child, child.stdout, script
+        self._child, self._output, self._script, self._tag = child, child.stdout, script, tag
 
     async def read(self) -> bytes:
         return await self._output.read(_READ_BYTES)
@@ -70,6 +73,8 @@ class LocalDriver:
     def kill(self) -> None:
         if self._child.returncode is None:
             processes.end_group(self._child.pid)
+            if self._tag is not None:
+                processes.end_those_of(self._tag, str(self._script))
         remove_foreign(self._script)
 
 
@@ -303,7 +308,8 @@ class LocalProvider:
         except BaseException:
             remove_foreign(path)
             raise
-        return LocalDriver(child, path)
+        contained = room.level is Level.CONTAINER
+        return LocalDriver(child, path, _driver_tag(record.tag) if contained else None)
 
 
 def _folder(tag: str) -> Path:
