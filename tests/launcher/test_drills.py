@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -51,10 +52,6 @@ async def is_phase(stack: Stack, cluster: Pubkey, *phases: str) -> bool:
 
 async def is_idle(node: NodeProcess) -> bool:
     return node.tag() is None and ray_mains(node.base) == []
-
-
-async def is_started(node: NodeProcess) -> bool:
-    return len(ray_mains(node.base)) == 1
 
 
 async def is_proven(stack: Stack, lease: Pubkey) -> bool:
@@ -110,3 +107,37 @@ async def test_a_running_cluster_needs_no_indexer_is_extended_and_has_one_of_two
     assert await running.repeated_proofs(lease) == 0
     assert len(await running.clusters()) == 1
     await close(running, lease)
+
+
+async def test_a_member_that_ends_at_once_is_started_ever_more_slowly_and_its_lease_goes_on(
+    running: Stack,
+) -> None:
+    [node] = running.nodes
+    before = len(await running.clusters())
+    cluster, [lease] = await running.book([node], duration=DURATION)
+    await until(partial(has_status, running, lease, LeaseStatus.ACTIVE), 120, "the meter runs")
+    await until(partial(is_phase, running, cluster, "running"), 60, "the launcher knows")
+    began = time.monotonic()
+    ended: set[str] = set()
+
+    async def started_again() -> bool:
+        return node.tag() not in {None, *ended} and len(ray_mains(node.base)) > 0
+
+    for _ in range(4):
+        await until(started_again, 60, "it is started again")
+        ended.update(running.tags())
+        for pid in ray_mains(node.base):
+            os.kill(pid, signal.SIGKILL)
+    # Between its starts at least 1, 2 and 4 s, and the first one is at once.
+    assert time.monotonic() - began >= 3
+    assert len(ended) == 4
+    await until(started_again, 60, "it is not given up")
+    await until(partial(is_phase, running, cluster, "running", "ready", "joining"), 60, "nor is the cluster")
+    running.market.pass_time(1)
+    await running.market.renter.lease.end(lease)
+    await until(partial(is_idle, node), 60, "the member stops")
+    await until(partial(is_phase, running, cluster, "stopped"), 60, "the launcher is done")
+    assert len(await running.clusters()) == before + 1
+    await close(running, lease)
+    found = await running.lease(lease)
+    assert found is None, "settled and closed"
