@@ -17,7 +17,7 @@ from ionet.cli import human
 from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, follow, names_file, require_chain, settle, tell
 from ionet.cli.printing import say, waiting
 from ionet.cli.session import Preview, Yes, confirm, connect, settings
-from ionet.errors import InvalidInput, NotConfirmed
+from ionet.errors import ChainRefused, InvalidInput, NotConfirmed, TransactionExpired
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -178,12 +178,16 @@ class _Rent:
             await launcher.launcher()  # before anything is paid
             if missing:
                 await client.iosd.mint_exact(missing)
-            cluster = await rental.next_cluster(client)
+            number, cluster = await rental.next_cluster(client)
             named = Named(
                 str(cluster), client.rpc.url, str(client.address), self._api, self._launcher, int(time.time())
             )
             self._names.add(self._name, named)
-            await rental.open_for(client, launcher, made)
+            try:
+                await rental.open_for(client, launcher, made, number)
+            except (ChainRefused, TransactionExpired):  # it did not land and never will
+                self._names.forget(self._name)
+                raise
             say(f"{self._name}  {cluster}", err=True)
             try:
                 await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)

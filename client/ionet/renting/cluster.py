@@ -120,8 +120,8 @@ async def cluster(
         await asked.launcher()  # before anything is paid
         if wish.currency == "IOSD" and (missing := (await rental.missing_iosd(client, made.total))[0]):
             await client.iosd.mint_exact(missing)
-        address = await rental.next_cluster(client)
-        await rental.open_for(client, asked, made)
+        number, address = await rental.next_cluster(client)
+        await rental.open_for(client, asked, made, number)
         try:
             await rental.book(client, address, made, found.candidates[nodes:], tell)
             await rental.until_running(client, asked, address, tell)

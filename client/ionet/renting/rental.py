@@ -56,16 +56,19 @@ async def is_open(client: Client, cluster: Pubkey) -> bool:
     return await client.find(Cluster, cluster) is not None
 
 
-async def next_cluster(client: Client) -> Pubkey:
-    """The address that the wallet's next cluster will have."""
-    return client.cluster.address(client.address, await client.cluster.next_id())
+async def next_cluster(client: Client) -> tuple[int, Pubkey]:
+    """Number and address that the wallet's next cluster will have."""
+    number = await client.cluster.next_id()
+    return number, client.cluster.address(client.address, number)
 
 
-async def open_for(client: Client, launcher: LauncherClient, quote: Quote) -> None:
-    """Open the wallet's next cluster with the quote's budget, for the launcher to run."""
+async def open_for(client: Client, launcher: LauncherClient, quote: Quote, number: int) -> None:
+    """Open the wallet's cluster of this number, and no other, with the quote's budget, for the launcher to run."""
     session = Pubkey.from_string((await launcher.launcher()).session_key)
     until = await client.rpc.unix_time() + quote.duration + _SESSION_GRACE_SECS
-    await client.cluster.open(quote.total, currency=quote.currency, session_key=session, session_expires_at=until)
+    await client.cluster.open(
+        quote.total, currency=quote.currency, session_key=session, session_expires_at=until, number=number
+    )
 
 
 async def book(client: Client, cluster: Pubkey, quote: Quote, spares: list[Candidate], tell: Tell) -> None:
