@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from solders.pubkey import Pubkey
@@ -12,6 +13,8 @@ from ionet.generated.accounts import Cluster, Lease
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import MissedNotCharged, NothingMissed, NotSettled
 from ionet.plan import Plan, Receipt
+
+_READS, _READ_PAUSE_SECS = 10, 0.3
 
 
 @dataclass
@@ -41,7 +44,7 @@ async def stop(client: Client, cluster: Pubkey, settled: set[Pubkey] | None = No
         try:
             step.receipts.append(await client.cluster.close(cluster))
         except (NotFound, InstructionFailed):
-            if await client.find(Cluster, cluster) is not None:
+            if not await _is_gone(client, Cluster, cluster):
                 raise
         step.closed = True
     return step
@@ -60,9 +63,18 @@ async def _wind_up(client: Client, key: Pubkey, lease: Lease, step: Step, settle
         return await _close(client, key, step, settled)
     except (NotFound, InstructionFailed):
         # Others closed it between our look and our transaction, of which a program says that an account is too small.
-        if await client.find(Lease, key) is not None:
+        if not await _is_gone(client, Lease, key):
             raise
         return None
+
+
+async def _is_gone(client: Client, kind: type[Cluster | Lease], key: Pubkey) -> bool:
+    """Whether an account is closed, soon: a transaction is tried on a newer state than what is read."""
+    for _ in range(_READS):
+        if await client.find(kind, key) is None:
+            return True
+        await asyncio.sleep(_READ_PAUSE_SECS)
+    return False
 
 
 async def _close(client: Client, key: Pubkey, step: Step, settled: set[Pubkey]) -> str | None:
