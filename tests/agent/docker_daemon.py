@@ -80,3 +80,11 @@ def docker() -> Iterator[Daemon]:
             yield daemon
         finally:
             daemon.stop()
+            _unmount_all(Path(name))
+
+
+def _unmount_all(folder: Path) -> None:
+    """What the daemon leaves mounted."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for path in reversed([path for path in mounted if Path(path).is_relative_to(folder)]):
+        subprocess.run(["umount", "--lazy", path], check=False)
