@@ -47,12 +47,12 @@ class Offering:
             gpus=[Gpu("NVIDIA B200", 183_359)],
             bandwidth_mbits=None,
         )
-        async with httpx2.AsyncClient(trust_env=False) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
             await advert.send(http, self.api, machine.device, said)
 
     async def shown(self, path: str, **wanted: object) -> Any:
         """The item at a path of the API, once it says this."""
-        async with asyncio.timeout(60), httpx2.AsyncClient(base_url=self.api, trust_env=False) as http:
+        async with asyncio.timeout(60), httpx2.AsyncClient(base_url=self.api, trust_env=False, timeout=60) as http:
             while True:
                 answer = await http.get(path)
                 item = answer.json().get("item", {})
@@ -73,7 +73,7 @@ class Offering:
         self.market.pass_time(3)
         root = await self.market.prove(lease, machine, 0, 3, [result])
         await self.shown(f"/v1/leases/{lease}", status="active")
-        async with asyncio.timeout(60), httpx2.AsyncClient(trust_env=False) as http:
+        async with asyncio.timeout(60), httpx2.AsyncClient(trust_env=False, timeout=60) as http:
             while True:
                 try:
                     await send_upload(http, self.api, sign_upload(machine.device, lease, 0, root, leaves([result])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ class Desk:
     ledger: Ledger
     policy: Policy
     pending: dict[str, Pending] = field(default_factory=dict)
+    _booking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def search(
         self, model: str | None, max_price: int | None, country: str | None, processors: int | None
@@ -132,18 +134,20 @@ class Desk:
 
         Raises OverLimit, PriceChanged, UnknownQuote, and what the chain says; then nothing stays booked.
         """
-        await self.reconcile()
-        wanted = self.pending_quote(name).quote
-        now = await quote(self.client, wanted.nodes, wanted.duration, wanted.currency)
-        if now.total > wanted.total:
-            raise PriceChanged
-        session_key = await self._session_key()
-        number = await self.client.cluster.next_id()
-        cluster = self.client.cluster.address(self.client.address, number)
-        self.ledger.reserve(str(cluster), number, wanted.total)
-        self.pending.pop(name, None)
-        await self._open(cluster, number, wanted, session_key)
-        return await self._add(cluster, wanted, session_key)
+        # One after the other: the next cluster's number is only known once the one before is there.
+        async with self._booking:
+            await self.reconcile()
+            wanted = self.pending_quote(name).quote
+            now = await quote(self.client, wanted.nodes, wanted.duration, wanted.currency)
+            if now.total > wanted.total:
+                raise PriceChanged
+            session_key = await self._session_key()
+            number = await self.client.cluster.next_id()
+            cluster = self.client.cluster.address(self.client.address, number)
+            self.ledger.reserve(str(cluster), number, wanted.total)
+            self.pending.pop(name, None)
+            await self._open(cluster, number, wanted, session_key)
+            return await self._add(cluster, wanted, session_key)
 
     async def _open(self, cluster: Pubkey, number: int, wanted: Quote, session_key: Pubkey | None) -> None:
         expires = int(time.time()) + wanted.duration + _SESSION_SECS if session_key else 0

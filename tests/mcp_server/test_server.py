@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +24,8 @@ from solders.pubkey import Pubkey
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RESULT = b"forty-two"
+# Of two processors at two dollars, with the fee.
+TEN_MINUTES = "$0.668333"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -221,3 +227,42 @@ async def test_servers_side_by_side_commit_no_more_than_the_limit(place: Place) 
     budgets = sum(2_005_000 for _ in booked)
     assert budgets <= 4_100_000
     assert spent["in_session"] == f"${budgets / 1e6:g}"
+
+
+def servers(place: Place) -> list[int]:
+    """Process ids of the `ionet mcp` of this place."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdecimal() else []
+            if b"mcp" in words and str(place.folder / "mcp").encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.08, 0.3])
+async def test_a_server_killed_while_it_books_has_counted_it(place: Place, delay: float) -> None:
+    """Whatever is open on the chain afterwards is counted, and the next server ends it."""
+    machine = await node(place, f"killed {delay}")
+    options = ("--session", f"killed-{delay}", "--confirm", "never", "--limit", "45")
+    before = await place.market.renter.cluster.next_id()
+    with suppress(Exception):  # the connection breaks
+        async with place.assistant(*options) as assistant:
+            quoted = await assistant.call("quote", nodes=[str(machine.address)], duration="10m")
+            booking = asyncio.create_task(assistant.call("book", quote=quoted["quote"]))
+            await asyncio.sleep(delay)
+            for server in servers(place):
+                os.kill(server, signal.SIGKILL)
+            await booking
+    async with place.assistant(*options) as assistant:
+        spent = await assistant.call("spending")
+        renter = place.market.renter
+        made = range(before, await renter.cluster.next_id())
+        there = [str(renter.cluster.address(renter.address, number)) for number in made]
+        assert set(there) <= set(spent["open_clusters"])
+        assert spent["in_session"] in ([TEN_MINUTES] if there else ["$0", TEN_MINUTES])
+        place.market.pass_time(3600)
+        for cluster in there:
+            assert (await until_closed(assistant, cluster))["refunded"] == TEN_MINUTES
+        if there:
+            assert (await assistant.call("spending"))["in_session"] == "$0"
