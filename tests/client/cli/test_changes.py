@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import typer
 from client.cli.village import T4, Village
-from ionet.cli import COMMANDS
+from ionet.cli import COMMANDS, _load
 from solders.keypair import Keypair
 
 # Options of commands that change the chain: what they are when they are not given.
@@ -83,7 +81,7 @@ def test_every_optional_value_that_falls_on_chain_is_known_here() -> None:
     for group, (module, _) in COMMANDS.items():
         if not module:
             continue
-        for name, command in leaves(typer.main.get_command(importlib.import_module(module).app), group):
+        for name, command in leaves(_load(group), group):
             params = {param.name: param for param in command.params}
             if "unsigned" in params:
                 optional = {key for key, param in params.items() if not param.required} - NOT_CHAIN
