@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from ionet.cli.printing import AsJson, print_fields
 from ionet.cli.session import settings
 from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
+
+if TYPE_CHECKING:
+    from ionet_agent.overlay.joining import NetworkConfig
 
 app = typer.Typer(help="The node agent: serves leases with Ray and proves what it served.", no_args_is_help=True)
 
@@ -22,7 +25,20 @@ def run(
     device_key: Annotated[Path, typer.Option(help="Keypair file of the device; it also pays the agent's fees.")],
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
     ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 16.")],
-    ip: Annotated[str, typer.Option(help="This node's address inside a cluster; not 127.0.0.1.")],
+    ip: Annotated[
+        str | None,
+        typer.Option(help="This node's address inside a cluster; not 127.0.0.1. Not with --network wireguard."),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="loopback: clusters stay on this machine; wireguard: a network of their own.")
+    ] = "loopback",
+    dial: Annotated[
+        str | None, typer.Option(help="HOST:PORT of UDP at which others can dial the cluster's network here.")
+    ] = None,
+    dial_port: Annotated[int, typer.Option(min=0, max=65535, help="Where that leads to here, if to another port.")] = 0,
+    internet: Annotated[
+        bool, typer.Option("--internet", help="Let members reach the internet, though never this machine's networks.")
+    ] = False,
     listen: Annotated[
         str, typer.Option(help="HOST:PORT of the agent's API; port 0 takes a free one.")
     ] = "127.0.0.1:7444",
@@ -96,6 +112,7 @@ def run(
         wanted=Wanted(num_cpus, _mib(memory_mib), _mib(disk_mib), _mib(object_store_mib), processes),
         poll_secs=poll_secs,
         check_secs=check_secs,
+        network=_network(network, ip, dial, dial_port, tuple(relay or ()), internet=internet),
     )
 
     def announce(address: Pubkey, bound: int, level: str) -> None:
@@ -128,6 +145,31 @@ def _address(text: str) -> tuple[str, int]:
         return str(address), int(port)
     except ValueError:
         raise ConfigError(f"{text!r} is not HOST:PORT") from None
+
+
+def _network(
+    kind: str, ip: str | None, dial: str | None, port: int, relays: tuple[str, ...], *, internet: bool
+) -> NetworkConfig | None:
+    """None for the machine's own. Raises ConfigError."""
+    from ionet.overlay import is_public
+
+    from ionet_agent.overlay.joining import NetworkConfig
+
+    if kind == "loopback":
+        if ip is None:
+            raise ConfigError("say --ip, this node's address inside a cluster")
+        if dial or port or internet:
+            raise ConfigError("--dial, --dial-port and --internet are for --network wireguard")
+        return None
+    if kind != "wireguard":
+        raise ConfigError(f"--network is {kind}, not loopback or wireguard")
+    if ip is not None:
+        raise ConfigError("with --network wireguard the address follows from the lease: leave --ip out")
+    if dial is not None and not is_public(dial):
+        raise ConfigError(f"--dial: {dial} is not a public address and its port")
+    if dial is None and not relays:
+        raise ConfigError("nobody can dial it without --dial: name a --relay, better two")
+    return NetworkConfig(dial, port, relays, internet)
 
 
 def _endpoint(text: str) -> str:

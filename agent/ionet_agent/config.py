@@ -13,6 +13,7 @@ from ionet.check.devices import Device
 from ionet.client import Client
 from ionet.generated import pdas
 from ionet.program import PROGRAM
+from ionet.relay_wire import Pass
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -23,6 +24,7 @@ from ionet_agent.isolation.place import Place
 from ionet_agent.isolation.runtime import Runtime
 from ionet_agent.isolation.sizes import Wanted, sized
 from ionet_agent.opening import CHECK_SECS
+from ionet_agent.overlay.joining import ClusterNetwork, NetworkConfig
 from ionet_agent.providers.local import LocalProvider
 from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.spread_chain import SpreadChain
@@ -39,12 +41,13 @@ class AgentConfig:
     chain is looked at; a small part of the proof interval. check_secs: how long a renter may use the machine before
     they accept its lease. isolation: a level, or the best there is; trust: whether that may be none; disk: found with
     it. runtime: the environment that members run in, None for the agent's own. wanted: what the owner says of limits.
+    network: the cluster's own, in which `ip` follows from the lease; None where clusters stay on this machine.
     """
 
     urls: tuple[str, ...]
     device_key: Path
     base: Path
-    ip: str
+    ip: str | None
     ports: range
     host: str = "127.0.0.1"
     port: int = 0
@@ -59,6 +62,7 @@ class AgentConfig:
     wanted: Wanted = field(default_factory=Wanted)
     poll_secs: float = 0.5
     check_secs: float = CHECK_SECS
+    network: NetworkConfig | None = None
 
     @property
     def spools(self) -> Path:
@@ -77,20 +81,48 @@ class AgentConfig:
         disk = disks.best(self.base / "rooms")
         cards = found_devices.find().devices
         files = gpus.of_lease(cards, len(cards)).files
-        found = ladder.choose(self.isolation, self._runtime(), self.base, disk, trust=self.trust, devices=files)
+        found = ladder.choose(
+            self.isolation,
+            self._runtime(),
+            self.base,
+            disk,
+            trust=self.trust,
+            devices=files,
+            own_network=self.network is not None,
+        )
         return replace(self, isolation=found.level, disk=disk)
 
     def place(self, devices: Sequence[Device] = ()) -> Place:
         """How members run here, with a level that `with_level` has found. Raises ConfigError."""
         limits = sized(self.wanted, self.base)
-        return Place(Level(self.isolation), self._runtime(), limits, self.base, devices, disk=self.disk)
+        return Place(
+            Level(self.isolation), self._runtime(), limits, self.base, devices, self.disk, self.network is not None
+        )
 
     def _runtime(self) -> Runtime:
         return Runtime.own() if self.runtime is None else Runtime.at(self.runtime)
 
-    def provider(self, node: Pubkey, place: Place) -> LocalProvider:
-        """Raises ConfigError for what cannot work."""
-        return LocalProvider(self.base, node=str(node), ip=self.ip, ports=self.ports, spool=self.spools, place=place)
+    def provider(self, node: Pubkey, place: Place, network: ClusterNetwork | None = None) -> LocalProvider:
+        """network: of whoever starts members. Raises ConfigError for what cannot work."""
+        return LocalProvider(
+            self.base,
+            node=str(node),
+            ip=self.ip,
+            ports=self.ports,
+            spool=self.spools,
+            place=place,
+            network=network,
+        )
+
+    def cluster_network(self, node: Pubkey, device: Keypair) -> ClusterNetwork | None:
+        """None where clusters stay on this machine."""
+        if self.network is None:
+            return None
+
+        def admit(key: Pubkey, until: int) -> Pass:
+            return Pass.issue(device, node, key, until)
+
+        return ClusterNetwork(self.base / "overlay", str(node), admit, self.network)
 
     def clients(self, device: Keypair) -> dict[str, Client]:
         """One for each RPC node; to be closed."""

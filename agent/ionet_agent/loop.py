@@ -17,6 +17,7 @@ from ionet_agent.alarms import Alarms
 from ionet_agent.journal import Journal
 from ionet_agent.node_chain import NodeChain
 from ionet_agent.opening import Opening
+from ionet_agent.overlay.joining import ClusterNetwork
 from ionet_agent.providers.base import Provider
 from ionet_agent.proving import note_uptime
 
@@ -44,11 +45,13 @@ class Loop:
         report_hash: bytes,
         alarms: Alarms | None = None,
         uploader: Uploader | None = None,
+        network: ClusterNetwork | None = None,
         poll_secs: float = 0.5,
     ) -> None:
         self._chain, self._journal, self._provider = chain, journal, provider
         self._opening, self.alarms = opening, alarms or Alarms()
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
+        self._network = network
         self._view: NodeView | None = None
         self._viewed_at = 0.0
         self._reading: asyncio.Task[NodeView] | None = None
@@ -85,6 +88,8 @@ class Loop:
         if status.lease is not None:
             await self._provider.stop(status.lease)
             self._opening.end(status.lease)
+        if self._network is not None:
+            await self._network.look(None, 0, None)
 
     async def _adopt(self, stopping: asyncio.Event) -> None:
         """Take over what an earlier agent left, however often that takes."""
@@ -120,6 +125,9 @@ class Loop:
             note_uptime(self._journal, status, view.now)
         with self.alarms.guard("answer to a booking"):
             await self._answer(view, status)
+        if self._network is not None:
+            with self.alarms.guard("network"):
+                await self._network.look(view.lease, view.now, status.lease)
         await self._run_ray(view, status)
 
     async def _look(self) -> NodeView:

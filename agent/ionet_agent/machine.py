@@ -30,6 +30,7 @@ from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.machine_process import BEAT_SECS, CONFIG_VARIABLE
 from ionet_agent.opening import Opening
+from ionet_agent.ports import MemberPorts
 from ionet_agent.relay import RelayAddress, Relays
 from ionet_agent.report import measure
 from ionet_agent.serve import serving_on
@@ -55,7 +56,10 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
         journal = stack.enter_context(contextlib.closing(Journal(config.journal)))
         found = devices.find()
         place = config.place(found.devices)
-        provider, report = config.provider(node, place), measure(found=found, isolation=place.about())
+        network = config.cluster_network(node, device)
+        if network is not None:
+            stack.push_async_callback(network.close)
+        provider, report = config.provider(node, place, network), measure(found=found, isolation=place.about())
         stack.push_async_callback(provider.close)
         opening = Opening(journal, config.check_secs)
         uploader = LeafUploader(config.indexers[0], journal, device) if config.indexers else None
@@ -69,10 +73,14 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             report_hash=report.hash(),
             alarms=alarms,
             uploader=uploader,
+            network=network,
             poll_secs=config.poll_secs,
         )
-        api = Api(Gate(loop.view), journal, opening, provider, report, alarms)
-        connect = await stack.enter_async_context(serving_on(api.app(), listener, serving_context(device)))
+        gate = Gate(loop.view)
+        api = Api(gate, journal, opening, provider, report, alarms, network)
+        ports = MemberPorts(gate, network, provider.ports)
+        tls = serving_context(device)
+        connect = await stack.enter_async_context(serving_on(api.app(), listener, tls, ports.serve))
         relays = Relays(list(map(RelayAddress.parse, config.relays)), node, device, connect)
         host, bound, *_ = listener.getsockname()
         places = endpoints_of(host, bound, config.advertise, relayed=bool(config.relays))

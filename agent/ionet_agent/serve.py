@@ -15,10 +15,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
+from ionet import agent_ports
 from ionet.agent_tls import key_of
 from ionet.buckets import whose
 from ionet.crowd import Crowd
 from ionet.daemon import raise_file_limit
+from solders.pubkey import Pubkey
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -26,6 +28,13 @@ HEADER_SECS = 5.0
 MAX_CONNECTIONS, MAX_PER_ADDRESS = 256, 64
 BACKLOG = 32
 """Most connections that are taken at once, before any of them is closed for being too many."""
+
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[str], Awaitable[Stream]]
+"""Opens a connection to what is served without an address, which counts as the name that is given. Raises OSError."""
+Ports = Callable[[Pubkey, Stream], Awaitable[None]]
+"""Serves a connection of the holder of a key that asks for a port of the member."""
 
 
 class Connection(H11Protocol):
@@ -38,7 +47,7 @@ class Connection(H11Protocol):
     _plain: asyncio.Transport
     _crowd: Crowd
     _greeting: asyncio.Task[None] | None = None
-    _served = _gone = False
+    _served = _gone = _handed_on = False
 
     def __init__(self, *arguments: Any, host: str = "", **named: Any) -> None:
         """host: whom it counts as, if that is not told by its address."""
@@ -48,7 +57,7 @@ class Connection(H11Protocol):
     @property
     def is_waiting(self) -> bool:
         """Whether no request is under way."""
-        return self.cycle is None or self.cycle.response_complete
+        return not self._handed_on and (self.cycle is None or self.cycle.response_complete)
 
     def drop(self) -> None:
         self._leave()
@@ -85,12 +94,35 @@ class Connection(H11Protocol):
         if secure is None or key is None:
             self.drop()
             return
+        assert isinstance(self.config, _Config)
+        if (
+            shown is not None
+            and shown.selected_alpn_protocol() == agent_ports.PROTOCOL
+            and self.config.ports is not None
+        ):
+            await self._hand_on(self.config.ports, key, secure)
+            return
         self.app_state = {**self.app_state, "key": key}
         self._served = True
         super().connection_made(secure)
         if self._early:
             super().data_received(bytes(self._early))
             self._early.clear()
+
+    async def _hand_on(self, ports: Ports, key: Pubkey, secure: asyncio.Transport) -> None:
+        """Not HTTP, for which this connection ends."""
+        self._stop_waiting()
+        self._handed_on = True
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        secure.set_protocol(protocol)
+        protocol.connection_made(secure)
+        reader.feed_data(bytes(self._early))
+        try:
+            await ports(key, (reader, asyncio.StreamWriter(secure, protocol, reader, self.loop)))
+        finally:
+            secure.abort()
+            self._leave()
 
     def data_received(self, data: bytes) -> None:
         if self._served:
@@ -128,9 +160,9 @@ class Connection(H11Protocol):
 
 
 class _Config(uvicorn.Config):
-    def __init__(self, app: ASGIApp, crowd: Crowd, tls: ssl.SSLContext, **more: Any) -> None:
+    def __init__(self, app: ASGIApp, crowd: Crowd, tls: ssl.SSLContext, ports: Ports | None, **more: Any) -> None:
         super().__init__(app, http=Connection, **more)
-        self.crowd, self.tls = crowd, tls
+        self.crowd, self.tls, self.ports = crowd, tls, ports
 
 
 class _Server(uvicorn.Server):
@@ -148,20 +180,23 @@ async def serving(app: ASGIApp, host: str, port: int, tls: ssl.SSLContext) -> As
             yield listener.getsockname()[1]
 
 
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Connect = Callable[[str], Awaitable[Stream]]
-"""Opens a connection to what is served without an address, which counts as the name that is given. Raises OSError."""
-
-
 @contextlib.asynccontextmanager
-async def serving_on(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext) -> AsyncIterator[Connect]:
-    """Serve on a socket that listens already, until the block ends; then it is closed."""
+async def serving_on(
+    app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext, ports: Ports | None = None
+) -> AsyncIterator[Connect]:
+    """Serve on a socket that listens already, until the block ends; then it is closed.
+
+    ports: what becomes of connections that ask for a port instead of HTTP.
+    """
+    if ports is not None:
+        tls.set_alpn_protocols([agent_ports.PROTOCOL])
     # A quarter of the process's files at most; the rest is reserved.
     crowd = Crowd(max(1, min(MAX_CONNECTIONS, raise_file_limit() // 4)), MAX_PER_ADDRESS)
     config = _Config(
         app,
         crowd,
         tls,
+        ports,
         log_level="warning",
         lifespan="off",
         backlog=BACKLOG,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from ionet.agent_api import Challenge, RunEvent, Spec, Stop
+from ionet.agent_api import Challenge, RunEvent, Spec, Status, Stop
 from ionet.agent_delegation import DELEGATION_HEADER
 from ionet.agent_errors import (
     AgentRefused,
@@ -21,6 +21,8 @@ from ionet.agent_errors import (
     Conflict,
     LeaseExpired,
     MeterRuns,
+    NetworkFailed,
+    NodeBusy,
     NoMember,
     OtherLease,
     Problem,
@@ -31,6 +33,7 @@ from ionet.agent_errors import (
 from ionet.check.report import Report
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
+from ionet.overlay import Network, Offer
 from ionet.rules.challenges import is_signed_by
 from ionet.rules.lease_time import intervals, runs_at
 from starlette.applications import Starlette
@@ -44,6 +47,7 @@ from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal
 from ionet_agent.opening import Opening
+from ionet_agent.overlay.joining import ClusterNetwork
 from ionet_agent.providers.base import Driver, Provider
 
 MAX_BODY = 64 * 1024
@@ -66,15 +70,18 @@ class Api:
         provider: Provider,
         report: Report,
         alarms: Alarms | None = None,
+        network: ClusterNetwork | None = None,
     ) -> None:
         self._gate, self._journal, self._opening = gate, journal, opening
         self._provider, self._report, self._alarms = provider, report, alarms or Alarms()
+        self._network = network
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
 
     def app(self) -> ASGIApp:
         routes = [
             Route("/v1/status", self.status, methods=["GET"]),
             Route("/v1/report", self.report, methods=["GET"]),
+            Route("/v1/network", self.network, methods=["POST"]),
             Route("/v1/start", self.start, methods=["POST"]),
             Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/challenge", self.challenge, methods=["POST"]),
@@ -94,7 +101,7 @@ class Api:
     async def status(self, request: Request) -> Response:
         lease, _ = await self._authorize(request, 0)
         silent = self._journal.silent_intervals(str(lease.address))
-        status, left = await self._provider.status(), self._opening.left(lease)
+        status, left = await self._provider.status(str(lease.address)), self._opening.left(lease)
         return _json(
             msgspec.structs.replace(
                 status,
@@ -102,12 +109,38 @@ class Api:
                 check_secs_left=left,
                 alarms=list(self._alarms.texts()),
                 isolation=self._report.isolation,
+                network=await self._offer(lease, status),
             )
         )
+
+    async def _offer(self, lease: LeaseView, status: Status) -> Offer | None:
+        """None also while the member of an earlier lease runs, or where it does not work now."""
+        if self._network is None or status.lease not in (None, str(lease.address)):
+            return None
+        try:
+            return await self._network.offer(str(lease.address))
+        except NetworkFailed as error:
+            _log.warning("no network: %s", error, extra={"action": "no_network"})
+            return None
 
     async def report(self, request: Request) -> Response:
         await self._authorize(request, 0)
         return Response(self._report.canonical(), media_type="application/json")
+
+    async def network(self, request: Request) -> Response:
+        lease, body = await self._authorize(request, MAX_BODY)
+        wanted = msgspec.json.decode(body, type=Network).checked()
+        _require_same(lease, wanted.lease)
+        if self._network is None:
+            raise Conflict("clusters stay on this machine")
+        now = self._gate.now or 0
+        if not runs_at(lease, now):
+            raise LeaseExpired
+        spec = self._provider.spec
+        if spec is not None and spec.lease != wanted.lease:
+            raise NodeBusy
+        await self._network.join(lease, now, wanted)
+        return Response(status_code=204)
 
     async def start(self, request: Request) -> Response:
         lease, body = await self._authorize(request, MAX_BODY)

@@ -25,6 +25,7 @@ from ionet_agent.alarms import Alarms
 from ionet_agent.config import AgentConfig, chain_of
 from ionet_agent.journal import Journal
 from ionet_agent.machine_process import MachineProcess
+from ionet_agent.overlay import tools
 from ionet_agent.proving import Proving
 from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.serve import BACKLOG
@@ -43,6 +44,8 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_only_one(config.base))
         config = config.with_level()
+        if config.network is not None:
+            await tools.best()
         _log.info("isolation of renters' code: %s", config.isolation, extra={"action": "isolation"})
         listener = stack.enter_context(listen(config.host, config.port, "--listen", backlog=BACKLOG))
         node = config.node_of(device)

@@ -8,7 +8,9 @@ API has no shared secrets and takes no identity on trust.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
+import socket
 import ssl
 from collections.abc import AsyncGenerator
 from enum import StrEnum
@@ -22,9 +24,11 @@ from solders.pubkey import Pubkey
 
 from ionet.agent_delegation import DELEGATION_HEADER, Delegated
 from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, OtherKey, one_line, refusal_of
+from ionet.agent_ports import Port, Ports, host_port
 from ionet.agent_tls import calling_context
 from ionet.errors import InvalidInput
 from ionet.isolation import Isolation
+from ionet.overlay import Network, Offer
 from ionet.relay_name import sni_of
 
 _CONNECT_SECS = 2.0
@@ -99,6 +103,8 @@ class Status(msgspec.Struct, frozen=True):
     """host:port at which the member answers the hardware check, at its own ip; None where none runs."""
     isolation: Isolation | None = None
     """How renters' code is kept apart on this machine, and within which limits."""
+    network: Offer | None = None
+    """How the node can be joined to the network of its cluster; None where clusters stay on one machine."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +152,7 @@ class AgentClient:
         # Asks for the node by name: where a relay is at the URL, it leads there.
         self._extensions = {} if node is None else {"sni_hostname": sni_of(node)}
         key, delegation = caller if isinstance(caller, Delegated) else (caller, None)
+        self._ports = Ports(self._urls, device, key, node)
         # What is read is what was sent: a compressed answer could be a thousand times its size.
         headers = {"accept-encoding": "identity"}
         if delegation is not None:
@@ -176,6 +183,14 @@ class AgentClient:
     async def report(self) -> bytes:
         """The hardware report (`ionet.check.report`), whose sha256 went on the chain with the node's readiness."""
         return await self._request("GET", "/v1/report")
+
+    async def network(self, network: Network) -> None:
+        """Join the cluster's network, or learn of its other members; before `start`, which begins nothing outside."""
+        await self._request("POST", "/v1/network", network)
+
+    def port(self, port: Port, lease: str) -> contextlib.AbstractAsyncContextManager[socket.socket]:
+        """A port of the member of `lease` in its network, open within the block; for the session key alone."""
+        return self._ports.open(port, lease)
 
     async def start(self, spec: Spec) -> Status:
         """Start a member; the same request again changes nothing."""
@@ -337,18 +352,6 @@ def _name(kind: Any) -> str:
     return getattr(kind, "__name__", str(kind)).lower()
 
 
-def host_port(text: str) -> tuple[str, int]:
-    """The parts of `host:port`, of `[host]:port` where the host is an IPv6 address. Raises BadAnswer."""
-    host, _, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        host = ""
-    if not (host and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 2**16):
-        raise BadAnswer(f"{one_line(text)} is not host:port")
-    return host, int(port)
-
-
 def _believable(status: Status) -> Status:
     """The status, where what it says can be so. Raises BadAnswer.
 
@@ -373,13 +376,14 @@ def _believable(status: Status) -> Status:
         raise BadAnswer(f"since is {status.since:g}, not a time")
     if status.check_secs_left is not None and not -(2**31) < status.check_secs_left < 2**31:
         raise BadAnswer(f"check_secs_left is {status.check_secs_left:g}, not a time")
+    if status.network is not None:
+        status.network.checked()
     reason = None if status.reason is None else one_line(status.reason)
     alarms = [one_line(alarm) for alarm in status.alarms[:MAX_ALARMS]]
     return msgspec.structs.replace(status, ip=str(ip), reason=reason, alarms=alarms)
 
 
 def _is_at(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> bool:
-    try:
+    with contextlib.suppress(BadAnswer):
         return host_port(text)[0] == str(ip)
-    except BadAnswer:
-        return False
+    return False

@@ -111,6 +111,18 @@ class NodeIdle(Conflict, code="node_idle"):
     """no Ray node runs here"""
 
 
+class NotJoined(Conflict, code="not_joined"):
+    """the node is not in its cluster's network"""
+
+
+class TooManyPorts(AgentRefused, status=429, code="too_many_ports"):
+    """too many connections to the member go through the agent"""
+
+
+class NetworkFailed(AgentRefused, status=503, code="network_failed"):
+    """the node cannot join its cluster's network"""
+
+
 class ChainSilent(AgentRefused, status=503, code="chain_silent"):
     """no answer from the chain"""
 

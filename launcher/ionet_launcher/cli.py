@@ -41,6 +41,9 @@ def run(
     replace: Annotated[
         str, typer.Option(help="Lost workers to replace: all, or as many as a cluster needs to keep this many nodes.")
     ] = "all",
+    max_latency_ms: Annotated[
+        float, typer.Option(min=0, help="Refuse a node further from the head, there and back; 0 for none.")
+    ] = 50,
     listen: Annotated[
         str | None, typer.Option(help="HOST:PORT at which everybody may read what becomes of clusters.")
     ] = None,
@@ -68,6 +71,7 @@ def run(
         policy=policy,
         renter=renter,
         at_least=None if replace == "all" else int(replace),
+        most_ms=max_latency_ms or None,
     )
 
     with contextlib.ExitStack() as stack:

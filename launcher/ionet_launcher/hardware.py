@@ -16,11 +16,13 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 
 import msgspec
 from ionet.agent_api import AgentClient, Status, decoded
 from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, one_line
+from ionet.agent_ports import Port
 from ionet.check.report import Report
 from ionet.check.wire import CheckGoesOn
 from ionet.lease_view import LeaseView
@@ -78,10 +80,13 @@ class Checked(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Member:
-    """One of those that are checked. until: when the whole check ends, on the loop's clock."""
+    """One of those that are checked. until: when the whole check ends, on the loop's clock. inside: whether its check
+    is answered in the cluster's own network, where its agent leads.
+    """
 
     lease: LeaseView
     check: str | None
+    inside: bool
     booked: Booked
     until: float
     witness: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -136,7 +141,8 @@ class HardwareCheck:
             for lease in leases:
                 status = statuses.get(lease.address)
                 check = status.check if status is not None else None
-                members.append(_Member(lease, check, booked[str(lease.address)], until))
+                inside = status is not None and status.network is not None
+                members.append(_Member(lease, check, inside, booked[str(lease.address)], until))
             flight = self._flights.begin(cluster, self._check(head, members, until), head.address)
             soon = self._soon_secs  # only the step that begins it waits
         await asyncio.wait([flight.task], timeout=soon)
@@ -201,15 +207,17 @@ class HardwareCheck:
             raise Unfit(f"its system shows {len(report.devices)} devices, {lease.processors} were booked")
         if member.check is None:
             raise Unfit("its agent names no address for the check")
-        return await inspector.inspect(
-            member.check,
-            lease.node,
-            lease.processors,
-            witness=member.witness,
-            told=member.told,
-            throughput=member.booked.throughput,
-            reported=report.devices,
-        )
+        async with self._agent(lease.node) as agent:
+            return await inspector.inspect(
+                member.check,
+                lease.node,
+                lease.processors,
+                witness=member.witness,
+                told=member.told,
+                throughput=member.booked.throughput,
+                reported=report.devices,
+                through=partial(agent.port, Port.CHECK, str(lease.address)) if member.inside else None,
+            )
 
     async def _report(self, lease: LeaseView, booked: Booked) -> Report:
         """The node's report, as long as it is the one that the chain has. Raises Unfit and the agent's errors."""

@@ -11,16 +11,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import socket
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from ionet.agent_api import decoded, host_port
-from ionet.agent_errors import BadAnswer, one_line
+from ionet.agent_api import decoded
+from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, one_line
+from ionet.agent_ports import host_port
 from ionet.check import kernel, wire
 from ionet.check.devices import Device
 from ionet.check.member import common_name
@@ -45,6 +47,8 @@ _CPU_SECS, _SMALL_ROUNDS, _MOST_ROUNDS = 2, 2, 2**14
 _TIMED_BYTES = 1_000_000
 _MAX_SHOWN = 256 * 1024
 _RETRY_SECS = 0.2
+Through = Callable[[], contextlib.AbstractAsyncContextManager[socket.socket]]
+"""Opens a connection that is led to the check, for as long as the block lasts."""
 _Receipt = tuple[bytes, bytes]
 """A key, and what was answered under it."""
 
@@ -119,15 +123,17 @@ class Inspector:
         told: asyncio.Event,
         throughput: int,
         reported: list[Device],
+        through: Through | None = None,
     ) -> Finding:
         """Check the member of `node` that answers at `address` (host:port).
 
         witness: what its Ray task is to tell; `told` is set once it can. throughput: multiplications a second of its
-        model, 0 where none is known. reported: the devices in the report whose hash is on the chain. Raises Unfit, and
-        CheckGoesOn while another launcher checks it.
+        model, 0 where none is known. reported: the devices in the report whose hash is on the chain. through: leads to
+        the address, where it is in a network that this process is not in. Raises Unfit, CheckGoesOn while another
+        launcher checks it, and AgentUnreachable of what leads there.
         """
         try:
-            async with self._connected(address, node) as (reader, writer):
+            async with self._connected(address, node, through) as (reader, writer):
                 session = _Session(reader, writer, self._verifying)
                 return await session.run(processors, witness, throughput, reported, told)
         except TimeoutError:
@@ -143,35 +149,49 @@ class Inspector:
 
     @contextlib.asynccontextmanager
     async def _connected(
-        self, address: str, node: Pubkey
+        self, address: str, node: Pubkey, through: Through | None
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        reader, writer = await self._connect(address)
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            reader, writer = await self._connect(address, stack, through)
+            stack.callback(writer.transport.abort)
             name = common_name(writer.get_extra_info("peercert"))
             if name != str(node):
                 raise Unfit(f"{name} answers for it")
             yield reader, writer
-        finally:
-            writer.transport.abort()
 
-    async def _connect(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Again and again for some seconds: it starts together with Ray."""
-        why: object = "too slow"
+    async def _connect(
+        self, address: str, stack: contextlib.AsyncExitStack, through: Through | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Again and again for some seconds: it starts together with Ray. stack: ends what leads there."""
+        why: BaseException | str = "too slow"
         try:
             host, port = host_port(address)
             async with asyncio.timeout(CONNECT_SECS):
                 while True:
                     try:
-                        return await asyncio.open_connection(host, port, ssl=self._tls)
+                        if through is None:
+                            return await asyncio.open_connection(host, port, ssl=self._tls)
+                        return await self._led(through, stack)
                     except ssl.SSLError as error:
                         raise Unfit(f"it has no certificate of its cluster: {error.reason}") from None
-                    except OSError as error:
+                    except (OSError, AgentError) as error:
                         why = error
                     await asyncio.sleep(_RETRY_SECS)
         except BadAnswer as error:
             raise Unfit(error.detail) from None
         except TimeoutError:
+            if isinstance(why, AgentUnreachable):
+                raise why from None
             raise Unfit(f"it does not answer the check: {why}") from None
+
+    async def _led(
+        self, through: Through, stack: contextlib.AsyncExitStack
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        async with contextlib.AsyncExitStack() as attempt:
+            there = await attempt.enter_async_context(through())
+            streams = await asyncio.open_connection(sock=there, ssl=self._tls, server_hostname="")
+            stack.push_async_exit(attempt.pop_all())
+            return streams
 
 
 class _Session:

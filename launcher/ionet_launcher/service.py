@@ -21,6 +21,7 @@ from solders.pubkey import Pubkey
 
 from ionet_launcher.adverts import Agents
 from ionet_launcher.agents_file import AgentsFile
+from ionet_launcher.networks import MOST_MS
 from ionet_launcher.renter_chain import RenterChain
 from ionet_launcher.replacing import Replacing
 from ionet_launcher.review import NEITHER, Policy
@@ -44,7 +45,7 @@ class LauncherConfig:
     indexer's database, which also tells where agents are. agents: JSON file that names others, node → URL. devices:
     whether hardware checks count real GPUs. policy: what it may do about proven intervals on the renter's behalf.
     renter: keypair file of the renter, whose clusters' lost workers it replaces, all or until there are `at_least`
-    nodes.
+    nodes. most_ms: milliseconds there and back beyond which a node is too far from the head, None for any.
     """
 
     url: str
@@ -55,6 +56,7 @@ class LauncherConfig:
     policy: Policy = NEITHER
     renter: Path | None = None
     at_least: int | None = None
+    most_ms: float | None = MOST_MS
 
 
 async def run(
@@ -91,6 +93,7 @@ async def run(
             devices=config.devices,
             policy=config.policy,
             replacing=replacing,
+            most_ms=config.most_ms,
         )
         async with contextlib.aclosing(stepper), _api(config.dsn, session.pubkey(), listener):
             announce(session.pubkey())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 from ionet.agent_api import Phase, Status, Urls
@@ -17,16 +16,17 @@ from ionet.agent_errors import AgentError
 from ionet.errors import IonetError, RpcError
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
-from ionet.rules.lease_time import accept_by, ready_by
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.calls import SOON_SECS, Calls
 from ionet_launcher.challenger import Challenger
 from ionet_launcher.device_keys import DeviceKeys
-from ionet_launcher.hardware import Checked, HardwareCheck, Problem, check_secs
-from ionet_launcher.members import Members, Troubles, is_up, trouble_with
-from ionet_launcher.phases import DEAD_SECS, DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
+from ionet_launcher.hardware import Checked, HardwareCheck, Problem
+from ionet_launcher.look import Look, may_start, time_left
+from ionet_launcher.members import Members, is_up, trouble_with
+from ionet_launcher.networks import MOST_MS, Networks
+from ionet_launcher.phases import DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
 from ionet_launcher.replacing import Replacer, Replacing
 from ionet_launcher.review import NEITHER, Challenges, Policy, Reviewer
 from ionet_launcher.session_chain import ClusterView, SessionChain
@@ -35,77 +35,15 @@ from ionet_launcher.store import Move, Work
 _SOON_SECS = 0.25
 _NOT_OURS_SECS = 30.0
 _MAX_PAUSE_SECS = 10.0
-# A node that is ready waits for the others until this many seconds before its acceptance would be too late.
-_LEAVE_SECS = 15
-# An agent opens its machine for so long before acceptance.
-OPEN_SECS = 120
-# It is started without those that are not reserved yet this many seconds before: the same, and an agent's two minutes.
-_START_SECS = _LEAVE_SECS + OPEN_SECS
-# It is accepted without those that are not up yet so long before agents stop it that a check and these fit in.
-ACCEPT_SECS = 10
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Look:
-    """What one step has found out. before: lease → for how many seconds every look before has found it in trouble.
-
-    opened: lease → seconds since its member was asked to start.
-    """
-
-    view: ClusterView
-    live: list[LeaseView]
-    before: dict[str, float]
-    opened: dict[str, float]
-    statuses: dict[Pubkey, Status] = field(default_factory=dict)
-    troubles: Troubles = field(default_factory=dict)
-
-    def add(self, asked: tuple[dict[Pubkey, Status], Troubles]) -> None:
-        self.statuses.update(asked[0])
-        self.troubles.update(asked[1])
-
-    def is_given_up(self, lease: LeaseView) -> bool:
-        """Whether its node has been in trouble for longer than anybody waits for it."""
-        return lease.address in self.troubles and self.before.get(str(lease.address), 0) > PATIENCE_SECS
-
-    def dead(self) -> list[LeaseView]:
-        """Workers that are lost, as long as the head answers: otherwise the fault may be the launcher's own.
-
-        One that is booked and never ready, the chain ends.
-        """
-        if self.live[0].address not in self.statuses:
-            return []
-        secs = {LeaseStatus.READY: PATIENCE_SECS, LeaseStatus.ACTIVE: DEAD_SECS}
-        workers = [lease for lease in self.live[1:] if lease.status in secs and lease.address in self.troubles]
-        return [one for one in workers if self.before.get(str(one.address), 0) > secs[LeaseStatus(one.status)]]
-
-    def has_to_hurry(self, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]) -> bool:
-        """Whether ready nodes that are up may not wait for the others, or would wait in vain."""
-        late = [lease for lease in waiting if lease not in ready]
-        return bool(
-            (late and all(self.is_given_up(lease) for lease in late))
-            or len(waiting) < len(self.live)
-            or any(self.view.now >= accept_by(lease) - _LEAVE_SECS for lease in ready)
-            or self._open_secs_left(ready) <= check_secs(len(ready)) + ACCEPT_SECS
-        )
-
-    def _open_secs_left(self, ready: Sequence[LeaseView]) -> float:
-        """Seconds for which their agents keep these members running before acceptance.
-
-        By the launcher's own clock, and by what the head says: it can keep the others waiting anyway, while a worker
-        that says so must not hurry everybody.
-        """
-        status = self.statuses.get(self.live[0].address)
-        said = None if status is None else status.check_secs_left
-        opened = max((self.opened.get(str(lease.address), 0.0) for lease in ready), default=0.0)
-        return min(OPEN_SECS - opened, OPEN_SECS if said is None else said)
 
 
 class Stepper:
     """Does steps for the clusters that name `session` as their session key.
 
     agents: where each node's is. devices: whether to count GPUs as the operating system shows them. policy: what it
-    may do about proven intervals on the renter's behalf.
+    may do about proven intervals on the renter's behalf. most_ms: milliseconds there and back beyond which a node
+    is too far from a head, None for any.
     """
 
     def __init__(
@@ -117,12 +55,14 @@ class Stepper:
         devices: bool = False,
         policy: Policy = NEITHER,
         replacing: Replacing | None = None,
+        most_ms: float | None = MOST_MS,
         soon_secs: float = SOON_SECS,
     ) -> None:
         self._chain, self._session, self._agents = chain, session, agents
         self._calls = Calls(session, agents, DeviceKeys(chain.device_keys), soon_secs=soon_secs)
         self._challenges = Challenges()
         self._members = Members(session, self._calls)
+        self._networks = Networks(self._calls, most_ms)
         self._hardware = HardwareCheck(session, self._calls.client, devices=devices, soon_secs=soon_secs)
         self._challenger = Challenger(session, self._calls, self._challenges)
         self._reviewer = Reviewer(chain, session, self._challenges, policy)
@@ -148,7 +88,9 @@ class Stepper:
             return await self._drain(work, view)
         if not ours:
             return Move(row.phase, _NOT_OURS_SECS, Reason.NOT_OURS)
-        look = _Look(view, live, row.troubles, row.opened)
+        look = Look(view, live, row.troubles, row.opened)
+        if row.head is not None and not live[0].is_head:
+            look.put_first(Pubkey.from_string(row.head))
         try:
             return await self._end_look(work, look, await self._advance(work, look))
         except Trouble as trouble:
@@ -157,7 +99,7 @@ class Stepper:
             move = await self._handle(work, look, trouble)
             return await self._end_look(work, look, move)
 
-    async def _end_look(self, work: Work, look: _Look, move: Move) -> Move:
+    async def _end_look(self, work: Work, look: Look, move: Move) -> Move:
         """Note which nodes are in trouble; a move without a reason takes theirs."""
         nodes = {lease.address: str(lease.node) for lease in look.live}
         found = [(str(key), nodes[key], one.reason, str(one)[:500]) for key, one in look.troubles.items()]
@@ -175,7 +117,7 @@ class Stepper:
             await self._replacer.review(work, look.view, look.live, look.dead())
         return move
 
-    async def _advance(self, work: Work, look: _Look) -> Move:
+    async def _advance(self, work: Work, look: Look) -> Move:
         await self._reviewer.review(work, look.view.leases, look.view.now)
         live, now, phase = look.live, look.view.now, work.row.phase
         waiting = [lease for lease in live if lease.status != LeaseStatus.ACTIVE]
@@ -189,8 +131,18 @@ class Stepper:
             raise look.troubles[head.address]
         # A node says that it is ready when it is reserved: only then is its machine started.
         reserved = [lease for lease in live if lease.status != LeaseStatus.BOOKED]
-        idle = [lease for lease in reserved if (s := look.statuses.get(lease.address)) is not None and s.lease is None]
-        starts = bool(idle) and head in reserved and _may_start(live, now)
+        joining = await self._networks.review(work, look, reserved)
+        await self._reject(work, [lease for lease in live if lease.address in joining.refused], head, joining.refused)
+        if joining.waits:
+            return Move(phase, _SOON_SECS)
+        if (head := look.live[0]) in waiting and head.address not in look.statuses:
+            raise look.troubles[head.address]
+        idle = [
+            lease
+            for lease in reserved
+            if (s := look.statuses.get(lease.address)) is not None and s.lease is None and joining.starts(lease)
+        ]
+        starts = bool(idle) and head in reserved and may_start(live, now)
         if starts:
             over = await self._start(work, look, idle, head)
             if over:
@@ -213,7 +165,7 @@ class Stepper:
         phase = ClusterPhase.RUNNING if len(known) == len(waiting) else ClusterPhase.JOINING
         return Move(phase, reason=Reason.HARDWARE_MISMATCH if why else Reason.NONE, detail=why)
 
-    async def _ask(self, look: _Look) -> None:
+    async def _ask(self, look: Look) -> None:
         """Status of all. One that is to become the head comes first: without it, others are asked for nothing."""
         head, others = look.live[:1], look.live[1:]
         if head[0].status != LeaseStatus.ACTIVE:
@@ -222,7 +174,7 @@ class Stepper:
                 return
         look.add(await self._members.ask([*head, *others]))
 
-    async def _start(self, work: Work, look: _Look, leases: Sequence[LeaseView], head: LeaseView) -> list[str]:
+    async def _start(self, work: Work, look: Look, leases: Sequence[LeaseView], head: LeaseView) -> list[str]:
         """Ask them to start. Those that are not opened for a check again are rejected: why, for each.
 
         They passed none, so there is nothing to accept, and what they go on waiting for costs the renter.
@@ -240,7 +192,7 @@ class Stepper:
     async def _accept(
         self,
         work: Work,
-        look: _Look,
+        look: Look,
         known: Sequence[LeaseView],
         problems: Mapping[Pubkey, Problem],
         *,
@@ -284,7 +236,7 @@ class Stepper:
         if head in leases:
             await self._stop_members(work)
 
-    async def _check(self, work: Work, look: _Look, leases: Sequence[LeaseView]) -> Checked | None:
+    async def _check(self, work: Work, look: Look, leases: Sequence[LeaseView]) -> Checked | None:
         """What is wrong with the hardware of these leases, or of some of them; None while it is not known yet."""
         booked = await work.booked([str(lease.address) for lease in leases])
         unknown = [lease for lease in leases if (b := booked.get(str(lease.address))) is None or b.report_hash is None]
@@ -301,7 +253,7 @@ class Stepper:
             await work.note_checks(found, {str(lease): one.detail for lease, one in checked.problems.items()})
         return checked
 
-    async def _handle(self, work: Work, look: _Look, trouble: Trouble) -> Move:
+    async def _handle(self, work: Work, look: Look, trouble: Trouble) -> Move:
         """Wait and try again; fail when it lasts, but never while a meter runs or the chain gives a node minutes."""
         row, live, head = work.row, look.live, look.live[0]
         waits = Move(row.phase, _pause_in_trouble(row.trouble), trouble.reason, str(trouble.detail), in_trouble=True)
@@ -314,7 +266,7 @@ class Stepper:
                 with contextlib.suppress(Trouble):
                     await self._reject(work, [head], head, {head.address: str(trouble.detail)})
                 return waits
-        if row.trouble <= PATIENCE_SECS or any(_time_left(lease, look.view.now) > NEAR_SECS for lease in live):
+        if row.trouble <= PATIENCE_SECS or any(time_left(lease, look.view.now) > NEAR_SECS for lease in live):
             return waits
         text = "cluster %s failed: %s (%s)"
         _log.warning(text, row.cluster, trouble.reason, trouble.detail, extra={"action": "cluster_failed"})
@@ -359,20 +311,6 @@ def _phase_of(lease: Pubkey, status: Status) -> Phase:
 def _not_accepted(error: IonetError) -> Trouble:
     """What the chain refused; of a node that does not answer not the address, which may hold a key."""
     return Trouble(Reason.NOT_ACCEPTED, error.message() if isinstance(error, RpcError) else str(error))
-
-
-def _may_start(live: Sequence[LeaseView], now: int) -> bool:
-    """Whether reserved nodes need not wait for the others: an agent opens its machine for a short time before
-    acceptance, so it is asked only when all are reserved, a meter runs already, or there would be no time left."""
-    statuses = {lease.status for lease in live}
-    if LeaseStatus.BOOKED not in statuses or LeaseStatus.ACTIVE in statuses:
-        return True
-    return any(now >= accept_by(lease) - _START_SECS for lease in live if lease.status == LeaseStatus.READY)
-
-
-def _time_left(lease: LeaseView, now: int) -> int:
-    """Seconds for which the chain waits for a node that is not metered."""
-    return (accept_by(lease) if lease.status == LeaseStatus.READY else ready_by(lease)) - now
 
 
 def _pause_in_trouble(secs: float) -> float:

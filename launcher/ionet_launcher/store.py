@@ -28,7 +28,9 @@ class Row(msgspec.Struct, frozen=True):
     age: seconds since it entered its phase; trouble: since its trouble began, 0 without. seen_slot, booked_slot: the
     newest change of its leases, and the newest booking, that the step knows of. leases: addresses of those that are not
     closed, as the indexer has them. troubles: lease → for how many seconds every look has found its node in trouble.
-    opened: lease → seconds since its member was asked to start; phases: what was noted of the member last.
+    opened: lease → seconds since its member was asked to start; phases: what was noted of the member last. offers:
+    lease → how its node is joined to the cluster's network, as JSON, and since how many seconds that is so. head: the
+    lease that is to be the head, if that is decided.
     """
 
     cluster: str
@@ -42,6 +44,8 @@ class Row(msgspec.Struct, frozen=True):
     troubles: dict[str, float]
     opened: dict[str, float]
     phases: dict[str, str | None]
+    offers: dict[str, tuple[str, float]] = {}
+    head: str | None = None
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -150,6 +154,15 @@ class Work:
         """Forget members that are known to have stopped."""
         await self._pool.execute(_SQL["remove_members"], self._launcher, leases)
 
+    async def set_offers(self, offers: Mapping[str, str]) -> None:
+        """How the nodes of these leases are joined (lease → JSON); others of the cluster are forgotten."""
+        names, texts = list(offers.keys()), list(offers.values())
+        await self._pool.execute(_SQL["set_offers"], self._launcher, self.row.cluster, names, texts)
+
+    async def set_head(self, lease: str) -> None:
+        """The lease that is to be the head, as long as it lives."""
+        await self._pool.execute(_SQL["set_head"], self._launcher, self.row.cluster, lease)
+
     async def set_troubles(self, found: Sequence[tuple[str, str, Reason, str]]) -> None:
         """The leases whose nodes are in trouble now, each with node, reason and detail; the others are well."""
         columns = [[_text(one[at]) for one in found] for at in range(4)]
@@ -209,7 +222,7 @@ class Store:
         """Up to this many clusters that are due, the longest waiting first. Those of a process that died are free again
         after CLAIM_SECS."""
         rows = await self._pool.fetch(_SQL["claim"], self._launcher, self._process, CLAIM_SECS, most)
-        objects = ("troubles", "opened", "phases")
+        objects = ("troubles", "opened", "phases", "offers")
         due = [msgspec.convert({**row, **{of: msgspec.json.decode(row[of]) for of in objects}}, Row) for row in rows]
         return [Work(self._pool, self._launcher, self._process, row) for row in due]
 

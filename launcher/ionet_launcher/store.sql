@@ -69,7 +69,13 @@ RETURNING c.cluster, c.phase, c.reason, c.seen_slot, c.booked_slot,
     coalesce((
         SELECT json_object_agg(m.lease, m.phase) FROM launcher.member m
         WHERE m.launcher = c.launcher AND m.cluster = c.cluster
-    ), '{}')::text AS phases
+    ), '{}')::text AS phases,
+    coalesce((
+        SELECT json_object_agg(n.lease, json_build_array(n.offer, extract(epoch FROM now() - n.since)))
+        FROM launcher.network n
+        WHERE n.launcher = c.launcher AND n.cluster = c.cluster
+    ), '{}')::text AS offers,
+    c.head
 
 -- name: renew
 -- Of those that nobody changes just now: it waits for no other transaction, so none can wait for it in a circle.
@@ -97,6 +103,18 @@ UPDATE launcher.cluster SET
     joined_at = CASE WHEN $3 IN ('ready', 'running') AND joined_at IS NULL THEN now() ELSE joined_at END,
     running_at = CASE WHEN $3 = 'running' AND running_at IS NULL THEN now() ELSE running_at END
 WHERE launcher = $1 AND cluster = $2 AND claimed_by = $9
+
+-- name: set_offers
+WITH gone AS (
+    DELETE FROM launcher.network WHERE launcher = $1 AND cluster = $2 AND lease <> ALL($3::text[])
+)
+INSERT INTO launcher.network (launcher, cluster, lease, offer)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[])
+ON CONFLICT (launcher, lease) DO UPDATE SET offer = excluded.offer,
+    since = CASE WHEN launcher.network.offer = excluded.offer THEN launcher.network.since ELSE now() END
+
+-- name: set_head
+UPDATE launcher.cluster SET head = $3 WHERE launcher = $1 AND cluster = $2
 
 -- name: set_troubles
 WITH gone AS (

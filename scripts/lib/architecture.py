@@ -29,6 +29,7 @@ ROOMS = {
     "services": (
         *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire"),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
+        *("agent_ports", "overlay"),
         *("offers", "catalogues"),
     ),
     "check": ("check", "isolation"),

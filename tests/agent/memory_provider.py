@@ -78,7 +78,7 @@ class MemoryProvider:
     async def restart(self) -> Status:
         return await self.status() if self.spec is None else await self.start(self.spec)
 
-    async def status(self) -> Status:
+    async def status(self, _lease: str | None = None) -> Status:
         lease = None if self.spec is None else self.spec.lease
         since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
         return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=self.names or self.check)

@@ -15,6 +15,6 @@ TRUSTING = ("--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "-
 """For `ionet node run`: as small, with the best isolation that the machine has, or none."""
 
 
-def place(state: Path, level: Level = Level.NONE, limits: Limits = SMALL, network: Path | None = None) -> Place:
+def place(state: Path, level: Level = Level.NONE, limits: Limits = SMALL) -> Place:
     """state: the folder of the agent."""
-    return Place(level, Runtime.own(), limits, state, network=network)
+    return Place(level, Runtime.own(), limits, state)

@@ -6,6 +6,7 @@ The renter's code is that of `trial`: real Ray, a driver and a task.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -141,8 +142,8 @@ def test_a_room_has_the_network_it_is_given(tmp_path: Path) -> None:
                 time.sleep(0.01)
             reached = []
             for network in (None, Path(f"/proc/{alone.pid}/ns/net")):
-                here = place(tmp_path, Level.BUBBLEWRAP, network=network)
-                room = here.room("network", folder, 1)
+                here = dataclasses.replace(place(tmp_path, Level.BUBBLEWRAP), own_network=network is not None)
+                room = here.room("network", folder, 1, network)
                 here.furnish(room)
                 command = here.isolation(room).wrap([sys.executable, "-c", code], room)
                 done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -10,8 +10,9 @@ from contextlib import aclosing
 import hostile
 import pytest
 from hostile import Answer, Hostile
-from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Phase, Status, host_port
+from ionet.agent_api import MAX_ALARMS, MAX_LINE, AgentClient, Phase, Status
 from ionet.agent_errors import AgentError, AgentRefused, AgentUnreachable, BadAnswer
+from ionet.agent_ports import host_port
 from ionet.agent_tls import serving_context
 from launcher.ports import free_range
 from leases import DEVICE, SESSION

@@ -32,17 +32,17 @@ SESSION = key("launcher session")
 
 
 class Command:
-    """`ionet …` as a process that announces itself with one JSON line."""
+    """`ionet …` as a process that announces itself with one JSON line. prefix: of a machine that is not this one."""
 
-    def __init__(self, log: Path, *arguments: str) -> None:
-        self._log, self._arguments = log, arguments
+    def __init__(self, log: Path, *arguments: str, prefix: Sequence[str] = ()) -> None:
+        self._log, self._arguments, self._prefix = log, arguments, prefix
         self.child: subprocess.Popen[bytes] | None = None
         self.about: dict[str, Any] = {}
 
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "ionet", *self._arguments], stdout=subprocess.PIPE, stderr=log
+                [*self._prefix, sys.executable, "-m", "ionet", *self._arguments], stdout=subprocess.PIPE, stderr=log
             )
 
     async def ready(self) -> None:
@@ -90,6 +90,9 @@ class Stack:
     indexer: Command
     launcher: Command
     nodes: list[NodeProcess] = field(default_factory=list)
+    renter_prefix: Sequence[str] = ()
+    renter_url: str = ""
+    """Of the machine from which the renter gives commands, and of the chain there, where that is not this one."""
 
     async def book(self, nodes: Sequence[NodeProcess], duration: int) -> tuple[Pubkey, list[Pubkey]]:
         """A cluster with the launcher's key, and its leases."""
@@ -137,15 +140,18 @@ class Stack:
         if script is not None:
             path.write_bytes(script)
             arguments = (*arguments, str(path))
-        # Both ways to find the agent.
-        told = ("--agent", node.agent.about["api"]), ("--indexer", self.indexer.about["api"])
+        url = self.renter_url or self.market.net.rpc_url
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ionet", "--url", self.market.net.rpc_url, "--keypair", str(wallet), "cluster"),
-            *(*arguments, *told["connect" in arguments], "--json"),
+            *(*self.renter_prefix, sys.executable, "-m", "ionet", "--url", url, "--keypair", str(wallet), "cluster"),
+            *(*arguments, *self.way(node)["connect" in arguments], "--json"),
             stdout=asyncio.subprocess.PIPE,
         )
         output, _ = await asyncio.wait_for(child.communicate(), 60)
         return output
+
+    def way(self, node: NodeProcess) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Both ways to find its agent."""
+        return ("--agent", node.agent.about["api"]), ("--indexer", self.indexer.about["api"])
 
     def tags(self) -> list[str]:
         return [tag for node in self.nodes if (tag := node.tag()) is not None]

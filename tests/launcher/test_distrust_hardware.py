@@ -13,8 +13,9 @@ import msgspec
 import pytest
 from agent.gpu_hosts import Host
 from agent.memory_provider import Printed
-from ionet.agent_api import AgentClient, host_port
+from ionet.agent_api import AgentClient
 from ionet.agent_errors import NodeIdle
+from ionet.agent_ports import host_port
 from ionet.check.devices import Device, Found, find
 from ionet_agent.report import measure
 from ionet_launcher import hardware, inspection

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ionet.agent_api import host_port
+from ionet.agent_ports import host_port
 from ionet.check import kernel, wire
 from ionet.check.devices import Device, Found
 from ionet.check.engines import Engine, NumpyEngine

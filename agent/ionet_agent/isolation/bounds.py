@@ -15,10 +15,11 @@ def enter(room: Room) -> list[str]:
         # Ray's objects are files too.
         most = max(room.limits.disk_bytes, room.limits.shm_bytes)
         limits.append(_limit("fsize", resource.RLIMIT_FSIZE, most))
-    return [*cgroups.enter(room.groups), "/usr/bin/prlimit", *limits, "--", *_network(room)]
+    return [*cgroups.enter(room.groups), "/usr/bin/prlimit", *limits, "--", *network(room)]
 
 
-def _network(room: Room) -> list[str]:
+def network(room: Room) -> list[str]:
+    """Words to write before a command so that it runs in the room's network."""
     if room.network is None:
         return []
     words = ["/usr/bin/nsenter", f"--net={room.network}"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ionet.errors import ConfigError
 from ionet.isolation import Limits
+from msgspec.structs import replace
 
 from ionet_agent.isolation import container, landlock_exec, users
 from ionet_agent.isolation.base import OWN, Disk, Isolation, Level, Room, is_root, own_room, remove_tree
@@ -46,11 +47,19 @@ def of(level: Level, state: Path, disk: Disk = Disk.NONE, between: range = users
 
 
 def choose(
-    wanted: str, runtime: Runtime, state: Path, disk: Disk, *, trust: bool, devices: Sequence[Path] = ()
+    wanted: str,
+    runtime: Runtime,
+    state: Path,
+    disk: Disk,
+    *,
+    trust: bool,
+    devices: Sequence[Path] = (),
+    own_network: bool = False,
 ) -> Isolation:
     """The level of that name, or the best there is, and in the log why not a better one.
 
-    trust: whether there may be none. devices: files of the GPUs that leases are to get. Raises ConfigError.
+    trust: whether there may be none. devices: files of the GPUs that leases are to get. own_network: whether rooms are
+    to have one. Raises ConfigError.
     """
     if wanted not in (BEST, *Level):
         raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}")
@@ -59,7 +68,7 @@ def choose(
     reasons: list[str] = []
     for level in LADDER if wanted == BEST else (Level(wanted),):
         isolation = of(level, state, disk)
-        reason = why_not(isolation, runtime, devices)
+        reason = why_not(isolation, runtime, devices, own_network=own_network)
         if reason is None:
             if reasons:
                 _log.warning("renters get %s: %s", level, "; ".join(reasons), extra={"action": "isolation"})
@@ -73,7 +82,9 @@ def choose(
 LADDER = (Level.CONTAINER, Level.BUBBLEWRAP, Level.OWN_USER, Level.LANDLOCK)
 
 
-def why_not(isolation: Isolation, runtime: Runtime, devices: Sequence[Path] = ()) -> str | None:
+def why_not(
+    isolation: Isolation, runtime: Runtime, devices: Sequence[Path] = (), *, own_network: bool = False
+) -> str | None:
     """Why a level does not work here; None where a command ran in a room of it."""
     missing = _missing(isolation.level)
     if missing is not None:
@@ -83,6 +94,8 @@ def why_not(isolation: Isolation, runtime: Runtime, devices: Sequence[Path] = ()
     folder.mkdir(mode=0o700)
     room = Room(isolation.level, tag, folder, _PROBE_LIMITS, runtime.folders, devices=tuple(devices))
     try:
+        if own_network:  # one is not made for this: whether the level can use any
+            isolation.plan(replace(room, network=Path("/proc/self/ns/net")))
         room = isolation.plan(room)
         furnish(isolation, room)
         code, words = _PROBE, []

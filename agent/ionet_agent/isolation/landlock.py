@@ -58,7 +58,9 @@ class Landlock:
         pass
 
     def wrap(self, command: Sequence[str], room: Room) -> list[str]:
-        drop = ["/usr/bin/setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"] if is_root() else []
+        # Who enters a network of the agent's has all rights there, whoever they were before.
+        has_rights = is_root() or room.network is not None
+        drop = ["/usr/bin/setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"] if has_rights else []
         inside = [*drop, "/usr/bin/env", f"--chdir={room.home}"]
         return [*bounds.enter(room), *inside, *program(room, "--keep"), *command]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ionet_agent.isolation import cgroups
+from ionet_agent.isolation import bounds, cgroups
 from ionet_agent.isolation.base import Level, Room
 
 
@@ -20,7 +20,7 @@ class Nothing:
         pass
 
     def wrap(self, command: Sequence[str], room: Room) -> list[str]:
-        return [*cgroups.enter(room.groups), "/usr/bin/env", f"--chdir={room.home}", *command]
+        return [*cgroups.enter(room.groups), *bounds.network(room), "/usr/bin/env", f"--chdir={room.home}", *command]
 
     def join(self, first: int, command: Sequence[str], room: Room) -> list[str]:  # noqa: ARG002
         return self.wrap(command, room)

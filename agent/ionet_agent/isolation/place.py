@@ -19,9 +19,8 @@ from ionet_agent.isolation.runtime import Runtime
 
 @dataclass(frozen=True)
 class Place:
-    """state: the agent's folder, where the files of leases go that have a file system of their own. network: path of a
-    network namespace in which members live, None for the machine's own. disk: what bounds files where the agent is
-    root, None to find out.
+    """state: the agent's folder, where the files of leases go that have a file system of their own. disk: what bounds
+    files where the agent is root, None to find out. own_network: whether rooms have a network of their own.
 
     What has to be tried out is tried when it is first needed.
     """
@@ -31,8 +30,8 @@ class Place:
     limits: Limits
     state: Path
     devices: Sequence[Device] = ()
-    network: Path | None = None
     disk: Disk | None = None
+    own_network: bool = False
 
     @cached_property
     def _groups(self) -> cgroups.Cgroups:
@@ -43,8 +42,8 @@ class Place:
         disk = disks.best(self.state / "rooms") if self.disk is None else self.disk
         return ladder.of(self.level, self.state, disk)
 
-    def room(self, tag: str, folder: Path, processors: int) -> Room:
-        """A room that nobody has made yet."""
+    def room(self, tag: str, folder: Path, processors: int, network: Path | None = None) -> Room:
+        """A room that nobody has made yet. network: path of its network namespace, None for the machine's own."""
         found = gpus.of_lease(self.devices, processors)
         room = Room(
             self.level,
@@ -55,7 +54,7 @@ class Place:
             groups=self._groups.groups(tag),
             devices=found.files,
             visible=found.visible,
-            network=self.network,
+            network=network,
         )
         return self._isolation.plan(room)
 
@@ -80,5 +79,6 @@ class Place:
     def about(self) -> told.Isolation:
         """What is said of it to others; the same while the machine is."""
         groups = self._groups.groups("about")
-        room = Room(self.level, "about", Path(), self.limits, groups=groups, network=self.network)
+        network = Path("/proc/self/ns/net") if self.own_network else None
+        room = Room(self.level, "about", Path(), self.limits, groups=groups, network=network)
         return told.Isolation(self.level, self.limits, bounds.held(self._isolation.plan(room)))

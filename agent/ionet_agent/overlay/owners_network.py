@@ -5,20 +5,15 @@ from __future__ import annotations
 import ipaddress
 
 import msgspec
+from ionet.overlay import NOT_PUBLIC_4, NOT_PUBLIC_6
 
 from ionet_agent.overlay.base import OverlayFailed
 from ionet_agent.overlay.tools import run
 
-_NOT_PUBLIC_4 = (
-    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-    *("192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
-)
-_NOT_PUBLIC_6 = ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8")
-
 
 async def rules(overlay: str) -> str:
     """overlay: the interface that leads to the cluster. Raises OverlayFailed."""
-    four, six = list(_NOT_PUBLIC_4), list(_NOT_PUBLIC_6)
+    four, six = list(NOT_PUBLIC_4), list(NOT_PUBLIC_6)
     for network in await _attached():
         known, version = (four, 4) if network.version == 4 else (six, 6)
         covered = (ipaddress.ip_network(each) for each in known)

@@ -1,9 +1,13 @@
-"""How far a peer is: rtt.py ADDRESS prints milliseconds, run inside the network. A refused connection is an answer."""
+"""How far peers are: rtt.py ADDRESS... prints the milliseconds of each that answers, as JSON, run inside the network.
+
+A refused connection is an answer. All are asked at the same time.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import socket
+import json
 import statistics
 import sys
 import time
@@ -12,19 +16,27 @@ _PORT = 9  # nobody listens there, and the peer's system says so
 _TIMES, _SECS = 5, 3.0
 
 
-def measure(address: str) -> float:
-    """The median, in milliseconds. Raises OSError when there is no answer."""
+async def measure(address: str) -> float | None:
+    """The median, in milliseconds; None when there is no answer."""
     took = []
-    for _ in range(_TIMES):
-        began = time.perf_counter()
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection((address, _PORT), _SECS).close()
-        took.append((time.perf_counter() - began) * 1000)
+    try:
+        for _ in range(_TIMES):
+            began = time.perf_counter()
+            async with asyncio.timeout(_SECS):
+                with contextlib.suppress(ConnectionRefusedError):
+                    _, writer = await asyncio.open_connection(address, _PORT)
+                    writer.transport.abort()
+            took.append((time.perf_counter() - began) * 1000)
+    except (OSError, TimeoutError):
+        return None
     return statistics.median(took)
 
 
+async def main(*addresses: str) -> None:
+    """Print the latencies of those that answer."""
+    found = await asyncio.gather(*map(measure, addresses))
+    print(json.dumps({address: took for address, took in zip(addresses, found, strict=True) if took is not None}))
+
+
 if __name__ == "__main__":
-    try:
-        print(measure(sys.argv[1]))
-    except OSError as error:
-        sys.exit(str(error))
+    asyncio.run(main(*sys.argv[1:]))

@@ -53,7 +53,9 @@ class _Process(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct, frozen=True):
-    """What is made for a lease. name: of the interface. outer: None where it is the machine's own network."""
+    """What is made for a lease. name: of the interface. outer: None where it is the machine's own network. device: the
+    process that is the interface, None where the kernel is.
+    """
 
     lease: str
     tag: str
@@ -65,6 +67,7 @@ class _State(msgspec.Struct, frozen=True):
     member: Member | None = None
     outer: _Process | None = None
     inner: _Process | None = None
+    device: _Process | None = None
     leg: _Process | None = None
     leg_peers: tuple[tuple[str, int], ...] = ()
 
@@ -89,7 +92,6 @@ class WireGuard:
 
     async def up(self, member: Member, peers: Sequence[Peer]) -> str:
         await self.prepare(member.lease)
-        tools.reap()
         if not self._runs(member):
             await self._end()
             try:
@@ -101,7 +103,41 @@ class WireGuard:
         return member.address
 
     async def latency(self, address: str) -> float:
-        return float(await run(*self.enter, sys.executable, "-m", "ionet_agent.overlay.rtt", address))
+        found = await self.latencies([address])
+        if address not in found:
+            raise OverlayFailed(f"{address} does not answer")
+        return found[address]
+
+    async def latencies(self, addresses: Sequence[str]) -> dict[str, float]:
+        """Of those that answer. Raises OverlayFailed."""
+        said = await run(*self.enter, sys.executable, "-m", "ionet_agent.overlay.rtt", *addresses)
+        return msgspec.json.decode(said, type=dict[str, float])
+
+    @property
+    def lease(self) -> str | None:
+        """That for which there is a key."""
+        return None if self._state is None else self._state.lease
+
+    @property
+    def network(self) -> Path | None:
+        """The network namespace that is joined, None where it is not or has lost what it is made of."""
+        state = self._state
+        if state is None or state.inner is None or not self._stands:
+            return None
+        return Path(f"/proc/{state.inner.pid}/ns/net")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is joined, and its way to relays is there too."""
+        return self._stands and (self._now.leg is None or self._now.leg.lives)
+
+    @property
+    def _stands(self) -> bool:
+        state = self._state
+        if state is None or state.member is None or state.inner is None:
+            return False
+        tools.reap()
+        return all(part is None or part.lives for part in (state.inner, state.outer, state.device))
 
     @property
     def enter(self) -> tuple[str, ...]:
@@ -137,8 +173,7 @@ class WireGuard:
 
     def _runs(self, member: Member) -> bool:
         state = self._now
-        held = state.inner is not None and state.inner.lives and (state.outer is None or state.outer.lives)
-        if not held or state.member is None:
+        if state.member is None or not self._stands:
             return False
         # What only relays are told changes without a new network: an extended lease ends later.
         told = {"until": member.until, "relays": member.relays, "tag": member.tag}
@@ -154,7 +189,7 @@ class WireGuard:
         with contextlib.suppress(OSError):
             (_SOCKETS / f"{state.name}.sock").unlink()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._change(member=None, outer=None, inner=None, leg=None, leg_peers=())
+        self._change(member=None, outer=None, inner=None, device=None, leg=None, leg_peers=())
 
     async def _build(self, member: Member) -> None:
         backend = self._wanted or await tools.best()
@@ -163,21 +198,21 @@ class WireGuard:
         self._change(backend=backend, port=port)
         if backend is Backend.PASTA:
             self._change(outer=await self._hold_outer(port))
-        self._change(inner=await self._hold_inner(owned=member.internet and backend is not Backend.PASTA))
+        inner = await self._hold_inner(owned=member.internet and backend is not Backend.PASTA)
+        self._change(inner=inner)
         state = self._now
-        assert state.inner is not None
         if backend is Backend.KERNEL:
             await run("ip", "link", "add", state.name, "type", "wireguard")
         else:
-            self._start(*self._outside(), "wireguard-go", "-f", state.name)
+            self._change(device=self._start(*self._outside(), "wireguard-go", "-f", state.name))
             await _until(lambda: run(*self._outside(), "wg", "show", state.name), "wireguard-go")
         secret = ("private-key", "/dev/stdin", "listen-port", str(port))
         await run(*self._outside(), "wg", "set", state.name, *secret, text=state.secret)
-        await run(*self._outside(), "ip", "link", "set", state.name, "netns", str(state.inner.pid))
+        await run(*self._outside(), "ip", "link", "set", state.name, "netns", str(inner.pid))
         await self._inside("ip", "address", "add", f"{member.address}/{member.prefix}", "dev", state.name)
         await self._inside("ip", "link", "set", state.name, "mtu", str(MTU), "up")
         if member.internet:
-            await self._open_internet(state.inner)
+            await self._open_internet(inner)
         self._change(member=member)
 
     async def _hold_outer(self, port: int) -> _Process:

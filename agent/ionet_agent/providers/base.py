@@ -36,8 +36,8 @@ class Provider(Protocol):
     async def restart(self) -> Status:
         """Start the last member again, with the same parameters, when its process has ended."""
 
-    async def status(self) -> Status:
-        """What runs now."""
+    async def status(self, lease: str | None = None) -> Status:
+        """What runs now. lease: whose member would run where none does."""
 
     async def tend(self) -> Status:
         """What runs now, after starting again what has ended beside the member."""

@@ -18,12 +18,14 @@ from pathlib import Path
 import msgspec
 from ionet.agent_api import Phase, Spec, Status
 from ionet.agent_errors import NodeBusy, NodeIdle
+from ionet.agent_ports import Port
 from ionet.errors import ConfigError
 
 from ionet_agent import processes
 from ionet_agent.files import create_foreign, read_foreign, remove_foreign, trim_foreign, write_private
 from ionet_agent.isolation.base import OWN, Level, Room, show
 from ionet_agent.isolation.place import Place
+from ionet_agent.overlay.joining import ClusterNetwork
 from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
 from ionet_agent.results import Results
 
@@ -83,11 +85,22 @@ class LocalProvider:
 
     `base` keeps its state file; the results of a lease's tasks go into the file of its name in the folder `spool`. `ip`
     and `ports` are the node's own; several nodes of one machine take different loopback addresses, but not 127.0.0.1,
-    which Ray replaces by the address of the first interface. `place`: how members run here. Raises ConfigError for what
-    cannot work.
+    which Ray replaces by the address of the first interface. `place`: how members run here. `network`: that of
+    clusters, in which the ip follows from the lease; None for the machine's own. Raises ConfigError for what cannot
+    work.
     """
 
-    def __init__(self, base: Path, *, node: str, ip: str, ports: range, spool: Path, place: Place) -> None:
+    def __init__(
+        self,
+        base: Path,
+        *,
+        node: str,
+        ip: str | None,
+        ports: range,
+        spool: Path,
+        place: Place,
+        network: ClusterNetwork | None = None,
+    ) -> None:
         if ip in _REPLACED_BY_RAY:
             raise ConfigError(f"Ray replaces {ip} by another address; use another of 127.0.0.0/8")
         if len(ports) < MIN_PORTS:
@@ -96,7 +109,7 @@ class LocalProvider:
             raise ConfigError(f"the temporary folder {tempfile.gettempdir()} has too long a name for Ray's sockets")
         self._ray, self._place = RayNode(node, ip, ports, place.limits, place.runtime), place
         self._state, self._spool, self._results = base / "ray.json", spool, Results()
-        self._tag_prefix = tag_prefix(base)
+        self._tag_prefix, self._network = tag_prefix(base), network
         self._child: subprocess.Popen[bytes] | None = None
         self._check: subprocess.Popen[bytes] | None = None
         self._check_at = 0.0
@@ -106,8 +119,13 @@ class LocalProvider:
 
     @property
     def address(self) -> str:
-        """host:port at which this node serves as a head."""
-        return self._ray.address
+        """host:port at which this node serves as a head, where that is always the same."""
+        return self._ray.address("")
+
+    @property
+    def ports(self) -> dict[Port, int]:
+        """Where members of it have what others may ask for."""
+        return {Port.CHECK: self._ray.check_port}
 
     @property
     def spec(self) -> Spec | None:
@@ -144,8 +162,9 @@ class LocalProvider:
                 if self._running(record):
                     return self._status(record)
                 await self._clear(record)
+            network = None if self._network is None else await self._network.enter(spec.lease)
             tag = self._tag_prefix + secrets.token_hex(4)
-            room = await asyncio.to_thread(self._place.room, tag, _folder(tag), spec.processors)
+            room = await asyncio.to_thread(self._place.room, tag, _folder(tag), spec.processors, network)
             record = Record(spec=spec, tag=tag, since=time.time(), room=room)
             # On disk first: whatever dies between here and the second save, the tag finds what was started.
             self._save(record)
@@ -179,11 +198,19 @@ class LocalProvider:
             record = self._load()
             if record is None:
                 return self._idle()
-            if self._running(record):
+            if self._running(record) and self._is_outside(record) and self._network is not None and self._network.path:
+                _log.warning("its network was made again; so is the member", extra={"action": "network_lost"})
+                await self._end(record, None)
+            elif self._running(record):
                 await self._check_again(record)
             for name in ("ray.log", "check.log"):
                 trim_foreign(_folder(record.tag) / name, _MAX_LOG, _LOG_HEAD)
             return self._status(record)
+
+    def _is_outside(self, record: Record) -> bool:
+        """Whether it lives in a network that is gone."""
+        told = None if record.room is None else record.room.network
+        return told is not None and (self._network is None or self._network.path != told)
 
     async def _check_again(self, record: Record) -> None:
         """As for results: a renter's code that makes it impossible harms its own lease alone."""
@@ -195,13 +222,17 @@ class LocalProvider:
             return
         self._check_at = time.monotonic() + _CHECK_PAUSE_SECS
         try:
-            self._check = self._beside(record, self._ray.check_command(), _check_tag(record.tag), "check.log")
+            self._check = self._beside(
+                record, self._ray.check_command(record.spec.lease), _check_tag(record.tag), "check.log"
+            )
         except OSError as error:
             _log.warning("the launcher's check is not answered: %s", error, extra={"action": "no_check"})
 
     def _beside(self, record: Record, command: list[str], tag: str, log: str) -> subprocess.Popen[bytes]:
         """A process in the room of a member that runs. Raises OSError."""
         assert record.pid is not None
+        if self._is_outside(record):
+            raise OSError("its network is gone")
         room = self._room(record)
         joined = self._place.isolation(room).join(record.pid, command, room)
         return processes.spawn(joined, self._ray.environment(record.spec, room), tag, room.folder / log, room.folder)
@@ -211,9 +242,9 @@ class LocalProvider:
         spec = self.spec
         return await self.start(spec) if spec else self._idle()
 
-    async def status(self) -> Status:
+    async def status(self, lease: str | None = None) -> Status:
         record = self._load()
-        return self._status(record) if record else self._idle()
+        return self._status(record) if record else self._idle(lease or "")
 
     async def stop(self, lease: str) -> Status:
         async with self._lock:
@@ -223,6 +254,8 @@ class LocalProvider:
             if record.spec.lease != lease:
                 raise NodeBusy(f"it serves lease {record.spec.lease}")
             await self._clear(record)
+            if self._network is not None:
+                await self._network.leave(lease)
             self._state.unlink(missing_ok=True)
             return self._idle()
 
@@ -263,17 +296,17 @@ class LocalProvider:
             self._child.poll()
         return record.pid is not None and processes.start_ticks(record.pid) == record.start_ticks
 
-    def _idle(self) -> Status:
-        return Status(Phase.IDLE, self.address, self._ray.ip)
+    def _idle(self, lease: str = "") -> Status:
+        return Status(Phase.IDLE, self._ray.address(lease), self._ray.ip_of(lease))
 
     def _status(self, record: Record) -> Status:
         lease, log = record.spec.lease, _folder(record.tag) / "ray.log"
+        address, ip = self._ray.address(lease), self._ray.ip_of(lease)
         if record.pid is None or not self._running(record):
             reason = _last_line(read_foreign(log, -_LOG_TAIL, _LOG_TAIL)) or "the Ray process never started"
-            return Status(Phase.FAILED, self.address, self._ray.ip, lease, reason=reason)
+            return Status(Phase.FAILED, address, ip, lease, reason=reason)
         phase = Phase.UP if STARTED in read_foreign(log, 0, _LOG_HEAD) else Phase.STARTING
-        check = self._ray.check_address
-        return Status(phase, self.address, self._ray.ip, lease, since=record.since, check=check)
+        return Status(phase, address, ip, lease, since=record.since, check=f"{ip}:{self._ray.check_port}")
 
     def _load(self) -> Record | None:
         try:
@@ -287,7 +320,7 @@ class LocalProvider:
     async def run_driver(self, script: bytes) -> LocalDriver:
         """Start a Python driver beside the running member; its output is one pipe. Raises NodeIdle."""
         record = self._load()
-        if record is None or record.pid is None or not self._running(record):
+        if record is None or record.pid is None or not self._running(record) or self._is_outside(record):
             raise NodeIdle
         room = self._room(record)
         path = room.folder / "drivers" / f"{secrets.token_hex(4)}.py"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ionet.agent_api import Role, Spec
 from ionet.check.member import WITNESS_VARIABLE
 from ionet.isolation import Limits
+from ionet.overlay import address_of
 from ionet.ray import RESULTS_VARIABLE
 
 from ionet_agent import results
@@ -33,27 +34,30 @@ MIN_PORTS = _FIXED_PORTS + 8
 
 @dataclass(frozen=True)
 class RayNode:
-    """What is the same for every member this machine runs."""
+    """What is the same for every member this machine runs. ip: None where it follows from the lease."""
 
     node: str
-    ip: str
+    ip: str | None
     ports: range
     limits: Limits
     runtime: Runtime
 
-    @property
-    def address(self) -> str:
-        """host:port at which this node serves as a head."""
-        return f"{self.ip}:{self.ports[0]}"
+    def ip_of(self, lease: str) -> str:
+        """Where the lease's member is inside its cluster."""
+        return self.ip or address_of(lease)
+
+    def address(self, lease: str) -> str:
+        """host:port at which this node serves as the head of the lease's cluster."""
+        return f"{self.ip_of(lease)}:{self.ports[0]}"
 
     @property
-    def check_address(self) -> str:
-        """host:port at which a member of it answers the hardware check."""
-        return f"{self.ip}:{self.ports[_CHECK_PORT]}"
+    def check_port(self) -> int:
+        """At which a member of it answers the hardware check."""
+        return self.ports[_CHECK_PORT]
 
-    def check_command(self) -> list[str]:
+    def check_command(self, lease: str) -> list[str]:
         """What answers the hardware check beside a member."""
-        return [str(self.runtime.python), "-m", "ionet.check.member", self.ip, str(self.ports[_CHECK_PORT])]
+        return [str(self.runtime.python), "-m", "ionet.check.member", self.ip_of(lease), str(self.check_port)]
 
     def command(self, spec: Spec, room: Room) -> list[str]:
         """`ray start` for a member in this room."""
@@ -70,7 +74,7 @@ class RayNode:
             *(f"--{name}-port={port}" for name, port in ports.items()),
             f"--min-worker-port={self.ports[_FIXED_PORTS]}",
             f"--max-worker-port={self.ports[-1]}",
-            f"--node-ip-address={self.ip}",
+            f"--node-ip-address={self.ip_of(spec.lease)}",
             f"--temp-dir={room.inner}",
             f"--num-cpus={self.limits.cpus}",
             f"--num-gpus={spec.processors}",

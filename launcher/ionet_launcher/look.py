@@ -1,0 +1,99 @@
+"""What one step finds out about its cluster, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ionet.agent_api import Status
+from ionet.generated.enums import LeaseStatus
+from ionet.lease_view import LeaseView
+from ionet.rules.lease_time import accept_by, ready_by
+from solders.pubkey import Pubkey
+
+from ionet_launcher.hardware import check_secs
+from ionet_launcher.members import Troubles
+from ionet_launcher.phases import DEAD_SECS, PATIENCE_SECS
+from ionet_launcher.session_chain import ClusterView
+
+# A node that is ready waits for the others until this many seconds before its acceptance would be too late.
+_LEAVE_SECS = 15
+# An agent opens its machine for so long before acceptance.
+OPEN_SECS = 120
+# It is started without those that are not reserved yet this many seconds before: the same, and an agent's two minutes.
+_START_SECS = _LEAVE_SECS + OPEN_SECS
+# It is accepted without those that are not up yet so long before agents stop it that a check and these fit in.
+ACCEPT_SECS = 10
+
+
+@dataclass
+class Look:
+    """What one step has found out. before: lease → for how many seconds every look before has found it in trouble.
+
+    opened: lease → seconds since its member was asked to start.
+    """
+
+    view: ClusterView
+    live: list[LeaseView]
+    before: dict[str, float]
+    opened: dict[str, float]
+    statuses: dict[Pubkey, Status] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=dict)
+
+    def add(self, asked: tuple[dict[Pubkey, Status], Troubles]) -> None:
+        self.statuses.update(asked[0])
+        self.troubles.update(asked[1])
+
+    def put_first(self, lease: Pubkey) -> None:
+        """It is to be the head."""
+        self.live.sort(key=lambda one: one.address != lease)
+
+    def is_given_up(self, lease: LeaseView) -> bool:
+        """Whether its node has been in trouble for longer than anybody waits for it."""
+        return lease.address in self.troubles and self.before.get(str(lease.address), 0) > PATIENCE_SECS
+
+    def dead(self) -> list[LeaseView]:
+        """Workers that are lost, as long as the head answers: otherwise the fault may be the launcher's own.
+
+        One that is booked and never ready, the chain ends.
+        """
+        if self.live[0].address not in self.statuses:
+            return []
+        secs = {LeaseStatus.READY: PATIENCE_SECS, LeaseStatus.ACTIVE: DEAD_SECS}
+        workers = [lease for lease in self.live[1:] if lease.status in secs and lease.address in self.troubles]
+        return [one for one in workers if self.before.get(str(one.address), 0) > secs[LeaseStatus(one.status)]]
+
+    def has_to_hurry(self, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]) -> bool:
+        """Whether ready nodes that are up may not wait for the others, or would wait in vain."""
+        late = [lease for lease in waiting if lease not in ready]
+        return bool(
+            (late and all(self.is_given_up(lease) for lease in late))
+            or len(waiting) < len(self.live)
+            or any(self.view.now >= accept_by(lease) - _LEAVE_SECS for lease in ready)
+            or self._open_secs_left(ready) <= check_secs(len(ready)) + ACCEPT_SECS
+        )
+
+    def _open_secs_left(self, ready: Sequence[LeaseView]) -> float:
+        """Seconds for which their agents keep these members running before acceptance.
+
+        By the launcher's own clock, and by what the head says: it can keep the others waiting anyway, while a worker
+        that says so must not hurry everybody.
+        """
+        status = self.statuses.get(self.live[0].address)
+        said = None if status is None else status.check_secs_left
+        opened = max((self.opened.get(str(lease.address), 0.0) for lease in ready), default=0.0)
+        return min(OPEN_SECS - opened, OPEN_SECS if said is None else said)
+
+
+def may_start(live: Sequence[LeaseView], now: int) -> bool:
+    """Whether reserved nodes need not wait for the others: an agent opens its machine for a short time before
+    acceptance, so it is asked only when all are reserved, a meter runs already, or there would be no time left."""
+    statuses = {lease.status for lease in live}
+    if LeaseStatus.BOOKED not in statuses or LeaseStatus.ACTIVE in statuses:
+        return True
+    return any(now >= accept_by(lease) - _START_SECS for lease in live if lease.status == LeaseStatus.READY)
+
+
+def time_left(lease: LeaseView, now: int) -> int:
+    """Seconds for which the chain waits for a node that is not metered."""
+    return (accept_by(lease) if lease.status == LeaseStatus.READY else ready_by(lease)) - now
