@@ -17,8 +17,6 @@ from solders.pubkey import Pubkey
 
 from ionet.agent_errors import BadAnswer, BadRequest, one_line
 
-PREFIX = 8
-"""Length of the cluster's network. It is the only one where its members live, so it can have all of 10.0.0.0/8."""
 MOST_PEERS, MOST_RELAYS, MOST_OFFERED = 255, 4, 2
 """Other members of a cluster; relays that its members use; those of them that one member offers."""
 TAG_LEN = 16

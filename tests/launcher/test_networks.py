@@ -1,4 +1,4 @@
-"""A cluster on two machines behind NATs, in a network of its own: booked, joined, at work, proven, settled; and killed."""
+"""A cluster on two machines behind NATs, in a network of its own: joined, at work, proven, settled; and killed."""
 
 from __future__ import annotations
 

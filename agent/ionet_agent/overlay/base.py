@@ -28,10 +28,10 @@ class Peer(msgspec.Struct, frozen=True):
 class Member(msgspec.Struct, frozen=True):
     """This node's part in a cluster.
 
-    address: inside the cluster, an IPv4 address; prefix: the length of the cluster's network. tag: the cluster's, 16
-    bytes in hex, the same for all members. relays: HOST:PORT of relays' UDP, in one order for all members. until: unix
-    seconds at which the lease is over for certain. port: UDP, where peers dial this machine if `endpoint` is not None;
-    0 takes a free one. internet: whether its processes may reach addresses that are nobody's own network.
+    address: inside the cluster, an IPv4 address. tag: the cluster's, 16 bytes in hex, the same for all members. relays:
+    HOST:PORT of relays' UDP, in one order for all members. until: unix seconds at which the lease is over for certain.
+    port: UDP, where peers dial this machine if `endpoint` is not None; 0 takes a free one. internet: whether its
+    processes may reach addresses that are nobody's own network.
     """
 
     lease: str
@@ -39,7 +39,6 @@ class Member(msgspec.Struct, frozen=True):
     address: str
     tag: str
     until: int
-    prefix: int = 16
     relays: tuple[str, ...] = ()
     endpoint: str | None = None
     port: int = 0

@@ -35,7 +35,7 @@ def _dial(enter: Sequence[str], address: str, port: int) -> socket.socket:
             child.kill()
             child.wait()
     if not files:
-        raise ConnectionError(said.decode(errors="replace") or "its network cannot be entered")
+        raise OSError(said.decode(errors="replace") or "its network cannot be entered")
     found = socket.socket(fileno=files[0])
     found.setblocking(False)
     return found

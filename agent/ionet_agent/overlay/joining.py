@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from ionet.agent_errors import NetworkFailed, NotJoined
 from ionet.lease_view import LeaseView
-from ionet.overlay import PREFIX, Network, Offer, address_of, is_public, tag_of
+from ionet.overlay import Network, Offer, address_of, is_public, tag_of
 from ionet.rules.lease_time import ready_by, runs_at
 
 from ionet_agent.files import write_private
@@ -167,7 +167,6 @@ class ClusterNetwork:
             address=address_of(wanted.lease),
             tag=tag_of(self._cluster),
             until=self._until or int(time.time()) + _MORE_SECS,
-            prefix=PREFIX,
             relays=relays,
             endpoint=endpoint,
             port=port,

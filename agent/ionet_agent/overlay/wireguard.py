@@ -209,7 +209,7 @@ class WireGuard:
         secret = ("private-key", "/dev/stdin", "listen-port", str(port))
         await run(*self._outside(), "wg", "set", state.name, *secret, text=state.secret)
         await run(*self._outside(), "ip", "link", "set", state.name, "netns", str(inner.pid))
-        await self._inside("ip", "address", "add", f"{member.address}/{member.prefix}", "dev", state.name)
+        await self._inside("ip", "address", "add", f"{member.address}/32", "dev", state.name)
         await self._inside("ip", "link", "set", state.name, "mtu", str(MTU), "up")
         if member.internet:
             await self._open_internet(inner)
@@ -264,6 +264,10 @@ class WireGuard:
             if member.endpoint is None:  # its NAT forgets who says nothing
                 lines.append(f"PersistentKeepalive = {_KEEPALIVE_SECS}")
         await self._inside("wg", "syncconf", state.name, "/dev/stdin", text="\n".join(lines) + "\n")
+        # A way to each of them and to nobody else, or what is sent to others would be lost without a word: programs
+        # wait long for the answer of a name server.
+        routes = [f"route flush dev {state.name}", *(f"route add {peer.address} dev {state.name}" for peer in peers)]
+        await self._inside("ip", "-batch", "-", text="\n".join(routes) + "\n")
         self._change(member=member)
 
     async def _relay(self, member: Member, nodes: Sequence[str]) -> dict[str, int]:
