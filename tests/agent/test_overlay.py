@@ -125,6 +125,7 @@ class Place:
     market: market.Market
     url: str
     agents: list[Agent]
+    before: frozenset[str] = frozenset()
 
     def relay(self, port: int) -> Relay:
         return Relay(self.url, port=port, udp_port=port, host=PUBLIC, prefix=tuple(self.lab.r.command()))
@@ -147,6 +148,7 @@ async def placed(prefix: tuple[str, ...], backend: Backend) -> AsyncIterator[Pla
     if prefix and os.stat("/dev/net/tun").st_mode & 0o006 != 0o006:
         pytest.skip("ordinary users may not open /dev/net/tun here")
     # Not pytest's own folder, into which an ordinary user cannot look.
+    before = frozenset(left_on_machine())  # a run that was killed leaves its own behind
     folder = Path(tempfile.mkdtemp(prefix="overlay-"))
     os.chmod(folder, 0o755)
     with netlab(random_ports=True) as lab:
@@ -158,7 +160,7 @@ async def placed(prefix: tuple[str, ...], backend: Backend) -> AsyncIterator[Pla
             try:
                 for agent in agents:
                     agent.start()
-                yield Place(lab, founded, url, agents)
+                yield Place(lab, founded, url, agents, before)
             finally:
                 for agent in agents:
                     if agent.process is not None:
@@ -194,8 +196,8 @@ async def reaches_the_other(agent: Agent, address: str) -> bool:
     return isinstance(await agent.ask("latency", address), float)
 
 
-def leftovers(place: Place) -> list[str]:
-    """What there is of any overlay: processes, interfaces, sockets, files."""
+def left_on_machine() -> list[str]:
+    """Processes and sockets of any overlay of this machine."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -203,7 +205,12 @@ def leftovers(place: Place) -> list[str]:
                 found.append((entry / "cmdline").read_text().replace("\0", " "))
             if entry.name.isdecimal() and b"pasta\0" in (entry / "cmdline").read_bytes():
                 found.append((entry / "cmdline").read_text().replace("\0", " "))
-    found += [path.name for path in Path("/var/run/wireguard").glob("io*")]
+    return found + [path.name for path in Path("/var/run/wireguard").glob("io*")]
+
+
+def leftovers(place: Place) -> list[str]:
+    """What there is of any overlay that was not there before: processes, sockets, interfaces, files."""
+    found = [one for one in left_on_machine() if one not in place.before]
     found += [name for agent in place.agents for name in agent.host.interfaces() if name not in ("lo", "eth0")]
     found += [str(path) for agent in place.agents for path in (agent.folder / "overlay").glob("*")]
     return found
