@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ionet_indexer.core.decode import Event, Transaction
-from ionet_indexer.core.view import Changes, FoldError, View
+from ionet_indexer.core.turns import in_turns
+from ionet_indexer.core.view import FoldError, View
 from ionet_indexer.folding import Folding
-from ionet_indexer.store import Link, Placed, Writer
+from ionet_indexer.lookups import Encoded, Link, Records
+from ionet_indexer.store import Placed, Writer, records_of
 from ionet_indexer.topics.fold import links
 from ionet_indexer.topics.leases import LeaseWork
 from ionet_indexer.topics.standing import RULES
@@ -32,12 +34,14 @@ class Folded(NamedTuple):
     """A batch that is ready to be saved."""
 
     batch: LookedUp
-    changes: Changes
+    records: Records
+    """Its events."""
+    encoded: Encoded
 
     @property
     def shows_work(self) -> bool:
         """Whether it changes what the launcher sees."""
-        return LeaseWork in self.changes.states
+        return LeaseWork in self.encoded.states
 
 
 class Ahead:
@@ -50,9 +54,9 @@ class Ahead:
     async def look_up(
         self, transactions: Sequence[Transaction], events: Sequence[Event], before: Folded | None = None
     ) -> LookedUp | None:
-        """What the batch needs, after `before`, which may not be saved yet.
+        """What the batch needs, after `before`, which may be about to be saved; all before that is.
 
-        None where it has to be committed by itself. Asks the database, so not while anything is being saved.
+        None where it has to be committed by itself. Without `before`, not while anything is being saved.
         """
         placed = placed_of(transactions)
         if not placed or len({item[0] for item in placed}) < len(placed):
@@ -63,7 +67,7 @@ class Ahead:
         if placed[0][1] <= stored:
             return None
         events = sorted(events, key=lambda event: event.position)
-        found = links_of(events)
+        found = [link async for some in in_turns(events) for link in links_of(some)]
         last = await self._last_links(found, before)
         newest = _continued(found, last)
         if newest is None:
@@ -76,7 +80,7 @@ class Ahead:
         if before is None:
             return await self._writer.last_links(entities)
         last = {entity: before.batch.last_links[entity] for entity in entities & before.batch.last_links.keys()}
-        return last | await self._writer.last_links(entities - last.keys())
+        return last | await self._writer.beside.last_links(entities - last.keys())
 
     async def fold(self, batch: LookedUp) -> Folded | None:
         """Fold it; None where it has to be committed by itself."""
@@ -84,7 +88,9 @@ class Ahead:
             await self._folding.fold_in(batch.view, batch.events)
         except FoldError:
             return None
-        return Folded(batch, batch.view.changes())
+        encoded = await self._writer.beside.encode(batch.view.changes())
+        records = [record async for some in in_turns(batch.events) for record in records_of(some)]
+        return Folded(batch, records, encoded)
 
 
 def placed_of(transactions: Sequence[Transaction]) -> list[Placed]:

@@ -87,7 +87,7 @@ FROM events WHERE name = $1 AND position >= $2 AND position < $3
 ORDER BY position DESC LIMIT $4
 
 -- name: position_at
-SELECT position FROM events WHERE block_time >= $1 ORDER BY block_time, position LIMIT 1
+SELECT position FROM times WHERE block_time >= $1 ORDER BY block_time LIMIT 1
 
 -- name: stream_undos
 SELECT id, slot, final FROM undos WHERE id > $1 ORDER BY id

@@ -7,7 +7,6 @@ that knows all of them folds everything again.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from solders.pubkey import Pubkey
 
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.rows import State
+from ionet_indexer.core.turns import in_turns
 from ionet_indexer.core.view import FoldError, View
 from ionet_indexer.store import Writer
 from ionet_indexer.topics.fold import apply, needs
@@ -28,7 +28,6 @@ from ionet_indexer.topics.standing import OF_A_MODEL, OF_ALL, model_key
 from ionet_indexer.topics.unfolded import Unfolded
 
 log = logging.getLogger(__name__)
-_AT_ONCE = 20  # events folded before others get their turn, well under a millisecond
 
 
 class Folding:
@@ -71,7 +70,7 @@ class Folding:
         return view
 
     async def look_up(self, events: Sequence[Event], before: View | None) -> View:
-        """The rows that these events need, as they are after `before`, which may not be saved yet.
+        """The rows that these events need, as they are after `before`, which may be about to be saved.
 
         With `before` no rule may be among the events.
         """
@@ -81,17 +80,17 @@ class Folding:
 
     async def fold_in(self, view: View, events: Sequence[Event]) -> None:
         """Fold events into the rows that were looked up for them; others get their turn meanwhile. Raises FoldError."""
-        for at in range(0, len(events), _AT_ONCE):
-            for event in events[at : at + _AT_ONCE]:
+        async for some in in_turns(events):
+            for event in some:
                 apply(view, event)
-            await asyncio.sleep(0)
 
     async def _load(self, view: View, events: Sequence[Event], before: View | None = None) -> None:
         wanted: dict[type[State], set[str]] = {}
-        for event in events:
-            for kind, key in needs(event.value):
-                if not view.holds(kind, key):
-                    wanted.setdefault(kind, set()).add(key)
+        async for some in in_turns(events):
+            for event in some:
+                for kind, key in needs(event.value):
+                    if not view.holds(kind, key):
+                        wanted.setdefault(kind, set()).add(key)
         for kind, keys in wanted.items():
             await self._hold(view, kind, keys, before)
         await self._load_rules(view, events, before)
@@ -99,7 +98,8 @@ class Folding:
     async def _hold(self, view: View, kind: type[State], keys: set[str], before: View | None) -> None:
         missing = keys if before is None else view.inherit(before, kind, keys)
         if missing:
-            view.hold(await self._writer.load(kind, list(missing)))
+            stored = self._writer if before is None else self._writer.beside
+            view.hold(await stored.load(kind, list(missing)))
 
     async def _load_rules(self, view: View, events: Sequence[Event], before: View | None) -> None:
         """The rules that the nodes of these events are under, and the nodes under rules that they change."""

@@ -14,9 +14,10 @@ from contextlib import nullcontext
 from typing import NamedTuple, TypeAlias
 
 from ionet_indexer import metrics
-from ionet_indexer.ahead import Folded, LookedUp
+from ionet_indexer.ahead import Folded
 from ionet_indexer.core.decode import Event, Transaction, Unread
 from ionet_indexer.core.garbage import rarely_collected
+from ionet_indexer.core.turns import in_turns
 from ionet_indexer.hold import Hold
 from ionet_indexer.listing import Stored, listed, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
@@ -26,8 +27,7 @@ from ionet_indexer.store import Checkpoint, Writer
 log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.2, 15.0  # seconds after a failed pass, doubled each time
 _FIRST_MEND_PAUSE, _LAST_MEND_PAUSE = 1.0, 300.0  # likewise, after an attempt that did not mend the tables
-_DECODED_AT_ONCE = 20  # transactions, well under a millisecond
-_PATIENCE = 0.2  # seconds for a batch that is being read, until the one before it is saved without folding ahead
+_FIRST_PART = 8  # of a batch's size is the first one's
 _MEND_AT_ONCE = 50  # accounts whose history is read again in one attempt
 _FOUNDATION = "NetworkInitialized"  # the first event of every history
 
@@ -238,7 +238,6 @@ class Ingest:
                 if following is not None:
                     reading = asyncio.create_task(self._read(following))
                     folded = folded or await self._pipeline.fold(await self._pipeline.look_up(transactions, events))
-                ahead = None if last or folded is None else await self._look_ahead(reading, folded)
                 checkpoint = self._moved(heads.confirmed if last else batch[-1].slot, heads)
                 saving = asyncio.create_task(
                     self._pipeline.commit(
@@ -252,7 +251,7 @@ class Ingest:
                     )
                 )
                 try:
-                    folded = await self._pipeline.fold(ahead)
+                    folded = None if last or folded is None else await self._fold_ahead(reading, folded, saving)
                     fresh = await saving
                 except BaseException:  # cancelled, too: then nothing of the batch is in, or all
                     saving.cancel()
@@ -265,12 +264,14 @@ class Ingest:
             await asyncio.gather(reading, return_exceptions=True)
         return count
 
-    async def _look_ahead(self, reading: asyncio.Task[_Read], folded: Folded) -> LookedUp | None:
-        """The batch that comes after a folded one, with what it needs, if it has been read by now."""
-        await asyncio.wait([reading], timeout=_PATIENCE)
+    async def _fold_ahead(
+        self, reading: asyncio.Task[_Read], before: Folded, saving: asyncio.Task[list[Event]]
+    ) -> Folded | None:
+        """The batch that comes after the one that is being saved, folded, if it is read before that is done."""
+        await asyncio.wait([reading, saving], return_when=asyncio.FIRST_COMPLETED)
         if not reading.done() or reading.cancelled() or reading.exception() is not None:
             return None
-        return await self._pipeline.look_up(*reading.result(), folded)
+        return await self._pipeline.fold(await self._pipeline.look_up(*reading.result(), before))
 
     async def _begins(self, events: Sequence[Event], *, last: bool) -> bool:
         """Whether a history begins with these events. SourceError when the node does not have its beginning."""
@@ -289,9 +290,8 @@ class Ingest:
         if any(listed[item.signature] != item.slot for item in transactions):
             raise SourceError("a transaction moved to another slot while it was read")
         events: list[Event] = []
-        for at in range(0, len(transactions), _DECODED_AT_ONCE):
-            events += self._pipeline.decode(transactions[at : at + _DECODED_AT_ONCE])
-            await asyncio.sleep(0)  # the batch before is being stored: its next statement goes first
+        async for some in in_turns(transactions):
+            events += self._pipeline.decode(some)
         return transactions, events
 
     def _moved(self, reached: int, heads: Heads) -> Checkpoint:
@@ -307,12 +307,16 @@ class Ingest:
 
 
 def whole_slots(seen: Sequence[Seen], size: int) -> Iterator[list[Seen]]:
-    """Consecutive batches of at least one slot and about `size` transactions; a slot is never split."""
+    """Consecutive batches of at least one slot and about `size` transactions; a slot is never split.
+
+    The first are smaller, each twice the one before: storing begins early, beside the reading of what follows.
+    """
     batch: list[Seen] = []
+    now = max(1, size // _FIRST_PART)
     for item in seen:
-        if len(batch) >= size and item.slot != batch[-1].slot:
+        if len(batch) >= now and item.slot != batch[-1].slot:
             yield batch
-            batch = []
+            batch, now = [], min(2 * now, size)
         batch.append(item)
     if batch:
         yield batch

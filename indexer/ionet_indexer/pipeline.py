@@ -19,7 +19,8 @@ from ionet_indexer.core.days import DAY, start_of
 from ionet_indexer.core.decode import Event, Transaction, Unread, decode, slot_of
 from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.folding import Folding
-from ionet_indexer.store import Checkpoint, Link, Writer
+from ionet_indexer.lookups import Link
+from ionet_indexer.store import Checkpoint, Writer
 from ionet_indexer.topics.leases import LeaseWork
 from ionet_indexer.topics.standing import RULES
 
@@ -134,9 +135,9 @@ class Pipeline:
     async def _add(self, folded: Folded) -> _Taken:
         """Store a batch that continues what is stored."""
         batch = folded.batch
-        await self._writer.add_new(batch.placed, batch.events)
+        await self._writer.add_new(batch.placed, folded.records)
         await self._writer.add_links(batch.links)
-        await self._writer.save(folded.changes)
+        await self._writer.save_encoded(folded.encoded)
         return _Taken(batch.events, work=folded.shows_work)
 
     async def _take_in(

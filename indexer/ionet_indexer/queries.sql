@@ -75,6 +75,9 @@ SELECT max(position) FROM events
 -- name: events_drop_from
 DELETE FROM events WHERE position >= $1
 
+-- name: times_drop_from
+DELETE FROM times WHERE block_time >= (SELECT min(block_time) FROM events WHERE position >= $1) AND position >= $1
+
 -- name: links_drop_from
 DELETE FROM event_entities WHERE position >= $1 RETURNING entity
 
@@ -96,10 +99,10 @@ SELECT position, signature, outer_ix, inner_ix, block_time, data FROM events WHE
 SELECT EXISTS (SELECT FROM events WHERE name = ANY($1) AND position > $2)
 
 -- name: events_from
-SELECT position FROM events WHERE block_time >= $1 ORDER BY block_time, position LIMIT 1
+SELECT position FROM times WHERE block_time >= $1 ORDER BY block_time LIMIT 1
 
 -- name: events_last_time
-SELECT block_time FROM events WHERE block_time IS NOT NULL ORDER BY block_time DESC LIMIT 1
+SELECT max(block_time) FROM times
 
 -- name: index_last
 SELECT max(day) FROM index_values

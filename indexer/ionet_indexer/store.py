@@ -1,9 +1,9 @@
-"""The only file that talks to asyncpg: one writer's connection, and a pool for everybody who reads."""
+"""What one writer stores, over its connection."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -17,6 +17,7 @@ from ionet_indexer.core.connection import NoDatabase, StoreError
 from ionet_indexer.core.decode import Event, Unread, first_position, read_event, slot_of
 from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import Changes
+from ionet_indexer.lookups import Encoded, Link, Lookups, Records
 from ionet_indexer.migrate import migrate
 from ionet_indexer.second import Second
 from ionet_indexer.topics import FACTS, STATES
@@ -41,42 +42,29 @@ class Checkpoint(NamedTuple):
     finalized: int
 
 
-class Link(NamedTuple):
-    """A row of event_entities."""
-
-    entity: str
-    seq: int
-    position: int
-
-
 Placed: TypeAlias = tuple[str, int, int, int | None]
 """Signature, slot, place in it and block time of a transaction."""
 _TRANSACTION = ("signature", "slot", "tx_index", "block_time")
 _EVENT = ("position", "signature", "outer_ix", "inner_ix", "block_time", "name", "data")
 
 
-class Writer:
+class Writer(Lookups):
     """The single writer's connection. Calls between `transaction()`'s ends take effect together or not at all."""
 
-    def __init__(self, connection: asyncpg.Connection, migrated: list[str]) -> None:
-        self._connection = connection
+    def __init__(self, connection: asyncpg.Connection, beside: asyncpg.Connection, migrated: list[str]) -> None:
+        super().__init__(connection)
+        self.beside = Lookups(beside)
+        """Asks while this one saves, and sees what is committed."""
         self.migrated = migrated
         """Migrations that were applied when this writer connected."""
-        self._recorders: dict[type[Fact], rows.Records] = {}
         self.second = Second(connection, [*(kind.table for kind in (*STATES, *FACTS)), *KEPT])
 
     @classmethod
     @asynccontextmanager
     async def open(cls, dsn: str) -> AsyncIterator[Writer]:
         """Connect and bring the schema up to date. Raises NoDatabase when the server does not answer."""
-        try:
-            connection = await asyncpg.connect(dsn)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise NoDatabase(str(error)) from error
-        try:
-            yield cls(connection, await migrate(connection))
-        finally:
-            await connection.close(timeout=5)
+        async with _connected(dsn) as connection, _connected(dsn) as beside:
+            yield cls(connection, beside, await migrate(connection))
 
     async def take_lock(self) -> bool:
         """Become the one writer; False while another process is. Ends with the connection."""
@@ -176,6 +164,7 @@ class Writer:
         """Remove everything after `slot` from the chain tables and the facts; returns the entities it concerned."""
         first = first_position(slot + 1)
         undone = await self._connection.fetch(SQL["links_drop_from"], first)
+        await self._connection.execute(SQL["times_drop_from"], first)
         await self._connection.execute(SQL["events_drop_from"], first)
         await self._connection.execute(SQL["transactions_drop_after"], slot)
         await self._connection.execute(SQL["heads_drop_after"], slot)
@@ -189,13 +178,13 @@ class Writer:
         placed = {item[0]: item for item in transactions}
         new = placed.keys() - await self.known(list(placed))
         fresh = sorted((event for event in events if event.signature in new), key=lambda event: event.position)
-        await self.add_new([placed[signature] for signature in new], fresh)
+        await self.add_new([placed[signature] for signature in new], records_of(fresh))
         return fresh
 
-    async def add_new(self, transactions: Sequence[Placed], events: Sequence[Event]) -> None:
-        """Store transactions and events that are not stored yet."""
+    async def add_new(self, transactions: Sequence[Placed], events: Records) -> None:
+        """Store transactions, and events as `records_of` has them, that are not stored yet."""
         await self._copy("transactions", _TRANSACTION, transactions)
-        await self._copy("events", _EVENT, [_stored(event) for event in events])
+        await self._copy("events", _EVENT, events)
 
     async def newest_slot(self) -> int:
         """Slot of the newest stored transaction, −1 without any."""
@@ -206,11 +195,6 @@ class Writer:
         """Add rows; half of what an INSERT of the same rows as JSON costs the server."""
         if records:
             await self._connection.copy_records_to_table(table, columns=columns, records=records)
-
-    async def last_links(self, entities: Iterable[str]) -> dict[str, Link]:
-        """Newest link of each entity that has one."""
-        found = await self._connection.fetch(SQL["links_last"], list(entities))
-        return {row["entity"]: Link(row["entity"], row["seq"], row["position"]) for row in found}
 
     async def add_links(self, found: list[Link]) -> None:
         """Store which entities the events belong to."""
@@ -244,14 +228,6 @@ class Writer:
         """The next `limit` stored events after `position`, in order."""
         return [_event(row, codec) for row in await self._connection.fetch(SQL["events_after"], position, limit)]
 
-    async def load(self, kind: type[S], keys: Sequence[Any], by: str | None = None) -> list[S]:
-        """Rows of a table of states by key, or by another column."""
-        return rows.decode(kind, await self._connection.fetchval(rows.select_sql(kind, by or kind.key), list(keys)))
-
-    async def load_all(self, kind: type[S]) -> list[S]:
-        """All rows of a table of states."""
-        return rows.decode(kind, await self._connection.fetchval(rows.select_all_sql(kind)))
-
     async def has_named(self, names: Sequence[str], after: int) -> bool:
         """Whether an event with one of these names is stored after a position."""
         return bool(await self._connection.fetchval(SQL["events_named_after"], list(names), after))
@@ -262,28 +238,23 @@ class Writer:
             await self._connection.execute(rows.delete_sql(kind), list(entities))
 
     async def save(self, changes: Changes) -> None:
-        """Write what the folds changed: facts first, by which triggers of states go."""
-        await self.save_facts(changes.facts)
-        for state, encoded in changes.states.items():
-            await self._connection.execute(rows.insert_sql(state), encoded)
+        """Write what the folds changed."""
+        await self.save_encoded(await self.encode(changes))
+
+    async def save_encoded(self, encoded: Encoded) -> None:
+        """Facts first, by which triggers of states go."""
+        await self._save_records(encoded.facts)
+        for state, text in encoded.states.items():
+            await self._connection.execute(rows.insert_sql(state), text)
 
     async def save_facts(self, facts: Sequence[Fact]) -> None:
         """Write rows of facts."""
-        made: dict[type[Fact], list[Fact]] = {}
-        for row in facts:
-            made.setdefault(type(row), []).append(row)
+        await self._save_records(await self.encode_facts(facts))
+
+    async def _save_records(self, made: Mapping[type[Fact], Records]) -> None:
         for kind in FACTS:  # triggers rely on their order
             if kind in made:
-                records = await self._records(kind)
-                await self._copy(kind.table, rows.columns(kind), records(made[kind]))
-
-    async def _records(self, kind: type[Fact]) -> rows.Records:
-        """How rows of this table are given to COPY."""
-        if kind not in self._recorders:
-            names = ", ".join(rows.columns(kind))
-            prepared = await self._connection.prepare(f"SELECT {names} FROM {kind.table} LIMIT 0")
-            self._recorders[kind] = rows.records([column.type.name for column in prepared.get_attributes()])
-        return self._recorders[kind]
+                await self._copy(kind.table, rows.columns(kind), made[kind])
 
     async def last_index_day(self) -> int | None:
         """The newest day that has an index, unix seconds."""
@@ -322,13 +293,27 @@ class Writer:
         await self._connection.execute(SQL["notify"], channel, payload)
 
 
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    try:
+        connection = await asyncpg.connect(dsn)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise NoDatabase(str(error)) from error
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
+
+
 def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
 
 
-def _stored(event: Event) -> tuple[Any, ...]:
-    place = (event.position, event.signature, event.outer_ix, event.inner_ix, event.block_time)
-    return (*place, type(event.value).__name__, event.data)
+def records_of(events: Iterable[Event]) -> Records:
+    """What is stored of events."""
+    return [
+        (e.position, e.signature, e.outer_ix, e.inner_ix, e.block_time, type(e.value).__name__, e.data) for e in events
+    ]
 
 
 def _event(row: Any, codec: ProgramCodec) -> Event:

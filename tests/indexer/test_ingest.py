@@ -37,8 +37,13 @@ async def eventually(check: Callable[[], Awaitable[bool]], patience: float = 60.
 def test_batches_are_whole_slots() -> None:
     seen = [Seen(str(number), slot) for number, slot in enumerate([1, 1, 2, 3, 3, 3, 3, 4])]
     batches = [[item.slot for item in batch] for batch in whole_slots(seen, 3)]
-    assert batches == [[1, 1, 2], [3, 3, 3, 3], [4]]
+    assert batches == [[1, 1], [2, 3, 3, 3, 3], [4]]
     assert list(whole_slots([], 3)) == []
+
+
+def test_the_first_batches_are_smaller() -> None:
+    seen = [Seen(str(number), number) for number in range(100)]
+    assert [len(batch) for batch in whole_slots(seen, 32)] == [4, 8, 16, 32, 32, 8]
 
 
 async def test_a_pass_reads_everything_and_the_next_finds_nothing(

@@ -104,7 +104,7 @@ class Order(NamedTuple):
 
 
 # Block times do not go back, so a time is a position.
-_FIRST = "SELECT position FROM events WHERE block_time >= {0} ORDER BY block_time, position LIMIT 1"
+_FIRST = "SELECT position FROM times WHERE block_time >= {0} ORDER BY block_time LIMIT 1"
 _AT = f"coalesce(({_FIRST}), 1::bigint << 62)"
 
 
