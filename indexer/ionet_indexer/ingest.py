@@ -55,7 +55,7 @@ class Ingest:
         pipeline: Pipeline,
         start: Checkpoint,
         *,
-        batch: int = 2_000,
+        batch: int = 4_000,
         witness: Source | None = None,
         hold: Hold | None = None,
     ) -> None:

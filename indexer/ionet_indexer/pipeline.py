@@ -27,7 +27,7 @@ from ionet_indexer.topics.standing import RULES
 log = logging.getLogger(__name__)
 CHANNEL_EVENTS = "ionet_events"
 CHANNEL_WORK = "lease_work"
-_REBUILD_BATCH = 2_000  # events
+_REBUILD_BATCH = 4_000  # events
 _LOGGED = 20  # lines of progress in the log
 
 

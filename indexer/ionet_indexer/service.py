@@ -57,7 +57,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     poll: float = 1.0
-    batch: int = 2_000
+    batch: int = 4_000
     check_url: str | None = None
     timeout: float = 20.0
 
