@@ -66,7 +66,7 @@ class LyingNode(Honest):
 
     def answered(self, call: Call, reply: Reply) -> Reply | None:
         method = call["method"]
-        if "error" in reply:
+        if "error" in reply or reply.get("result") is None:
             return reply
         if self._lie("left out", 0.01):
             return None

@@ -27,6 +27,37 @@ def test_what_the_client_has_is_not_sent_again(path: str, api: httpx2.Client) ->
     assert (among.status_code, api.get(path, headers={"if-none-match": '"x"'}).status_code) == (304, 200)
 
 
+def test_a_condition_makes_no_error_an_answer(api: httpx2.Client) -> None:
+    """Nor does the name of another answer."""
+    known = api.get("/v1/nodes").headers["etag"]
+    nobody = "1" * 32
+    for path, status in (
+        (f"/v1/nodes/{nobody}", 404),
+        (f"/v1/nodes/{nobody}/reputation", 404),
+        (f"/v1/leases/{nobody}/intervals", 404),
+        ("/v1/index/h9000", 404),
+        (f"/v1/trace/{'0' * 64}", 404),
+        ("/v1/nodes?cursor=abc", 400),
+        ("/v1/nodes?limit=0", 400),
+        ("/v1/export/nothing.csv", 404),
+        ("/nope", 404),
+    ):
+        for condition in ("*", known, f'{known}, "x"'):
+            for method in ("GET", "HEAD"):
+                found = api.request(method, path, headers={"if-none-match": condition})
+                assert found.status_code == status, (path, condition)
+                assert "etag" not in found.headers
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/v1/export/leases.csv", "/v1/export/leases.parquet"])
+def test_any_answer_will_do(path: str, api: httpx2.Client) -> None:
+    named = api.get(path).headers["etag"]
+    for method in ("GET", "HEAD"):
+        found = api.request(method, path, headers={"if-none-match": "*"})
+        assert (found.status_code, found.content, found.headers["etag"]) == (304, b"", named)
+    assert api.get("/health", headers={"if-none-match": "*"}).status_code != 304
+
+
 def test_errors_health_and_the_stream_are_not_kept(api: httpx2.Client) -> None:
     for path in ("/v1/nodes?limit=0", "/health", "/nope"):
         found = api.get(path)

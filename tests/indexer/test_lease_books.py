@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from indexer.bounded import CountingReader
 from indexer.test_bounded import MOST_BUFFERS, MOST_ROWS
+from ionet.rules.reputation import counted
 from ionet_indexer.api import lease_log, reputation
 from ionet_indexer.api.lease_books import LeaseBooks
 from ionet_indexer.api.lease_days import lease_days
@@ -180,6 +182,23 @@ async def test_any_part_of_a_log_is_what_going_through_all_of_it_says(dsn: str) 
         await connection.close()
     assert seen == {None, "approved", "disputed", "defended", "undefended", "unchallenged"}
     assert min(paid, unpaid, days) > 100
+
+
+async def test_an_interval_counts_in_the_database_as_by_the_public_rule(dsn: str) -> None:
+    """Every case there is."""
+    challenges = [None, "approved", "disputed", "defended", "undefended", "unchallenged"]
+    cases = list(product([600], [0, 1, 400, 600], [True, False, None], challenges, [True, False]))
+    connection = await asyncpg.connect(dsn)
+    try:
+        for length, secs, kept, challenge, paid in cases:
+            sql = "SELECT good, bad FROM interval_counts($1, $2, $3, $4, $5)"
+            row = await connection.fetchrow(sql, length, secs, kept, challenge, paid)
+            wanted = counted(length, secs, kept=bool(kept), challenge=challenge, paid=paid)
+            assert (tuple(row) if row is not None else (0, 0)) == wanted
+        asking = await connection.fetch("SELECT proname FROM pg_proc WHERE prosrc LIKE '%interval_counts(%'")
+    finally:
+        await connection.close()
+    assert {row["proname"] for row in asking} == {"lease_reputation", "make_reputation_days"}
 
 
 async def _long(connection: asyncpg.Connection, intervals: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import postgres
 import pytest
 import pytest_asyncio
 from indexer.api_server import served
@@ -25,6 +26,8 @@ from ionet.program import PROGRAM
 from ionet_indexer import ingest, metrics, service
 from ionet_indexer.api import ops
 from ionet_indexer.core.decode import BadTransaction
+from ionet_indexer.second import Second
+from ionet_indexer.store import Writer, WrongChain
 from market import PRICE, Market, market
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -79,7 +82,8 @@ async def writing(
 async def health(address: str) -> tuple[int, str]:
     async with httpx2.AsyncClient(trust_env=False) as client:
         response = await client.get(f"{address}/health")
-    return response.status_code, response.json()["problem"] or ""
+    said = response.json()
+    return response.status_code, said["problem" if "problem" in said else "detail"] or ""
 
 
 async def alarm(address: str, page: str) -> None:
@@ -132,11 +136,16 @@ def garbled(_: list[Any], reply: Reply) -> Reply:
     return reply
 
 
+def mixed_up(_: list[Any], reply: Reply) -> Reply:
+    return {**reply, "result": "0" * 8}
+
+
 @pytest.mark.parametrize(
     ("page", "script"),
     [
         ("node-away", Away()),
         ("node-behind", Answers("getSlot", behind)),
+        ("node-garbled", Answers("getTransaction", mixed_up)),
         ("not-served", Answers("getTransaction", unserved)),
         ("node-without-history", Answers("getSignaturesForAddress", lambda _, reply: {**reply, "result": []})),
     ],
@@ -161,11 +170,67 @@ async def test_another_node_ends_what_one_node_lacks(
 async def test_no_writer(played: Market, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ops, "_STALE_SECS", 1.0)
     async with api(dsn) as address:
+        assert await health(address) == (503, "nothing was read from the chain yet")
         async with writing(played.net.rpc_url, played, dsn):
             await over(address)
         await alarm(address, "no-writer")
         async with writing(played.net.rpc_url, played, dsn):
             await over(address)
+
+
+async def test_no_database(played: Market) -> None:
+    with postgres.server() as fallible:
+        dsn = await postgres.create(fallible, "fallible")
+        async with Writer.open(dsn):  # makes the tables
+            pass
+        async with writing(played.net.rpc_url, played, dsn):
+            await reached(dsn, played.net.chain.timeline.committed_slot("finalized"))
+            async with api(dsn) as address:
+                await over(address)
+                await asyncio.to_thread(fallible.stop)
+                await alarm(address, "no-database")
+                await asyncio.to_thread(fallible.start)
+                await over(address)
+
+
+async def test_folding_again(played: Market, dsn: str, another: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an upgrade that needs other tables, and killed meanwhile."""
+    full, seen, analyze = asyncio.Event(), asyncio.Event(), Second.analyze
+
+    async def wait_before(second: Second) -> None:
+        full.set()
+        await seen.wait()
+        await analyze(second)
+
+    monkeypatch.setattr(Second, "analyze", wait_before)
+    async with writing(played.net.rpc_url, played, dsn):
+        await reached(dsn, played.net.chain.timeline.committed_slot("finalized"))
+    await ask(dsn, "UPDATE checkpoint SET refold = true")
+    async with api(dsn) as address:
+        async with writing(played.net.rpc_url, played, dsn):
+            await asyncio.wait_for(full.wait(), PATIENCE)
+            await alarm(address, "folding-again")  # and it is killed: the next one begins again
+        async with writing(played.net.rpc_url, played, dsn):
+            await alarm(address, "folding-again")
+            seen.set()
+            await over(address)
+            played.finalize()
+            await reached(dsn, played.net.chain.timeline.committed_slot("finalized"))
+    assert await tables_of(dsn) == await truth(played, another)
+
+
+async def test_cannot_start(played: Market, dsn: str, another: str) -> None:
+    async with writing(played.net.rpc_url, played, dsn):
+        await reached(dsn, played.net.chain.timeline.committed_slot("finalized"))
+    await ask(dsn, "UPDATE checkpoint SET genesis = 'another chain'")
+    before = await tables_of(dsn)
+    async with writing(played.net.rpc_url, played, dsn) as task:
+        with pytest.raises(WrongChain) as ended:
+            await asyncio.wait_for(task, PATIENCE)
+    assert words_of("cannot-start").search(str(ended.value))
+    assert await tables_of(dsn) == before
+    async with api(another) as address, writing(played.net.rpc_url, played, another):
+        await over(address)
 
 
 async def test_event_missing(played: Market, node: Proxy, dsn: str) -> None:

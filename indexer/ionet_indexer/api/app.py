@@ -27,7 +27,13 @@ from ionet_indexer.api.leaders import leaders
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
 from ionet_indexer.api.limits import BURST, RATE, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
-from ionet_indexer.api.requests import allow_head, answer_head, check_parameters, count_requests, leave_compressed
+from ionet_indexer.api.requests import (
+    allow_head,
+    answer_without_body,
+    check_parameters,
+    count_requests,
+    leave_compressed,
+)
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.series import series
 from ionet_indexer.api.stream import UNCOMPRESSED, Changes, Streams, events, stream
@@ -111,5 +117,5 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         ),
         logging_config=None,
     )
-    app.asgi_handler = answer_head(leave_compressed(app.asgi_handler))
+    app.asgi_handler = answer_without_body(leave_compressed(app.asgi_handler))
     return app

@@ -1,7 +1,7 @@
 """What the intervals of an open lease count for its node's reputation, day by day, from the lease's sums.
 
 Each counts by `ionet.rules.reputation.counted`; of the ordinary ones, which are paid in their order, the sums say as
-much. The SQL function `lease_reputation` has the same rule, and goes through a lease once it is closed.
+much. The SQL function `interval_counts` is the same rule, for a lease that is closed (`lease_reputation`).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from ionet_indexer import metrics
+from ionet_indexer.api.caching import any_will_do, make_unchanged
 from ionet_indexer.api.problems import allowed
 from ionet_indexer.core.refusals import BadValue
 
@@ -86,11 +87,15 @@ async def allow_head(message: Message, scope: Scope) -> None:
             headers["allow"] = allowed(headers["allow"])
 
 
-def answer_head(app: ASGIApp) -> ASGIApp:
-    """HEAD is GET without the body. A stream has no end, so it ends with its headers."""
+def answer_without_body(app: ASGIApp) -> ASGIApp:
+    """HEAD is GET without the body, and `If-None-Match: *` a 304 where GET is a 200 that has a name.
+
+    What would have come is not waited for: a stream has no end.
+    """
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("method") != "HEAD":
+        is_head = scope.get("method") == "HEAD"
+        if not is_head and not any_will_do(scope):
             await app(scope, receive, send)
             return
         answered = False
@@ -98,14 +103,18 @@ def answer_head(app: ASGIApp) -> ASGIApp:
         async def headers_only(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
+                is_known = any_will_do(scope) and make_unchanged(message, scope)
                 await send(message)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                answered = True
+                if is_head or is_known:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    answered = True
+            elif not answered:
+                await send(message)
 
         async def gone() -> Any:
             return {"type": "http.disconnect"} if answered else await receive()
 
-        asked = cast(HTTPScope, {**scope, "method": "GET"})
+        asked = cast(HTTPScope, {**scope, "method": "GET"}) if is_head else scope
         await app(asked, gone, headers_only)
 
     return call
