@@ -49,10 +49,11 @@ def run(
     from ionet.daemon import log_to_stderr
     from ionet.duties import Habits
     from ionet.ready import KeeperReady
+    from ionet.tending.manner import LAMPORTS, Limits
     from ionet.wallet import KeypairSigner, read_keypair
 
     from ionet_keeper import service
-    from ionet_keeper.config import LAMPORTS, Config, Limits, Policy
+    from ionet_keeper.config import Config, Policy
 
     log_to_stderr()
     if policy not in list(Policy):

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 
+from ionet.duties.reading import all_versions
 from ionet.errors import RpcError, RpcUnreachable
 from ionet.program import Program
 from ionet.rpc import Rpc
@@ -22,8 +23,10 @@ OVERLAP = 20
 _log = logging.getLogger(__name__)
 
 
-class Follower:
-    """The accounts that transactions of the program have written since the last look."""
+class Everything:
+    """Every account of the program: what its transactions have written since the last look."""
+
+    vaults = True
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -43,6 +46,9 @@ class Follower:
             for some in await asyncio.gather(*(self._written(rpc, each) for each in new[start : start + AT_ONCE])):
                 keys |= some
         return keys
+
+    async def versions(self, rpc: Rpc) -> dict[Pubkey, bytes]:
+        return await all_versions(rpc, self._program)
 
     async def _new(self, rpc: Rpc, limit: int) -> tuple[list[Signature], bool]:
         """Those that are not known, and whether there may be more."""

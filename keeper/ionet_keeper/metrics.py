@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ionet.tending.manner import Tally
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
-class Metrics:
-    """outcome of an action: done; raced (somebody else was first, nothing was sent); wasted (the same, but it landed);
-    refused; expired; too_dear; failed (it could not be built)."""
+class Metrics(Tally):
+    """The counts of a keeper, by the names they have outside."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -30,3 +30,15 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+    def acted(self, name: str, outcome: str) -> None:
+        self.actions.labels(name, outcome).inc()
+
+    def count(self, what: str, by: int = 1) -> None:
+        getattr(self, what).inc(by)
+
+    def show(self, what: str, value: int) -> None:
+        getattr(self, what).set(value)
+
+    def watched_of(self, noun: str, number: int) -> None:
+        self.watched.labels(noun).set(number)

@@ -1,11 +1,34 @@
-"""Whom an account concerns, for keepers that work for somebody."""
+"""What a keeper wants done, and whom an account concerns, for keepers that work for somebody."""
 
 from __future__ import annotations
 
 from ionet.client import Client
-from ionet.duties import Seen
-from ionet.generated.accounts import Cluster, Node
+from ionet.duties import Duty, Reward, Seen
+from ionet.generated import pdas
+from ionet.generated.accounts import Cluster, Iosd, Node
+from ionet.rules.restarts import Moment
+from ionet.tending.manner import worth
 from solders.pubkey import Pubkey
+
+from ionet_keeper.config import Config, Policy
+
+
+class PolicyInterest:
+    """What a keeper's policy says."""
+
+    def __init__(self, config: Config) -> None:
+        self._config, self._parties = config, Parties()
+
+    async def wants(self, client: Client, duty: Duty, seen: Seen, _at: Moment, reward: Reward, fee: int) -> bool:
+        config = self._config
+        if config.policy is Policy.ALL:
+            return True
+        if config.own and await self._parties.of(client, seen, duty.noun) & config.own:
+            return True
+        if config.policy is Policy.OWN or reward == Reward():
+            return False
+        price = (await client.fetch(Iosd, pdas.iosd(client.program.id))).last_price if reward.io else 0
+        return worth(reward, price, config.sol_price) > fee
 
 
 class Parties:

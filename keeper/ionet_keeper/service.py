@@ -10,13 +10,14 @@ from typing import Any
 
 from ionet.duties import DUTIES
 from ionet.generated.accounts import Iosd
+from ionet.tending.hands import Deed
+from ionet.tending.manner import worth
+from ionet.tending.nodes import Nodes
 from ionet.wallet import Signer
 from solders.pubkey import Pubkey
 
-from ionet_keeper.config import Config, worth
-from ionet_keeper.hands import Deed
+from ionet_keeper.config import Config
 from ionet_keeper.keeper import Keeper
-from ionet_keeper.nodes import Nodes
 from ionet_keeper.serve import serving
 
 # Rounds of `once` at most: what is due may make something else due.

@@ -23,6 +23,7 @@ PACKAGES = {
 ROOMS = {
     "cli": ("cli", "__main__"),
     "renting": ("renting",),
+    "tending": ("tending",),
     "duties": ("duties",),
     "client": ("client", "lease_view", "stopping", "quote"),
     "api": ("api", "booking"),
@@ -49,6 +50,7 @@ ROOMS = {
 SAYS = {
     "cli": "the command ionet",
     "renting": "a job from the search to the bill",
+    "tending": "does what is due, for one wallet",
     "duties": "what anyone may do, and when it is due",
     "client": "Client: one API per noun",
     "api": "what can be asked and sent, by noun",

@@ -11,11 +11,12 @@ from typing import Any
 
 from ionet.duties import Habits
 from ionet.generated.accounts import Case, Cluster, Lease, StakePosition
+from ionet.tending.hands import Deed
+from ionet.tending.manner import Limits
+from ionet.tending.nodes import Nodes
 from ionet.wallet import KeypairSigner
-from ionet_keeper.config import Config, Limits
-from ionet_keeper.hands import Deed
+from ionet_keeper.config import Config
 from ionet_keeper.keeper import Keeper
-from ionet_keeper.nodes import Nodes
 from market import Market, key
 
 SOL = 10**9

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 from ionet.api.network import LOCAL_FEED_ID
-from ionet_keeper.hands import Deed
+from ionet.tending.hands import Deed
 from ionet_keeper.keeper import Keeper
 from keeper.stage import WALLETS, count, keeper, keepers, left, live, settled
 from keeper.town import Town, town

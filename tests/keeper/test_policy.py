@@ -17,9 +17,10 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import IO_UNIT, LeaseStatus
 from ionet.lease_view import clock
 from ionet.program import PROGRAM
+from ionet.tending.manner import Limits, worth
+from ionet.tending.purse import Purse
 from ionet.wallet import write_keypair
-from ionet_keeper.config import Limits, Policy, worth
-from ionet_keeper.purse import Purse
+from ionet_keeper.config import Policy
 from keeper.stage import SOL, WALLETS, count, keeper, settled
 from market import IO, Market, key, market
 from solders.account import Account

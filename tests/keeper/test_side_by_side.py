@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from client.cli.conftest import IONET
 from ionet.patient_http import PatientClient
+from ionet.tending.nodes import Nodes
 from ionet.wallet import write_keypair
 from ionet_keeper.keeper import Keeper
-from ionet_keeper.nodes import Nodes
 from ionet_localnet import Localnet, LocalnetConfig
 from ionet_localnet.faults import FaultConfig, FaultPlan
 from keeper.stage import SOL, WALLETS, config, count, keeper, keepers, left, settled

@@ -189,25 +189,30 @@ class Look:
     def _learn_owed(self, mint: Pubkey, owner: Pubkey, vault: Pubkey) -> None:
         self.vaults[pdas.owed(self._program.id, mint, owner)] = Vault("owed", mint, owner, vault)
 
-    # -- which accounts there are
 
-    async def versions(self) -> dict[Pubkey, bytes]:
-        """Every account that duties may be about, by address, with what changes when it does: its count of events.
+# -- which accounts there are
 
-        Positions and cases have none: they change only with their nodes. Clusters with open leases are left out.
-        """
-        found: dict[Pubkey, bytes] = {}
-        codec = self._program.codec
-        for kind in NOUNS:
-            matches = [(0, codec.account_discriminator(kind))]
-            offset, length = 0, 0
-            if "seq" in kind.__struct_fields__:
-                (offset, zero) = codec.field_match(kind, "seq", 0)
-                length = len(zero)
-            if kind is Cluster:
-                matches.append(codec.field_match(kind, "leases_open", 0))
-            encoded = [(at, encode(data)) for at, data in matches]
-            found |= await self.rpc.program_slices(self._program.id, encoded, offset, length)
-        if not found:
-            raise RpcError(f"{self.rpc.url} lists no account of {self._program.id}")
-        return found | dict.fromkeys(self.vaults, b"")
+
+async def versions(rpc: Rpc, program: Program, kind: type[Any], **fields: Any) -> dict[Pubkey, bytes]:
+    """Accounts of a kind whose fields have the given values, with what changes when they do: their count of events.
+
+    Kinds without one, positions and cases, change only with their nodes.
+    """
+    codec = program.codec
+    matches = [(0, codec.account_discriminator(kind))]
+    matches += [codec.field_match(kind, name, value) for name, value in fields.items()]
+    offset, length = 0, 0
+    if "seq" in kind.__struct_fields__:
+        (offset, zero) = codec.field_match(kind, "seq", 0)
+        length = len(zero)
+    return await rpc.program_slices(program.id, [(at, encode(data)) for at, data in matches], offset, length)
+
+
+async def all_versions(rpc: Rpc, program: Program) -> dict[Pubkey, bytes]:
+    """The same of every account that duties may be about. Clusters with open leases are left out."""
+    found: dict[Pubkey, bytes] = {}
+    for kind in NOUNS:
+        found |= await versions(rpc, program, kind, **({"leases_open": 0} if kind is Cluster else {}))
+    if not found:
+        raise RpcError(f"{rpc.url} lists no account of {program.id}")
+    return found

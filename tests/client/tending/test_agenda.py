@@ -9,7 +9,7 @@ from ionet.duties import DUTIES, Habits, Seen
 from ionet.generated.accounts import Lease, Node, StakePosition
 from ionet.generated.types import Pool, Ticket
 from ionet.rules.restarts import Moment
-from ionet_keeper.agenda import FIRST_WAIT, LONGEST_WAIT, Agenda
+from ionet.tending.agenda import FIRST_WAIT, LONGEST_WAIT, Agenda
 from leases import lease_view
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -21,7 +21,7 @@ NOW = Moment(1_000, 10_000)
 
 
 def agenda(window: float = 0.0, key: Pubkey | None = None) -> Agenda:
-    return Agenda(key or Keypair().pubkey(), window, Habits())
+    return Agenda(bytes(key or Keypair().pubkey()), window, Habits())
 
 
 def seen(**changes: Any) -> Seen:

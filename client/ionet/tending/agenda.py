@@ -1,4 +1,4 @@
-"""What is due when, in memory. A keeper that is killed makes it again from the chain."""
+"""What is due when, in memory. Whoever is killed makes it again from the chain."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from solders.pubkey import Pubkey
+
 from ionet.duties import DUTIES, Duty, Habits, Seen
 from ionet.errors import IonetError
 from ionet.rules.restarts import Moment
-from solders.pubkey import Pubkey
 
 FIRST_WAIT, LONGEST_WAIT = 5, 3_600
 """Seconds until something that failed is tried again: doubled each time, up to an hour."""
@@ -24,7 +25,7 @@ Task = tuple[Pubkey, int]
 
 @dataclass
 class _Item:
-    """waits: place of a duty → since when it is due, and when it is this keeper's turn."""
+    """waits: place of a duty → since when it is due, and when it is one's own turn."""
 
     noun: str
     waits: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -33,13 +34,13 @@ class _Item:
 
 
 class Agenda:
-    """Deadlines of accounts. key: of this keeper; others of the same chain come to other delays.
+    """Deadlines of accounts. salt: one's own; others, with other salts, come to other delays.
 
     unread: accounts that make no sense, and why. counts: how many are watched of each noun.
     """
 
-    def __init__(self, key: Pubkey, window: float, habits: Habits) -> None:
-        self._key, self._window, self._habits = bytes(key), window, habits
+    def __init__(self, salt: bytes, window: float, habits: Habits) -> None:
+        self._salt, self._window, self._habits = salt, window, habits
         self._items: dict[Pubkey, _Item] = {}
         self._heap: list[tuple[float, bytes, int]] = []
         self._failures: dict[Task, tuple[int, float]] = {}
@@ -94,8 +95,8 @@ class Agenda:
             heapq.heappush(self._heap, (wait, bytes(key), place))
 
     def _delay(self, key: Pubkey, duty: Duty, when: int) -> float:
-        """A part of the window, another one for each keeper: who comes later sees that it is done."""
-        drawn = sha256(self._key + bytes(key) + duty.name.encode() + when.to_bytes(16, "little", signed=True)).digest()
+        """A part of the window, another one for everybody: who comes later sees that it is done."""
+        drawn = sha256(self._salt + bytes(key) + duty.name.encode() + when.to_bytes(16, "little", signed=True)).digest()
         return self._window * int.from_bytes(drawn[:4], "little") / 2**32
 
     def _related(self, seen: Seen, noun: str, item: _Item) -> set[Pubkey]:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
+from solana.rpc.commitment import Processed
+
 from ionet.client import Client
 from ionet.rpc import Rpc
 from ionet.wallet import Signer
-from solana.rpc.commitment import Processed
 
 FROZEN_SECS = 20.0
 _TIMEOUT = 15.0

@@ -1,4 +1,4 @@
-"""What a keeper may still spend."""
+"""What may still be spent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from ionet_keeper.config import Limits
+from ionet.tending.manner import Limits
 
 _HOUR = 3_600.0
 

@@ -8,28 +8,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
+from spl.token.instructions import create_idempotent_associated_token_account
+
 from ionet import addresses, budget
 from ionet.duties import DUTIES, Duty, Reward, Seen
 from ionet.duties.network import TOKEN_ACCOUNT_RENT
 from ionet.duties.reading import Look
 from ionet.errors import ChainRefused, IonetError, RpcUnreachable, TransactionExpired
 from ionet.generated import pdas
-from ionet.generated.accounts import Iosd
 from ionet.generated.events import NodeSlashed
 from ionet.plan import Receipt
 from ionet.planner import Packer
 from ionet.rules.restarts import Moment
-from solders.instruction import Instruction
-from solders.pubkey import Pubkey
-from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
-from spl.token.instructions import create_idempotent_associated_token_account
-
-from ionet_keeper.agenda import BAD, LONGEST_WAIT, Agenda, Task
-from ionet_keeper.config import BASE_FEE, Config, Policy, worth
-from ionet_keeper.metrics import Metrics
-from ionet_keeper.nodes import Nodes
-from ionet_keeper.parties import Parties
-from ionet_keeper.purse import Purse
+from ionet.tending.agenda import BAD, LONGEST_WAIT, Agenda, Task
+from ionet.tending.manner import BASE_FEE, Interest, Manner, Tally
+from ionet.tending.nodes import Nodes
+from ionet.tending.purse import Purse
 
 _DAY = 86_400.0
 _AT_ONCE = 8
@@ -54,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Deed:
-    """What came of a task; see `Metrics` for the outcomes."""
+    """What came of a task; see `Tally` for the outcomes."""
 
     name: str
     account: Pubkey
@@ -63,11 +60,13 @@ class Deed:
 
 
 class Hands:
-    """One keeper's wallet at work."""
+    """One wallet at work."""
 
-    def __init__(self, nodes: Nodes, agenda: Agenda, purse: Purse, config: Config, metrics: Metrics) -> None:
+    def __init__(
+        self, nodes: Nodes, agenda: Agenda, purse: Purse, manner: Manner, interest: Interest, tally: Tally
+    ) -> None:
         self._nodes, self._agenda, self._purse = nodes, agenda, purse
-        self._config, self._metrics, self._parties = config, metrics, Parties()
+        self._manner, self._interest, self._tally = manner, interest, tally
         self._rented: dict[Pubkey, float] = {}
         self._has_io = False
 
@@ -83,7 +82,7 @@ class Hands:
                 continue
             job = Job((key, place), seen, Reward())
             try:
-                found = await self._wanted(job, look.noun(seen), sight.at)
+                found = await self._wanted(job, sight.at)
             except RpcUnreachable:
                 raise
             except BAD as error:
@@ -116,26 +115,19 @@ class Hands:
 
     # -- which
 
-    async def _wanted(self, job: Job, noun: str, at: Moment) -> list[Job] | None:
+    async def _wanted(self, job: Job, at: Moment) -> list[Job] | None:
         """The job with its reward; nothing when it is not due any more, None when nobody wants it done."""
         when = job.duty.due(job.seen, at)
         if when is None or when > at.now:
             return []
         job = replace(job, reward=job.duty.pays(job.seen, at))
-        if self._config.policy is Policy.ALL:
-            return [job]
-        client = self._nodes.client
-        if self._config.own and await self._parties.of(client, job.seen, noun) & self._config.own:
-            return [job]
-        if self._config.policy is Policy.OWN or job.reward == Reward():
-            return None
-        price = (await client.fetch(Iosd, pdas.iosd(client.program.id))).last_price if job.reward.io else 0
-        return [job] if worth(job.reward, price, self._config.sol_price) > self._fee(job.duty.name) else None
+        client, fee = self._nodes.client, self._fee(job.duty.name)
+        return [job] if await self._interest.wants(client, job.duty, job.seen, at, job.reward, fee) else None
 
     def _fee(self, name: str) -> int:
         """Lamports that a transaction of this costs at most."""
         units = budget.measured().get(name, budget.MAX_UNITS) * budget.MARGIN_PERCENT // 100 + budget.MARGIN_UNITS
-        return BASE_FEE + units * self._config.max_priority_fee // 1_000_000
+        return BASE_FEE + units * self._manner.max_priority_fee // 1_000_000
 
     def _is_affordable(self, job: Job, beside: Sequence[Job]) -> bool:
         """Also once the others of this round are paid. Nobody gets the rent of one account twice a day, and all rents
@@ -145,8 +137,8 @@ class Hands:
         if any(now - self._rented.get(key, -_DAY) < _DAY for key in opened):
             return False
         cost, together = self._cost(job), sum(map(self._cost, beside))
-        spare = self._config.limits.hourly // 2 if opened else 0
-        return cost <= self._config.limits.each and cost + together + spare <= self._purse.left
+        spare = self._manner.limits.hourly // 2 if opened else 0
+        return cost <= self._manner.limits.each and cost + together + spare <= self._purse.left
 
     def _cost(self, job: Job) -> int:
         opened = sum(self._opened(item) is not None for item in job.instructions)
@@ -174,7 +166,7 @@ class Hands:
         return replace(job, instructions=tuple(made))
 
     async def _open_io_account(self) -> None:
-        """Rewards go to the keeper's own IO account, which must exist."""
+        """Rewards go to the wallet's own IO account, which must exist."""
         client = self._nodes.client
         mint = pdas.io_mint(client.program.id)
         self._has_io = await client.rpc.account(addresses.token_account(client.address, mint)) is not None
@@ -188,7 +180,7 @@ class Hands:
     def _packed(self, jobs: Sequence[Job]) -> list[list[Job]]:
         """Neighbours of one kind in one transaction, as many as fit."""
         client = self._nodes.client
-        packer = Packer(client.program, client.address, self._config.max_priority_fee)
+        packer = Packer(client.program, client.address, self._manner.max_priority_fee)
         packed: list[list[Job]] = []
         for job in jobs:
             last = packed[-1] if packed else []
@@ -208,7 +200,7 @@ class Hands:
             if len(jobs) == 1 or isinstance(error, TransactionExpired):
                 return [replace(job, error=error) for job in jobs]
             return [done for job in jobs for done in await self._send([job])]
-        self._metrics.transactions.inc()
+        self._tally.count("transactions")
         now = time.monotonic()
         self._rented |= {key: now for job in jobs for item in job.instructions if (key := self._opened(item))}
         return [replace(job, receipt=receipt) for job in jobs]
@@ -234,7 +226,7 @@ class Hands:
                 return self._say(job, "raced", str(job.error))
             outcome = "expired" if isinstance(job.error, TransactionExpired) else "refused"
             return self._failed(job, now, job.error, outcome)
-        if still_due and not job.duty.every(self._config.habits):
+        if still_due and not job.duty.every(self._manner.habits):
             return self._failed(job, now, None, "wasted")
         self._agenda.done(job.task, now)
         if not _is_named(job):
@@ -245,7 +237,7 @@ class Hands:
     def _earn(self, receipt: Receipt) -> None:
         own = self._nodes.client.address
         slashes = [record.event for record in receipt.events if isinstance(record.event, NodeSlashed)]
-        self._metrics.earned.inc(sum(event.to_reporter for event in slashes if event.reporter == own))
+        self._tally.count("earned", sum(event.to_reporter for event in slashes if event.reporter == own))
 
     def _failed(self, job: Job, now: int, error: Exception | None, outcome: str = "failed") -> Deed:
         wait = self._agenda.failed(job.task, now)
@@ -253,7 +245,7 @@ class Hands:
 
     def _say(self, job: Job, outcome: str, detail: str) -> Deed:
         deed = Deed(job.duty.name, job.task[0], outcome, detail)
-        self._metrics.actions.labels(deed.name, outcome).inc()
+        self._tally.acted(deed.name, outcome)
         level = logging.INFO if outcome in ("done", "raced") else logging.WARNING
         _log.log(level, "%s %s: %s, %s", deed.name, deed.account, outcome, detail, extra={"action": deed.name})
         return deed
