@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import msgspec
-from bench import api, big, codec, compute, demo, isolation, journal, lag, launch, machine, replay, sizes, tables
+from bench import api, big, codec, compute, demo, isolation, journal, lag, launch, machine, rent, replay, sizes, tables
 from bench.figures import Figure, Figures
 from bench.machine import Speed
 
@@ -21,6 +21,7 @@ TIMES: dict[str, Callable[[], Figures]] = {
     "replay": replay.measure,
     "lag": lag.measure,
     "launch": launch.measure,
+    "rent": rent.measure,
     "isolation": isolation.measure,
     "big": big.measure,
     "api": api.measure,

@@ -21,6 +21,8 @@ import pytest
 from chaos.monkey import Monkey, RayWatch
 from chaos.network import Network, network
 from indexer.tables_of import tables_of
+from ionet.agent_api import AgentClient
+from ionet.agent_delegation import delegate
 from ionet.errors import RpcUnreachable
 from ionet.generated import pdas
 from ionet.generated.accounts import Lease
@@ -109,7 +111,8 @@ async def run_job(running: Network) -> list[Block]:
     [(address, cluster)] = await renter.client.cluster.all(renter=renter.address)
     node = (await renter.client.lease.get(cluster.head_lease)).node
     head = running.agents[running.nodes.index(node)]
-    return await story.run_job(renter, address, node, head.about["api"])
+    device = (await renter.client.node.get(node)).device_key
+    return await story.run_job(AgentClient(head.about["api"], device, delegate(renter.key, address, time.time())))
 
 
 async def caught_up(running: Network, slot: int) -> bool:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from client.cli.conftest import IONET, Shell
-from e2e.commands import ionet
-from e2e.test_up import started
-from leftovers import left_after
-from stack.test_up import free_ports
+from e2e.renter import Renter, rented_from
 
 JOB = """
 import os, pathlib, ray, helper
@@ -43,50 +34,10 @@ run: python job.py
 """
 
 
-@dataclass
-class Renter:
-    shell: Shell
-    folder: Path
-    environment: dict[str, str]
-
-    def command(self, *words: str) -> list[str]:
-        return [*IONET, "--url", self.shell.url, "--keypair", str(self.shell.keypair), *words]
-
-    def run(self, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        command = self.command(*words)
-        return subprocess.run(
-            command, cwd=self.folder, env=self.environment, input=said, capture_output=True, text=True, timeout=300
-        )
-
-    def until_rentable(self, api: str) -> None:
-        """Its agent has said where it is."""
-        deadline = time.monotonic() + 90
-        while True:
-            with urllib.request.urlopen(f"{api}/v1/nodes?rentable=true", timeout=10) as answer:
-                if json.load(answer)["items"]:
-                    return
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-
-    def balance(self) -> int:
-        return int(self.shell.json("keys", "balance")["iosd_units"])
-
-
 @pytest.fixture
 def renter(temporary: Path) -> Iterator[Renter]:
-    port, api_port = free_ports()
-    options = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--nodes", "1"]
-    with ionet(temporary, "up", "--folder", str(temporary / "up"), *options, "--slot-ms", "100", "--json") as up:
-        fields = started(up)
-        environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}
-        environment["XDG_CONFIG_HOME"] = str(temporary / "config")
-        (temporary / "work").mkdir()
-        made = Renter(Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment)
-        made.until_rentable(fields["api"])
+    with rented_from(temporary) as made:
         yield made
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(60) == 0
-    assert left_after(temporary, 5) == {}
 
 
 def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
@@ -105,13 +56,7 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     assert (renter.balance(), renter.run("status", "--json").stdout) == (before, "[]\n")
 
     # Killed while it waits: what it opened is found again by its name.
-    with subprocess.Popen(
-        renter.command("run", "task.yaml", "--yes"),
-        cwd=renter.folder,
-        env=renter.environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as killed:
+    with renter.begin("run", "task.yaml", "--yes") as killed:
         assert killed.stderr is not None
         while "planned" not in (line := killed.stderr.readline()):
             assert line

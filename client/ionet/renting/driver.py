@@ -29,12 +29,16 @@ def main(text: str) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(job["files"]))) as packed:
-        for entry in packed.infolist():
+        entries = packed.infolist()
+        for entry in entries:
             path = pathlib.Path(packed.extract(entry, home))
             path.chmod(entry.external_attr >> 16 & 0o777 or 0o644)
-    # What workers run finds the same files, and what `setup` installs for this user is found by Python.
-    ray_job = {"runtime_env": {"working_dir": str(home)}}
-    environment = {**os.environ, "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(ray_job), **job["envs"]}
+    environment = {**os.environ, **job["envs"]}
+    if len(entries) + len(job["commands"]) > 2:
+        # What workers run finds the same files, and what `setup` installs for this user is found by Python. A script
+        # alone reaches them by itself, and they need not be started again for it.
+        ray_job = {"runtime_env": {"working_dir": str(home)}}
+        environment.setdefault("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(ray_job))
     code = 0
     for command in job["commands"]:
         code = subprocess.run(["/bin/sh", "-c", command], cwd=home, env=environment, check=False).returncode

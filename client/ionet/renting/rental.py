@@ -23,7 +23,7 @@ from ionet.renting.search import Candidate
 from ionet.stopping import Step, stop
 
 _SESSION_GRACE_SECS = 24 * 3_600
-_LOOK_SECS, _PATIENCE_SECS = 0.5, 60.0
+_LOOK_SECS, _PATIENCE_SECS, _END_LOOK_SECS = 0.25, 60.0, 1.0
 _JOB_TRIES, _JOB_PAUSE_SECS = 5, 1.0
 Tell = Callable[[str], None]
 
@@ -62,12 +62,17 @@ async def next_cluster(client: Client) -> tuple[int, Pubkey]:
     return number, client.cluster.address(client.address, number)
 
 
-async def open_for(client: Client, launcher: LauncherClient, quote: Quote, number: int) -> None:
-    """Open the wallet's cluster of this number, and no other, with the quote's budget, for the launcher to run."""
+async def open_for(
+    client: Client, launcher: LauncherClient, quote: Quote, number: int, budget: int | None = None
+) -> None:
+    """Open the wallet's cluster of this number, and no other, for the launcher to run.
+
+    budget: the quote's total by default. It cannot grow later: extensions and bonds of disputes come out of it.
+    """
     session = Pubkey.from_string((await launcher.launcher()).session_key)
     until = await client.rpc.unix_time() + quote.duration + _SESSION_GRACE_SECS
     await client.cluster.open(
-        quote.total, currency=quote.currency, session_key=session, session_expires_at=until, number=number
+        budget or quote.total, currency=quote.currency, session_key=session, session_expires_at=until, number=number
     )
 
 
@@ -173,4 +178,4 @@ async def end(client: Client, cluster: Pubkey, tell: Tell, *, wait: bool) -> Ste
         if line != said:
             tell(f"waiting: {line}")
             said = line
-        await asyncio.sleep(_LOOK_SECS * 4)
+        await asyncio.sleep(_END_LOOK_SECS)

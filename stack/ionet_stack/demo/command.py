@@ -156,6 +156,8 @@ async def _tell(stack: Stack, show: Show, keep: bool, given: tuple[str, Path] | 
 async def _story(
     stack: Stack, cast: Cast, devices: list[Keypair], session: Keypair, url: str, show: Show
 ) -> tuple[Books, str, str]:
+    from ionet.renting.rental import head_of
+
     from ionet_stack import fleet
     from ionet_stack.demo import books, frozen, story
 
@@ -168,24 +170,27 @@ async def _story(
         nodes = await story.supply(cast, devices, stake)
         say(f"{tokens(stake, 'IO')} IO each")
     with show.step("an agent per node, the renter's launcher, a keeper") as say:
-        agents, urls, levels = await fleet.start_agents(stack, url, api, devices)
-        launcher = str((await stack.start_launcher(url, indexer.database)).api)
-        await stack.start_keeper(url)
+        (agents, _, levels), started, _ = await asyncio.gather(
+            fleet.start_agents(stack, url, api, devices),
+            stack.start_launcher(url, indexer.database),
+            stack.start_keeper(url),
+        )
+        launcher = str(started.api)
         say(f"launcher at {launcher}; isolation of the renter's code: {levels}")
-    with show.step("the renter burns IO for IOSD and books three nodes") as say:
+    with show.step("the renter burns IO for IOSD, finds three nodes and books them") as say:
         minted = await story.mint(cast)
-        cluster, booked = await story.book(cast.renter, nodes, session)
-        leases = [lease.lease for lease in booked]
+        cluster, by_node = await story.rent(cast, len(nodes), api, launcher, say)
+        leases = list(by_node.values())
         show.note(f"follow it: ionet --url {url} cluster status {cluster} --launcher {launcher} --watch")
         say(f"{tokens(minted.io_burned, 'IO')} IO → {tokens(minted.iosd_minted, 'IOSD')} IOSD")
     with show.step("Ray: head and two workers up, checked, accepted") as say:
-        await story.until_active(cast.renter, leases, say)
+        await story.until_active(cast.renter, cluster, launcher, say)
         # The lease accepted first is the head; the last of the others will go silent.
         head = (await cast.renter.client.cluster.get(cluster)).head_lease
-        placed = sorted(zip(leases, nodes, strict=True), key=lambda pair: pair[0] != head)
+        placed = sorted(((lease, node) for node, lease in by_node.items()), key=lambda pair: pair[0] != head)
         (_, at_head), (silent_lease, silent) = placed[0], placed[-1]
     with show.step("a blocked matrix product across the nodes, every block proven") as say:
-        blocks = await story.run_job(cast.renter, cluster, at_head, urls[at_head])
+        blocks = await story.run_job(head_of(cast.renter.client, cast.renter.key, cluster, api))
         say(f"{len(blocks)} blocks on {len({block.node for block in blocks})} nodes, product checked")
     frozen.freeze(agents[silent])
     with show.step("the renter disputes an interval; its agent defends it by itself and wins the bond") as say:

@@ -6,31 +6,34 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from importlib.resources import files
+from contextlib import AbstractAsyncContextManager
+from importlib.resources import as_file, files
 
 import msgspec
 from ionet.agent_api import AgentClient
-from ionet.agent_delegation import delegate
 from ionet.api.network import LOCAL_FEED_ID
 from ionet.cli.parsing import tokens
 from ionet.client import Client
 from ionet.errors import IonetError
 from ionet.generated import pdas
 from ionet.generated.accounts import Lease
-from ionet.generated.enums import IO_UNIT, USD_UNIT, Currency, LeaseStatus
+from ionet.generated.enums import IO_UNIT, USD_UNIT, Currency
 from ionet.generated.events import (
     ClusterClosed,
-    ClusterOpened,
     DisputeDefended,
     IosdMinted,
     IosdRedeemed,
-    LeaseBooked,
     LeaseDisputed,
     LeaseSettled,
     NodeSlashed,
 )
 from ionet.generated.types import NodeTerms
+from ionet.launcher_api import LauncherClient
 from ionet.program import PROGRAM
+from ionet.quote import quote
+from ionet.renting import rental
+from ionet.renting.bundle import Output, script
+from ionet.renting.search import Found, Wish, search
 from ionet.rules.challenges import challenge_answer
 from ionet.rules.disputes import disputable, is_disputed
 from ionet.rules.lease_time import final_at
@@ -48,8 +51,8 @@ MODEL_NAME, PROCESSORS = "H100", 1
 NODE_PRICE = 36 * USD_UNIT
 DURATION_SECS = 30
 IO_TO_BURN, BUDGET = 10 * IO_UNIT, 5 * USD_UNIT
-SESSION_SECS = 3_600
-ACTIVE_WITHIN_SECS, DEFENDED_WITHIN_SECS, CLOSED_WITHIN_SECS, POLL_SECS = 420.0, 30.0, 60.0, 0.3
+ONLINE_WITHIN_SECS, ACTIVE_WITHIN_SECS, POLL_SECS = 60.0, 420.0, 0.3
+DEFENDED_WITHIN_SECS, CLOSED_WITHIN_SECS = 30.0, 60.0
 
 Say = Callable[[str], None]
 
@@ -118,42 +121,55 @@ async def mint(cast: Cast) -> IosdMinted:
     return (await cast.renter.client.iosd.mint(IO_TO_BURN)).event(IosdMinted)
 
 
-async def book(renter: Party, nodes: list[Pubkey], session: Keypair) -> tuple[Pubkey, list[LeaseBooked]]:
-    """One cluster with its budget in escrow, one lease per node in one transaction."""
-    opened = await renter.client.cluster.open(
-        BUDGET, session_key=session.pubkey(), session_expires_at=int(time.time()) + SESSION_SECS
-    )
-    cluster = opened.event(ClusterOpened).cluster
-    booked = await renter.client.cluster.add_lease(cluster, *nodes, duration=DURATION_SECS)
-    return cluster, [record.event for record in booked.events if isinstance(record.event, LeaseBooked)]
+async def rent(cast: Cast, wanted: int, api: str, launcher: str, say: Say) -> tuple[Pubkey, dict[Pubkey, Pubkey]]:
+    """What `ionet run` does: find nodes through the indexer, quote, open, book. Returns cluster, and leases by node.
+
+    The budget is more than the quote: the bond of a dispute comes out of it.
+    """
+    client = cast.renter.client
+    wish = Wish(str(await model_code(cast)), PROCESSORS, wanted, DURATION_SECS, "IOSD")
+    found = await _found(api, wish, say)
+    nodes = [Pubkey.from_string(node.node) for node in found.candidates[:wanted]]
+    made = await quote(client, nodes, wish.secs, wish.currency)
+    async with LauncherClient(launcher) as asked:
+        number, cluster = await rental.next_cluster(client)
+        await rental.open_for(client, asked, made, number, BUDGET)
+    await rental.book(client, cluster, made, found.candidates[wanted:], say)
+    return cluster, {lease.node: key for key, lease in await client.lease.all(cluster=cluster)}
 
 
-async def until_active(renter: Party, leases: list[Pubkey], say: Say) -> list[Lease]:
-    """Wait until every meter runs: Ray is up, the launcher has checked the hardware and accepted."""
-    deadline = time.monotonic() + ACTIVE_WITHIN_SECS
-    names = {LeaseStatus.BOOKED: "starting", LeaseStatus.READY: "ready", LeaseStatus.ACTIVE: "running"}
-    while time.monotonic() < deadline:
-        found = [lease for lease in await renter.client.fetch_many(Lease, leases) if lease is not None]
-        say(", ".join(names.get(LeaseStatus(lease.status), "over") for lease in found))
-        if len(found) == len(leases) and all(lease.status == LeaseStatus.ACTIVE for lease in found):
-            return found
+async def _found(api: str, wish: Wish, say: Say) -> Found:
+    """Enough nodes, once their agents have said where they are. Raises DemoFailed with what keeps them away."""
+    deadline = time.monotonic() + ONLINE_WITHIN_SECS
+    while len((found := await search(api, wish)).candidates) < wish.nodes:
+        why = ", ".join(f"{each.nodes} {each.why}" for each in found.removed)
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{len(found.candidates)} of {wish.nodes} nodes can be rented: {why}")
+        say(f"waiting for nodes: {why}")
         await asyncio.sleep(POLL_SECS)
-    raise DemoFailed(f"the cluster was not running after {ACTIVE_WITHIN_SECS:.0f} s")
+    return found
 
 
-async def run_job(renter: Party, cluster: Pubkey, head: Pubkey, url: str) -> list[Block]:
-    """Run the driver beside the head through its agent. Raises DemoFailed with its output when it fails."""
-    script = (files("ionet_stack.demo") / "job.py").read_bytes()
-    output, code = "", -1
-    device = (await renter.client.node.get(head)).device_key
-    async with AgentClient(url, device, delegate(renter.key, cluster, time.time())) as agent:
-        async for event in agent.run(script):
-            output += event.output or ""
-            code = event.exit_code if event.exit_code is not None else code
+async def until_active(renter: Party, cluster: Pubkey, launcher: str, say: Say) -> None:
+    """Wait until every meter runs: Ray is up, the launcher has checked the hardware and accepted. Says what it says."""
+    try:
+        async with LauncherClient(launcher) as asked, asyncio.timeout(ACTIVE_WITHIN_SECS):
+            await rental.until_running(renter.client, asked, cluster, say)
+    except TimeoutError:
+        raise DemoFailed(f"the cluster was not running after {ACTIVE_WITHIN_SECS:.0f} s") from None
+
+
+async def run_job(head: AbstractAsyncContextManager[AgentClient]) -> list[Block]:
+    """Send the job and run it beside the head. Raises DemoFailed with its output when it fails."""
+    output, said = Output(), list[str]()
+    with as_file(files("ionet_stack.demo") / "job.py") as path:
+        content = script(["python job.py"], None, {"job.py": str(path)}, {}, [])
+    async with head as agent:
+        code = await rental.run_job(agent, content, lambda text: said.append(output.feed(text)))
+    text = "".join([*said, output.end()])
     if code != 0:
-        raise DemoFailed(f"the job ended with {code}: {output[-600:]}")
-    lines = [line for line in output.splitlines() if line.startswith("{")]
-    return [msgspec.json.decode(line, type=Block) for line in lines]
+        raise DemoFailed(f"the job ended with {code}: {text[-600:]}")
+    return [msgspec.json.decode(line, type=Block) for line in text.splitlines() if line.startswith("{")]
 
 
 async def dispute(renter: Party, session: Keypair, lease: Pubkey, api: str, say: Say) -> DisputeDefended:
