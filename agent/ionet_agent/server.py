@@ -153,7 +153,8 @@ class Api:
         if not runs_at(lease, self._gate.now or 0):
             raise LeaseExpired
         self._opening.begin(lease)
-        return _json(await self._provider.start(spec))
+        # A move costs the node seconds that it cannot prove, so a renter may not ask for one after the other.
+        return _json(await self._provider.start(spec, lease.interval_secs if lease.started_at else 0))
 
     async def stop(self, request: Request) -> Response:
         lease, body = await self._authorize(request, MAX_BODY)

@@ -80,6 +80,11 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         blank = {"ca": "", "certificate": "", "key": ""}
         return msgspec.structs.replace(self, **blank) == msgspec.structs.replace(other, **blank)
 
+    def has_moved(self, to: Spec) -> bool:
+        """True when both mean the same worker, but it is to join another head."""
+        here = msgspec.structs.replace(to, address=self.address)
+        return self.role is Role.WORKER and self.address != to.address and self.same_member(here)
+
 
 class Status(msgspec.Struct, frozen=True):
     """State of the one Ray node a machine runs."""
@@ -105,6 +110,8 @@ class Status(msgspec.Struct, frozen=True):
     """How renters' code is kept apart on this machine, and within which limits."""
     network: Offer | None = None
     """How the node can be joined to the network of its cluster; None where clusters stay on one machine."""
+    joins: str | None = None
+    """host:port of the head that its member was told to join; None where none runs."""
 
 
 class Challenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,7 +200,8 @@ class AgentClient:
         return self._ports.open(port, lease)
 
     async def start(self, spec: Spec) -> Status:
-        """Start a member; the same request again changes nothing."""
+        """Start a member; the same request again changes nothing. A worker that is told of another head starts again
+        under it, once an interval at most when its meter runs."""
         return _believable(decoded(await self._request("POST", "/v1/start", spec, most=MAX_STATUS), Status))
 
     async def stop(self, lease: str) -> Status:
@@ -367,6 +375,8 @@ def _believable(status: Status) -> Status:
     for name, text in (("address", status.address), ("check", status.check)):
         if text is not None and not _is_at(ip, text):
             raise BadAnswer(f"{name} is {one_line(text)}, not a port at {ip}")
+    if status.joins is not None:
+        host_port(status.joins)
     if status.lease is not None:
         try:
             Pubkey.from_string(status.lease)

@@ -99,6 +99,10 @@ class MeterRuns(Conflict, code="meter_runs"):
     """the meter runs"""
 
 
+class MovedAlready(Conflict, code="moved_already"):
+    """the member has just joined another head"""
+
+
 class CheckTimeOver(Conflict, code="check_time_over"):
     """the time to check the node before its lease is accepted is over"""
 

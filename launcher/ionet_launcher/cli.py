@@ -36,10 +36,10 @@ def run(
         bool, typer.Option("--dispute-unanswered", help="Dispute intervals whose challenge a node did not answer.")
     ] = False,
     renter: Annotated[
-        Path | None, typer.Option(help="Keypair file of the renter, whose lost workers --replace then replaces.")
+        Path | None, typer.Option(help="Keypair file of the renter, whose lost nodes --replace then replaces.")
     ] = None,
     replace: Annotated[
-        str, typer.Option(help="Lost workers to replace: all, or as many as a cluster needs to keep this many nodes.")
+        str, typer.Option(help="Lost nodes to replace: all, or as many as a cluster needs to keep this many nodes.")
     ] = "all",
     max_latency_ms: Annotated[
         float, typer.Option(min=0, help="Refuse a node further from the head, there and back; 0 for none.")

@@ -30,7 +30,8 @@ ACCEPT_SECS = 10
 class Look:
     """What one step has found out. before: lease → for how many seconds every look before has found it in trouble.
 
-    opened: lease → seconds since its member was asked to start.
+    opened: lease → seconds since its member was asked to start. heard: somebody outside the cluster answered.
+    rejected: leases that this step has refused.
     """
 
     view: ClusterView
@@ -39,6 +40,8 @@ class Look:
     opened: dict[str, float]
     statuses: dict[Pubkey, Status] = field(default_factory=dict)
     troubles: Troubles = field(default_factory=dict)
+    heard: bool = False
+    rejected: set[Pubkey] = field(default_factory=set)
 
     def add(self, asked: tuple[dict[Pubkey, Status], Troubles]) -> None:
         self.statuses.update(asked[0])
@@ -52,16 +55,29 @@ class Look:
         """Whether its node has been in trouble for longer than anybody waits for it."""
         return lease.address in self.troubles and self.before.get(str(lease.address), 0) > PATIENCE_SECS
 
-    def dead(self) -> list[LeaseView]:
-        """Workers that are lost, as long as the head answers: otherwise the fault may be the launcher's own.
+    @property
+    def is_headless(self) -> bool:
+        """Whether meters run, and none of them is the head's."""
+        metered = [lease for lease in self.live if lease.status == LeaseStatus.ACTIVE]
+        return bool(metered) and not any(lease.is_head for lease in metered)
+
+    def is_lost(self, lease: LeaseView) -> bool:
+        """Whether its node has been in trouble for so long that another may take its place.
 
         One that is booked and never ready, the chain ends.
         """
-        if self.live[0].address not in self.statuses:
-            return []
-        secs = {LeaseStatus.READY: PATIENCE_SECS, LeaseStatus.ACTIVE: DEAD_SECS}
-        workers = [lease for lease in self.live[1:] if lease.status in secs and lease.address in self.troubles]
-        return [one for one in workers if self.before.get(str(one.address), 0) > secs[LeaseStatus(one.status)]]
+        secs = {LeaseStatus.READY: PATIENCE_SECS, LeaseStatus.ACTIVE: DEAD_SECS}.get(LeaseStatus(lease.status))
+        return secs is not None and lease.address in self.troubles and self.before.get(str(lease.address), 0) > secs
+
+    def dead(self) -> list[LeaseView]:
+        """Nodes that are lost, as long as others answer: otherwise the fault may be the launcher's own.
+
+        The head before all others: it may be what is wrong with them.
+        """
+        head = self.live[0]
+        if self.is_lost(head):
+            return [head] if self.heard or self.statuses else []
+        return [lease for lease in self.live[1:] if self.is_lost(lease)] if head.address in self.statuses else []
 
     def has_to_hurry(self, waiting: Sequence[LeaseView], ready: Sequence[LeaseView]) -> bool:
         """Whether ready nodes that are up may not wait for the others, or would wait in vain."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
 from ionet.agent_api import Phase, Role, Spec, Status
-from ionet.agent_errors import AgentError, AgentRefused, BadAnswer, CheckTimeOver, Conflict, NotEntitled
+from ionet.agent_errors import AgentError, AgentRefused, BadAnswer, CheckTimeOver, Conflict, MeterRuns, NotEntitled
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from solders.keypair import Keypair
@@ -97,6 +97,8 @@ class Members:
         async def stop(lease: str, node: Pubkey) -> bool:
             try:
                 return (await self._calls.answer(node, "stop", lambda agent: agent.stop(lease), lease)).lease != lease
+            except MeterRuns:
+                return False
             except (NotEntitled, Conflict):
                 return True  # the lease is no longer the node's, so its agent has stopped the member itself
             except AgentError:
@@ -109,6 +111,23 @@ class Members:
 def is_up(statuses: Mapping[Pubkey, Status], lease: LeaseView) -> bool:
     status = statuses.get(lease.address)
     return status is not None and status.lease == str(lease.address) and status.phase is Phase.UP
+
+
+def joined_other(statuses: Mapping[Pubkey, Status], lease: LeaseView, head: LeaseView) -> bool:
+    """Whether its member was told of a head that is not this one."""
+    status, there = statuses.get(lease.address), statuses.get(head.address)
+    if lease is head or status is None or there is None or status.lease != str(lease.address):
+        return False
+    return status.joins not in (None, there.address)
+
+
+async def answers(calls: Calls, node: Pubkey) -> bool:
+    """Whether a node that need not know of us says anything at all, with its device key."""
+    try:
+        await calls.answer(node, "status", lambda agent: agent.status(), last=True)
+    except AgentError as error:
+        return isinstance(error, AgentRefused)
+    return True
 
 
 def trouble_with(lease: LeaseView, error: AgentError) -> Trouble:

@@ -58,7 +58,9 @@ class Reason(StrEnum):
     NOT_ACCEPTED = "not_accepted"
     """The chain did not take the acceptance."""
     HEAD_LOST = "head_lost"
-    """The head's lease is over while others run."""
+    """The head's lease is over, or its node is gone, while others run."""
+    NO_HEAD = "no_head"
+    """The head was lost and no node took its place, so the renter's wallet ended the cluster."""
     EXPIRED = "expired"
     """The leases came to their end."""
     NEVER_STARTED = "never_started"
@@ -79,7 +81,9 @@ class Trouble(IonetError):
 PATIENCE_SECS = 60.0
 """How long a trouble may last before a cluster without a running meter fails, or a head that is ready is rejected."""
 DEAD_SECS = 120.0
-"""How long a worker whose meter runs may be in trouble before another takes its place, where the renter wants that."""
+"""How long a node whose meter runs may be in trouble before another takes its place, where the renter wants that."""
+HEADLESS_SECS = 300.0
+"""How long a cluster may be without a head until its leases are ended, where no node takes the head's place."""
 NEAR_SECS = 60.0
 """A cluster does not fail while the chain gives one of its nodes more time than this."""
 STEP_SECS = 30.0

@@ -44,7 +44,7 @@ class LauncherConfig:
     session_key: keypair file of the key that clusters name as their session key; it pays for acceptances. dsn: the
     indexer's database, which also tells where agents are. agents: JSON file that names others, node → URL. devices:
     whether hardware checks count real GPUs. policy: what it may do about proven intervals on the renter's behalf.
-    renter: keypair file of the renter, whose clusters' lost workers it replaces, all or until there are `at_least`
+    renter: keypair file of the renter, whose clusters' lost nodes it replaces, all or until there are `at_least`
     nodes. most_ms: milliseconds there and back beyond which a node is too far from the head, None for any.
     """
 

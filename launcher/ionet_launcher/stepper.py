@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 from ionet.agent_api import Phase, Status, Urls
@@ -24,7 +25,7 @@ from ionet_launcher.challenger import Challenger
 from ionet_launcher.device_keys import DeviceKeys
 from ionet_launcher.hardware import Checked, HardwareCheck, Problem
 from ionet_launcher.look import Look, may_start, time_left
-from ionet_launcher.members import Members, is_up, trouble_with
+from ionet_launcher.members import Members, answers, is_up, joined_other, trouble_with
 from ionet_launcher.networks import MOST_MS, Networks
 from ionet_launcher.phases import DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
 from ionet_launcher.replacing import Replacer, Replacing
@@ -66,7 +67,8 @@ class Stepper:
         self._hardware = HardwareCheck(session, self._calls.client, devices=devices, soon_secs=soon_secs)
         self._challenger = Challenger(session, self._calls, self._challenges)
         self._reviewer = Reviewer(chain, session, self._challenges, policy)
-        self._replacer = None if replacing is None else Replacer(replacing, agents)
+        heard = partial(answers, self._calls)
+        self._replacer = None if replacing is None else Replacer(replacing, agents, heard)
 
     async def aclose(self) -> None:
         await self._challenger.aclose()
@@ -113,8 +115,9 @@ class Stepper:
             await work.note_phases(changed)
         if {key for key, *_ in found} != look.before.keys() or (found and move.reason is not work.row.reason):
             await work.set_troubles(found)
-        if self._replacer is not None and move.phase not in (ClusterPhase.PLANNED, ClusterPhase.FAILED):
-            await self._replacer.review(work, look.view, look.live, look.dead())
+        replacer = None if move.phase in (ClusterPhase.PLANNED, ClusterPhase.FAILED) else self._replacer
+        if replacer is not None and await replacer.review(work, look):
+            return Move(move.phase, _SOON_SECS, Reason.NO_HEAD, "no node takes the head's place: the leases are ended")
         return move
 
     async def _advance(self, work: Work, look: Look) -> Move:
@@ -124,9 +127,11 @@ class Stepper:
         head = live[0]
         if phase is ClusterPhase.PLANNED and head.node in self._agents:
             return Move(ClusterPhase.STARTING)
-        if not head.is_head and any(lease.status == LeaseStatus.ACTIVE for lease in live):
-            raise Trouble(Reason.HEAD_LOST, "the head's lease is over")
+        if look.is_headless:
+            head = await self._next_head(work, look)
         await self._ask(look)
+        if head.status == LeaseStatus.ACTIVE and look.is_lost(head) and look.statuses:
+            raise Trouble(Reason.HEAD_LOST, str(look.troubles[head.address]))
         if head in waiting and head.address not in look.statuses:
             raise look.troubles[head.address]
         # A node says that it is ready when it is reserved: only then is its machine started.
@@ -147,8 +152,14 @@ class Stepper:
             over = await self._start(work, look, idle, head)
             if over:
                 return Move(ClusterPhase.JOINING, _SOON_SECS, Reason.CHECK_TIME_OVER, "; ".join(over))
+        moves = [
+            one for one in reserved if head.status == LeaseStatus.ACTIVE and joined_other(look.statuses, one, head)
+        ]
+        if moves:
+            await self._start(work, look, [lease for lease in moves if joining.starts(lease)], head)
         if not waiting:
-            return Move(ClusterPhase.JOINING, 4 * _SOON_SECS) if starts else Move(ClusterPhase.RUNNING, _pause(live))
+            goes_on = starts or moves
+            return Move(ClusterPhase.JOINING, 4 * _SOON_SECS) if goes_on else Move(ClusterPhase.RUNNING, _pause(live))
         up = [lease for lease in waiting if is_up(look.statuses, lease)]
         ready = [lease for lease in up if lease.status == LeaseStatus.READY]
         hurry = look.has_to_hurry(waiting, ready)
@@ -164,6 +175,17 @@ class Stepper:
         why = await self._accept(work, look, known, checked.problems, hurry=hurry)
         phase = ClusterPhase.RUNNING if len(known) == len(waiting) else ClusterPhase.JOINING
         return Move(phase, reason=Reason.HARDWARE_MISMATCH if why else Reason.NONE, detail=why)
+
+    async def _next_head(self, work: Work, look: Look) -> LeaseView:
+        """Whose node takes the place of a head that is gone: the chain makes the lease accepted next the head."""
+        waiting = [lease for lease in look.live if lease.status != LeaseStatus.ACTIVE]
+        if not waiting:
+            raise Trouble(Reason.HEAD_LOST, "the head's lease is over")
+        chosen = min(waiting, key=lambda one: (str(one.address) != work.row.head, one.status != LeaseStatus.READY))
+        if chosen.status == LeaseStatus.READY and str(chosen.address) != work.row.head:
+            await work.set_head(str(chosen.address))
+        look.put_first(chosen.address)
+        return chosen
 
     async def _ask(self, look: Look) -> None:
         """Status of all. One that is to become the head comes first: without it, others are asked for nothing."""
@@ -258,6 +280,8 @@ class Stepper:
         row, live, head = work.row, look.live, look.live[0]
         waits = Move(row.phase, _pause_in_trouble(row.trouble), trouble.reason, str(trouble.detail), in_trouble=True)
         if any(lease.status == LeaseStatus.ACTIVE for lease in live):
+            if look.is_lost(head) and not look.statuses:
+                look.add(await self._members.ask(live[1:]))
             return waits
         if head.status == LeaseStatus.READY and look.is_given_up(head) and len(live) > 1:
             look.add(await self._members.ask(live[1:]))
@@ -265,6 +289,7 @@ class Stepper:
                 # It keeps the others, who answer, from starting: they go on under the next head.
                 with contextlib.suppress(Trouble):
                     await self._reject(work, [head], head, {head.address: str(trouble.detail)})
+                    look.rejected.add(head.address)
                 return waits
         if row.trouble <= PATIENCE_SECS or any(time_left(lease, look.view.now) > NEAR_SECS for lease in live):
             return waits
@@ -283,7 +308,7 @@ class Stepper:
         row = work.row
         self._hardware.forget(Pubkey.from_string(row.cluster))
         left = await self._stop_members(work)
-        if row.phase is ClusterPhase.DRAINING:
+        if row.phase is ClusterPhase.DRAINING or row.reason is Reason.NO_HEAD:
             reason = row.reason
         elif view is not None and any(lease.started_at for lease in view.leases):
             reason = Reason.EXPIRED

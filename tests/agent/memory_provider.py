@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ionet.agent_api import Phase, Spec, Status
-from ionet.agent_errors import NodeBusy, NodeIdle
+from ionet.agent_errors import MovedAlready, NodeBusy, NodeIdle
 from ionet.check.member import CheckServer
 from launcher.check_members import Hardware, member
 
@@ -42,7 +42,7 @@ class MemoryProvider:
         self.spec: Spec | None = None
         self.phase = Phase.IDLE
         self.joins = Phase.UP
-        self.started = 0
+        self.started, self.moved = 0, False
         self.hardware, self._folder = hardware, folder
         self.others: Sequence[MemoryProvider] = ()
         self.denies: set[str] = set()
@@ -55,8 +55,12 @@ class MemoryProvider:
     async def adopt(self) -> Status:
         return await self.status()
 
-    async def start(self, spec: Spec) -> Status:
-        if self.spec is not None and not self.spec.same_member(spec):
+    async def start(self, spec: Spec, move_secs: float = 0) -> Status:
+        if self.spec is not None and self.spec.has_moved(spec):
+            if self.moved and move_secs:
+                raise MovedAlready
+            self.phase, self.moved = Phase.IDLE, True
+        elif self.spec is not None and not self.spec.same_member(spec):
             raise NodeBusy(f"it serves lease {self.spec.lease}")
         if self.phase not in (Phase.STARTING, Phase.UP):
             self.spec, self.phase = spec, self.joins
@@ -81,7 +85,8 @@ class MemoryProvider:
     async def status(self, _lease: str | None = None) -> Status:
         lease = None if self.spec is None else self.spec.lease
         since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
-        return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=self.names or self.check)
+        check, joins = self.names or self.check, None if self.spec is None else self.spec.address
+        return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=check, joins=joins)
 
     async def tend(self) -> Status:
         return await self.status()

@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 from agent.places import place
 from ionet.agent_api import Phase, Role, Spec
-from ionet.agent_errors import NodeBusy
+from ionet.agent_errors import MovedAlready, NodeBusy
 from ionet.errors import ConfigError
 from ionet.rules.merkle import result_hash
 from ionet_agent import processes, spool
@@ -336,6 +336,35 @@ async def test_a_recycled_process_id_is_not_ours(member: Member) -> None:
     assert (await member.provider.status()).phase is Phase.FAILED
     await member.provider.stop(member.spec.lease)
     assert processes.tagged(tag) == []
+
+
+async def test_a_worker_is_moved_to_another_head_and_not_twice_in_a_row(tmp_path: Path) -> None:
+    worker = members(tmp_path, 2)[1]
+    ip = worker.provider.address.split(":")[0]
+    there = [replace(worker.spec, address=f"{ip}:{port}", certificate="new") for port in (1, 2)]
+    tags = []
+    try:
+        for spec in (worker.spec, there[0]):
+            status = await worker.provider.start(spec, 600)
+            assert (status.lease, status.joins) == (worker.spec.lease, spec.address)
+            tags.append(worker.tag())
+            assert await worker.provider.start(spec, 600) == status, "the same again changes nothing"
+        assert processes.tagged(tags[0]) == []
+        await until(lambda: _mains(tags[1]) == [False, True], "Ray, and what answers the check")
+        # A renter could otherwise keep a node from serving, and have it slashed.
+        for again in (worker, worker.reopened()):
+            with pytest.raises(MovedAlready):
+                await again.provider.start(there[1], 600)
+        for other in (replace(there[1], lease="other"), replace(there[1], role=Role.HEAD)):
+            with pytest.raises(NodeBusy):
+                await worker.provider.start(other)
+        assert worker.tag() == tags[1]
+        await worker.provider.start(there[1], 0)
+        assert worker.tag() not in tags
+    finally:
+        tags.append(worker.tag())
+        await worker.provider.stop(worker.spec.lease)
+    assert [processes.tagged(tag) for tag in tags] == [[]] * 3
 
 
 def test_bad_settings_are_refused(tmp_path: Path) -> None:

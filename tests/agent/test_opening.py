@@ -187,9 +187,9 @@ async def test_a_killed_agent_goes_on_counting_what_ran_meanwhile(machine: Machi
 async def test_an_agent_killed_while_it_starts_a_member_has_counted_it(machine: Machine, before: bool) -> None:
     start = machine.provider.start
 
-    async def killed(spec: Spec) -> Status:
+    async def killed(spec: Spec, move_secs: float = 0) -> Status:
         if not before:
-            await start(spec)
+            await start(spec, move_secs)
         raise Killed
 
     machine.provider.start = killed  # type: ignore[method-assign]

@@ -41,7 +41,7 @@ class Honest:
     """The agent of one node. started, challenged: when it was first asked to, on this process's clock."""
 
     def __init__(self, number: int) -> None:
-        self.lease = ""
+        self.lease = self.joins = ""
         self.ip = f"127.{number // 62_500 % 250 + 2}.{number // 250 % 250}.{number % 250 + 1}"
         self.started: float | None = None
         self.challenged: float | None = None
@@ -72,10 +72,11 @@ class Honest:
         if path == "/v1/challenge":
             self.challenged = self.challenged or now
         elif path == "/v1/start":
-            self.lease, self.started = json.loads(sent)["lease"], self.started or now
+            spec = json.loads(sent)
+            self.lease, self.joins, self.started = spec["lease"], spec["address"], self.started or now
         elif path == "/v1/stop":
             self.started = None
-        up = {"phase": "up", "lease": self.lease} if self.started else {"phase": "idle"}
+        up = {"phase": "up", "lease": self.lease, "joins": self.joins} if self.started else {"phase": "idle"}
         return json.dumps({"address": f"{self.ip}:7000", "ip": self.ip, **up})
 
 

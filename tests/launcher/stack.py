@@ -13,13 +13,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 from agent.places import TRUSTING
-from ionet.generated.accounts import Lease
-from ionet.generated.events import ClusterOpened
+from ionet.generated import pdas
+from ionet.generated.accounts import Cluster, Lease
+from ionet.generated.events import ClusterOpened, LeaseSettled
+from ionet.program import PROGRAM
 from ionet.wallet import write_keypair
 from ionet_agent import processes
 from ionet_agent.providers.local import tag_prefix
@@ -129,6 +132,37 @@ class Stack:
         query = "SELECT count(*) - count(DISTINCT (interval, served_secs, root)) AS n FROM proofs WHERE lease = $1"
         return int((await self.fetch(query, str(lease)))[0]["n"])
 
+    async def settle(self, cluster: Pubkey, *leases: Pubkey) -> int:
+        """Settle and close what is over, and look that the books of the cluster are exact. Returns what was paid."""
+        await until(partial(self._has_proven, leases), 60, "all proofs are indexed")
+        self.market.pass_time(30)
+        before = await self.market.renter.fetch(Cluster, cluster)
+        supplied = 0
+        for lease in leases:
+            found = await self.lease(lease)
+            assert found is not None
+            settled = (await self.market.stranger.lease.settle(lease)).event(LeaseSettled)
+            price = settled.payable_secs * found.price * found.processors // 3600
+            assert settled.paid == price == settled.supplier_amount + settled.supplier_fee + settled.burned
+            assert settled.payable_secs == sum((await self.served(lease)).values())
+            supplied += settled.supplier_amount
+            await self.market.stranger.lease.close(lease)
+        after = await self.market.renter.fetch(Cluster, cluster)
+        assert after.paid == before.paid + supplied
+        assert (after.locked, after.leases_open) == (0, 0)
+        held = await self.market.renter.rpc.token_balance(pdas.escrow(PROGRAM.id, cluster))
+        assert held == after.deposit - after.paid - after.refunded
+        return supplied
+
+    async def _has_proven(self, leases: Sequence[Pubkey]) -> bool:
+        """Whether the indexer has as many proofs of them as the chain."""
+        for lease in leases:
+            found = await self.lease(lease)
+            [row] = await self.fetch("SELECT count(*) AS n FROM proofs WHERE lease = $1", str(lease))
+            if found is not None and row["n"] != found.proof_count:
+                return False
+        return True
+
     async def phase(self, cluster: Pubkey) -> str | None:
         return next((row["phase"] for row in await self.clusters() if row["cluster"] == str(cluster)), None)
 
@@ -189,8 +223,11 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float, what: s
 
 
 @asynccontextmanager
-async def stack(market: Market, dsn: str, folder: Path, count: int) -> AsyncIterator[Stack]:
-    """`count` nodes with agents, an indexer and a launcher on the chain of `market`, all up."""
+async def stack(market: Market, dsn: str, folder: Path, count: int, *, replaces: bool = False) -> AsyncIterator[Stack]:
+    """`count` nodes with agents, an indexer and a launcher on the chain of `market`, all up.
+
+    replaces: the launcher has the renter's wallet, and replaces what is lost.
+    """
     url = market.net.rpc_url
     session, agents = folder / "session.json", folder / "agents.json"
     write_keypair(session, SESSION)
@@ -200,10 +237,13 @@ async def stack(market: Market, dsn: str, folder: Path, count: int) -> AsyncIter
         folder / "indexer.log",
         *("--url", url, "indexer", "run", "--dsn", dsn, "--port", str(port), "--poll", "0.3", "--json"),
     )
+    renter = folder / "renter.json"
+    write_keypair(renter, key("renter"))
     launcher = Command(
         folder / "launcher.log",
         *("--url", url, "launcher", "run", "--dsn", dsn),
         *("--session-key", str(session), "--agents", str(agents), "--json"),
+        *(("--renter", str(renter)) if replaces else ()),
     )
     made = Stack(market, dsn, folder, indexer, launcher)
     try:
@@ -237,7 +277,18 @@ async def _node(made: Stack, number: int, ports: range) -> NodeProcess:
         made.folder / f"agent{number}.log",
         *("--url", made.market.net.rpc_url, "agent", "run", "--device-key", str(device), "--base", str(base)),
         *("--ip", f"127.0.{os.getpid() % 250 + 1}.{number + 101}", "--ports", f"{ports[0]}-{ports[-1]}"),
-        *("--listen", f"127.0.0.1:{api}", "--indexer", made.indexer.about["api"], "--poll-secs", "0.3", "--json"),
+        # Ray may take minutes to start on a busy machine.
+        *(
+            "--check-secs",
+            "900",
+            "--listen",
+            f"127.0.0.1:{api}",
+            "--indexer",
+            made.indexer.about["api"],
+            "--poll-secs",
+            "0.3",
+            "--json",
+        ),
         *TRUSTING,
     )
     agent.start()

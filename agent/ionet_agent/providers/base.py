@@ -30,8 +30,9 @@ class Provider(Protocol):
     async def adopt(self) -> Status:
         """After a crash of the caller: take over what runs, end what it left behind (drivers, half-started nodes)."""
 
-    async def start(self, spec: Spec) -> Status:
-        """Start the member, or do nothing when it runs already. Raises NodeBusy."""
+    async def start(self, spec: Spec, move_secs: float = 0) -> Status:
+        """Start the member, or do nothing when it runs already. A worker that is to join another head is started again,
+        not twice within `move_secs`. Raises NodeBusy, MovedAlready."""
 
     async def restart(self) -> Status:
         """Start the last member again, with the same parameters, when its process has ended."""

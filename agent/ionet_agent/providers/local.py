@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 from ionet.agent_api import Phase, Spec, Status
-from ionet.agent_errors import NodeBusy, NodeIdle
+from ionet.agent_errors import MovedAlready, NodeBusy, NodeIdle
 from ionet.agent_ports import Port
 from ionet.errors import ConfigError
 
@@ -54,6 +54,8 @@ class Record(msgspec.Struct):
     pid: int | None = None
     start_ticks: int | None = None
     room: Room | None = None
+    moved: float | None = None
+    """Unix seconds at which it was told of another head last."""
 
 
 class LocalDriver:
@@ -153,19 +155,25 @@ class LocalProvider:
                 await self._end(record, None)
             return self._status(record)
 
-    async def start(self, spec: Spec) -> Status:
+    async def start(self, spec: Spec, move_secs: float = 0) -> Status:
         async with self._lock:
-            record = self._load()
+            record, moved = self._load(), None
             if record is not None:
-                if not record.spec.same_member(spec):
+                moved = record.moved
+                if record.spec.has_moved(spec):
+                    if moved is not None and 0 <= time.time() - moved < move_secs:
+                        raise MovedAlready(f"it moves once in {move_secs:g} s")
+                    moved = time.time()
+                elif not record.spec.same_member(spec):
                     raise NodeBusy(f"it serves lease {record.spec.lease}")
-                if self._running(record):
+                elif self._running(record):
                     return self._status(record)
-                await self._clear(record)
+                # To a head that it leaves there is nothing to hand back.
+                await self._clear(record, quick=record.moved != moved)
             network = None if self._network is None else await self._network.enter(spec.lease)
             tag = self._tag_prefix + secrets.token_hex(4)
             room = await asyncio.to_thread(self._place.room, tag, _folder(tag), spec.processors, network)
-            record = Record(spec=spec, tag=tag, since=time.time(), room=room)
+            record = Record(spec=spec, tag=tag, since=time.time(), room=room, moved=moved)
             # On disk first: whatever dies between here and the second save, the tag finds what was started.
             self._save(record)
             room.folder.mkdir(mode=0o700)
@@ -270,17 +278,18 @@ class LocalProvider:
         except OSError as error:
             _log.warning("no results are taken: %s", error, extra={"action": "no_results"})
 
-    async def _clear(self, record: Record) -> None:
+    async def _clear(self, record: Record, *, quick: bool = False) -> None:
         await self._results.close()
         for tag in (_driver_tag(record.tag), _check_tag(record.tag)):
             await processes.stop(tag, None, 0)
         # Only a node that is part of a cluster has something to hand back before it ends.
-        up = self._status(record).phase is Phase.UP
+        up = not quick and self._status(record).phase is Phase.UP
         await self._end(record, processes.module_of(record.tag, MODULE) if up else None)
         for child in (self._child, self._check):
             if child is not None:
                 child.wait()
         self._child = self._check = None
+        self._check_at = 0.0
         # In a thread: a renter's code can have made more files than can be removed between two looks at the chain.
         await asyncio.to_thread(self._place.clear, self._room(record))
 
@@ -304,9 +313,10 @@ class LocalProvider:
         address, ip = self._ray.address(lease), self._ray.ip_of(lease)
         if record.pid is None or not self._running(record):
             reason = _last_line(read_foreign(log, -_LOG_TAIL, _LOG_TAIL)) or "the Ray process never started"
-            return Status(Phase.FAILED, address, ip, lease, reason=reason)
+            return Status(Phase.FAILED, address, ip, lease, reason=reason, joins=record.spec.address)
         phase = Phase.UP if STARTED in read_foreign(log, 0, _LOG_HEAD) else Phase.STARTING
-        return Status(phase, address, ip, lease, since=record.since, check=f"{ip}:{self._ray.check_port}")
+        check = f"{ip}:{self._ray.check_port}"
+        return Status(phase, address, ip, lease, since=record.since, check=check, joins=record.spec.address)
 
     def _load(self) -> Record | None:
         try:
