@@ -49,6 +49,7 @@ _SETTINGS = {
     "listen_addresses": "",  # Unix socket only: the folder's mode is the access rule
     "max_connections": "64",
     "max_wal_size": "2GB",
+    "shared_buffers": "256MB",  # the indexes that a history is written to at random places
     "jit": "off",
     "timezone": "UTC",
     "log_min_messages": "warning",
