@@ -81,17 +81,46 @@ def test_proofs_stand_beside_their_intervals(apis: dict[str, httpx2.Client], rec
     assert [(each["proof"], each["secs"], each["amount"]) for each in missed] == [(None, 0, "0")] * 2
 
 
+def paged(api: httpx2.Client, path: str, limit: int, **asked: Any) -> list[Any]:
+    found, cursor = list[Any](), dict[str, Any]()
+    while True:
+        page = get(api, path, limit=limit, **asked, **cursor)
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+def test_a_log_can_be_of_a_time(apis: dict[str, httpx2.Client], conflicts: ConflictRecording) -> None:
+    """By when intervals begin, pages within it too; what a lease was paid in all stays."""
+    api, path = apis["conflicts"], f"leases/{conflicts.story.paid_in_io}/intervals"
+    whole = get(api, path, limit=200)
+    times = [each["starts_at"] for each in whole["items"]]
+    assert len(times) > 3
+    for since, until in (
+        (times[1], None),
+        (times[1] - 1, times[3]),
+        (times[1] + 1, times[3] + 1),
+        (None, times[0]),
+        (0, times[2]),
+        (times[-1] + 1, None),
+        (times[2], times[1]),
+    ):
+        asked = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+        wanted = [
+            each
+            for each in whole["items"]
+            if (since is None or each["starts_at"] >= since) and (until is None or each["starts_at"] < until)
+        ]
+        page = get(api, path, limit=200, **asked)
+        assert (page["items"], page["next"], page["paid"]) == (wanted, None, whole["paid"])
+        assert paged(api, path, 1, **asked) == wanted
+
+
 def test_a_log_is_paged(apis: dict[str, httpx2.Client], conflicts: ConflictRecording) -> None:
     api, path = apis["conflicts"], f"leases/{conflicts.story.paid_in_io}/intervals"
-    whole, paged = get(api, path)["items"], list[Any]()
-    cursor: dict[str, Any] = {}
-    while True:
-        page = get(api, path, limit=2, **cursor)
-        paged += page["items"]
-        if page["next"] is None:
-            break
-        cursor = {"cursor": page["next"]}
-    assert (len(whole), paged) == (6, whole)
+    whole = get(api, path)["items"]
+    assert (len(whole), paged(api, path, 2)) == (6, whole)
     assert get(api, path, 400, cursor="x")["type"] == "bad-cursor"
     assert get(api, path, 400, order="down")["type"] == "bad-request"
     assert get(api, f"leases/{'1' * 32}/intervals", 404)["type"] == "not-found"

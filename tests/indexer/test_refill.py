@@ -70,11 +70,15 @@ async def until(check: Callable[[], Awaitable[bool]], patience: float = 60.0) ->
             await asyncio.sleep(0.05)
 
 
-async def reached(dsn: str, slot: int) -> None:
+async def reached(dsn: str, slot: int, patience: float = 60.0) -> None:
     async def there() -> bool:
         return (await ask(dsn, "SELECT max(finalized_slot) FROM checkpoint") or -1) >= slot
 
-    await until(there)
+    try:
+        await until(there, patience)
+    except TimeoutError:
+        problem = await ask(dsn, "SELECT problem FROM status")
+        pytest.fail(f"slot {slot} did not become final here in {patience:.0f} s: {problem}")
 
 
 def says(dsn: str, word: str | None) -> Callable[[], Awaitable[bool]]:

@@ -14,7 +14,7 @@ from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.api.lease_books import LeaseBooks, Logged
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.core.paging import decode_cursor, encode_cursor
-from ionet_indexer.core.parameters import Cursor, Key, Limit
+from ionet_indexer.core.parameters import Cursor, Key, Limit, Since, Until
 from ionet_indexer.core.reader import SQL
 from ionet_indexer.core.refusals import NotFound
 
@@ -85,16 +85,23 @@ _OF_THE_LEASE = (
 
 @get("/v1/leases/{key:str}/intervals", operation_id="list_lease_intervals")
 async def lease_intervals(
-    reader: NamedDependency[AskedReader], key: Key, cursor: Cursor = None, limit: Limit = 50
+    reader: NamedDependency[AskedReader],
+    key: Key,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> LeaseLog:
-    """The log of a lease: what was served, proven, challenged and paid, interval by interval."""
+    """The log of a lease: what was served, proven, challenged and paid, interval by interval, by when they begin."""
     after = decode_cursor("intervals", cursor, ("bigint",))
     first = int(after[0]) + 1 if after else 0
     async with reader.snapshot() as snapshot:
         books = await LeaseBooks.of(snapshot, key)
         if books is None:
             raise NotFound(f"lease {key} is not known at slot {snapshot.slot}")
-        found = await books.log(first, first + limit)
+        first, end = max(first, _number_at(books, since) or 0), _number_at(books, until)
+        end = books.row["intervals"] if end is None else min(end, books.row["intervals"])
+        found = await books.log(first, min(first + limit, end)) if first < end else []
         paid = await books.paid()
         proofs = await snapshot.fetch(SQL["lease_proofs"], [each.proof for each in found if each.proof is not None])
         payments = sorted({each.payment for each in found if each.payment is not None})
@@ -104,7 +111,7 @@ async def lease_intervals(
     settled_at = {each["position"]: Settlement(each["signature"], each["at"]) for each in settlements}
     items = [_interval(each, proof_at, settled_at) for each in found]
     following = None
-    if found and found[-1].number + 1 < lease["intervals"]:
+    if found and found[-1].number + 1 < end:
         following = encode_cursor("intervals", [str(found[-1].number)])
     return LeaseLog(
         snapshot.slot,
@@ -114,6 +121,12 @@ async def lease_intervals(
         items=items,
         next=following,
     )
+
+
+def _number_at(books: LeaseBooks, time: int | None) -> int | None:
+    """The first interval that begins at this time or later; None without a time, or a start."""
+    start = books.row["started_at"]
+    return None if time is None or start is None else max(0, -((start - time) // books.row["interval_secs"]))
 
 
 def _proof(row: Any) -> IntervalProof:
