@@ -22,7 +22,7 @@ app = typer.Typer(help="The node agent: serves leases with Ray and proves what i
 @app.command()
 def run(
     ctx: typer.Context,
-    device_key: Annotated[Path, typer.Option(help="Keypair file of the device; it also pays the agent's fees.")],
+    device_key: Annotated[Path, typer.Option(help="Keypair file of the device, which pays for proofs.")],
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
     ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 16.")],
     ip: Annotated[
@@ -75,6 +75,10 @@ def run(
         int | None, typer.Option(min=76, help="Memory for Ray's objects; by default three tenths of the lease's.")
     ] = None,
     processes: Annotated[int | None, typer.Option(min=256, help="Processes and threads of a lease.")] = None,
+    settle: Annotated[bool, typer.Option(help="Settle and close its own leases when that pays, as keepers do.")] = True,
+    fee_payer: Annotated[
+        Path | None, typer.Option(help="Keypair file that pays for settlements; by default the device key.")
+    ] = None,
     poll_secs: Annotated[float, typer.Option(help="Seconds between looks at the chain.")] = 0.5,
     check_secs: Annotated[
         float, typer.Option(min=1, help="Seconds for which a renter may use the machine before they accept its lease.")
@@ -112,6 +116,8 @@ def run(
         wanted=Wanted(num_cpus, _mib(memory_mib), _mib(disk_mib), _mib(object_store_mib), processes),
         poll_secs=poll_secs,
         check_secs=check_secs,
+        settles=settle,
+        fee_payer=None if fee_payer is None else fee_payer.absolute(),
         network=_network(network, ip, dial, dial_port, tuple(relay or ()), internet=internet),
     )
 

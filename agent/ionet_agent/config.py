@@ -41,6 +41,7 @@ class AgentConfig:
     chain is looked at; a small part of the proof interval. check_secs: how long a renter may use the machine before
     they accept its lease. isolation: a level, or the best there is; trust: whether that may be none; disk: found with
     it. runtime: the environment that members run in, None for the agent's own. wanted: what the owner says of limits.
+    settles: whether it settles and closes its leases, which `fee_payer` pays for, None for the device key.
     network: the cluster's own, in which `ip` follows from the lease; None where clusters stay on this machine.
     """
 
@@ -63,6 +64,8 @@ class AgentConfig:
     poll_secs: float = 0.5
     check_secs: float = CHECK_SECS
     network: NetworkConfig | None = None
+    settles: bool = True
+    fee_payer: Path | None = None
 
     @property
     def spools(self) -> Path:

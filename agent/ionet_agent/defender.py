@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from ionet.errors import ChainRefused, InvalidInput
+from ionet.errors import ChainRefused, InvalidInput, NotEnough
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import LeaseView
 from ionet.rules import merkle
@@ -64,6 +64,8 @@ class Defender:
     async def _send(self, lease: LeaseView, dispute: Dispute, step: Step) -> None:
         try:
             await self._chain.send(await self._chain.sign_defence(dispute, step))
+        except NotEnough:
+            raise  # an alarm, for as long as it is so
         except ChainRefused as error:
             text = "lease %s: a step of its defence was refused: %s"
             _log.warning(text, lease.address, error, extra={"action": "defence_refused"})

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 
-from ionet.errors import ChainRefused
+from ionet.errors import ChainRefused, NotEnough
 from ionet.generated.enums import BPS, LeaseStatus
 from ionet.lease_view import NONE, LeaseView
 
@@ -38,6 +38,8 @@ class Leaver:
         self._next_try = time.monotonic() + _RETRY_SECS
         try:
             await self._chain.send(await self._chain.sign_leave(lease))
+        except NotEnough:
+            raise  # an alarm, for as long as it is so
         except ChainRefused as error:
             text = "lease %s: it cannot be left yet: %s"
             _log.warning(text, lease.address, error, extra={"action": "leave_refused"})

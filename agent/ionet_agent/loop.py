@@ -8,7 +8,7 @@ import time
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
-from ionet.errors import ChainRefused
+from ionet.errors import ChainRefused, NotEnough
 from ionet.generated.enums import LeaseStatus, NodeFlag
 from ionet.lease_view import NodeView
 from ionet.rules.lease_time import runs_at
@@ -146,6 +146,8 @@ class Loop:
             return
         try:
             await self._chain.send(signed)
+        except NotEnough:
+            raise  # an alarm, for as long as it is so
         except ChainRefused as error:
             # Too late, or somebody else was first: the next look tells what is so now.
             _log.info("not said to the chain: %s", error, extra={"action": "answer_refused"})

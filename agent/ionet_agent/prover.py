@@ -11,7 +11,7 @@ import logging
 import time
 from pathlib import Path
 
-from ionet.errors import ChainRefused, TransactionExpired
+from ionet.errors import ChainRefused, NotEnough, TransactionExpired
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import LeaseView
 from ionet.rules import challenges, merkle
@@ -104,9 +104,11 @@ class Prover:
             except (TransactionExpired, ChainRefused) as error:
                 after = (await self._chain.view([proof.lease])).find(proof.lease)
                 if after is None or after.proof_head != proof.head:
+                    self._journal.drop(proof)
+                    if isinstance(error, NotEnough):
+                        raise  # an alarm, for as long as it is so
                     text = "proof of interval %d was not taken: %s"
                     _log.warning(text, proof.interval, error, extra={"action": "proof_refused"})
-                    self._journal.drop(proof)
                     return
         self._journal.landed(proof)
         text = "interval %d: %d s proven with %d leaves"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ionet.client import Client
 from ionet.defence import fits, step_instructions
+from ionet.diagnosis import diagnosed
 from ionet.errors import RpcError
 from ionet.generated.accounts import Lease
 from ionet.generated.enums import LeaseStatus
@@ -109,9 +110,12 @@ class RpcNodeChain:
 
     async def send(self, signed: Signed) -> None:
         transaction = VersionedTransaction.from_bytes(signed.raw)
+        client = self._client
         try:
-            landed = await self._client.rpc.send(transaction, signed.last_valid_block_height)
+            landed = await client.rpc.send(transaction, signed.last_valid_block_height)
         except PreflightFailed as failure:
-            raise self._client.program.explain(failure.error, failure.logs) from None
+            refusal = client.program.explain(failure.error, failure.logs)
+            raise await diagnosed(client.rpc, client.program, refusal, transaction.message) from None
         if landed.error is not None:
-            raise self._client.program.explain(landed.error, ())
+            refusal = client.program.explain(landed.error, ())
+            raise await diagnosed(client.rpc, client.program, refusal, transaction.message)

@@ -11,13 +11,18 @@ import contextlib
 import fcntl
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ionet.client import Client
 from ionet.errors import AlreadyRunning, RpcError
+from ionet.fuel import watch
 from ionet.listening import listen
-from ionet.wallet import read_keypair
+from ionet.program import PROGRAM
+from ionet.tending.manner import Manner
+from ionet.tending.tender import Tender, tending
+from ionet.wallet import KeypairSigner, read_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -29,6 +34,7 @@ from ionet_agent.overlay import tools
 from ionet_agent.proving import Proving
 from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.serve import BACKLOG
+from ionet_agent.settling import NodeLeases, SupplierInterest
 
 _log = logging.getLogger(__name__)
 # How long the chain is waited for before the first look at the node is given up.
@@ -64,9 +70,12 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
             uploads=bool(config.indexers),
             poll_secs=config.poll_secs,
         )
+        if config.settles:
+            await stack.enter_async_context(_settling(config, node, device))
         # With leases to prove, proofs matter more than that the machine side cannot serve.
         machine = MachineProcess(config, listener, alarms, must_start=not journal.leases())
         tasks = [asyncio.create_task(work) for work in (proving.run(), machine.keep(), stopping.wait())]
+        tasks.append(asyncio.create_task(_watch_fuel(clients, config, device, alarms)))
         tasks.append(
             asyncio.create_task(_announce(machine, lambda: announce(node, listener.getsockname()[1], config.isolation)))
         )
@@ -82,6 +91,26 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
                 task.cancel()
             await asyncio.wait(tasks)
             machine.kill()
+
+
+def _settling(config: AgentConfig, node: Pubkey, device: Keypair) -> contextlib.AbstractAsyncContextManager[Tender]:
+    """Within the block the node's leases are settled. Raises WalletError for a fee payer that cannot be read."""
+    payer, manner = device if config.fee_payer is None else read_keypair(config.fee_payer), Manner()
+    leases, interest = NodeLeases(PROGRAM, node), SupplierInterest(node, manner)
+    return tending(manner, config.urls, KeypairSigner(payer), leases, interest)
+
+
+async def _watch_fuel(clients: Mapping[str, Client], config: AgentConfig, device: Keypair, alarms: Alarms) -> None:
+    """Ring while a key that pays has little SOL."""
+    keys = {"sol": ("device key", device)}
+    if config.settles and config.fee_payer is not None:
+        keys["sol for settling"] = ("fee payer", read_keypair(config.fee_payer))
+
+    def watching(name: str, what: str, key: Pubkey) -> Coroutine[Any, Any, None]:
+        rpcs = [client.rpc for client in clients.values()]
+        return watch(rpcs, what, key, lambda _, said: alarms.put(name, said))
+
+    await asyncio.gather(*(watching(name, what, key.pubkey()) for name, (what, key) in keys.items()))
 
 
 async def _require_node(client: Client, node: Pubkey, device: Keypair) -> None:

@@ -25,11 +25,11 @@ from ionet.errors import (
     RpcError,
 )
 from ionet.failure import ACCOUNT_THERE, SOL_SHORT, TOKEN_PROGRAM
+from ionet.fuel import remedy
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Network, Node
 from ionet.generated.enums import BPS, IO_DECIMALS, USD_DECIMALS, Currency
 from ionet.generated.errors import BudgetTooSmall
-from ionet.patient_http import is_loopback
 from ionet.program import Program
 from ionet.rpc import Rpc
 from ionet.rules.pricing import earned
@@ -123,9 +123,8 @@ async def _budget(rpc: Rpc, program: Program, refusal: BudgetTooSmall, message: 
 
 async def _sol(rpc: Rpc, payer: Pubkey) -> str:
     lamports = await rpc.balance(payer)
-    remedy = "`ionet keys airdrop`" if is_loopback(rpc.url) else "send it some"
     have = f"only {_amount(lamports, _SOL_DECIMALS)} SOL, more is needed" if lamports else "no SOL"
-    return f"wallet {payer} has {have}: {remedy}"
+    return f"wallet {payer} has {have}: {remedy(rpc.url)}"
 
 
 async def _registering(rpc: Rpc, refusal: InstructionFailed, called: _Called, *, there: bool) -> ChainRefused | None:

@@ -47,9 +47,12 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Launcher(msgspec.Struct, frozen=True):
-    """session_key: the address that clusters name for this launcher."""
+    """session_key: the address that clusters name for this launcher. lamports: what it had last to pay fees with;
+    warning: that this is little. Both are None where it is not known, the second also where it is enough."""
 
     session_key: str
+    lamports: int | None = None
+    warning: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True):

@@ -33,7 +33,8 @@ def application(keeper: Keeper) -> Starlette:
     async def health(_request: Request) -> Response:
         """503 with the reason when it does not see the chain, or cannot pay."""
         trouble = keeper.trouble()
-        return JSONResponse({"status": trouble or "ok"}, 200 if trouble is None else 503)
+        said = {"status": trouble or "ok"} | ({"warning": keeper.low} if keeper.low else {})
+        return JSONResponse(said, 200 if trouble is None else 503)
 
     return Starlette(routes=[Route("/metrics", metrics), Route("/health", health)])
 

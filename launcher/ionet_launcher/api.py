@@ -107,7 +107,12 @@ class Api:
 
     async def launcher(self, request: Request) -> Response:
         _known(request)
-        return _json(Launcher(self._launcher))
+        row = None
+        with contextlib.suppress(*_GONE, TimeoutError):  # who it is, it says without a database too
+            async with self._snapshot() as connection:
+                row = await connection.fetchrow(_SQL["purse"], self._launcher)
+        lamports, warning = (None, None) if row is None else (int(row["lamports"]), row["warning"])
+        return _json(Launcher(self._launcher, lamports, warning))
 
     async def cluster(self, request: Request) -> Response:
         query, key = _known(request, "after"), _address(request.path_params["cluster"], "cluster")

@@ -34,3 +34,6 @@ WHERE w.cluster = $2 AND w.lease > $3 ORDER BY w.lease LIMIT $4
 -- name: moves
 SELECT number, extract(epoch FROM at)::bigint AS at, phase, reason, detail
 FROM launcher.move WHERE launcher = $1 AND cluster = $2 ORDER BY number DESC LIMIT $3
+
+-- name: purse
+SELECT lamports, warning FROM launcher.purse WHERE launcher = $1

@@ -44,6 +44,9 @@ def run(
     max_latency_ms: Annotated[
         float, typer.Option(min=0, help="Refuse a node further from the head, there and back; 0 for none.")
     ] = 50,
+    close: Annotated[
+        bool, typer.Option(help="Close leases and clusters that are over, as keepers do; the session key pays.")
+    ] = True,
     listen: Annotated[
         str | None, typer.Option(help="HOST:PORT at which everybody may read what becomes of clusters.")
     ] = None,
@@ -72,6 +75,7 @@ def run(
         renter=renter,
         at_least=None if replace == "all" else int(replace),
         most_ms=max_latency_ms or None,
+        closes=close,
     )
 
     with contextlib.ExitStack() as stack:
@@ -136,7 +140,9 @@ def status(session_key: SessionKey, dsn: Dsn, as_json: AsJson = False) -> None:
 
     from ionet_launcher import service
 
-    found = asyncio.run(service.status(dsn, read_keypair(session_key).pubkey()))
+    found, warning = asyncio.run(service.status(dsn, read_keypair(session_key).pubkey()))
+    if warning:
+        say(f"warning: {warning}", err=True)
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import asyncpg
-from ionet.errors import IonetError
+from ionet.errors import ChainRefused, IonetError, NotEnough
 
 from ionet_launcher.phases import STEP_SECS, Reason
 from ionet_launcher.stepper import Stepper
@@ -130,6 +130,9 @@ class Scheduler:
         try:
             async with asyncio.timeout(STEP_SECS):
                 return await self._stepper.step(work)
+        except ChainRefused as error:
+            reason = Reason.NO_SOL if isinstance(error, NotEnough) else Reason.CHAIN_REFUSED
+            return Move(phase, _RETRY_SECS, reason, str(error), in_trouble=None)
         except IonetError as error:
             return Move(phase, _RETRY_SECS, Reason.CHAIN_UNREACHABLE, str(error), in_trouble=None)
         except TimeoutError:

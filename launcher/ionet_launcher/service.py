@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,11 +17,16 @@ from ionet.apart import ApiEnded, serve_apart
 from ionet.client import Client
 from ionet.daemon import raise_file_limit
 from ionet.errors import ConfigError
-from ionet.wallet import read_keypair
+from ionet.fuel import watch
+from ionet.tending.manner import Manner
+from ionet.tending.tender import Tender, tending
+from ionet.wallet import KeypairSigner, read_keypair
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_launcher.adverts import Agents
 from ionet_launcher.agents_file import AgentsFile
+from ionet_launcher.closing import OwnClusters, RenterInterest
 from ionet_launcher.networks import MOST_MS
 from ionet_launcher.renter_chain import RenterChain
 from ionet_launcher.replacing import Replacing
@@ -45,7 +51,8 @@ class LauncherConfig:
     indexer's database, which also tells where agents are. agents: JSON file that names others, node → URL. devices:
     whether hardware checks count real GPUs. policy: what it may do about proven intervals on the renter's behalf.
     renter: keypair file of the renter, whose clusters' lost nodes it replaces, all or until there are `at_least`
-    nodes. most_ms: milliseconds there and back beyond which a node is too far from the head, None for any.
+    nodes. most_ms: milliseconds there and back beyond which a node is too far from the head, None for any. closes:
+    whether it closes what is over, and pays for that.
     """
 
     url: str
@@ -57,6 +64,7 @@ class LauncherConfig:
     renter: Path | None = None
     at_least: int | None = None
     most_ms: float | None = MOST_MS
+    closes: bool = True
 
 
 async def run(
@@ -95,9 +103,37 @@ async def run(
             replacing=replacing,
             most_ms=config.most_ms,
         )
+        store = Store(pool, str(session.pubkey()))
+        fuel = asyncio.create_task(_watch_fuel(client, store))
+        stack.callback(fuel.cancel)
+        if config.closes:
+            await stack.enter_async_context(_closing(config.url, session, store))
         async with contextlib.aclosing(stepper), _api(config.dsn, session.pubkey(), listener):
             announce(session.pubkey())
-            await Scheduler(Store(pool, str(session.pubkey())), stepper).run(stopping)
+            await Scheduler(store, stepper).run(stopping)
+
+
+async def _watch_fuel(client: Client, store: Store) -> None:
+    """Say when the session key has little SOL, and note what it has for whoever asks."""
+    said: str | None = None
+    noting: set[asyncio.Task[None]] = set()
+
+    def tell(lamports: int, warning: str | None) -> None:
+        nonlocal said
+        if (warning is None) != (said is None):
+            _log.warning("%s", warning or "the session key has enough SOL again", extra={"action": "sol"})
+        said = warning
+        note = asyncio.create_task(store.note_purse(lamports, warning))
+        noting.add(note)
+        note.add_done_callback(noting.discard)
+
+    await watch([client.rpc], "session key", client.address, tell)
+
+
+def _closing(url: str, session: Keypair, store: Store) -> contextlib.AbstractAsyncContextManager[Tender]:
+    """Within the block what is over is closed. Another launcher with the same key comes to other delays."""
+    salt = bytes(session.pubkey()) + secrets.token_bytes(8)
+    return tending(Manner(), [url], KeypairSigner(session), OwnClusters(store), RenterInterest(), salt=salt)
 
 
 @contextlib.asynccontextmanager
@@ -123,12 +159,14 @@ async def _api(dsn: str, launcher: Pubkey, listener: socket.socket | None) -> As
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def status(dsn: str, launcher: Pubkey) -> list[Overview]:
-    """The clusters of the launcher with this session key."""
+async def status(dsn: str, launcher: Pubkey) -> tuple[list[Overview], str | None]:
+    """The clusters of the launcher with this session key, and what is to be said of its SOL."""
     async with await _pool(dsn, 1) as pool:
         async with pool.acquire() as connection:
             await migrate(connection)
-        return await Store(pool, str(launcher)).overview()
+        store = Store(pool, str(launcher))
+        purse = await store.purse()
+        return await store.overview(), None if purse is None else purse[1]
 
 
 async def _pool(dsn: str, size: int) -> asyncpg.Pool:

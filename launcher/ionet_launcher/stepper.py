@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 from ionet.agent_api import Phase, Status, Urls
 from ionet.agent_errors import AgentError
-from ionet.errors import IonetError, RpcError
+from ionet.errors import IonetError, NotEnough, RpcError
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from solders.keypair import Keypair
@@ -335,6 +335,8 @@ def _phase_of(lease: Pubkey, status: Status) -> Phase:
 
 def _not_accepted(error: IonetError) -> Trouble:
     """What the chain refused; of a node that does not answer not the address, which may hold a key."""
+    if isinstance(error, NotEnough):
+        return Trouble(Reason.NO_SOL, str(error))
     return Trouble(Reason.NOT_ACCEPTED, error.message() if isinstance(error, RpcError) else str(error))
 
 

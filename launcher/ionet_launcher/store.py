@@ -208,7 +208,8 @@ async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
 
 
 class Store:
-    """The launcher's tables, and lease_work read only. `launcher` is the session key it acts with."""
+    """The launcher's tables; lease_work and clusters of the indexer's, read only. `launcher`: the session key it acts
+    with."""
 
     def __init__(self, pool: asyncpg.Pool, launcher: str) -> None:
         self._pool, self._launcher = pool, launcher
@@ -229,6 +230,22 @@ class Store:
     async def renew(self, clusters: Sequence[str]) -> None:
         """Keep clusters whose steps go on."""
         await self._pool.execute(_SQL["renew"], self._launcher, self._process, CLAIM_SECS, clusters)
+
+    async def own(self) -> dict[str, int]:
+        """Open clusters that name the launcher's key, and their leases, as the indexer has them; each with a number
+        that changes with it."""
+        rows = await self._pool.fetch(_SQL["own"], self._launcher)
+        return {row["address"]: row["version"] for row in rows}
+
+    async def note_purse(self, lamports: int, warning: str | None) -> None:
+        """What the session key has; not noted while the database does not answer."""
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await self._pool.execute(_SQL["note_purse"], self._launcher, lamports, warning)
+
+    async def purse(self) -> tuple[int, str | None] | None:
+        """What the session key had last, in lamports, and what is said of that; None where it was never noted."""
+        row = await self._pool.fetchrow(_SQL["purse"], self._launcher)
+        return None if row is None else (int(row["lamports"]), row["warning"])
 
     async def overview(self) -> list[Overview]:
         rows = await self._pool.fetch(_SQL["overview"], self._launcher)

@@ -169,3 +169,15 @@ UPDATE launcher.replacement SET arrived = true WHERE launcher = $1 AND lost = AN
 SELECT cluster, phase, reason, detail, live, entered_at, trouble_since, decided_at, joined_at, running_at,
     (SELECT count(*) FROM launcher.member m WHERE (m.launcher, m.cluster) = (c.launcher, c.cluster)) AS members
 FROM launcher.cluster c WHERE launcher = $1 ORDER BY planned_at
+
+-- name: own
+WITH own AS (SELECT cluster, seq FROM clusters WHERE session_key = $1 AND status = 'open')
+SELECT cluster AS address, seq AS version FROM own
+UNION ALL SELECT lease, slot FROM lease_work JOIN own USING (cluster) WHERE lease_work.status <> 'closed'
+
+-- name: note_purse
+INSERT INTO launcher.purse (launcher, lamports, warning) VALUES ($1, $2, $3)
+ON CONFLICT (launcher) DO UPDATE SET lamports = excluded.lamports, warning = excluded.warning, seen_at = now()
+
+-- name: purse
+SELECT lamports, warning FROM launcher.purse WHERE launcher = $1

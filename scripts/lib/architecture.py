@@ -36,7 +36,7 @@ ROOMS = {
     "check": ("check", "isolation"),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "events", "wallet", "defence"),
-        *("lookup_tables", "rpc", "statuses", "patient_http", "diagnosis"),
+        *("lookup_tables", "rpc", "statuses", "patient_http", "diagnosis", "fuel"),
     ),
     "program": ("program", "addresses", "failure"),
     "rules": ("rules", "words", "resolve", "ed25519"),

@@ -6,7 +6,23 @@ import os
 from collections.abc import Callable, Sequence
 
 import msgspec
-from bench import api, big, codec, compute, demo, isolation, journal, lag, launch, machine, rent, replay, sizes, tables
+from bench import (
+    api,
+    big,
+    codec,
+    compute,
+    demo,
+    isolation,
+    journal,
+    keeping,
+    lag,
+    launch,
+    machine,
+    rent,
+    replay,
+    sizes,
+    tables,
+)
 from bench.figures import Figure, Figures
 from bench.machine import Speed
 
@@ -15,6 +31,7 @@ COUNTS: dict[str, Callable[[], Figures]] = {
     "sizes": sizes.measure,
     "tables": tables.measure,
     "journal": journal.measure,
+    "keeping": keeping.measure,
 }
 TIMES: dict[str, Callable[[], Figures]] = {
     "codec": codec.measure,

@@ -27,6 +27,9 @@ async def test_metrics_and_health() -> None:
                 "ionet_keeper_paused 0.0",
             ):
                 assert line in text.splitlines(), text
+            one.low = "little SOL"
+            answer = await http.get(f"{address}/health")
+            assert (answer.status_code, answer.json()) == (200, {"status": "ok", "warning": "little SOL"})
             one._seen_at -= 1_000
             answer = await http.get(f"{address}/health")
             assert answer.status_code == 503

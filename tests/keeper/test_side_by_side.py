@@ -183,9 +183,10 @@ async def test_with_too_little_sol_it_watches_and_goes_on_when_there_is_some() -
         built.pass_time(10)
         poor = config(built).limits
         async with keeper(built, limits=type(poor)(hourly=SOL, floor=100 * SOL)) as one:
+            assert one.low is None
             assert not await settled([one])
             assert one.paused
-            assert "too little" in str(one.trouble())
+            assert "only watching" in str(one.trouble())
             assert one.agenda.counts["lease"] == BOOKED
             await built.stranger.rpc.airdrop(key(WALLETS[0]).pubkey(), 200 * SOL)
             one._asked_at = -1e9

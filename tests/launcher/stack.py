@@ -94,6 +94,8 @@ class Stack:
     launcher: Command
     nodes: list[NodeProcess] = field(default_factory=list)
     renter_prefix: Sequence[str] = ()
+    tends: bool = False
+    """Whether agents and launcher settle and close what is theirs; elsewhere tests do that when they want to."""
     renter_url: str = ""
     """Of the machine from which the renter gives commands, and of the chain there, where that is not this one."""
 
@@ -223,10 +225,12 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float, what: s
 
 
 @asynccontextmanager
-async def stack(market: Market, dsn: str, folder: Path, count: int, *, replaces: bool = False) -> AsyncIterator[Stack]:
+async def stack(
+    market: Market, dsn: str, folder: Path, count: int, *, replaces: bool = False, tends: bool = False
+) -> AsyncIterator[Stack]:
     """`count` nodes with agents, an indexer and a launcher on the chain of `market`, all up.
 
-    replaces: the launcher has the renter's wallet, and replaces what is lost.
+    replaces: the launcher has the renter's wallet, and replaces what is lost. tends: of `Stack`.
     """
     url = market.net.rpc_url
     session, agents = folder / "session.json", folder / "agents.json"
@@ -244,8 +248,9 @@ async def stack(market: Market, dsn: str, folder: Path, count: int, *, replaces:
         *("--url", url, "launcher", "run", "--dsn", dsn),
         *("--session-key", str(session), "--agents", str(agents), "--json"),
         *(("--renter", str(renter)) if replaces else ()),
+        "--close" if tends else "--no-close",
     )
-    made = Stack(market, dsn, folder, indexer, launcher)
+    made = Stack(market, dsn, folder, indexer, launcher, tends=tends)
     try:
         indexer.start()
         await indexer.ready()
@@ -289,7 +294,7 @@ async def _node(made: Stack, number: int, ports: range) -> NodeProcess:
             "0.3",
             "--json",
         ),
-        *TRUSTING,
+        *("--settle" if made.tends else "--no-settle", *TRUSTING),
     )
     agent.start()
     return NodeProcess(machine, base, agent)

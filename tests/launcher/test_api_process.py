@@ -23,20 +23,24 @@ from ionet.wallet import write_keypair
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_launcher import api
 from ionet_launcher.store import migrate
+from ionet_localnet import Localnet, LocalnetConfig
 from leases import CLUSTER, SESSION
+from waiting import until
 
 PATIENCE = 90.0
 
 
 @contextlib.asynccontextmanager
-async def running(server: EmbeddedPostgres, folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The command on an empty database, with a chain that is not there; and the address of its API."""
+async def running(
+    server: EmbeddedPostgres, folder: Path, chain: str = "http://127.0.0.1:1"
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """The command on an empty database, by default with a chain that is not there; and the address of its API."""
     write_keypair(folder / "session.json", SESSION)
     (folder / "agents.json").write_text("{}")
     async with postgres.database(server) as dsn:
         await prepare(dsn)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ionet", "--url", "http://127.0.0.1:1", "launcher", "run", "--json"),
+            *(sys.executable, "-m", "ionet", "--url", chain, "launcher", "run", "--json"),
             *("--session-key", str(folder / "session.json"), "--agents", str(folder / "agents.json")),
             *("--listen", "127.0.0.1:0"),
             env={**os.environ, "IONET_DATABASE": dsn},
@@ -114,6 +118,18 @@ async def test_the_launcher_ends_in_order_with_its_api(server: EmbeddedPostgres,
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0
         await ended(child)
+
+
+async def test_a_session_key_without_sol_is_shown(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    async with Localnet(LocalnetConfig(slot_ms=50)) as net, running(server, tmp_path, net.rpc_url) as (_, url):
+
+        async def shown() -> bool:
+            async with LauncherClient(url) as client:
+                said = await client.launcher()
+            return said.lamports == 0 and f"session key {SESSION.pubkey()} has 0 SOL, too little" in str(said.warning)
+
+        await answered(url)
+        await until(shown, "the API says so")
 
 
 @contextlib.asynccontextmanager

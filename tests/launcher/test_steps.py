@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from ionet.errors import RpcUnreachable
+from ionet.errors import ChainRefused, NotEnough, RpcUnreachable
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.lease_time import interval_at, interval_end, intervals, proof_deadline, runs_at
@@ -174,6 +174,17 @@ async def test_draining_waits_for_an_agent_that_does_not_answer(pool: asyncpg.Po
 async def test_a_silent_chain_changes_nothing(pool: asyncpg.Pool) -> None:
     move = await step(pool, RpcUnreachable("down"), ClusterPhase.JOINING, agents=nobody())
     assert (move.phase, move.reason) == (ClusterPhase.JOINING, Reason.CHAIN_UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(NotEnough("wallet X has no SOL"), Reason.NO_SOL), (ChainRefused("BlockhashNotFound"), Reason.CHAIN_REFUSED)],
+)
+async def test_what_the_chain_refuses_is_not_called_silence(
+    pool: asyncpg.Pool, error: ChainRefused, reason: Reason
+) -> None:
+    move = await step(pool, error, ClusterPhase.JOINING, agents=nobody())
+    assert (move.phase, move.reason) == (ClusterPhase.JOINING, reason)
 
 
 async def test_a_fault_with_one_cluster_does_not_end_the_launcher(pool: asyncpg.Pool) -> None:

@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from solders.pubkey import Pubkey
 
 from ionet.duties.reading import Look, Sight
 from ionet.errors import IonetError, RpcError, RpcUnreachable
+from ionet.fuel import warning
 from ionet.tending.agenda import Agenda
 from ionet.tending.hands import Deed, Hands
 from ionet.tending.manner import BASE_FEE, Interest, Manner, Source, Tally
 from ionet.tending.nodes import Nodes
 from ionet.tending.purse import Purse
+from ionet.wallet import Signer
 
 TASKS_AT_ONCE = 64
 # Accounts read before what they say is taken over.
@@ -26,6 +28,23 @@ _LONGEST_PAUSE, _ROUND_SECS = 30.0, 300.0
 # A clock that goes back further than this was not the chain's.
 _BACK_SECS = 60
 _log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def tending(
+    manner: Manner, urls: Sequence[str], wallet: Signer, source: Source, interest: Interest, *, salt: bytes = b""
+) -> AsyncIterator[Tender]:
+    """Within the block somebody tends; whatever becomes of that, the block goes on. urls: RPC nodes."""
+    stop = asyncio.Event()
+    async with Nodes(urls, wallet, manner.max_priority_fee) as nodes:
+        tender = Tender(manner, nodes, wallet.pubkey, source, interest, salt=salt)
+        work = asyncio.create_task(tender.run(stop))
+        try:
+            yield tender
+        finally:
+            # What is in flight lands or does not: whoever comes next sees which.
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
 
 class Tender:
@@ -56,6 +75,7 @@ class Tender:
         self._seen_at = time.monotonic()
         self.now = 0
         self.paused = False
+        self.low: str | None = None
 
     # -- the loop
 
@@ -188,6 +208,10 @@ class Tender:
     async def _ask_balance(self) -> None:
         gone = self.purse.note(await self._nodes.near.balance(self._key))
         self._asked_at = time.monotonic()
+        low = warning("the key that pays,", self._key, self.purse.balance or 0, self._nodes.near.url)
+        if low and not self.low:
+            _log.warning("%s", low, extra={"action": "low"})
+        self.low = low
         self._tally.show("balance", self.purse.balance or 0)
         self._tally.count("spent", max(0, gone))
 
@@ -206,5 +230,5 @@ class Tender:
         if silent > _STALE_SECS:
             return f"nothing was seen of the chain for {silent:.0f} s"
         if self.purse.is_low:
-            return f"{self.purse.balance} lamports are too little: only watching"
+            return f"{self.low or 'there is too little SOL'}: only watching"
         return None
