@@ -34,11 +34,11 @@ class MemoryProvider:
 
     hardware, folder: with both, its member answers the launcher's check in this process. others: whom a driver here
     finds in the cluster; `denies`: of whom it says nothing all the same, `tells`: what it says of some instead.
-    `names`: where else it says that its check is answered.
+    `shown_ip`: where its status says that it is; `names`: where else it says that its check is answered.
     """
 
     def __init__(self, hardware: Hardware | None = None, folder: Path = Path(), *, ip: str = "127.0.1.1") -> None:
-        self.ip = ip
+        self.ip, self.shown_ip = ip, ip
         self.spec: Spec | None = None
         self.phase = Phase.IDLE
         self.joins = Phase.UP
@@ -85,8 +85,11 @@ class MemoryProvider:
     async def status(self, _lease: str | None = None) -> Status:
         lease = None if self.spec is None else self.spec.lease
         since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
-        check, joins = self.names or self.check, None if self.spec is None else self.spec.address
-        return Status(self.phase, f"{self.ip}:7000", self.ip, lease, since=since, check=check, joins=joins)
+        check = self.names or (self.check and self.check.replace(f"{self.ip}:", f"{self.shown_ip}:"))
+        joins = None if self.spec is None else self.spec.address
+        return Status(
+            self.phase, f"{self.shown_ip}:7000", self.shown_ip, lease, since=since, check=check, joins=joins
+        )
 
     async def tend(self) -> Status:
         return await self.status()

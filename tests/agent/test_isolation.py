@@ -25,7 +25,7 @@ from agent.places import place
 from ionet.check.devices import Device
 from ionet.errors import ConfigError
 from ionet.wallet import write_keypair
-from ionet_agent.isolation import cgroups, gpus, ladder, users
+from ionet_agent.isolation import cgroups, container, gpus, ladder, users
 from ionet_agent.isolation.base import Disk, Level
 from ionet_agent.isolation.runtime import Runtime
 from launcher.ports import free_range
@@ -308,3 +308,23 @@ def _nothing_is_left(told: dict[str, Any]) -> None:
     if room["user"] is not None:
         assert users.processes_of(room["user"]) == []
         assert not [name for name in os.listdir("/tmp") if Path("/tmp", name).lstat().st_uid == room["user"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("", "none of docker, podman, nerdctl is installed"), ("docker", "docker cannot start a container in a network")],
+)
+def test_a_container_runtime_that_cannot_be_used_is_passed_over_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, reason: str
+) -> None:
+    if path:
+        program = tmp_path / path
+        program.write_text("#!/bin/sh\nexit 0\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    container.runner.cache_clear()
+    try:
+        isolation = ladder.of(Level.CONTAINER, tmp_path, Disk.NONE)
+        assert reason in str(ladder.why_not(isolation, Runtime.own(), own_network=True))
+    finally:
+        container.runner.cache_clear()

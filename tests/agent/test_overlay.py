@@ -26,6 +26,7 @@ from ionet_agent.overlay.base import Member, Peer
 from ionet_agent.overlay.loopback import Loopback
 from ionet_agent.overlay.tools import Backend
 from netlab import GATEWAY, PUBLIC, Host, Lab, missing, netlab
+from ordinary_user import AS_USER, give, why_no_network
 from relay.place import Relay
 from relay.test_nat import chain_on
 from waiting import until
@@ -36,20 +37,6 @@ for program in ("wg", "wireguard-go", "pasta", "nsenter", "unshare", "setpriv"):
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed", allow_module_level=True)
 TESTS = Path(__file__).parents[1]
-NOBODY = 65534
-# An interpreter or a checkout in root's home is shown to the user alone, in a mount namespace of its own.
-_SHOW = """
-kept=$(mktemp -d) && mount --bind "$HOME" "$kept" && mount -t tmpfs -o mode=755 none "$HOME"
-for path in $1; do mkdir -p "$path" && mount --bind "$kept${path#$HOME}" "$path"; done
-umount "$kept" && rmdir "$kept"; shift; exec "$@"
-"""
-_HOME = Path("~root").expanduser()
-_SHOWN = [path for path in (sys.base_prefix, sys.prefix, str(TESTS.parent)) if Path(path).is_relative_to(_HOME)]
-AS_USER = (
-    *("env", f"HOME={_HOME}", "unshare", "--mount", "sh", "-c", _SHOW, "sh", " ".join(_SHOWN)),
-    *("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--bounding-set", "-all"),
-    *("--inh-caps", "-all"),
-)
 UNTIL = int(time.time()) + 3600
 ADDRESSES = ("10.77.0.2", "10.77.0.3")
 
@@ -63,6 +50,8 @@ class Agent:
     folder: Path
     prefix: tuple[str, ...]
     backend: Backend | None
+    tools: Path | None = None
+    """A folder of programs that are found before those of the system."""
     process: subprocess.Popen[bytes] | None = None
     enter: list[str] = field(default_factory=list)
 
@@ -72,13 +61,14 @@ class Agent:
         if not device.exists():
             write_keypair(device, self.machine.device)
         if self.prefix:
-            for path in (self.folder, device):
-                os.chown(path, NOBODY, NOBODY)
+            give(self.folder, device)
         words = [str(TESTS / "agent/overlay_member.py"), str(self.folder / "overlay"), str(device)]
         words += [str(self.machine.address), *([self.backend] if self.backend else [])]
         command = self.host.command(*self.prefix, sys.executable, *words)
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd="/")
+        before = [str(self.tools)] if self.tools else []
+        environment = {**os.environ, "PATH": ":".join([*before, os.environ["PATH"]])}
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd="/", env=environment)
 
     def kill(self) -> None:
         if self.process is not None:
@@ -145,8 +135,8 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
 
 @contextlib.asynccontextmanager
 async def placed(prefix: tuple[str, ...], backend: Backend) -> AsyncIterator[Place]:
-    if prefix and os.stat("/dev/net/tun").st_mode & 0o006 != 0o006:
-        pytest.skip("ordinary users may not open /dev/net/tun here")
+    if prefix and (why := why_no_network()):
+        pytest.skip(why)
     # Not pytest's own folder, into which an ordinary user cannot look.
     before = frozenset(left_on_machine())  # a run that was killed leaves its own behind
     folder = Path(tempfile.mkdtemp(prefix="overlay-"))
@@ -305,6 +295,49 @@ async def test_without_a_relay_where_one_is_needed_it_says_so_and_leaves_nothing
         assert "no relay is named" in answer["failed"]
         await one.ask("down")
         assert leftovers(place) == []
+
+
+@contextlib.asynccontextmanager
+async def with_device(script: str) -> AsyncIterator[Agent]:
+    """A member whose wireguard-go is this Python script."""
+    async with placed((), Backend.TUN) as place:
+        one = place.agents[0]
+        one.kill()
+        one.tools = one.folder / "tools"
+        one.tools.mkdir()
+        program = one.tools / "wireguard-go"
+        program.write_text(f"#!{sys.executable} -IS\nimport os, socket, sys, time\n{script}\n")
+        program.chmod(0o755)
+        one.start()
+        await one.ask("prepare", "lease 0")
+        yield one
+        await one.ask("down")
+        assert leftovers(place) == []
+
+
+def alone(agent: Agent) -> Member:
+    return Member("lease 0", str(agent.machine.address), ADDRESSES[0], "ab" * 16, UNTIL)
+
+
+async def test_a_device_that_ends_is_not_waited_for_and_its_last_word_is_told() -> None:
+    async with with_device('print("it began")\nsys.exit("no such device")') as one:
+        answer = await one.ask("up", alone(one), [])
+        assert answer["failed"].endswith("wireguard-go has ended: no such device")
+
+
+async def test_a_device_whose_socket_does_not_listen_yet_keeps_it() -> None:
+    script = f"""
+path = f"/var/run/wireguard/{{sys.argv[2]}}.sock"
+os.makedirs(os.path.dirname(path), exist_ok=True)
+slow = socket.socket(socket.AF_UNIX)
+slow.bind(path)
+time.sleep(1)
+os.path.exists(path) or sys.exit("its socket is gone")
+os.unlink(path)
+os.execv({shutil.which("wireguard-go")!r}, sys.argv)
+"""
+    async with with_device(script) as one:
+        assert await one.ask("up", alone(one), []) == ADDRESSES[0]
 
 
 async def test_on_one_machine_there_is_nothing_to_do() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
-import hostile
 import msgspec
 from agent.memory_chain import MemoryChain
+from agent.memory_network import MemoryNetwork
 from agent.memory_provider import MemoryProvider
 from ionet.agent_api import Phase
+from ionet.agent_ports import Port
+from ionet.agent_tls import serving_context
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.errors import WrongLeaseState
 from ionet.lease_view import NONE, LeaseView
@@ -20,9 +23,11 @@ from ionet_agent.auth import Gate
 from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.opening import Opening
+from ionet_agent.ports import MemberPorts
 from ionet_agent.report import measure
-from ionet_agent.serve import serving
+from ionet_agent.serve import serving_on
 from ionet_agent.server import Api
+from ionet_launcher.networks import MOST_MS
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
@@ -48,6 +53,7 @@ class Machine:
         self.folder.mkdir()
         self.provider = MemoryProvider(Hardware(), self.folder, ip=f"127.0.1.{number + 1}")
         self.node, self.url = node, ""
+        self.network: MemoryNetwork | None = None
 
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -56,10 +62,16 @@ class Machine:
             self.opening = Opening(journal, clock=lambda: self.secs)
             # A poll of zero: each request looks at the chain again.
             self.agent = Loop(self.chain, journal, self.provider, self.opening, report_hash=bytes(32), poll_secs=0)
-            self.api = Api(Gate(self.agent.view), journal, self.opening, self.provider, REPORT)
-            async with serving(self.api.app(), "127.0.0.1", 0, hostile.TLS) as port, contextlib.aclosing(self.provider):
-                self.url = f"https://127.0.0.1:{port}"
-                yield
+            gate = Gate(self.agent.view)
+            self.api = Api(gate, journal, self.opening, self.provider, REPORT, network=self.network)
+            ports = MemberPorts(gate, self.network, {Port.CHECK: 0}).serve if self.network else None
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                async with (
+                    serving_on(self.api.app(), listener, serving_context(DEVICE), ports),
+                    contextlib.aclosing(self.provider),
+                ):
+                    self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+                    yield
 
     @property
     def lease(self) -> LeaseView | None:
@@ -73,11 +85,14 @@ class Machine:
 class Network(SessionChain):
     """One cluster on the chains of these machines, and a launcher for it."""
 
-    def __init__(self, pool: asyncpg.Pool, machines: Sequence[Machine], soon_secs: float) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, machines: Sequence[Machine], soon_secs: float, most_ms: float | None
+    ) -> None:
         self.pool, self.machines, self.store = pool, machines, Store(pool, ME)
         self.accepted: list[int] = []
         self.rejected: list[int] = []
-        self.stepper = Stepper(self, SESSION, {machine.node: machine.url for machine in machines}, soon_secs=soon_secs)
+        urls = {machine.node: machine.url for machine in machines}
+        self.stepper = Stepper(self, SESSION, urls, most_ms=most_ms, soon_secs=soon_secs)
         for machine in machines:
             machine.provider.others = [other.provider for other in machines]
 
@@ -144,15 +159,26 @@ class Network(SessionChain):
 
 @contextlib.asynccontextmanager
 async def planned(
-    pool: asyncpg.Pool, folder: Path, count: int, *, urls: Mapping[int, str] | None = None, soon_secs: float = 20
+    pool: asyncpg.Pool,
+    folder: Path,
+    count: int,
+    *,
+    urls: Mapping[int, str] | None = None,
+    soon_secs: float = 20,
+    ways: Sequence[Mapping[int, float]] | None = None,
+    most_ms: float | None = MOST_MS,
 ) -> AsyncIterator[Network]:
-    """A planned cluster of this many machines. urls: where others answer in their place."""
+    """A planned cluster of this many machines. urls: where others answer in their place. ways: of machines that are
+    joined in a network, what each says of how far it is to others, by their numbers, in milliseconds."""
     async with contextlib.AsyncExitStack() as stack:
         machines = [Machine(folder, number) for number in range(count)]
+        for machine, ways_to in zip(machines, ways or [], strict=False):
+            machine.network = MemoryNetwork(machine.provider, machine.address)
+            machine.network.ways = {machines[number].address: took for number, took in ways_to.items()}
         for machine in machines:
             await stack.enter_async_context(machine.serve())
             machine.url = (urls or {}).get(machine.number, machine.url)
-        made = Network(pool, machines, soon_secs)
+        made = Network(pool, machines, soon_secs, most_ms)
         stack.push_async_callback(made.stepper.aclose)
         await made.plan()
         yield made

@@ -95,6 +95,8 @@ class Container:
 
     def clear(self, room: Room) -> None:
         """Raises OSError while the daemon does not answer: it might start what it was asked for."""
+        if room.runner is None:  # it could not be planned
+            return
         while (done := _call(room, "rm", "--force", _name(room))).returncode and not _GONE.search(said := _said(done)):
             if not _BUSY.search(said):
                 raise OSError(f"{room.runner}: {said}")

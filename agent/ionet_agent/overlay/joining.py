@@ -48,7 +48,7 @@ class ClusterNetwork:
         self._overlay = WireGuard(base, admit)
         self._file, self._node, self._config = base / "network.json", node, config
         self._lock = asyncio.Lock()
-        self._until = 0
+        self._until = self._overlay.until
         self._applied: Network | None = None
         self._cluster = ""
         self._wanted: Network | None = None
@@ -79,7 +79,7 @@ class ClusterNetwork:
                 self._latencies = {name: took for name, took in self._latencies.items() if name in same}
                 write_private(self._file, msgspec.json.encode((str(lease.cluster), network)))
                 self._wanted, self._cluster = network, str(lease.cluster)
-            self._until = max(self._until, _until(lease, now))
+            self._admit_for(lease, now)
             try:
                 await self._apply()
             except OverlayFailed as error:
@@ -119,8 +119,8 @@ class ClusterNetwork:
             await self.leave(held)
         elif lease is not None and name is not None and self._wanted is not None and self._wanted.lease == name:
             async with self._lock:
-                if (needed := _until(lease, now)) - _MORE_SECS + _LEAST_MORE_SECS > self._until:
-                    self._until, self._applied = needed, None
+                if self._admit_for(lease, now):
+                    self._applied = None
                 if self._applied is not self._wanted or not self._overlay.is_whole:
                     await self._apply()
             self._measure_again(running is not None)
@@ -153,6 +153,14 @@ class ClusterNetwork:
         self._wanted = self._applied = self._measuring = None
         self._until, self._latencies = 0, {}
         await self._overlay.down()
+
+    def _admit_for(self, lease: LeaseView, now: int) -> bool:
+        """Have relays' passes outlast the lease; False where they do, because a new one ends what carries packets."""
+        needed = _until(lease, now)
+        is_short = needed - _MORE_SECS + _LEAST_MORE_SECS > self._until
+        if is_short:
+            self._until = needed
+        return is_short
 
     async def _apply(self) -> None:
         wanted = self._wanted

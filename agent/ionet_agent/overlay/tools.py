@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -96,23 +96,21 @@ async def run(*words: str, text: str = "") -> str:
     return out.decode(errors="replace")
 
 
-def start(
-    words: Sequence[str], tag: str, folder: Path, *, text: str = "", more: Mapping[str, str] | None = None
-) -> int:
-    """Start what goes on after this process; returns its id. Output goes to a file in the folder.
+def start(words: Sequence[str], tag: str, log: Path, *, text: str = "") -> int:
+    """Start what goes on after this process, in the folder of its log; returns its id.
 
     text: on its standard input, 64 KiB at most, so that it fits into a pipe.
     """
     own, theirs = os.pipe()[::-1]
     try:
-        with (folder / "log").open("ab") as log:
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 words,
-                env={**environment(), **(more or {}), TAG_VARIABLE: tag},
-                cwd=folder,
+                env={**environment(), TAG_VARIABLE: tag},
+                cwd=log.parent,
                 stdin=theirs,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         os.set_blocking(own, False)
@@ -126,6 +124,25 @@ def start(
     return process.pid
 
 
+def last_line(log: Path) -> str:
+    """What a process has said last, of the last 4 KiB; "nothing" where that is so."""
+    with log.open("rb") as output:
+        output.seek(max(0, log.stat().st_size - 4096))
+        lines = output.read(4096).decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+
+
+def listens(pid: int, socket: str) -> bool:
+    """Whether somebody in the network of a process listens at the Unix socket whose path ends like this."""
+    try:
+        lines = Path(f"/proc/{pid}/net/unix").read_text(errors="replace").splitlines()[1:]
+    except OSError:
+        return False
+    return any(line.endswith(socket) and int(line.split()[3], 16) & _ACCEPTS for line in lines)
+
+
+_ACCEPTS = 0x10000
+"""Of a socket's flags: it listens, `__SO_ACCEPTCON` of linux/net.h."""
 _waited: list[subprocess.Popen[bytes]] = []
 """Children of this process, to be waited for when they end."""
 

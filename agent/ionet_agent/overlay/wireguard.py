@@ -119,6 +119,11 @@ class WireGuard:
         return None if self._state is None else self._state.lease
 
     @property
+    def until(self) -> int:
+        """Unix seconds for which relays have been told of it, 0 where it is not joined."""
+        return 0 if self._state is None or self._state.member is None else self._state.member.until
+
+    @property
     def network(self) -> Path | None:
         """The network namespace that is joined, None where it is not or has lost what it is made of."""
         state = self._state
@@ -204,8 +209,7 @@ class WireGuard:
         if backend is Backend.KERNEL:
             await run("ip", "link", "add", state.name, "type", "wireguard")
         else:
-            self._change(device=self._start(*self._outside(), "wireguard-go", "-f", state.name))
-            await _until(lambda: run(*self._outside(), "wg", "show", state.name), "wireguard-go")
+            self._change(device=await self._make_device(state.name))
         secret = ("private-key", "/dev/stdin", "listen-port", str(port))
         await run(*self._outside(), "wg", "set", state.name, *secret, text=state.secret)
         await run(*self._outside(), "ip", "link", "set", state.name, "netns", str(inner.pid))
@@ -215,14 +219,25 @@ class WireGuard:
             await self._open_internet(inner)
         self._change(member=member)
 
+    async def _make_device(self, name: str) -> _Process:
+        device = self._start("wireguard-go", *self._outside(), "wireguard-go", "-f", name)
+
+        async def listens() -> None:
+            # Not asked with wg, which removes a socket that is bound and does not listen yet, as if left by the dead.
+            if not tools.listens(device.pid, f"/{name}.sock"):
+                raise OverlayFailed("it does not listen yet")
+
+        await self._ready("wireguard-go", device, listens)
+        return device
+
     async def _hold_outer(self, port: int) -> _Process:
         """A namespace for an ordinary user, which pasta connects; WireGuard's port leads into it."""
         script = "mount -t tmpfs none /run && mkdir /run/wireguard && ip link set lo up && exec sleep infinity"
         command = ("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", script)
         outer = await self._hold(command)
-        self._start(*PASTA, "-u", str(port), "-P", str(self._folder / "pasta.pid"), str(outer.pid))
+        pasta = self._start("pasta", *PASTA, "-u", str(port), "-P", str(self._folder / "pasta.pid"), str(outer.pid))
         enter = _enter(outer, Backend.PASTA)
-        await _until(lambda: _has_route(enter), "pasta")
+        await self._ready("pasta", pasta, lambda: _has_route(enter))
         return outer
 
     async def _hold_inner(self, *, owned: bool) -> _Process:
@@ -232,13 +247,13 @@ class WireGuard:
         return await self._hold((*self._outside(), "unshare", *user, "--net", "sh", "-c", script))
 
     async def _hold(self, command: Sequence[str]) -> _Process:
-        process = self._start(*command)
+        process = self._start("unshare", *command)
 
         async def holds() -> None:
             if not runs(process.pid, "sleep"):
                 raise OverlayFailed("it does not hold its namespace yet")
 
-        await _until(holds, "unshare")
+        await self._ready("unshare", process, holds)
         return process
 
     async def _open_internet(self, inner: _Process) -> None:
@@ -246,8 +261,8 @@ class WireGuard:
         await self._inside("nft", "-f", "-", text=await rules(self._now.name))
         spaces = ("--userns", f"/proc/{inner.pid}/ns/user", "--netns", f"/proc/{inner.pid}/ns/net")
         user = () if self._now.backend is Backend.PASTA else ("--runas", "0")
-        self._start(*PASTA, *user, *_INTERNET_ADDRESS, "-u", "none", "-P", str(self._folder / "internet.pid"), *spaces)
-        await _until(lambda: _has_route(self.enter), "pasta")
+        words = (*PASTA, *user, *_INTERNET_ADDRESS, "-u", "none", "-P", str(self._folder / "internet.pid"), *spaces)
+        await self._ready("pasta", self._start("pasta", *words), lambda: _has_route(self.enter))
 
     async def _connect(self, member: Member, peers: Sequence[Peer]) -> None:
         relayed = [peer for peer in peers if peer.endpoint is None and member.endpoint is None]
@@ -295,13 +310,31 @@ class WireGuard:
                 peers=[LegPeer(node, port) for node, port in ports.items()],
             )
             command = (*self._outside(mounts=False), sys.executable, "-m", "ionet_agent.overlay.leg")
-            leg = self._start(*command, text=msgspec.json.encode(config).decode())
+            leg = self._start("leg", *command, text=msgspec.json.encode(config).decode())
             self._change(leg=leg)
         return ports
 
-    def _start(self, *words: str, text: str = "") -> _Process:
-        pid = start(words, self._now.tag, self._folder, text=text)
+    def _start(self, name: str, *words: str, text: str = "") -> _Process:
+        pid = start(words, self._now.tag, self._log(name), text=text)
         return _Process(pid, start_ticks(pid) or 0)
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    async def _ready(self, name: str, process: _Process, tried: Callable[[], Awaitable[object]]) -> None:
+        """Try again until it works. Raises OverlayFailed with what was wrong last, or what the process said last."""
+        deadline = time.monotonic() + _READY_SECS
+        while True:
+            try:
+                await tried()
+            except OverlayFailed as error:
+                if not process.lives:
+                    raise OverlayFailed(f"{name} has ended: {tools.last_line(self._log(name))}") from None
+                if time.monotonic() > deadline:
+                    raise OverlayFailed(f"{name} is not ready: {error.detail}") from None
+                await asyncio.sleep(0.05)
+            else:
+                return
 
     def _outside(self, *, mounts: bool = True) -> tuple[str, ...]:
         outer = self._now.outer
@@ -323,20 +356,6 @@ def _enter(holder: _Process, backend: Backend | None, *, mounts: bool = True) ->
 async def _has_route(enter: Sequence[str]) -> None:
     if not (await run(*enter, "ip", "route", "show", "default")).strip():
         raise OverlayFailed("there is no route yet")
-
-
-async def _until(tried: Callable[[], Awaitable[object]], what: str) -> None:
-    """Try again until it works. Raises OverlayFailed with what was wrong last."""
-    deadline = time.monotonic() + _READY_SECS
-    while True:
-        try:
-            await tried()
-        except OverlayFailed as error:
-            if time.monotonic() > deadline:
-                raise OverlayFailed(f"{what} is not ready: {error.detail}") from None
-            await asyncio.sleep(0.05)
-        else:
-            return
 
 
 def _free_port() -> int:
