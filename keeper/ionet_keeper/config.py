@@ -10,8 +10,6 @@ from ionet.generated.enums import IO_UNIT
 from solders.pubkey import Pubkey
 
 LAMPORTS = 10**9
-# Of each signature, of which a keeper's transactions have one.
-BASE_FEE = 5_000
 
 
 class Policy(StrEnum):

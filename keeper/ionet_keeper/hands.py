@@ -13,6 +13,7 @@ from ionet.duties import DUTIES, Duty, Reward, Seen
 from ionet.duties.network import TOKEN_ACCOUNT_RENT
 from ionet.duties.reading import Look
 from ionet.errors import ChainRefused, IonetError, RpcUnreachable, TransactionExpired
+from ionet.fees import BASE_FEE
 from ionet.generated import pdas
 from ionet.generated.accounts import Iosd
 from ionet.generated.events import NodeSlashed
@@ -25,7 +26,7 @@ from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
 from spl.token.instructions import create_idempotent_associated_token_account
 
 from ionet_keeper.agenda import BAD, LONGEST_WAIT, Agenda, Task
-from ionet_keeper.config import BASE_FEE, Config, Policy, worth
+from ionet_keeper.config import Config, Policy, worth
 from ionet_keeper.metrics import Metrics
 from ionet_keeper.nodes import Nodes
 from ionet_keeper.parties import Parties

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 from ionet.duties.reading import Look, Sight
 from ionet.errors import IonetError, RpcError, RpcUnreachable
+from ionet.fees import BASE_FEE
 from solders.pubkey import Pubkey
 
 from ionet_keeper.agenda import Agenda
-from ionet_keeper.config import BASE_FEE, Config
+from ionet_keeper.config import Config
 from ionet_keeper.follow import Follower
 from ionet_keeper.hands import Deed, Hands
 from ionet_keeper.metrics import Metrics
