@@ -43,6 +43,7 @@ class AgentConfig:
     it. runtime: the environment that members run in, None for the agent's own. wanted: what the owner says of limits.
     settles: whether it settles and closes its leases, which `fee_payer` pays for, None for the device key.
     network: the cluster's own, in which `ip` follows from the lease; None where clusters stay on this machine.
+    alarm_url: where the owner is told of alarms.
     """
 
     urls: tuple[str, ...]
@@ -66,6 +67,7 @@ class AgentConfig:
     network: NetworkConfig | None = None
     settles: bool = True
     fee_payer: Path | None = None
+    alarm_url: str | None = None
 
     @property
     def spools(self) -> Path:

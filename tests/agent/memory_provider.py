@@ -87,9 +87,7 @@ class MemoryProvider:
         since = float(self.started) if self.phase in (Phase.STARTING, Phase.UP) else None
         check = self.names or (self.check and self.check.replace(f"{self.ip}:", f"{self.shown_ip}:"))
         joins = None if self.spec is None else self.spec.address
-        return Status(
-            self.phase, f"{self.shown_ip}:7000", self.shown_ip, lease, since=since, check=check, joins=joins
-        )
+        return Status(self.phase, f"{self.shown_ip}:7000", self.shown_ip, lease, since=since, check=check, joins=joins)
 
     async def tend(self) -> Status:
         return await self.status()

@@ -15,7 +15,7 @@ from ionet.errors import IonetError, RpcError, RpcUnreachable
 from ionet.fuel import warning
 from ionet.tending.agenda import Agenda
 from ionet.tending.hands import Deed, Hands
-from ionet.tending.manner import BASE_FEE, Interest, Manner, Source, Tally
+from ionet.tending.manner import Interest, Manner, Source, Tally
 from ionet.tending.nodes import Nodes
 from ionet.tending.purse import Purse
 from ionet.wallet import Signer
