@@ -75,6 +75,11 @@ class AgentConfig:
         return self.base / "spool"
 
     @property
+    def gpus(self) -> Path:
+        """What is seen of the machine's GPUs."""
+        return self.base / "gpus.json"
+
+    @property
     def journal(self) -> Path:
         return self.base / "journal.db"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from ionet.agent_api import Phase, Status
@@ -14,6 +15,7 @@ from ionet.lease_view import NodeView
 from ionet.rules.lease_time import runs_at
 
 from ionet_agent.alarms import Alarms
+from ionet_agent.gpu_watch import Seen
 from ionet_agent.journal import Journal
 from ionet_agent.node_chain import NodeChain
 from ionet_agent.opening import Opening
@@ -47,7 +49,9 @@ class Loop:
         uploader: Uploader | None = None,
         network: ClusterNetwork | None = None,
         poll_secs: float = 0.5,
+        gpus: Callable[[], Seen] = lambda: Seen([]),
     ) -> None:
+        self._gpus = gpus
         self._chain, self._journal, self._provider = chain, journal, provider
         self._opening, self.alarms = opening, alarms or Alarms()
         self._report_hash, self._uploader, self._poll_secs = report_hash, uploader, poll_secs
@@ -122,7 +126,7 @@ class Loop:
         self._opening.look(view.lease, status)
         # The prover does so too; this is for the seconds before a member is stopped.
         with self.alarms.guard("uptime"):
-            note_uptime(self._journal, status, view.now)
+            note_uptime(self._journal, self._gpus().of(status, view.find(status.lease)), view.now)
         with self.alarms.guard("answer to a booking"):
             await self._answer(view, status)
         if self._network is not None:
@@ -139,6 +143,8 @@ class Loop:
         if status.lease is not None:
             return  # a member of an earlier lease has to end first
         if view.lease is not None and view.lease.status == LeaseStatus.BOOKED:
+            if self._gpus().about(view.lease) is not None:
+                return  # an alarm says so; not ready costs less than a promise that is not kept
             signed = await self._chain.sign_ready(view.lease, self._report_hash)
         elif view.lease is None and view.flags & NodeFlag.ABSENT:
             signed = await self._chain.sign_return()

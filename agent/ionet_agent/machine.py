@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from ionet_agent.advert import Advertiser, endpoints_of
 from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
 from ionet_agent.config import AgentConfig, chain_of, decode
+from ionet_agent.gpu_watch import read
 from ionet_agent.journal import Journal
 from ionet_agent.loop import Loop
 from ionet_agent.machine_process import BEAT_SECS, CONFIG_VARIABLE
@@ -75,9 +77,10 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             uploader=uploader,
             network=network,
             poll_secs=config.poll_secs,
+            gpus=partial(read, config.gpus),
         )
         gate = Gate(loop.view)
-        api = Api(gate, journal, opening, provider, report, alarms, network)
+        api = Api(gate, journal, opening, provider, report, alarms, network, partial(read, config.gpus))
         ports = MemberPorts(gate, network, provider.ports)
         tls = serving_context(device)
         connect = await stack.enter_async_context(serving_on(api.app(), listener, tls, ports.serve))

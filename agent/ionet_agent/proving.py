@@ -19,6 +19,7 @@ from ionet.rules.disputes import may_be_disputed
 
 from ionet_agent.alarms import Alarms, Guard
 from ionet_agent.defender import Defender
+from ionet_agent.gpu_watch import Seen
 from ionet_agent.journal import Journal
 from ionet_agent.leaver import Leaver
 from ionet_agent.node_chain import NodeChain
@@ -53,13 +54,14 @@ class Proving:
         poll_secs: float = 0.5,
         forget_secs: float = _FORGET_SECS,
         clock: Callable[[], float] = time.time,
+        gpus: Callable[[], Seen] = lambda: Seen([]),
     ) -> None:
         self._chain, self._journal, self._watch, self._spools = chain, journal, watch, spools
         self.alarms = alarms or Alarms()
         self._prover = Prover(chain, journal, spools)
         self._defender = Defender(chain, journal)
         self._leaver = Leaver(chain, journal)
-        self._uploads, self._poll_secs, self._clock = uploads, poll_secs, clock
+        self._uploads, self._poll_secs, self._clock, self._gpus = uploads, poll_secs, clock, gpus
         self._reserve_at, self._forget_secs = 0.0, forget_secs
         self._missing: dict[str, float] = {}
 
@@ -87,7 +89,8 @@ class Proving:
         apart = f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the chain's"
         self.alarms.put("clock", apart if abs(skew) > _SKEW_SECS else None)
         with self._guard("uptime"):
-            note_uptime(self._journal, await self._watch.status(), view.now)
+            status = await self._watch.status()
+            note_uptime(self._journal, self._gpus().of(status, view.find(status.lease)), view.now)
         for lease in view.others if view.lease is None else (*view.others, view.lease):
             await self._step(lease, view.now)
         if view.lease is not None:

@@ -6,7 +6,7 @@ import asyncio
 import codecs
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -45,6 +45,7 @@ from starlette.types import ASGIApp
 
 from ionet_agent.alarms import Alarms
 from ionet_agent.auth import Gate
+from ionet_agent.gpu_watch import Seen
 from ionet_agent.journal import Journal
 from ionet_agent.opening import Opening
 from ionet_agent.overlay.joining import ClusterNetwork
@@ -71,10 +72,11 @@ class Api:
         report: Report,
         alarms: Alarms | None = None,
         network: ClusterNetwork | None = None,
+        gpus: Callable[[], Seen] = lambda: Seen([]),
     ) -> None:
         self._gate, self._journal, self._opening = gate, journal, opening
         self._provider, self._report, self._alarms = provider, report, alarms or Alarms()
-        self._network = network
+        self._network, self._gpus = network, gpus
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
 
     def app(self) -> ASGIApp:
@@ -102,9 +104,10 @@ class Api:
         lease, _ = await self._authorize(request, 0)
         silent = self._journal.silent_intervals(str(lease.address))
         status, left = await self._provider.status(str(lease.address)), self._opening.left(lease)
+        shown = status if status.lease != str(lease.address) else self._gpus().of(status, lease)
         return _json(
             msgspec.structs.replace(
-                status,
+                shown,
                 unchallenged=len(silent),
                 check_secs_left=left,
                 alarms=list(self._alarms.texts()),

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from solders.pubkey import Pubkey
 
 from ionet_agent.alarms import Alarms
 from ionet_agent.config import AgentConfig, chain_of
+from ionet_agent.gpu_watch import GpuWatch, read
 from ionet_agent.journal import Journal
 from ionet_agent.machine_process import MachineProcess
 from ionet_agent.overlay import tools
@@ -62,20 +64,24 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
         journal = stack.enter_context(contextlib.closing(Journal(config.journal)))
         if not journal.leases():
             await _require_node(next(iter(clients.values())), node, device)
+        provider = config.provider(node, config.place())
+        watch = GpuWatch(config.gpus, alarms)
+        await asyncio.to_thread(watch.begin, serving=provider.spec is not None)
         proving = Proving(
             chain_of(clients, node, device, alarms),
             journal,
-            config.provider(node, config.place()),
+            provider,
             config.spools,
             alarms=alarms,
             uploads=bool(config.indexers),
             poll_secs=config.poll_secs,
+            gpus=partial(read, config.gpus),
         )
         if config.settles:
             await stack.enter_async_context(_settling(config, node, device))
         # With leases to prove, proofs matter more than that the machine side cannot serve.
         machine = MachineProcess(config, listener, alarms, must_start=not journal.leases())
-        tasks = [asyncio.create_task(work) for work in (proving.run(), machine.keep(), stopping.wait())]
+        tasks = [asyncio.create_task(work) for work in (proving.run(), machine.keep(), stopping.wait(), watch.run())]
         tasks.append(asyncio.create_task(_watch_fuel(clients, config, device, alarms)))
         tasks.append(
             asyncio.create_task(_announce(machine, lambda: announce(node, listener.getsockname()[1], config.isolation)))

@@ -20,6 +20,7 @@ import msgspec
 from ionet.errors import InvalidInput
 
 _SECS = 20.0
+_LATE = f"nvidia-smi does not answer within {_SECS:g} s"
 _MIB = 1024 * 1024
 _FIELDS = ("index", "name", "uuid", "memory.total", "pcie.link.gen.max", "pcie.link.width.max", "driver_version")
 _CARD = re.compile(r"GPU (\d+): .*\(UUID: (GPU-[^)\s]+)\)")
@@ -45,11 +46,13 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """driver: the kernel module's version. fault: why the devices do not answer, None where they do or are none."""
+    """driver: the kernel module's version. fault: why the devices do not answer, None where they do or are none; late:
+    it is only that nobody answered in time, as on a machine that is busy."""
 
     devices: list[Device]
     driver: str | None = None
     fault: str | None = None
+    late: bool = False
 
 
 def find(root: Path = Path("/"), path: str | None = None) -> Found:
@@ -62,7 +65,7 @@ def find(root: Path = Path("/"), path: str | None = None) -> Found:
     if fault is None:
         listed, fault = _ask(smi, "-L")
     if fault is not None:
-        return Found([], driver, fault)
+        return Found([], driver, fault, late=fault == _LATE)
     try:
         devices, version = _from_smi(cards.splitlines(), _instances(listed.splitlines()))
     except InvalidInput as error:
@@ -77,7 +80,7 @@ def _ask(smi: str, *arguments: str) -> tuple[str, str | None]:
             [smi, *arguments], capture_output=True, text=True, errors="replace", timeout=_SECS, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        return "", f"nvidia-smi does not answer within {_SECS:g} s"
+        return "", _LATE
     except OSError as error:
         return "", f"nvidia-smi cannot be run: {error.strerror}"
     if done.returncode or "Unable to determine the device handle" in done.stdout:

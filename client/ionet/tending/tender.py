@@ -12,6 +12,7 @@ from solders.pubkey import Pubkey
 
 from ionet.duties.reading import Look, Sight
 from ionet.errors import IonetError, RpcError, RpcUnreachable
+from ionet.fees import BASE_FEE
 from ionet.fuel import warning
 from ionet.tending.agenda import Agenda
 from ionet.tending.hands import Deed, Hands
