@@ -111,7 +111,7 @@ async def serve(
     async with Reader.open(dsn) as reader:
         config = uvicorn.Config(
             create_app(reader, codec, rate=rate, burst=burst),
-            log_level="warning",
+            log_level="error",  # what strangers send is no news
             access_log=False,
             lifespan="on",
             http=Connection,

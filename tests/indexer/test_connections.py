@@ -118,6 +118,38 @@ def test_who_is_near() -> None:
     assert not any(map(connections.is_near, ("10.0.0.1", "192.0.2.1", "2001:db8::1")))
 
 
+def test_a_head_in_one_piece_is_no_longer_than_one_in_parts(api: httpx2.Client) -> None:
+    for length, status in ((connections.HEAD_BYTES - 200, b"200"), (connections.HEAD_BYTES, b"400")):
+        with connect(api) as connection:
+            connection.sendall(GET + b"x-long: " + length * b"a" + b"\r\nconnection: close\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_only_a_few_requests_wait_on_one_connection(api: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come at once, no more are kept than may wait."""
+    begun: list[int] = []
+    begin = connections.Connection.on_message_begin
+
+    def count(connection: connections.Connection) -> None:
+        begin(connection)
+        begun.append(len(connection.pipeline))
+
+    monkeypatch.setattr(connections.Connection, "on_message_begin", count)
+    few = connections.MOST_WAITING
+    with connect(api) as connection:
+        connection.sendall(few * (GET + b"\r\n") + GET + b"connection: close\r\n\r\n")
+        answers = b""
+        while part := connection.recv(1 << 16):
+            answers += part
+    assert answers.count(b"HTTP/1.1 200") == few + 1
+    begun.clear()
+    with connect(api) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(5_000 * b"GET / HTTP/1.1\r\n\r\n")
+        assert ended(connection)
+    assert len(begun) <= 2 * few
+    assert api.get("/").status_code == 200
+
+
 def test_requests_on_one_connection_are_answered_one_after_the_other(
     api: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

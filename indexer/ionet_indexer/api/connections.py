@@ -17,6 +17,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_SECS = 15.0  # for a head to arrive; a body has its own time where one is read
 HEAD_BYTES = 64 << 10
 MOST_OF_AN_ADDRESS = 128
+MOST_WAITING = 16  # requests of a connection that were sent before those before them were answered
+
+
+class _TooMuch(Exception):
+    """Ends the parsing of what came in one piece."""
 
 
 class Connection(HttpToolsProtocol):
@@ -67,9 +72,14 @@ class Connection(HttpToolsProtocol):
         """A request begins: up to its head nobody knows how long it is."""
         super().on_message_begin()
         self._received, self._most = 0, HEAD_BYTES
+        if len(self.pipeline) >= MOST_WAITING:  # uvicorn keeps whatever comes in one piece: thousands
+            self.transport.abort()
+            raise _TooMuch
 
     def on_headers_complete(self) -> None:
         """The head is there, and says how long the body is; one that does not say is not read."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:  # in one piece
+            raise _TooMuch  # uvicorn answers 400
         announced = dict(self.headers).get(b"content-length", b"0")
         body = int(announced) if announced.isdigit() else 0
         self._most = 2 * HEAD_BYTES + min(body, MAX_LEAVES * LEAF_LEN)

@@ -18,7 +18,7 @@ from ionet_indexer.core.decode import first_position
 from ionet_indexer.core.paging import One, Page, decode_cursor, encode_cursor
 from ionet_indexer.core.parameters import A_SIGNATURE, SIGNATURE, TEXT, Cursor, Limit, path, query
 from ionet_indexer.core.reader import Snapshot
-from ionet_indexer.core.refusals import NotFound
+from ionet_indexer.core.refusals import BadValue, NotFound
 
 SQL = queries.load("search.sql")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -67,8 +67,11 @@ async def search(
     ],
 ) -> SearchAnswer:
     """What a key, signature, hash, number or name is: exact, except that names of device models may be begun."""
+    text = q.strip()
+    if not text:
+        raise BadValue("q: blanks name nothing")
     async with reader.snapshot() as snapshot:
-        rows = await _search(snapshot, q.strip())
+        rows = await _search(snapshot, text)
     return SearchAnswer(snapshot.slot, snapshot.finalized_slot, [Found(**dict(row)) for row in rows])
 
 
