@@ -17,6 +17,8 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 # Makers' words in front of a model's name, which people leave out.
 _FAMILIES = ("nvidia", "amd", "geforce", "rtx", "gtx", "tesla")
 _MOST_SHOWN = 12
+# Digits: more than this many seconds are a moment, thirty years and more since 1970, not a time from now.
+_LONGEST_SPAN = 9
 
 
 def duration(text: str) -> int:
@@ -31,6 +33,14 @@ def duration(text: str) -> int:
     if seconds != seconds.to_integral_value():
         raise InvalidInput(f"{text!r} is no whole number of seconds")
     return int(seconds)
+
+
+def until(text: str, now: int) -> int:
+    """Unix seconds of a duration from now (`90d`), or of a plain number of them. Raises InvalidInput."""
+    spoken = text.strip()
+    if spoken.isascii() and spoken.isdecimal() and len(spoken) > _LONGEST_SPAN:
+        return int(spoken)
+    return now + duration(text)
 
 
 def share(text: str, *, most: int = BPS) -> int:

@@ -11,6 +11,7 @@ from ionet.cli.parsing import pubkey
 from ionet.cli.printing import AsJson, print_fields, print_rows
 from ionet.cli.session import settings
 from ionet.errors import InvalidInput
+from ionet.resolve import duration
 
 if TYPE_CHECKING:
     from ionet_keeper.config import Config
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Settles, reports, closes and sweeps: whatever anyone may do.", no_args_is_help=True)
 
 AlsoUrl = Annotated[list[str] | None, typer.Option(help="Another RPC node, asked when the first one fails.")]
-SettleEvery = Annotated[int, typer.Option(help="Seconds of proven time after which a running lease is settled.")]
+SettleEvery = Annotated[
+    str, typer.Option(help="Proven time after which a running lease is settled: 1d, 90m or seconds.")
+]
 
 
 @app.command()
@@ -41,8 +44,8 @@ def run(
     sol_price: Annotated[float, typer.Option(help="Dollars per SOL, to compare rewards with fees.")] = 200.0,
     window: Annotated[float, typer.Option(help="Seconds over which keepers spread what is due.")] = 10.0,
     poll_secs: Annotated[float, typer.Option(help="Seconds between looks while nothing is due soon.")] = 10.0,
-    settle_every: SettleEvery = 86_400,
-    burn_every: Annotated[int, typer.Option(help="Seconds after which a burn vault is emptied again.")] = 3_600,
+    settle_every: SettleEvery = "1d",
+    burn_every: Annotated[str, typer.Option(help="After how long a burn vault is emptied again: 1h, 90m.")] = "1h",
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted, or once. Any number of keepers may work side by side."""
@@ -58,7 +61,7 @@ def run(
     log_to_stderr()
     if policy not in list(Policy):
         raise InvalidInput(f"--policy is {policy}, not {', '.join(Policy)}")
-    if min(hourly, keep_sol, sol_price, window, poll_secs, max_priority_fee, settle_every, burn_every) < 0:
+    if min(hourly, keep_sol, sol_price, window, poll_secs, max_priority_fee) < 0:
         raise InvalidInput("no option can be negative")
     own = frozenset(pubkey(text) for text in [*(owner or []), *(renter or [])])
     if policy == Policy.OWN and not own:
@@ -67,7 +70,7 @@ def run(
         urls=(settings(ctx).url, *(also_url or [])),
         policy=Policy(policy),
         own=own,
-        habits=Habits(settle_every, burn_every),
+        habits=Habits(duration(settle_every), duration(burn_every)),
         limits=Limits(hourly=int(hourly * LAMPORTS), floor=int(keep_sol * LAMPORTS)),
         window=window,
         busy_secs=min(1.0, max(0.1, poll_secs)),
@@ -95,22 +98,22 @@ def run(
 @app.command()
 def due(
     ctx: typer.Context,
-    within: Annotated[int, typer.Option(help="Seconds to look ahead.")] = 3_600,
-    settle_every: SettleEvery = 86_400,
+    within: Annotated[str, typer.Option(help="How far to look ahead: 1h, 90m or seconds.")] = "1h",
+    settle_every: SettleEvery = "1d",
     also_url: AlsoUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """List what is due now and soon, and what it pays. Sends nothing."""
     from ionet_keeper import service
 
-    rows = asyncio.run(service.due(_reading(settings(ctx).url, also_url, settle_every), within))
+    rows = asyncio.run(service.due(_reading(settings(ctx).url, also_url, settle_every), duration(within)))
     columns = ["action", "address", "due_in_secs", "pays_io_units", "pays_lamports"]
     print_rows(rows, columns, as_json=as_json)
 
 
-def _reading(url: str, also: list[str] | None, settle_every: int) -> Config:
+def _reading(url: str, also: list[str] | None, settle_every: str) -> Config:
     from ionet.duties import Habits
 
     from ionet_keeper.config import Config
 
-    return Config(urls=(url, *(also or [])), habits=Habits(settle_every))
+    return Config(urls=(url, *(also or [])), habits=Habits(duration(settle_every)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,11 +136,12 @@ def come_back(node: Node) -> Sending:
 def lock_payout(
     node: Node,
     beneficiary: Annotated[Pubkey, typer.Argument(parser=pubkey, help="Wallet that is paid, and may end the lock.")],
-    until: Annotated[int, typer.Option(help="End of the lock, unix seconds; at most 1,200 days from now.")],
+    until: Annotated[str, typer.Option(help="End of the lock: 90d from now, or unix seconds; at most 1,200 days.")],
 ) -> Asked:
     """Pay a node's income to a wallet that alone can end this before its time; node owner."""
-    question = f"Pay this node's income to {beneficiary}, which alone can end this before {human.moment(until)}?"
-    return asking(lambda client: client.node.lock_payout(node, beneficiary, until), question)
+    end = resolve.until(until, int(time.time()))
+    question = f"Pay this node's income to {beneficiary}, which alone can end this before {human.moment(end)}?"
+    return asking(lambda client: client.node.lock_payout(node, beneficiary, end), question)
 
 
 @transaction(app)

@@ -64,7 +64,37 @@ OPTIONAL = {
     "stake withdraw": {"staker": WHO},
 }
 NOT_CHAIN = {"as_json", "unsigned", "yes", "help", "tables", "at_once"}
-WRITES_WITHOUT_UNSIGNED = {"cluster add"}
+# Commands without --unsigned. Those that change accounts, and why none of these replaces what was not named; those that
+# change none.
+MORE_WRITES = {
+    "run": "opens a cluster, books, ends; a cluster that is there keeps its terms",
+    "exec": "runs something in a cluster that is there",
+    "down": "ends and closes",
+    "cluster stop": "ends and closes",
+    "table close": "closes",
+    "keys airdrop": "gives SOL",
+    "keys submit": "sends what is complete already",
+    "lease defend": "shows evidence; a dispute's state is the chain's",
+    "network init": "founds a network that is not there yet",
+    "node run": "sends proofs, answers and settlements",
+    "agent run": "the same",
+    "keeper run": "settles, reports and closes",
+    "launcher run": "accepts, rejects, approves, disputes and closes",
+    "mcp": "books and ends within limits",
+    "up": "founds a network of its own",
+    "demo": "the same",
+}
+READS = {
+    *("status", "doctor", "trace", "config show", "config use", "localnet run", "localnet status"),
+    *("keys new", "keys show", "keys balance", "network show", "network models", "network pending"),
+    *("node list", "node show", "node required-stake", "node runtime", "agent runtime"),
+    *("stake list", "stake show", "case list", "case show"),
+    *("lease list", "lease show", "lease proofs", "lease receipt"),
+    *("iosd show", "iosd price", "iosd quote", "iosd quote-redeem", "table list", "export skypilot", "export dstack"),
+    *("cluster status", "cluster list", "cluster show", "cluster connect", "cluster run"),
+    *("indexer run", "indexer api", "indexer migrate", "indexer rebuild", "indexer backfill", "indexer verify"),
+    *("indexer check", "indexer status", "launcher api", "launcher status", "keeper due", "relay run"),
+}
 
 
 def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -87,6 +117,14 @@ def test_every_optional_value_that_falls_on_chain_is_known_here() -> None:
                 optional = {key for key, param in params.items() if not param.required} - NOT_CHAIN
                 found |= {name: optional} if optional else {}
     assert found == {name: set(values) for name, values in OPTIONAL.items()}
+
+
+def test_every_command_that_changes_accounts_is_looked_at() -> None:
+    """A new command shows what it sends (`--unsigned`), or says here why it replaces nothing that was not named."""
+    every = {name: command for group in COMMANDS for name, command in leaves(_load(group), group)}
+    others = {name for name, command in every.items() if "unsigned" not in {param.name for param in command.params}}
+    assert not MORE_WRITES.keys() & READS
+    assert others == MORE_WRITES.keys() | READS
 
 
 TERMS = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ionet.api.network import known_models
 from ionet.countries import NUMBERS
 from ionet.errors import InvalidInput
-from ionet.resolve import country, duration, model, near, share
+from ionet.resolve import country, duration, model, near, share, until
 
 MODELS = {item.code: item.name for item in known_models()}
 
@@ -72,3 +72,15 @@ def test_an_unknown_model_names_those_like_it(text: str, like: str) -> None:
 def test_near() -> None:
     assert near("kubernets", ["ray", "kubernetes"]) == "; did you mean kubernetes?"
     assert near("xyz", ["ray", "kubernetes"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "unix"), [("90d", 1_700_000_000 + 90 * 86_400), ("60", 1_700_000_060), ("1800000000", 1_800_000_000)]
+)
+def test_moments_are_from_now_or_unix_seconds(text: str, unix: int) -> None:
+    assert until(text, 1_700_000_000) == unix
+
+
+def test_no_moment() -> None:
+    with pytest.raises(InvalidInput, match="no duration"):
+        until("tomorrow", 1_700_000_000)
