@@ -156,6 +156,14 @@ def endpoint(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) 
 
 async def find_agent(indexer: str, node: Pubkey) -> tuple[str, ...]:
     """URLs of a node's agent, and of relays that lead there, as an indexer tells. Raises NotAdvertised."""
+    endpoints, relays = await find_places(indexer, node)
+    if not endpoints and not relays:
+        raise NotAdvertised(f"{indexer}: the node names no address")
+    return tuple(f"https://{place}" for place in (*endpoints, *relays)[:MOST_PLACES])
+
+
+async def find_places(indexer: str, node: Pubkey) -> tuple[list[str], list[str]]:
+    """HOST:PORT of a node's agent, and of relays that lead there, as an indexer tells. Raises NotAdvertised."""
     url = f"{indexer.rstrip('/')}/v1/nodes/{node}/advert"
     try:
         async with (
@@ -164,19 +172,22 @@ async def find_agent(indexer: str, node: Pubkey) -> tuple[str, ...]:
             http.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
         ):
             status, said = response.status_code, await _read(response)
-        found = msgspec.json.decode(said, type=_Found) if status == 200 else None
-        named = [] if found is None else [*found.item.endpoints, *found.item.relays]
-        places = [f"https://{parse_endpoint(place)}" for place in named[:MOST_PLACES]]
+        if status != 200:
+            raise NotAdvertised(f"{indexer}: {_detail(said) or 'the node names no address'}")
+        found = msgspec.json.decode(said, type=_Found).item
+        endpoints, relays = ([parse_endpoint(place) for place in each[:MOST_PLACES]] for each in found.both)
     except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError, BadAdvert) as error:
         raise NotAdvertised(f"{indexer}: {error or type(error).__name__}") from None
-    if not places:
-        raise NotAdvertised(f"{indexer}: {_detail(said) or 'the node names no address'}")
-    return tuple(places)
+    return endpoints, relays
 
 
 class _Places(msgspec.Struct):
     endpoints: list[str]
     relays: list[str] = []
+
+    @property
+    def both(self) -> tuple[list[str], list[str]]:
+        return self.endpoints, self.relays
 
 
 class _Found(msgspec.Struct):

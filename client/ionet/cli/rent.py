@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -152,7 +152,7 @@ class _Rent:
         """Search, ask, pay, book. None where only an explanation was asked for."""
         from ionet.launcher_api import LauncherClient
         from ionet.quote import quote
-        from ionet.renting import rental
+        from ionet.renting import distance, rental
         from ionet.renting.names import Named
         from ionet.renting.search import search
         from ionet.renting.task import wish_of
@@ -166,7 +166,9 @@ class _Rent:
         chosen = found.candidates[: wish.nodes]
         nodes = [Pubkey.from_string(node.node) for node in chosen]
         made = await quote(client, nodes, wish.secs, wish.currency)
-        _print_quote(chosen, made)
+        with waiting("measuring how far they are"):
+            ways = await distance.measure(self._api, nodes[:_NAMED_NODES])
+        _print_quote(chosen, made, ways)
         if self._explain:
             return None
         missing = burned = 0
@@ -252,9 +254,12 @@ def _print_found(found: Found, wish: Wish) -> None:
         say(f"  {each.nodes} {each.why}{f' ({each.remedy})' if each.remedy else ''}", err=True)
 
 
-def _print_quote(chosen: Sequence[Candidate], made: Quote) -> None:
+def _print_quote(chosen: Sequence[Candidate], made: Quote, ways: Mapping[Pubkey, float]) -> None:
+    """ways: how far nodes are, in milliseconds."""
     for node in chosen[:_NAMED_NODES]:
-        say(f"  {node.node}  {_about(node)}", err=True)
+        took = ways.get(Pubkey.from_string(node.node))
+        far = "" if took is None else f"  {took:.0f} ms away"
+        say(f"  {node.node}  {_about(node)}{far}", err=True)
     if len(chosen) > _NAMED_NODES:
         say(f"  and {len(chosen) - _NAMED_NODES} more", err=True)
     total, fees = human.money(made.cost, made.currency), human.money(made.fee, made.currency)
