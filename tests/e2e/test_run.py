@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,24 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     # The exit code is the job's, and a warm cluster is used again.
     assert renter.run("run", "--name", "squares", "--", "sh", "-c", "exit 3").returncode == 3
     assert renter.run("exec", "squares", "--", "echo", "hello").stdout == "hello\n"
+
+    # A job goes on without who began it, whether told to or interrupted, and is found again.
+    waits = ("sh", "-c", "echo here; while [ ! -e go ]; do sleep 0.1; done; echo went > end; cat end; exit 5")
+    detached = renter.run("run", "--name", "squares", "--detach", "--results", "end", "--", *waits)
+    assert (detached.returncode, detached.stdout) == (0, ""), detached.stderr
+    assert renter.run("logs", "squares").returncode == 0
+    assert renter.run("exec", "squares", "--", "touch", "go").returncode == 0
+    followed = renter.run("logs", "-f", "squares")
+    assert (followed.returncode, followed.stdout) == (5, "here\nwent\n\n"), followed.stderr
+    assert (renter.folder / "ionet-results/squares/end").read_text() == "went\n"
+    with renter.begin("run", "--name", "squares", "--", *waits) as interrupted:
+        assert interrupted.stdout is not None
+        assert interrupted.stdout.readline() == "here\n"
+        interrupted.send_signal(signal.SIGINT)
+        _, said = interrupted.communicate("n\n", timeout=120)
+    assert (interrupted.returncode, "the job goes on by itself" in said) == (130, True), said
+    assert renter.run("exec", "squares", "--", "touch", "go").returncode == 0
+    assert renter.run("logs", "-f", "squares").stdout == "here\nwent\n"
 
     ended = renter.run("down", "squares", "--yes")
     assert ended.returncode == 0, ended.stderr

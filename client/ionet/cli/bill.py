@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,24 +43,29 @@ def receipt(
 
         print_json(msgspec.to_builtins(bill))
     elif as_csv:
-        say(_table(bill), end="")
+        say(table_of([bill]), end="")
     else:
-        _print(bill)
+        print_bill(bill)
 
 
-def _table(bill: Bill) -> str:
+def table_of(bills: Sequence[Bill]) -> str:
+    """A line per interval, as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     names = ("lease", "node", "currency")
     columns = ("interval", "start", "end", "served_secs", "challenge", "amount", "paid_in")
     table.writerow([*names, *columns])
-    for line in bill.lines:
-        values = [getattr(line, column) for column in columns]
-        table.writerow([*[getattr(bill, name) for name in names], *["" if each is None else each for each in values]])
+    for bill in bills:
+        about = [getattr(bill, name) for name in names]
+        for line in bill.lines:
+            values = [getattr(line, column) for column in columns]
+            table.writerow([*about, *["" if each is None else each for each in values]])
     return text.getvalue()
 
 
-def _print(bill: Bill) -> None:
+def print_bill(bill: Bill) -> None:
+    """For people: each interval, each payment, and the sums."""
+
     def money(units: str) -> str:
         return human.money(int(units), bill.currency)
 

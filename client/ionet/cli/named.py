@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from ionet.cli.session import Preview, Yes, confirm, connect, run, settings
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from ionet.agent_api import AgentClient
     from ionet.client import Client
     from ionet.renting.names import Named, Names
 
@@ -71,19 +73,17 @@ def execute(
     name: Name,
     command: Annotated[list[str], typer.Argument(help="Beside the cluster's head, after --.")],
 ) -> None:
-    """Run a command beside the head and follow its output; the exit code is the command's."""
-    from ionet.renting.bundle import script
+    """Run a command beside the head, where the last job runs, and follow its output; the exit code is the command's."""
+    from ionet.renting import rental
     from ionet.renting.task import Task, commands_of
 
     named = names_file().get(name)
-    content = script(commands_of(Task(), command), None, {}, {}, [])
+    commands = commands_of(Task(), command)
 
-    async def work() -> int:
-        async with connect(ctx, wallet=False) as client:
-            require_chain(client, {name: named})
-            return await follow(client, settings(ctx).keypair, named, content, Path("ionet-results", name))
+    async def work(agent: AgentClient) -> int:
+        return await rental.execute(agent, commands, lambda text: say(text, end=""))
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(beside_head(ctx, name, named, work))
 
 
 @down_app.command()
@@ -114,15 +114,28 @@ async def settle(client: Client, known: Names, name: str, named: Named, *, wait:
     if not step.closed:
         say(f"not closed yet: `ionet down {name}` goes on", err=True)
         return
-    known.forget(name)
+    known.close(name)
     await _print_bill(client, name, cluster)
 
 
-async def follow(client: Client, keypair: str, named: Named, content: bytes, to: Path) -> int:
-    """Run a job in a cluster, print what it prints, and write its results below `to`; returns its exit code."""
-    from ionet.renting.bundle import Output
-    from ionet.renting.rental import head_of, run_job
+def beside_head(ctx: typer.Context, name: str, named: Named, work: Callable[[AgentClient], Awaitable[int]]) -> int:
+    """What `work` returns, done with the agent of the cluster's head."""
+    from ionet.renting.rental import head_of
     from ionet.wallet import read_keypair
+
+    async def doing() -> int:
+        async with connect(ctx, wallet=False) as client:
+            require_chain(client, {name: named})
+            wallet, cluster = read_keypair(settings(ctx).keypair), Pubkey.from_string(named.cluster)
+            async with head_of(client, wallet, cluster, named.api) as agent:
+                return await work(agent)
+
+    return asyncio.run(doing())
+
+
+async def printed(follow: Callable[[Callable[[str], None]], Awaitable[int]], to: Path) -> int:
+    """Print what a job prints, and write its results below `to`; returns its exit code."""
+    from ionet.renting.bundle import Output
 
     output = Output()
 
@@ -130,8 +143,7 @@ async def follow(client: Client, keypair: str, named: Named, content: bytes, to:
         say(output.feed(text), end="")
         sys.stdout.flush()
 
-    async with head_of(client, read_keypair(keypair), Pubkey.from_string(named.cluster), named.api) as agent:
-        code = await run_job(agent, content, show)
+    code = await follow(show)
     say(output.end(), end="")
     for path in output.unpack(to):
         say(f"fetched  {path}", err=True)

@@ -14,7 +14,8 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet.cli import human
-from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, follow, names_file, require_chain, settle, tell
+from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, names_file, printed, require_chain, settle, tell
+from ionet.cli.parsing import amount
 from ionet.cli.printing import say, waiting
 from ionet.cli.session import Preview, Yes, confirm, connect, settings
 from ionet.errors import ChainRefused, InvalidInput, NotConfirmed, TransactionExpired
@@ -22,6 +23,7 @@ from ionet.errors import ChainRefused, InvalidInput, NotConfirmed, TransactionEx
 if TYPE_CHECKING:
     from ionet.client import Client
     from ionet.quote import Quote
+    from ionet.renting.bundle import Job
     from ionet.renting.names import Named
     from ionet.renting.search import Candidate, Found, Wish
     from ionet.renting.task import Task
@@ -52,6 +54,12 @@ def run(
     results: Annotated[list[str] | None, typer.Option(help="Pattern of files to fetch; may be repeated.")] = None,
     to: Annotated[Path, typer.Option(help="Folder for what is fetched.")] = Path("ionet-results"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running for another run.")] = False,
+    budget: Annotated[
+        str | None, typer.Option(help="Tokens to lock, more than the price, for `ionet extend`; the rest comes back.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave job and cluster running; `ionet logs -f` follows.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Search and quote only.")] = False,
     yes: Yes = False,
     api: Api = API,
@@ -75,7 +83,9 @@ def run(
     task = _task(path, resources, more)
     called = name or task.name or f"run-{secrets.token_hex(3)}"
     require_name(called)
-    rent = _Rent(ctx, task, job, called, to, api, launcher, keep=keep, explain=explain, yes=yes)
+    rent = _Rent(
+        ctx, task, job, called, to, api, launcher, budget=budget, keep=keep, detach=detach, explain=explain, yes=yes
+    )
     try:
         code = asyncio.run(rent.run())
     except KeyboardInterrupt:
@@ -96,41 +106,47 @@ class _Rent:
         api: str,
         launcher: str,
         *,
+        budget: str | None,
         keep: bool,
+        detach: bool,
         explain: bool,
         yes: bool,
     ) -> None:
         self._ctx, self._task, self._job, self._name, self._to = ctx, task, job, name, to
         self._api, self._launcher = api, launcher
-        self._keep, self._explain, self._yes = keep, explain, yes
+        self._keep, self._detach, self._explain, self._yes = keep, detach, explain, yes
+        self._budget, self._begun = budget, False
         self._names = names_file()
 
     async def run(self) -> int:
         """The job's exit code."""
-        content = b"" if self._explain else self._script()  # before anything is paid
+        job = None if self._explain else self._packed()  # before anything is paid
         async with connect(self._ctx) as client:
             used = await self._used(client)
             if used is None:
                 named = await self._rented(client)
-                if named is None:
-                    return 0
             else:
                 named = used
-            code = await self._through(client, named, content)
-            if used is not None or self._keep:
+            if named is None or job is None:
+                return 0
+            code = await self._through(client, named, job)
+            if self._detach:
+                say(f"its job is {job.name}: `ionet logs -f {self._name}`", err=True)
+            if used is not None or self._keep or self._detach:
                 say(f"{self._name} goes on: `ionet run --name {self._name}`, `ionet down {self._name}`", err=True)
             else:
                 await settle(client, self._names, self._name, named, wait=True)
             return code
 
-    def _script(self) -> bytes:
-        from ionet.renting.bundle import script
+    def _packed(self) -> Job:
+        from ionet.renting.bundle import job
         from ionet.renting.task import commands_of
 
         task = self._task
         workdir = None if task.workdir is None else Path(task.workdir).expanduser()
         envs = {key: "" if value is None else str(value) for key, value in task.envs.items()}
-        return script(commands_of(task, self._job), workdir, task.file_mounts, envs, task.results)
+        commands = commands_of(task, self._job)
+        return job(commands, workdir, task.file_mounts, envs, task.results, wait=not self._detach)
 
     async def _used(self, client: Client) -> Named | None:
         """The cluster of this name, if it is there. Raises InvalidInput where it has no nodes."""
@@ -140,7 +156,7 @@ class _Rent:
             # Its command died before the cluster was there, or others closed it.
             gone = named.url == client.rpc.url and time.time() - named.at > _OPENED_SECS
             if gone and not await is_open(client, Pubkey.from_string(named.cluster)):
-                self._names.forget(name)
+                self._names.close(name)
         used = self._names.all().get(self._name)
         if used is not None:
             require_chain(client, {self._name: used})
@@ -168,12 +184,13 @@ class _Rent:
         made = await quote(client, nodes, wish.secs, wish.currency)
         with waiting("measuring how far they are"):
             ways = await distance.measure(self._api, nodes[:_NAMED_NODES])
-        _print_quote(chosen, made, ways)
+        deposit = self._deposit(made)
+        _print_quote(chosen, made, ways, deposit)
         if self._explain:
             return None
         missing = burned = 0
         if made.currency == "IOSD":
-            missing, burned = await rental.missing_iosd(client, made.total)
+            missing, burned = await rental.missing_iosd(client, deposit)
         lines = (f"{human.money(missing, 'IOSD')} are missing: {human.money(burned, 'IO')} are burned for them",)
         confirm(Preview(lines if missing else (), "Rent them?"), quiet=False, yes=self._yes)
         async with LauncherClient(self._launcher) as launcher:
@@ -186,7 +203,7 @@ class _Rent:
             )
             self._names.add(self._name, named)
             try:
-                await rental.open_for(client, launcher, made, number)
+                await rental.open_for(client, launcher, made, number, deposit)
             except (ChainRefused, TransactionExpired):  # it did not land and never will
                 self._names.forget(self._name)
                 raise
@@ -198,16 +215,29 @@ class _Rent:
                 raise
         return named
 
-    async def _through(self, client: Client, named: Named, content: bytes) -> int:
-        """Wait for the cluster, run the job in it, fetch what came of it."""
+    def _deposit(self, made: Quote) -> int:
+        """Base units that are locked. Raises InvalidInput for a budget that is no amount, or too small."""
+        if self._budget is None:
+            return made.total
+        deposit = amount(self._budget, made.currency)
+        if deposit < made.total:
+            raise InvalidInput(f"the budget is less than the price, {human.money(made.total, made.currency)}")
+        return deposit
+
+    async def _through(self, client: Client, named: Named, job: Job) -> int:
+        """Wait for the cluster, begin the job in it and, unless it is detached, follow it and fetch what came of it."""
         from ionet.launcher_api import LauncherClient
         from ionet.renting import rental
+        from ionet.wallet import read_keypair
 
         async with AsyncExitStack() as stack:
             launcher = await stack.enter_async_context(LauncherClient(named.launcher))
             cluster = Pubkey.from_string(named.cluster)
             await rental.until_running(client, launcher, cluster, tell)
-            return await follow(client, settings(self._ctx).keypair, named, content, self._to / self._name)
+            wallet = read_keypair(settings(self._ctx).keypair)
+            async with rental.head_of(client, wallet, cluster, named.api) as agent:
+                self._begun = True
+                return await printed(lambda show: rental.run_job(agent, job, show), self._to / self._name)
 
     def interrupted(self) -> int:
         """Leave or end what was rented; the exit code."""
@@ -215,9 +245,14 @@ class _Rent:
         if used is None:
             return _INTERRUPTED
         say(err=True)
-        say(f"{self._name} goes on and costs money: `ionet status {self._name}`, `ionet down {self._name}`", err=True)
+        if self._begun:
+            say(f"the job goes on by itself: `ionet logs -f {self._name}`", err=True)
+        say(
+            f"{self._name} costs money while it is there: `ionet status {self._name}`, `ionet down {self._name}`",
+            err=True,
+        )
         try:
-            confirm(Preview((), "End it now?"), quiet=False, yes=False)
+            confirm(Preview((), "End it now, and the job with it?"), quiet=False, yes=False)
         except NotConfirmed:
             return _INTERRUPTED
 
@@ -254,7 +289,7 @@ def _print_found(found: Found, wish: Wish) -> None:
         say(f"  {each.nodes} {each.why}{f' ({each.remedy})' if each.remedy else ''}", err=True)
 
 
-def _print_quote(chosen: Sequence[Candidate], made: Quote, ways: Mapping[Pubkey, float]) -> None:
+def _print_quote(chosen: Sequence[Candidate], made: Quote, ways: Mapping[Pubkey, float], deposit: int) -> None:
     """ways: how far nodes are, in milliseconds."""
     for node in chosen[:_NAMED_NODES]:
         took = ways.get(Pubkey.from_string(node.node))
@@ -264,7 +299,7 @@ def _print_quote(chosen: Sequence[Candidate], made: Quote, ways: Mapping[Pubkey,
         say(f"  and {len(chosen) - _NAMED_NODES} more", err=True)
     total, fees = human.money(made.cost, made.currency), human.money(made.fee, made.currency)
     say(f"{human.hourly(made.hourly)} in all, {total} for {human.span(made.duration)}, {fees} fee", err=True)
-    say(f"{human.money(made.total, made.currency)} are locked; what is not served comes back", err=True)
+    say(f"{human.money(deposit, made.currency)} are locked; what is not served comes back", err=True)
     if made.min_charge_secs:
         say(f"whoever ends earlier pays for {human.span(made.min_charge_secs)} all the same", err=True)
 

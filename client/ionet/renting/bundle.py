@@ -6,11 +6,14 @@ import base64
 import io
 import json
 import os
+import secrets
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ionet.errors import InvalidInput, IonetError
 from ionet.renting import driver
@@ -29,26 +32,59 @@ class BadResults(IonetError):
     """
 
 
-def script(
+class Job(NamedTuple):
+    """name: under which it is found again, later ones behind earlier ones. script: begins it; twice is once."""
+
+    name: str
+    script: bytes
+
+
+def job(
     commands: Sequence[str],
     workdir: Path | None,
     mounts: Mapping[str, str],
     envs: Mapping[str, str],
     results: Sequence[str],
-) -> bytes:
-    """The driver with the job in it. Raises InvalidInput where files cannot be read, or are too many."""
-    job = {
-        "files": base64.b64encode(_packed(workdir, mounts)).decode(),
-        "commands": list(commands),
-        "envs": dict(envs),
-        "results": list(results),
-    }
-    text = (files("ionet.renting") / "driver.py").read_text() + f"\n\nmain({json.dumps(job)!r})\n"
-    content = text.encode()
+    *,
+    wait: bool = True,
+) -> Job:
+    """A job for a driver that begins it and, with `wait`, follows it to its end.
+
+    Raises InvalidInput where files cannot be read, or are too many.
+    """
+    name = f"{time.time_ns() // 10**6:013d}-{secrets.token_hex(3)}"
+    content = _script(
+        do="start",
+        job=name,
+        files=base64.b64encode(_packed(workdir, mounts)).decode(),
+        commands=list(commands),
+        envs=dict(envs),
+        results=list(results),
+        wait=wait,
+        source=_source(),
+    )
     if len(content) > MOST_BYTES:
         ignore = f"name what is not needed in {_IGNORE_FILE}"
         raise InvalidInput(f"the job has {len(content):,} bytes packed, {MOST_BYTES:,} can be sent: {ignore}")
-    return content
+    return Job(name, content)
+
+
+def following(name: str | None, offset: int, *, wait: bool) -> bytes:
+    """A driver that prints what a job has printed, from `offset` bytes on. name: None for the newest job."""
+    return _script(do="follow", job=name, offset=offset, wait=wait)
+
+
+def execution(commands: Sequence[str]) -> bytes:
+    """A driver that runs commands where the newest job runs."""
+    return _script(do="execute", commands=list(commands))
+
+
+def _script(**wanted: Any) -> bytes:
+    return f"{_source()}\n\nmain({json.dumps(wanted)!r})\n".encode()
+
+
+def _source() -> str:
+    return (files("ionet.renting") / "driver.py").read_text()
 
 
 def _packed(workdir: Path | None, mounts: Mapping[str, str]) -> bytes:

@@ -27,7 +27,7 @@ from ionet.client import Client
 from ionet.launcher_api import LauncherClient
 from ionet.quote import quote
 from ionet.renting import rental
-from ionet.renting.bundle import Output, script
+from ionet.renting.bundle import Output, job
 from ionet.renting.credentials import written
 from ionet.renting.search import Found, search
 from ionet.renting.task import Resources, Task, wish_of
@@ -66,7 +66,7 @@ class RunningCluster:
         workdir: goes along; results: patterns of files that are fetched into `to`. Raises JobFailed, BadResults, what
         the agent refuses with, and InvalidInput for files that cannot be sent.
         """
-        content = script([command], workdir, {}, envs or {}, results)
+        sent = job([command], workdir, {}, envs or {}, results)
         output, pieces = Output(), list[str]()
 
         def take(text: str) -> None:
@@ -76,7 +76,7 @@ class RunningCluster:
                 tell(shown)
 
         async with rental.head_of(self._client, self._wallet, self.address, self._api) as agent:
-            code = await rental.run_job(agent, content, take)
+            code = await rental.run_job(agent, sent, take)
         return Done(code, "".join([*pieces, output.end()]), output.unpack(to))
 
     async def environment(self, folder: Path) -> dict[str, str]:

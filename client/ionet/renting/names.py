@@ -1,4 +1,7 @@
-"""Names of a renter's clusters, in a file beside the profiles: `~/.config/ionet/clusters.json`."""
+"""Names of a renter's clusters, in a file beside the profiles: `~/.config/ionet/clusters.json`.
+
+Those that are over are in `past-clusters.json`, so that what they cost can be looked up.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from ionet.errors import ConfigError, InvalidInput
 from ionet.resolve import near
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_MOST_PAST = 256
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -32,16 +36,15 @@ class Names:
     """The file at `path`, which several commands may change at once."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._past = path, path.with_name(f"past-{path.name}")
 
     def all(self) -> dict[str, Named]:
         """Raises ConfigError."""
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Named])
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.MsgspecError) as error:
-            raise ConfigError(f"cannot read {self._path}: {error}") from None
+        return _read(self._path)
+
+    def past(self) -> dict[str, Named]:
+        """Of each name the last cluster that is over. Raises ConfigError."""
+        return _read(self._past)
 
     def get(self, name: str) -> Named:
         """Raises InvalidInput, which names one that is spelled like it."""
@@ -63,8 +66,18 @@ class Names:
             known[name] = named
 
     def forget(self, name: str) -> None:
+        """It was never there."""
         with self._changing() as known:
             known.pop(name, None)
+
+    def close(self, name: str) -> None:
+        """It is over; its name is free again."""
+        with self._changing() as known:
+            named = known.pop(name, None)
+            if named is not None:
+                past = {key: each for key, each in self.past().items() if key != name}
+                kept = dict([*past.items(), (name, named)][-_MOST_PAST:])
+                _write(self._past, kept)
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Named]]:
@@ -74,15 +87,28 @@ class Names:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 known = self.all()
                 yield known
-                # Replaced at once: a reader never sees half of it.
-                draft = self._path.with_suffix(".new")
-                with draft.open("wb") as file:
-                    file.write(msgspec.json.encode(known))
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(self._path)
+                _write(self._path, known)
         except OSError as error:
             raise ConfigError(f"cannot write {self._path}: {error.strerror}") from None
+
+
+def _read(path: Path) -> dict[str, Named]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Named])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+
+
+def _write(path: Path, known: dict[str, Named]) -> None:
+    """Replaced at once: a reader never sees half of it."""
+    draft = path.with_suffix(".new")
+    with draft.open("wb") as file:
+        file.write(msgspec.json.encode(known))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def require_name(name: str) -> None:

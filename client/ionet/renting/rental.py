@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from solders.keypair import Keypair
@@ -19,6 +19,7 @@ from ionet.errors import InvalidInput, IonetError
 from ionet.generated.accounts import Cluster
 from ionet.launcher_api import ENDED, RUNNING, ClusterStatus, LauncherClient, LauncherError, UnknownCluster
 from ionet.quote import Quote
+from ionet.renting.bundle import Job, execution, following
 from ionet.renting.search import Candidate
 from ionet.stopping import Step, stop
 
@@ -137,28 +138,51 @@ async def head_of(client: Client, wallet: Keypair, cluster: Pubkey, api: str) ->
         yield agent
 
 
-async def run_job(agent: AgentClient, script: bytes, output: Callable[[str], None]) -> int:
-    """Run a driver beside the head and hand on what it prints; returns its exit code. Raises JobFailed.
+async def run_job(agent: AgentClient, job: Job, output: Callable[[str], None]) -> int:
+    """Begin a job beside the head and hand on what it prints; returns its exit code. Raises JobFailed.
 
-    An agent that cannot be reached is tried again, as long as nothing has come of the job.
+    Where the connection breaks it is followed again, from there on.
     """
-    begun = False
-    for number in range(_JOB_TRIES):
-        code: int | None = None
+    return await _followed(agent, lambda at: following(job.name, at, wait=True) if at else job.script, output)
+
+
+async def follow_job(agent: AgentClient, name: str | None, output: Callable[[str], None], *, wait: bool) -> int:
+    """Hand on what a job has printed and, with `wait`, will print; its exit code, 0 while it runs. Raises JobFailed.
+
+    name: None for the newest job.
+    """
+    return await _followed(agent, lambda at: following(name, at, wait=wait), output)
+
+
+async def _followed(agent: AgentClient, script: Callable[[int], bytes], output: Callable[[str], None]) -> int:
+    """script: what to run, by the bytes of output seen. An agent that cannot be reached is tried again."""
+    offset = failed = 0
+    while True:
         try:
-            async for event in agent.run(script):
-                begun = True
-                output(event.output or "")
-                code = event.exit_code if event.exit_code is not None else code
+            async for event in agent.run(script(offset)):
+                if event.output:
+                    offset, failed = offset + len(event.output.encode()), 0
+                    output(event.output)
+                if event.exit_code is not None:
+                    return event.exit_code
+            raise AgentUnreachable("its end was not told")
         except AgentUnreachable as error:
-            if begun or number == _JOB_TRIES - 1:
+            failed += 1
+            if failed == _JOB_TRIES:
                 raise JobFailed(str(error)) from None
-            await asyncio.sleep(_JOB_PAUSE_SECS)
-            continue
-        if code is None:
-            raise JobFailed("its end was not told")
-        return code
-    raise AssertionError("unreachable")
+            await asyncio.sleep(_JOB_PAUSE_SECS * failed)
+
+
+async def execute(agent: AgentClient, commands: Sequence[str], output: Callable[[str], None]) -> int:
+    """Run commands where the newest job runs, which end with this; the exit code. Raises JobFailed."""
+    try:
+        async for event in agent.run(execution(commands)):
+            output(event.output or "")
+            if event.exit_code is not None:
+                return event.exit_code
+    except AgentUnreachable as error:
+        raise JobFailed(str(error)) from None
+    raise JobFailed("its end was not told")
 
 
 async def end(client: Client, cluster: Pubkey, tell: Tell, *, wait: bool) -> Step:

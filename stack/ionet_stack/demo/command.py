@@ -199,7 +199,8 @@ async def _story(
     with show.step("one node goes silent; the keeper reports it, and it is slashed") as say:
         slashed = await story.reported(cast, silent_lease)
         say(f"{tokens(slashed.amount, 'IO')} IO, of it {tokens(slashed.to_reporter, 'IO')} to the reporter")
-    with show.step("leases run out; the keeper settles and closes them; the rest goes back, fees are burned") as say:
+    with show.step("the renter ends; the keeper settles and closes; the rest goes back, fees are burned") as say:
+        await story.end(cast.renter, leases)
         closed, bonds = await story.closed(cast, cluster, leases, say)
         say(f"{tokens(closed.paid, 'IOSD')} IOSD paid, {tokens(closed.refunded, 'IOSD')} returned")
     frozen.thaw(agents[silent])

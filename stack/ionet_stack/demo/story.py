@@ -14,10 +14,10 @@ from ionet.agent_api import AgentClient
 from ionet.api.network import LOCAL_FEED_ID
 from ionet.cli.parsing import tokens
 from ionet.client import Client
-from ionet.errors import IonetError
+from ionet.errors import IonetError, NotFound, ProgramError
 from ionet.generated import pdas
 from ionet.generated.accounts import Lease
-from ionet.generated.enums import IO_UNIT, USD_UNIT, Currency
+from ionet.generated.enums import IO_UNIT, USD_UNIT, Currency, LeaseStatus
 from ionet.generated.events import (
     ClusterClosed,
     DisputeDefended,
@@ -32,7 +32,7 @@ from ionet.launcher_api import LauncherClient
 from ionet.program import PROGRAM
 from ionet.quote import quote
 from ionet.renting import rental
-from ionet.renting.bundle import Output, script
+from ionet.renting.bundle import Output, job
 from ionet.renting.search import Found, Wish, search
 from ionet.rules.challenges import challenge_answer
 from ionet.rules.disputes import disputable, is_disputed
@@ -49,8 +49,9 @@ PRICE, CONF = 3 * 10**8, 9 * 10**5
 MODEL_NAME, PROCESSORS = "H100", 1
 # Dollars per processor-hour; a short lease at this price still costs whole cents.
 NODE_PRICE = 36 * USD_UNIT
-DURATION_SECS = 30
-IO_TO_BURN, BUDGET = 10 * IO_UNIT, 5 * USD_UNIT
+# Long enough for a busy machine; whoever ends earlier pays for what was served.
+DURATION_SECS = 180
+IO_TO_BURN, BUDGET = 10 * IO_UNIT, 10 * USD_UNIT
 ONLINE_WITHIN_SECS, ACTIVE_WITHIN_SECS, POLL_SECS = 60.0, 420.0, 0.3
 DEFENDED_WITHIN_SECS, CLOSED_WITHIN_SECS = 30.0, 60.0
 
@@ -163,9 +164,9 @@ async def run_job(head: AbstractAsyncContextManager[AgentClient]) -> list[Block]
     """Send the job and run it beside the head. Raises DemoFailed with its output when it fails."""
     output, said = Output(), list[str]()
     with as_file(files("ionet_stack.demo") / "job.py") as path:
-        content = script(["python job.py"], None, {"job.py": str(path)}, {}, [])
+        sent = job(["python job.py"], None, {"job.py": str(path)}, {}, [])
     async with head as agent:
-        code = await rental.run_job(agent, content, lambda text: said.append(output.feed(text)))
+        code = await rental.run_job(agent, sent, lambda text: said.append(output.feed(text)))
     text = "".join([*said, output.end()])
     if code != 0:
         raise DemoFailed(f"the job ended with {code}: {text[-600:]}")
@@ -212,13 +213,21 @@ async def redeem(cast: Cast, supplier: Party) -> IosdRedeemed:
 
 async def reported(cast: Cast, lease: Pubkey) -> NodeSlashed:
     """The keeper reports the silent node as soon as the program agrees that it has missed too much."""
-    deadline = time.monotonic() + 2 * DURATION_SECS
+    deadline = time.monotonic() + DURATION_SECS
     while time.monotonic() < deadline:
         for event in await cast.renter.client.events(lease):
             if isinstance(event, NodeSlashed) and (event.lease, event.reporter) == (lease, cast.keeper.address):
                 return event
         await asyncio.sleep(POLL_SECS)
     raise DemoFailed("nobody reported the silent node")
+
+
+async def end(renter: Party, leases: list[Pubkey]) -> None:
+    """End what still runs, as `ionet run` does once its job is done."""
+    for key, lease in zip(leases, await renter.client.fetch_many(Lease, leases), strict=True):
+        if lease is not None and lease.status == LeaseStatus.ACTIVE:
+            with contextlib.suppress(ProgramError, NotFound):  # it was over a moment before
+                await renter.client.lease.end(key)
 
 
 async def closed(cast: Cast, cluster: Pubkey, leases: list[Pubkey], say: Say) -> tuple[ClusterClosed, int]:

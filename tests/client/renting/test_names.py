@@ -28,6 +28,13 @@ def test_a_name_is_kept_until_it_is_forgotten(tmp_path: Path) -> None:
     names.forget("one")
     names.forget("one")
     assert list(names.all()) == ["two"]
+    assert names.past() == {}
+    names.close("two")
+    names.close("two")
+    assert (names.all(), names.past()) == ({}, {"two": cluster("B")})
+    names.add("two", cluster("C"))
+    names.close("two")
+    assert Names(tmp_path / "deep" / "clusters.json").past() == {"two": cluster("C")}
 
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a b", "a/b", "x" * 41])
