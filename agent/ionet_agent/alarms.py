@@ -26,7 +26,11 @@ class Alarms:
 
     def texts(self) -> tuple[str, ...]:
         """Every alarm in one line."""
-        return tuple(f"{name}: {text}" for name, text in sorted({**self._told, **self._own}.items()))
+        return tuple(f"{name}: {text}" for name, text in sorted(self.all().items()))
+
+    def all(self) -> dict[str, str]:
+        """By name, those of the other process too."""
+        return {**self._told, **self._own}
 
     @property
     def own(self) -> Mapping[str, str]:

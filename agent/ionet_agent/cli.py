@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from ionet.cli.printing import AsJson, print_fields
 from ionet.cli.session import settings
-from ionet.errors import ConfigError
 from solders.pubkey import Pubkey
-
-if TYPE_CHECKING:
-    from ionet_agent.overlay.joining import NetworkConfig
 
 app = typer.Typer(help="The node agent: serves leases with Ray and proves what it served.", no_args_is_help=True)
 
@@ -79,6 +75,7 @@ def run(
     check_secs: Annotated[
         float, typer.Option(min=1, help="Seconds for which a renter may use the machine before they accept its lease.")
     ] = 120,
+    alarm_url: Annotated[str | None, typer.Option(help="URL that is told as JSON which alarms begin and end.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve this machine's leases until interrupted; ending the agent ends its Ray processes."""
@@ -87,32 +84,36 @@ def run(
     from ionet.daemon import log_to_stderr
     from ionet.ready import AgentReady
 
-    from ionet_agent import service
+    from ionet_agent import options, service
     from ionet_agent.config import AgentConfig
     from ionet_agent.isolation.sizes import Wanted
     from ionet_agent.relay import RelayAddress
+    from ionet_agent.webhook import check_url
 
     log_to_stderr()
-    host, port = _address(listen)
+    host, port = options.address(listen)
     config = AgentConfig(
         urls=(settings(ctx).url, *(also_url or ())),
         device_key=device_key,
         base=base.absolute(),
         ip=ip,
-        ports=_range(ports),
+        ports=options.port_range(ports),
         host=host,
         port=port,
-        node=None if node is None else _pubkey(node),
+        node=None if node is None else options.pubkey(node),
         indexers=tuple(indexer or ()),
-        advertise=tuple(map(_endpoint, advertise or ())),
+        advertise=tuple(map(options.endpoint, advertise or ())),
         relays=tuple(str(RelayAddress.parse(text)) for text in relay or ()),
         isolation=isolation,
         trust=trust_renters,
         runtime=None if runtime is None else runtime.absolute(),
-        wanted=Wanted(num_cpus, _mib(memory_mib), _mib(disk_mib), _mib(object_store_mib), processes),
+        wanted=Wanted(
+            num_cpus, options.mib(memory_mib), options.mib(disk_mib), options.mib(object_store_mib), processes
+        ),
         poll_secs=poll_secs,
         check_secs=check_secs,
-        network=_network(network, ip, dial, dial_port, tuple(relay or ()), internet=internet),
+        alarm_url=None if alarm_url is None else check_url(alarm_url),
+        network=options.network(network, ip, dial, dial_port, tuple(relay or ()), internet=internet),
     )
 
     def announce(address: Pubkey, bound: int, level: str) -> None:
@@ -136,68 +137,3 @@ def make_runtime(
     made = (folder or new_runtime.default_folder()).absolute()
     new_runtime.make(made)
     print_fields({"runtime": str(made)}, as_json=as_json)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-        return str(address), int(port)
-    except ValueError:
-        raise ConfigError(f"{text!r} is not HOST:PORT") from None
-
-
-def _network(
-    kind: str, ip: str | None, dial: str | None, port: int, relays: tuple[str, ...], *, internet: bool
-) -> NetworkConfig | None:
-    """None for the machine's own. Raises ConfigError."""
-    from ionet.overlay import is_public
-
-    from ionet_agent.overlay.joining import NetworkConfig
-
-    if kind == "loopback":
-        if ip is None:
-            raise ConfigError("say --ip, this node's address inside a cluster")
-        if dial or port or internet:
-            raise ConfigError("--dial, --dial-port and --internet are for --network wireguard")
-        return None
-    if kind != "wireguard":
-        raise ConfigError(f"--network is {kind}, not loopback or wireguard")
-    if ip is not None:
-        raise ConfigError("with --network wireguard the address follows from the lease: leave --ip out")
-    if dial is not None and not is_public(dial):
-        raise ConfigError(f"--dial: {dial} is not a public address and its port")
-    if dial is None and not relays:
-        raise ConfigError("nobody can dial it without --dial: name a --relay, better two")
-    return NetworkConfig(dial, port, relays, internet)
-
-
-def _endpoint(text: str) -> str:
-    from ionet.advert import BadAdvert, parse_endpoint
-
-    try:
-        return parse_endpoint(text)
-    except BadAdvert as error:
-        raise ConfigError(f"--advertise: {error.detail}") from None
-
-
-def _range(text: str) -> range:
-    first, _, last = text.partition("-")
-    try:
-        ports = range(int(first), int(last) + 1)
-    except ValueError:
-        raise ConfigError(f"{text!r} is not FIRST-LAST") from None
-    if not 1024 <= ports.start < ports.stop <= 65536:
-        raise ConfigError(f"{text!r} is not a range of ports between 1024 and 65535")
-    return ports
-
-
-def _mib(number: int | None) -> int | None:
-    return None if number is None else number * 1024 * 1024
-
-
-def _pubkey(text: str) -> Pubkey:
-    try:
-        return Pubkey.from_string(text)
-    except ValueError:
-        raise ConfigError(f"{text!r} is not a valid address") from None

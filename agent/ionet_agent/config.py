@@ -42,6 +42,7 @@ class AgentConfig:
     they accept its lease. isolation: a level, or the best there is; trust: whether that may be none; disk: found with
     it. runtime: the environment that members run in, None for the agent's own. wanted: what the owner says of limits.
     network: the cluster's own, in which `ip` follows from the lease; None where clusters stay on this machine.
+    alarm_url: where the owner is told of alarms.
     """
 
     urls: tuple[str, ...]
@@ -63,6 +64,7 @@ class AgentConfig:
     poll_secs: float = 0.5
     check_secs: float = CHECK_SECS
     network: NetworkConfig | None = None
+    alarm_url: str | None = None
 
     @property
     def spools(self) -> Path:

@@ -29,6 +29,7 @@ from ionet_agent.overlay import tools
 from ionet_agent.proving import Proving
 from ionet_agent.rpc_node_chain import RpcNodeChain
 from ionet_agent.serve import BACKLOG
+from ionet_agent.webhook import Webhook
 
 _log = logging.getLogger(__name__)
 # How long the chain is waited for before the first look at the node is given up.
@@ -70,6 +71,8 @@ async def run(config: AgentConfig, announce: Callable[[Pubkey, int, str], None])
         tasks.append(
             asyncio.create_task(_announce(machine, lambda: announce(node, listener.getsockname()[1], config.isolation)))
         )
+        if config.alarm_url is not None:
+            tasks.append(asyncio.create_task(Webhook(config.alarm_url, str(node), alarms.all).run()))
         try:
             await asyncio.wait(tasks[:3], return_when=asyncio.FIRST_COMPLETED)
             for task in tasks[:2]:

@@ -23,6 +23,7 @@ from ionet.codec import DecodeError
 from ionet.diagnosis import diagnosed
 from ionet.errors import NotFound, RpcError, RpcUnreachable, WalletError
 from ionet.events import events_in_transaction
+from ionet.fees import MAX_PRIORITY_FEE
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
 from ionet.rpc import LAST_SLOT, UNSUPPORTED_VERSION, Blockhash, Landed, PreflightFailed, Rpc
@@ -41,8 +42,6 @@ from ionet.wallet import (
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-# Most micro-lamports per compute unit that are offered unless the caller says otherwise.
-MAX_PRIORITY_FEE = 100_000
 # Transactions of an account's history that are asked for at the same time.
 FETCHED_AT_ONCE = 16
 

@@ -13,7 +13,7 @@ from ionet.advert import NotAdvertised, find_agent
 from ionet.errors import ConfigError
 from ionet_agent import advert as module
 from ionet_agent.advert import Advertiser, endpoints_of
-from ionet_agent.cli import _endpoint
+from ionet_agent.options import endpoint
 from ionet_agent.report import measure
 from launcher.ports import free_range
 from leases import DEVICE, NODE
@@ -85,9 +85,9 @@ def test_where_an_agent_says_that_it_is() -> None:
     assert endpoints_of("192.168.1.2", 7070, []) == [], "nobody can be sent there"
     assert endpoints_of("127.0.0.1", 7070, [], relayed=True) == []
     assert endpoints_of("1.2.3.4", 7070, [], relayed=True) == ["1.2.3.4:7070"]
-    assert _endpoint("1.2.3.4:5") == "1.2.3.4:5"
+    assert endpoint("1.2.3.4:5") == "1.2.3.4:5"
     with pytest.raises(ConfigError, match=r"--advertise: 10\.0\.0\.1 is neither public nor loopback"):
-        _endpoint("10.0.0.1:5")
+        endpoint("10.0.0.1:5")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet import resolve
-from ionet.cli import human, node_terms
+from ionet.cli import human, node_earnings, node_status, node_terms
 from ionet.cli.node_terms import Device, Node, read_device
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
@@ -107,6 +107,8 @@ def required_stake(ctx: typer.Context, model: str, processors: int, as_json: AsJ
     print_fields(ask(ctx, work), as_json=as_json)
 
 
+app.command()(node_status.status)
+app.command()(node_earnings.earnings)
 transaction(app)(node_terms.register)
 transaction(app, asks=True)(node_terms.update)
 

@@ -8,7 +8,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet import resolve
-from ionet.cli import human
+from ionet.cli import human, stake_nodes
 from ionet.cli.parsing import amount, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
 from ionet.cli.session import Asked, Preview, Sending, ask, transaction
@@ -25,6 +25,8 @@ Node = Annotated[Pubkey, typer.Argument(parser=pubkey, help="Address of the node
 Io = Annotated[str, typer.Argument(help="Amount of IO.")]
 Token = Annotated[str, typer.Argument(help="IOSD, USDC or IO.")]
 Staker = Annotated[Pubkey | None, typer.Option(parser=pubkey, help="Wallet of the staker; by default yours.")]
+
+app.command()(stake_nodes.nodes)
 
 
 @app.command(name="list")

@@ -18,13 +18,14 @@ from ionet.duties import DUTIES, Duty, Reward, Seen
 from ionet.duties.network import TOKEN_ACCOUNT_RENT
 from ionet.duties.reading import Look
 from ionet.errors import ChainRefused, IonetError, RpcUnreachable, TransactionExpired
+from ionet.fees import BASE_FEE
 from ionet.generated import pdas
 from ionet.generated.events import NodeSlashed
 from ionet.plan import Receipt
 from ionet.planner import Packer
 from ionet.rules.restarts import Moment
 from ionet.tending.agenda import BAD, LONGEST_WAIT, Agenda, Task
-from ionet.tending.manner import BASE_FEE, Interest, Manner, Tally
+from ionet.tending.manner import Interest, Manner, Tally
 from ionet.tending.nodes import Nodes
 from ionet.tending.purse import Purse
 

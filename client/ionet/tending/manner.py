@@ -14,8 +14,6 @@ from ionet.rpc import Rpc
 from ionet.rules.restarts import Moment
 
 LAMPORTS = 10**9
-# Of each signature, of which these transactions have one.
-BASE_FEE = 5_000
 
 
 @dataclass(frozen=True)

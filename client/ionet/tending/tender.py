@@ -12,9 +12,10 @@ from solders.pubkey import Pubkey
 
 from ionet.duties.reading import Look, Sight
 from ionet.errors import IonetError, RpcError, RpcUnreachable
+from ionet.fees import BASE_FEE
 from ionet.tending.agenda import Agenda
 from ionet.tending.hands import Deed, Hands
-from ionet.tending.manner import BASE_FEE, Interest, Manner, Source, Tally
+from ionet.tending.manner import Interest, Manner, Source, Tally
 from ionet.tending.nodes import Nodes
 from ionet.tending.purse import Purse
 

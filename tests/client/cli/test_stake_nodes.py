@@ -1,0 +1,45 @@
+"""`ionet stake nodes`: which nodes take others' stake, on what terms, and what stake in them earned."""
+
+from __future__ import annotations
+
+import pytest
+from client.cli.village import T4, Village
+from ionet.stake_report import yield_bps
+
+NOWHERE = "http://127.0.0.1:9"
+IO = 10**8
+DOLLAR = 10**6
+
+
+def test_a_yield_is_the_share_of_a_months_income_over_the_stake() -> None:
+    """100 dollars a month, half of it for 1,000 IO at 2 dollars: 50 · 365/30 of 2,000, rounded down."""
+    income = {"IOSD": 60 * DOLLAR, "USDC": 20 * DOLLAR, "IO": 10 * IO}
+    assert yield_bps(income, 5_000, 1_000 * IO, 2 * DOLLAR) == 3_041
+    assert yield_bps({}, 5_000, 1_000 * IO, 2 * DOLLAR) == 0
+    assert yield_bps(income, 5_000, 0, 2 * DOLLAR) is None
+    assert yield_bps(income, 5_000, 1_000 * IO, 0) is None
+
+
+@pytest.fixture(scope="module")
+def node(village: Village) -> str:
+    terms = ["--price", "3", "--country", "DE", "--model", T4, "--processors", "4"]
+    event = village.event("supplier", "node", "register", "--device", str(village.file("device")), *terms)
+    village.json("supplier", "stake", "add", event["node"], "800")
+    return str(event["node"])
+
+
+def test_only_nodes_that_share_are_listed_with_their_terms(village: Village, node: str) -> None:
+    assert village.json(None, "stake", "nodes", "--api", NOWHERE)["nodes"] == []
+    village.json("supplier", "stake", "terms", node, "30%", "--income", "20%")
+    village.json("guest", "stake", "add", node, "100")
+    told = village.json(None, "stake", "nodes", "--api", NOWHERE)
+    [row] = told["nodes"]
+    assert (row["node"], row["reward_share_bps"], row["income_share_bps"]) == (node, 3_000, 2_000)
+    assert (row["own_io_units"], row["others_io_units"], row["state"]) == (str(800 * IO), str(100 * IO), "free")
+    percent = village.json(None, "network", "show")["params"]["co_stake_max_percent"]
+    assert row["room_io_units"] == str(800 * IO * percent // (100 - percent) - 100 * IO)
+    assert (row["yield_bps"], row["income"], row["score"]) == (None, None, None)
+    assert told["unknown"].startswith(NOWHERE)
+    said = village.shell.run("stake", "nodes", "--api", NOWHERE).stdout
+    assert "times the share of it for stake, times 365/30" in said
+    assert f"income, score and yield are unknown: {NOWHERE}" in said
