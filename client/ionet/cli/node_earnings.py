@@ -14,6 +14,7 @@ from ionet.cli import human
 from ionet.cli.node_terms import Node
 from ionet.cli.printing import AsJson, print_json, print_rows, say, waiting
 
+_AMOUNTS = ("amount", "supplier_fee", "supplier_amount", "to_stakers")
 Api = Annotated[str, typer.Option(envvar="IONET_API", help="URL of an indexer.")]
 
 
@@ -34,12 +35,10 @@ def earnings(
         say(told.as_csv(payments), end="")
         return
     if as_json:
-        print_json(
-            {
-                "sums": {name: str(units) for name, units in told.sums(payments).items()},
-                "payments": msgspec.to_builtins(payments),
-            }
-        )
+        raw = [
+            {**msgspec.to_builtins(each), **{name: str(getattr(each, name)) for name in _AMOUNTS}} for each in payments
+        ]
+        print_json({"sums": {name: str(units) for name, units in told.sums(payments).items()}, "payments": raw})
         return
     rows = [
         {

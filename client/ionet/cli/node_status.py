@@ -120,9 +120,17 @@ def _raw(node: Pubkey, found: Standing, heard: Heard | None, why: str) -> dict[s
         "leaving": [{"io_units": str(each.amount), "at": each.at, "why": each.why} for each in found.exits],
         "device_lamports": str(found.lamports),
         "fee_days": found.fee_days,
-        "today": None if today is None else msgspec.to_builtins(today),
-        "days": None if heard is None else msgspec.to_builtins(heard.days),
+        "today": None if today is None else _raw_day(today),
+        "days": None if heard is None else [_raw_day(day) for day in heard.days],
         "score": None if heard is None else msgspec.to_builtins(heard.score),
         "advert": None if heard is None else msgspec.to_builtins(heard.advert),
         "unknown": why,
     }
+
+
+def _raw_day(day: Day) -> dict[str, Any]:
+    amounts = ("earned", "supplier", "to_stakers")
+    income = [
+        {"currency": each.currency, **{name: str(getattr(each, name)) for name in amounts}} for each in day.income
+    ]
+    return {**msgspec.to_builtins(day), "income": income}

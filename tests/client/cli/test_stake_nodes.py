@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from client.cli.village import T4, Village
 from ionet.stake_report import yield_bps
+from quick_starts import commands
 
 NOWHERE = "http://127.0.0.1:9"
 IO = 10**8
@@ -43,3 +44,22 @@ def test_only_nodes_that_share_are_listed_with_their_terms(village: Village, nod
     said = village.shell.run("stake", "nodes", "--api", NOWHERE).stdout
     assert "times the share of it for stake, times 365/30" in said
     assert f"income, score and yield are unknown: {NOWHERE}" in said
+
+
+def test_the_page_for_stakers_does_what_it_says(village: Village, node: str) -> None:
+    village.json("supplier", "stake", "terms", node, "30%")
+    village.json("supplier", "stake", "fund", node, "10")
+    before = int(village.json("renter", "keys", "balance")["io_units"])
+    looking, adding, showing, claiming, leaving = commands("staking.md", NODE=node)
+    assert village.json("renter", *looking, "--api", NOWHERE)["nodes"][0]["node"] == node
+    village.json("renter", *adding)
+    assert before - int(village.json("renter", "keys", "balance")["io_units"]) == 100 * IO
+    village.json("supplier", "stake", "fund", node, "10")
+    assert int(village.json("renter", *showing)["claimable"]) > 0
+    village.json("renter", *claiming)
+    assert int(village.json("renter", "keys", "balance")["io_units"]) > before - 100 * IO
+    village.json("renter", *leaving)
+    params = village.json(None, "network", "show")["params"]
+    village.pass_time(params["unbond_cooldown_secs"] + params["co_notice_secs"] + 1)
+    village.json("renter", "stake", "withdraw", node)
+    assert int(village.json("renter", "keys", "balance")["io_units"]) > before
