@@ -1,7 +1,7 @@
 """Level `landlock`: the agent's user, but only the files of the lease, and no signals to what is outside.
 
-Needs neither root nor namespaces. A process stays beside the lease's, outside their reach, which inherits whatever they
-leave behind, so that nothing outlives the lease.
+Needs neither root nor namespaces. A guard stays beside the lease's processes, outside their reach but not they outside
+its own, so that nothing outlives the lease.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ def _public_configuration() -> list[str]:
     return sorted(found)
 
 
+def _guarded(tag: str) -> bool:
+    """Whether a guard of a room is still there."""
+    needle = f"{landlock_exec.GUARDS}={tag}".encode()
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdecimal() and Path("/proc", name, "environ").read_bytes().startswith(needle):
+                return True
+    return False
+
+
 class Landlock:
     """An `Isolation`."""
 
@@ -68,7 +78,9 @@ class Landlock:
         return self.wrap(command, room)
 
     def sweep(self, room: Room) -> bool:
-        return cgroups.kill(room.groups)
+        # What started a guard is killed by its tag; the guard is left to do its work.
+        found = cgroups.kill(room.groups)
+        return _guarded(room.tag) or found
 
     def clear(self, room: Room) -> None:
         pass

@@ -1,7 +1,7 @@
 """`landlock_exec.py RULES [--keep] -- COMMAND…`: runs a command that may only touch the paths of the rules (Landlock).
 
-RULES is JSON: {"read": [path…], "write": [path…], "device": [path…]}. With --keep it stays: whatever the command leaves
-behind becomes its child and is killed when the command ends. Standard library only, so that it starts at once.
+RULES is JSON: {"read": [path…], "write": [path…], "device": [path…]}. With --keep it stays, and all that the command
+has started is killed when the command ends, or this process does. Standard library only, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import contextlib
 import ctypes
 import json
 import os
+import select
 import signal
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NoReturn
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same on every architecture
 _ABI_FLAG, _PATH_BENEATH = 1, 1
@@ -27,6 +29,8 @@ _FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}
 _RIGHTS_NOW = (1 << 16) - 1
 _SCOPES = 1 | 2  # abstract sockets, signals
+TAG, GUARDS, _ENVIRONMENT = "IONET_PROCESS_TAG", "IONET_GUARDS_TAG", "IONET_ENVIRONMENT"
+"""What a process says in its environment: its tag; of a guard, whose processes it guards, and their environment."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -90,50 +94,140 @@ def _call(number: int, *arguments: object) -> int:
     return result
 
 
-def keep(run: Callable[[], None]) -> int:
-    """Run it in a child, and end with its exit code once nothing of what it started is left."""
+def nest() -> None:
+    """Bind this process, and all it ever starts, to signals among themselves. Raises OSError."""
+    attributes = struct.pack("QQQ", 0, 0, _SCOPES)
+    ruleset = _call(_CREATE, ctypes.c_char_p(attributes), len(attributes), 0)
+    _call(_RESTRICT, ruleset, 0)
+    os.close(ruleset)
+
+
+def keep(rules: str, command: Sequence[str]) -> int:
+    """Run it under a guard, and end with its exit code once nothing of what it started is left.
+
+    The guard sees when this process ends, however it does, and then kills all: it is no descendant of this process and
+    carries no tag, so that whoever kills this one and its like does not kill the guard first.
+    """
+    alive, mine = os.pipe()
+    told, tells = os.pipe()
+    pid = os.getpid()
+    first = os.fork()
+    if not first:
+        try:
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+            for descriptor in (alive, tells):
+                os.set_inheritable(descriptor, True)
+            words = [rules, "--guard", str(alive), str(tells), str(pid), os.getcwd(), "--", *command]
+            environment = {GUARDS: os.environ.get(TAG, ""), _ENVIRONMENT: json.dumps(dict(os.environ))}
+            os.chdir("/")
+            os.execve(sys.executable, [sys.executable, "-I", "-S", __file__, *words], environment)
+        finally:
+            os._exit(126)
+    os.waitpid(first, 0)
+    for descriptor in (alive, tells):
+        os.close(descriptor)
+    with os.fdopen(told) as lines:
+        child = lines.readline()
+        if child:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, lambda got, _frame: _pass_on(int(child), got))
+        code = lines.readline()
+    os.close(mine)
+    return abs(int(code)) if code else 126
+
+
+def _pass_on(child: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, number)
+
+
+def guard(rules: dict[str, list[str]], alive: int, tells: int, outside: int, place: str, command: list[str]) -> None:
+    """Run the command until it or the process `outside` ends, then kill all that it has started.
+
+    Within the rules' scope, and the command in a scope below: this process reaches all of it, and nothing of it this
+    process. A signal to everybody is one step for the kernel, in which no process can fork.
+    """
+    environment = json.loads(os.environ[_ENVIRONMENT])
+    for descriptor in (alive, tells):
+        os.set_inheritable(descriptor, False)
     if _libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "subreaper")
+    restrict(rules)
+    if _reaches(outside):
+        raise OSError("signals are not kept inside")  # or the last step would kill everything of this user
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     child = os.fork()
     if not child:
         try:
-            run()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            nest()
+            os.chdir(place)
+            os.execve(command[0], command, environment)
         finally:
             os._exit(126)
-    code: int | None = None
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda got, _frame: os.kill(child, got))
-    while True:
-        try:
+    # Not to keep a pipe of the agent's open after the command.
+    for descriptor in (0, 1, 2):
+        os.dup2(woken, descriptor)
+    _tell(tells, child)
+    code = None
+    while code is None and alive not in select.select([alive, woken], [], [])[0]:
+        os.read(woken, 4096)
+        code = _reap(child)
+    os.kill(-1, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
             pid, status = os.wait()
-        except ChildProcessError:
-            return 1 if code is None else abs(code)
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-        if code is not None:
-            _kill_children()
+            code = os.waitstatus_to_exitcode(status) if pid == child else code
+    _tell(tells, 1 if code is None else code)
 
 
-def _kill_children() -> None:
-    """Orphans become children of this process as their parents end, so that in the end it has reached all."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        for word in file.read().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(word), signal.SIGKILL)
+def _reaches(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        os._exit(126)  # it has ended already
+    return True
+
+
+def _tell(tells: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(tells, f"{number}\n".encode())
+
+
+def _reap(child: int) -> int | None:
+    """Take the exit codes of all that has ended; that of the child, if it has."""
+    code = None
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == child:
+                code = os.waitstatus_to_exitcode(found[1])
+    return code
+
+
+def _become(rules: dict[str, list[str]], command: list[str]) -> NoReturn:
+    restrict(rules)
+    os.execv(command[0], command)
 
 
 def main(arguments: Sequence[str]) -> int:
     cut = arguments.index("--")
     rules, command = json.loads(arguments[0]), list(arguments[cut + 1 :])
-
-    def run() -> None:
-        restrict(rules)
-        os.execv(command[0], command)
-
-    if "--keep" in arguments[1:cut]:
-        return keep(run)
-    run()
-    return 126
+    options = arguments[1:cut]
+    if "--keep" in options:
+        return keep(arguments[0], command)
+    if "--guard" in options:
+        alive, tells, outside, place = options[1:]
+        guard(rules, int(alive), int(tells), int(outside), place, command)
+        return 0
+    _become(rules, command)
 
 
 if __name__ == "__main__":
