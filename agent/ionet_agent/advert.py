@@ -50,7 +50,10 @@ def endpoints_of(host: str, port: int, named: Sequence[str], *, relayed: bool = 
 
 
 class Advertiser:
-    """Adverts of `node`, signed by its device key, to the indexers at `urls`. relays: those that lead to it now."""
+    """Adverts of `node`, signed by its device key, to the indexers at `urls`. relays: those that lead to it now.
+
+    cuda: the version that the driver supports. weaker: why renters' code is not kept apart better.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,8 @@ class Advertiser:
         endpoints: Sequence[str],
         *,
         relays: Callable[[], list[str]] = list,
+        cuda: str | None = None,
+        weaker: str | None = None,
     ) -> None:
         self._urls, self._device, self._relays = tuple(dict.fromkeys(urls)), device, relays
         self._says = Advert(
@@ -71,13 +76,14 @@ class Advertiser:
             relays=[],
             certificate=certificate_text(device),
             ray=report.ray,
-            cuda=None,  # nothing on this machine is asked for it yet
+            cuda=cuda,
             isolation="none" if report.isolation is None else report.isolation.level,
             gpus=[
                 Gpu(_line(one.name), None if one.memory_bytes is None else one.memory_bytes // _MIB)
                 for one in report.devices[:64]
             ],
             bandwidth_mbits=None,  # not measured yet
+            isolation_reason=None if weaker is None else _line(weaker, 200),
         )
         # Nodes are told to say it at different moments of a minute, and never two minutes apart.
         self._moment = 5 + bytes(node)[0] % 50
@@ -119,5 +125,5 @@ def _is_place(text: str) -> bool:
         return False
 
 
-def _line(text: str) -> str:
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text[:64]) or "?"
+def _line(text: str, most: int = 64) -> str:
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text[:most]) or "?"

@@ -39,11 +39,11 @@ class AgentConfig:
     host, port: where the API listens. advertise: where others reach it, if that differs. relays: HOST:PORT of those
     that lead callers here. indexers: urls of those that are told so; the first takes leaves. poll_secs: how often the
     chain is looked at; a small part of the proof interval. check_secs: how long a renter may use the machine before
-    they accept its lease. isolation: a level, or the best there is; trust: whether that may be none; disk: found with
-    it. runtime: the environment that members run in, None for the agent's own. wanted: what the owner says of limits.
-    settles: whether it settles and closes its leases, which `fee_payer` pays for, None for the device key.
-    network: the cluster's own, in which `ip` follows from the lease; None where clusters stay on this machine.
-    alarm_url: where the owner is told of alarms.
+    they accept its lease. isolation: a level, or the best there is; trust: whether that may be none; weaker: why it is
+    no better level, and disk: both found with it. runtime: the environment that members run in, None for the agent's
+    own. wanted: what the owner says of limits. settles: whether it settles and closes its leases, which `fee_payer`
+    pays for, None for the device key. network: the cluster's own, in which `ip` follows from the lease; None where
+    clusters stay on this machine. alarm_url: where the owner is told of alarms.
     """
 
     urls: tuple[str, ...]
@@ -59,6 +59,7 @@ class AgentConfig:
     indexers: tuple[str, ...] = ()
     isolation: str = ladder.BEST
     trust: bool = False
+    weaker: str | None = None
     disk: Disk | None = None
     runtime: Path | None = None
     wanted: Wanted = field(default_factory=Wanted)
@@ -91,7 +92,7 @@ class AgentConfig:
         disk = disks.best(self.base / "rooms")
         cards = found_devices.find().devices
         files = gpus.of_lease(cards, len(cards)).files
-        found = ladder.choose(
+        found, why = ladder.choose(
             self.isolation,
             self._runtime(),
             self.base,
@@ -100,7 +101,7 @@ class AgentConfig:
             devices=files,
             own_network=self.network is not None,
         )
-        return replace(self, isolation=found.level, disk=disk)
+        return replace(self, isolation=found.level, disk=disk, weaker=why)
 
     def place(self, devices: Sequence[Device] = ()) -> Place:
         """How members run here, with a level that `with_level` has found. Raises ConfigError."""

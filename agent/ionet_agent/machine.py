@@ -80,14 +80,23 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             gpus=partial(read, config.gpus),
         )
         gate = Gate(loop.view)
-        api = Api(gate, journal, opening, provider, report, alarms, network, partial(read, config.gpus))
+        api = Api(gate, journal, opening, provider, report, alarms, network, partial(read, config.gpus), config.weaker)
         ports = MemberPorts(gate, network, provider.ports)
         tls = serving_context(device)
         connect = await stack.enter_async_context(serving_on(api.app(), listener, tls, ports.serve))
         relays = Relays(list(map(RelayAddress.parse, config.relays)), node, device, connect)
         host, bound, *_ = listener.getsockname()
         places = endpoints_of(host, bound, config.advertise, relayed=bool(config.relays))
-        advertiser = Advertiser(config.indexers, node, device, report, places, relays=lambda: relays.connected)
+        advertiser = Advertiser(
+            config.indexers,
+            node,
+            device,
+            report,
+            places,
+            relays=lambda: relays.connected,
+            cuda=await asyncio.to_thread(devices.cuda) if found.devices else None,
+            weaker=config.weaker,
+        )
         beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run(), relays.run())]
         try:
             await loop.run(stopping)

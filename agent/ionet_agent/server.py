@@ -73,10 +73,11 @@ class Api:
         alarms: Alarms | None = None,
         network: ClusterNetwork | None = None,
         gpus: Callable[[], Seen] = lambda: Seen([]),
+        weaker: str | None = None,
     ) -> None:
         self._gate, self._journal, self._opening = gate, journal, opening
         self._provider, self._report, self._alarms = provider, report, alarms or Alarms()
-        self._network, self._gpus = network, gpus
+        self._network, self._gpus, self._weaker = network, gpus, weaker
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
 
     def app(self) -> ASGIApp:
@@ -112,6 +113,7 @@ class Api:
                 check_secs_left=left,
                 alarms=list(self._alarms.texts()),
                 isolation=self._report.isolation,
+                isolation_reason=self._weaker,
                 network=await self._offer(lease, status),
             )
         )

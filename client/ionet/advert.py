@@ -35,6 +35,7 @@ _MOST_ENDPOINTS, _MOST_RELAYS = 4, 2
 MOST_PLACES = _MOST_ENDPOINTS + _MOST_RELAYS
 
 Line = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[ -~]+\Z")]
+Sentence = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[ -~]+\Z")]
 Place = Annotated[str, Meta(max_length=64)]
 
 
@@ -67,6 +68,8 @@ class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gpus: Annotated[list[Gpu], Meta(max_length=64)]
     bandwidth_mbits: Annotated[int, Meta(ge=0, lt=2**31)] | None
     """As it was measured, megabits a second; None where it was not."""
+    isolation_reason: Sentence | None = None
+    """Why it is no stronger level; None where the machine has the strongest, or its owner has chosen."""
 
 
 class BadAdvert(IonetError):

@@ -110,6 +110,8 @@ class Status(msgspec.Struct, frozen=True):
     """How renters' code is kept apart on this machine, and within which limits."""
     network: Offer | None = None
     """How the node can be joined to the network of its cluster; None where clusters stay on one machine."""
+    isolation_reason: str | None = None
+    """Why renters' code is not kept apart better on this machine."""
     joins: str | None = None
     """host:port of the head that its member was told to join; None where none runs."""
 
@@ -200,8 +202,7 @@ class AgentClient:
         return self._ports.open(port, lease)
 
     async def start(self, spec: Spec) -> Status:
-        """Start a member; the same request again changes nothing. A worker that is told of another head starts again
-        under it, once an interval at most when its meter runs."""
+        """Start a member, or a worker again under another head; the same request again changes nothing."""
         return _believable(decoded(await self._request("POST", "/v1/start", spec, most=MAX_STATUS), Status))
 
     async def stop(self, lease: str) -> Status:
@@ -388,9 +389,9 @@ def _believable(status: Status) -> Status:
         raise BadAnswer(f"check_secs_left is {status.check_secs_left:g}, not a time")
     if status.network is not None:
         status.network.checked()
-    reason = None if status.reason is None else one_line(status.reason)
+    reason, why = (None if text is None else one_line(text) for text in (status.reason, status.isolation_reason))
     alarms = [one_line(alarm) for alarm in status.alarms[:MAX_ALARMS]]
-    return msgspec.structs.replace(status, ip=str(ip), reason=reason, alarms=alarms)
+    return msgspec.structs.replace(status, ip=str(ip), reason=reason, isolation_reason=why, alarms=alarms)
 
 
 def _is_at(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> bool:

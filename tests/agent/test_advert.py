@@ -50,6 +50,13 @@ async def test_an_indexer_takes_what_an_agent_says() -> None:
     assert len(body) < messages.MAX_BYTES
 
 
+async def test_it_says_which_cuda_the_driver_has_and_why_isolation_is_weak() -> None:
+    made = Advertiser([], NODE, DEVICE, measure(), ENDPOINTS, cuda="13.0", weaker="container: \x1b\nno" + 300 * "x")
+    said = messages.decode(messages.encode(made._next()), str(NODE), DEVICE.pubkey())
+    assert said.cuda == "13.0"
+    assert said.isolation_reason == "container: ??no" + 185 * "x"
+
+
 async def test_indexers_that_are_gone_silent_or_hostile_keep_no_other_from_it() -> None:
     [port] = free_range(1)
     async with (

@@ -220,12 +220,14 @@ def test_without_a_daemon_the_next_level_is_taken_and_the_log_says_why(
     monkeypatch.setattr(container, "_RUNNERS", ("docker",))
     container.runner.cache_clear()
     try:
-        found = ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=True)
+        found, why = ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=True)
     finally:
         container.runner.cache_clear()
     assert found.level is not Level.CONTAINER
     if found.level is not Level.NONE:
         assert "container: " in caplog.text
+    assert why is not None
+    assert "container: " in why, "and whoever asks is told"
 
 
 def test_an_image_is_the_same_while_the_system_is() -> None:

@@ -166,7 +166,7 @@ def test_where_no_level_works_the_owner_has_to_say_that_renters_are_trusted(
     with pytest.raises(ConfigError, match=r"bubblewrap: .*own-user: .*landlock: .*--trust-renters") as refused:
         ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=False)
     assert "\n" not in str(refused.value)
-    assert ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=True).level is Level.NONE
+    assert ladder.choose("best", Runtime.own(), tmp_path, Disk.NONE, trust=True)[0].level is Level.NONE
     with pytest.raises(ConfigError, match="landlock: "):
         ladder.choose("landlock", Runtime.own(), tmp_path, Disk.NONE, trust=True)
 

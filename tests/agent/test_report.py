@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from agent.gpu_hosts import Host
-from ionet.check.devices import Device, find, network_mbits
+from ionet.check.devices import Device, cuda, find, network_mbits
 from ionet.check.report import Report
 from ionet_agent.report import measure
 
@@ -41,6 +41,23 @@ def test_names_uuids_memory_and_links_come_from_nvidia_smi(host: Host) -> None:
     )
     assert found.driver is not None
     assert "550.90.07" in found.driver
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("| NVIDIA-SMI 580.159.04             Driver Version: 580.159.04     CUDA Version: 13.0     |\n", "13.0"),
+        ("CUDA Version                                           : 12.4\n", "12.4"),
+        ("| NVIDIA-SMI 550.90.07     Driver Version: 550.90.07     CUDA Version: N/A     |\n", None),
+        (f"CUDA Version: {'9' * 5000}.0\n", None),
+        ("", None),
+    ],
+    ids=["table", "list", "none", "nonsense", "silent"],
+)
+def test_the_version_of_cuda_is_the_drivers(host: Host, said: str, version: str | None) -> None:
+    assert cuda(host.path) is None
+    host.smi(said)
+    assert cuda(host.path) == version
 
 
 def test_a_host_without_proc_driver_nvidia_has_the_devices_of_nvidia_smi(host: Host) -> None:

@@ -26,7 +26,7 @@ HEADS, ROOMS, TARGET_SECS = 3, 9, 0.5
 def measure() -> Figures:
     with tempfile.TemporaryDirectory(prefix="ionet-bench-") as folder:
         state = Path(folder)
-        level = ladder.choose("best", Runtime.own(), state, disks.best(state), trust=True).level
+        level = ladder.choose("best", Runtime.own(), state, disks.best(state), trust=True)[0].level
         pairs = [
             (_head(state / f"{number}a", Level.NONE), _head(state / f"{number}b", level)) for number in range(HEADS)
         ]

@@ -55,6 +55,7 @@ def said(recording: Recording, number: int = 0, **changes: Any) -> Advert:
         isolation="none",
         gpus=[Gpu("NVIDIA H100", 81_559)],
         bandwidth_mbits=None,
+        isolation_reason="container: no daemon answers",
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -106,10 +107,13 @@ async def test_an_advert_makes_a_node_online_and_rentable(
         2,
     ] * 2
     shown = client.get(f"/v1/nodes/{advert.node}/advert").json()["item"]
-    assert {name: shown[name] for name in ("endpoints", "ray", "cuda", "isolation", "gpus", "online")} == {
+    assert {
+        name: shown[name] for name in ("endpoints", "ray", "cuda", "isolation", "isolation_reason", "gpus", "online")
+    } == {
         "endpoints": advert.endpoints,
         "ray": "2.60.0",
         "cuda": "12.4",
+        "isolation_reason": "container: no daemon answers",
         "isolation": "none",
         "gpus": [{"name": "NVIDIA H100", "memory_mib": 81_559}],
         "online": True,

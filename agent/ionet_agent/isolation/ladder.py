@@ -55,8 +55,8 @@ def choose(
     trust: bool,
     devices: Sequence[Path] = (),
     own_network: bool = False,
-) -> Isolation:
-    """The level of that name, or the best there is, and in the log why not a better one.
+) -> tuple[Isolation, str | None]:
+    """The level of that name, or the best there is; and why not a better one, in one line.
 
     trust: whether there may be none. devices: files of the GPUs that leases are to get. own_network: whether rooms are
     to have one. Raises ConfigError.
@@ -72,10 +72,10 @@ def choose(
         if reason is None:
             if reasons:
                 _log.warning("renters get %s: %s", level, "; ".join(reasons), extra={"action": "isolation"})
-            return isolation
+            return isolation, "; ".join(reasons) or None
         reasons.append(f"{level}: {reason}")
     if wanted == BEST and trust:
-        return Nothing()
+        return Nothing(), "; ".join(reasons)
     raise ConfigError(f"renters cannot be isolated here ({'; '.join(reasons)}): {_REMEDY}")
 
 

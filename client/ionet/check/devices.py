@@ -23,6 +23,7 @@ _SECS = 20.0
 _LATE = f"nvidia-smi does not answer within {_SECS:g} s"
 _MIB = 1024 * 1024
 _FIELDS = ("index", "name", "uuid", "memory.total", "pcie.link.gen.max", "pcie.link.width.max", "driver_version")
+_CUDA = re.compile(r"CUDA Version\s*: ([0-9]{1,3}\.[0-9]{1,3})\b")
 _CARD = re.compile(r"GPU (\d+): .*\(UUID: (GPU-[^)\s]+)\)")
 _INSTANCE = re.compile(r"\s+(MIG \S+)\s+Device\s+\d+: \(UUID: (MIG-[^)\s]+)\)")
 # bytes a second and lane, by generation of PCIe, encoding counted.
@@ -71,6 +72,13 @@ def find(root: Path = Path("/"), path: str | None = None) -> Found:
     except InvalidInput as error:
         return Found([], driver, f"nvidia-smi cannot be understood: {error.detail}")
     return Found(devices, driver or version)
+
+
+def cuda(path: str | None = None) -> str | None:
+    """The version of CUDA that the driver supports; None where `nvidia-smi` does not tell. path: as for `find`."""
+    smi = shutil.which("nvidia-smi", path=os.environ.get("PATH", "") if path is None else path)
+    match = None if smi is None else _CUDA.search(_ask(smi)[0])
+    return None if match is None else match[1]
 
 
 def _ask(smi: str, *arguments: str) -> tuple[str, str | None]:

@@ -87,6 +87,7 @@ class NodeAdvert(msgspec.Struct):
     ray: str
     cuda: str | None
     isolation: str
+    isolation_reason: str | None
     gpus: list[AdvertGpu]
     bandwidth_mbits: int | None
     body: str
