@@ -26,7 +26,7 @@ from ionet_launcher.certs import ClusterSecrets
 
 MIB = 1024 * 1024
 LIMITS = Limits(1, 3072 * MIB, 512 * MIB, 80 * MIB, 1200)
-DRIVER_SECS = 120
+DRIVER_SECS = 300
 SECRET = "the owner's secret"
 # What a hostile renter's code does; in a driver, and in a task of Ray.
 HOSTILE = '''
