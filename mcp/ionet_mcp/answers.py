@@ -114,6 +114,17 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """A job on a cluster. exit_code: None while it runs. output: its end; left_out: letters before that."""
+
+    cluster: str
+    job: str
+    exit_code: int | None
+    output: str
+    left_out: int
+
+
+@dataclass(frozen=True)
 class Traced:
     """One place where the result was computed, whose proof the chain has. paid_in: the settlement, None until then."""
 

@@ -45,8 +45,9 @@ def mcp(
     show: Annotated[bool, typer.Option("--show", help="Print what was spent and end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Serve tools to search, quote, book, watch, trace and end, over stdin and stdout."""
+    """Serve tools to search, quote, book, run, watch, trace and end, over stdin and stdout."""
     from ionet.patient_http import check_url
+    from ionet.wallet import read_keypair
 
     from ionet_mcp import watch
     from ionet_mcp.desk import Desk
@@ -73,7 +74,7 @@ def mcp(
 
     async def work() -> None:
         async with connect(ctx) as client:
-            desk = Desk(client, api, launcher, ledger, policy)
+            desk = Desk(client, read_keypair(settings(ctx).keypair), api, launcher, ledger, policy)
             if show:
                 await desk.reconcile()
                 print_fields(vars(watch.purse(desk)), as_json=as_json)

@@ -18,6 +18,7 @@ from ionet.generated.accounts import Cluster, Renter
 from ionet.generated.events import ClusterClosed
 from ionet.launcher_api import LauncherClient
 from ionet.quote import Quote, quote
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from ionet_mcp import answers
@@ -54,6 +55,7 @@ class Desk:
     """One wallet on one chain. api: address of an indexer. launcher: of a launcher's API, None for none."""
 
     client: Client
+    keypair: Keypair
     api: str
     launcher: str | None
     ledger: Ledger

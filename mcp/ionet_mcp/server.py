@@ -16,19 +16,21 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-from ionet_mcp import answers, watch
+from ionet_mcp import answers, jobs, watch
 from ionet_mcp.desk import Desk
 
-INSTRUCTIONS = """Rents GPUs on the ionet network. Order: search, quote, book, status until the phase is running, end.
+INSTRUCTIONS = """Rents GPUs on the ionet network. Order: search, quote, book, status until it is running, run, end.
 Money is committed by `book` alone: at most the quote's total, within limits that a person has set and that no tool can
 change; depending on their policy a person is asked first. `end` what you booked: what was not used comes back."""
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=True)
 COMMITS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
+RUNS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 ENDS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 
 Nodes = Annotated[list[str], Field(min_length=1, max_length=64, description="Addresses of nodes, from `search`.")]
 Cluster = Annotated[str, Field(max_length=64, description="Address of the cluster, from `book`.")]
+Wait = Annotated[float, Field(ge=0, le=50, description="Seconds to wait for its end.")]
 QuoteName = Annotated[str, Field(max_length=64, description="`quote` of what `quote` answered.")]
 
 
@@ -65,9 +67,10 @@ def serve(desk: Desk) -> MCPServer[Office]:
     server = MCPServer[Office](
         "ionet", instructions=INSTRUCTIONS, version=version("ionet"), lifespan=opened, log_level="WARNING"
     )
-    for tool in (search, quote, status, trace, spending):
+    for tool in (search, quote, status, output, trace, spending):
         server.add_tool(tool, annotations=READS)
     server.add_tool(book, annotations=COMMITS)
+    server.add_tool(run, annotations=RUNS)
     server.add_tool(end, annotations=ENDS)
     return server
 
@@ -120,6 +123,34 @@ async def status(ctx: OfficeContext, cluster: Cluster) -> answers.Status:
     """What became of a booking: its phase, leases and money."""
     key = _read(lambda: pubkey(cluster))
     return await _said(watch.status(_desk(ctx), key))
+
+
+async def run(
+    ctx: OfficeContext,
+    cluster: Cluster,
+    command: Annotated[str, Field(max_length=16_384, description="For a shell, such as python job.py.")],
+    files: Annotated[
+        dict[str, str] | None, Field(max_length=64, description="Texts by path, below the folder where it runs.")
+    ] = None,
+    wait: Wait = 20,
+) -> answers.Ran:
+    """Run a command on a cluster that was booked here and is running, beside its Ray head; `ray.init()` finds it.
+
+    It goes on when the wait is over; `output` has the rest. Costs nothing beyond the booking.
+    """
+    key = _read(lambda: pubkey(cluster))
+    return await _said(jobs.run(_desk(ctx), key, command, files or {}, wait))
+
+
+async def output(
+    ctx: OfficeContext,
+    cluster: Cluster,
+    job: Annotated[str, Field(max_length=64, description="`job` of what `run` answered.")],
+    wait: Wait = 20,
+) -> answers.Ran:
+    """What a job has printed so far, after waiting a while for its end."""
+    key = _read(lambda: pubkey(cluster))
+    return await _said(jobs.output(_desk(ctx), key, job, wait))
 
 
 async def end(ctx: OfficeContext, cluster: Cluster) -> answers.Ended:

@@ -22,6 +22,7 @@ from ionet_mcp.desk import NEVER_SECS, Desk
 from ionet_mcp.ledger import Busy, Ledger, Limits, OverLimit, Spent
 from ionet_mcp.policy import Policy
 from market import USD, Market, market
+from solders.keypair import Keypair
 
 LIMITS = Limits(session=10, total=15)
 
@@ -167,7 +168,7 @@ async def chain() -> AsyncIterator[Market]:
 
 
 def desk(chain: Market, ledger: Ledger) -> Desk:
-    return Desk(chain.renter, "http://127.0.0.1:1", None, ledger, Policy.parse("never"))
+    return Desk(chain.renter, Keypair(), "http://127.0.0.1:1", None, ledger, Policy.parse("never"))
 
 
 async def test_a_budget_whose_transaction_never_landed_is_released_when_it_no_longer_can(

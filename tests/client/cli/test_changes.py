@@ -69,6 +69,7 @@ NOT_CHAIN = {"as_json", "unsigned", "yes", "help", "tables", "at_once"}
 MORE_WRITES = {
     "run": "opens a cluster, books, ends; a cluster that is there keeps its terms",
     "exec": "runs something in a cluster that is there",
+    "extend": "adds time to what there is, at the price it has",
     "down": "ends and closes",
     "cluster stop": "ends and closes",
     "table close": "closes",
@@ -85,8 +86,10 @@ MORE_WRITES = {
     "demo": "the same",
 }
 READS = {
+    *("logs", "cost", "receipt"),
     *("status", "doctor", "trace", "config show", "config use", "localnet run", "localnet status"),
     *("keys new", "keys show", "keys balance", "network show", "network models", "network pending"),
+    *("node status", "node earnings", "stake nodes"),
     *("node list", "node show", "node required-stake", "node runtime", "agent runtime"),
     *("stake list", "stake show", "case list", "case show"),
     *("lease list", "lease show", "lease proofs", "lease receipt"),
