@@ -2,6 +2,7 @@
 SELECT x.kind, $1 AS key, x.path FROM (
     SELECT 'network' AS kind, '/v1/network' AS path FROM networks WHERE network = $1
     UNION ALL SELECT 'mint', '/v1/network' FROM networks WHERE $1 IN (io_mint, iosd_mint, usdc_mint)
+    UNION ALL SELECT 'iosd', '/v1/network' FROM iosd WHERE iosd = $1
     UNION ALL SELECT 'program', '/v1/network' FROM checkpoint WHERE program = $1
     UNION ALL SELECT 'model', '/v1/models/' || model FROM models WHERE model = $1
     UNION ALL SELECT 'node', '/v1/nodes/' || node FROM nodes WHERE node = $1
@@ -16,6 +17,9 @@ SELECT x.kind, $1 AS key, x.path FROM (
     ) n)
     UNION ALL (SELECT 'session-key', '/v1/clusters/' || cluster FROM clusters WHERE session_key = $1 LIMIT 20)
     UNION ALL (SELECT 'income-vault', '/v1/nodes/' || node FROM income_vaults WHERE vault = $1 LIMIT 1)
+    UNION ALL (SELECT 'reporter', '/v1/nodes/' || node FROM (
+        SELECT DISTINCT node FROM (SELECT node FROM slashes WHERE reporter = $1 ORDER BY position DESC LIMIT 20) n
+    ) n)
     UNION ALL SELECT 'wallet', '/v1/accounts/' || $1 WHERE EXISTS (SELECT FROM account_totals WHERE wallet = $1)
         OR EXISTS (SELECT FROM owed WHERE owner = $1) OR EXISTS (SELECT FROM nodes WHERE payout = $1)
         OR EXISTS (SELECT FROM networks WHERE $1 IN (authority, pauser, arbiter))
@@ -35,6 +39,8 @@ SELECT x.kind, $1 AS key, x.path FROM (
     UNION ALL (SELECT 'evidence', '/v1/cases/' || case_account FROM cases WHERE evidence_hash = $1 LIMIT 20)
     UNION ALL (SELECT 'appeal', '/v1/cases/' || case_account FROM cases WHERE appeal_hash = $1 LIMIT 20)
     UNION ALL (SELECT 'report', '/v1/leases/' || lease FROM leases WHERE report_hash = $1 LIMIT 20)
+    UNION ALL (SELECT 'config', '/v1/clusters/' || cluster FROM clusters WHERE config_hash = $1 LIMIT 20)
+    UNION ALL SELECT 'feed', '/v1/network' FROM networks WHERE feed_id = $1
 ) x
 
 -- name: search_number

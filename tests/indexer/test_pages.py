@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any
 
@@ -82,6 +83,38 @@ def test_hashes_and_signatures_are_found(
     assert kinds(api, "1" * 64) == kinds(api, "ff" * 32) == {}
 
 
+# What is in an event and no key to anything: a name, and heads of proof chains, which the proofs beside them show.
+NO_KEYS = {
+    "ModelRegistered.name",
+    "ProofAppended.proof_head",
+    "LeaseApproved.proof_head",
+    "DisputeDefended.dispute_head",
+}
+# Found in the events of what they concern alone: who did once what anybody may do, keys of before, roles in hex.
+OF_EVENTS = {
+    *("LeaseEnded.by", "LeaseCancelled.by", "RewardsAdded.by", "NetworkInitialized.genesis_owner"),
+    *("ClusterOpened.session_key", "SessionKeyChanged.before", "RewardsClaimed.position"),
+    *("RoleProposed.value", "RoleChanged.before", "RoleChanged.after"),
+}
+NOBODY = "1" * 32
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_what_an_event_names_is_found(story: str, apis: dict[str, httpx2.Client]) -> None:
+    """Every address and hash of one event of each name; a position or a key may be gone since."""
+    api, asked, lost = apis[story], 0, set[str]()
+    for name in sorted({each["name"] for each in items(api, "events")}):
+        for field, value in items(api, "events", name=name)[-1]["data"].items():
+            is_key = isinstance(value, str) and 32 <= len(value) <= 44 and not value.isdecimal()
+            is_hash = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) and set(value) != {"0"}
+            if (is_key or is_hash) and f"{name}.{field}" not in NO_KEYS | OF_EVENTS and value != NOBODY:
+                asked += 1
+                if not get(api, "search", q=value)["items"]:
+                    lost.add(f"{name}.{field}")
+    assert not lost
+    assert asked > 20
+
+
 def test_numbers_and_names_are_found(apis: dict[str, httpx2.Client], recording: Recording) -> None:
     api, story = apis["ordinary"], recording.story
     cluster = get(api, f"clusters/{story.cluster}")["item"]
@@ -96,7 +129,7 @@ def test_numbers_and_names_are_found(apis: dict[str, httpx2.Client], recording: 
     start = sorted(names)[0][:3].upper()
     assert kinds(api, start)["model"] == {name for name in names if name.upper().startswith(start)}
     assert kinds(api, "%") == kinds(api, "' OR true") == {}
-    for bad in ({}, {"q": ""}, {"q": "x" * 89}, {"q": "a", "kind": "node"}, {"q": "\0"}):
+    for bad in ({}, {"q": ""}, {"q": "   "}, {"q": "x" * 89}, {"q": "a", "kind": "node"}, {"q": "\0"}):
         get(api, "search", 400, **bad)
 
 

@@ -150,7 +150,7 @@ WORDS = {
         (
             *("node", "lease", "cluster", "case", "model", "position", "wallet", "device-key", "session-key", "mint"),
             *("income-vault", "network", "program", "transaction", "proof", "result", "task", "evidence", "appeal"),
-            *("report", "slot"),
+            *("report", "slot", "iosd", "reporter", "config", "feed"),
         ),
         "What was found.",
     ),
