@@ -12,6 +12,7 @@ import pytest
 from ionet.cli import COMMANDS, _load, named
 from ionet.cli.profiles import BUILT_IN, config_file
 from ionet_agent.isolation import new_runtime
+from ionet_agent.up import command as node_up
 from ionet_indexer import postgres
 from ionet_mcp import cli as mcp
 from ionet_stack import up
@@ -113,6 +114,7 @@ def test_folders(root: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         "`ionet up`": up._default_folder(),
         "indexer's embedded PostgreSQL": postgres.default_base(),
         "environment with Ray": new_runtime.default_folder(),
+        "`ionet node up`": node_up.default_folder(),
         "`ionet mcp`": mcp.default_folder(),
         "settings": config_file(),
         "names of clusters": named.default_file(),

@@ -30,7 +30,7 @@ def default_folder() -> Path:
 def make(folder: Path) -> None:
     """Make it, or do nothing where it is. Raises ConfigError."""
     python = folder / "bin/python"
-    if python.exists() and _works(python):
+    if python.exists() and works(python):
         return
     uv = shutil.which("uv")
     if uv is None:
@@ -42,7 +42,7 @@ def make(folder: Path) -> None:
     _run(uv, "venv", "--quiet", "--relocatable", "--python", str(_interpreter()), str(new))
     packages = [f"ray=={version('ray')}", f"numpy=={version('numpy')}", _ionet()]
     _run(uv, "pip", "install", "--quiet", "--python", str(new / "bin/python"), *packages)
-    if not _works(new / "bin/python"):
+    if not works(new / "bin/python"):
         raise ConfigError(f"the runtime in {new} does not work")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
@@ -62,7 +62,7 @@ def _ionet() -> str:
     return unquote(urlsplit(msgspec.json.decode(origin)["url"]).path)
 
 
-def _works(python: Path) -> bool:
+def works(python: Path) -> bool:
     done = subprocess.run([str(python), "-I", "-c", _MODULES], capture_output=True, timeout=_SECS, check=False)
     return done.returncode == 0
 

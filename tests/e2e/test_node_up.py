@@ -1,0 +1,204 @@
+"""`ionet node up` as a supplier uses it, on a network of `ionet up`: an empty folder becomes a node that serves a lease
+and is paid, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client.cli.conftest import IONET, Shell
+from e2e.commands import ionet
+from e2e.test_up import started
+from launcher.ports import free_range
+from leftovers import left_after, processes_of
+from quick_starts import commands
+from stack.test_up import free_ports
+
+# As small as the stack's own nodes: one machine carries all of it.
+SMALL = ["--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "2048"]
+PATIENT = ["--", "--check-secs", "600", "--poll-secs", "0.25"]
+PRETENDED = ["--model", "4090", "--pretend", "--price", "0.25"]
+IO, USD = 10**8, 10**6
+
+
+@dataclass
+class Place:
+    """A network, and the machine of a supplier with a wallet of its own."""
+
+    fields: dict[str, str]
+    folder: Path
+    supplier: Shell
+    renter: Shell
+    options: list[str]
+
+    def command(self, *words: str) -> list[str]:
+        shell = self.supplier
+        up = commands("supplying.md")[1]
+        where = ["--url", shell.url, "--keypair", str(shell.keypair)]
+        return [*IONET, *where, *up, "--folder", str(self.folder / "node"), "--json", *self.options, *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "TMPDIR": str(self.folder.parent), "XDG_CONFIG_HOME": str(self.folder / "config")}
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Killed where the block leaves it running."""
+        with subprocess.Popen(
+            self.command(*words), env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def node(self) -> dict[str, Any]:
+        [node] = self.supplier.json("node", "list")
+        return dict(node)
+
+
+@pytest.fixture
+def place(temporary: Path) -> Iterator[Place]:
+    port, api_port = free_ports()
+    options = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--slot-ms", "100", "--json"]
+    with ionet(temporary, "up", "--folder", str(temporary / "up"), *options) as up:
+        fields = started(up)
+        folder = temporary / "supplier"
+        folder.mkdir()
+        supplier = Shell(fields["chain"], folder / "wallet.json")
+        supplier.json(*commands("supplying.md")[0])
+        supplier.json("keys", "airdrop", "10")
+        treasury = Shell(fields["chain"], Path(fields["wallet with IO"]))
+        treasury.json("keys", "send", supplier.json("keys", "show")["address"], "300")
+        ports = free_range(40)
+        told = ["--indexer", fields["api"], "--listen", "127.0.0.1:0"]
+        told += ["--ports", f"{ports.start}-{ports.stop - 1}", *SMALL]
+        yield Place(fields, folder, supplier, Shell(fields["chain"], Path(fields["renter's wallet"])), told)
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(60) == 0
+    assert left_after(temporary, 5) == {}
+
+
+def test_nothing_is_paid_before_every_check_has_passed(place: Place) -> None:
+    refused = place.run("--model", "4090", "--price", "0.25", "--yes")
+    assert refused.returncode == 1
+    assert "this machine shows no RTX 4090, not 1 (it shows none)" in refused.stderr
+    assert place.supplier.json("node", "list") == []
+
+    unpriced = place.run("--model", "4090", "--pretend")
+    assert (unpriced.returncode, unpriced.stderr) == (1, "error: invalid input: say --price\n")
+    declined = place.run(*PRETENDED, "--no-test")
+    assert (declined.returncode, "not confirmed, so nothing was sent" in declined.stderr) == (1, True), declined.stderr
+    assert place.supplier.json("node", "list") == []
+
+    # Killed in the self-test: what it left is ended by the next one.
+    with place.started(*PRETENDED, "--yes", *PATIENT) as killed:
+        until(lambda: "raylet" in str(processes_of(place.folder.parent)) or killed.poll() is not None)
+        assert killed.poll() is None
+        killed.kill()
+    assert place.supplier.json("node", "list") == []
+    assert int(place.supplier.json("keys", "balance")["io_units"]) == 300 * IO
+
+    # All of it, but for the serving: one transaction.
+    done = place.run(*PRETENDED, "--yes", "--no-serve", "--relay", place.fields["relay"], *PATIENT)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["transactions"]) == 1
+    states = {check["name"]: check["state"] for check in told["checks"]}
+    assert (states["self-test"], states[f"relay {place.fields['relay']}"], states["indexer"]) == ("ok", "ok", "ok")
+    node = place.node()
+    assert (node["address"], node["state"], node["price"]) == (told["node"], "free", str(USD // 4))
+    assert int(place.supplier.json("keys", "balance")["io_units"]) == 50 * IO
+
+
+def test_an_empty_folder_becomes_a_node_that_is_paid(place: Place) -> None:
+    """Its agent killed on the way: once all is there nothing is signed again, and it serves."""
+    first, again = [*PRETENDED, "--no-test", "--yes", *PATIENT], [*PRETENDED[:3], "--no-test", *PATIENT]
+    for words, sent, ending in ((first, 1, signal.SIGKILL), (again, 0, signal.SIGTERM)):
+        with place.started(*words) as agent:
+            assert agent.stdout is not None
+            told, ready = (json.loads(agent.stdout.readline()) for _ in range(2))
+            assert len(told["transactions"]) == sent
+            assert ready["node"] == told["node"] == place.node()["address"]
+            if ending == signal.SIGTERM:
+                rent(place)
+            agent.send_signal(ending)
+            agent.wait(60)
+
+
+def rent(place: Place) -> None:
+    """A job on the node, its end, and what the supplier was paid for it."""
+    until(lambda: bool(get(place.fields["api"], "/v1/nodes?rentable=true")["items"]))
+    ports = free_range(40)
+    options = [*place.options[:4], "--ports", f"{ports.start}-{ports.stop - 1}", "--trust-renters"]
+    other = replace(place, folder=place.folder.parent / "other", options=options)
+    another = other.run("--model", "4090", "--pretend", "--no-test")
+    assert "price: $0.25/h per processor (the median of what others ask now)" in another.stderr
+    named = ["--name", "first", "--api", place.fields["api"], "--launcher", place.fields["launcher"]]
+    command = [
+        *IONET,
+        "--url",
+        place.renter.url,
+        "--keypair",
+        str(place.renter.keypair),
+        "run",
+        "--gpu",
+        "4090",
+        "--yes",
+    ]
+    ran = subprocess.run(
+        [*command, *named, "--", "python", "-c", "print('served')"],
+        env=place.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, "served"), ran.stderr
+    paid = int(place.supplier.json("keys", "balance")["iosd_units"])
+    assert paid > 0
+
+    # What the owner sees of it, by the page's other commands.
+    api = place.fields["api"]
+    status, earnings, update = commands("supplying.md", NODE=place.node()["address"])[2:]
+    until(lambda: place.supplier.json(*status, "--api", api)["today"]["income"])
+    found = place.supplier.json(*status, "--api", api)
+    [income] = found["today"]["income"]
+    assert (income["currency"], income["supplier"], found["unknown"]) == ("IOSD", str(paid), "")
+    assert found["advert"]["online"]
+    assert 0 < found["score"]["score"] < found["score"]["served"]
+    [_, *rows] = place.supplier.run(*earnings, "--api", api).stdout.splitlines()
+    assert sum(round(float(row.split(",")[6]) * USD) for row in rows) == paid
+    place.supplier.json(*update)
+    assert place.node()["price"] == str(USD // 2)
+
+
+def get(api: str, path: str) -> Any:
+    with urllib.request.urlopen(api + path, timeout=10) as answer:
+        return json.load(answer)
+
+
+def until(seen: Any) -> None:
+    deadline = time.monotonic() + 120
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
