@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from ionet_agent.relay import splice
 from launcher.stack import PORTS_PER_NODE, SESSION, Command, NodeProcess, Stack
 from market import Market
 from netlab import PUBLIC, Host, Lab
+from ordinary_user import give
 from relay.place import Relay
 
 FIRST_PORT = 21_000
@@ -36,6 +38,11 @@ class LabStack(Stack):
 
     lab: Lab = field(kw_only=True)
     relays: list[Relay] = field(default_factory=list)
+    before: frozenset[str] = field(default_factory=frozenset)
+    """Sockets of other clusters' networks, as a killed run leaves them."""
+
+    def __post_init__(self) -> None:
+        self.before = frozenset(_sockets())
 
     def host(self, node: NodeProcess) -> Host:
         return (self.lab.a, self.lab.b)[self.nodes.index(node)]
@@ -44,16 +51,36 @@ class LabStack(Stack):
         told = ("--agent", f"https://{self.relays[0].at}")
         return told, told
 
-    def leftovers(self) -> list[str]:
-        """What there is of any network of a cluster: processes, interfaces, sockets."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """Those of clusters' networks on these nodes, with their commands: what an agent starts has its PATH."""
+        found, mark = {}, str(self.folder).encode()
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdecimal() and b"IONET_PROCESS_TAG=overlay-" in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                if not entry.name.isdecimal():
+                    continue
+                command = (entry / "cmdline").read_bytes()
+                environment = (entry / "environ").read_bytes()
+                tagged = b"IONET_PROCESS_TAG=overlay-" in environment and mark in environment
+                if tagged or (command.startswith(b"pasta") and mark in command):  # which hides its environment
+                    found[int(entry.name)] = command.decode().replace("\0", " ")
+        return found
+
+    def end_networks(self) -> None:
+        """Where a test has failed: they outlive their agents."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def leftovers(self) -> list[str]:
+        """What there is of a network of a cluster: processes, interfaces, sockets."""
+        found = list(self.processes().values())
         for host in (self.lab.a, self.lab.b):
             found += [name for name in host.interfaces() if name not in ("lo", "eth0")]
-        return found + [path.name for path in Path("/var/run/wireguard").glob("io*")]
+        return found + [name for name in _sockets() if name not in self.before]
+
+
+def _sockets() -> list[str]:
+    return [path.name for path in Path("/var/run/wireguard").glob("io*")]
 
 
 @contextlib.asynccontextmanager
@@ -86,8 +113,13 @@ async def lab_stack(
     random_ports: bool = False,
     relays: int = 1,
     launcher_options: tuple[str, ...] = (),
+    user: tuple[str, ...] = (),
 ) -> AsyncIterator[LabStack]:
-    """Two nodes with agents, an indexer, a launcher and relays on the chain of `market`, all up."""
+    """Two nodes with agents, an indexer, a launcher and relays on the chain of `market`, all up.
+
+    user: what stands before an agent's command so that it is an ordinary user's; then the folder is one that all may
+    look into.
+    """
     async with contextlib.AsyncExitStack() as stack:
         lab = stack.enter_context(netlab.netlab(random_ports=random_ports))
         session, agents = folder / "session.json", folder / "agents.json"
@@ -109,6 +141,7 @@ async def lab_stack(
         )
         made = LabStack(market, dsn, folder, indexer, launcher, lab=lab)
         made.renter_prefix, made.renter_url = lab.r.command(), chain
+        stack.callback(made.end_networks)
         for number in range(relays):
             port = 7443 + number
             made.relays.append(Relay(chain, port=port, udp_port=port, host=PUBLIC, prefix=tuple(lab.r.command())))
@@ -119,7 +152,7 @@ async def lab_stack(
                 await stack.enter_async_context(reached_from(host, url))
                 for url in (market.net.rpc_url, indexer.about["api"])
             ]
-            node = await _node(made, number, host, *urls)
+            node = await _node(made, number, host, user, *urls)
             made.nodes.append(node)
             stack.push_async_callback(_end, node)
         for node in made.nodes:
@@ -132,11 +165,16 @@ async def lab_stack(
         yield made
 
 
-async def _node(made: LabStack, number: int, host: Host, chain: str, indexer: str) -> NodeProcess:
+async def _node(
+    made: LabStack, number: int, host: Host, user: tuple[str, ...], chain: str, indexer: str
+) -> NodeProcess:
     machine = await made.market.add_machine(f"lab {number}")
     await made.market.admin.rpc.airdrop(machine.device.pubkey(), 10**10)
     base, device = made.folder / f"node{number}", made.folder / f"device{number}.json"
     write_keypair(device, machine.device)
+    base.mkdir()
+    if user:
+        give(base, device)
     agent = Command(
         made.folder / f"agent{number}.log",
         *("--url", chain, "agent", "run", "--device-key", str(device), "--base", str(base)),
@@ -144,7 +182,7 @@ async def _node(made: LabStack, number: int, host: Host, chain: str, indexer: st
         *(word for relay in made.relays for word in ("--relay", relay.at)),
         *("--listen", "127.0.0.1:7444", "--indexer", indexer, "--poll-secs", "0.3", "--json"),
         *TRUSTING,
-        prefix=host.command(),
+        prefix=host.command(*user, "/usr/bin/env", f"PATH={os.environ['PATH']}:{made.folder}"),
     )
     agent.start()
     return NodeProcess(machine, base, agent)

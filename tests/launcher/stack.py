@@ -168,8 +168,10 @@ class Stack:
     async def phase(self, cluster: Pubkey) -> str | None:
         return next((row["phase"] for row in await self.clusters() if row["cluster"] == str(cluster)), None)
 
-    async def renter_command(self, node: NodeProcess, *arguments: str, script: bytes | None = None) -> bytes:
-        """What `ionet cluster …` prints for the renter; `script` becomes its last argument."""
+    async def renter_command(
+        self, node: NodeProcess, *arguments: str, script: bytes | None = None, within: float = 60
+    ) -> bytes:
+        """What `ionet cluster …` prints for the renter; `script` becomes its last argument. Raises TimeoutError."""
         wallet, path = self.folder / "renter.json", self.folder / "driver.py"
         if not wallet.exists():
             write_keypair(wallet, key("renter"))
@@ -182,7 +184,12 @@ class Stack:
             *(*arguments, *self.way(node)["connect" in arguments], "--json"),
             stdout=asyncio.subprocess.PIPE,
         )
-        output, _ = await asyncio.wait_for(child.communicate(), 60)
+        try:
+            output, _ = await asyncio.wait_for(child.communicate(), within)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+            raise
         return output
 
     def way(self, node: NodeProcess) -> tuple[tuple[str, str], tuple[str, str]]:
