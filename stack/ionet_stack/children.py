@@ -14,7 +14,7 @@ from ionet.errors import IonetError
 from ionet.ready import Ready, read_ready
 
 # Seconds that a child has to become ready, and to end after SIGTERM before it is killed.
-READY_TIMEOUT, STOP_TIMEOUT = 90.0, 20.0
+READY_TIMEOUT, STOP_TIMEOUT = 90.0, 60.0
 
 
 class ChildFailed(IonetError):

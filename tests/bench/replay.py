@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from bench.machine import COMPUTING
 from bench.repeat import Repeated
 from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.postgres import EmbeddedPostgres
@@ -30,6 +32,8 @@ LONG = int(os.environ.get("IONET_BENCH_EVENTS", "200000"))  # events whose readi
 MOST_GROWTH = 32  # MiB
 AT_ONCE = 50  # transactions in one answer
 TARGET = 20_000
+MOST_WAIT = 100  # milliseconds, of a reader while all tables are made again and change places
+WAIT_NOTE = "the slowest of many reads, one after the other, while the rebuild of the row above was under way"
 CPU_NOTE = "CPU of the indexer and of its database connection together: what other load on the machine does not change"
 
 
@@ -93,7 +97,7 @@ def measure() -> Figures:
 
 async def _measure() -> Figures:
     repeated = Repeated(await record(ROUNDS))
-    replayed, worked, rebuilt = [], [], []
+    replayed, worked, rebuilt, waited = [], [], [], []
     with durable_server() as server:
         grown = await _grown(server, repeated)  # first: what was freed before would hide it
         history = repeated.history(TIMES)
@@ -106,9 +110,11 @@ async def _measure() -> Figures:
                 count = await ingest.run_once()
                 replayed.append(count / (time.perf_counter() - began))
                 worked.append(count / (_cpu(writer) - cpu))
-                began = time.perf_counter()
-                assert await pipeline.rebuild() == count
-                rebuilt.append(count / (time.perf_counter() - began))
+                async with _reading(dsn) as waits:
+                    began = time.perf_counter()
+                    assert await pipeline.rebuild() == count
+                    rebuilt.append(count / (time.perf_counter() - began))
+                waited.append(1_000 * max(waits))
         transactions = len(history.raw)
     note = f"{count:,} events in {transactions:,} transactions, PostgreSQL durable on the same machine"
     return {
@@ -119,6 +125,7 @@ async def _measure() -> Figures:
             "replay", worked, "events per CPU second", bound_by=COMPUTING, higher=True, note=CPU_NOTE
         ),
         "indexer.rebuild": timed("replay", rebuilt, "events/s", bound_by=COMPUTING, higher=True, note=note),
+        "indexer.swap_wait": timed("replay", waited, "ms", bound_by=(), target=MOST_WAIT, note=WAIT_NOTE),
         "indexer.replay_memory": grown,
     }
 
@@ -140,6 +147,28 @@ async def _grown(server: EmbeddedPostgres, repeated: Repeated) -> Figure:
                 sizes.append(_resident())
     note = f"{count:,} events, {first:,} in a pass; {sizes[0]:.0f} MiB after a tenth of them, at most {max(sizes):.0f}"
     return timed("replay", [sizes[-1] - sizes[0]], "MiB", bound_by=(), target=MOST_GROWTH, note=note)
+
+
+@asynccontextmanager
+async def _reading(dsn: str) -> AsyncIterator[list[float]]:
+    """Somebody else reads all the while; seconds that each reading took, at the end."""
+    ends = threading.Event()
+    waits: list[float] = []
+
+    async def read() -> None:
+        async with Reader.open(dsn, size=1) as reader:
+            while not ends.is_set():
+                began = time.perf_counter()
+                async with reader.snapshot() as snapshot:
+                    await snapshot.fetch("SELECT node FROM nodes LIMIT 1")
+                waits.append(time.perf_counter() - began)
+
+    thread = asyncio.create_task(asyncio.to_thread(asyncio.run, read()))
+    try:
+        yield waits
+    finally:
+        ends.set()
+        await thread
 
 
 def _resident() -> float:

@@ -15,7 +15,7 @@ from leftovers import left_after, processes_of
 
 RAY_UP = "Ray: head and two workers up"
 # What ends after its parent did: Ray's processes when their node is told to.
-SOON = 5.0
+SOON = 30.0
 
 
 def given_chain() -> list[str]:

@@ -59,8 +59,10 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     # Killed while it waits: what it opened is found again by its name.
     with renter.begin("run", "task.yaml", "--yes") as killed:
         assert killed.stderr is not None
-        while "planned" not in (line := killed.stderr.readline()):
-            assert line
+        said: list[str] = []
+        while "joining" not in (line := killed.stderr.readline()):
+            said.append(line)
+            assert line, said
         killed.kill()
     locked = before - renter.balance()
     assert locked == 250_625
@@ -87,8 +89,8 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
         assert interrupted.stdout is not None
         assert interrupted.stdout.readline() == "here\n"
         interrupted.send_signal(signal.SIGINT)
-        _, said = interrupted.communicate("n\n", timeout=120)
-    assert (interrupted.returncode, "the job goes on by itself" in said) == (130, True), said
+        _, told = interrupted.communicate("n\n", timeout=120)
+    assert (interrupted.returncode, "the job goes on by itself" in told) == (130, True), told
     assert renter.run("exec", "squares", "--", "touch", "go").returncode == 0
     assert renter.run("logs", "-f", "squares").stdout == "here\nwent\n"
 

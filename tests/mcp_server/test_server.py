@@ -59,9 +59,10 @@ async def test_an_agent_rents_watches_traces_and_ends(place: Place) -> None:
     person = Person()
     async with place.assistant("--session-limit", "5", person=person) as assistant:
         tools = {tool.name: tool for tool in (await assistant.client.list_tools()).tools}
-        assert set(tools) == {"search", "quote", "book", "status", "trace", "end", "spending"}
+        assert set(tools) == {"search", "quote", "book", "run", "output", "status", "trace", "end", "spending"}
         assert [name for name, tool in tools.items() if tool.annotations and not tool.annotations.read_only_hint] == [
             "book",
+            "run",
             "end",
         ]
         assert set(tools["book"].input_schema["properties"]) == {"quote"}
