@@ -14,6 +14,7 @@ from typing import Any
 import market
 import msgspec
 import postgres
+import pytest
 from ionet.agent_api import Role, Spec
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster
@@ -148,6 +149,7 @@ async def keeper(made: Stack, folder: Path) -> AsyncIterator[None]:
         await process.end()
 
 
+@pytest.mark.drill
 async def test_leases_settle_and_clusters_close_without_a_keeper_and_with_one_nothing_is_done_twice(
     server: EmbeddedPostgres, tmp_path: Path
 ) -> None:

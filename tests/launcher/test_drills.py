@@ -71,6 +71,7 @@ async def close(stack: Stack, lease: Pubkey) -> None:
     await stack.market.stranger.lease.close(lease)
 
 
+@pytest.mark.drill
 async def test_a_running_cluster_needs_no_indexer_is_extended_and_has_one_of_two_launchers(running: Stack) -> None:
     [node] = running.nodes
     second = Command(running.folder / "second.log", *running.launcher._arguments)
@@ -109,6 +110,7 @@ async def test_a_running_cluster_needs_no_indexer_is_extended_and_has_one_of_two
     await close(running, lease)
 
 
+@pytest.mark.drill
 async def test_a_member_that_ends_at_once_is_started_ever_more_slowly_and_its_lease_goes_on(
     running: Stack,
 ) -> None:

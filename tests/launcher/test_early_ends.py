@@ -50,6 +50,7 @@ async def is_exact(running: Stack, cluster: Pubkey) -> bool:
     return held == found.deposit
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("when", ["reserved", "starting", "up"])
 async def test_a_lease_that_is_given_up_while_it_starts_leaves_nothing_behind(running: Stack, when: str) -> None:
     [node] = running.nodes

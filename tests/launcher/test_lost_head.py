@@ -11,6 +11,7 @@ from pathlib import Path
 
 import market
 import postgres
+import pytest
 from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import NONE
@@ -68,6 +69,7 @@ async def has_both(running: Stack, cluster: Pubkey, head: NodeProcess, leases: l
     return bool(lines) and json.loads(lines[0]) == [sorted(map(str, leases)), 2]
 
 
+@pytest.mark.drill
 async def test_a_head_that_is_gone_for_good_is_replaced_and_the_worker_joins_the_next(
     server: EmbeddedPostgres, tmp_path: Path
 ) -> None:

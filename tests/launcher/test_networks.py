@@ -42,6 +42,7 @@ async def running(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFac
 FAR = ("--max-latency-ms", "2000")
 
 
+@pytest.mark.drill
 async def test_a_cluster_behind_two_nats_runs_a_job_on_both_hosts_and_is_settled(running: LabStack) -> None:
     cluster, leases = await running.book(running.nodes, duration=DURATION)
     took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 150, "meters run")
