@@ -45,7 +45,7 @@ FAR = ("--max-latency-ms", "2000")
 @pytest.mark.drill
 async def test_a_cluster_behind_two_nats_runs_a_job_on_both_hosts_and_is_settled(running: LabStack) -> None:
     cluster, leases = await running.book(running.nodes, duration=DURATION)
-    took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 150, "meters run")
+    took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 400, "meters run")
     [row] = await running.clusters()
     print(f"booking → meters {took:.1f} s; decision → members up {row['joined_at'] - row['decided_at']}")
     head = ordered(running, leases)[0]
