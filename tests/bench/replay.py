@@ -100,6 +100,7 @@ async def _measure() -> Figures:
     replayed, worked, rebuilt, waited = [], [], [], []
     with durable_server() as server:
         grown = await _grown(server, repeated)  # first: what was freed before would hide it
+    with durable_server() as server:  # without the checkpoints of the one before
         history = repeated.history(TIMES)
         for _ in range(REPEATS):
             async with postgres.database(server) as dsn, _writer(dsn) as writer:
