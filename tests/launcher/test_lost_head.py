@@ -5,7 +5,11 @@ Another node becomes the head for the time that is left, the worker joins it, th
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
+import subprocess
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import NONE
 from ionet_agent import processes
+from ionet_agent.isolation.base import OWN
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_launcher.phases import DEAD_SECS
 from launcher.stack import NodeProcess, Stack, ray_mains, stack, until
@@ -42,6 +47,11 @@ async def lose(node: NodeProcess) -> list[str]:
     await node.agent.end()
     await processes.stop(tag, None, 0)
     (node.base / "ray.json").unlink()
+    # A machine that starts again has nothing mounted, and an empty /tmp.
+    room = Path(tempfile.gettempdir(), f"ionet-{tag}")
+    await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(room)], check=False, capture_output=True)
+    for folder in (room, room.with_name(f"{room.name}{OWN}")):
+        shutil.rmtree(folder, ignore_errors=True)
     return [tag]
 
 
@@ -56,6 +66,11 @@ async def is_silent(running: Stack, lease: Pubkey) -> bool:
 
 async def next_lease(running: Stack, node: NodeProcess) -> Pubkey:
     return (await running.market.renter.fetch(Node, node.machine.address)).current_lease
+
+
+async def has_proof(running: Stack, lease: Pubkey) -> bool:
+    found = await running.lease(lease)
+    return found is not None and found.proof_count > 0
 
 
 async def is_booked(running: Stack, node: NodeProcess) -> bool:
@@ -88,7 +103,8 @@ async def test_a_head_that_is_gone_for_good_is_replaced_and_the_worker_joins_the
         spare = running.nodes[2]
         worker, tags = by_lease[other], running.tags()
 
-        founded.pass_time(2)  # of which something is proven
+        founded.pass_time(2)
+        await until(partial(has_proof, running, old), 200, "something of it is proven")
         tags += await lose(by_lease[old])
         await until(partial(is_silent, running, old), 60, "the launcher misses it")
         await in_trouble_for(running, DEAD_SECS + 1)
