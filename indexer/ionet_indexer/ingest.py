@@ -168,7 +168,7 @@ class Ingest:
         seen = await listed(self._source, window.after, heads, anchor)
         if self._witness is not None:
             rooted = [head for head in await self._writer.heads() if head[0] > self.checkpoint.finalized]
-            finalized = await witnessed(self._witness, window.after, heads, anchor, seen, rooted)
+            finalized = await witnessed(self._source, self._witness, window.after, heads, anchor, seen, rooted)
             heads = Heads(heads.confirmed, finalized)
         stored = Stored(await self._writer.stored_after(window.after), window.undo_after)
         undo_after = await undo_of(self._source, stored, seen, self.checkpoint.finalized)

@@ -41,6 +41,7 @@ async def listed(source: Source, after: int, heads: Heads, anchor: Seen | None) 
 
 
 async def witnessed(
+    source: Source,
     witness: Source,
     after: int,
     heads: Heads,
@@ -55,9 +56,14 @@ async def witnessed(
     finalized = min(heads.finalized, (await witness.heads()).finalized)
     if finalized <= after:
         return finalized
-    common = next((block for block in blocks if block[0] <= finalized), None)
-    if common is not None and not await witness.holds(*common):
-        raise SourceError(f"the second node is on another fork at slot {common[0]}")
+    for slot, blockhash in blocks:
+        if slot > finalized:
+            continue
+        if await witness.holds(slot, blockhash):
+            break
+        # One that the first node has left too, unseen, says nothing: each transaction is compared below.
+        if await source.holds(slot, blockhash):
+            raise SourceError(f"the second node is on another fork at slot {slot}")
     theirs = set(await witness.seen(after, Heads(finalized, finalized), anchor, final=True))
     ours = {item for item in seen if item.slot <= finalized}
     if differ := ours ^ theirs:
