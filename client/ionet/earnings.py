@@ -13,10 +13,8 @@ from msgspec import Meta
 from solders.pubkey import Pubkey
 
 from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
-from ionet.offers import asking, get
-from ionet.trace import ApiError
+from ionet.offers import MOST, Page, asking, every
 
-_MOST_PAGES, _PER_PAGE = 200, 200
 _DECIMALS = {"IO": IO_DECIMALS, "IOSD": USD_DECIMALS, "USDC": USD_DECIMALS}
 Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Key = Annotated[str, Meta(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,90}\Z")]
@@ -41,23 +39,12 @@ class Payment(msgspec.Struct, frozen=True):
     owed: bool
 
 
-class _Page(msgspec.Struct):
-    items: list[Payment]
-    next: str | None
-
-
 async def fetch(indexer: str, node: Pubkey, since: int = 0) -> list[Payment]:
     """The newest first. since: unix seconds. Raises ApiError."""
-    found: list[Payment] = []
-    wanted = {"node": str(node), "since": str(since), "limit": str(_PER_PAGE)}
+    wanted = {"node": str(node), "since": str(since)}
+    endless = f"more than {MOST} payments: name a later --since"
     async with asking(indexer) as http:
-        for _ in range(_MOST_PAGES):
-            page = await get(http, "/v1/payments", _Page, wanted)
-            found += page.items
-            if page.next is None:
-                return found
-            wanted["cursor"] = page.next
-    raise ApiError(f"more than {_MOST_PAGES * _PER_PAGE} payments: name a later --since")
+        return await every(http, "/v1/payments", Page[Payment], wanted, endless)
 
 
 def sums(payments: Iterable[Payment]) -> dict[str, int]:

@@ -6,6 +6,8 @@ from ionet.budget import MARGIN_PERCENT, MARGIN_UNITS, OVERHEAD, measured
 
 BASE_FEE = 5_000
 """Of each signature."""
+LEAST_RENT = 890_880
+"""What the smallest account there is has to keep."""
 MAX_PRIORITY_FEE = 100_000
 """Most micro-lamports per compute unit that are offered unless the caller says otherwise."""
 DAY_SECS = 86_400

@@ -9,14 +9,12 @@ from decimal import Decimal
 from solders.pubkey import Pubkey
 
 from ionet.errors import RpcError
-from ionet.fees import BASE_FEE
+from ionet.fees import BASE_FEE, LEAST_RENT
 from ionet.patient_http import is_loopback
 from ionet.rpc import Rpc
 
 LOW = 20_000_000
 """Lamports below which a key that has to go on sending is worth a warning: about four thousand transactions."""
-# What an account has to keep.
-_KEPT = 890_880
 _LOOK_SECS = 60.0
 
 
@@ -33,7 +31,7 @@ def warning(what: str, key: Pubkey, lamports: int, url: str) -> str | None:
     """A line where a key has little SOL; None where it has enough. what: whose key it is."""
     if lamports >= LOW:
         return None
-    left = max(0, lamports - _KEPT) // BASE_FEE
+    left = max(0, lamports - LEAST_RENT) // BASE_FEE
     lasts = (
         f"{sol(lamports)} SOL, enough for about {left:,} transactions" if left else f"{sol(lamports)} SOL, too little"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import httpx2
 import msgspec
@@ -17,6 +17,7 @@ from ionet.trace import ApiError
 # A page of 200 nodes has some 300 kB.
 _MOST_BYTES = 4 << 20
 _MOST_PAGES, _PER_PAGE = 200, 200
+MOST = _MOST_PAGES * _PER_PAGE
 _REQUEST_SECS, _ALL_SECS = 30.0, 300.0
 # Adverts asked for at the same time; a public indexer answers 50 requests a second.
 _AT_ONCE = 8
@@ -49,8 +50,10 @@ class OfferGpu(msgspec.Struct, frozen=True):
     memory_mib: Count | None
 
 
-class _Page(msgspec.Struct):
-    items: list[Offer]
+class Page(msgspec.Struct, Generic[T]):
+    """A part of a list. next: the cursor of the following one, None at the end."""
+
+    items: list[T]
     next: str | None
 
 
@@ -72,16 +75,11 @@ async def fetch(api: str, **filters: str) -> list[Offer]:
 
     filters: of `/v1/nodes`, such as model, country, max_price, min_processors. Raises ApiError, InvalidInput.
     """
-    found: list[Offer] = []
-    wanted = {"rentable": "true", "limit": str(_PER_PAGE), **filters}
+    wanted = {"rentable": "true", **filters}
     async with asking(api) as http:
-        for _ in range(_MOST_PAGES):
-            page = await get(http, "/v1/nodes", _Page, wanted)
-            found += page.items
-            if page.next is None:
-                return found
-            wanted["cursor"] = page.next
-    raise ApiError(f"{api}: the list does not end after {_MOST_PAGES} pages")
+        return await every(
+            http, "/v1/nodes", Page[Offer], wanted, f"{api}: the list does not end after {_MOST_PAGES} pages"
+        )
 
 
 async def fetch_gpus(api: str, nodes: Sequence[str]) -> dict[str, list[OfferGpu]]:
@@ -115,6 +113,21 @@ async def asking(api: str) -> AsyncIterator[httpx2.AsyncClient]:
         raise ApiError(f"{api}: {type(error).__name__}") from None
     except TimeoutError:
         raise ApiError(f"{api} did not answer within {_ALL_SECS:.0f} s") from None
+
+
+async def every(
+    http: httpx2.AsyncClient, path: str, kind: type[Page[T]], query: dict[str, str], endless: str
+) -> list[T]:
+    """All items of a list. endless: what is wrong with one of more than MOST. Raises Missing, ApiError."""
+    found: list[T] = []
+    wanted = {"limit": str(_PER_PAGE), **query}
+    for _ in range(_MOST_PAGES):
+        page = await get(http, path, kind, wanted)
+        found += page.items
+        if page.next is None:
+            return found
+        wanted["cursor"] = page.next
+    raise ApiError(endless)
 
 
 async def get(http: httpx2.AsyncClient, path: str, kind: type[T], query: dict[str, str]) -> T:

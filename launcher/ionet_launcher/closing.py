@@ -11,14 +11,13 @@ import logging
 import asyncpg
 from ionet.client import Client
 from ionet.duties import Duty, Reward, Seen
+from ionet.fees import LEAST_RENT
 from ionet.rpc import Rpc
 from ionet.rules.restarts import Moment
 from solders.pubkey import Pubkey
 
 from ionet_launcher.store import Store
 
-# Of the smallest account that there is, in lamports; each of these returns the rent of a larger one, or budget.
-_RENT = 890_880
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _log = logging.getLogger(__name__)
 
@@ -57,5 +56,6 @@ class OwnClusters:
 class RenterInterest:
     """What returns something to the renter. A silent node is reported with the closing, which needs it."""
 
+    # Each of these returns the rent of a larger account, or budget.
     async def wants(self, _client: Client, duty: Duty, _seen: Seen, _at: Moment, _reward: Reward, fee: int) -> bool:
-        return duty.name in ("cancel_lease", "end_lease", "close_lease", "close_cluster") and fee < _RENT
+        return duty.name in ("cancel_lease", "end_lease", "close_lease", "close_cluster") and fee < LEAST_RENT
