@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg
@@ -13,6 +12,7 @@ from ionet.codec import ProgramCodec
 from solders.pubkey import Pubkey
 
 from ionet_indexer.core import queries, rows
+from ionet_indexer.core.amounts import use_integers
 from ionet_indexer.core.connection import NoDatabase, StoreError
 from ionet_indexer.core.decode import Event, Unread, first_position, read_event, slot_of
 from ionet_indexer.core.rows import Fact, State
@@ -267,12 +267,12 @@ class Writer(Lookups):
 
     async def settled(self, since: int, until: int) -> list[Paid]:
         """What was settled of each lease from `since` on and before `until`."""
-        return [Paid(*map(_plain, row)) for row in await self._connection.fetch(SQL["index_settled"], since, until)]
+        return [Paid(*row) for row in await self._connection.fetch(SQL["index_settled"], since, until)]
 
     async def index_before(self, day: int) -> dict[int, Value]:
         """The newest value of each model's index before a day."""
         found = await self._connection.fetch(SQL["index_before"], day)
-        return {row["model"]: Value(row["day"], int(row["value"])) for row in found}
+        return {row["model"]: Value(row["day"], row["value"]) for row in found}
 
     async def drop_index_after(self, position: int) -> None:
         """Remove what was made of days that ended after an event."""
@@ -300,13 +300,10 @@ async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise NoDatabase(str(error)) from error
     try:
+        await use_integers(connection)
         yield connection
     finally:
         await connection.close(timeout=5)
-
-
-def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, Decimal) else value
 
 
 def records_of(events: Iterable[Event]) -> Records:

@@ -9,7 +9,6 @@ States are written and read as JSON, facts by COPY, which costs half as much but
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -65,7 +64,7 @@ def decode(kind: type[R], text: str | None) -> list[R]:
 def records(types: Sequence[str]) -> Records:
     """What makes rows into records for COPY, by the database's types of their columns.
 
-    Amounts are integers here and `numeric` there, lists and objects JSON.
+    Lists and objects are JSON there; amounts stay integers (`core/amounts.py`).
     """
     makers = [_MAKERS.get(name, _same) for name in types]
     special = [(at, maker) for at, maker in enumerate(makers) if maker is not _same]
@@ -88,7 +87,6 @@ def _same(value: Any) -> Any:
 
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
-    "numeric": Decimal,
     "jsonb": lambda value: _encoder.encode(value).decode(),
     "json": lambda value: _encoder.encode(value).decode(),
 }

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
-AT_ONCE = 20
-"""Transactions or events that are worked on before others get their turn, well under a millisecond."""
+AT_ONCE = 50
+"""Transactions or events that are worked on before others get their turn, about a millisecond."""
 
 
 async def in_turns(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
