@@ -33,7 +33,7 @@ def encode(amount: int) -> bytes:
 
 
 def decode(data: bytes) -> int:
-    """The integer of a `numeric`. Raises ValueError for one with a fraction, or that is no number."""
+    """The integer of a `numeric`. Raises ValueError for a fraction, and for what is not a finite number."""
     count, weight, sign, places = _HEAD.unpack_from(data)
     if sign >= _NOT_FINITE or places:
         raise ValueError(f"no integer: numeric {data.hex()}")
