@@ -23,7 +23,7 @@ from ionet_localnet.errors import LocalnetError
 from solders.pubkey import Pubkey
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "stack")
+NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web", "stack")
 PACKAGES = ["ionet", *(f"ionet_{name}" for name in NAMES)]
 FOLDERS = [ROOT / folder / package for folder, package in zip(
     ["client", *NAMES], PACKAGES, strict=True

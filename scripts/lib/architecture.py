@@ -15,6 +15,7 @@ PACKAGES = {
     "ionet_keeper": "keeper",
     "ionet_relay": "relay",
     "ionet_mcp": "mcp",
+    "ionet_web": "web",
     "ionet_indexer": "indexer",
     "ionet_localnet": "localnet",
     "ionet": "client",

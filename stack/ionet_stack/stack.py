@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionet.ready import ChainReady, IndexerReady, KeeperReady, LauncherReady, RelayReady
+from ionet.ready import ChainReady, IndexerReady, KeeperReady, LauncherReady, RelayReady, WebReady
 
 from ionet_stack.children import Child
 
@@ -103,6 +103,11 @@ class Stack:
         options = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--json"]
         relay = await self.child("relay", "--url", url, "relay", "run", *options)
         return (await relay.ready(RelayReady)).tcp
+
+    async def start_web(self, api: str, port: int) -> str:
+        """Pages over the indexer's API; returns their address. port: 0 for one that is free."""
+        web = await self.child("web", "web", "run", "--api", api, "--port", str(port), "--json")
+        return (await web.ready(WebReady)).page
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while every process runs; raises ChildFailed, the work cancelled, when one ends by itself."""

@@ -1,4 +1,4 @@
-"""`ionet up`: local chain, keeper, indexer, launcher and relay as child processes, until interrupted."""
+"""`ionet up`: local chain, keeper, indexer, launcher, relay and pages as child processes, until interrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ionet.client import Client
     from solders.keypair import Keypair
 
-app = typer.Typer(help="Run local chain, keeper, indexer, launcher and relay until interrupted.")
+app = typer.Typer(help="Run local chain, keeper, indexer, launcher, relay and pages until interrupted.")
 
 LAMPORTS, KEEPER_LAMPORTS = 1_000 * 10**9, 10 * 10**9
 # The price is posted again long before the program finds it too old (60 s).
@@ -45,6 +45,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the chain; its websocket takes the next one.")] = 8899,
     api_port: Annotated[int, typer.Option(help="Port of the indexer's API.")] = 8080,
     launcher_port: Annotated[int, typer.Option(help="Port of the launcher's API.")] = 8081,
+    web_port: Annotated[int, typer.Option(help="Port of the pages that show the network.")] = 8083,
     nodes: Annotated[
         int, typer.Option(min=0, max=16, help="Nodes that serve on this machine, with an agent each.")
     ] = 0,
@@ -52,26 +53,33 @@ def up(
     reset: Annotated[bool, typer.Option(help="Start the chain and the database over; keys are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole network for development: chain with its program, price feed, keeper, indexer, launcher, relay, nodes.
+    """Run a whole network for development: chain with its program, price feed, keeper, indexer, launcher, relay, pages,
+    nodes.
 
     Nodes are for your own leases: they serve also where nothing keeps renters' code apart.
     """
     home = folder or _default_folder()
     with only_one(home):
-        options = {port: "--port", port + 1: "--port", api_port: "--api-port", launcher_port: "--launcher-port"}
+        options = {port: "--port", port + 1: "--port", api_port: "--api-port"}
+        options |= {launcher_port: "--launcher-port", web_port: "--web-port"}
         for number, option in options.items():
             refuse_taken(number, option)
-        asyncio.run(_run(Stack(home, port, api_port, slot_ms), launcher_port, nodes, reset=reset, as_json=as_json))
+        asyncio.run(
+            _run(Stack(home, port, api_port, slot_ms), (launcher_port, web_port), nodes, reset=reset, as_json=as_json)
+        )
 
 
-async def _run(stack: Stack, launcher_port: int, nodes: int, *, reset: bool, as_json: bool) -> None:
-    """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends."""
+async def _run(stack: Stack, ports: tuple[int, int], nodes: int, *, reset: bool, as_json: bool) -> None:
+    """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends.
+
+    ports: of the launcher's API and of the pages.
+    """
     stack.logs.mkdir(parents=True, exist_ok=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        starting = asyncio.create_task(_start(stack, launcher_port, nodes, reset))
+        starting = asyncio.create_task(_start(stack, ports, nodes, reset))
         with waiting("starting"):
             if not await _first(starting, stopped):
                 return
@@ -87,10 +95,11 @@ async def _run(stack: Stack, launcher_port: int, nodes: int, *, reset: bool, as_
         await stack.stop()
 
 
-async def _start(stack: Stack, launcher_port: int, nodes: int, reset: bool) -> tuple[Client, dict[str, str]]:
+async def _start(stack: Stack, ports: tuple[int, int], nodes: int, reset: bool) -> tuple[Client, dict[str, str]]:
     from ionet.client import Client
 
     authority, treasury, renter, session = (stack.key(name) for name in ("authority", "treasury", "renter", "session"))
+    launcher_port, web_port = ports
     url = await stack.start_chain(authority, reset)
     client = Client(url, authority)
     await _prepare(client, treasury)
@@ -103,6 +112,8 @@ async def _start(stack: Stack, launcher_port: int, nodes: int, reset: bool) -> t
     if "indexer" in installed:
         indexer = await stack.start_indexer(url, reset=reset)
         fields |= {"api": str(indexer.api), "database": indexer.database}
+        if "web" in installed:
+            fields["page"] = await stack.start_web(fields["api"], web_port)
         if "launcher" in installed:
             launcher = await stack.start_launcher(url, indexer.database, port=launcher_port)
             fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}

@@ -68,7 +68,18 @@ class Renter:
 def rented_from(temporary: Path, *, slot_ms: int = 100) -> Iterator[Renter]:
     """A network with one node, ended in order. temporary: a folder whose name is short enough for Ray's sockets."""
     port, api_port = free_ports()
-    options = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--nodes", "1"]
+    options = [
+        "--port",
+        str(port),
+        "--api-port",
+        str(api_port),
+        "--launcher-port",
+        "0",
+        "--web-port",
+        "0",
+        "--nodes",
+        "1",
+    ]
     with ionet(temporary, "up", "--folder", str(temporary / "up"), *options, "--slot-ms", str(slot_ms), "--json") as up:
         fields = started(up)
         environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}

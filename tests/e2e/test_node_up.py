@@ -80,7 +80,19 @@ class Place:
 @pytest.fixture
 def place(temporary: Path) -> Iterator[Place]:
     port, api_port = free_ports()
-    options = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--slot-ms", "100", "--json"]
+    options = [
+        "--port",
+        str(port),
+        "--api-port",
+        str(api_port),
+        "--launcher-port",
+        "0",
+        "--web-port",
+        "0",
+        "--slot-ms",
+        "100",
+        "--json",
+    ]
     with ionet(temporary, "up", "--folder", str(temporary / "up"), *options) as up:
         fields = started(up)
         folder = temporary / "supplier"

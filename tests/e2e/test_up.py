@@ -20,7 +20,7 @@ from stack.test_up import free_ports
 @pytest.fixture
 def options(temporary: Path) -> list[str]:
     port, api_port = free_ports()
-    ports = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0"]
+    ports = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--web-port", "0"]
     return ["up", "--folder", str(temporary / "up"), *ports, "--slot-ms", "100", "--json"]
 
 

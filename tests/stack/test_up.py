@@ -50,7 +50,18 @@ def descendants(pid: int) -> set[int]:
 
 def test_up_and_down(folder: Path) -> None:
     port, api_port = free_ports()
-    options = ["--folder", str(folder), "--port", str(port), "--api-port", str(api_port), "--launcher-port", "0"]
+    options = [
+        "--folder",
+        str(folder),
+        "--port",
+        str(port),
+        "--api-port",
+        str(api_port),
+        "--launcher-port",
+        "0",
+        "--web-port",
+        "0",
+    ]
     options += ["--slot-ms", "100", "--json"]
     with subprocess.Popen([*IONET, "up", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
         try:

@@ -33,7 +33,7 @@ SPELLINGS = {"…": "...", "→": "->", "–": "-", "×": "x", "≤": "<=", "−
 
 COMMANDS = {
     "demo": ("", "The whole network on this machine, once through, with a real Ray job."),
-    "up": ("", "Run local chain, keeper, indexer, launcher and relay until interrupted."),
+    "up": ("", "Run local chain, keeper, indexer, launcher, relay and pages until interrupted."),
     "run": ("ionet.cli.rent", "Rent nodes, run a job on them, get its results, end."),
     "status": ("ionet.cli.named", "Your clusters by name."),
     "logs": ("ionet.cli.jobs", "What a job in one of them has printed."),
@@ -62,6 +62,7 @@ COMMANDS = {
     "keeper": ("", "Settles, reports, closes and sweeps: whatever anyone may do."),
     "mcp": ("", "Tools by which an AI agent rents compute, within limits."),
     "relay": ("", "Lets callers reach agents that nobody can dial."),
+    "web": ("", "Pages that show the network to a browser."),
 }
 
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 import struct
 
 import asyncpg
+from ionet.errors import IonetError
 
 _BASE = 10_000
 _HEAD = struct.Struct(">HhHH")
 _NEGATIVE, _NOT_FINITE = 0x4000, 0xC000
+
+
+class NotWhole(IonetError):
+    """the database holds a number that is no integer"""
 
 
 async def use_integers(connection: asyncpg.Connection) -> None:
@@ -33,10 +38,10 @@ def encode(amount: int) -> bytes:
 
 
 def decode(data: bytes) -> int:
-    """The integer of a `numeric`. Raises ValueError for a fraction, and for what is not a finite number."""
+    """The integer of a `numeric`. Raises NotWhole for a fraction, and for what is not a finite number."""
     count, weight, sign, places = _HEAD.unpack_from(data)
     if sign >= _NOT_FINITE or places:
-        raise ValueError(f"no integer: numeric {data.hex()}")
+        raise NotWhole(f"numeric {data.hex()}")
     value = 0
     for at in range(weight + 1):
         digit = int.from_bytes(data[8 + 2 * at : 10 + 2 * at], "big") if at < count else 0

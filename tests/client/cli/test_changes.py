@@ -121,7 +121,7 @@ MORE_WRITES = {
     "demo": "the same",
 }
 READS = {
-    *("logs", "cost", "receipt"),
+    *("logs", "cost", "receipt", "web run"),
     *("status", "doctor", "trace", "config show", "config use", "localnet run", "localnet status"),
     *("keys new", "keys show", "keys balance", "network show", "network models", "network pending"),
     *("node status", "node earnings", "stake nodes"),

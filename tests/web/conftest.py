@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+import uvicorn
+from indexer.conftest import api, api_dsn, apis, conflicts, endings, recording, server  # noqa: F401
+from indexer.recording import STORIES
+from ionet.listening import listen
+from ionet_web.app import create_app
+from ionet_web.indexer import Indexer
+
+
+@contextmanager
+def pages(url: str) -> Iterator[httpx2.Client]:
+    """A client of the pages over the API at this address."""
+    listener = listen("127.0.0.1", 0, "--port")
+    running: list[uvicorn.Server] = []
+    began = threading.Event()
+
+    async def serve() -> None:
+        async with Indexer.at(url) as indexer:
+            config = uvicorn.Config(create_app(indexer, url), log_level="warning", timeout_graceful_shutdown=2)
+            running.append(uvicorn.Server(config))
+            began.set()
+            await running[0].serve(sockets=[listener])
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    began.wait(30)
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+            yield client
+    finally:
+        running[0].should_exit = True
+        thread.join(30)
+        listener.close()
+
+
+@pytest.fixture(scope="module", params=STORIES)
+def story(request: pytest.FixtureRequest, apis: dict[str, httpx2.Client]) -> Iterator[httpx2.Client]:  # noqa: F811
+    """The pages over each recorded story."""
+    with pages(str(apis[request.param].base_url)) as client:
+        yield client

@@ -1,0 +1,198 @@
+"""The pages as one ASGI application. It holds no key and writes nothing; all it knows it asks of an indexer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import MutableScopeHeaders
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Redirect, ServerSentEvent, Template
+from litestar.static_files import create_static_files_router
+from litestar.template.config import TemplateConfig
+from litestar.types import Message, Scope
+from markupsafe import Markup
+
+from ionet_web.blocks import Note, Page
+from ionet_web.indexer import Indexer, Refused, Unavailable
+from ionet_web.lists import LISTS, Listed
+from ionet_web.live import Live
+from ionet_web.pages.chain import slot_page, transaction_page
+from ionet_web.pages.finding import search_page, trace_page
+from ionet_web.pages.lease import cluster_page, lease_page
+from ionet_web.pages.listing import list_page
+from ionet_web.pages.money import iosd_page, stake_page
+from ionet_web.pages.network import network_page
+from ionet_web.pages.node import node_page
+from ionet_web.pages.people import account_page, case_page, model_page
+from ionet_web.pages.people import stake_page as position_page
+from ionet_web.pages.rules import rules_page
+
+_HERE = Path(__file__).parent
+MENU = (
+    ("/", "Network"),
+    ("/nodes", "Nodes"),
+    ("/clusters", "Clusters"),
+    ("/leases", "Leases"),
+    ("/stake", "Stake"),
+    ("/iosd", "IOSD and IO"),
+    ("/trace", "Trace"),
+    ("/events", "Events"),
+    ("/rules", "Rules"),
+)
+HEADERS = {
+    # Nothing from another host, no script and no style but our own files, no frame around the page.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+_ENTITIES = {
+    "/nodes/{key:str}": node_page,
+    "/clusters/{key:str}": cluster_page,
+    "/cases/{key:str}": case_page,
+    "/stakes/{key:str}": position_page,
+    "/models/{key:str}": model_page,
+    "/accounts/{key:str}": account_page,
+    "/transactions/{key:str}": transaction_page,
+}
+
+
+def create_app(indexer: Indexer, api: str) -> Litestar:
+    """The application. api: where readers reach the indexer's API, for links to the numbers."""
+    live = Live(indexer)
+
+    @asynccontextmanager
+    async def follow(_: Litestar) -> AsyncIterator[None]:
+        task = asyncio.create_task(live.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    engine = JinjaTemplateEngine(_HERE / "templates")
+    engine.engine.globals.update(menu=MENU, api=api.rstrip("/"))
+    engine.engine.trim_blocks = engine.engine.lstrip_blocks = True
+    return Litestar(
+        route_handlers=[
+            *map(_list_handler, LISTS.values()),
+            *(_entity_handler(path, page) for path, page in _ENTITIES.items()),
+            *(home, lease, slot, stake, iosd, rules, search, trace, trace_of, events_live),
+            create_static_files_router(path="/static", directories=[_HERE / "static"]),
+        ],
+        dependencies={
+            "indexer": Provide(lambda: indexer, sync_to_thread=False),
+            "live": Provide(lambda: live, sync_to_thread=False),
+        },
+        lifespan=[follow],
+        template_config=TemplateConfig(instance=engine),
+        compression_config=CompressionConfig(backend="gzip", exclude="/live"),
+        exception_handlers={
+            Refused: lambda _, error: _failed(error.detail or str(error), error.status),
+            Unavailable: lambda _, error: _failed(str(error), 503),
+            HTTPException: lambda _, error: _failed(error.detail, error.status_code),
+        },
+        before_send=[_guard],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def _guard(message: Message, _: Scope) -> None:
+    """Every answer, also of what went wrong, tells the browser what the page may do."""
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders(message).update(HEADERS)
+
+
+def shown(page: Page, status: int = 200) -> Template:
+    """A page as HTML."""
+    return Template("page.html", context={"page": page}, status_code=status, media_type="text/html")
+
+
+def _failed(words: str, status: int) -> Template:
+    title = "Not found" if status == 404 else HTTPStatus(status).phrase
+    return shown(Page(title, [Note(Markup("{}").format(words))]), status)
+
+
+def _list_handler(listed: Listed) -> HTTPRouteHandler:
+    @get(f"/{listed.name}", name=listed.name)
+    async def handler(indexer: NamedDependency[Indexer], request: Request[Any, Any, Any]) -> Template:
+        return shown(await list_page(indexer, listed, dict(request.query_params)))
+
+    return handler
+
+
+def _entity_handler(path: str, page: Any) -> HTTPRouteHandler:
+    @get(path, name=path)
+    async def handler(indexer: NamedDependency[Indexer], key: FromPath[str]) -> Template:
+        return shown(await page(indexer, key))
+
+    return handler
+
+
+@get("/")
+async def home(indexer: NamedDependency[Indexer]) -> Template:
+    return shown(await network_page(indexer))
+
+
+@get("/leases/{key:str}")
+async def lease(indexer: NamedDependency[Indexer], key: FromPath[str], cursor: FromQuery[str] = "") -> Template:
+    return shown(await lease_page(indexer, key, cursor))
+
+
+@get("/slots/{key:str}")
+async def slot(indexer: NamedDependency[Indexer], key: FromPath[str], cursor: FromQuery[str] = "") -> Template:
+    return shown(await slot_page(indexer, key, cursor))
+
+
+@get("/stake")
+async def stake(indexer: NamedDependency[Indexer]) -> Template:
+    return shown(await stake_page(indexer))
+
+
+@get("/iosd")
+async def iosd(indexer: NamedDependency[Indexer]) -> Template:
+    return shown(await iosd_page(indexer))
+
+
+@get("/rules")
+async def rules(indexer: NamedDependency[Indexer]) -> Template:
+    return shown(await rules_page(indexer))
+
+
+@get("/search")
+async def search(indexer: NamedDependency[Indexer], q: FromQuery[str] = "") -> Template:
+    return shown(await search_page(indexer, q))
+
+
+@get("/trace")
+async def trace(indexer: NamedDependency[Indexer], hash: FromQuery[str] = "") -> Template | Redirect:
+    """A form, whose answer has an address of its own."""
+    text = hash.strip().lower()
+    return Redirect(f"/trace/{text}") if text.isalnum() else shown(await trace_page(indexer, ""))
+
+
+@get("/trace/{key:str}")
+async def trace_of(indexer: NamedDependency[Indexer], key: FromPath[str], cursor: FromQuery[str] = "") -> Template:
+    return shown(await trace_page(indexer, key, cursor))
+
+
+@get("/live")
+async def events_live(live: NamedDependency[Live]) -> ServerSentEvent | Response[str]:
+    """Rows of events as they come."""
+    if live.is_full:
+        return Response("too many readers", status_code=503, headers={"retry-after": "30"})
+    return ServerSentEvent(live.rows())

@@ -1,0 +1,120 @@
+"""What a page is made of: facts, tables, charts and forms, in a column. Templates only lay them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from msgspec import Struct
+
+from ionet_web.shown import NUMBERS, Item, Kind, show
+
+
+class Column(NamedTuple):
+    """A column of a table: the item's field, its kind, what heads it; `help` says what it means."""
+
+    field: str
+    kind: Kind
+    head: str
+    help: str = ""
+
+    @property
+    def number(self) -> bool:
+        """Whether it stands at the right."""
+        return self.kind in NUMBERS
+
+
+class Fact(NamedTuple):
+    """One value with its name, and its definition where the name does not say it."""
+
+    name: str
+    value: Markup
+    help: str = ""
+
+
+class Facts(Struct, frozen=True, tag="facts"):
+    """Values side by side. large: they are what the page is about."""
+
+    title: str
+    facts: list[Fact]
+    large: bool = False
+
+
+class Table(Struct, frozen=True, tag="table"):
+    """Rows, each a cell for each column. more: where the next ones are; exports: the whole of it as files."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: list[list[Markup]]
+    empty: str = "Nothing yet."
+    more: str = ""
+    exports: Mapping[str, str] = {}
+    live: bool = False
+
+
+class Chart(Struct, frozen=True, tag="chart"):
+    """A drawing. source: where its numbers are, as JSON."""
+
+    title: str
+    drawing: Markup
+    note: str = ""
+    source: str = ""
+
+
+class Choice(Struct, frozen=True):
+    """A field of a form: free text, or one of its words; `value` is what is chosen."""
+
+    name: str
+    label: str
+    value: str = ""
+    words: Sequence[tuple[str, str]] = ()
+
+
+class Form(Struct, frozen=True, tag="form"):
+    """Asks this page again, narrowed."""
+
+    choices: list[Choice]
+    action: str
+
+
+class Note(Struct, frozen=True, tag="note"):
+    """A sentence."""
+
+    text: Markup
+
+
+Block = Facts | Table | Chart | Form | Note
+
+
+class Page(Struct, frozen=True):
+    """A page. slot: the newest confirmed slot in it. lead: a sentence below the title."""
+
+    title: str
+    blocks: list[Block]
+    slot: int | None = None
+    lead: Markup = Markup("")
+    path: str = "/"
+
+
+def facts(item: Item, *named: tuple[str, Kind, str] | tuple[str, Kind, str, str]) -> list[Fact]:
+    """Fields of an item as (field, kind, name[, definition]); those that are null are left out."""
+    found = []
+    for field, kind, name, *explained in named:
+        value = item.get(field)
+        if value is not None and value != []:
+            found.append(Fact(name, show(kind, value, item), *explained))
+    return found
+
+
+def table(title: str, columns: Sequence[Column], items: Sequence[Item], **more: Any) -> Table:
+    """Items as rows."""
+    rows = [[show(column.kind, item.get(column.field), item) for column in columns] for item in items]
+    return Table(title, columns, rows, **more)
+
+
+def address(path: str, **query: str | int | None) -> str:
+    """A link with those parameters that are given."""
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path

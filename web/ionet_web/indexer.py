@@ -1,0 +1,118 @@
+"""What the pages read: the indexer's API, as anybody reads it. An answer has a deadline and a size."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+from ionet.errors import IonetError
+from ionet.patient_http import PatientClient, check_url, status_line
+
+ANSWER_SECS = 5.0
+ANSWER_BYTES = 4 << 20
+FRESH_SECS = 1.0
+"""For how long an answer is given again: many people look at the same page."""
+_KEPT = 256  # answers
+_CONNECTIONS = 32
+
+
+class Unavailable(IonetError):
+    """the indexer does not answer"""
+
+
+class Refused(IonetError):
+    """the indexer refused the question"""
+
+    status = 400
+
+
+class NotKnown(Refused):
+    """the indexer knows no such thing"""
+
+    status = 404
+
+
+class Indexer:
+    """One indexer's API."""
+
+    def __init__(self, url: str, client: httpx2.AsyncClient) -> None:
+        self.url, self._client = url, client
+        self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Indexer]:
+        """url: of the API. Raises InvalidInput for anything but an http or https address."""
+        check_url(url)
+        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        async with PatientClient(url, base_url=url, timeout=ANSWER_SECS, limits=limits) as client:
+            yield cls(url.rstrip("/"), client)
+
+    async def get(self, *path: str, **query: str | int | None) -> dict[str, Any]:
+        """The answer of a path below /v1, of these parts. Raises Unavailable, Refused or NotKnown."""
+        given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        url = httpx2.URL("/v1/" + "/".join(quote(part, safe="") for part in path), params=given)
+        return await asyncio.shield(self._task(str(url)))
+
+    def _task(self, url: str) -> asyncio.Task[dict[str, Any]]:
+        """What was asked a moment ago is not asked again."""
+        now = time.monotonic()
+        asked = self._asked.get(url)
+        if asked is not None and now - asked[0] < FRESH_SECS:
+            return asked[1]
+        while len(self._asked) >= _KEPT:
+            del self._asked[next(iter(self._asked))]
+        self._asked.pop(url, None)
+        task = asyncio.create_task(self._fetch(url))
+        task.add_done_callback(_seen)
+        self._asked[url] = (now, task)
+        return task
+
+    async def _fetch(self, url: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(ANSWER_SECS), self._client.stream("GET", url) as response:
+                body = await _limited(response)
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise Unavailable(str(error) or "no answer in time") from None
+        if response.status_code >= 500 or response.status_code == 429:
+            raise Unavailable(status_line(response.status_code))
+        try:
+            found = msgspec.json.decode(body, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError):
+            raise Unavailable("it answers with something else than JSON") from None
+        if response.status_code != 200:
+            refusal = NotKnown if response.status_code == 404 else Refused
+            raise refusal(str(found.get("detail", status_line(response.status_code))))
+        return found
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Lines of the stream of confirmed events, from now on."""
+        try:
+            async with self._client.stream("GET", "/v1/stream", timeout=httpx2.Timeout(ANSWER_SECS, read=60)) as found:
+                if found.status_code != 200:
+                    raise Unavailable(status_line(found.status_code))
+                yield found.aiter_lines()
+        except httpx2.HTTPError as error:
+            raise Unavailable(str(error) or "the stream ended") from None
+
+
+async def _limited(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > ANSWER_BYTES:
+            raise Unavailable("its answer is too long")
+    return bytes(body)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Nobody may be left who waits for it."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,95 @@
+"""Events as they come: one connection to the indexer, any number of readers of the page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar.response import ServerSentEventMessage
+from markupsafe import Markup
+
+from ionet_web.blocks import table
+from ionet_web.indexer import Indexer, Unavailable
+from ionet_web.lists import LISTS
+
+MOST_READERS = 500
+_QUEUED = 50
+"""Events that a slow reader may be behind before it is let go; its browser asks again."""
+_PAUSE_SECS = 2.0
+_HEARTBEAT_SECS = 15.0
+log = logging.getLogger(__name__)
+
+
+class Live:
+    """Follows the indexer's stream while anybody reads."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+        self._readers: set[asyncio.Queue[str | None]] = set()
+        self._come = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further reader is taken."""
+        return len(self._readers) >= MOST_READERS
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._come.wait()
+            try:
+                async with self._indexer.events() as lines:
+                    await self._hand_on(lines)
+            except Unavailable as error:
+                log.debug("%s", error)
+            await asyncio.sleep(_PAUSE_SECS)
+
+    async def _hand_on(self, lines: AsyncIterator[str]) -> None:
+        async for line in lines:
+            if not self._readers:
+                self._come.clear()
+                return
+            if line.startswith("data:") and (row := _row(line[5:])) is not None:
+                for reader in list(self._readers):
+                    self._give(reader, row)
+
+    def _give(self, reader: asyncio.Queue[str | None], row: str) -> None:
+        if reader.qsize() < _QUEUED:
+            reader.put_nowait(row)
+        else:
+            self._readers.discard(reader)
+            reader.put_nowait(None)
+
+    async def rows(self) -> AsyncIterator[ServerSentEventMessage]:
+        """Rows of the table of events, HTML, for one reader."""
+        reader: asyncio.Queue[str | None] = asyncio.Queue()
+        self._readers.add(reader)
+        self._come.set()
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(_HEARTBEAT_SECS):
+                        row = await reader.get()
+                except TimeoutError:
+                    yield ServerSentEventMessage(comment="still here")
+                    continue
+                if row is None:
+                    return
+                yield ServerSentEventMessage(data=row, event="row")
+        finally:
+            self._readers.discard(reader)
+
+
+def _row(text: str) -> str | None:
+    """An event of the stream as a row; None for what is none, such as the word that events were undone."""
+    try:
+        item: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return None
+    if "name" not in item:
+        return None
+    cells = table("", LISTS["events"].columns, [item]).rows[0]
+    return str(Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in cells)))

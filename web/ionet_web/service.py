@@ -1,0 +1,47 @@
+"""The pages as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from ionet.daemon import raise_file_limit
+from ionet.listening import listen
+
+from ionet_web.app import create_app
+from ionet_web.indexer import Indexer
+
+_MOST_CONNECTIONS = 2_000
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Signals belong to the process's own loop.
+        yield
+
+
+async def run(host: str, port: int, api: str, public_api: str, announce: Callable[[str], None]) -> None:
+    """Until SIGINT or SIGTERM. announce: is told the address. Raises CannotListen and InvalidInput."""
+    raise_file_limit()
+    with listen(host, port, "--port") as listener:
+        async with Indexer.at(api) as indexer:
+            config = uvicorn.Config(
+                create_app(indexer, public_api or api),
+                log_level="warning",
+                access_log=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_graceful_shutdown=2,
+                server_header=False,
+                ws="none",
+            )
+            server = _Server(config)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, setattr, server, "should_exit", True)
+            shown = f"[{host}]" if ":" in host else host
+            announce(f"http://{shown}:{listener.getsockname()[1]}")
+            await server.serve(sockets=[listener])
