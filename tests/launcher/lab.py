@@ -136,7 +136,7 @@ async def lab_stack(
         launcher = Command(
             folder / "launcher.log",
             *("--url", chain, "launcher", "run", "--dsn", dsn, "--session-key", str(session)),
-            *("--agents", str(agents), *launcher_options, "--json"),
+            *("--agents", str(agents), *launcher_options, "--no-close", "--json"),
             prefix=lab.r.command(),
         )
         made = LabStack(market, dsn, folder, indexer, launcher, lab=lab)
@@ -180,7 +180,9 @@ async def _node(
         *("--url", chain, "agent", "run", "--device-key", str(device), "--base", str(base)),
         *("--network", "wireguard", "--ports", f"{FIRST_PORT}-{FIRST_PORT + PORTS_PER_NODE - 1}"),
         *(word for relay in made.relays for word in ("--relay", relay.at)),
-        *("--listen", "127.0.0.1:7444", "--indexer", indexer, "--poll-secs", "0.3", "--json"),
+        # Ray may take minutes to start on a busy machine.
+        *("--check-secs", "900", "--listen", "127.0.0.1:7444", "--indexer", indexer, "--poll-secs", "0.3", "--json"),
+        "--no-settle",
         *TRUSTING,
         prefix=host.command(*user, "/usr/bin/env", f"PATH={os.environ['PATH']}:{made.folder}"),
     )
