@@ -142,6 +142,7 @@ async def placed(prefix: tuple[str, ...], backend: Backend) -> AsyncIterator[Pla
     folder = Path(tempfile.mkdtemp(prefix="overlay-"))
     os.chmod(folder, 0o755)
     with netlab(random_ports=True) as lab:
+        lab.clears(folder)
         async with market.market() as founded, chain_on(lab.r, founded.net.rpc_url) as url:
             agents = []
             for name, host in (("a", lab.a), ("b", lab.b)):

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import netlab
 from agent.places import TRUSTING
 from ionet.wallet import write_keypair
-from ionet_agent import processes
 from ionet_agent.relay import splice
 from launcher.stack import PORTS_PER_NODE, SESSION, Command, NodeProcess, Stack
 from market import Market
@@ -64,12 +63,6 @@ class LabStack(Stack):
                 if tagged or (command.startswith(b"pasta") and mark in command):  # which hides its environment
                     found[int(entry.name)] = command.decode().replace("\0", " ")
         return found
-
-    def end_networks(self) -> None:
-        """Where a test has failed: they outlive their agents."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
     def leftovers(self) -> list[str]:
         """What there is of a network of a cluster: processes, interfaces, sockets."""
@@ -122,6 +115,7 @@ async def lab_stack(
     """
     async with contextlib.AsyncExitStack() as stack:
         lab = stack.enter_context(netlab.netlab(random_ports=random_ports))
+        lab.clears(folder)
         session, agents = folder / "session.json", folder / "agents.json"
         write_keypair(session, SESSION)
         await market.admin.rpc.airdrop(SESSION.pubkey(), 10**10)
@@ -141,7 +135,6 @@ async def lab_stack(
         )
         made = LabStack(market, dsn, folder, indexer, launcher, lab=lab)
         made.renter_prefix, made.renter_url = lab.r.command(), chain
-        stack.callback(made.end_networks)
         for number in range(relays):
             port = 7443 + number
             made.relays.append(Relay(chain, port=port, udp_port=port, host=PUBLIC, prefix=tuple(lab.r.command())))
@@ -154,7 +147,7 @@ async def lab_stack(
             ]
             node = await _node(made, number, host, user, *urls)
             made.nodes.append(node)
-            stack.push_async_callback(_end, node)
+            stack.push_async_callback(node.agent.end, signal.SIGTERM)
         for node in made.nodes:
             await node.agent.ready()
         at = [f"https://{relay.at}" for relay in made.relays]
@@ -188,9 +181,3 @@ async def _node(
     )
     agent.start()
     return NodeProcess(machine, base, agent)
-
-
-async def _end(node: NodeProcess) -> None:
-    await node.agent.end(signal.SIGTERM)
-    if (tag := node.tag()) is not None:  # a test failed while the agent was dead
-        await processes.stop(tag, None, 0)
