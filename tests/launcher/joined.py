@@ -22,7 +22,7 @@ from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.lab import LabStack, lab_stack
 from launcher.stack import NodeProcess, ray_mains, until
 from launcher.test_stack import end, has_status, is_phase, proven, stopped
-from netlab import GATEWAY, PUBLIC, missing
+from netlab import GATEWAY, PUBLIC
 from solders.pubkey import Pubkey
 
 DURATION, INTERVAL = 90, 3
@@ -52,14 +52,6 @@ told = dict(ray.get(asked, timeout=60))
 alive = [node["Labels"]["ionet-lease"] for node in ray.nodes() if node["Alive"]]
 print("answer:", json.dumps([told, alive]))
 """
-
-
-def why_no_lab() -> str:
-    """Why there can be no networks of clusters between machines of a lab here; empty when there can."""
-    for program in ("wg", "wireguard-go", "pasta", "nsenter", "unshare", "setpriv"):
-        if shutil.which(program) is None:
-            return f"{program} is not installed"
-    return missing()
 
 
 @contextmanager

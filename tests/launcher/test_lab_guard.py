@@ -13,15 +13,14 @@ from pathlib import Path
 
 import lab_guard
 import pytest
+from agent.overlay_lab import why_no_lab
 from ionet_agent import processes
 from launcher.joined import LONG
 from launcher.stack import until
 from leftovers import processes_of
 from ordinary_user import why_no_network
 
-from launcher import joined
-
-if WHY := joined.why_no_lab():
+if WHY := why_no_lab():
     pytest.skip(WHY, allow_module_level=True)
 TESTS = Path(__file__).parents[1]
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import pytest_asyncio
+from agent.overlay_lab import why_no_lab
 from ionet.generated.accounts import Lease
 from ionet.generated.events import DisputeDefended
 from ionet_indexer.postgres import EmbeddedPostgres
@@ -19,7 +20,7 @@ from solders.pubkey import Pubkey
 
 from launcher import joined
 
-if WHY := joined.why_no_lab():
+if WHY := why_no_lab():
     pytest.skip(WHY, allow_module_level=True)
 CLOCK = 0.1
 PLACES = {

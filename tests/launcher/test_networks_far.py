@@ -7,6 +7,7 @@ import re
 from functools import partial
 
 import pytest
+from agent.overlay_lab import why_no_lab
 from ionet.generated.enums import LeaseStatus
 from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.joined import LONG, booked
@@ -17,7 +18,7 @@ from solders.pubkey import Pubkey
 
 from launcher import joined
 
-if WHY := joined.why_no_lab():
+if WHY := why_no_lab():
     pytest.skip(WHY, allow_module_level=True)
 LATER_SECS = 0.15
 

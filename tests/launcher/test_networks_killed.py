@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 import pytest_asyncio
+from agent.overlay_lab import why_no_lab
 from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.joined import LONG, Joined, booked, is_joined
 from launcher.lab import LabStack
@@ -19,7 +20,7 @@ from ordinary_user import AS_USER, why_no_network
 
 from launcher import joined
 
-if WHY := joined.why_no_lab():
+if WHY := why_no_lab():
     pytest.skip(WHY, allow_module_level=True)
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.drill]
 # The clock is slow, so that what was killed is back before an interval's grace is over, and before the agent of a
