@@ -19,9 +19,12 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
+
+import lab_guard
 
 T = TypeVar("T")
 PUBLIC, INSIDE, GATEWAY = "203.0.113.1", "192.168.1.2", "192.168.1.1"
@@ -107,13 +110,22 @@ class Host:
 
 @dataclass(frozen=True)
 class Lab:
-    """a, b: behind their NATs. r: public, for a relay, at PUBLIC. nat_a, nat_b: the owners' routers."""
+    """a, b: behind their NATs. r: public, for a relay, at PUBLIC. nat_a, nat_b: the owners' routers.
+
+    guard: told what else is to end with it; none has one that is not a test's.
+    """
 
     a: Host
     b: Host
     r: Host
     nat_a: Host
     nat_b: Host
+    guard: lab_guard.Guard | None = None
+
+    def clears(self, folder: Path) -> None:
+        """All that knows this folder ends with the lab, whatever ends the test; the folder where that is killed."""
+        if self.guard is not None:
+            self.guard.clears(folder)
 
 
 def _ip(*words: str) -> None:
@@ -171,7 +183,8 @@ def up(prefix: str, *, random_ports: bool = False) -> Lab:
         _ip("-n", host, "addr", "add", f"{INSIDE}/24", "dev", "eth0")
         _ip("-n", host, "route", "add", "default", "via", GATEWAY)
         _nat(router, random_ports)
-    return Lab(*(Host(names[part]) for part in ("a", "b", "r", "nata", "natb")))
+    a, b, r, nat_a, nat_b = (Host(names[part]) for part in ("a", "b", "r", "nata", "natb"))
+    return Lab(a, b, r, nat_a, nat_b)
 
 
 def down(prefix: str) -> None:
@@ -182,12 +195,10 @@ def down(prefix: str) -> None:
 
 @contextlib.contextmanager
 def netlab(*, random_ports: bool = False) -> Iterator[Lab]:
-    """For a test; several may run beside each other."""
+    """For a test; several may run beside each other. All that is in it ends with it, also where the test is killed."""
     prefix = f"lab{os.getpid()}{'r' if random_ports else ''}"
-    try:
-        yield up(prefix, random_ports=random_ports)
-    finally:
-        down(prefix)
+    with lab_guard.guard(prefix) as guard:
+        yield replace(up(prefix, random_ports=random_ports), guard=guard)
 
 
 def main(words: Sequence[str]) -> int:

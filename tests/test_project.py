@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 import urllib.parse
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -112,6 +113,30 @@ def test_every_test_that_the_docs_name_exists() -> None:
     }
     assert len(named) > 100
     assert sorted(str(each) for each in named if each[1:] not in tests) == []
+
+
+def test_every_row_of_a_table_of_tests_names_one() -> None:
+    """Where the table says who is hostile the very test, elsewhere at least a file of tests; these are all there."""
+    files = "\n".join(f"/{path}" for path in project_files()) + "\n"
+    rows, bare = 0, []
+    for path, text in texts().items():
+        if path.suffix == ".md" and path.parts[0] == "docs":
+            for header, row in _rows_with_tests(text):
+                rows += 1
+                is_threat = header[0].startswith(("who", "an agent"))
+                named = re.findall(r"(\w+\.py)::test_\w+" if is_threat else r"([\w/]*tests?[\w/]*\.(?:py|rs))", row[-1])
+                if not named or not all(f"/{name}\n" in files for name in named):
+                    bare.append(f"{path}: {row}")
+    assert rows > 100
+    assert bare == []
+
+
+def _rows_with_tests(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """(header, row) of each row of the tables whose last column is of tests."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        header, _, *rows = [re.split(r"(?<!\\)\s*\|\s*", line.strip())[1:-1] for line in table.splitlines()]
+        if re.match(r"test\b", header[-1]):
+            yield from ((header, row) for row in rows)
 
 
 def test_the_readmes_commands_and_links_exist() -> None:

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import netlab
 from agent.places import TRUSTING
 from ionet.wallet import write_keypair
-from ionet_agent import processes
 from ionet_agent.relay import splice
 from launcher.stack import PORTS_PER_NODE, SESSION, Command, NodeProcess, Stack
 from market import Market
@@ -64,12 +63,6 @@ class LabStack(Stack):
                 if tagged or (command.startswith(b"pasta") and mark in command):  # which hides its environment
                     found[int(entry.name)] = command.decode().replace("\0", " ")
         return found
-
-    def end_networks(self) -> None:
-        """Where a test has failed: they outlive their agents."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
     def leftovers(self) -> list[str]:
         """What there is of a network of a cluster: processes, interfaces, sockets."""
@@ -122,6 +115,7 @@ async def lab_stack(
     """
     async with contextlib.AsyncExitStack() as stack:
         lab = stack.enter_context(netlab.netlab(random_ports=random_ports))
+        lab.clears(folder)
         session, agents = folder / "session.json", folder / "agents.json"
         write_keypair(session, SESSION)
         await market.admin.rpc.airdrop(SESSION.pubkey(), 10**10)
@@ -136,12 +130,11 @@ async def lab_stack(
         launcher = Command(
             folder / "launcher.log",
             *("--url", chain, "launcher", "run", "--dsn", dsn, "--session-key", str(session)),
-            *("--agents", str(agents), *launcher_options, "--json"),
+            *("--agents", str(agents), *launcher_options, "--no-close", "--json"),
             prefix=lab.r.command(),
         )
         made = LabStack(market, dsn, folder, indexer, launcher, lab=lab)
         made.renter_prefix, made.renter_url = lab.r.command(), chain
-        stack.callback(made.end_networks)
         for number in range(relays):
             port = 7443 + number
             made.relays.append(Relay(chain, port=port, udp_port=port, host=PUBLIC, prefix=tuple(lab.r.command())))
@@ -154,7 +147,7 @@ async def lab_stack(
             ]
             node = await _node(made, number, host, user, *urls)
             made.nodes.append(node)
-            stack.push_async_callback(_end, node)
+            stack.push_async_callback(node.agent.end, signal.SIGTERM)
         for node in made.nodes:
             await node.agent.ready()
         at = [f"https://{relay.at}" for relay in made.relays]
@@ -180,15 +173,11 @@ async def _node(
         *("--url", chain, "agent", "run", "--device-key", str(device), "--base", str(base)),
         *("--network", "wireguard", "--ports", f"{FIRST_PORT}-{FIRST_PORT + PORTS_PER_NODE - 1}"),
         *(word for relay in made.relays for word in ("--relay", relay.at)),
-        *("--listen", "127.0.0.1:7444", "--indexer", indexer, "--poll-secs", "0.3", "--json"),
+        # Ray may take minutes to start on a busy machine.
+        *("--check-secs", "900", "--listen", "127.0.0.1:7444", "--indexer", indexer, "--poll-secs", "0.3", "--json"),
+        "--no-settle",
         *TRUSTING,
         prefix=host.command(*user, "/usr/bin/env", f"PATH={os.environ['PATH']}:{made.folder}"),
     )
     agent.start()
     return NodeProcess(machine, base, agent)
-
-
-async def _end(node: NodeProcess) -> None:
-    await node.agent.end(signal.SIGTERM)
-    if (tag := node.tag()) is not None:  # a test failed while the agent was dead
-        await processes.stop(tag, None, 0)

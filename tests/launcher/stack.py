@@ -45,7 +45,10 @@ class Command:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.child = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "ionet", *self._arguments], stdout=subprocess.PIPE, stderr=log
+                [*self._prefix, sys.executable, "-m", "ionet", *self._arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "IONET_TEST_LOG": str(self._log)},  # by which whoever cleans up finds it
             )
 
     async def ready(self) -> None:
@@ -148,7 +151,7 @@ class Stack:
             assert settled.paid == price == settled.supplier_amount + settled.supplier_fee + settled.burned
             # Whoever ends a lease very early pays for the rest of the least time too.
             assert settled.payable_secs == sum((await self.served(lease)).values()) + found.rest_secs
-            supplied += settled.supplier_amount
+            supplied += settled.supplier_amount + settled.bond_paid
             await self.market.stranger.lease.close(lease)
         after = await self.market.renter.fetch(Cluster, cluster)
         assert after.paid == before.paid + supplied

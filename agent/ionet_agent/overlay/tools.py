@@ -7,8 +7,10 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -132,15 +134,27 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
 
 
-def listens(pid: int, socket: str) -> bool:
-    """Whether somebody in the network of a process listens at the Unix socket whose path ends like this."""
+def listens(pid: int, name: str) -> bool:
+    """Whether somebody in the network of a process listens at the Unix socket whose path ends with this name."""
     try:
         lines = Path(f"/proc/{pid}/net/unix").read_text(errors="replace").splitlines()[1:]
     except OSError:
         return False
-    return any(line.endswith(socket) and int(line.split()[3], 16) & _ACCEPTS for line in lines)
+    return any(line.endswith(name) and int(line.split()[3], 16) & _ACCEPTS for line in lines)
 
 
+def takes(pid: int, ports: Iterable[int]) -> bool:
+    """Whether somebody in the network of a process takes what is sent to each of these ports on loopback by UDP."""
+    try:
+        lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
+    except OSError:
+        return False
+    bound = {line.split()[1] for line in lines}
+    return all(f"{_LOOPBACK}:{port:04X}" in bound for port in ports)
+
+
+_LOOPBACK = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}"
+"""As `/proc/net/udp` has it."""
 _ACCEPTS = 0x10000
 """Of a socket's flags: it listens, `__SO_ACCEPTCON` of linux/net.h."""
 _waited: list[subprocess.Popen[bytes]] = []

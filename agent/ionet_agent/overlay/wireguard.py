@@ -312,6 +312,13 @@ class WireGuard:
             command = (*self._outside(mounts=False), sys.executable, "-m", "ionet_agent.overlay.leg")
             leg = self._start("leg", *command, text=msgspec.json.encode(config).decode())
             self._change(leg=leg)
+
+            async def takes() -> None:
+                if not tools.takes(leg.pid, ports.values()):
+                    raise OverlayFailed("it takes no packets yet")
+
+            # What WireGuard says into the void it says again only after five seconds.
+            await self._ready("leg", leg, takes)
         return ports
 
     def _start(self, name: str, *words: str, text: str = "") -> _Process:
