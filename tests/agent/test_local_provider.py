@@ -192,6 +192,22 @@ class TestCluster:
         assert sorted(e.sha256 for e in entries) == sorted(result_hash(r).hex() for r in results)
         assert len({e.task for e in entries}) == 9
 
+    async def test_a_member_sees_which_nodes_its_cluster_has(self, cluster: list[Member]) -> None:
+        """As a worker looks for its head, and each member for itself."""
+        address, folders = cluster[0].spec.address, [f"/tmp/ionet-{member.tag()}" for member in cluster]
+        ip = cluster[1].provider.address.partition(":")[0]
+        looks = [
+            (address, {"is_head_node": True}, None),
+            (address, {"node_ip_address": ip}, folders[1]),
+            (address, {"node_ip_address": ip}, folders[2]),
+            (f"{ip}:1", {"is_head_node": True}, None),
+        ]
+        script = f"import json; from ionet.ray_start import await_node as seen; looks = {looks}"
+        script += (
+            '\nprint("answer:", json.dumps([seen(*look, secs=10 if i < 2 else 1) for i, look in enumerate(looks)]))'
+        )
+        assert await driver(cluster[1], script) == [True, True, False, False]
+
     async def test_starting_again_changes_nothing(self, cluster: list[Member]) -> None:
         before = cluster[1].tag(), await cluster[1].provider.status()
         assert await cluster[1].provider.start(cluster[1].spec) == before[1]
@@ -272,6 +288,18 @@ asyncio.run(provider.start(msgspec.json.decode(sys.stdin.buffer.read(), type=Spe
 print("started", flush=True)
 import time; time.sleep(60)
 """
+
+
+async def test_a_member_that_is_being_started_has_not_failed(member: Member) -> None:
+    """Not even before it has a process: its launcher would take that for trouble."""
+    start = asyncio.create_task(member.provider.start(member.spec))
+    seen = set()
+    while not start.done():
+        seen.add((await member.provider.status()).phase)
+        await asyncio.sleep(0)
+    await start
+    assert Phase.STARTING in seen
+    assert seen <= {Phase.IDLE, Phase.STARTING, Phase.UP}
 
 
 @pytest.mark.parametrize("cut", ["tag only", "spawned", "recorded"])
