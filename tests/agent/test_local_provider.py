@@ -193,7 +193,6 @@ class TestCluster:
         assert len({e.task for e in entries}) == 9
 
     async def test_a_member_sees_which_nodes_its_cluster_has(self, cluster: list[Member]) -> None:
-        """As a worker looks for its head, and each member for itself."""
         address, folders = cluster[0].spec.address, [f"/tmp/ionet-{member.tag()}" for member in cluster]
         ip = cluster[1].provider.address.partition(":")[0]
         looks = [
@@ -396,11 +395,8 @@ async def test_a_worker_is_moved_to_another_head_and_not_twice_in_a_row(tmp_path
 
 
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
+    spool, here = tmp_path / "s", place(tmp_path)
     with pytest.raises(ConfigError, match="Ray replaces"):
-        LocalProvider(
-            tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=tmp_path / "s", place=place(tmp_path)
-        )
+        LocalProvider(tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=spool, place=here)
     with pytest.raises(ConfigError, match="at least 16 ports"):
-        LocalProvider(
-            tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=tmp_path / "s", place=place(tmp_path)
-        )
+        LocalProvider(tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=spool, place=here)
