@@ -194,13 +194,9 @@ class TestCluster:
 
     async def test_a_member_sees_which_nodes_its_cluster_has(self, cluster: list[Member]) -> None:
         address, folders = cluster[0].spec.address, [f"/tmp/ionet-{member.tag()}" for member in cluster]
-        ip = cluster[1].provider.address.partition(":")[0]
-        looks = [
-            (address, {"is_head_node": True}, None),
-            (address, {"node_ip_address": ip}, folders[1]),
-            (address, {"node_ip_address": ip}, folders[2]),
-            (f"{ip}:1", {"is_head_node": True}, None),
-        ]
+        ip, head = cluster[1].provider.address.partition(":")[0], {"is_head_node": True}
+        one = {"node_ip_address": ip}
+        looks = [(address, head, None), (address, one, folders[1]), (address, one, folders[2]), (f"{ip}:1", head, None)]
         script = f"import json; from ionet.ray_start import await_node as seen; looks = {looks}"
         script += (
             '\nprint("answer:", json.dumps([seen(*look, secs=10 if i < 2 else 1) for i, look in enumerate(looks)]))'
