@@ -99,7 +99,7 @@ def decode(line: bytes) -> Message:
     """Raises InvalidInput."""
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not a message of a relay: {error}") from None
 
 

@@ -95,7 +95,7 @@ def decode(content: bytes) -> Question:
     """Raises CheckFailed."""
     try:
         question: Question = msgspec.json.decode(content, type=Question)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CheckFailed(f"not a question: {error}") from None
     return question
 
