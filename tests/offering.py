@@ -45,7 +45,6 @@ class Offering:
             cuda="12.4",
             isolation="bubblewrap",
             gpus=[Gpu("NVIDIA B200", 183_359)],
-            bandwidth_mbits=None,
         )
         async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
             await advert.send(http, self.api, machine.device, said)

@@ -18,6 +18,7 @@ from ionet.advert import (
     Advert,
     AdvertNotTaken,
     BadAdvert,
+    Bandwidth,
     Gpu,
     certificate_text,
     endpoint,
@@ -52,7 +53,8 @@ def endpoints_of(host: str, port: int, named: Sequence[str], *, relayed: bool = 
 class Advertiser:
     """Adverts of `node`, signed by its device key, to the indexers at `urls`. relays: those that lead to it now.
 
-    cuda: the version that the driver supports. weaker: why renters' code is not kept apart better.
+    bandwidth: as it was measured last. cuda: the version that the driver supports. weaker: why renters' code is not
+    kept apart better.
     """
 
     def __init__(
@@ -64,10 +66,12 @@ class Advertiser:
         endpoints: Sequence[str],
         *,
         relays: Callable[[], list[str]] = list,
+        bandwidth: Callable[[], Bandwidth | None] = lambda: None,
         cuda: str | None = None,
         weaker: str | None = None,
     ) -> None:
         self._urls, self._device, self._relays = tuple(dict.fromkeys(urls)), device, relays
+        self._bandwidth = bandwidth
         self._says = Advert(
             node=str(node),
             seq=0,
@@ -82,7 +86,6 @@ class Advertiser:
                 Gpu(_line(one.name), None if one.memory_bytes is None else one.memory_bytes // _MIB)
                 for one in report.devices[:64]
             ],
-            bandwidth_mbits=None,  # not measured yet
             isolation_reason=None if weaker is None else _line(weaker, 200),
         )
         # Nodes are told to say it at different moments of a minute, and never two minutes apart.
@@ -114,7 +117,8 @@ class Advertiser:
         now = time.time()
         self._seq = max(self._seq + 1, int(now * 1000))
         relays = [place for place in self._relays() if _is_place(place)][:2]
-        return msgspec.structs.replace(self._says, seq=self._seq, expires=int(now) + LIFETIME_SECS, relays=relays)
+        says = msgspec.structs.replace(self._says, relays=relays, bandwidth=self._bandwidth())
+        return msgspec.structs.replace(says, seq=self._seq, expires=int(now) + LIFETIME_SECS)
 
 
 def _is_place(text: str) -> bool:

@@ -59,6 +59,7 @@ class Loop:
         self._view: NodeView | None = None
         self._viewed_at = 0.0
         self._reading: asyncio.Task[NodeView] | None = None
+        self._uploading: asyncio.Task[None] | None = None
         self._asked_at = 0.0
         self._restart_at, self._backoff = 0.0, _MIN_BACKOFF_SECS
 
@@ -85,9 +86,10 @@ class Loop:
                 loop.result()  # an error nobody expected: end, and leave Ray to the next agent
         finally:
             # Cancelling is safe at any point, just as a kill is.
-            for task in (loop, told):
+            tasks = [loop, told] if self._uploading is None else [loop, told, self._uploading]
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([loop, told])
+            await asyncio.wait(tasks)
         status = await self._provider.status()
         if status.lease is not None:
             await self._provider.stop(status.lease)
@@ -117,9 +119,13 @@ class Loop:
             # Of what a renter's code leaves behind anything may go wrong, and nothing ends this process.
             with self.alarms.guard("machine", Exception):
                 await self._agree(view)
-        if self._uploader is not None:
-            with self.alarms.guard("upload"):
-                await self._uploader.step()
+        # By itself: no indexer holds up what the chain wants.
+        if self._uploader is not None and (self._uploading is None or self._uploading.done()):
+            self._uploading = asyncio.create_task(self._upload(self._uploader))
+
+    async def _upload(self, uploader: Uploader) -> None:
+        with self.alarms.guard("upload", Exception):
+            await uploader.step()
 
     async def _agree(self, view: NodeView) -> None:
         status = await self._provider.tend()

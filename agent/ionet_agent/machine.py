@@ -94,6 +94,7 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             report,
             places,
             relays=lambda: relays.connected,
+            bandwidth=lambda: relays.bandwidth,
             cuda=await asyncio.to_thread(devices.cuda) if found.devices else None,
             weaker=config.weaker,
         )

@@ -12,9 +12,11 @@ import itertools
 import logging
 import random
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from ionet.advert import Bandwidth
 from ionet.errors import ConfigError, IonetError
 from ionet.relay_wire import (
     CONTROL,
@@ -24,6 +26,8 @@ from ionet.relay_wire import (
     TOKEN_LEN,
     Hello,
     Login,
+    Measure,
+    Measuring,
     Message,
     Open,
     Ping,
@@ -35,6 +39,8 @@ from ionet.relay_wire import (
 )
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+
+from ionet_agent.bandwidth import DAY_SECS, FIRST_SECS, RETRY_SECS, measure
 
 KEPT = 2
 """Relays that an agent keeps connected at once: callers use the second when the first fails."""
@@ -108,7 +114,19 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
 class Relays:
     """Keeps up to two of the named relays connected, those named first if they work."""
 
-    def __init__(self, addresses: Sequence[RelayAddress], node: Pubkey, device: Keypair, connect: Connect) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[RelayAddress],
+        node: Pubkey,
+        device: Keypair,
+        connect: Connect,
+        *,
+        measure_after: float = FIRST_SECS,
+    ) -> None:
+        self.bandwidth: Bandwidth | None = None
+        """As it was measured last, with one of the relays."""
+        self._measure_after = measure_after
+        self._wishes: set[RelayAddress] = set()
         self._addresses = list(dict.fromkeys(addresses))
         self._node, self._device, self._connect = node, device, connect
         self._used: set[RelayAddress] = set()
@@ -166,15 +184,18 @@ class Relays:
             signature = self._device.sign_message(login_message(str(address), nonce, self._node))
             login = Login(str(self._node), str(self._device.pubkey()), bytes(signature).hex())
             writer.write(encode(login))
-            await _read(reader, Welcome)
+            welcome = await _read(reader, Welcome)
             self._pauses[address] = 0.0
             self._connected[address] = None
             _log.info("callers reach this node at %s", address, extra={"action": "relay_found"})
-            pinging = asyncio.create_task(_ping(writer))
+            beside = [asyncio.create_task(_ping(writer))]
+            if isinstance(welcome, Welcome) and welcome.measures:
+                beside.append(asyncio.create_task(self._wish(address, writer)))
             try:
                 await self._serve(address, reader)
             finally:
-                pinging.cancel()
+                for task in beside:
+                    task.cancel()
         except ValueError as error:
             raise RelayFailed(str(error)) from None
         finally:
@@ -182,14 +203,19 @@ class Relays:
 
     async def _serve(self, address: RelayAddress, reader: asyncio.StreamReader) -> None:
         while True:
-            message = await _read(reader, Open, Ping)
-            if not isinstance(message, Open):
+            message = await _read(reader, Open, Ping, Measuring)
+            if not isinstance(message, Open | Measuring):
                 continue
-            if len(message.token) != TOKEN_LEN or not message.token.isalnum():
+            if len(message.token) != TOKEN_LEN or not (message.token.isascii() and message.token.isalnum()):
                 raise RelayFailed("its token is not one")
+            if isinstance(message, Measuring):
+                if address not in self._wishes:
+                    raise RelayFailed("it was not asked to measure")
+                self._wishes.discard(address)
             # Each relay has its own places: a hostile one takes none of the other's.
             if sum(task.get_name() == str(address) for task in self._callers) < MAX_CALLERS:
-                task = asyncio.create_task(self._call(address, message), name=str(address))
+                work = self._call(address, message) if isinstance(message, Open) else self._measure(address, message)
+                task = asyncio.create_task(work, name=str(address))
                 self._callers.add(task)
                 task.add_done_callback(self._callers.discard)
 
@@ -207,6 +233,26 @@ class Relays:
                 writer.transport.abort()
         except (OSError, TimeoutError) as error:
             _log.warning("a caller from %s: %s", call.caller[:64], error, extra={"action": "caller_lost"})
+
+    async def _wish(self, address: RelayAddress, writer: asyncio.StreamWriter) -> None:
+        """Ask the relay to measure with this node, where no relay has done so within a day."""
+        pause = self._measure_after
+        while True:
+            await asyncio.sleep(pause)
+            pause = RETRY_SECS
+            if self.bandwidth is None or time.time() - self.bandwidth.at > DAY_SECS:
+                self._wishes.add(address)
+                writer.write(encode(Measure()))
+                await writer.drain()
+
+    async def _measure(self, address: RelayAddress, asked: Measuring) -> None:
+        try:
+            self.bandwidth = found = await measure(address.host, address.port, asked.token)
+        except (OSError, TimeoutError, IonetError) as error:
+            _log.warning("%s: %s", address, error or type(error).__name__, extra={"action": "not_measured"})
+            return
+        text = "%s: %d Mbit/s there, %d back"
+        _log.info(text, address, found.up_mbits, found.down_mbits, extra={"action": "measured"})
 
 
 async def _read(reader: asyncio.StreamReader, *kinds: type[Message]) -> Message:

@@ -57,6 +57,8 @@ MAX_DRIVERS = 4
 BODY_SECS = 10.0
 """How long a body may take."""
 SIGNATURE_LEN = 64
+# What comes of a body that is not JSON of its kind: also bytes that are no text, and a thousand brackets.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _log = logging.getLogger(__name__)
 
 
@@ -95,7 +97,7 @@ class Api:
             AgentRefused: lambda _, error: _problem(problem_of(error)),
             OSError: _no_storage,
             sqlite3.Error: _no_storage,
-            msgspec.DecodeError: lambda _, error: _problem(problem_of(BadRequest(str(error)))),
+            **dict.fromkeys(_UNREADABLE, lambda _, error: _problem(problem_of(BadRequest(str(error))))),
             ClientDisconnect: lambda *_: _problem(Problem(400, "the request was not sent to its end")),
             HTTPException: lambda _, error: _problem(Problem(error.status_code, error.detail)),
         }

@@ -46,6 +46,15 @@ class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_mib: Annotated[int, Meta(ge=0, lt=2**31)] | None
 
 
+class Bandwidth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Megabits a second, as the agent measured them with a relay (HOST:PORT as it names it) at a time, unix seconds."""
+
+    up_mbits: Annotated[int, Meta(ge=0, lt=2**31)]
+    down_mbits: Annotated[int, Meta(ge=0, lt=2**31)]
+    at: Annotated[int, Meta(ge=0, lt=2**40)]
+    relay: Line
+
+
 class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that a node says of itself. Whoever relies on it checks it: the launcher measures the hardware."""
 
@@ -66,10 +75,10 @@ class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolation: Line
     """What is between renters' code and the machine: a level of `ionet.isolation`."""
     gpus: Annotated[list[Gpu], Meta(max_length=64)]
-    bandwidth_mbits: Annotated[int, Meta(ge=0, lt=2**31)] | None
-    """As it was measured, megabits a second; None where it was not."""
     isolation_reason: Sentence | None = None
     """Why it is no stronger level; None where the machine has the strongest, or its owner has chosen."""
+    bandwidth: Bandwidth | None = None
+    """None where it was not measured: an agent without relays has nobody to measure with."""
 
 
 class BadAdvert(IonetError):

@@ -6,6 +6,7 @@ leaves are taken only if they hash to a root that the chain holds for that lease
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ NONCE_LEN = 16
 LEAF_LEN = 64  # task id and sha256 of the result
 MEDIA_TYPE = "application/octet-stream"
 _DOMAIN = b"ionet:leaves:v1\0"
+# No longer than an upload is good for. Of an answer only the problem counts.
+_SEND_SECS, _MAX_ANSWER = 60.0, 64 * 1024
 
 
 class UploadError(IonetError):
@@ -130,18 +133,34 @@ async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -
 
     Raises the UploadError that the answer's problem type names.
     """
+    # What is read is what was sent: a compressed answer could be a thousand times its size.
+    headers = {**upload.headers, "accept-encoding": "identity"}
     try:
-        response = await http.post(
-            base_url.rstrip("/") + PATH,
-            content=upload.leaves,
-            headers=upload.headers,
-        )
-    except httpx2.TransportError as error:
+        async with asyncio.timeout(_SEND_SECS):
+            request = http.build_request("POST", base_url.rstrip("/") + PATH, content=upload.leaves, headers=headers)
+            response = await http.send(request, stream=True)
+            try:
+                said = await _read(response)
+            finally:
+                await response.aclose()
+    except TimeoutError:
+        raise IndexerUnreachable(f"{base_url}: no answer within {_SEND_SECS:g} s") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
         raise IndexerUnreachable(f"{base_url}: {error or type(error).__name__}") from error
     if response.is_error:
         try:
-            problem = msgspec.json.decode(response.content, type=dict[str, object])
-        except msgspec.DecodeError:
+            problem = msgspec.json.decode(said, type=dict[str, object])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             problem = {}
         detail = str(problem.get("detail", f"HTTP {response.status_code}"))
         raise _BY_KIND.get(str(problem.get("type")), UploadError)(detail, status=response.status_code)
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """What was answered, as far as it counts."""
+    said = bytearray()
+    async for part in response.aiter_raw():
+        said += part
+        if len(said) > _MAX_ANSWER:
+            break
+    return bytes(said)

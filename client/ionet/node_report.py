@@ -92,6 +92,15 @@ class Score(msgspec.Struct, frozen=True):
     time_score: Amount
 
 
+class Bandwidth(msgspec.Struct, frozen=True):
+    """Megabits a second, as the agent measured them with a relay at a time, unix seconds."""
+
+    up_mbits: Amount
+    down_mbits: Amount
+    at: Amount
+    relay: Name
+
+
 class Advert(msgspec.Struct, frozen=True):
     """What the node's agent says of itself."""
 
@@ -99,6 +108,7 @@ class Advert(msgspec.Struct, frozen=True):
     isolation: Name
     endpoints: list[Name]
     relays: list[Name]
+    bandwidth: Bandwidth | None = None
 
 
 class Heard(msgspec.Struct, frozen=True):

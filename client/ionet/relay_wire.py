@@ -25,6 +25,8 @@ from ionet.errors import InvalidInput
 CONTROL, DATA = b"ionet-relay:control:1\n", b"ionet-relay:data:1 "
 TOKEN_LEN = 32  # characters
 MAX_LINE = 1024
+MEASURE_SECS, MEASURE_BYTES = 2.0, 32 * 1024 * 1024
+"""For how long, and how much, either side sends to find out how fast it arrives."""
 PING_SECS = 10.0
 """How often each side of a control connection says that it lives; three times this in silence ends it."""
 
@@ -44,7 +46,9 @@ class Login(msgspec.Struct, frozen=True, tag="login"):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
-    """The relay: callers of the node are passed on from now on."""
+    """The relay: callers of the node are passed on from now on. measures: whether it answers `Measure`."""
+
+    measures: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -64,7 +68,25 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Either side: I live."""
 
 
-Message = Hello | Login | Welcome | Refused | Open | Ping
+class Measure(msgspec.Struct, frozen=True, tag="measure"):
+    """The agent: how fast is the way to you? Not answered when it was asked a moment ago."""
+
+
+class Measuring(msgspec.Struct, frozen=True, tag="measuring"):
+    """The relay. token: of a data connection on which the agent sends what it likes until it closes its side, within
+    `MEASURE_SECS` and `MEASURE_BYTES`; there comes a line with `Measured`, and then as much from the relay.
+    """
+
+    token: str
+
+
+class Measured(msgspec.Struct, frozen=True, tag="measured"):
+    """The relay, on that connection: how many bytes have arrived."""
+
+    size: int
+
+
+Message = Hello | Login | Welcome | Refused | Open | Ping | Measure | Measuring | Measured
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
@@ -77,7 +99,7 @@ def decode(line: bytes) -> Message:
     """Raises InvalidInput."""
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not a message of a relay: {error}") from None
 
 

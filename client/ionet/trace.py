@@ -143,7 +143,7 @@ async def fetch(api: str, result_hash: bytes) -> list[Occurrence]:
                     return found
     except httpx2.HTTPError as error:
         raise ApiError(f"{api}: {type(error).__name__}") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise ApiError(f"{api} is not an ionet indexer") from None
     except TimeoutError:
         raise ApiError(f"{api} did not answer within {_TRACE_SECS:.0f} s") from None

@@ -231,19 +231,21 @@ class _Session:
         of both. Raises Unfit as soon as it takes too long."""
         receipts: list[list[_Receipt]] = [[] for _ in blocks]
         length = len(blocks) * asked.rounds * kernel.RECEIPT_LEN
+        places = [(device * asked.rounds + block) * kernel.RECEIPT_LEN for device, block in enumerate(blocks)]
         fill_secs = read_secs = 0.0
         for number in range(1 + asked.reads):
             key = secrets.token_bytes(32)
+            fill = wire.Fill(seed.hex(), asked.size, asked.rounds, key.hex())
+            begun = time.monotonic()
+            given = await self._parts(fill if number == 0 else wire.Again(key.hex()), length, places)
+            secs = time.monotonic() - begun
             if number == 0:
-                question = wire.Fill(seed.hex(), asked.size, asked.rounds, key.hex())
-                answer, fill_secs = await self._timed(question, length)
+                fill_secs = secs
             else:
-                answer, secs = await self._timed(wire.Again(key.hex()), length)
                 read_secs += secs
             _require_time(asked, throughput, fill_secs, read_secs)
-            for device, block in enumerate(blocks):
-                place = device * asked.rounds + block
-                receipts[device].append((key, _part(answer, place, kernel.RECEIPT_LEN)))
+            for device, receipt in enumerate(given):
+                receipts[device].append((key, receipt))
         return receipts, fill_secs, read_secs
 
     async def _open(self, number: int, block: int, asked: Plan, seed: bytes, receipts: list[_Receipt]) -> float:
@@ -263,13 +265,23 @@ class _Session:
         return content, time.monotonic() - begun
 
     async def _ask(self, question: wire.Question, most: int) -> bytes:
+        async with self._asking(question):
+            return wire.answer(await wire.read(self._reader, max(most, wire.MAX_TEXT) + 1))
+
+    async def _parts(self, question: wire.Question, length: int, places: list[int]) -> list[bytes]:
+        """The receipts at these places: of hundreds of devices all of them would take hundreds of megabytes."""
+        async with self._asking(question):
+            return await wire.read_parts(self._reader, length, places, kernel.RECEIPT_LEN)
+
+    @contextlib.asynccontextmanager
+    async def _asking(self, question: wire.Question) -> AsyncIterator[None]:
+        """Its answer is read within the block, and both within what is left of the member's time."""
         begun = time.monotonic()
         async with asyncio.timeout(self._left):
             self._writer.write(wire.frame(wire.encode(question)))
             await self._writer.drain()
-            answer = wire.answer(await wire.read(self._reader, max(most, wire.MAX_TEXT) + 1))
+            yield
         self._left -= time.monotonic() - begun
-        return answer
 
 
 def _require_devices(shown: wire.Shown, processors: int, reported: list[Device]) -> None:
@@ -301,10 +313,6 @@ def _require_time(asked: Plan, throughput: int, fill_secs: float, read_secs: flo
         did = f"to read {asked.kept_bytes} bytes a device {asked.reads} times"
         text = f"it took {read_secs:.1f} s {did}: they were not kept"
         raise Unfit(text)
-
-
-def _part(content: bytes, number: int, length: int) -> bytes:
-    return content[number * length : (number + 1) * length]
 
 
 def _verify(number: int, seed: bytes, size: int, block: int, content: bytes, receipts: list[_Receipt]) -> None:

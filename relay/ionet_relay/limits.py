@@ -11,7 +11,8 @@ class Limits:
 
     strangers: connections that have said neither whom they want nor who they are; one more takes the place of the
     oldest. hello_secs: how long they have for it. dial_secs: how long an agent has to dial back. idle_secs: after
-    which a pair that carries nothing is closed. mbit: what the relay carries in all, in and out of nodes, per second.
+    which a pair that carries nothing is closed. measure_secs: between two measurements of a node. mbit: what the
+    relay carries in all, in and out of nodes, per second.
     """
 
     nodes: int = 4_096
@@ -28,3 +29,4 @@ class Limits:
     dial_secs: float = 10.0
     idle_secs: float = 3_600.0
     recheck_secs: float = 300.0
+    measure_secs: float = 600.0

@@ -50,6 +50,22 @@ class Owner(Protocol):
         """It is closed."""
 
 
+class Alone(Protocol):
+    """What a connection is for that is no part of a pair."""
+
+    def took(self, size: int) -> None:
+        """Bytes have come."""
+
+    def ended(self) -> None:
+        """No more will come."""
+
+    def wait(self) -> None:
+        """What was written has not gone out yet."""
+
+    def go_on(self) -> None:
+        """It has."""
+
+
 class Link(asyncio.BufferedProtocol):
     """host: whom its address counts as. node: whose share its bytes count for. other: the other end of the pair."""
 
@@ -64,6 +80,7 @@ class Link(asyncio.BufferedProtocol):
         self._pauses: set[str] = set()
         self._deadline: asyncio.TimerHandle | None = None
         self._ended = False
+        self._alone: Alone | None = None
         self.transport: asyncio.Transport
 
     # -- what the loop calls
@@ -78,7 +95,7 @@ class Link(asyncio.BufferedProtocol):
             self.drop()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        if self.other is not None:
+        if self.other is not None or self._alone is not None:
             return _SCRATCH
         room = MAX_LINE + 1 if self._speaks else MAX_HELLO + 1
         return _SCRATCH[: max(1, room - len(self.held))]
@@ -87,6 +104,8 @@ class Link(asyncio.BufferedProtocol):
         data = bytes(_SCRATCH[:size])
         if self.other is not None:
             self._pass_on(self.other, data)
+        elif self._alone is not None:
+            self._alone.took(size)
         elif not self.transport.is_closing():
             self.held += data
             if self._speaks:
@@ -96,6 +115,9 @@ class Link(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         self._ended = True
+        if self._alone is not None:
+            self._alone.ended()
+            return True
         if self.other is None:
             return False
         if self.other._ended:
@@ -109,12 +131,16 @@ class Link(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         if self.other is not None:
             self.other.pause("full")
+        elif self._alone is not None:
+            self._alone.wait()
         elif self._speaks:
             self.drop()  # an agent that does not listen
 
     def resume_writing(self) -> None:
         if self.other is not None:
             self.other.resume("full")
+        elif self._alone is not None:
+            self._alone.go_on()
 
     def connection_lost(self, _: Exception | None) -> None:
         self.within(None)
@@ -161,6 +187,14 @@ class Link(asyncio.BufferedProtocol):
                 one._pass_on(two, held)
         for one in (self, other):
             one.resume("waiting")
+
+    def take_alone(self, alone: Alone) -> None:
+        """What has come and will come is for `alone`."""
+        self._alone = alone
+        held, self.held = len(self.held), bytearray()
+        if held:
+            alone.took(held)
+        self.resume("waiting")
 
     def refuse(self, alert: int) -> None:
         """Close a caller's with a TLS alert."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+import sys
+from collections.abc import Iterator
 
 MAX_HELLO = 16 * 1024
 """Most bytes that may come before the name is known; today's hellos take 0.5 to 2 KiB."""
@@ -33,6 +36,16 @@ def _context() -> ssl.SSLContext:
 _CONTEXT = _context()
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """A name that is not ASCII is no error that Python raises: it would write a page about it for each caller."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 class Hello:
     """Takes bytes until they say a name. What was taken is the caller's to keep: it is passed on as it came."""
 
@@ -47,7 +60,8 @@ class Hello:
         self._taken += len(data)
         self._bytes.write(data)
         try:
-            self._tls.do_handshake()
+            with _quiet():
+                self._tls.do_handshake()
         except ssl.SSLWantReadError:
             if self._taken > MAX_HELLO:
                 raise BadHello from None

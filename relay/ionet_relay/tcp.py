@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
+from ionet import relay_wire as messages
 from ionet.errors import InvalidInput
 from ionet.relay_name import node_of
 from ionet.relay_wire import (
@@ -17,6 +18,7 @@ from ionet.relay_wire import (
     TOKEN_LEN,
     Hello,
     Login,
+    Measure,
     Message,
     Open,
     Ping,
@@ -34,6 +36,7 @@ from ionet_relay.crowd import Crowd
 from ionet_relay.keys import ChainSilent, NodeKeys
 from ionet_relay.limits import Limits
 from ionet_relay.link import INTERNAL_ERROR, UNKNOWN_NAME, Link
+from ionet_relay.measuring import Measuring
 from ionet_relay.shares import Shares
 
 _LOGIN_SECS = 20.0
@@ -86,6 +89,8 @@ class TcpRelay:
         self._callers: dict[Link, Caller] = {}  # waiting or in a pair
         self._counts: Counter[Hashable] = Counter()
         self._waiting: dict[str, Caller] = {}
+        self._measures: dict[str, Pubkey] = {}
+        self._measured: dict[Pubkey, float] = {}
         self._pairs: dict[Link, float] = {}  # a caller's link → when something was last carried
         self._checking: set[asyncio.Task[None]] = set()
 
@@ -171,6 +176,10 @@ class TcpRelay:
 
     def dialled(self, link: Link, token: str) -> None:
         self._strangers.leave(link)
+        measured = self._measures.pop(token, None)
+        if measured is not None:
+            Measuring(link, measured, self._shares)
+            return
         caller = self._taken(token)
         if caller is None or not caller.here or caller.link.transport.is_closing():
             link.drop()
@@ -226,8 +235,19 @@ class TcpRelay:
             # It stays one of the strangers until the chain has told who it is.
             link.within(_LOGIN_SECS)
             control.login = asyncio.get_running_loop().create_task(self._log_in(control, message))
+        elif isinstance(message, Measure) and control.node is not None:
+            self._measure(control, control.node)
         elif not isinstance(message, Ping) or control.node is None:
             link.drop()
+
+    def _measure(self, control: Control, node: Pubkey) -> None:
+        if control.heard - self._measured.get(node, -self._limits.measure_secs) < self._limits.measure_secs:
+            return
+        self._measured[node] = control.heard
+        token = secrets.token_hex(TOKEN_LEN // 2)
+        self._measures[token] = node
+        asyncio.get_running_loop().call_later(self._limits.dial_secs, self._measures.pop, token, None)
+        control.send(messages.Measuring(token))
 
     async def _log_in(self, control: Control, login: Login) -> None:
         refusal = await self._refusal(control, login)
@@ -249,7 +269,7 @@ class TcpRelay:
         if earlier is not None:  # its network has changed, and the old connection may be dead without a word
             earlier.send(Refused("replaced"))
             earlier.link.close()
-        control.send(Welcome())
+        control.send(Welcome(measures=True))
 
     async def _refusal(self, control: Control, login: Login) -> str | None:
         try:
@@ -277,6 +297,9 @@ class TcpRelay:
             now = time.monotonic()
             for control in list(self._agents.values()):
                 self._watch(control, now)
+            for node, measured in list(self._measured.items()):
+                if now - measured > self._limits.measure_secs:
+                    del self._measured[node]
             for link, carried in list(self._pairs.items()):
                 if now - carried > self._limits.idle_secs:
                     link.close()

@@ -29,7 +29,7 @@ ROOMS = {
     "client": ("client", "lease_view", "node_report", "stake_report", "stopping", "quote"),
     "api": ("api", "booking"),
     "services": (
-        *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "relay_name", "relay_wire"),
+        *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "ray_start", "relay_name", "relay_wire"),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
         *("agent_ports", "overlay"),
         *("offers", "catalogues", "earnings"),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from agent.advert_taker import Taker
 from ionet import advert as messages
-from ionet.advert import NotAdvertised, find_agent
+from ionet.advert import Bandwidth, NotAdvertised, find_agent
 from ionet.errors import ConfigError
 from ionet_agent import advert as module
 from ionet_agent.advert import Advertiser, endpoints_of
@@ -122,6 +122,16 @@ async def test_relays_that_lead_to_it_now_are_told() -> None:
     assert said.relays == ["1.2.3.4:7443", "1.2.3.5:7443"]
     led.clear()
     assert running._next().relays == []
+
+
+async def test_the_bandwidth_that_was_measured_last_is_told() -> None:
+    measured: list[Bandwidth | None] = [None]
+    running = Advertiser([], NODE, DEVICE, measure(), [], bandwidth=lambda: measured[-1])
+    assert running._next().bandwidth is None
+    measured.append(Bandwidth(93, 480, 1_764_000_000, "relay.example:7443"))
+    said = messages.decode(messages.encode(running._next()), str(NODE), DEVICE.pubkey())
+    assert said.bandwidth == measured[-1]
+    assert messages.content(said) == messages.content(running._next()), "the same until it is measured again"
 
 
 async def test_where_no_endpoint_is_named_a_relay_is() -> None:

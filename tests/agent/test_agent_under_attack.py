@@ -215,6 +215,14 @@ async def test_no_body_of_a_stranger_is_read(agent: Agent) -> None:
         assert b"403" in await streams[0][0].readline()
 
 
+@pytest.mark.parametrize("body", [b'{"lease":"\xff"}', b"[" * 5000, b'{"lease":' + b"[" * 5000, b"\0", b""])
+async def test_a_body_that_is_no_json_of_its_kind_is_a_bad_request(agent: Agent, body: bytes) -> None:
+    for path in (b"start", b"stop", b"challenge", b"network"):
+        head = b"POST /v1/%b HTTP/1.1\r\nhost: agent\r\ncontent-length: %d\r\n\r\n" % (path, len(body))
+        async with holding(agent.port, 1, head + body, calling_context(DEVICE.pubkey(), SESSION)) as streams:
+            assert b"422" in await streams[0][0].readline()
+
+
 async def test_a_body_that_does_not_come_is_given_up(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "BODY_SECS", 0.5)
     head = b"POST /v1/start HTTP/1.1\r\nhost: agent\r\ncontent-length: 2\r\n\r\n1"

@@ -192,6 +192,17 @@ class TestCluster:
         assert sorted(e.sha256 for e in entries) == sorted(result_hash(r).hex() for r in results)
         assert len({e.task for e in entries}) == 9
 
+    async def test_a_member_sees_which_nodes_its_cluster_has(self, cluster: list[Member]) -> None:
+        address, folders = cluster[0].spec.address, [f"/tmp/ionet-{member.tag()}" for member in cluster]
+        ip, head = cluster[1].provider.address.partition(":")[0], {"is_head_node": True}
+        one = {"node_ip_address": ip}
+        looks = [(address, head, None), (address, one, folders[1]), (address, one, folders[2]), (f"{ip}:1", head, None)]
+        script = f"import json; from ionet.ray_start import await_node as seen; looks = {looks}"
+        script += (
+            '\nprint("answer:", json.dumps([seen(*look, secs=10 if i < 2 else 1) for i, look in enumerate(looks)]))'
+        )
+        assert await driver(cluster[1], script) == [True, True, False, False]
+
     async def test_starting_again_changes_nothing(self, cluster: list[Member]) -> None:
         before = cluster[1].tag(), await cluster[1].provider.status()
         assert await cluster[1].provider.start(cluster[1].spec) == before[1]
@@ -272,6 +283,18 @@ asyncio.run(provider.start(msgspec.json.decode(sys.stdin.buffer.read(), type=Spe
 print("started", flush=True)
 import time; time.sleep(60)
 """
+
+
+async def test_a_member_that_is_being_started_has_not_failed(member: Member) -> None:
+    """Not even before it has a process: its launcher would take that for trouble."""
+    start = asyncio.create_task(member.provider.start(member.spec))
+    seen = set()
+    while not start.done():
+        seen.add((await member.provider.status()).phase)
+        await asyncio.sleep(0)
+    await start
+    assert Phase.STARTING in seen
+    assert seen <= {Phase.IDLE, Phase.STARTING, Phase.UP}
 
 
 @pytest.mark.parametrize("cut", ["tag only", "spawned", "recorded"])
@@ -368,11 +391,8 @@ async def test_a_worker_is_moved_to_another_head_and_not_twice_in_a_row(tmp_path
 
 
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
+    spool, here = tmp_path / "s", place(tmp_path)
     with pytest.raises(ConfigError, match="Ray replaces"):
-        LocalProvider(
-            tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=tmp_path / "s", place=place(tmp_path)
-        )
+        LocalProvider(tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=spool, place=here)
     with pytest.raises(ConfigError, match="at least 16 ports"):
-        LocalProvider(
-            tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=tmp_path / "s", place=place(tmp_path)
-        )
+        LocalProvider(tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=spool, place=here)

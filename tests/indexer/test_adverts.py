@@ -16,7 +16,7 @@ import pytest_asyncio
 from indexer.api_server import RecordedAccounts, fill, served
 from indexer.recording import Recording
 from ionet import advert as messages
-from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, PATH, Advert, Gpu
+from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, PATH, Advert, Bandwidth, Gpu
 from ionet.program import PROGRAM
 from ionet.rules import reputation as rules
 from ionet_indexer.pipeline import Pipeline
@@ -54,7 +54,7 @@ def said(recording: Recording, number: int = 0, **changes: Any) -> Advert:
         cuda="12.4",
         isolation="none",
         gpus=[Gpu("NVIDIA H100", 81_559)],
-        bandwidth_mbits=None,
+        bandwidth=Bandwidth(93, 480, int(now) - 60, "relay.example:7443"),
         isolation_reason="container: no daemon answers",
     )
     return msgspec.structs.replace(made, **changes)
@@ -209,7 +209,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"gpus": [Gpu("x", -1)]}, ">= 0"),
     ({"ray": ""}, "length >= 1"),
     ({"isolation": "a\x1b[2J"}, "matching regex"),
-    ({"bandwidth_mbits": 2**31}, "<"),
+    ({"bandwidth": {"up_mbits": 2**31, "down_mbits": 1, "at": 1, "relay": "r"}}, "<"),
     ({"seq": 2**53}, "<"),
     ({"seq": 2**52}, "beyond its end"),
     ({"certificate": "!"}, "base64"),

@@ -220,7 +220,7 @@ def ray_mains(base: Path) -> list[int]:
             parent = int(Path(entry.path, "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if needle in environment and b"ray.scripts.scripts\0start" in command:
+        if needle in environment and b"ionet.ray_start\0start" in command:
             parents[int(entry.name)] = parent
     own = [pid for pid, parent in parents.items() if parent not in parents]
     return [pid for pid in own if processes.start_ticks(pid) is not None]

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 import ssl
+import sys
 import time
 
 import market
 import pytest
+from ionet.errors import InvalidInput
 from ionet.relay_name import sni_of
 from ionet.relay_wire import (
     CONTROL,
@@ -20,10 +22,12 @@ from ionet.relay_wire import (
     Ping,
     Refused,
     Welcome,
+    decode,
     encode,
     login_message,
 )
 from ionet.wallet import KeypairSigner
+from ionet_relay import server_name
 from relay.conftest import Place
 from relay.place import agent, api, ask, call
 from relay.spoken import UNKNOWN_NAME, connect, control, hello, last_words
@@ -46,6 +50,7 @@ from waiting import until
         CONTROL + b"{}\n",
         CONTROL + b"x" * 2000,
         CONTROL + b"[" * 1000 + b"\n",
+        CONTROL + b'{"type":"login","node":"\xff","key":"","signature":""}\n',
         CONTROL + encode(Ping()),
         CONTROL + encode(Open("0" * 32, "")),
         CONTROL + encode(Login("", "", "")),
@@ -91,6 +96,24 @@ async def test_a_name_that_is_not_a_nodes_is_told_so(place: Place, name: str) ->
 async def test_a_caller_of_a_node_that_is_not_here_is_told_so(place: Place) -> None:
     with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
         await call(place.relay, place.one.address)
+
+
+@pytest.mark.parametrize("line", [b'{"type":"hello","nonce":"\xff"}', b"\xff", b"[" * 1000, b"null", b'"hello"'])
+def test_a_line_that_is_no_message_is_one_kind_of_error(line: bytes) -> None:
+    """Another one would be a page in the log for each stranger who sends it."""
+    with pytest.raises(InvalidInput):
+        decode(line)
+
+
+@pytest.mark.parametrize("other", [b"\xff", b"\0", "ü".encode()])
+def test_a_name_that_is_no_text_is_hung_up_on_without_a_word(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    said = hello("x" * 40)
+    with pytest.raises(server_name.BadHello):
+        server_name.Hello().feed(said.replace(b"x" * 40, other.ljust(40, b"x")))
+    assert complaints == []
+    assert server_name.Hello().feed(said) == "x" * 40
 
 
 async def test_tls_without_a_name_is_hung_up_on(place: Place) -> None:

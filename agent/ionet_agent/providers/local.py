@@ -39,8 +39,6 @@ _MAX_TEMP_LEN = 36
 _MAX_LOG = 16 * 1024 * 1024
 # How long it may take until the member is inside its room, and between two starts of what answers the check.
 _ENTER_SECS, _CHECK_PAUSE_SECS = 10.0, 5.0
-
-
 _log = logging.getLogger(__name__)
 
 
@@ -115,6 +113,7 @@ class LocalProvider:
         self._child: subprocess.Popen[bytes] | None = None
         self._check: subprocess.Popen[bytes] | None = None
         self._check_at = 0.0
+        self._starting: str | None = None  # the tag of what may have no process yet
         self._lock = asyncio.Lock()
         for folder in (base, spool):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -174,24 +173,32 @@ class LocalProvider:
             tag = self._tag_prefix + secrets.token_hex(4)
             room = await asyncio.to_thread(self._place.room, tag, _folder(tag), spec.processors, network)
             record = Record(spec=spec, tag=tag, since=time.time(), room=room, moved=moved)
-            # On disk first: whatever dies between here and the second save, the tag finds what was started.
-            self._save(record)
-            room.folder.mkdir(mode=0o700)
-            await asyncio.to_thread(self._place.furnish, room)
-            _prepare(room, spec)
-            await self._results.open(room.folder, self._spool / spec.lease)
-            self._child = processes.spawn(
-                self._place.isolation(room).wrap(self._ray.command(spec, room), room),
-                self._ray.environment(spec, room),
-                tag,
-                room.folder / "ray.log",
-                room.folder,
-            )
-            record.pid, record.start_ticks = self._child.pid, processes.start_ticks(self._child.pid)
-            self._save(record)
+            self._starting = tag
+            try:
+                await self._spawn(record, room)
+            finally:
+                self._starting = None
             await self._entered(record)
             await self._check_again(record)
             return self._status(record)
+
+    async def _spawn(self, record: Record, room: Room) -> None:
+        """Make its room, and Ray's process in it. Raises OSError."""
+        # On disk first: whatever dies between here and the second save, the tag finds what was started.
+        self._save(record)
+        room.folder.mkdir(mode=0o700)
+        await asyncio.to_thread(self._place.furnish, room)
+        _prepare(room, record.spec)
+        await self._results.open(room.folder, self._spool / record.spec.lease)
+        self._child = processes.spawn(
+            self._place.isolation(room).wrap(self._ray.command(record.spec, room), room),
+            self._ray.environment(record.spec, room),
+            record.tag,
+            room.folder / "ray.log",
+            room.folder,
+        )
+        record.pid, record.start_ticks = self._child.pid, processes.start_ticks(self._child.pid)
+        self._save(record)
 
     async def _entered(self, record: Record) -> None:
         """Wait until Ray itself runs: only then can others join it."""
@@ -311,6 +318,8 @@ class LocalProvider:
     def _status(self, record: Record) -> Status:
         lease, log = record.spec.lease, _folder(record.tag) / "ray.log"
         address, ip = self._ray.address(lease), self._ray.ip_of(lease)
+        if record.pid is None and record.tag == self._starting:
+            return Status(Phase.STARTING, address, ip, lease, since=record.since, joins=record.spec.address)
         if record.pid is None or not self._running(record):
             reason = _last_line(read_foreign(log, -_LOG_TAIL, _LOG_TAIL)) or "the Ray process never started"
             return Status(Phase.FAILED, address, ip, lease, reason=reason, joins=record.spec.address)

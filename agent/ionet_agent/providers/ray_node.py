@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 
+from ionet import ray_start
 from ionet.agent_api import Role, Spec
 from ionet.check.member import WITNESS_VARIABLE
 from ionet.isolation import Limits
@@ -16,9 +17,8 @@ from ionet_agent import results
 from ionet_agent.isolation.base import Room
 from ionet_agent.isolation.runtime import Runtime
 
-MODULE = "ray.scripts.scripts"
-STARTED = b"Ray runtime started."
-"""What `ray start` prints once the node is part of its cluster."""
+MODULE = "ionet.ray_start"
+STARTED = ray_start.STARTED.encode()
 _NAMED_PORTS = (
     "node-manager",
     "object-manager",
@@ -108,6 +108,9 @@ class RayNode:
             "RAY_TLS_SERVER_KEY": str(folder / "node.key"),
             "RAY_TLS_CA_CERT": str(folder / "ca.pem"),
             "RAY_ADDRESS": spec.address,
+            # Its parts look for each other every second otherwise, also at the start; together as long as otherwise.
+            "RAY_raylet_client_connect_timeout_milliseconds": "50",
+            "RAY_raylet_client_num_connect_attempts": "200",
             "IONET_LEASE": spec.lease,
             "IONET_NODE": self.node,
             WITNESS_VARIABLE: str(room.inner / "witness"),

@@ -8,6 +8,7 @@ What is asked for is JSON for `Show`, and else bytes whose number the asker know
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
@@ -20,6 +21,7 @@ LAUNCHER = "ionet launcher"
 """Common name of the certificate with which the launcher connects; no member of a cluster is called so."""
 MAX_QUESTION = 64 * 1024
 MAX_TEXT = 1024
+_PIECE = 64 * 1024
 BUSY = b"\2"
 _RIGHT, _FAILED = b"\0", b"\1"
 
@@ -95,7 +97,7 @@ def decode(content: bytes) -> Question:
     """Raises CheckFailed."""
     try:
         question: Question = msgspec.json.decode(content, type=Question)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CheckFailed(f"not a question: {error}") from None
     return question
 
@@ -119,6 +121,39 @@ def answer(frame: bytes) -> bytes:
 
 def frame(content: bytes) -> bytes:
     return len(content).to_bytes(4, "little") + content
+
+
+async def read_parts(reader: asyncio.StreamReader, length: int, places: Sequence[int], size: int) -> list[bytes]:
+    """Of an answer of `length` bytes `size` from each of some places, in order; what is between is never kept.
+
+    Raises CheckFailed, also with the reason that another answer gives.
+    """
+    try:
+        came = int.from_bytes(await reader.readexactly(4), "little") - 1
+        kind = await reader.readexactly(1) if came >= 0 else b""
+        if kind != _RIGHT:
+            answer(kind + await reader.readexactly(max(0, min(came, MAX_TEXT))))
+        if came != length:
+            raise CheckFailed(f"{came} bytes came, {length} were expected")
+        parts, at = [], 0
+        for place in places:
+            await _skip(reader, place - at)
+            parts.append(await reader.readexactly(size))
+            at = place + size
+        await _skip(reader, length - at)
+    except asyncio.IncompleteReadError:
+        raise CheckFailed("it broke off") from None
+    except OSError as error:
+        raise CheckFailed(f"it broke off: {error.strerror or error}") from None
+    return parts
+
+
+async def _skip(reader: asyncio.StreamReader, count: int) -> None:
+    while count:
+        dropped = len(await reader.read(min(count, _PIECE)))
+        if not dropped:
+            raise CheckFailed("it broke off")
+        count -= dropped
 
 
 async def read(reader: asyncio.StreamReader, most: int) -> bytes:

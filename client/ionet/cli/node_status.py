@@ -15,7 +15,7 @@ from ionet.cli.session import ask
 
 if TYPE_CHECKING:
     from ionet.client import Client
-    from ionet.node_report import Day, Heard, Standing
+    from ionet.node_report import Bandwidth, Day, Heard, Standing
 
 Api = Annotated[str, typer.Option(envvar="IONET_API", help="URL of an indexer.")]
 _DAY = 86_400
@@ -80,8 +80,17 @@ def _indexer(found: Standing, heard: Heard | None, why: str) -> dict[str, str]:
         return shown
     places = ", ".join([*heard.advert.endpoints, *(f"relay {place}" for place in heard.advert.relays)])
     shown["online"] = f"{'yes' if heard.advert.online else 'no'}, at {places or 'no address'}"
+    shown["bandwidth"] = _bandwidth(heard.advert.bandwidth, found.now)
     shown["isolation"] = f"{heard.advert.isolation}, as its agent says"
     return shown
+
+
+def _bandwidth(measured: Bandwidth | None, now: int) -> str:
+    if measured is None:
+        return "not measured: its agent does so with a relay that it names"
+    rates = f"{measured.up_mbits} Mbit/s up, {measured.down_mbits} down"
+    age = human.span(max(0, now - measured.at))
+    return f"{rates}, measured with relay {measured.relay} {age} ago, as its agent says"
 
 
 def _today(heard: Heard, now: int) -> Day | None:

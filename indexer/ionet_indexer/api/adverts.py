@@ -69,6 +69,15 @@ class AdvertGpu(msgspec.Struct):
     memory_mib: int | None
 
 
+class AdvertBandwidth(msgspec.Struct):
+    """Megabits a second, as the node's agent measured them with `relay`, HOST:PORT, at `at`, unix seconds."""
+
+    up_mbits: int
+    down_mbits: int
+    at: int
+    relay: str
+
+
 class NodeAdvert(msgspec.Struct):
     """What a node said last. `seen_at`: when it came; `since`: when the first came that says the same. `body` are the
     very bytes that `device_key` signed, for whoever trusts no indexer. `changes`: the last ten, newest first.
@@ -89,7 +98,7 @@ class NodeAdvert(msgspec.Struct):
     isolation: str
     isolation_reason: str | None
     gpus: list[AdvertGpu]
-    bandwidth_mbits: int | None
+    bandwidth: AdvertBandwidth | None
     body: str
     signature: str
     changes: list[AdvertChange]
@@ -195,7 +204,8 @@ async def node_advert(reader: NamedDependency[AskedReader], key: Key) -> One[Nod
         signature=row["signature"],
         changes=[AdvertChange(**dict(each)) for each in changes],
         gpus=[AdvertGpu(gpu.name, gpu.memory_mib) for gpu in said.gpus],
-        **{name: getattr(said, name) for name in Advert.__struct_fields__ if name != "gpus"},
+        bandwidth=None if said.bandwidth is None else AdvertBandwidth(**msgspec.structs.asdict(said.bandwidth)),
+        **{name: getattr(said, name) for name in Advert.__struct_fields__ if name not in ("gpus", "bandwidth")},
     )
     return One(snapshot.slot, snapshot.finalized_slot, item)
 

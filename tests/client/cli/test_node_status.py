@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from client.cli.village import T4, Village
+from ionet.cli.node_status import _bandwidth
+from ionet.node_report import Bandwidth
 
 NOWHERE = "http://127.0.0.1:9"
 IO = 10**8
@@ -78,3 +80,13 @@ def test_without_an_indexer_it_says_what_is_unknown(village: Village, node: str)
 def test_no_node_is_an_error(village: Village) -> None:
     code, said = village.refused(None, "node", "status", village.address("renter"))
     assert (code, "Node" in said) == (1, True)
+
+
+def test_bandwidth_is_said_as_what_an_agent_says() -> None:
+    now = 1_764_003_600
+    assert _bandwidth(None, now) == "not measured: its agent does so with a relay that it names"
+    measured = Bandwidth(93, 480, now - 3_600, "relay.example:7443")
+    assert _bandwidth(measured, now) == (
+        "93 Mbit/s up, 480 down, measured with relay relay.example:7443 1 h ago, as its agent says"
+    )
+    assert " 0 s ago" in _bandwidth(Bandwidth(93, 480, now + 60, "relay.example:7443"), now)
