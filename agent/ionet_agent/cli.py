@@ -20,7 +20,7 @@ def run(
     ctx: typer.Context,
     device_key: Annotated[Path, typer.Option(help="Keypair file of the device, which pays for proofs.")],
     base: Annotated[Path, typer.Option(help="Folder for the agent's state; one per node.")],
-    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 16.")],
+    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of this node's Ray processes, at least 18.")],
     ip: Annotated[
         str | None,
         typer.Option(help="This node's address inside a cluster; not 127.0.0.1. Not with --network wireguard."),

@@ -35,7 +35,7 @@ class AgentConfig:
     """Settings of one agent.
 
     urls: RPC nodes; the first is asked, the others when it fails or stands still. node: None derives it from the device
-    key, right unless that key was rotated. ports: for Ray, at least 16. ip: the node's address inside the cluster.
+    key, right unless that key was rotated. ports: for Ray, at least 18. ip: the node's address inside the cluster.
     host, port: where the API listens. advertise: where others reach it, if that differs. relays: HOST:PORT of those
     that lead callers here. indexers: urls of those that are told so; the first takes leaves. poll_secs: how often the
     chain is looked at; a small part of the proof interval. check_secs: how long a renter may use the machine before

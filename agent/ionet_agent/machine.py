@@ -38,6 +38,7 @@ from ionet_agent.report import measure
 from ionet_agent.serve import serving_on
 from ionet_agent.server import Api
 from ionet_agent.upload import LeafUploader
+from ionet_agent.use import Use
 
 _PR_SET_PDEATHSIG = 1
 # Where memory ends, the kernel is to take this process and its children before the one that proves.
@@ -80,8 +81,10 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             gpus=partial(read, config.gpus),
         )
         gate = Gate(loop.view)
-        api = Api(gate, journal, opening, provider, report, alarms, network, partial(read, config.gpus), config.weaker)
-        ports = MemberPorts(gate, network, provider.ports)
+        use = Use(provider)
+        gpus = partial(read, config.gpus)
+        api = Api(gate, journal, opening, provider, report, alarms, network, gpus, config.weaker, use)
+        ports = MemberPorts(gate, network, provider.ports, provider, use)
         tls = serving_context(device)
         connect = await stack.enter_async_context(serving_on(api.app(), listener, tls, ports.serve))
         relays = Relays(list(map(RelayAddress.parse, config.relays)), node, device, connect)
@@ -98,7 +101,7 @@ async def run(config: AgentConfig, listener: socket.socket) -> None:
             cuda=await asyncio.to_thread(devices.cuda) if found.devices else None,
             weaker=config.weaker,
         )
-        beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run(), relays.run())]
+        beside = [asyncio.create_task(work) for work in (_beat(alarms), advertiser.run(), relays.run(), use.run())]
         try:
             await loop.run(stopping)
         finally:

@@ -50,6 +50,7 @@ from ionet_agent.journal import Journal
 from ionet_agent.opening import Opening
 from ionet_agent.overlay.joining import ClusterNetwork
 from ionet_agent.providers.base import Driver, Provider
+from ionet_agent.use import Use
 
 MAX_BODY = 64 * 1024
 MAX_SCRIPT = 1024 * 1024
@@ -76,11 +77,13 @@ class Api:
         network: ClusterNetwork | None = None,
         gpus: Callable[[], Seen] = lambda: Seen([]),
         weaker: str | None = None,
+        use: Use | None = None,
     ) -> None:
         self._gate, self._journal, self._opening = gate, journal, opening
         self._provider, self._report, self._alarms = provider, report, alarms or Alarms()
         self._network, self._gpus, self._weaker = network, gpus, weaker
         self._drivers = asyncio.Semaphore(MAX_DRIVERS)
+        self._use = use or Use(provider)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -117,6 +120,7 @@ class Api:
                 isolation=self._report.isolation,
                 isolation_reason=self._weaker,
                 network=await self._offer(lease, status),
+                idle_secs=self._use.idle_secs(str(lease.address)),
             )
         )
 
@@ -209,9 +213,10 @@ class Api:
         """Output of a driver as lines of RunEvent; when the reader goes away the driver ends."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         try:
-            while part := await driver.read():
-                yield _line(RunEvent(output=decoder.decode(part)))
-            yield _line(RunEvent(exit_code=await driver.ended()))
+            with self._use.connected():
+                while part := await driver.read():
+                    yield _line(RunEvent(output=decoder.decode(part)))
+                yield _line(RunEvent(exit_code=await driver.ended()))
         finally:
             driver.kill()
             self._drivers.release()

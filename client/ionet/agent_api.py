@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncGenerator
 from enum import StrEnum
@@ -24,7 +23,7 @@ from solders.pubkey import Pubkey
 
 from ionet.agent_delegation import DELEGATION_HEADER, Delegated
 from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, OtherKey, one_line, refusal_of
-from ionet.agent_ports import Port, Ports, host_port
+from ionet.agent_ports import Ports, host_port
 from ionet.agent_tls import calling_context
 from ionet.errors import InvalidInput
 from ionet.isolation import Isolation
@@ -112,6 +111,8 @@ class Status(msgspec.Struct, frozen=True):
     """How the node can be joined to the network of its cluster; None where clusters stay on one machine."""
     isolation_reason: str | None = None
     """Why renters' code is not kept apart better on this machine."""
+    idle_secs: float | None = None
+    """For how long nobody has been connected to the member, and no job has run in it; None where none runs."""
     joins: str | None = None
     """host:port of the head that its member was told to join; None where none runs."""
 
@@ -141,7 +142,7 @@ class AgentClient:
     a session key, or what a renter's wallet has delegated to. node: whom relays are asked for. A context manager.
 
     Where nobody with that key can be connected to, the next URL is tried, and kept while it works. The agent is not
-    trusted: every call has one deadline in total, `answer_secs`, and a limit to what it reads.
+    trusted: every call has one deadline in total, `answer_secs`, and a limit to what it reads. `ports`: of its member.
     Every method raises AgentRefused, as the class that the agent names, AgentUnreachable or BadAnswer; the constructor
     raises InvalidInput for a URL that is not an agent's.
     """
@@ -161,7 +162,7 @@ class AgentClient:
         # Asks for the node by name: where a relay is at the URL, it leads there.
         self._extensions = {} if node is None else {"sni_hostname": sni_of(node)}
         key, delegation = caller if isinstance(caller, Delegated) else (caller, None)
-        self._ports = Ports(self._urls, device, key, node)
+        self.ports = Ports(self._urls, device, key, node, delegation)
         # What is read is what was sent: a compressed answer could be a thousand times its size.
         headers = {"accept-encoding": "identity"}
         if delegation is not None:
@@ -196,10 +197,6 @@ class AgentClient:
     async def network(self, network: Network) -> None:
         """Join the cluster's network, or learn of its other members; before `start`, which begins nothing outside."""
         await self._request("POST", "/v1/network", network)
-
-    def port(self, port: Port, lease: str) -> contextlib.AbstractAsyncContextManager[socket.socket]:
-        """A port of the member of `lease` in its network, open within the block; for the session key alone."""
-        return self._ports.open(port, lease)
 
     async def start(self, spec: Spec) -> Status:
         """Start a member, or a worker again under another head; the same request again changes nothing."""

@@ -1,7 +1,8 @@
-"""Ports of a member inside its cluster's network, through its agent: who is not a member reaches them so.
+"""Ports of a member, and programs beside it, through its agent: who is not a member reaches them so.
 
 A TLS connection to the agent's API that asks for `PROTOCOL` (ALPN) carries one line of JSON each way instead of HTTP,
-and then bytes to and from the port. Keys are proven as for any other call (`ionet.agent_tls`).
+and then bytes to and from the port. Keys are proven as for any other call (`ionet.agent_tls`), and a key that the
+renter's wallet names (`ionet.agent_delegation`) shows that in the line.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,23 +25,30 @@ from ionet.agent_tls import calling_context
 from ionet.relay_name import sni_of
 
 PROTOCOL = "ionet-port/1"
-MAX_LINE = 4096
+MAX_LINE, MAX_PROGRAM = 4096, 64 * 1024
 _PIECE = 64 * 1024
 _CONNECT_SECS, _ANSWER_SECS = 5.0, 15.0
+# The first who asks for it has it started.
+_DASHBOARD_SECS = 90.0
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Port(StrEnum):
-    """Those that can be asked for."""
+    """Those that have names. The check is for the session key alone; a program is no port, it is sent along."""
 
     CHECK = "check"
+    RAY = "ray"
+    DASHBOARD = "dashboard"
+    PROGRAM = "program"
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first line. lease: whose member is meant."""
+    """The first line. lease: whose member is meant. size: bytes of a program, which follow the line."""
 
     lease: str
-    port: Port
+    port: Port | Annotated[int, msgspec.Meta(ge=1, le=65535)]
+    delegation: str | None = None
+    size: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,7 +60,15 @@ class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
 class Ports:
     """Opens ports at the agent behind one of `urls` that holds the key `device`."""
 
-    def __init__(self, urls: Sequence[str], device: Pubkey, caller: Keypair, node: Pubkey | None) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        device: Pubkey,
+        caller: Keypair,
+        node: Pubkey | None,
+        delegation: str | None = None,
+    ) -> None:
+        self._delegation = delegation
         self._places = [urlsplit(url) for url in urls]
         self._name = "" if node is None else sni_of(node)
         self._device, self._caller = device, caller
@@ -62,13 +79,12 @@ class Ports:
 
         Raises AgentUnreachable, BadAnswer, and what the agent refuses with.
         """
-        reader, writer = await self._connect()
+        reader, writer = await self.reach(port, lease)
         try:
-            await self._ask(reader, writer, Wanted(lease, port))
             near, far = socket.socketpair()
             with contextlib.closing(near):
                 there = await asyncio.open_connection(sock=far, limit=_PIECE)
-                passing = asyncio.ensure_future(_pass((reader, writer), there))
+                passing = asyncio.ensure_future(pass_on((reader, writer), there))
                 try:
                     yield near
                 finally:
@@ -77,6 +93,18 @@ class Ports:
                     there[1].transport.abort()
         finally:
             writer.transport.abort()
+
+    async def reach(self, port: Port | int, lease: str, program: bytes = b"") -> Stream:
+        """A stream to it, for the caller to close. Raises as `open` does."""
+        reader, writer = await self._connect()
+        try:
+            wanted = Wanted(lease, port, self._delegation, len(program))
+            content = msgspec.json.encode(wanted) + b"\n" + program
+            await self._ask(reader, writer, content, _DASHBOARD_SECS if port == Port.DASHBOARD else _ANSWER_SECS)
+        except BaseException:
+            writer.transport.abort()
+            raise
+        return reader, writer
 
     async def _connect(self) -> Stream:
         tls = calling_context(self._device, self._caller)
@@ -94,19 +122,21 @@ class Ports:
                 error = AgentUnreachable(str(failed) or type(failed).__name__)
         raise error
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wanted: Wanted) -> None:
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wanted: bytes, secs: float
+    ) -> None:
         spoken = writer.get_extra_info("ssl_object").selected_alpn_protocol()
         if spoken != PROTOCOL:
             raise BadAnswer("the agent hands on no ports")
         try:
-            async with asyncio.timeout(_ANSWER_SECS):
-                writer.write(msgspec.json.encode(wanted) + b"\n")
+            async with asyncio.timeout(secs):
+                writer.write(wanted)
                 line = await reader.readuntil(b"\n")
             if len(line) > MAX_LINE:
                 raise BadAnswer(f"a line of more than {MAX_LINE} bytes")
             opened = msgspec.json.decode(line, type=Opened)
         except TimeoutError:
-            raise AgentUnreachable(f"no answer within {_ANSWER_SECS:g} s") from None
+            raise AgentUnreachable(f"no answer within {secs:g} s") from None
         except (OSError, asyncio.IncompleteReadError) as error:
             raise AgentUnreachable(str(error)) from None
         except (asyncio.LimitOverrunError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -127,7 +157,7 @@ def host_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def _pass(one: Stream, other: Stream) -> None:
+async def pass_on(one: Stream, other: Stream) -> None:
     """Both ways, until either has ended; then both are."""
     ways = [asyncio.ensure_future(_copy(a[0], b[1])) for a, b in ((one, other), (other, one))]
     try:

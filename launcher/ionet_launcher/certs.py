@@ -48,7 +48,9 @@ class ClusterSecrets:
         """A new certificate for the member `name` at `ip`, as server and client. Returns (certificate PEM, key PEM)."""
         key = ec.generate_private_key(_CURVE)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        addresses = [x509.IPAddress(ipaddress.ip_address(ip)), x509.DNSName("localhost")]
+        # Loopback: where tunnels end, and where the server of Ray's client has a process of its own for each client.
+        own = dict.fromkeys((ipaddress.ip_address(ip), ipaddress.ip_address("127.0.0.1")))
+        addresses = [*map(x509.IPAddress, own), x509.DNSName("localhost")]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = (
             self._builder(subject, key.public_key())

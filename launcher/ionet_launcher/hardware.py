@@ -216,7 +216,7 @@ class HardwareCheck:
                 told=member.told,
                 throughput=member.booked.throughput,
                 reported=report.devices,
-                through=partial(agent.port, Port.CHECK, str(lease.address)) if member.inside else None,
+                through=partial(agent.ports.open, Port.CHECK, str(lease.address)) if member.inside else None,
             )
 
     async def _report(self, lease: LeaseView, booked: Booked) -> Report:

@@ -30,7 +30,7 @@ ROOMS = {
     "api": ("api", "booking"),
     "services": (
         *("trace", "trace_check", "receipt", "leaves", "ready", "ray", "ray_start", "relay_name", "relay_wire"),
-        *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api"),
+        *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api", "dashboard"),
         *("agent_ports", "overlay"),
         *("offers", "catalogues", "earnings"),
     ),

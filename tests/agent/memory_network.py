@@ -34,7 +34,7 @@ class MemoryNetwork(ClusterNetwork):
     async def look(self, lease: LeaseView | None, now: int, running: str | None) -> None:
         """Nothing has to be done."""
 
-    async def dial(self, lease: str, port: int) -> socket.socket:  # noqa: ARG002
+    async def dial(self, lease: str, port: int, *, loopback: bool = False) -> socket.socket:  # noqa: ARG002
         if self._provider.check is None:
             raise ConnectionRefusedError
         made = socket.create_connection(host_port(self._provider.check), 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,10 @@ class Printed:
 
     async def ended(self) -> int:
         return 0
+
+    @property
+    def streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raise NodeIdle
 
     def kill(self) -> None:
         pass
@@ -49,6 +54,7 @@ class MemoryProvider:
         self.tells: Mapping[str, str] = {}
         self.check: str | None = None
         self.names: str | None = None
+        self.jobs = False
         self.server: CheckServer | None = None
         self._check = contextlib.AsyncExitStack()
 
@@ -99,7 +105,16 @@ class MemoryProvider:
         await self.aclose()
         return await self.status()
 
-    async def run_driver(self, _script: bytes) -> Printed:
+    async def show_dashboard(self) -> None:
+        raise NodeIdle
+
+    async def listener(self, _port: int) -> str | None:
+        return None
+
+    async def has_jobs(self) -> bool:
+        return self.jobs
+
+    async def run_driver(self, _script: bytes, *, both_ways: bool = False) -> Printed:  # noqa: ARG002
         if self.spec is None:
             raise NodeIdle
         found = {

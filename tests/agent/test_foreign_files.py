@@ -15,7 +15,8 @@ from ionet.agent_api import Phase, Role, Spec
 from ionet_agent import processes, spool
 from ionet_agent.files import append_foreign, create_foreign, read_foreign, remove_foreign, trim_foreign
 from ionet_agent.providers import local
-from ionet_agent.providers.local import LocalProvider, Record
+from ionet_agent.providers.beside import Record
+from ionet_agent.providers.local import LocalProvider
 from ionet_agent.providers.ray_node import STARTED
 
 SECRET = b"the owner's secret\n"

@@ -394,5 +394,5 @@ def test_bad_settings_are_refused(tmp_path: Path) -> None:
     spool, here = tmp_path / "s", place(tmp_path)
     with pytest.raises(ConfigError, match="Ray replaces"):
         LocalProvider(tmp_path, node="n", ip="127.0.0.1", ports=range(20000, 20040), spool=spool, place=here)
-    with pytest.raises(ConfigError, match="at least 16 ports"):
+    with pytest.raises(ConfigError, match="at least 18 ports"):
         LocalProvider(tmp_path, node="n", ip="127.0.0.2", ports=range(20000, 20003), spool=spool, place=here)

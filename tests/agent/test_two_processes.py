@@ -26,7 +26,7 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import LeaseStatus
 from ionet.wallet import write_keypair
 from ionet_agent import processes
-from ionet_agent.providers.local import Record
+from ionet_agent.providers.beside import Record
 from launcher.ports import free_range
 from solders.pubkey import Pubkey
 from waiting import WITHIN_SECS, until

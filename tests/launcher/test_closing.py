@@ -24,7 +24,7 @@ from ionet.program import PROGRAM
 from ionet.rules.lease_time import final_at, intervals
 from ionet.wallet import write_keypair
 from ionet_agent import processes
-from ionet_agent.providers.local import Record
+from ionet_agent.providers.beside import Record
 from ionet_indexer.postgres import EmbeddedPostgres
 from launcher.stack import SESSION, Command, Stack, stack, until
 from solders.pubkey import Pubkey

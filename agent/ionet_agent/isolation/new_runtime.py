@@ -16,7 +16,7 @@ from ionet.errors import ConfigError
 from ionet_agent.isolation.base import is_root
 
 _SECS = 900.0
-_MODULES = "import numpy, ray, ionet.ray, ionet.ray_start, ionet.check.member"
+_MODULES = "import aiohttp, grpc, numpy, ray, ionet.ray, ionet.ray_start, ionet.check.member, ionet.dashboard"
 
 
 def default_folder() -> Path:
@@ -40,7 +40,7 @@ def make(folder: Path) -> None:
     new.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     # Relocatable: it is made beside its place, so that a half of one is never taken for a whole.
     _run(uv, "venv", "--quiet", "--relocatable", "--python", str(_interpreter()), str(new))
-    packages = [f"ray=={version('ray')}", f"numpy=={version('numpy')}", _ionet()]
+    packages = [f"ray[client,default]=={version('ray')}", f"numpy=={version('numpy')}", _ionet()]
     # Compiled: a room can only read it, and would do so at each start.
     _run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(new / "bin/python"), *packages)
     if not works(new / "bin/python"):

@@ -105,11 +105,15 @@ class ClusterNetwork:
         """The network namespace, None where there is none."""
         return self._overlay.network
 
-    async def dial(self, lease: str, port: int) -> socket.socket:
-        """A connection to a port of the lease's member. Raises NotJoined, and OSError."""
+    async def dial(self, lease: str, port: int, *, loopback: bool = False) -> socket.socket:
+        """A connection to a port of the lease's member. Raises NotJoined, and OSError.
+
+        loopback: that of its network stands in where nothing listens at its address.
+        """
         if self._wanted is None or self._wanted.lease != lease or self._overlay.network is None:
             raise NotJoined
-        return await dial(self._overlay.enter, address_of(lease), port)
+        addresses = [address_of(lease), *(["127.0.0.1"] if loopback else [])]
+        return await dial(self._overlay.enter, addresses, port)
 
     async def look(self, lease: LeaseView | None, now: int, running: str | None) -> None:
         """Set right what has ended, and leave what is over. running: the lease of the member. Raises OverlayFailed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from ionet.agent_api import Spec, Status
@@ -15,6 +16,10 @@ class Driver(Protocol):
 
     async def ended(self) -> int:
         """Its exit code, once it has one."""
+
+    @property
+    def streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """What it prints and what it is told, of one that was begun for both ways."""
 
     def kill(self) -> None:
         """End it with everything it started; nothing happens when it has ended."""
@@ -46,5 +51,14 @@ class Provider(Protocol):
     async def stop(self, lease: str) -> Status:
         """Stop the member of `lease` and remove its files; nothing happens when it does not run. Raises NodeBusy."""
 
-    async def run_driver(self, script: bytes) -> Driver:
-        """Start a Python driver beside the running member. Raises NodeIdle."""
+    async def run_driver(self, script: bytes, *, both_ways: bool = False) -> Driver:
+        """Start a Python driver beside the running member, with an input if `both_ways`. Raises NodeIdle."""
+
+    async def show_dashboard(self) -> None:
+        """Start Ray's dashboard beside the running head, unless it is there. Raises NodeIdle."""
+
+    async def listener(self, port: int) -> str | None:
+        """The address at which a process of the running member listens on the machine's network. Raises NodeIdle."""
+
+    async def has_jobs(self) -> bool:
+        """Whether a job runs beside the member that goes on without whoever began it."""

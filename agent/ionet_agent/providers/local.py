@@ -16,68 +16,30 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from ionet.agent_api import Phase, Spec, Status
+from ionet.agent_api import Phase, Role, Spec, Status
 from ionet.agent_errors import MovedAlready, NodeBusy, NodeIdle
 from ionet.agent_ports import Port
 from ionet.errors import ConfigError
 
-from ionet_agent import processes
-from ionet_agent.files import create_foreign, read_foreign, remove_foreign, trim_foreign, write_private
-from ionet_agent.isolation.base import OWN, Level, Room, show
+from ionet_agent import listening, processes
+from ionet_agent.files import read_foreign, trim_foreign, write_private
+from ionet_agent.isolation.base import Room, show
 from ionet_agent.isolation.place import Place
 from ionet_agent.overlay.joining import ClusterNetwork
+from ionet_agent.providers.beside import Beside, LocalDriver, Record, folder_of, has_jobs
 from ionet_agent.providers.ray_node import MIN_PORTS, MODULE, STARTED, RayNode
 from ionet_agent.results import Results
 
 STOP_GRACE_SECS = 5.0
-_READ_BYTES = 65536
 _REPLACED_BY_RAY = ("127.0.0.1", "localhost", "::1")
 # Ray says near the start of its log that it has started, and at the end why it ended.
 _LOG_HEAD, _LOG_TAIL = 64 * 1024, 4 * 1024
 # Ray keeps unix sockets some 70 characters below its temporary folder, and a socket path ends at 107.
 _MAX_TEMP_LEN = 36
 _MAX_LOG = 16 * 1024 * 1024
-# How long it may take until the member is inside its room, and between two starts of what answers the check.
-_ENTER_SECS, _CHECK_PAUSE_SECS = 10.0, 5.0
+# How long it may take until the member is inside its room.
+_ENTER_SECS = 10.0
 _log = logging.getLogger(__name__)
-
-
-class Record(msgspec.Struct):
-    """The state file: what was started, under which tag, and which process it became."""
-
-    spec: Spec
-    tag: str
-    since: float
-    """Unix seconds at which it was started."""
-    pid: int | None = None
-    start_ticks: int | None = None
-    room: Room | None = None
-    moved: float | None = None
-    """Unix seconds at which it was told of another head last."""
-
-
-class LocalDriver:
-    """A driver as a child process in a session of its own; its file `script` goes when it is killed.
-
-    tag: where the child has it run by another process (a container's), the tag by which that is found.
-    """
-
-    def __init__(self, child: asyncio.subprocess.Process, script: Path, tag: str | None = None) -> None:
-        assert child.stdout is not None
-        self._child, self._output, self._script, self._tag = child, child.stdout, script, tag
-
-    async def read(self) -> bytes:
-        return await self._output.read(_READ_BYTES)
-
-    async def ended(self) -> int:
-        return await self._child.wait()
-
-    def kill(self) -> None:
-        if self._child.returncode is None:
-            processes.end_group(self._child.pid)
-            if self._tag is not None:
-                processes.end_those_of(self._tag, str(self._script))
-        remove_foreign(self._script)
 
 
 class LocalProvider:
@@ -111,8 +73,7 @@ class LocalProvider:
         self._state, self._spool, self._results = base / "ray.json", spool, Results()
         self._tag_prefix, self._network = tag_prefix(base), network
         self._child: subprocess.Popen[bytes] | None = None
-        self._check: subprocess.Popen[bytes] | None = None
-        self._check_at = 0.0
+        self._beside = Beside(self._ray, place, self._is_outside)
         self._starting: str | None = None  # the tag of what may have no process yet
         self._lock = asyncio.Lock()
         for folder in (base, spool):
@@ -126,7 +87,7 @@ class LocalProvider:
     @property
     def ports(self) -> dict[Port, int]:
         """Where members of it have what others may ask for."""
-        return {Port.CHECK: self._ray.check_port}
+        return {Port.CHECK: self._ray.check_port, Port.RAY: self._ray.client_port, Port.DASHBOARD: self._ray.web_port}
 
     @property
     def spec(self) -> Spec | None:
@@ -140,7 +101,7 @@ class LocalProvider:
             record = self._load()
             if record is None:
                 return self._idle()
-            await processes.stop(_driver_tag(record.tag), None, 0)
+            await processes.stop(f"{record.tag}-driver", None, 0)
             if record.pid is None:
                 # The owner died between the start and the record. Others may have joined what runs: keep it.
                 record.pid = next((pid for pid in processes.tagged(record.tag) if processes.runs(pid, MODULE)), None)
@@ -149,7 +110,7 @@ class LocalProvider:
             if self._running(record):
                 await self._listen(record)
                 await self._entered(record)
-                await self._check_again(record)
+                await self._beside.check_again(record)
             else:
                 await self._end(record, None)
             return self._status(record)
@@ -171,7 +132,7 @@ class LocalProvider:
                 await self._clear(record, quick=record.moved != moved)
             network = None if self._network is None else await self._network.enter(spec.lease)
             tag = self._tag_prefix + secrets.token_hex(4)
-            room = await asyncio.to_thread(self._place.room, tag, _folder(tag), spec.processors, network)
+            room = await asyncio.to_thread(self._place.room, tag, folder_of(tag), spec.processors, network)
             record = Record(spec=spec, tag=tag, since=time.time(), room=room, moved=moved)
             self._starting = tag
             try:
@@ -179,7 +140,7 @@ class LocalProvider:
             finally:
                 self._starting = None
             await self._entered(record)
-            await self._check_again(record)
+            await self._beside.check_again(record)
             return self._status(record)
 
     async def _spawn(self, record: Record, room: Room) -> None:
@@ -217,40 +178,15 @@ class LocalProvider:
                 _log.warning("its network was made again; so is the member", extra={"action": "network_lost"})
                 await self._end(record, None)
             elif self._running(record):
-                await self._check_again(record)
-            for name in ("ray.log", "check.log"):
-                trim_foreign(_folder(record.tag) / name, _MAX_LOG, _LOG_HEAD)
+                await self._beside.check_again(record)
+            for name in ("ray.log", "check.log", "dashboard.log"):
+                trim_foreign(folder_of(record.tag) / name, _MAX_LOG, _LOG_HEAD)
             return self._status(record)
 
     def _is_outside(self, record: Record) -> bool:
         """Whether it lives in a network that is gone."""
         told = None if record.room is None else record.room.network
         return told is not None and (self._network is None or self._network.path != told)
-
-    async def _check_again(self, record: Record) -> None:
-        """As for results: a renter's code that makes it impossible harms its own lease alone."""
-        if self._check is not None:
-            runs = self._check.poll() is None
-        else:
-            runs = bool(await asyncio.to_thread(processes.tagged, _check_tag(record.tag)))
-        if runs or time.monotonic() < self._check_at:
-            return
-        self._check_at = time.monotonic() + _CHECK_PAUSE_SECS
-        try:
-            self._check = self._beside(
-                record, self._ray.check_command(record.spec.lease), _check_tag(record.tag), "check.log"
-            )
-        except OSError as error:
-            _log.warning("the launcher's check is not answered: %s", error, extra={"action": "no_check"})
-
-    def _beside(self, record: Record, command: list[str], tag: str, log: str) -> subprocess.Popen[bytes]:
-        """A process in the room of a member that runs. Raises OSError."""
-        assert record.pid is not None
-        if self._is_outside(record):
-            raise OSError("its network is gone")
-        room = self._room(record)
-        joined = self._place.isolation(room).join(record.pid, command, room)
-        return processes.spawn(joined, self._ray.environment(record.spec, room), tag, room.folder / log, room.folder)
 
     async def restart(self) -> Status:
         """Start the last member again when its process has ended (with the same parameters)."""
@@ -281,31 +217,26 @@ class LocalProvider:
     async def _listen(self, record: Record) -> None:
         """Take results again, unless the renter's code has made that impossible: nothing else depends on it."""
         try:
-            await self._results.open(_folder(record.tag), self._spool / record.spec.lease)
+            await self._results.open(folder_of(record.tag), self._spool / record.spec.lease)
         except OSError as error:
             _log.warning("no results are taken: %s", error, extra={"action": "no_results"})
 
     async def _clear(self, record: Record, *, quick: bool = False) -> None:
         await self._results.close()
-        for tag in (_driver_tag(record.tag), _check_tag(record.tag)):
-            await processes.stop(tag, None, 0)
+        await self._beside.stop(record.tag)
         # Only a node that is part of a cluster has something to hand back before it ends.
         up = not quick and self._status(record).phase is Phase.UP
         await self._end(record, processes.module_of(record.tag, MODULE) if up else None)
-        for child in (self._child, self._check):
-            if child is not None:
-                child.wait()
-        self._child = self._check = None
-        self._check_at = 0.0
+        if self._child is not None:
+            self._child.wait()
+        self._child = None
+        self._beside.forget()
         # In a thread: a renter's code can have made more files than can be removed between two looks at the chain.
-        await asyncio.to_thread(self._place.clear, self._room(record))
+        await asyncio.to_thread(self._place.clear, self._beside.room(record))
 
     async def _end(self, record: Record, main: int | None) -> None:
-        room = self._room(record)
+        room = self._beside.room(record)
         await processes.stop(record.tag, main, STOP_GRACE_SECS, lambda: self._place.isolation(room).sweep(room))
-
-    def _room(self, record: Record) -> Room:
-        return record.room or Room(Level.NONE, record.tag, _folder(record.tag), self._place.limits)
 
     def _running(self, record: Record) -> bool:
         if self._child is not None:
@@ -316,7 +247,7 @@ class LocalProvider:
         return Status(Phase.IDLE, self._ray.address(lease), self._ray.ip_of(lease))
 
     def _status(self, record: Record) -> Status:
-        lease, log = record.spec.lease, _folder(record.tag) / "ray.log"
+        lease, log = record.spec.lease, folder_of(record.tag) / "ray.log"
         address, ip = self._ray.address(lease), self._ray.ip_of(lease)
         if record.pid is None and record.tag == self._starting:
             return Status(Phase.STARTING, address, ip, lease, since=record.since, joins=record.spec.address)
@@ -336,49 +267,41 @@ class LocalProvider:
     def _save(self, record: Record) -> None:
         write_private(self._state, msgspec.json.encode(record, enc_hook=str))
 
-    async def run_driver(self, script: bytes) -> LocalDriver:
+    async def run_driver(self, script: bytes, *, both_ways: bool = False) -> LocalDriver:
         """Start a Python driver beside the running member; its output is one pipe. Raises NodeIdle."""
+        return await self._beside.driver(self._running_record(), script, both_ways=both_ways)
+
+    async def show_dashboard(self) -> None:
+        """Start Ray's dashboard beside the running head, unless it is there. Raises NodeIdle."""
+        async with self._lock:
+            record = self._running_record()
+            if record.spec.role is not Role.HEAD:
+                raise NodeIdle("the head is another node")
+            try:
+                await self._beside.show_dashboard(record)
+            except OSError as error:
+                raise NodeIdle(str(error)) from None
+
+    async def listener(self, port: int) -> str | None:
+        """The address at which a process of the running member, or of its drivers, listens on the machine's network."""
+        tag, ip = self._running_record().tag, self._ray.ip_of("")
+        return await asyncio.to_thread(listening.of, (tag, f"{tag}-driver", f"{tag}-dashboard"), port, ip)
+
+    async def has_jobs(self) -> bool:
+        """Whether a job runs beside the member that goes on without whoever began it."""
         record = self._load()
-        if record is None or record.pid is None or not self._running(record) or self._is_outside(record):
+        return record is not None and await asyncio.to_thread(has_jobs, record.tag)
+
+    def _running_record(self) -> Record:
+        record = self._load()
+        if record is None or not self._running(record):
             raise NodeIdle
-        room = self._room(record)
-        path = room.folder / "drivers" / f"{secrets.token_hex(4)}.py"
-        create_foreign(path, script)
-        show(room, path)
-        environment = self._ray.environment(record.spec, room)
-        try:
-            command = [str(self._place.runtime.python), str(path)]
-            child = await asyncio.create_subprocess_exec(
-                *self._place.isolation(room).join(record.pid, command, room),
-                env={**environment, processes.TAG_VARIABLE: _driver_tag(record.tag)},
-                cwd=room.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except BaseException:
-            remove_foreign(path)
-            raise
-        contained = room.level is Level.CONTAINER
-        return LocalDriver(child, path, _driver_tag(record.tag) if contained else None)
-
-
-def _folder(tag: str) -> Path:
-    return Path(tempfile.gettempdir(), f"ionet-{tag}{OWN}")
+        return record
 
 
 def tag_prefix(base: Path) -> str:
     """How the tags begin of all processes that the agent with this folder starts."""
     return sha256(str(base.absolute()).encode()).hexdigest()[:8]
-
-
-def _driver_tag(tag: str) -> str:
-    return f"{tag}-driver"
-
-
-def _check_tag(tag: str) -> str:
-    return f"{tag}-check"
 
 
 def _prepare(room: Room, spec: Spec) -> None:

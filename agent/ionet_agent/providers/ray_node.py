@@ -28,7 +28,8 @@ _NAMED_PORTS = (
     "metrics-export",
 )
 _CHECK_PORT = 1 + len(_NAMED_PORTS)
-_FIXED_PORTS = _CHECK_PORT + 1
+_CLIENT_PORT, _WEB_PORT = _CHECK_PORT + 1, _CHECK_PORT + 2
+_FIXED_PORTS = _WEB_PORT + 1
 MIN_PORTS = _FIXED_PORTS + 8
 
 
@@ -55,6 +56,20 @@ class RayNode:
         """At which a member of it answers the hardware check."""
         return self.ports[_CHECK_PORT]
 
+    @property
+    def client_port(self) -> int:
+        """Of Ray's client, on a head."""
+        return self.ports[_CLIENT_PORT]
+
+    @property
+    def web_port(self) -> int:
+        """Of Ray's dashboard and Jobs API, on a head where they were asked for."""
+        return self.ports[_WEB_PORT]
+
+    def dashboard_command(self, lease: str) -> list[str]:
+        """Ray's dashboard beside a head."""
+        return [str(self.runtime.python), "-m", "ionet.dashboard", self.ip_of(lease), str(self.web_port)]
+
     def check_command(self, lease: str) -> list[str]:
         """What answers the hardware check beside a member."""
         return [str(self.runtime.python), "-m", "ionet.check.member", self.ip_of(lease), str(self.check_port)]
@@ -64,7 +79,9 @@ class RayNode:
         # `-m` and not the script on PATH: the runtime's interpreter and packages, whatever PATH says.
         command = [str(self.runtime.python), "-m", MODULE, "start", "--block", "--disable-usage-stats"]
         if spec.role is Role.HEAD:
+            # The dashboard costs a start seconds that most jobs need not wait for: it is started once it is asked for.
             command += ["--head", f"--port={self.ports[0]}", "--include-dashboard=false"]
+            command += [f"--ray-client-server-port={self.client_port}"]
         else:
             command += [f"--address={spec.address}"]
         ports = dict(zip(_NAMED_PORTS, self.ports[1:], strict=False))
@@ -111,6 +128,8 @@ class RayNode:
             # Its parts look for each other every second otherwise, also at the start; together as long as otherwise.
             "RAY_raylet_client_connect_timeout_milliseconds": "50",
             "RAY_raylet_client_num_connect_attempts": "200",
+            # The server of Ray's client forks while others call gRPC, whose handlers then end the child (1.85).
+            "GRPC_ENABLE_FORK_SUPPORT": "0",
             "IONET_LEASE": spec.lease,
             "IONET_NODE": self.node,
             WITNESS_VARIABLE: str(room.inner / "witness"),

@@ -46,7 +46,7 @@ def up(
     ] = None,
     folder: Annotated[Path | None, typer.Option(help="For the device key and the agent's state.")] = None,
     listen: Annotated[str, typer.Option(help="HOST:PORT of the agent's API.")] = "127.0.0.1:7444",
-    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of Ray, at least 16.")] = "21000-21039",
+    ports: Annotated[str, typer.Option(help="FIRST-LAST: ports of Ray, at least 18.")] = "21000-21039",
     network: Annotated[str, typer.Option(help="loopback or wireguard, as of `ionet node run`.")] = "loopback",
     ip: Annotated[str | None, typer.Option(help="Address inside clusters on this machine.")] = None,
     dial: Annotated[str | None, typer.Option(help="HOST:PORT of UDP, with --network wireguard.")] = None,

@@ -38,6 +38,8 @@ COMMANDS = {
     "status": ("ionet.cli.named", "Your clusters by name."),
     "logs": ("ionet.cli.jobs", "What a job in one of them has printed."),
     "exec": ("ionet.cli.named", "Run a command in one of them."),
+    "ssh": ("ionet.cli.reach", "A shell in one of them."),
+    "tunnel": ("ionet.cli.reach", "Ray's dashboard and client, and any port of one of them, here."),
     "extend": ("ionet.cli.money", "More time for one of them."),
     "cost": ("ionet.cli.money", "What one of them costs, and can cost at most."),
     "receipt": ("ionet.cli.money", "What one of them has cost, interval by interval."),

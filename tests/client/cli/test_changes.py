@@ -104,6 +104,7 @@ NOT_CHAIN = {"as_json", "unsigned", "yes", "help", "tables", "at_once"}
 MORE_WRITES = {
     "run": "opens a cluster, books, ends; a cluster that is there keeps its terms",
     "exec": "runs something in a cluster that is there",
+    "ssh": "the same",
     "extend": "adds time to what there is, at the price it has",
     "down": "ends and closes",
     "cluster stop": "ends and closes",
@@ -121,7 +122,7 @@ MORE_WRITES = {
     "demo": "the same",
 }
 READS = {
-    *("logs", "cost", "receipt", "web run"),
+    *("logs", "cost", "receipt", "tunnel", "web run"),
     *("status", "doctor", "trace", "config show", "config use", "localnet run", "localnet status"),
     *("keys new", "keys show", "keys balance", "network show", "network models", "network pending"),
     *("node status", "node earnings", "stake nodes"),
