@@ -92,6 +92,21 @@ class Score(msgspec.Struct, frozen=True):
     time_score: Amount
 
 
+class Fees(msgspec.Struct, frozen=True):
+    """Micro-dollars of fees on the intervals that one renter saw kept on a day (since 1970)."""
+
+    renter: Name
+    day: Annotated[int, Meta(ge=0, lt=2**31)]
+    kept: Amount
+
+
+class Founded(Score, frozen=True):
+    """A score with what it is made of, on a day."""
+
+    today: Annotated[int, Meta(ge=0, lt=2**31)]
+    records: list[Fees]
+
+
 class Advert(msgspec.Struct, frozen=True):
     """What the node's agent says of itself."""
 
@@ -115,6 +130,10 @@ class _Days(msgspec.Struct):
 
 class _Scored(msgspec.Struct):
     item: Score
+
+
+class _Founded(msgspec.Struct):
+    item: Founded
 
 
 class _Advertised(msgspec.Struct):
@@ -218,6 +237,11 @@ async def days_of(http: httpx2.AsyncClient, node: Pubkey) -> list[Day]:
 async def score_of(http: httpx2.AsyncClient, node: Pubkey) -> Score:
     """Raises ApiError."""
     return (await get(http, f"/v1/nodes/{node}/reputation", _Scored, {})).item
+
+
+async def founded_score(http: httpx2.AsyncClient, node: Pubkey) -> Founded:
+    """Raises ApiError."""
+    return (await get(http, f"/v1/nodes/{node}/reputation", _Founded, {})).item
 
 
 async def heard_or_why(indexer: str, node: Pubkey) -> tuple[Heard | None, str]:
