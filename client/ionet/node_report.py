@@ -23,6 +23,7 @@ from ionet.generated.types import Params
 from ionet.offers import Missing, asking, get
 from ionet.rules import pool
 from ionet.trace import ApiError
+from ionet.words import span
 
 Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=64)]
@@ -204,7 +205,7 @@ def risks(node: Node, params: Params, needed: int, now: int) -> list[Risk]:
 
     lengths = (params.tier1_intervals * params.interval_secs, *params.tier_secs)
     found = [
-        Risk(f"an outage of {secs} s, all in all", part(bps, needed))
+        Risk(f"an outage of {span(secs)}, all in all", part(bps, needed))
         for secs, bps in zip(lengths, params.tier_bps, strict=True)
     ]
     since = now - params.promise_window_secs

@@ -11,7 +11,7 @@ from ionet import resolve
 from ionet.cli import human, stake_nodes
 from ionet.cli.parsing import amount, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Asked, Preview, Sending, ask, transaction
+from ionet.cli.session import Asked, Preview, Sending, ask, asking, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.accounts import Node as NodeAccount
 from ionet.generated.enums import BPS
@@ -175,11 +175,12 @@ def close_income(node: Node, token: Token) -> Sending:
     return lambda client: client.stake.close_income_vault(node, token)
 
 
-@transaction(app)
-def fund(node: Node, io: Io) -> Sending:
+@transaction(app, asks=True)
+def fund(node: Node, io: Io) -> Asked:
     """Give IO to a node's stakers as a reward; anyone may."""
     units = amount(io, "IO")
-    return lambda client: client.stake.fund_rewards(node, units)
+    question = f"Give {human.money(units, 'IO')} to this node's stakers? It does not come back."
+    return asking(lambda client: client.stake.fund_rewards(node, units), question)
 
 
 @transaction(app)

@@ -37,13 +37,13 @@ def test_only_nodes_that_share_are_listed_with_their_terms(village: Village, nod
 
 def test_the_page_for_stakers_does_what_it_says(village: Village, node: str) -> None:
     village.json("supplier", "stake", "terms", node, "30%")
-    village.json("supplier", "stake", "fund", node, "10")
+    village.json("supplier", "stake", "fund", node, "10", "--yes")
     before = int(village.json("renter", "keys", "balance")["io_units"])
     looking, adding, showing, claiming, leaving = commands("staking.md", NODE=node)
     assert village.json("renter", *looking, "--api", NOWHERE)["nodes"][0]["node"] == node
     village.json("renter", *adding)
     assert before - int(village.json("renter", "keys", "balance")["io_units"]) == 100 * IO
-    village.json("supplier", "stake", "fund", node, "10")
+    village.json("supplier", "stake", "fund", node, "10", "--yes")
     assert int(village.json("renter", *showing)["claimable"]) > 0
     village.json("renter", *claiming)
     assert int(village.json("renter", "keys", "balance")["io_units"]) > before - 100 * IO

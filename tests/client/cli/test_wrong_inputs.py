@@ -26,7 +26,7 @@ ROWS: list[tuple[str, str, str, int]] = [
     ("poor", "iosd mint-exact 200 --maximum 400.5", "error: you have 70 IO, 400.5 needed\n", 3),
     ("poor", "cluster open 1000 --currency IO", "error: you have 70 IO, 1,000 needed\n", 3),
     ("poor", "keys send {renter} 5000", "error: you have 70 IO, 5,000 needed\n", 3),
-    ("poor", "stake fund {node} 70.00000001", "error: you have 70 IO, 70.00000001 needed\n", 3),
+    ("poor", "stake fund {node} 70.00000001 --yes", "error: you have 70 IO, 70.00000001 needed\n", 3),
     ("renter", "iosd redeem 1000 --minimum 0", "error: you have 20 IOSD, 1,000 needed\n", 3),
     ("renter", "cluster open 20.5", "error: you have 20 IOSD, 20.5 needed\n", 3),
     ("rich", "stake add {node} 250", "error: you have no IO\n", 3),
