@@ -12,7 +12,7 @@ from ionet.cli.parsing import pubkey
 from ionet.cli.printing import AsJson, print_fields, print_rows
 from ionet.cli.session import settings
 from ionet.errors import InvalidInput
-from ionet.resolve import duration
+from ionet.resolve import duration, near
 
 if TYPE_CHECKING:
     from ionet_keeper.config import Config
@@ -61,7 +61,7 @@ def run(
 
     log_to_stderr()
     if policy not in list(Policy):
-        raise InvalidInput(f"--policy is {policy}, not {', '.join(Policy)}")
+        raise InvalidInput(f"--policy is {policy}, not {', '.join(Policy)}{near(policy, Policy)}")
     if min(hourly, keep_sol, sol_price, window, poll_secs, max_priority_fee) < 0:
         raise InvalidInput("no option can be negative")
     own = frozenset(pubkey(text) for text in [*(owner or []), *(renter or [])])

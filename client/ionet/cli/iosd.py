@@ -69,8 +69,10 @@ def price(ctx: typer.Context, as_json: AsJson = False) -> None:
 def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
     """IOSD that burning this much IO would mint now."""
 
+    burned = amount(io, "IO")
+
     async def work(client: Client) -> dict[str, Any]:
-        units = await client.iosd.quote(amount(io, "IO"))
+        units = await client.iosd.quote(burned)
         return {"io": io, "iosd": tokens(units, "IOSD"), "iosd_units": str(units)}
 
     _print_quote(ask(ctx, work), "io", "iosd", as_json=as_json)
@@ -106,8 +108,10 @@ def mint_exact(
 def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> None:
     """IO that redeeming this much IOSD would give now, at most its part of the backing."""
 
+    burned = amount(iosd, "IOSD")
+
     async def work(client: Client) -> dict[str, Any]:
-        units = await client.iosd.quote_redeem(amount(iosd, "IOSD"))
+        units = await client.iosd.quote_redeem(burned)
         return {"iosd": iosd, "io": tokens(units, "IO"), "io_units": str(units)}
 
     _print_quote(ask(ctx, work), "iosd", "io", as_json=as_json)
@@ -175,7 +179,7 @@ def _mantissa(text: str) -> int:
     try:
         return amount(text, "IO")
     except InvalidInput:
-        raise InvalidInput(f"{text!r} is not a price in dollars with at most eight decimals") from None
+        raise InvalidInput(f"{text!r} is no amount of dollars with at most eight decimals") from None
 
 
 def _dollars(mantissa: int, exponent: int) -> str:

@@ -234,7 +234,7 @@ def burn(token: Annotated[str, typer.Argument(help="IO or IOSD.")]) -> Sending:
 
     mints = {"IO": pdas.io_mint, "IOSD": pdas.iosd_mint}
     if token not in mints:
-        raise InvalidInput(f"token {token!r}; known are IO, IOSD")
+        raise InvalidInput(f"token {token!r}; known are IO, IOSD{near(token, mints)}")
     return lambda client: client.network.burn(mints[token](client.program.id))
 
 

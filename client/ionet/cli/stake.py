@@ -14,7 +14,8 @@ from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
 from ionet.cli.session import Asked, Preview, Sending, ask, asking, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.accounts import Node as NodeAccount
-from ionet.generated.enums import BPS
+from ionet.generated.enums import BPS, Currency
+from ionet.words import parse
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -172,6 +173,7 @@ def claim_income(node: Node, token: Token, staker: Staker = None) -> Sending:
 @transaction(app)
 def close_income(node: Node, token: Token) -> Sending:
     """Close a retired node's income vault once nobody has a claim on it; anyone may."""
+    parse(Currency, token, "currency")
     return lambda client: client.stake.close_income_vault(node, token)
 
 
