@@ -27,7 +27,7 @@ from ionet.errors import (
 from ionet.failure import ACCOUNT_THERE, SOL_SHORT, TOKEN_PROGRAM
 from ionet.fuel import remedy
 from ionet.generated import pdas
-from ionet.generated.accounts import Cluster, Network, Node
+from ionet.generated.accounts import Cluster, Lease, Network, Node
 from ionet.generated.enums import BPS, IO_DECIMALS, USD_DECIMALS, Currency
 from ionet.generated.errors import BudgetTooSmall
 from ionet.program import Program
@@ -45,6 +45,7 @@ _NO_PAYER = {"AccountNotFound", "InsufficientFundsForFee"}
 _TRANSFER_CHECKED = 12
 # Argument of an instruction that says how much leaves the token account `from`.
 _SPENT = ("amount", "io_amount", "iosd_amount", "deposit")
+_CHARGED = {"add_lease": "node", "extend_lease": "lease"}
 _AT_MOST = {"mint_iosd_exact": "max_io"}
 
 
@@ -100,8 +101,10 @@ async def _budget(rpc: Rpc, program: Program, refusal: BudgetTooSmall, message: 
     if last is None or "cluster" not in last.accounts:
         return ""
     same = [call for call in calls if call and call.accounts.get("cluster") == last.accounts["cluster"]]
-    nodes = [call.accounts["node"] for call in same if call.name == "add_lease"]
-    found, network, *offers = await rpc.accounts([last.accounts["cluster"], pdas.network(program.id), *nodes])
+    # What each is charged for: a node's price for a new lease, the lease's own for more of it.
+    charged = [call for call in same if call.name in _CHARGED]
+    keys = [call.accounts[_CHARGED[call.name]] for call in charged]
+    found, network, *offers = await rpc.accounts([last.accounts["cluster"], pdas.network(program.id), *keys])
     if found is None or network is None or any(offer is None for offer in offers):
         return ""
     cluster = program.codec.decode_account(found.data, Cluster)
@@ -113,10 +116,14 @@ async def _budget(rpc: Rpc, program: Program, refusal: BudgetTooSmall, message: 
         return said  # what a node costs in IO follows from the price of the moment
     needed = last.spent or 0
     bps = params.renter_fee_bps + (params.usdc_fee_bps if cluster.currency == Currency.USDC else 0)
-    for offer, call in zip(offers, (call for call in same if call.name == "add_lease"), strict=True):
+    for offer, call in zip(offers, charged, strict=True):
         assert offer is not None
-        node = program.codec.decode_account(offer.data, Node)
-        cost = earned(node.price, node.processors, call.duration)
+        offered: Lease | Node = (
+            program.codec.decode_account(offer.data, Lease)
+            if call.name == "extend_lease"
+            else program.codec.decode_account(offer.data, Node)
+        )
+        cost = earned(offered.price, offered.processors, call.duration)
         needed += cost + -(-cost * bps // BPS)
     return f"{said}, {_amount(needed, decimals)} needed" if needed else said
 
@@ -180,7 +187,7 @@ def _called(program: Program, message: VersionedMessage, index: int) -> _Called 
         args |= {name: getattr(value, name) for name in getattr(value, "__struct_fields__", ())}
     wanted = _AT_MOST.get(call.name)
     spent = args.get(wanted) if wanted else next((args[name] for name in _SPENT if name in args), None)
-    return _Called(call.name, accounts, spent, args.get("model_code"), args.get("duration", 0))
+    return _Called(call.name, accounts, spent, args.get("model_code"), args.get("duration", args.get("extra_secs", 0)))
 
 
 def _like(refusal: ChainRefused, better: ChainRefused) -> ChainRefused:

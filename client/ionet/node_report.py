@@ -23,6 +23,7 @@ from ionet.generated.types import Params
 from ionet.offers import Missing, asking, get
 from ionet.rules import pool
 from ionet.trace import ApiError
+from ionet.words import span
 
 Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=64)]
@@ -101,6 +102,21 @@ class Bandwidth(msgspec.Struct, frozen=True):
     relay: Name
 
 
+class Fees(msgspec.Struct, frozen=True):
+    """Micro-dollars of fees on the intervals that one renter saw kept on a day (since 1970)."""
+
+    renter: Name
+    day: Annotated[int, Meta(ge=0, lt=2**31)]
+    kept: Amount
+
+
+class Founded(Score, frozen=True):
+    """A score with what it is made of, on a day."""
+
+    today: Annotated[int, Meta(ge=0, lt=2**31)]
+    records: list[Fees]
+
+
 class Advert(msgspec.Struct, frozen=True):
     """What the node's agent says of itself."""
 
@@ -125,6 +141,10 @@ class _Days(msgspec.Struct):
 
 class _Scored(msgspec.Struct):
     item: Score
+
+
+class _Founded(msgspec.Struct):
+    item: Founded
 
 
 class _Advertised(msgspec.Struct):
@@ -195,7 +215,7 @@ def risks(node: Node, params: Params, needed: int, now: int) -> list[Risk]:
 
     lengths = (params.tier1_intervals * params.interval_secs, *params.tier_secs)
     found = [
-        Risk(f"an outage of {secs} s, all in all", part(bps, needed))
+        Risk(f"an outage of {span(secs)}, all in all", part(bps, needed))
         for secs, bps in zip(lengths, params.tier_bps, strict=True)
     ]
     since = now - params.promise_window_secs
@@ -228,6 +248,11 @@ async def days_of(http: httpx2.AsyncClient, node: Pubkey) -> list[Day]:
 async def score_of(http: httpx2.AsyncClient, node: Pubkey) -> Score:
     """Raises ApiError."""
     return (await get(http, f"/v1/nodes/{node}/reputation", _Scored, {})).item
+
+
+async def founded_score(http: httpx2.AsyncClient, node: Pubkey) -> Founded:
+    """Raises ApiError."""
+    return (await get(http, f"/v1/nodes/{node}/reputation", _Founded, {})).item
 
 
 async def heard_or_why(indexer: str, node: Pubkey) -> tuple[Heard | None, str]:

@@ -35,6 +35,14 @@ def duration(text: str) -> int:
     return int(seconds)
 
 
+def hours(text: str) -> int:
+    """Seconds of `2`, `1.5`, which are hours, or of a duration that has its units. Raises InvalidInput."""
+    secs = duration(f"{text}h" if _NUMBER.fullmatch(text) else text)
+    if secs < 1:
+        raise InvalidInput(f"{text!r} is no time")
+    return secs
+
+
 def until(text: str, now: int) -> int:
     """Unix seconds of a duration from now (`90d`), or of a plain number of them. Raises InvalidInput."""
     spoken = text.strip()

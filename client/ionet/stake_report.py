@@ -3,12 +3,15 @@
 The yield is a projection of the past and no promise: the share of the supplier's income after fees that goes to all
 stake, of the last 30 days, as if it went on for a year, per dollar of stake that is bonded now. IO counts at the last
 price on the chain. What the stake may lose by slashes is not in it, nor are rewards that somebody gives.
+
+Income counts as its fees do in the reputation: one renter's by their square root, the supplier's own not at all. So
+whoever rents from themselves does not climb by it, and under other names only by burning the fees of as many renters.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import httpx2
@@ -19,9 +22,9 @@ from ionet.client import Client
 from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Node
 from ionet.generated.enums import IO_UNIT, NodeFlag
-from ionet.node_report import KEPT_DAYS, Day, Score, days_of, score_of
+from ionet.node_report import KEPT_DAYS, Day, Fees, Founded, days_of, founded_score
 from ionet.offers import asking
-from ionet.rules import pool
+from ionet.rules import pool, reputation
 from ionet.trace import ApiError
 
 YEAR_DAYS = 365
@@ -30,7 +33,8 @@ MOST_ASKED = 64
 _AT_ONCE = 8
 DEFINITION = (
     f"yield: supplier's income after fees of the last {KEPT_DAYS} days, times the share of it for stake, times "
-    f"{YEAR_DAYS}/{KEPT_DAYS}, per dollar of stake bonded now (IO at the chain's last price); before slashes"
+    f"{YEAR_DAYS}/{KEPT_DAYS}, per dollar of stake bonded now (IO at the chain's last price); before slashes; one "
+    "renter's income counts by the square root of the fees burned for it, the supplier's own not at all"
 )
 
 
@@ -38,7 +42,8 @@ class Ranked(NamedTuple):
     """A node that takes stake. Shares in basis points: of rewards on others' stake, of leases' income for all stake.
 
     own, others, room: IO base units of its owner's, of others', and what others can still add. income: of 30 days after
-    fees, base units by currency; None where no indexer told it. yield_bps: a year's, None where it is unknown.
+    fees, base units by currency; None where no indexer told it. counted: of `reputation.ONE`, what of it the
+    yield counts. yield_bps: a year's, None where it is unknown.
     """
 
     address: Pubkey
@@ -50,7 +55,8 @@ class Ranked(NamedTuple):
     room: int
     state: str
     income: Mapping[str, int] | None
-    score: Score | None
+    counted: int | None
+    score: Founded | None
     yield_bps: int | None
 
 
@@ -77,7 +83,7 @@ def _row(
     key: Pubkey,
     node: Node,
     state: str,
-    told: tuple[Sequence[Day], Score] | None,
+    told: tuple[Sequence[Day], Founded] | None,
     price: int,
     most_percent: int,
 ) -> Ranked:
@@ -85,7 +91,11 @@ def _row(
     bonded = pool.Pool(node.bonded.amount, node.bonded.shares)
     own = bonded.worth(node.owner_bonded_shares)
     others = node.bonded.amount - own
-    income = None if told is None else _sums(told[0])
+    income = counted = None
+    if told is not None:
+        days, score = told
+        income, own_wallets = _sums(days), {str(node.owner), str(node.payout)}
+        counted = counted_part(score.records, own_wallets, score.today)
     return Ranked(
         address=key,
         node=node,
@@ -96,8 +106,11 @@ def _row(
         room=max(0, own * most_percent // (100 - most_percent) - others),
         state=state,
         income=income,
+        counted=counted,
         score=None if told is None else told[1],
-        yield_bps=None if income is None else yield_bps(income, income_share, node.bonded.amount, price),
+        yield_bps=None
+        if income is None or counted is None
+        else yield_bps(income, counted, income_share, node.bonded.amount, price),
     )
 
 
@@ -109,23 +122,37 @@ def _sums(days: Sequence[Day]) -> dict[str, int]:
     return sums
 
 
-def yield_bps(income: Mapping[str, int], share_bps: int, bonded: int, price: int) -> int | None:
-    """A year's, rounded down. income: of `KEPT_DAYS`, base units by currency. bonded: IO base units. price:
-    micro-dollars per IO. None without stake or price.
+def counted_part(records: Iterable[Fees], own: Collection[str], today: int) -> int:
+    """What of a node's income counts, of `reputation.ONE`: what its renters' fees count for, over the fees.
+
+    records: fees by renter and day. own: wallets of the supplier, which count for nothing. today: days since 1970.
+    """
+    fees: dict[str, int] = {}
+    for each in records:
+        if today - KEPT_DAYS < each.day <= today:
+            fees[each.renter] = fees.get(each.renter, 0) + each.kept
+    total = sum(fees.values())
+    counted = sum(reputation.of_one_renter(paid) for renter, paid in fees.items() if renter not in own)
+    return counted * reputation.ONE // total if total else 0
+
+
+def yield_bps(income: Mapping[str, int], counted: int, share_bps: int, bonded: int, price: int) -> int | None:
+    """A year's, rounded down. income: of `KEPT_DAYS`, base units by currency. counted: of `reputation.ONE`. bonded: IO
+    base units. price: micro-dollars per IO. None without stake or price.
     """
     worth = bonded * price // IO_UNIT
     if worth == 0:
         return None
     dollars = sum(units * price // IO_UNIT if name == "IO" else units for name, units in income.items())
-    return dollars * share_bps * YEAR_DAYS // (KEPT_DAYS * worth)
+    return dollars * counted * share_bps * YEAR_DAYS // (KEPT_DAYS * worth * reputation.ONE)
 
 
-async def _told(indexer: str, nodes: Sequence[Pubkey]) -> tuple[dict[Pubkey, tuple[Sequence[Day], Score]], str]:
+async def _told(indexer: str, nodes: Sequence[Pubkey]) -> tuple[dict[Pubkey, tuple[Sequence[Day], Founded]], str]:
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(http: httpx2.AsyncClient, node: Pubkey) -> tuple[Sequence[Day], Score]:
+    async def ask(http: httpx2.AsyncClient, node: Pubkey) -> tuple[Sequence[Day], Founded]:
         async with places:
-            return await days_of(http, node), await score_of(http, node)
+            return await days_of(http, node), await founded_score(http, node)
 
     try:
         async with asking(indexer) as http:

@@ -1,4 +1,4 @@
-"""The words that people write and read for the program's small numbers."""
+"""The words that people write and read for the program's small numbers, and for durations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from ionet.generated.enums import Currency, Pause
 from ionet.resolve import near
 
 E = TypeVar("E", bound=Enum)
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def span(seconds: int) -> str:
+    """A duration in its two largest units: `1 h 30 min`."""
+    left, parts = abs(seconds), []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
 
 
 def words(kind: type[E]) -> dict[str, E]:

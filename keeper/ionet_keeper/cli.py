@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from ionet.cli import human
 from ionet.cli.parsing import pubkey
 from ionet.cli.printing import AsJson, print_fields, print_rows
 from ionet.cli.session import settings
 from ionet.errors import InvalidInput
-from ionet.resolve import duration
+from ionet.resolve import duration, near
 
 if TYPE_CHECKING:
     from ionet_keeper.config import Config
@@ -60,7 +61,7 @@ def run(
 
     log_to_stderr()
     if policy not in list(Policy):
-        raise InvalidInput(f"--policy is {policy}, not {', '.join(Policy)}")
+        raise InvalidInput(f"--policy is {policy}, not {', '.join(Policy)}{near(policy, Policy)}")
     if min(hourly, keep_sol, sol_price, window, poll_secs, max_priority_fee) < 0:
         raise InvalidInput("no option can be negative")
     own = frozenset(pubkey(text) for text in [*(owner or []), *(renter or [])])
@@ -107,8 +108,20 @@ def due(
     from ionet_keeper import service
 
     rows = asyncio.run(service.due(_reading(settings(ctx).url, also_url, settle_every), duration(within)))
-    columns = ["action", "address", "due_in_secs", "pays_io_units", "pays_lamports"]
-    print_rows(rows, columns, as_json=as_json)
+    columns = ["action", "address", "due", "pays"]
+    print_rows(rows if as_json else [_shown(row) for row in rows], columns, as_json=as_json)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, str]:
+    """An action for people."""
+    secs, io, worth = (int(row[name]) for name in ("due_in_secs", "pays_io_units", "pays_lamports"))
+    both = [human.money(io, "IO")] * (io > 0) + [human.money(worth, "SOL")] * (worth > 0)
+    return {
+        "action": row["action"].replace("_", " "),
+        "address": row["address"],
+        "due": f"in {human.span(secs)}" if secs > 0 else "now",
+        "pays": ", worth ".join(both) or "nothing",
+    }
 
 
 def _reading(url: str, also: list[str] | None, settle_every: str) -> Config:

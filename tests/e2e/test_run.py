@@ -94,8 +94,11 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     assert renter.run("exec", "squares", "--", "touch", "go").returncode == 0
     assert renter.run("logs", "-f", "squares").stdout == "here\nwent\n"
 
-    ended = renter.run("down", "squares", "--yes")
+    ended = renter.run("down", "squares", "--yes", "--json")
     assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["name"], told["closed"], told["currency"], told["deposit"]) == ("squares", True, "IOSD", "250625")
+    assert int(told["paid"]) + int(told["fees"]) + int(told["refunded"]) == 250_625
     assert "squares is closed: 0.250625 IOSD budget" in ended.stderr
     spent = before - renter.balance()
     assert 0 < spent < locked

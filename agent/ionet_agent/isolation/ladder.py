@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ionet.errors import ConfigError
 from ionet.isolation import Limits
+from ionet.resolve import near
 from msgspec.structs import replace
 
 from ionet_agent.isolation import container, landlock_exec, users
@@ -62,7 +63,7 @@ def choose(
     to have one. Raises ConfigError.
     """
     if wanted not in (BEST, *Level):
-        raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}")
+        raise ConfigError(f"--isolation is {wanted}, not {', '.join((BEST, *Level))}{near(wanted, (BEST, *Level))}")
     if wanted == Level.NONE and not trust:
         raise ConfigError("without isolation a renter's code can do what the agent's user can: say --trust-renters too")
     reasons: list[str] = []

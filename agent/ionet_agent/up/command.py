@@ -13,6 +13,7 @@ from ionet.cli.parsing import amount
 from ionet.cli.printing import AsJson
 from ionet.cli.session import AsUnsigned, Yes, settings
 from ionet.errors import InvalidInput
+from ionet.resolve import near
 
 if TYPE_CHECKING:
     from ionet_agent.up.plan import Serving
@@ -146,7 +147,7 @@ def _scope(text: str | None) -> Any:
     try:
         return Scope(text)
     except ValueError:
-        raise InvalidInput(f"--service is {text}, not {' or '.join(Scope)}") from None
+        raise InvalidInput(f"--service is {text}, not {' or '.join(Scope)}{near(text, Scope)}") from None
 
 
 def _become(serving: Serving, *, as_json: bool) -> None:

@@ -42,6 +42,19 @@ class Wishes:
     stake: int | None
     pretend: bool
 
+    def __post_init__(self) -> None:
+        """What nobody could mean is refused before this machine is looked at."""
+        if self.price is not None:
+            amount(self.price, "dollars")
+        if self.country is not None:
+            resolve.country(self.country)
+        if self.payout is not None:
+            pubkey(self.payout)
+        for text in (self.min_duration, self.max_duration):
+            resolve.duration(text)
+        for name in self.currencies:
+            parse(Currency, name, "currency")
+
 
 @dataclass(frozen=True)
 class Serving:

@@ -97,13 +97,13 @@ def open_cluster(
     session_key: Annotated[
         Pubkey | None, typer.Option(parser=pubkey, help="Key that may accept, reject, approve and dispute for you.")
     ] = None,
-    session_hours: Annotated[int, typer.Option(help="Hours until the session key expires.")] = 24,
+    session_hours: Annotated[str, typer.Option(help="Until the session key expires: 24, or 90m.")] = "24",
     config: Annotated[
         Path | None, typer.Option(help="File whose sha256 is recorded as the wanted configuration.")
     ] = None,
 ) -> Sending:
     """Open a cluster with a budget."""
-    session = session_key
+    session, lasts = session_key, resolve.hours(session_hours)
     config_hash = file_hash(config) if config else bytes(32)
     parse(Currency, currency, "currency")
     return lambda client: client.cluster.open(
@@ -111,7 +111,7 @@ def open_cluster(
         currency=currency,
         kind=kind,
         session_key=session,
-        session_expires_at=int(time.time()) + session_hours * 3600 if session else 0,
+        session_expires_at=int(time.time()) + lasts if session else 0,
         config_hash=config_hash,
     )
 
@@ -130,10 +130,10 @@ def add(
     unsigned: AsUnsigned = False,
 ) -> None:
     """Book nodes, as many per transaction as fit; unsigned, all must fit into one. Nodes that refuse are left out."""
+    limit, seconds = amount(max_price, "dollars") if max_price else None, resolve.duration(duration)
     keys = [pubkey(node) for node in [*(nodes or []), *_lines(nodes_from)]]
     if not keys:
         raise InvalidInput("no node to book")
-    limit, seconds = amount(max_price, "dollars") if max_price else None, resolve.duration(duration)
     if unsigned:
         plan = partial(_booking, cluster, keys, seconds, limit)
         submit(ctx, plan, as_json=as_json, unsigned=True)
@@ -172,16 +172,17 @@ def session_key(
     cluster: Cluster,
     key: Annotated[Pubkey | None, typer.Argument(parser=pubkey, help="New session key.")] = None,
     hours: Annotated[
-        int | None, typer.Option(min=1, help="Hours from now until it expires; a new key takes over the old one's.")
+        str | None, typer.Option(help="From now until it expires: 24, or 90m; a new key takes over the old one's.")
     ] = None,
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the present key's powers away.")] = False,
 ) -> Sending:
     """Name another session key, let it act for longer, or both; or revoke it."""
-    if revoke == (key is not None or hours is not None):
+    lasts = None if hours is None else resolve.hours(hours)
+    if revoke == (key is not None or lasts is not None):
         raise InvalidInput("name a new key, --hours, or both; or only --revoke")
     if revoke:
         return lambda client: client.cluster.set_session_key(cluster, None)
-    until = None if hours is None else int(time.time()) + hours * 3600
+    until = None if lasts is None else int(time.time()) + lasts
     return lambda client: client.cluster.change_session_key(cluster, key=key, expires_at=until)
 
 

@@ -108,7 +108,8 @@ def _keypair(options: Settings) -> Iterator[Check]:
     try:
         address = str(read_keypair(path).pubkey())
     except IonetError as error:
-        yield Check("keypair", WARNING, str(error))
+        remedy = "" if path.exists() else ": `ionet keys new` makes one"
+        yield Check("keypair", WARNING, f"{error}{remedy}")
         return
     exposed = stat.S_IMODE(path.stat().st_mode) & 0o077
     yield Check("keypair", WARNING if exposed else OK, f"{address}{', readable by others' if exposed else ''}")
@@ -123,10 +124,14 @@ def _chain(ctx: typer.Context) -> Iterator[Check]:
             return [*checks, Check("program", WARNING, f"{client.program.id} is not on this chain")]
         checks.append(Check("program", OK, str(client.program.id)))
         network = await client.rpc.account(client.network.address)
-        detail = "not initialised: ionet network init" if network is None else str(client.network.address)
+        detail = (
+            "not initialised: `ionet network init`, or choose another chain with `ionet config use`"
+            if network is None
+            else str(client.network.address)
+        )
         return [*checks, Check("network", WARNING if network is None else OK, detail)]
 
     try:
         yield from run(ctx, work, wallet=False)
     except IonetError as error:
-        yield Check("chain", WARNING, str(error))
+        yield Check("chain", WARNING, f"{error}: `ionet up` starts one here, `ionet config use` chooses another")

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from ionet.cli.parsing import tokens
 from ionet.countries import LETTERS
 from ionet.generated.enums import Currency
+from ionet.words import span as span
 from ionet.words import words
 
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 NOBODY = "1" * 32
 """The address that stands for none, in base58."""
 
@@ -42,16 +42,6 @@ def hourly(micro: int) -> str:
 def percent(bps: int) -> str:
     number = f"{bps / 100:.2f}".rstrip("0").rstrip(".")
     return f"{number}%"
-
-
-def span(seconds: int) -> str:
-    """A duration in its two largest units: `1 h 30 min`."""
-    left, parts = abs(seconds), []
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
 
 
 def moment(unix: int, now: float | None = None) -> str:

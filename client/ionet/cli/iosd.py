@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet.cli import human
 from ionet.cli.parsing import amount, pubkey, tokens
 from ionet.cli.printing import AsJson, account_fields, print_fields
 from ionet.cli.session import Sending, ask, transaction
@@ -55,18 +56,26 @@ def price(ctx: typer.Context, as_json: AsJson = False) -> None:
             "publish_time": found.publish_time,
         }
 
-    print_fields(ask(ctx, work), as_json=as_json)
+    fields = ask(ctx, work)
+    shown = {
+        **{name: str(value) for name, value in fields.items()},
+        "publish_time": human.moment(fields["publish_time"]),
+    }
+    shown |= {name: f"${Decimal(fields[name]).normalize():f}" for name in ("dollars", "confidence", "average")}
+    print_fields(fields if as_json else shown, as_json=as_json)
 
 
 @app.command()
 def quote(ctx: typer.Context, io: Io, as_json: AsJson = False) -> None:
     """IOSD that burning this much IO would mint now."""
 
+    burned = amount(io, "IO")
+
     async def work(client: Client) -> dict[str, Any]:
-        units = await client.iosd.quote(amount(io, "IO"))
+        units = await client.iosd.quote(burned)
         return {"io": io, "iosd": tokens(units, "IOSD"), "iosd_units": str(units)}
 
-    print_fields(ask(ctx, work), as_json=as_json)
+    _print_quote(ask(ctx, work), "io", "iosd", as_json=as_json)
 
 
 @transaction(app)
@@ -99,11 +108,13 @@ def mint_exact(
 def quote_redeem(ctx: typer.Context, iosd: Iosd, as_json: AsJson = False) -> None:
     """IO that redeeming this much IOSD would give now, at most its part of the backing."""
 
+    burned = amount(iosd, "IOSD")
+
     async def work(client: Client) -> dict[str, Any]:
-        units = await client.iosd.quote_redeem(amount(iosd, "IOSD"))
+        units = await client.iosd.quote_redeem(burned)
         return {"iosd": iosd, "io": tokens(units, "IO"), "io_units": str(units)}
 
-    print_fields(ask(ctx, work), as_json=as_json)
+    _print_quote(ask(ctx, work), "iosd", "io", as_json=as_json)
 
 
 @transaction(app)
@@ -152,6 +163,13 @@ def post_price(
     return lambda client: client.oracle.post(LOCAL_FEED_ID, value, conf=conf)
 
 
+def _print_quote(fields: dict[str, str], burned: str, gives: str, *, as_json: bool) -> None:
+    shown = {
+        name: f"{human.grouped(fields[name])} {token.upper()}" for name, token in ((burned, burned), (gives, gives))
+    }
+    print_fields(fields if as_json else {"you burn": shown[burned], "you get": shown[gives]}, as_json=as_json)
+
+
 def _given(account: str | None) -> Pubkey | None:
     return pubkey(account) if account else None
 
@@ -161,7 +179,7 @@ def _mantissa(text: str) -> int:
     try:
         return amount(text, "IO")
     except InvalidInput:
-        raise InvalidInput(f"{text!r} is not a price in dollars with at most eight decimals") from None
+        raise InvalidInput(f"{text!r} is no amount of dollars with at most eight decimals") from None
 
 
 def _dollars(mantissa: int, exponent: int) -> str:

@@ -80,9 +80,11 @@ def airdrop(
 ) -> None:
     """Ask the faucet of a test chain for SOL."""
 
+    lamports = amount(sol, "SOL")
+
     async def work(client: Client) -> dict[str, Any]:
         with waiting("waiting for the faucet"):
-            landed = await client.rpc.airdrop(client.address, amount(sol, "SOL"))
+            landed = await client.rpc.airdrop(client.address, lamports)
         return {"signature": str(landed.signature), "address": str(client.address), "sol": sol}
 
     print_fields(run(ctx, work), as_json=as_json)
@@ -96,7 +98,8 @@ def send(
     token: Annotated[str, typer.Option(help="IO, IOSD or USDC.")] = "IO",
 ) -> Sending:
     """Send tokens to another wallet; its token account is created if it has none."""
-    mint, target, units = (_mint(ctx, token), to, amount(quantity, token))
+    parse(Currency, token, "currency")
+    target, units, mint = to, amount(quantity, token), _mint(ctx, token)
     return lambda client: client.tokens.transfer(mint, target, units)
 
 

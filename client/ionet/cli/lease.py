@@ -9,6 +9,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet import resolve
+from ionet.cli import human
 from ionet.cli.bill import receipt
 from ionet.cli.parsing import hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
@@ -49,7 +50,7 @@ def list_leases(
 
 @app.command()
 def show(ctx: typer.Context, lease: Lease, as_json: AsJson = False) -> None:
-    """One lease with its copied parameters and its proofs so far."""
+    """One lease; --json has the parameters that it was booked with, too."""
 
     async def work(client: Client) -> dict[str, Any]:
         return _fields(client, lease, await client.lease.get(lease))
@@ -77,10 +78,11 @@ def accept(lease: Lease) -> Sending:
     return lambda client: client.lease.accept_ready(lease)
 
 
-@transaction(app)
-def reject(lease: Lease) -> Sending:
+@transaction(app, asks=True)
+def reject(lease: Lease) -> Asked:
     """Refuse a node that says it is ready; renter or session key. The time since then has to be paid."""
-    return lambda client: client.lease.reject_ready(lease)
+    question = "Refuse this node, and pay for the time since it was ready?"
+    return asking(lambda client: client.lease.reject_ready(lease), question)
 
 
 @transaction(app)
@@ -94,14 +96,15 @@ def approve(
     return lambda client: client.lease.approve(lease, through)
 
 
-@transaction(app)
+@transaction(app, asks=True)
 def dispute(
     lease: Lease,
     first: Annotated[int, typer.Argument(help="First interval that is disputed.")],
     end: Annotated[int, typer.Argument(help="First interval after those that is not disputed.")],
-) -> Sending:
+) -> Asked:
     """Hold the payment of intervals until they are defended; renter or session key. Locks a bond."""
-    return lambda client: client.lease.dispute(lease, first, end)
+    question = f"Dispute {end - first} intervals? The bond is the supplier's for each that is defended."
+    return asking(lambda client: client.lease.dispute(lease, first, end), question)
 
 
 @app.command()
@@ -156,10 +159,11 @@ def defend(
     run(ctx, work)
 
 
-@transaction(app)
-def leave(lease: Lease) -> Sending:
+@transaction(app, asks=True)
+def leave(lease: Lease) -> Asked:
     """Leave a lease that is not challenged; costs the pay of its last two intervals. Node owner or device key."""
-    return lambda client: client.lease.leave(lease)
+    question = "Leave this lease, without the pay of its last two intervals?"
+    return asking(lambda client: client.lease.leave(lease), question)
 
 
 @transaction(app)
@@ -214,7 +218,8 @@ app.command()(receipt)
 
 def _shown(fields: dict[str, Any], front: Sequence[str]) -> dict[str, str]:
     """A lease for people; every name of `front` is there, and comes first."""
-    shown = view("Lease", fields, token=word(Currency, fields["currency"]))
+    token = word(Currency, fields["currency"])
+    shown = {"paid": human.money(int(fields["paid"]), token), **view("Lease", fields, token=token)}
     return {**{name: shown.get(name, "") for name in front}, **shown}
 
 

@@ -117,7 +117,7 @@ def extend(
     """Add time to every node of a cluster, at the price it was booked at, out of what is free of its budget."""
     from ionet import resolve
 
-    named, secs = names_file().get(name), resolve.duration(duration)
+    secs, named = resolve.duration(duration), names_file().get(name)
     if secs < 1:
         raise InvalidInput(f"{duration!r} is no time")
 

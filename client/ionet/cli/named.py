@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from solders.pubkey import Pubkey
@@ -92,6 +92,7 @@ def down(
     name: Name,
     wait: Annotated[bool, typer.Option(help="Wait until the last lease can be closed.")] = True,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """End, settle and close everything of a cluster, and get the rest of the budget back."""
     known = names_file()
@@ -100,22 +101,40 @@ def down(
 
     async def work(client: Client) -> None:
         require_chain(client, {name: named})
-        await settle(client, known, name, named, wait=wait)
+        bill = await settle(client, known, name, named, wait=wait)
+        if as_json:
+            amounts = {label: str(units) for label, units in bill.amounts.items()} if bill else {}
+            told = {"name": name, "cluster": named.cluster, "closed": name not in known.all()}
+            print_json({**told, "currency": bill.currency if bill else None, **amounts})
 
     run(ctx, work)
 
 
-async def settle(client: Client, known: Names, name: str, named: Named, *, wait: bool) -> None:
-    """End a cluster and say what it cost; its name is free again once it is closed."""
+class Bill(NamedTuple):
+    """What a closed cluster came to. amounts: base units of deposit, paid, fees, refunded."""
+
+    currency: str
+    amounts: dict[str, int]
+
+
+async def settle(client: Client, known: Names, name: str, named: Named, *, wait: bool) -> Bill | None:
+    """End a cluster and say what it cost; its name is free again once it is closed. None while that is not known."""
     from ionet.renting.rental import end
 
     cluster = Pubkey.from_string(named.cluster)
     step = await end(client, cluster, tell, wait=wait)
     if not step.closed:
         say(f"not closed yet: `ionet down {name}` goes on", err=True)
-        return
+        return None
     known.close(name)
-    await _print_bill(client, name, cluster)
+    bill = await _bill(client, cluster)
+    said = f"{name} is closed"
+    if bill is not None:
+        budget, *rest = (human.money(units, bill.currency) for units in bill.amounts.values())
+        parts = ", ".join(f"{each} {what}" for each, what in zip(rest, ("paid", "fees", "back"), strict=True))
+        said += f": {budget} budget, {parts}"
+    say(said, err=True)
+    return bill
 
 
 def beside_head(ctx: typer.Context, name: str, named: Named, work: Callable[[AgentClient], Awaitable[int]]) -> int:
@@ -176,7 +195,7 @@ async def _row(client: Client, name: str, named: Named) -> dict[str, Any]:
     return row | {"nodes": len(leases), "ends": human.moment(ends) if ends else ""}
 
 
-async def _print_bill(client: Client, name: str, cluster: Pubkey) -> None:
+async def _bill(client: Client, cluster: Pubkey) -> Bill | None:
     from ionet.generated.enums import Currency
     from ionet.generated.events import ClusterClosed, ClusterOpened
     from ionet.words import word
@@ -185,12 +204,9 @@ async def _print_bill(client: Client, name: str, cluster: Pubkey) -> None:
     closed = next((event for event in found if isinstance(event, ClusterClosed)), None)
     opened = next((event for event in found if isinstance(event, ClusterOpened)), None)
     if closed is None or opened is None:
-        say(f"{name} is closed", err=True)
-        return
-    money = word(Currency, opened.currency)
-    parts = {"paid": closed.paid, "fees": closed.fees, "back": closed.refunded}
-    said = ", ".join(f"{human.money(units, money)} {what}" for what, units in parts.items())
-    say(f"{name} is closed: {human.money(closed.deposit, money)} budget, {said}", err=True)
+        return None
+    amounts = {name: getattr(closed, name) for name in ("deposit", "paid", "fees", "refunded")}
+    return Bill(word(Currency, opened.currency), amounts)
 
 
 def require_chain(client: Client, wanted: dict[str, Named]) -> None:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
-from ionet.cli.parsing import hash32, pubkey
+from ionet.cli import changed, human
+from ionet.cli.parsing import amount, hash32, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_receipts, print_rows, waiting
-from ionet.cli.session import Sending, ask, run, transaction
+from ionet.cli.session import Asked, Preview, Sending, ask, run, transaction
 from ionet.cli.views import view
 from ionet.errors import InvalidInput
 from ionet.generated.enums import DeviceKind, DevicePool, NetworkRole, Pause
+from ionet.generated.types import Params
 from ionet.resolve import near
-from ionet.words import word, words
+from ionet.words import parse, word, words
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Parameters, roles, device models, pause bits.", no_args_is_help=True)
 
-Code = Annotated[int, typer.Argument(help="Number of the model.")]
+# Said in other lines of `network show`.
+_NOT_ROLES = {
+    "params",
+    "pending",
+    "pause_bits",
+    *("pending_role", "pending_value", "pending_authority", "pending_role_at"),
+}
+Code = Annotated[str, typer.Argument(help="Device model: 4090, or its code.")]
 
 
 @app.command()
@@ -89,53 +98,77 @@ def add_model(
     code: Annotated[int, typer.Argument(help="Number of the model, up to 65535.")],
     name: Annotated[str, typer.Argument(help="At most 32 bytes.")],
     multiplier: Annotated[int, typer.Option(help="Earning multiplier times 100.")],
-    kind: Annotated[int, typer.Option(help="0 GPU, 1 CPU.")] = 0,
-    pool: Annotated[int, typer.Option(help="0 enterprise, 1 community.")] = 1,
+    kind: Annotated[str, typer.Option(help="gpu or cpu.")] = "gpu",
+    pool: Annotated[str, typer.Option(help="enterprise or community.")] = "community",
     throughput: Annotated[int, typer.Option(help="Work units per second; 0 if unknown.")] = 0,
-    reference_price: Annotated[int, typer.Option(help="Micro-dollars per processor-hour; 0 if not set.")] = 0,
+    reference_price: Annotated[str, typer.Option(help="Dollars per processor-hour; 0 if not set.")] = "0",
 ) -> Sending:
     """Add a device model; network authority."""
     from ionet.api.network import Model
 
-    model = Model(code, name, kind, pool, multiplier, throughput, reference_price)
+    numbers = parse(DeviceKind, kind, "kind"), parse(DevicePool, pool, "pool")
+    model = Model(code, name, *numbers, multiplier, throughput, amount(reference_price, "dollars"))
     return lambda client: client.network.register_model(model)
 
 
 @transaction(app)
-def enable_model(code: Code) -> Sending:
+def enable_model(ctx: typer.Context, code: Code) -> Sending:
     """Allow new leases of a device model again; network authority."""
-    return lambda client: client.network.set_model(code, enabled=True)
+    number = _code(ctx, code)
+    return lambda client: client.network.set_model(number, enabled=True)
 
 
 @transaction(app)
-def disable_model(code: Code) -> Sending:
+def disable_model(ctx: typer.Context, code: Code) -> Sending:
     """Stop new leases and extensions of a device model; network authority. Running leases are not affected."""
-    return lambda client: client.network.set_model(code, enabled=False)
+    number = _code(ctx, code)
+    return lambda client: client.network.set_model(number, enabled=False)
 
 
 @transaction(app)
 def propose_model(
+    ctx: typer.Context,
     code: Code,
-    changes: Annotated[list[str], typer.Argument(help="pool, multiplier, throughput or reference_price = NUMBER.")],
-) -> Sending:
+    changes: Annotated[
+        list[str], typer.Argument(help="NAME=VALUE of pool, multiplier, throughput or reference_price (in dollars).")
+    ],
+) -> Asked:
     """Change a device model's terms, after as long as stake takes to leave; network authority."""
-    wanted = dict(_change(text) for text in changes)
-    return lambda client: client.network.propose_model(code, **wanted)
+    wanted = dict(changed.term(text) for text in changes)
+    number = _code(ctx, code)
+
+    async def look(client: Client) -> Preview:
+        from ionet.generated.accounts import DeviceModel
+        from ionet.generated.pdas import model
+
+        found = await client.fetch(DeviceModel, model(client.program.id, number))
+        return changed.preview("DeviceModel", found, wanted)
+
+    return Asked(lambda client: client.network.propose_model(number, **wanted), look)
 
 
 @transaction(app)
-def apply_model(code: Code) -> Sending:
+def apply_model(ctx: typer.Context, code: Code) -> Sending:
     """Put a device model's new terms into effect once they are due; anyone may."""
-    return lambda client: client.network.apply_model(code)
+    number = _code(ctx, code)
+    return lambda client: client.network.apply_model(number)
 
 
 @transaction(app)
 def propose(
-    changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters.")],
-) -> Sending:
+    changes: Annotated[
+        list[str], typer.Argument(help="NAME=VALUE, as `network show` names parameters: interval=5s, spread=0.5%.")
+    ],
+) -> Asked:
     """Change parameters after their wait; network authority. Booked leases keep theirs. Adds to a pending proposal."""
-    wanted = dict(_change(text) for text in changes)
-    return lambda client: client.network.propose_params(**wanted)
+    wanted = dict(changed.parameter(text) for text in changes)
+
+    async def look(client: Client) -> Preview:
+        found = await client.network.get()
+        base = found.pending if found.pending_effective_at else found.params
+        return changed.preview("Params", base, wanted)
+
+    return Asked(lambda client: client.network.propose_params(**wanted), look)
 
 
 @transaction(app)
@@ -150,7 +183,7 @@ def propose_role(
 
 @app.command()
 def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Pending proposals, and when they can be applied (unix seconds)."""
+    """Pending proposals, and when they can be applied."""
 
     async def work(client: Client) -> list[dict[str, Any]]:
         network = await client.network.get()
@@ -169,7 +202,9 @@ def pending(ctx: typer.Context, as_json: AsJson = False) -> None:
                 )
         return rows
 
-    print_rows(ask(ctx, work), ["what", "now", "proposed", "due"], as_json=as_json)
+    rows = ask(ctx, work)
+    columns = ["what", "now", "proposed", "due"]
+    print_rows(rows if as_json else [_shown_proposal(row) for row in rows], columns, as_json=as_json)
 
 
 @transaction(app)
@@ -199,20 +234,30 @@ def burn(token: Annotated[str, typer.Argument(help="IO or IOSD.")]) -> Sending:
 
     mints = {"IO": pdas.io_mint, "IOSD": pdas.iosd_mint}
     if token not in mints:
-        raise InvalidInput(f"token {token!r}; known are IO, IOSD")
+        raise InvalidInput(f"token {token!r}; known are IO, IOSD{near(token, mints)}")
     return lambda client: client.network.burn(mints[token](client.program.id))
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, str]:
     """The network for people: one line per parameter, and no proposal where none is pending."""
-    roles = {name: value for name, value in fields.items() if name not in ("params", "pending", "pause_bits")}
+    roles = {name: value for name, value in fields.items() if name not in _NOT_ROLES}
     paused = [name for name, bit in words(Pause).items() if int(fields["pause_bits"]) & bit]
     shown = view("Network", roles) | ({"paused": ", ".join(paused)} if paused else {})
     shown |= view("Params", fields["params"])
     if int(fields["pending_effective_at"]):
         changed = {name: value for name, value in fields["pending"].items() if value != fields["params"][name]}
         shown |= {f"proposed {name}": value for name, value in view("Params", changed).items()}
+    if int(fields["pending_role"]):
+        shown["proposed role"] = f"{word(NetworkRole, int(fields['pending_role']))}: see `ionet network pending`"
     return shown
+
+
+def _shown_proposal(row: dict[str, Any]) -> dict[str, str]:
+    """A pending change for people."""
+    name = row["what"]
+    [label] = view("Params", {name: 1}) if name in Params.__struct_fields__ else [name]
+    values = {when: view("Params", {name: row[when]}).get(label, str(row[when])) for when in ("now", "proposed")}
+    return {"what": label.replace("_", " "), **values, "due": human.moment(int(row["due"]))}
 
 
 def _shown_model(fields: dict[str, Any]) -> dict[str, str]:
@@ -233,13 +278,9 @@ def _pausable(entries: list[str]) -> int:
     return sum(pausable[entry] for entry in set(entries))
 
 
-def _change(text: str) -> tuple[str, Any]:
-    """A parameter's name and value from NAME=VALUE; several values are separated by commas."""
-    name, given, value = text.partition("=")
-    numbers = value.split(",")
-    if not given or not all(number.isascii() and number.isdecimal() for number in numbers):
-        raise InvalidInput(f"{text!r} is not NAME=NUMBER")
-    return name, int(value) if len(numbers) == 1 else tuple(map(int, numbers))
+def _code(ctx: typer.Context, text: str) -> int:
+    """A model's number, by its name or itself. Raises InvalidInput, which names models like it."""
+    return run(ctx, lambda client: client.network.model_code(text), wallet=False)
 
 
 def _holder(role: str, network: Network) -> str:

@@ -105,7 +105,9 @@ def required_stake(ctx: typer.Context, model: str, processors: int, as_json: AsJ
         units = await client.node.required_stake(code, processors)
         return {"model": code, "processors": processors, "io": tokens(units, "IO"), "io_units": str(units)}
 
-    print_fields(ask(ctx, work), as_json=as_json)
+    fields = ask(ctx, work)
+    shown = {"stake": human.money(int(fields["io_units"]), "IO"), "for": f"{processors} x {model}"}
+    print_fields(fields if as_json else shown, as_json=as_json)
 
 
 app.command()(node_status.status)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ionet.client import Client
     from ionet.plan import Receipt
 
+# Characters of a line where there is no terminal: nothing is cut off.
+_WIDE = 1_000
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -92,11 +94,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
 
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column.replace("_", " "), no_wrap=column == "address")
+        table.add_column(column.replace("_", " "), no_wrap=column == "address", overflow="fold")
     for row in rows:
         table.add_row(*[_plain(row[column]) for column in columns])
     # Text in square brackets is text: `ionet[indexer]`.
-    Console(width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDE, markup=False).print(table)
 
 
 def _plain(value: Any) -> str:

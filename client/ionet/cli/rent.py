@@ -140,12 +140,12 @@ class _Rent:
 
     def _packed(self) -> Job:
         from ionet.renting.bundle import job
-        from ionet.renting.task import commands_of
+        from ionet.renting.task import commands_of, with_script
 
-        task = self._task
+        task, words = with_script(self._task, self._job)
         workdir = None if task.workdir is None else Path(task.workdir).expanduser()
         envs = {key: "" if value is None else str(value) for key, value in task.envs.items()}
-        commands = commands_of(task, self._job)
+        commands = commands_of(task, words)
         return job(commands, workdir, task.file_mounts, envs, task.results, wait=not self._detach)
 
     async def _used(self, client: Client) -> Named | None:

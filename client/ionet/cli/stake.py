@@ -11,10 +11,11 @@ from ionet import resolve
 from ionet.cli import human, stake_nodes
 from ionet.cli.parsing import amount, pubkey
 from ionet.cli.printing import AsJson, account_fields, print_fields, print_rows
-from ionet.cli.session import Asked, Preview, Sending, ask, transaction
+from ionet.cli.session import Asked, Preview, Sending, ask, asking, transaction
 from ionet.errors import InvalidInput
 from ionet.generated.accounts import Node as NodeAccount
-from ionet.generated.enums import BPS
+from ionet.generated.enums import BPS, Currency
+from ionet.words import parse
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -172,14 +173,16 @@ def claim_income(node: Node, token: Token, staker: Staker = None) -> Sending:
 @transaction(app)
 def close_income(node: Node, token: Token) -> Sending:
     """Close a retired node's income vault once nobody has a claim on it; anyone may."""
+    parse(Currency, token, "currency")
     return lambda client: client.stake.close_income_vault(node, token)
 
 
-@transaction(app)
-def fund(node: Node, io: Io) -> Sending:
+@transaction(app, asks=True)
+def fund(node: Node, io: Io) -> Asked:
     """Give IO to a node's stakers as a reward; anyone may."""
     units = amount(io, "IO")
-    return lambda client: client.stake.fund_rewards(node, units)
+    question = f"Give {human.money(units, 'IO')} to this node's stakers? It does not come back."
+    return asking(lambda client: client.stake.fund_rewards(node, units), question)
 
 
 @transaction(app)

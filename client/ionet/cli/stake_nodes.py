@@ -10,13 +10,27 @@ import typer
 from ionet.cli import human
 from ionet.cli.printing import AsJson, print_json, print_rows, say
 from ionet.cli.session import ask
+from ionet.generated.enums import BPS
 
 if TYPE_CHECKING:
     from ionet.client import Client
+    from ionet.node_report import Founded
     from ionet.stake_report import Ranked
 
 Api = Annotated[str, typer.Option(envvar="IONET_API", help="URL of an indexer.")]
-_COLUMNS = ("address", "model", "yield", "income share", "reward share", "income", "score", "own", "others", "room")
+_COLUMNS = (
+    "address",
+    "model",
+    "yield",
+    "income share",
+    "reward share",
+    "income",
+    "counts",
+    "score",
+    "own",
+    "others",
+    "room",
+)
 
 
 def nodes(ctx: typer.Context, api: Api = "http://127.0.0.1:8080", as_json: AsJson = False) -> None:
@@ -50,6 +64,7 @@ def _shown(row: Ranked, names: dict[int, str]) -> dict[str, str]:
         "income share": human.percent(row.income_share),
         "reward share": human.percent(row.reward_share),
         "income": "unknown" if income is None else ", ".join(income) or "none",
+        "counts": "unknown" if row.counted is None else human.percent(row.counted * BPS // ONE),
         "score": "unknown" if row.score is None else f"{row.score.score / ONE:.3f}",
         "own": human.money(row.own, "IO"),
         "others": human.money(row.others, "IO"),
@@ -57,6 +72,10 @@ def _shown(row: Ranked, names: dict[int, str]) -> dict[str, str]:
         "slashed": human.money(row.node.slashed, "IO"),
         "state": row.state,
     }
+
+
+def _without_records(score: Founded) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(score).items() if name != "records"}
 
 
 def _raw(row: Ranked) -> dict[str, Any]:
@@ -70,7 +89,8 @@ def _raw(row: Ranked) -> dict[str, Any]:
         "income_share_bps": row.income_share,
         "reward_share_bps": row.reward_share,
         "income": None if row.income is None else {name: str(units) for name, units in row.income.items()},
-        "score": None if row.score is None else msgspec.to_builtins(row.score),
+        "counted": row.counted,
+        "score": None if row.score is None else _without_records(row.score),
         "own_io_units": str(row.own),
         "others_io_units": str(row.others),
         "room_io_units": str(row.room),

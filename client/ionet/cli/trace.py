@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionet.cli.parsing import DECIMALS, file_hash, hash32, tokens
+from ionet.cli import human
+from ionet.cli.parsing import DECIMALS, file_hash, hash32
 from ionet.cli.printing import AsJson, print_fields, print_json, say, waiting
 from ionet.cli.session import run
 
@@ -70,14 +71,16 @@ def trace(
 
 
 def _summary(item: Occurrence) -> dict[str, Any]:
-    known = item.currency in DECIMALS
+    known, when = item.currency in DECIMALS, ""
+    if item.interval_start is not None and item.interval_end is not None:
+        when = f", {human.moment(item.interval_start)} for {human.span(item.interval_end - item.interval_start)}"
     return {
         "node": item.node,
         "owner": item.owner,
         "lease": item.lease,
-        "interval": f"{item.interval} ({item.interval_start} to {item.interval_end}, unix seconds)",
-        "served": f"{item.proof.served_secs} s",
-        "cost": f"{tokens(int(item.amount), item.currency)} {item.currency}" if known else item.amount,
+        "interval": f"{item.interval}{when}",
+        "served": human.span(item.proof.served_secs),
+        "cost": human.money(int(item.amount), item.currency) if known else item.amount,
         **({"dispute": item.dispute} if item.dispute else {}),
         "proof": item.proof.signature,
         "paid by": item.settlement.signature if item.settlement else "not paid yet",

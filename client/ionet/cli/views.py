@@ -18,9 +18,12 @@ from ionet.generated.enums import (
     EndReason,
     LeaseRole,
     LeaseStatus,
+    NetworkRole,
     NodeFlag,
+    Profile,
     SlashReason,
 )
+from ionet.generated.types import Params
 from ionet.words import word, words
 
 Fields = Mapping[str, Any]
@@ -30,6 +33,12 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# What an account copies of the parameters that it began with: `network show` has today's, `--json` its own. A case's
+# reason is shown as its accusation.
+_COPIED = {
+    "Lease": frozenset(Params.__struct_fields__),
+    "Case": _names("network_cap appeal_secs window_secs cap_bps reason"),
+}
 # Bookkeeping of the program that tells people nothing.
 _HIDDEN = _names(
     """
@@ -38,7 +47,7 @@ _HIDDEN = _names(
     synced_at synced_slot last_kept_slot booked_slot ready_slot disputed_slot terms_seq first_device_key
     mint_window_slot redeem_window_slot owner_bonded_shares owner_unbonding_shares matured_secs kept_next
     offer_since priced_at floor ceiling bonded_shares_after shares_burned ticket_shares ticket_era
-    authority_number pending_by
+    authority_number pending_by next_case next_lease_number status
     """
 )
 _TIMES = _names(
@@ -126,6 +135,8 @@ _NAMES: dict[tuple[str, str] | str, Callable[[int], str]] = {
     ("DeviceModel", "pool"): _enum(DevicePool),
     ("NodeFlagsChanged", "before"): flags,
     ("NodeFlagsChanged", "after"): flags,
+    ("Network", "profile"): _enum(Profile),
+    "pending_role": _enum(NetworkRole),
     "flags_before": flags,
     "flags_after": flags,
 }
@@ -138,11 +149,23 @@ def view(
 
     token: the currency of the cluster it belongs to; models: names of device models by code.
     """
-    shown = {}
+    shown, copied = {}, _COPIED.get(kind, frozenset())
     for name, value in fields.items():
-        if name not in _HIDDEN and not _is_empty(value):
-            shown[name] = _readable(kind, name, value, token, models or {})
+        # The first word of an enumeration is its zero.
+        if name not in _HIDDEN and name not in copied and (not _is_empty(value) or _is_named(kind, name)):
+            shown[_label(name, fields)] = _readable(kind, name, value, token, models or {})
     return shown
+
+
+def _label(name: str, fields: Fields) -> str:
+    """Without a unit, which the value says, unless two names were the same then."""
+    bare = name.removesuffix("_secs").removesuffix("_bps")
+    others = fields.keys() & {bare, f"{bare}_secs", f"{bare}_bps"}
+    return bare if others == {name} else name
+
+
+def _is_named(kind: str, name: str) -> bool:
+    return (kind, name) in _NAMES and not name.startswith("flags") and kind != "NodeFlagsChanged"
 
 
 def _is_empty(value: Any) -> bool:
@@ -160,7 +183,7 @@ def _readable(kind: str, name: str, value: Any, token: str | None, models: Mappi
             return human.money(int(value["amount"]), "IO")
         return ", ".join(f"{key} {_readable(kind, key, item, token, models)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return " ".join(_readable(kind, name, item, token, models) for item in value)
+        return ", ".join(_readable(kind, name, item, token, models) for item in value)
     number = int(value) if isinstance(value, str) and value.removeprefix("-").isdecimal() else value
     if isinstance(number, bool) or not isinstance(number, int):
         return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

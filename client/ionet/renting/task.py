@@ -120,7 +120,7 @@ def wish_of(task: Task, models: Mapping[int, str]) -> Wish:
         str(resolve.model(name, models)),
         processors,
         task.num_nodes,
-        _secs(task.hours),
+        3_600 if task.hours is None else resolve.hours(str(task.hours)),
         (wanted.currency or "IOSD").upper(),
         None if wanted.max_price is None else _dollars(str(wanted.max_price)),
         tuple(countries),
@@ -139,14 +139,18 @@ def commands_of(task: Task, job: Sequence[str]) -> list[str]:
     return [task.setup, run] if task.setup is not None else [run]
 
 
-def _secs(hours: float | str | None) -> int:
-    if hours is None:
-        return 3_600
-    text = str(hours)
-    secs = resolve.duration(f"{text}h" if text.replace(".", "", 1).isdecimal() else text)
-    if secs < 1:
-        raise InvalidInput(f"{text!r} is no time")
-    return secs
+def with_script(task: Task, job: Sequence[str]) -> tuple[Task, Sequence[str]]:
+    """A script that the job begins with goes along where no folder does. Raises InvalidInput where it is not here."""
+    if task.workdir is not None or not job or not job[0].endswith(".py"):
+        return task, job
+    path = Path(job[0])
+    if not path.is_file():
+        if path.is_absolute() or task.file_mounts or task.setup is not None:
+            return task, job  # of the node's, or made there
+        raise InvalidInput(f"there is no {job[0]} here, and no --workdir with it")
+    name = path.name if path.is_absolute() or ".." in path.parts else str(path)
+    mounts = {name: str(path), **task.file_mounts}
+    return msgspec.structs.replace(task, file_mounts=mounts), [name, *job[1:]]
 
 
 def _dollars(text: str) -> int:

@@ -97,6 +97,11 @@ def time_score(days: Mapping[int, bytes], minute: int) -> int:
     return seen * ONE // TIME_WINDOW_MINUTES
 
 
+def of_one_renter(fees: int) -> int:
+    """What one renter's fees count for, micro-dollars: their square root from `UNIT` on."""
+    return min(fees, isqrt(fees * UNIT))
+
+
 def reputation(records: Iterable[Record], *, today: int, slashed_on: int | None = None) -> Reputation:
     """The reputation on a day. slashed_on: day of the last slash; for 90 days it halves the score."""
     renters: dict[str, tuple[int, int]] = {}
@@ -107,7 +112,7 @@ def reputation(records: Iterable[Record], *, today: int, slashed_on: int | None 
     all_kept = all_weight = 0
     for kept, unkept in renters.values():
         total = kept + unkept
-        counted = min(total, isqrt(total * UNIT))
+        counted = of_one_renter(total)
         part = kept * counted // total if total else 0
         all_kept += part
         all_weight += counted

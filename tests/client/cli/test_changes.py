@@ -286,10 +286,30 @@ def test_a_second_proposal_keeps_what_the_first_one_named(village: Village) -> N
     village.json(None, "network", "propose", "reject_floor_secs=9")
     village.json(None, "network", "propose", "min_charge_secs=4")
     assert {row["what"] for row in village.json(None, "network", "pending")} == {"reject_floor_secs", "min_charge_secs"}
-    village.json(None, "network", "propose-model", T4, "reference_price=400000")
+    village.json(None, "network", "propose-model", T4, "reference_price=0.4")
     village.json(None, "network", "propose-model", T4, "throughput=7")
     model = next(row for row in village.json(None, "network", "models") if str(row["code"]) == T4)
     assert (model["pending_reference_price"], model["pending_throughput"]) == ("400000", "7")
+    # In people's units and words, with what it changes.
+    done = village.shell.run("network", "propose", "interval=5s", "tier_bps=2%,4%,10%,20%", "reporter_cap=1.5IO")
+    assert done.stderr.splitlines() == [
+        "interval_secs: 3 s → 5 s",
+        "tier_bps: 2%, 4%, 30%, 50% → 2%, 4%, 10%, 20%",
+        "reporter_cap: 500 IO → 1.5 IO",
+    ], done
+    rows = {row["what"]: row["proposed"] for row in village.json(None, "network", "pending")}
+    assert (rows["interval_secs"], rows["tier_bps"], rows["reporter_cap"]) == (5, [200, 400, 1_000, 2_000], "150000000")
+    done = village.shell.run("network", "propose-model", "t4", "reference_price=$0.5", "pool=enterprise")
+    assert done.stderr.splitlines() == ["reference_price: 0 → $0.5", "pool: community → enterprise"]
+    assert village.event(None, "network", "disable-model", "T4")["enabled"] is False
+    assert village.event(None, "network", "enable-model", T4)["enabled"] is True
+    added = ["add-model", "99", "H900", "--multiplier", "250", "--kind", "gpu", "--reference-price", "1.5"]
+    assert village.event(None, "network", *added)["reference_price"] == "1500000"
+    wrong = {"interval=soon": "no duration", "spread=101%": "basis points", "reporter_cap=1.5IOSD": "say 1.5IO"}
+    wrong |= {"x": "not NAME=VALUE", "promise_limit=a": "whole number", "spread_bp=4": "did you mean spread_bps?"}
+    for change, why in wrong.items():
+        code, message = village.refused(None, "network", "propose", change)
+        assert (code, why in message) == (1, True), message
 
 
 def test_a_decision_leaves_a_block_as_it_is(village: Village, owned: str) -> None:
@@ -320,7 +340,40 @@ IRREVERSIBLE: dict[str, Irreversible] = {
     "lease quit": lambda _, node: ["lease", "quit", node],
     "cluster close": lambda _, node: ["cluster", "close", node],
     "case decide": lambda _, node: ["case", "decide", node, "--bps", "5%"],
+    "lease reject": lambda _, node: ["lease", "reject", node],
+    "lease dispute": lambda _, node: ["lease", "dispute", node, "0", "2"],
+    "lease leave": lambda _, node: ["lease", "leave", node],
+    "stake fund": lambda _, node: ["stake", "fund", node, "1"],
 }
+# Asked by themselves or by tests of their own: what moves income, and those with a cluster's name or a machine.
+ALSO_ASKED = {"node update", "run", "down", "extend", "node up", "cluster stop"}
+# Not asked: what can be done again the other way, or is exactly what was typed.
+REPEATABLE = {
+    *("node register", "node pause", "node resume", "node return", "node release-payout", "node rotate-key"),
+    *("stake add", "stake unbond", "stake withdraw", "stake refill", "stake terms", "stake open-income"),
+    *("stake claim", "stake claim-income", "cluster open", "cluster add", "cluster withdraw", "cluster session-key"),
+    *("lease ready", "lease accept", "lease extend", "table close", "case open", "case appeal"),
+    *("iosd mint", "iosd mint-exact", "iosd redeem", "iosd buyback", "iosd post-price"),
+    *("keys send", "keys claim", "keys open-owed", "keys airdrop", "keys submit"),
+    *("network init", "network add-model", "network enable-model", "network disable-model", "network pause"),
+    *("network resume", "network propose", "network propose-model", "network propose-role", "exec"),
+    # Interval by interval what the lease's owner is accused of: a defence is what saves the bond.
+    *("lease approve", "lease defend"),
+}
+# What anyone may do because it is due.
+DUE = {
+    *("network apply", "network apply-model", "network burn", "iosd refresh", "case dismiss", "stake push-unbond"),
+    *("stake close-income", "stake close-vault", "lease settle", "lease cancel", "lease report-missed", "lease close"),
+}
+SERVICES = {"node run", "agent run", "keeper run", "launcher run", "mcp", "up", "demo"}
+
+
+def test_every_command_that_sends_asks_or_says_why_not() -> None:
+    every = {name: command for group in COMMANDS for name, command in leaves(_load(group), group)}
+    sends = every.keys() - READS
+    assert sends == IRREVERSIBLE.keys() | ALSO_ASKED | REPEATABLE | DUE | SERVICES
+    for name in IRREVERSIBLE.keys() | ALSO_ASKED:
+        assert "yes" in {param.name for param in every[name].params}, name
 
 
 @pytest.mark.parametrize("name", IRREVERSIBLE)

@@ -33,9 +33,9 @@ def node(village: Village) -> str:
 def test_parameters_and_roles_change_after_the_timelock(village: Village) -> None:
     assert village.json(None, "network", "pending") == []
     code, message = village.refused(None, "network", "propose", "spread_bps")
-    assert (code, "is not NAME=NUMBER" in message) == (1, True)
-    code, message = village.refused(None, "network", "propose", "spread=4")
-    assert (code, "no parameter is called spread" in message) == (1, True)
+    assert (code, "is not NAME=VALUE" in message) == (1, True)
+    code, message = village.refused(None, "network", "propose", "sprea=4")
+    assert (code, "no parameter is called sprea" in message) == (1, True)
     village.json(None, "network", "propose", "spread_bps=40", "tier_secs=20,120,250")
     rows = {row["what"]: row for row in village.json(None, "network", "pending")}
     assert rows.keys() == {"spread_bps", "tier_secs"}
@@ -55,7 +55,7 @@ def test_parameters_and_roles_change_after_the_timelock(village: Village) -> Non
     assert village.event(None, "network", "enable-model", T4)["enabled"] is True
     code, message = village.refused(None, "network", "propose-model", T4, "price=4")
     assert (code, "no term of a model is called price" in message) == (1, True)
-    assert village.event(None, "network", "propose-model", T4, "reference_price=400000")["reference_price"] == "400000"
+    assert village.event(None, "network", "propose-model", T4, "reference_price=0.4")["reference_price"] == "400000"
     village.pass_time(8)
     assert village.event("guest", "network", "apply-model", T4)["reference_price"] == "400000"
 
@@ -86,7 +86,7 @@ def test_co_stakers_share_rewards(village: Village, node: str) -> None:
     assert "not a number of basis points" in village.refused("supplier", "stake", "terms", node, "10001")[1]
     assert village.event("supplier", "stake", "terms", node, "5000")["share"] == 5000
     village.json("guest", "stake", "add", node, "100")
-    assert village.event("guest", "stake", "fund", node, "10")["amount"] == "1000000000"
+    assert village.event("guest", "stake", "fund", node, "10", "--yes")["amount"] == "1000000000"
     assert int(village.event("renter", "stake", "claim", node, "--staker", village.address("guest"))["amount"]) > 0
     assert int(village.event("supplier", "stake", "claim", node)["amount"]) > 0
     assert "NodeNotRetired" in village.refused("renter", "stake", "push-unbond", node, village.address("guest"))[1]
@@ -131,8 +131,8 @@ def test_a_readiness_is_rejected(village: Village, node: str) -> None:
     (receipt,) = village.json("renter", "cluster", "add", opened, node, "--duration", "30")["receipts"]
     lease = str(receipt["events"][0]["lease"])
     village.json("supplier", "lease", "ready", lease, "--device", str(village.file("device")))
-    assert "NotRenterOrSession" in village.refused("guest", "lease", "reject", lease)[1]
-    rejected = village.event("renter", "lease", "reject", lease)
+    assert "NotRenterOrSession" in village.refused("guest", "lease", "reject", lease, "--yes")[1]
+    rejected = village.event("renter", "lease", "reject", lease, "--yes")
     assert (rejected["reason"], int(rejected["burned"]) > 0) == (EndReason.REJECTED, True)
     village.json("renter", "lease", "close", lease)
 
@@ -164,8 +164,8 @@ def test_income_is_shared_in_a_currency(village: Village, node: str) -> None:
 def test_dispute_is_defended_and_the_lease_left(village: Village, node: str) -> None:
     lease = running_lease(village, node)
     evidence = [prove(village, lease, node, interval) for interval in range(3)]
-    assert "RangeNotDisputable" in village.refused("renter", "lease", "dispute", lease, "0", "3")[1]
-    disputed = village.event("session", "lease", "dispute", lease, "0", "2")
+    assert "RangeNotDisputable" in village.refused("renter", "lease", "dispute", lease, "0", "3", "--yes")[1]
+    disputed = village.event("session", "lease", "dispute", lease, "0", "2", "--yes")
     assert (disputed["served_secs"], disputed["by"]) == (6, village.address("session"))
     proofs = village.json(None, "lease", "proofs", lease)
     assert [(proof["interval"], proof["served_secs"]) for proof in proofs] == [(0, 3), (1, 3), (2, 3)]
@@ -179,8 +179,8 @@ def test_dispute_is_defended_and_the_lease_left(village: Village, node: str) -> 
     village.pass_time(6)
     assert int(village.json("guest", "lease", "settle", lease)["events"][-1]["bond_paid"]) > 0
     assert "RangeNotApprovable" in village.refused("renter", "lease", "approve", lease, "--through", "9")[1]
-    assert "NotServing" in village.refused("supplier", "lease", "leave", lease)[1]
-    assert "NotSupplier" in village.refused("guest", "lease", "leave", lease)[1]
+    assert "NotServing" in village.refused("supplier", "lease", "leave", lease, "--yes")[1]
+    assert "NotSupplier" in village.refused("guest", "lease", "leave", lease, "--yes")[1]
 
 
 def test_approve_and_leave(village: Village) -> None:
@@ -196,7 +196,7 @@ def test_approve_and_leave(village: Village) -> None:
         prove(village, lease, other, interval, device="second")
     approved = village.event("session", "lease", "approve", lease, "--through", "1")
     assert approved["through_interval"] == 1
-    ended = village.event("second", "lease", "leave", lease)
+    ended = village.event("second", "lease", "leave", lease, "--yes")
     assert (ended["event"], ended["reason"]) == ("LeaseEnded", EndReason.UNCHALLENGED)
 
 

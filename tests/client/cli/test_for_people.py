@@ -81,7 +81,7 @@ def test_a_node_fits_a_screen_and_json_has_all(village: Village, node: str) -> N
     shown = fields_of(village.shell.run("node", "show", node).stdout)
     assert (shown["state"], shown["model"], shown["price"], shown["country"]) == ("free", "T4", "$0.25/h", "DE")
     assert (shown["bonded"], shown["required stake"]) == ("900.5 IO", "800 IO")
-    assert (shown["min duration"], shown["max duration"], shown["income share bps"]) == ("3 s", "10 min", "20%")
+    assert (shown["min duration"], shown["max duration"], shown["income share"]) == ("3 s", "10 min", "20%")
     assert len(shown) < 25
     raw = village.json(None, "node", "show", node)
     assert len(raw) > 50
@@ -145,7 +145,7 @@ def test_a_lease_makes_its_node_busy_and_receipts_have_units(village: Village, n
 
 def test_a_stake_says_what_it_is_worth_and_what_comes_out_when(village: Village, node: str) -> None:
     village.json("guest", "stake", "add", node, "100")
-    village.json("supplier", "stake", "fund", node, "10")
+    village.json("supplier", "stake", "fund", node, "10", "--yes")
     village.json("guest", "stake", "unbond", node, "40")
     guest = village.file("guest")
     shown = fields_of(village.shell.run("stake", "show", node, keypair=guest).stdout)
@@ -170,7 +170,7 @@ def test_a_stake_says_what_it_is_worth_and_what_comes_out_when(village: Village,
 
 def test_the_network_shows_no_proposal_where_none_is(village: Village) -> None:
     shown = fields_of(village.shell.run("network", "show").stdout)
-    assert (shown["io genesis"], shown["interval secs"], shown["renter fee bps"]) == ("500,000,000 IO", "3 s", "0.25%")
+    assert (shown["io genesis"], shown["interval"], shown["renter fee"]) == ("500,000,000 IO", "3 s", "0.25%")
     assert not [name for name in shown if "pending" in name or "proposed" in name]
     models = village.shell.run("network", "models").stdout
     assert re.search(r"7 +RTX 4090 +x1.25 +gpu +enterprise", models)

@@ -90,6 +90,12 @@ ROWS: list[tuple[str, str, str, int]] = [
     ),
     (
         "renter",
+        "lease extend {lease} 9h",
+        "The cluster's free budget does not cover this. (BudgetTooSmall, 6042): 26.9925 IOSD are free, 27.0675 needed",
+        3,
+    ),
+    (
+        "renter",
         "cluster withdraw {small} 100",
         "The cluster's free budget does not cover this. (BudgetTooSmall, 6042): 0.5 IOSD are free, 100 needed",
         3,
@@ -158,6 +164,12 @@ ROWS: list[tuple[str, str, str, int]] = [
         INPUT + "localhost:8081 is not an http or https URL",
         1,
     ),
+    (
+        "renter",
+        "cluster session-key {cluster} --hours -1",
+        INPUT + "'-1' is no duration; write seconds (3600) or 90m, 1h, 1d12h",
+        1,
+    ),
     ("renter", "trace zz", INPUT + "'zz' is not 32 bytes in hex", 1),
     ("renter", "trace --file nofile", INPUT + "cannot read nofile: No such file or directory", 1),
     (
@@ -174,6 +186,27 @@ ROWS: list[tuple[str, str, str, int]] = [
     ),
     ("renter", "localnet run --program x --port 0", INPUT + "'x' is not of the form ADDRESS=FILE", 1),
     ("renter", "keeper run --policy maybe", INPUT + "--policy is maybe, not pays, all, own", 1),
+    ("renter", "keeper run --policy pay", INPUT + "--policy is pay, not pays, all, own; did you mean pays?", 1),
+    ("renter", "network burn IOS", INPUT + "token 'IOS'; known are IO, IOSD; did you mean IOSD?", 1),
+    ("renter", "status nobody", INPUT + "no cluster is called 'nobody' here", 1),
+    (
+        "renter",
+        "network init --genesis-owner {guest} --profile locl",
+        INPUT + "profile 'locl'; known are mainnet, local; did you mean local?",
+        1,
+    ),
+    (
+        "renter",
+        "network propose-role pausr {guest}",
+        INPUT + "role 'pausr'; known are authority, pauser, arbiter, feed; did you mean pauser?",
+        1,
+    ),
+    (
+        "renter",
+        "network add-model 99 x --multiplier 100 --pool enterprize",
+        INPUT + "pool 'enterprize'; known are enterprise, community; did you mean enterprise?",
+        1,
+    ),
     (
         "renter",
         AGENT + "--ports 24000-24003 --ip 127.0.9.9",
@@ -193,7 +226,6 @@ USAGE = [
     ("node lst", "No such command 'lst'. Did you mean 'list'?"),
     ("node list --hirable", "No such option: --hirable (Possible options: --hireable)"),
     ("node list --sort prize", "'prize' is not one of 'price',"),
-    ("cluster session-key {cluster} --hours -1", "Input should be greater than or equal to 1"),
     ("node show", "Missing argument"),
 ]
 
@@ -219,11 +251,14 @@ def places(village: Village) -> dict[str, str]:
         for name, words in {"cluster": ["30"], "small": ["0.5"], "in_io": ["10", "--currency", "IO"]}.items()
     }
     booked = village.json("renter", "cluster", "add", opened["cluster"], nodes["busy"], "--duration", "1h")
+    lease = booked["leases"][nodes["busy"]]
+    village.json("supplier", "lease", "ready", lease, "--device", str(village.file("busy")))
+    village.json("renter", "lease", "accept", lease)
     (village.folder / "text").write_text("hello")
     (village.folder / "short").write_text("[1, 2]")
     write_keypair(village.file("new"), Keypair())
     files = {name: str(village.folder / name) for name in ("nofile", "text", "short")}
-    others = {"lease": booked["leases"][nodes["busy"]], "guest": village.address("guest"), "zeros": "00" * 32}
+    others = {"lease": lease, "guest": village.address("guest"), "zeros": "00" * 32}
     return {**nodes, **opened, **files, **others, "folder": str(village.folder), "new": str(village.file("new"))}
 
 

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 from client.cli.village import T4, Village
-from ionet.stake_report import yield_bps
 from quick_starts import commands
 
 NOWHERE = "http://127.0.0.1:9"
 IO = 10**8
-DOLLAR = 10**6
-
-
-def test_a_yield_is_the_share_of_a_months_income_over_the_stake() -> None:
-    """100 dollars a month, half of it for 1,000 IO at 2 dollars: 50 · 365/30 of 2,000, rounded down."""
-    income = {"IOSD": 60 * DOLLAR, "USDC": 20 * DOLLAR, "IO": 10 * IO}
-    assert yield_bps(income, 5_000, 1_000 * IO, 2 * DOLLAR) == 3_041
-    assert yield_bps({}, 5_000, 1_000 * IO, 2 * DOLLAR) == 0
-    assert yield_bps(income, 5_000, 0, 2 * DOLLAR) is None
-    assert yield_bps(income, 5_000, 1_000 * IO, 0) is None
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +37,13 @@ def test_only_nodes_that_share_are_listed_with_their_terms(village: Village, nod
 
 def test_the_page_for_stakers_does_what_it_says(village: Village, node: str) -> None:
     village.json("supplier", "stake", "terms", node, "30%")
-    village.json("supplier", "stake", "fund", node, "10")
+    village.json("supplier", "stake", "fund", node, "10", "--yes")
     before = int(village.json("renter", "keys", "balance")["io_units"])
     looking, adding, showing, claiming, leaving = commands("staking.md", NODE=node)
     assert village.json("renter", *looking, "--api", NOWHERE)["nodes"][0]["node"] == node
     village.json("renter", *adding)
     assert before - int(village.json("renter", "keys", "balance")["io_units"]) == 100 * IO
-    village.json("supplier", "stake", "fund", node, "10")
+    village.json("supplier", "stake", "fund", node, "10", "--yes")
     assert int(village.json("renter", *showing)["claimable"]) > 0
     village.json("renter", *claiming)
     assert int(village.json("renter", "keys", "balance")["io_units"]) > before - 100 * IO

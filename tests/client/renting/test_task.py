@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ionet.errors import InvalidInput
-from ionet.renting.task import Resources, Task, commands_of, read, wish_of
+from ionet.renting.task import Resources, Task, commands_of, read, wish_of, with_script
 from ionet.rules.reputation import ONE
 
 MODELS = {1: "H100 SXM", 7: "RTX 4090"}
@@ -81,3 +81,23 @@ def test_what_no_node_can_be_is_refused(resources: Resources, hours: str | None,
 def test_there_is_always_a_job() -> None:
     with pytest.raises(InvalidInput, match="no job"):
         commands_of(Task(), [])
+
+
+def test_a_script_goes_with_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ionet run -- job.py`, as the first page for renters has it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("job.py", "sub/other.py"):
+        (tmp_path / name).write_text("print(1)")
+    task, job = with_script(Task(), ["job.py", "--fast"])
+    assert (task.file_mounts, job) == ({"job.py": "job.py"}, ["job.py", "--fast"])
+    assert with_script(Task(), ["sub/other.py"])[0].file_mounts == {"sub/other.py": "sub/other.py"}
+    absolute = str(tmp_path / "sub/other.py")
+    task, job = with_script(Task(file_mounts={"a": "b"}), [absolute])
+    assert (task.file_mounts, job) == ({"other.py": absolute, "a": "b"}, ["other.py"])
+    for whole in (Task(workdir="."), Task()):
+        words = ["job.py"] if whole.workdir else ["nvidia-smi"]
+        assert with_script(whole, words) == (whole, words)
+    with pytest.raises(InvalidInput, match=r"there is no gone.py here"):
+        with_script(Task(), ["gone.py"])
+    assert with_script(Task(setup="touch gone.py"), ["gone.py"])[1] == ["gone.py"]
