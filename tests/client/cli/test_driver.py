@@ -45,7 +45,7 @@ class Provider(MemoryProvider):
 
     place: Place
 
-    async def run_driver(self, _script: bytes) -> Printed:
+    async def run_driver(self, _script: bytes, *, both_ways: bool = False) -> Printed:  # noqa: ARG002
         return Killed(self.place)
 
 
