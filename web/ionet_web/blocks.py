@@ -102,7 +102,7 @@ def facts(item: Item, *named: tuple[str, Kind, str] | tuple[str, Kind, str, str]
     """Fields of an item as (field, kind, name[, definition]); those that are null are left out."""
     found = []
     for field, kind, name, *explained in named:
-        value = item.get(field)
+        value = item[field]
         if value is not None and value != []:
             found.append(Fact(name, show(kind, value, item), *explained))
     return found
@@ -110,7 +110,7 @@ def facts(item: Item, *named: tuple[str, Kind, str] | tuple[str, Kind, str, str]
 
 def table(title: str, columns: Sequence[Column], items: Sequence[Item], **more: Any) -> Table:
     """Items as rows."""
-    rows = [[show(column.kind, item.get(column.field), item) for column in columns] for item in items]
+    rows = [[show(column.kind, item[column.field], item) for column in columns] for item in items]
     return Table(title, columns, rows, **more)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-_WIDTH, _HEIGHT, _FOOT, _GAP = 720, 160, 18, 1.5
+_WIDTH, _HEIGHT, _GAP = 720, 160, 1.5
 
 
 class Bar(NamedTuple):
@@ -23,15 +23,12 @@ def bars(items: Sequence[Bar], label: str) -> Markup:
     most = max((item.value or 0 for item in items), default=0)
     width = _WIDTH / max(len(items), 1)
     drawn = Markup("").join(_bar(item, number * width, width, most) for number, item in enumerate(items))
-    ends = Markup("")
-    if items:
-        ends = Markup('<text x="0" y="{0}">{1}</text><text x="{2}" y="{0}" text-anchor="end">{3}</text>').format(
-            _HEIGHT + _FOOT - 4, items[0].at, _WIDTH, items[-1].at
-        )
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}'
-        '<line x1="0" x2="{}" y1="{}" y2="{}"></line>{}</svg>'
-    ).format(_WIDTH, _HEIGHT + _FOOT, label, drawn, _WIDTH, _HEIGHT, _HEIGHT, ends)
+    frame = Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    )
+    ends = Markup('<p class="ends"><span>{}</span><span>{}</span></p>')
+    axis = ends.format(items[0].at, items[-1].at) if items else Markup("")
+    return frame.format(_WIDTH, _HEIGHT, label, drawn) + axis
 
 
 def _bar(item: Bar, left: float, width: float, most: int) -> Markup:

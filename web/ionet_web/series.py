@@ -13,7 +13,8 @@ from ionet_web.charts import Bar, bars
 from ionet_web.indexer import Indexer
 
 HOURS, DAYS = 168, 90
-_STEPS = {"hour": (3_600, HOURS, "%m-%d %H:%M"), "day": (86_400, DAYS, "%Y-%m-%d")}
+DAY = 86_400  # seconds
+_STEPS = {"hour": (3_600, HOURS, "%m-%d %H:%M"), "day": (DAY, DAYS, "%Y-%m-%d")}
 
 
 async def drawn(indexer: Indexer, of: str, field: str, title: str, note: str, *, step: str = "hour") -> Chart:

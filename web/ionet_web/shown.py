@@ -35,6 +35,7 @@ class Kind(StrEnum):
     TIME = "time"
     STATE = "state"
     YES = "yes"
+    FLAG = "flag"
     COUNTRY = "country"
     HASH = "hash"
     NODE = "nodes"
@@ -136,6 +137,7 @@ _SHOWN: dict[Kind, Callable[[Any, Item], Markup]] = {
     Kind.TIME: lambda value, _: moment(int(value)),
     Kind.STATE: _words,
     Kind.YES: _yes,
+    Kind.FLAG: lambda value, _: escape("yes" if value else "no"),
     Kind.COUNTRY: lambda value, _: escape(human.country(int(value))),
     Kind.HASH: _hash,
     Kind.MODEL: _model,

@@ -13,7 +13,7 @@ from ionet_web.blocks import Block, Chart, Column, Facts, Page, facts, table
 from ionet_web.charts import Bar, bars
 from ionet_web.indexer import Indexer, NotKnown
 from ionet_web.pages.listing import some
-from ionet_web.series import day_name
+from ionet_web.series import DAY, day_name
 from ionet_web.shown import Kind
 
 _DAYS = 60
@@ -106,9 +106,15 @@ def _hardware(advert: Mapping[str, Any] | None) -> list[Block]:
         ("isolation_reason", Kind.TEXT, "Because"),
         ("ray", Kind.TEXT, "Ray"),
         ("cuda", Kind.TEXT, "CUDA"),
-        ("bandwidth_mbits", Kind.COUNT, "Bandwidth (Mbit/s)"),
         ("seen_at", Kind.TIME, "Last advert"),
     )
+    if advert["bandwidth"] is not None:
+        said += facts(
+            advert["bandwidth"],
+            ("up_mbits", Kind.COUNT, "To its relay (Mbit/s)"),
+            ("down_mbits", Kind.COUNT, "From its relay (Mbit/s)"),
+            ("at", Kind.TIME, "Measured"),
+        )
     title = "What it says of itself"
     return [Facts(title, said), table("GPUs", _GPUS, advert["gpus"], empty="It names no GPU.")]
 
@@ -125,7 +131,7 @@ def _score(item: Mapping[str, Any]) -> Facts:
         ("score", Kind.SHARE, "Score", "The share served, less a caution for few records."),
         ("served", Kind.SHARE, "Share served", "Of what was weighed, what was kept."),
         ("deviation", Kind.SHARE, "Deviation"),
-        ("halved", Kind.YES, "Halved by a slash"),
+        ("halved", Kind.FLAG, "Halved by a slash"),
         ("time_score", Kind.SHARE, "Time score", "Minutes with an advert, of the last days."),
         ("kept", Kind.COUNT, "Weight kept"),
         ("weight", Kind.COUNT, "Weight in all"),
@@ -135,7 +141,7 @@ def _score(item: Mapping[str, Any]) -> Facts:
 
 def _calendar(items: Sequence[Mapping[str, Any]], source: str) -> Chart:
     """Kept intervals by day."""
-    days = [
+    kept = [
         Bar(
             day_name(each["starts_at"]),
             int(each["intervals_kept"]),
@@ -143,8 +149,15 @@ def _calendar(items: Sequence[Mapping[str, Any]], source: str) -> Chart:
         )
         for each in sorted(items, key=lambda day: int(day["starts_at"]))
     ]
+    first = int(items[0]["starts_at"]) if items else 0
+    before = [Bar(day_name(first - back * DAY), None, "nothing yet") for back in range(_DAYS - len(kept), 0, -1)]
     title = "Intervals kept, by day"
-    return Chart(title, bars(days, title), "An interval is kept when it was served for at least half of it.", source)
+    return Chart(
+        title,
+        bars([*before, *kept] if kept else [], title),
+        "An interval is kept when it was served for at least half of it.",
+        source,
+    )
 
 
 def _stake(item: Mapping[str, Any]) -> Facts:

@@ -68,7 +68,7 @@ async def stake_page(indexer: Indexer, key: str) -> Page:
         ("withdrawn", Kind.IO, "Taken out"),
         ("rewards", Kind.IO, "Rewards to claim"),
         ("rewards_claimed", Kind.IO, "Rewards claimed"),
-        ("closed", Kind.YES, "Closed"),
+        ("closed", Kind.FLAG, "Closed"),
     )
     return Page(f"Stake {key}", [Facts("", described), moves], found["slot"], path=f"/stakes/{key}")
 
@@ -92,7 +92,7 @@ async def case_page(indexer: Indexer, key: str) -> Page:
         ("decided_at", Kind.TIME, "Decided"),
         ("bps", Kind.SHARE, "Share of the stake taken"),
         ("slashed", Kind.IO, "Taken"),
-        ("blocked", Kind.YES, "Blocked"),
+        ("blocked", Kind.FLAG, "Blocked"),
     )
     return Page(f"Case {key}", [Facts("", described)], found["slot"], path=f"/cases/{key}")
 
