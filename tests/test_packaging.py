@@ -30,8 +30,9 @@ UNSEEN = {
     "ionet_agent": {"httptools", "numpy", "ray"},
     "ionet_web": {"httptools", "jinja2"},  # Litestar loads its templates by name
 }
-# `ionet.ray` imports Ray only inside a task; `ionet.check` is for launcher and agent, which bring NumPy.
-BROUGHT_BY_OTHERS = {BASE: {"numpy", "ray"}}
+# `ionet.ray` imports Ray only inside a task; `ionet.check` is for launcher and agent, which bring NumPy, and
+# `ionet.guarded_http` for services, which bring uvicorn.
+BROUGHT_BY_OTHERS = {BASE: {"numpy", "ray", "uvicorn"}}
 WEB_SERVERS = {"httptools", "litestar", "starlette", "uvicorn"}
 
 

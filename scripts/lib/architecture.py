@@ -45,7 +45,7 @@ ROOMS = {
     "codec": ("codec", "idl", "build"),
     "base": (
         *("daemon", "errors", "arguments", "base58", "sql", "countries", "apart"),
-        *("buckets", "crowd", "listening"),
+        *("buckets", "crowd", "guarded_http", "listening"),
     ),
 }
 SAYS = {

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from indexer.api_server import served
-from ionet_indexer.api import connections
+from ionet import guarded_http
+from ionet_indexer.api.connections import Connection
 
 GET = b"GET /v1/models HTTP/1.1\r\nhost: api\r\n"
 
@@ -37,7 +38,7 @@ def ended(connection: socket.socket) -> bool:
 def test_a_head_that_does_not_come_ends_the_connection(
     begun: bytes, api: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECS", 0.5)
+    monkeypatch.setattr(guarded_http, "HEAD_SECS", 0.5)
     with connect(api) as connection:
         connection.sendall(begun)
         assert ended(connection)
@@ -45,7 +46,7 @@ def test_a_head_that_does_not_come_ends_the_connection(
 
 
 def test_a_head_that_comes_drop_by_drop_is_late_too(api: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECS", 0.5)
+    monkeypatch.setattr(guarded_http, "HEAD_SECS", 0.5)
     with connect(api) as connection:
         connection.sendall(GET)
         connection.settimeout(0.05)
@@ -64,7 +65,7 @@ def test_what_comes_after_an_answer_drop_by_drop_is_late_too(
     api: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The body of a request that has none."""
-    monkeypatch.setattr(connections, "HEAD_SECS", 0.5)
+    monkeypatch.setattr(guarded_http, "HEAD_SECS", 0.5)
     with connect(api) as connection:
         connection.sendall(GET + b"content-length: 1000000\r\n\r\n")
         assert connection.recv(12) == b"HTTP/1.1 200"
@@ -94,8 +95,8 @@ def test_no_request_is_longer_than_it_may_be(begun: bytes, api: httpx2.Client) -
 
 
 def test_an_address_has_so_many_connections(api: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_OF_AN_ADDRESS", 3)
-    monkeypatch.setattr(connections, "is_near", lambda _: False)
+    monkeypatch.setattr(guarded_http, "MOST_OF_AN_ADDRESS", 3)
+    monkeypatch.setattr(guarded_http, "is_near", lambda _: False)
     with contextlib.ExitStack() as stack:
         for _ in range(3):
             connection = stack.enter_context(connect(api))
@@ -108,18 +109,18 @@ def test_an_address_has_so_many_connections(api: httpx2.Client, monkeypatch: pyt
             again.sendall(GET + b"\r\n")
             if again.recv(12) == b"HTTP/1.1 200":
                 break
-    monkeypatch.setattr(connections, "is_near", lambda _: True)
-    assert connections.is_near("")
+    monkeypatch.setattr(guarded_http, "is_near", lambda _: True)
+    assert guarded_http.is_near("")
     assert api.get("/v1/models").status_code == 200
 
 
 def test_who_is_near() -> None:
-    assert all(map(connections.is_near, ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")))
-    assert not any(map(connections.is_near, ("10.0.0.1", "192.0.2.1", "2001:db8::1")))
+    assert all(map(guarded_http.is_near, ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")))
+    assert not any(map(guarded_http.is_near, ("10.0.0.1", "192.0.2.1", "2001:db8::1")))
 
 
 def test_a_head_in_one_piece_is_no_longer_than_one_in_parts(api: httpx2.Client) -> None:
-    for length, status in ((connections.HEAD_BYTES - 200, b"200"), (connections.HEAD_BYTES, b"400")):
+    for length, status in ((guarded_http.HEAD_BYTES - 200, b"200"), (guarded_http.HEAD_BYTES, b"400")):
         with connect(api) as connection:
             connection.sendall(GET + b"x-long: " + length * b"a" + b"\r\nconnection: close\r\n\r\n")
             assert connection.recv(12) == b"HTTP/1.1 " + status
@@ -128,14 +129,14 @@ def test_a_head_in_one_piece_is_no_longer_than_one_in_parts(api: httpx2.Client) 
 def test_only_a_few_requests_wait_on_one_connection(api: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many come at once, no more are kept than may wait."""
     begun: list[int] = []
-    begin = connections.Connection.on_message_begin
+    begin = Connection.on_message_begin
 
-    def count(connection: connections.Connection) -> None:
+    def count(connection: Connection) -> None:
         begin(connection)
         begun.append(len(connection.pipeline))
 
-    monkeypatch.setattr(connections.Connection, "on_message_begin", count)
-    few = connections.MOST_WAITING
+    monkeypatch.setattr(Connection, "on_message_begin", count)
+    few = guarded_http.MOST_WAITING
     with connect(api) as connection:
         connection.sendall(few * (GET + b"\r\n") + GET + b"connection: close\r\n\r\n")
         answers = b""
@@ -154,7 +155,7 @@ def test_requests_on_one_connection_are_answered_one_after_the_other(
     api: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is sent before the first is answered too, and one in two parts."""
-    monkeypatch.setattr(connections, "HEAD_SECS", 60.0)
+    monkeypatch.setattr(guarded_http, "HEAD_SECS", 60.0)
     with connect(api) as connection:
         connection.sendall(GET + b"\r\n" + GET)
         connection.sendall(b"x-last: 1\r\nconnection: close\r\n\r\n")

@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from indexer.conftest import api, api_dsn, apis, conflicts, endings, recording, server  # noqa: F401
 from indexer.recording import STORIES
+from ionet.guarded_http import GuardedConnection
 from ionet.listening import listen
 from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
@@ -24,7 +25,9 @@ def pages(url: str) -> Iterator[httpx2.Client]:
 
     async def serve() -> None:
         async with Indexer.at(url) as indexer:
-            config = uvicorn.Config(create_app(indexer, url), log_level="warning", timeout_graceful_shutdown=2)
+            config = uvicorn.Config(
+                create_app(indexer, url), http=GuardedConnection, log_level="warning", timeout_graceful_shutdown=2
+            )
             running.append(uvicorn.Server(config))
             began.set()
             await running[0].serve(sockets=[listener])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 from ionet.daemon import raise_file_limit
+from ionet.guarded_http import GuardedConnection
 from ionet.listening import listen
 
 from ionet_web.app import create_app
@@ -31,6 +32,7 @@ async def run(host: str, port: int, api: str, public_api: str, announce: Callabl
         async with Indexer.at(api) as indexer:
             config = uvicorn.Config(
                 create_app(indexer, public_api or api),
+                http=GuardedConnection,
                 log_level="warning",
                 access_log=False,
                 limit_concurrency=_MOST_CONNECTIONS,
