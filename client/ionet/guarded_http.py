@@ -1,6 +1,6 @@
 """Connections to a server that no stranger can hold or fill: a head comes soon, and all is as long as was announced.
 
-For services, which bring uvicorn: it waits for the rest of a request's head for ever, and keeps it however long it gets.
+For services, which bring uvicorn: it waits for the rest of a head for ever, and keeps it however long it gets.
 """
 
 from __future__ import annotations
