@@ -30,7 +30,7 @@ from ionet_web.live import Live
 from ionet_web.pages.chain import slot_page, transaction_page
 from ionet_web.pages.finding import search_page, trace_page
 from ionet_web.pages.lease import cluster_page, lease_page
-from ionet_web.pages.listing import list_page
+from ionet_web.pages.listing import list_page, tables_page
 from ionet_web.pages.money import iosd_page, stake_page
 from ionet_web.pages.network import network_page
 from ionet_web.pages.node import node_page
@@ -47,7 +47,7 @@ MENU = (
     ("/stake", "Stake"),
     ("/iosd", "IOSD and IO"),
     ("/trace", "Trace"),
-    ("/events", "Events"),
+    ("/tables", "Tables"),
     ("/rules", "Rules"),
 )
 HEADERS = {
@@ -90,7 +90,7 @@ def create_app(indexer: Indexer, api: str) -> Litestar:
         route_handlers=[
             *map(_list_handler, LISTS.values()),
             *(_entity_handler(path, page) for path, page in _ENTITIES.items()),
-            *(home, lease, slot, stake, iosd, rules, search, trace, trace_of, events_live),
+            *(home, lease, slot, stake, iosd, rules, tables, search, trace, trace_of, events_live),
             create_static_files_router(path="/static", directories=[_HERE / "static"]),
         ],
         dependencies={
@@ -171,6 +171,11 @@ async def iosd(indexer: NamedDependency[Indexer]) -> Template:
 @get("/rules")
 async def rules(indexer: NamedDependency[Indexer]) -> Template:
     return shown(await rules_page(indexer))
+
+
+@get("/tables")
+async def tables() -> Template:
+    return shown(tables_page())
 
 
 @get("/search")

@@ -21,7 +21,7 @@ async def drawn(indexer: Indexer, of: str, field: str, title: str, note: str, *,
     """A field of `network`, `model:<code>` or `country:<letters>` over the last week by hour, or 90 days by day."""
     secs, count, form = _STEPS[step]
     since = int(time.time()) // secs * secs - (count - 1) * secs
-    asked = {"of": of, "field": field, "step": step, "since": since, "limit": count}
+    asked: dict[str, str | int] = {"of": of, "field": field, "step": step, "since": since, "limit": count}
     answer = await indexer.get("series", **asked)
     begun = min((int(item["start"]) for item in answer["items"]), default=since + count * secs)
     before = [Bar(_name(at, form), None, "nothing yet") for at in range(since, begun, secs)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
-from ionet_web.blocks import Block, Choice, Form, Page, Table, address, table
+from ionet_web.blocks import Block, Choice, Fact, Facts, Form, Page, Table, address, table
 from ionet_web.indexer import Indexer
-from ionet_web.lists import LISTS, Listed
+from ionet_web.lists import GROUPS, LISTS, Listed
 
+B = TypeVar("B", bound=Block)
 ROWS = 50
 FEW = 10
 """Rows of a list on the page of something else."""
@@ -32,6 +34,18 @@ async def list_page(indexer: Indexer, listed: Listed, given: Mapping[str, str]) 
     return Page(listed.title, blocks, answer["slot"], Markup("{}").format(listed.lead), path)
 
 
+def tables_page() -> Page:
+    """All lists, with what each holds."""
+    blocks: list[Block] = [
+        Facts(title, [Fact("", _to(listed), listed.lead) for listed in group]) for title, group in GROUPS.items()
+    ]
+    return Page("Tables", blocks, path="/tables")
+
+
+def _to(listed: Listed) -> Markup:
+    return Markup('<a href="/{}">{}</a>').format(listed.name, listed.title)
+
+
 def _as_asked(filters: Mapping[str, str]) -> dict[str, str]:
     """As the API takes them: a price is in dollars here."""
     price = filters.get("max_price", "").strip().lstrip("$")
@@ -47,6 +61,11 @@ def _table(listed: Listed, answer: Mapping[str, Any], following: str) -> Table:
         more=following if answer["next"] else "",
         exports=listed.exports,
     )
+
+
+async def together(*asked: Awaitable[B]) -> list[B]:
+    """Blocks that are asked for at once."""
+    return list(await asyncio.gather(*asked))
 
 
 async def some(indexer: Indexer, name: str, title: str = "", **filters: str) -> Table:

@@ -6,7 +6,7 @@ import asyncio
 
 from ionet_web.blocks import Block, Column, Facts, Page, facts, table
 from ionet_web.indexer import Indexer
-from ionet_web.pages.listing import some
+from ionet_web.pages.listing import some, together
 from ionet_web.series import drawn
 from ionet_web.shown import Kind
 
@@ -15,15 +15,13 @@ _LEADERS = (Column("key", Kind.NODE, "Node"), Column("value", Kind.AMOUNT, "Earn
 
 async def iosd_page(indexer: Indexer) -> Page:
     """What exists, what stands behind it, what was burned."""
-    network, supply, backing, mints, redemptions, burns, buybacks, prices = await asyncio.gather(
+    network, drawings, lists = await asyncio.gather(
         indexer.get("network"),
-        drawn(indexer, "network", "IOSD-supply", "IOSD in circulation", "At the end of each day", step="day"),
-        drawn(indexer, "network", "backing", "Backing in IO", "At the end of each day", step="day"),
-        some(indexer, "mints"),
-        some(indexer, "redemptions"),
-        some(indexer, "burns"),
-        some(indexer, "buybacks"),
-        some(indexer, "prices"),
+        together(
+            drawn(indexer, "network", "IOSD-supply", "IOSD in circulation", "At the end of each day", step="day"),
+            drawn(indexer, "network", "backing", "Backing in IO", "At the end of each day", step="day"),
+        ),
+        together(*(some(indexer, name) for name in ("mints", "redemptions", "burns", "buybacks", "prices"))),
     )
     books = facts(
         network["item"],
@@ -39,19 +37,17 @@ async def iosd_page(indexer: Indexer) -> Page:
         ("io_price_high", Kind.DOLLARS, "High end"),
         ("price_published_at", Kind.TIME, "Published"),
     )
-    blocks: list[Block] = [Facts("", books), supply, backing, mints, redemptions, burns, buybacks, prices]
+    blocks: list[Block] = [Facts("", books), *drawings, *lists]
     return Page("IOSD and IO", blocks, network["slot"], path="/iosd")
 
 
 async def stake_page(indexer: Indexer) -> Page:
     """Where stake stands, which nodes earn, what was taken."""
-    network, leaders, stake, stakes, moves, slashes = await asyncio.gather(
+    network, leaders, stake, lists = await asyncio.gather(
         indexer.get("network"),
         indexer.get("leaders", by="earned", of="node", currency="IOSD", limit=20),
         drawn(indexer, "network", "stake", "Stake", "Bonded at the end of each day", step="day"),
-        some(indexer, "stakes"),
-        some(indexer, "stake-moves"),
-        some(indexer, "slashes"),
+        together(*(some(indexer, name) for name in ("stakes", "stake-moves", "slashes"))),
     )
     totals = facts(
         network["item"],
@@ -61,4 +57,4 @@ async def stake_page(indexer: Indexer) -> Page:
         ("rewards_unclaimed", Kind.IO, "Rewards not claimed"),
     )
     earned = table("Nodes by what they earned", _LEADERS, leaders["items"], empty="Nothing was earned yet.")
-    return Page("Stake", [Facts("", totals), stake, earned, stakes, moves, slashes], network["slot"], path="/stake")
+    return Page("Stake", [Facts("", totals), stake, earned, *lists], network["slot"], path="/stake")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ionet_web.blocks import Block, Chart, Column, Facts, Page, facts, table
 from ionet_web.charts import Bar, bars
 from ionet_web.indexer import Indexer, NotKnown
-from ionet_web.pages.listing import some
+from ionet_web.pages.listing import some, together
 from ionet_web.series import DAY, day_name
 from ionet_web.shown import Kind
 
@@ -23,14 +23,16 @@ _GPUS = (Column("name", Kind.TEXT, "GPU"), Column("memory_mib", Kind.COUNT, "Mem
 async def node_page(indexer: Indexer, key: str) -> Page:
     """Raises NotKnown."""
     found = await indexer.get("nodes", key)
-    reputation, days, advert, leases, stakes, slashes, terms = await asyncio.gather(
+    reputation, days, advert, lists = await asyncio.gather(
         indexer.get("nodes", key, "reputation"),
         indexer.get("nodes", key, "days", days=_DAYS),
         _advert(indexer, key),
-        some(indexer, "leases", node=key),
-        some(indexer, "stakes", node=key),
-        some(indexer, "slashes", node=key),
-        some(indexer, "node-terms", "History of its terms", node=key),
+        together(
+            some(indexer, "leases", node=key),
+            some(indexer, "stakes", node=key),
+            some(indexer, "slashes", node=key),
+            some(indexer, "node-terms", "History of its terms", node=key),
+        ),
     )
     item = found["item"]
     blocks: list[Block] = [
@@ -39,11 +41,8 @@ async def node_page(indexer: Indexer, key: str) -> Page:
         *_hardware(advert),
         _score(reputation["item"]),
         _calendar(days["items"], f"/v1/nodes/{key}/days?days={_DAYS}"),
-        leases,
         _stake(item),
-        stakes,
-        slashes,
-        terms,
+        *lists,
     ]
     lead = Markup("{} × {} in {}").format(
         item["processors"], item["model_name"] or item["model"], human.country(item["country"])

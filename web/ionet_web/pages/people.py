@@ -102,8 +102,9 @@ async def model_page(indexer: Indexer, code: str) -> Page:
     found = await indexer.get("models", code)
     item = found["item"]
     name = item["name"]
-    nodes, asked, settled = await asyncio.gather(
+    nodes, index, asked, settled = await asyncio.gather(
         some(indexer, "nodes", "Its nodes, the cheapest first", model=code),
+        some(indexer, "index", model=code),
         drawn(indexer, f"model:{code}", "price-asked", "Price asked", "Mean of what rentable processors ask, by hour"),
         drawn(
             indexer,
@@ -114,7 +115,7 @@ async def model_page(indexer: Indexer, code: str) -> Page:
         ),
     )
     lead = Markup("{} of the {} pool").format(item["kind"].upper(), show(Kind.STATE, item["pool"], item))
-    return Page(name, [_model(item), nodes, asked, settled], found["slot"], lead, f"/models/{code}")
+    return Page(name, [_model(item), nodes, index, asked, settled], found["slot"], lead, f"/models/{code}")
 
 
 def _model(item: Item) -> Facts:
