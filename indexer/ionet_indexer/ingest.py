@@ -19,7 +19,7 @@ from ionet_indexer.core.decode import Event, Transaction, Unread
 from ionet_indexer.core.garbage import rarely_collected
 from ionet_indexer.core.turns import in_turns
 from ionet_indexer.hold import Hold
-from ionet_indexer.listing import Stored, listed, undo_of, witnessed
+from ionet_indexer.listing import Stored, listed, listed_of, superseded, undo_of, witnessed
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source.base import Heads, Seen, Source, SourceError
 from ionet_indexer.store import Checkpoint, Writer
@@ -142,7 +142,7 @@ class Ingest:
         reached = Heads(min(heads.confirmed, self.checkpoint.indexed), self.checkpoint.finalized)
         listed: set[Seen] = set()
         for key in sorted({*keys, *entities})[:_MEND_AT_ONCE]:
-            listed.update(item for item in await self._source.history(key, heads) if item.slot <= reached.confirmed)
+            listed.update(await listed_of(self._source, key, heads, reached))
         known = await self._writer.known([item.signature for item in listed])
         missing = sorted((item for item in listed if item.signature not in known), key=lambda item: item.slot)
         transactions, events = await self._read(missing)
@@ -172,6 +172,7 @@ class Ingest:
             heads = Heads(heads.confirmed, finalized)
         stored = Stored(await self._writer.stored_after(window.after), window.undo_after)
         undo_after = await undo_of(self._source, stored, seen, self.checkpoint.finalized)
+        await self._settle((heads.confirmed, blockhash), heads.finalized)
         kept = stored.kept(undo_after)
         fresh = [item for item in seen if item.signature not in kept]
         try:
@@ -215,6 +216,14 @@ class Ingest:
         if not holds:
             raise SourceError(f"the node is on another fork than block {blockhash} of slot {slot}, which is final here")
         self._root_checked = True
+
+    async def _settle(self, head: tuple[int, str], finalized: int) -> None:
+        """Before slots become final: the head by which the node is checked afterwards is one of its chain."""
+        if head[0] <= finalized and not await self._source.holds(*head):
+            raise SourceError(f"the node shows another block for its own head, slot {head[0]}")
+        heads = await self._writer.heads()
+        if dropped := await superseded(self._source, heads, self.checkpoint.finalized, finalized):
+            await self._writer.drop_heads(dropped)
 
     def _forked(self, common: int) -> int:
         metrics.FORKS.inc()

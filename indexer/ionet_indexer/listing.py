@@ -40,6 +40,34 @@ async def listed(source: Source, after: int, heads: Heads, anchor: Seen | None) 
     return sorted(found.values(), key=lambda item: item.slot)
 
 
+async def listed_of(source: Source, key: str, heads: Heads, reached: Heads) -> list[Seen]:
+    """The transactions that mention an account, as far as the tables go.
+
+    Those that are final here come from the node's final list: another may be of a fork that was left.
+    """
+    confirmed, final = await asyncio.gather(source.history(key, heads), source.history(key, heads, final=True))
+    found = {item for item in confirmed if reached.finalized < item.slot <= reached.confirmed}
+    found.update(item for item in final if item.slot <= reached.finalized)
+    return sorted(found, key=lambda item: item.slot)
+
+
+async def superseded(source: Source, heads: Sequence[tuple[int, str]], before: int, now: int) -> list[int]:
+    """Slots of stored heads to forget when slots from `before` up to `now` become final. heads: newest first.
+
+    The newest that the node still shows stays: nodes are checked on it from then on. One of a fork that was left
+    between two looks would refuse every node for ever, and one that the node does not show now may be such.
+    """
+    due = [head for head in heads if before < head[0] <= now]
+    for slot, blockhash in due:
+        try:
+            held = await source.holds(slot, blockhash)
+        except SourceError:
+            continue
+        if held:
+            return [other for other, _ in due if other != slot]
+    return [slot for slot, _ in due]
+
+
 async def witnessed(
     source: Source,
     witness: Source,

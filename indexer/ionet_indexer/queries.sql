@@ -42,6 +42,9 @@ INSERT INTO heads (slot, blockhash) VALUES ($1, $2) ON CONFLICT (slot) DO UPDATE
 -- name: heads_drop_after
 DELETE FROM heads WHERE slot > $1
 
+-- name: heads_drop
+DELETE FROM heads WHERE slot = ANY($1::bigint[])
+
 -- name: heads_drop_before
 DELETE FROM heads WHERE slot < (SELECT max(slot) FROM heads WHERE slot <= $1)
 

@@ -129,6 +129,10 @@ class Writer(Lookups):
         await self._connection.execute(SQL["heads_add"], slot, blockhash)
         await self._connection.execute(SQL["heads_drop_before"], final)
 
+    async def drop_heads(self, slots: Sequence[int]) -> None:
+        """Forget the heads in these slots."""
+        await self._connection.execute(SQL["heads_drop"], list(slots))
+
     async def known(self, signatures: Sequence[str]) -> set[str]:
         """Those of the signatures that are stored."""
         found = await self._connection.fetch(SQL["transactions_known"], list(signatures))

@@ -77,8 +77,9 @@ class Stored:
         assert anchor is None or anchor in self._seen
         return [item for item in self._seen if after < item.slot <= upto]
 
-    async def history(self, key: str, heads: Heads) -> list[Seen]:
-        return [item for item in self._seen if key and item.slot <= heads.confirmed]
+    async def history(self, key: str, heads: Heads, *, final: bool = False) -> list[Seen]:
+        upto = heads.finalized if final else heads.confirmed
+        return [item for item in self._seen if key and item.slot <= upto]
 
     async def founded(self) -> bool:
         return True

@@ -88,8 +88,9 @@ class RecordedSource:
             raise SourceError(f"{anchor.signature} is not listed")
         return [item for item in listed if after < item.slot <= upto]
 
-    async def history(self, key: str, heads: Heads) -> list[Seen]:
-        named = (item for item in self.transactions_naming(key) if item.slot <= heads.confirmed)
+    async def history(self, key: str, heads: Heads, *, final: bool = False) -> list[Seen]:
+        upto = heads.finalized if final else heads.confirmed
+        named = (item for item in self.transactions_naming(key) if item.slot <= upto)
         return [Seen(item.signature, item.slot) for item in named if item.signature not in self.hidden]
 
     def transactions_naming(self, key: str) -> list[Transaction]:

@@ -274,29 +274,6 @@ async def test_a_second_node_that_knows_more_stops_what_would_become_final(
     assert await tables_of(dsn) == await truth(played, another)
 
 
-async def test_a_block_that_both_nodes_have_left_does_not_stop_the_tables(
-    played: Market, source: RpcSource, writer: Writer, dsn: str, another: str
-) -> None:
-    """The first node was on another fork for one look, and nobody noticed before the next one."""
-    witness = RpcSource(played.net.rpc_url, PROGRAM_ID)
-    ingest = await ingest_of(source, writer, witness)
-    await ingest.run_once()
-    await change(played)
-    await ingest.run_once()
-    left = ingest.checkpoint.indexed
-    played.finalize()
-    await change(played)
-    head = (await source.heads()).confirmed
-    [blockhash] = await source.blockhashes([head])
-    assert blockhash is not None
-    await writer._connection.execute("UPDATE heads SET blockhash = 'of another fork' WHERE slot = $1", left)
-    await writer.add_head(head, blockhash, final=-1)
-    await ingest.run_once()
-    await witness.close()
-    assert ingest.checkpoint.finalized >= left
-    assert await tables_of(dsn) == await truth(played, another)
-
-
 async def test_an_event_of_any_kind_may_come_last(recording: Recording, writer: Writer, dsn: str, another: str) -> None:
     """Every transaction that may be missing unnoticed, taken in after all others: the tables are those of the chain."""
     transactions = recording.transactions

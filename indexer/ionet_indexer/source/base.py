@@ -65,8 +65,11 @@ class Source(Protocol):
         back to where it ends. final: what the node lists as final, in slots (after, heads.finalized].
         """
 
-    async def history(self, key: str, heads: Heads) -> list[Seen]:
-        """All successful transactions that mention an account and that the node lists, oldest slot first."""
+    async def history(self, key: str, heads: Heads, *, final: bool = False) -> list[Seen]:
+        """All successful transactions that mention an account and that the node lists, oldest slot first.
+
+        final: those that it lists as final.
+        """
 
     async def founded(self) -> bool:
         """Whether the program's network exists: then its history begins with its foundation."""

@@ -146,9 +146,10 @@ class RpcSource:
             self._proven = max(found.values(), key=lambda info: info.slot)
         return _inside(found, after, upto)
 
-    async def history(self, key: str, heads: Heads) -> list[Seen]:
+    async def history(self, key: str, heads: Heads, *, final: bool = False) -> list[Seen]:
         """All successful transactions that mention an account and that the node lists, oldest slot first."""
-        return _inside(await self._listing(key, heads.confirmed, "confirmed", -1, {}), -1, heads.confirmed)
+        upto, commitment = (heads.finalized, "finalized") if final else (heads.confirmed, "confirmed")
+        return _inside(await self._listing(key, upto, commitment, -1, {}), -1, upto)
 
     async def _listing(
         self, key: str, min_slot: int, commitment: str, after: int, known: dict[str, int]
