@@ -4,6 +4,7 @@ SELECT x.kind, $1 AS key, x.path FROM (
     UNION ALL SELECT 'mint', '/v1/network' FROM networks WHERE $1 IN (io_mint, iosd_mint, usdc_mint)
     UNION ALL SELECT 'iosd', '/v1/network' FROM iosd WHERE iosd = $1
     UNION ALL SELECT 'program', '/v1/network' FROM checkpoint WHERE program = $1
+    UNION ALL SELECT 'chain', '/v1/network' FROM checkpoint WHERE genesis = $1
     UNION ALL SELECT 'model', '/v1/models/' || model FROM models WHERE model = $1
     UNION ALL SELECT 'node', '/v1/nodes/' || node FROM nodes WHERE node = $1
     UNION ALL SELECT 'cluster', '/v1/clusters/' || cluster FROM clusters WHERE cluster = $1
@@ -25,6 +26,36 @@ SELECT x.kind, $1 AS key, x.path FROM (
         OR EXISTS (SELECT FROM networks WHERE $1 IN (authority, pauser, arbiter))
 ) x
 
+-- name: search_deeds
+-- What a key did once or was before, where it is nothing of the above.
+SELECT x.kind, $1 AS key, x.path FROM (
+    SELECT DISTINCT 'fee-payer' AS kind, '/v1/nodes/' || node AS path FROM (
+        SELECT node FROM node_terms WHERE fee_payer = $1 ORDER BY position DESC LIMIT 20
+    ) n
+    UNION ALL SELECT DISTINCT 'payout', '/v1/nodes/' || node FROM (
+        (SELECT node FROM node_terms WHERE payout = $1 ORDER BY position DESC LIMIT 20)
+        UNION ALL (SELECT node FROM payout_locks WHERE payout = $1 ORDER BY position DESC LIMIT 20)
+        UNION ALL (SELECT node FROM payout_locks WHERE payout_before = $1 ORDER BY position DESC LIMIT 20)
+    ) n
+    UNION ALL SELECT DISTINCT 'position', '/v1/nodes/' || node FROM (
+        SELECT node FROM stake_moves WHERE staker_position = $1 ORDER BY position DESC LIMIT 20
+    ) n
+    UNION ALL SELECT DISTINCT 'giver', '/v1/nodes/' || node FROM (
+        SELECT node FROM rewards WHERE wallet = $1 ORDER BY position DESC LIMIT 20
+    ) n
+    UNION ALL SELECT DISTINCT 'signer', '/v1/leases/' || lease FROM (
+        (SELECT lease FROM approvals WHERE signer = $1 ORDER BY position DESC LIMIT 20)
+        UNION ALL (SELECT lease FROM disputes WHERE signer = $1 ORDER BY position DESC LIMIT 20)
+        UNION ALL (SELECT lease FROM defences WHERE signer = $1 ORDER BY position DESC LIMIT 20)
+    ) n
+    UNION ALL (SELECT 'ender', '/v1/leases/' || lease FROM leases WHERE ended_by = $1 ORDER BY lease LIMIT 20)
+    UNION ALL (SELECT 'arbiter', '/v1/cases/' || case_account FROM cases WHERE arbiter = $1 ORDER BY case_account LIMIT 20)
+    UNION ALL (SELECT 'decider', '/v1/cases/' || case_account FROM cases
+               WHERE decided_by = $1 ORDER BY case_account LIMIT 20)
+    UNION ALL SELECT 'role', '/v1/network' WHERE EXISTS (SELECT FROM network_changes WHERE before = $1)
+        OR EXISTS (SELECT FROM network_changes WHERE after = $1)
+) x
+
 -- name: search_signature
 SELECT 'transaction' AS kind, signature AS key, '/v1/transactions/' || signature AS path
 FROM transactions WHERE signature = $1
@@ -34,13 +65,17 @@ FROM transactions WHERE signature = $1
 SELECT x.kind, $1 AS key, x.path FROM (
     (SELECT 'proof' AS kind, '/v1/proofs?lease=' || lease || '&interval=' || "interval" AS path
      FROM proofs WHERE root = $1 LIMIT 20)
+    UNION ALL (SELECT 'proof-head', '/v1/proofs?lease=' || lease || '&interval=' || "interval"
+     FROM proofs WHERE proof_head = $1 LIMIT 20)
     UNION ALL (SELECT 'result', '/v1/trace/' || $1 FROM leaves WHERE result_hash = $2 ORDER BY number, index LIMIT 1)
     UNION ALL (SELECT 'task', '/v1/trace/' || encode(result_hash, 'hex') FROM leaves WHERE task_id = $2 LIMIT 20)
     UNION ALL (SELECT 'evidence', '/v1/cases/' || case_account FROM cases WHERE evidence_hash = $1 LIMIT 20)
     UNION ALL (SELECT 'appeal', '/v1/cases/' || case_account FROM cases WHERE appeal_hash = $1 LIMIT 20)
     UNION ALL (SELECT 'report', '/v1/leases/' || lease FROM leases WHERE report_hash = $1 LIMIT 20)
     UNION ALL (SELECT 'config', '/v1/clusters/' || cluster FROM clusters WHERE config_hash = $1 LIMIT 20)
-    UNION ALL SELECT 'feed', '/v1/network' FROM networks WHERE feed_id = $1
+    UNION ALL SELECT 'feed', '/v1/network' WHERE EXISTS (SELECT FROM networks WHERE feed_id = $1)
+        OR EXISTS (SELECT FROM network_changes WHERE before = $1)
+        OR EXISTS (SELECT FROM network_changes WHERE after = $1)
 ) x
 
 -- name: search_number

@@ -83,17 +83,10 @@ def test_hashes_and_signatures_are_found(
     assert kinds(api, "1" * 64) == kinds(api, "ff" * 32) == {}
 
 
-# What is in an event and no key to anything: a name, and heads of proof chains, which the proofs beside them show.
-NO_KEYS = {
-    "ModelRegistered.name",
-    "ProofAppended.proof_head",
-    "LeaseApproved.proof_head",
-    "DisputeDefended.dispute_head",
-}
-# Found in the events of what they concern alone: who did once what anybody may do, keys of before, roles in hex.
+NO_KEYS = {"ModelRegistered.name"}
+# Found in the events of what they concern alone: keys of before, roles in hex.
 OF_EVENTS = {
-    *("LeaseEnded.by", "LeaseCancelled.by", "RewardsAdded.by", "NetworkInitialized.genesis_owner"),
-    *("ClusterOpened.session_key", "SessionKeyChanged.before", "RewardsClaimed.position"),
+    *("NetworkInitialized.genesis_owner", "ClusterOpened.session_key", "SessionKeyChanged.before"),
     *("RoleProposed.value", "RoleChanged.before", "RoleChanged.after"),
 }
 NOBODY = "1" * 32

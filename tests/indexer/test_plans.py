@@ -106,6 +106,7 @@ def other_queries(known: dict[str, str]) -> Iterator[Query]:
         "lease_settlements": [[EVENTS // 2 << 30]],
         "upload_lease": [lease, 1, root, "00"],
         "search_address": [known["node"]],
+        "search_deeds": [known["wallet"]],
         "search_signature": ["x"],
         "search_hash": [root, bytes(32)],
         "search_number": ["7", 7],

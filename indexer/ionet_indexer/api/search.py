@@ -85,7 +85,7 @@ async def _search(snapshot: Snapshot, text: str) -> list[Any]:
         found += await snapshot.fetch(SQL["search_number"], str(number), slot)
     length = _decoded_length(text)
     if length == 32:
-        found += await snapshot.fetch(SQL["search_address"], text)
+        found += await snapshot.fetch(SQL["search_address"], text) or await snapshot.fetch(SQL["search_deeds"], text)
     elif length == 64:
         found += await snapshot.fetch(SQL["search_signature"], text)
     elif len(text) <= 32:
