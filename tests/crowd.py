@@ -61,7 +61,7 @@ def values_of(listing: Listing, name: str, events: int) -> list[Any]:
     if name in ("since", "until"):
         return [0, START + events // 2, START + events - 5, 1 << 40]
     special: dict[str, list[Any]] = {
-        "model": ["1", "model 3", "none"],
+        "model": [1, 3, 999],  # as they are looked up
         "max_price": ["20000", "1"],
         "interval": [1, 1 << 31],
         "country": ["DE", "999"],

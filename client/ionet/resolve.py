@@ -70,18 +70,31 @@ def model(text: str, names: Mapping[int, str]) -> int:
 
     Raises InvalidInput, which names models that are spelled like it.
     """
+    if (code := exact_model(text, names)) is not None:
+        return code
+    like = models_like(text, names)
+    hint = f"; like it: {', '.join(like)}" if like else ""
+    raise InvalidInput(f"no model {text}: `ionet network models` lists them{hint}")
+
+
+def exact_model(text: str, names: Mapping[int, str]) -> int | None:
+    """The code of the one device model that a code or name means; None where there is none, or several."""
     if text.isascii() and text.isdecimal() and int(text) in names:
         return int(text)
-    wanted = _bare(text)
     for form in (_squeezed, _bare):
-        found = [code for code, name in names.items() if form(name) == form(text)]
+        wanted = form(text)
+        found = [code for code, name in names.items() if wanted and form(name) == wanted]
         if len(found) == 1:
             return found[0]
+    return None
+
+
+def models_like(text: str, names: Mapping[int, str]) -> list[str]:
+    """Names of device models that are spelled like a text, a few at most."""
+    wanted = _bare(text)
     like = [name for name in names.values() if wanted and wanted in _bare(name)]
     by_bare = {_bare(name): name for name in names.values()}
-    like = like or [by_bare[form] for form in get_close_matches(wanted, by_bare)]
-    hint = f"; like it: {', '.join(like[:_MOST_SHOWN])}" if like else ""
-    raise InvalidInput(f"no model {text}: `ionet network models` lists them{hint}")
+    return (like or [by_bare[form] for form in get_close_matches(wanted, by_bare)])[:_MOST_SHOWN]
 
 
 def near(text: str, known: Iterable[str]) -> str:

@@ -326,10 +326,7 @@ AND (value, key) < ($5::text::numeric, $6::text)
 ORDER BY value DESC, key DESC LIMIT $7
 
 -- name: model_names
-SELECT code, name FROM models WHERE code = ANY($1::integer[])
-
--- name: model_code
-SELECT code FROM models WHERE lower(name) = lower($1) ORDER BY code LIMIT 1
+SELECT code, name FROM models ORDER BY code
 
 -- name: index_value
 SELECT (position >> 30) AS slot, day, model, value, median, before, before_day, leases, owners, secs, weight

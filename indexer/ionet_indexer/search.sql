@@ -92,6 +92,9 @@ SELECT x.kind, x.key, x.path FROM (
 SELECT 'model' AS kind, name AS key, '/v1/models/' || model AS path
 FROM models WHERE starts_with(lower(name), lower($1)) ORDER BY code LIMIT 20
 
+-- name: search_model
+SELECT 'model' AS kind, name AS key, '/v1/models/' || model AS path FROM models WHERE code = $1
+
 -- name: transaction
 SELECT signature, slot, tx_index, block_time FROM transactions WHERE signature = $1
 

@@ -69,8 +69,8 @@ async def leaders(
         [began] = await snapshot.fetch(SQL["leaders_start"], since)
         start = began["start"] or 0
         rows = await snapshot.fetch(SQL["leaders"], of, field, since, start, value, key, limit + 1)
-        codes = [int(row["key"]) for row in rows] if of == "model" else []
-        names = {str(row["code"]): row["name"] for row in await snapshot.fetch(SQL["model_names"], codes)}
+        models = await snapshot.fetch(SQL["model_names"]) if of == "model" else []
+    names = {str(row["code"]): row["name"] for row in models}
     if of == "country":
         names = {str(number): letters for number, letters in LETTERS.items()}
     items = [Leader(row["key"], names.get(row["key"]), row["value"], start) for row in rows[:limit]]

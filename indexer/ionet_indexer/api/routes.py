@@ -21,14 +21,16 @@ def routes_of(listing: Listing) -> list[HTTPRouteHandler]:
     """The endpoint of a list, and that of a single item where the list has one. Each answers from one snapshot."""
 
     async def page(reader: Any, cursor: str | None, limit: int, **filters: Any) -> Any:
-        sql, values = listing.query(filters, cursor, limit)
         async with reader.snapshot() as snapshot:
+            sql, values = listing.query(await listing.looked_up(snapshot, filters), cursor, limit)
             rows = await snapshot.fetch(sql, *values)
         return listing.page(snapshot, rows, limit)
 
     async def one(reader: Any, key: str) -> Any:
         async with reader.snapshot() as snapshot:
             row = await snapshot.one(listing.query_one, key)
+            if row is None and listing.named:
+                row = await snapshot.one(listing.query_one, str(await snapshot.code_of(key)))
         return listing.one(snapshot, row, key)
 
     page_of: Any = Page

@@ -58,7 +58,8 @@ async def search(
     q: Annotated[
         str,
         query(
-            "An address, a transaction's signature, 64 hex digits, a number, or how a device model's name begins.",
+            "An address, a transaction's signature, 64 hex digits, a number, "
+            "what a device model is called or how its name begins.",
             "H100",
             min_length=1,
             max_length=88,
@@ -66,7 +67,7 @@ async def search(
         ),
     ],
 ) -> SearchAnswer:
-    """What a key, signature, hash, number or name is: exact, except that names of device models may be begun."""
+    """What a key, signature, hash, number or name is: exact, except for names of device models."""
     text = q.strip()
     if not text:
         raise BadValue("q: blanks name nothing")
@@ -89,8 +90,17 @@ async def _search(snapshot: Snapshot, text: str) -> list[Any]:
     elif length == 64:
         found += await snapshot.fetch(SQL["search_signature"], text)
     elif len(text) <= 32:
-        found += await snapshot.fetch(SQL["search_name"], text)
+        found += await snapshot.fetch(SQL["search_name"], text) or await _called(snapshot, text)
     return found
+
+
+async def _called(snapshot: Snapshot, text: str) -> list[Any]:
+    """The device model that people call so."""
+    try:
+        code = await snapshot.code_of(text)
+    except NotFound:
+        return []
+    return [*await snapshot.fetch(SQL["search_model"], code)]
 
 
 def _decoded_length(text: str) -> int:

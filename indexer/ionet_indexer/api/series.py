@@ -134,7 +134,8 @@ async def series(
     of: Annotated[
         str,
         query(
-            "`network`, `model:` and a device model's code or name, or `country:` and two letters of ISO 3166-1.",
+            "`network`, `model:` and a device model's code or what people call it, "
+            "or `country:` and two letters of ISO 3166-1.",
             "network",
             told={"pattern": SCOPE},
         ),

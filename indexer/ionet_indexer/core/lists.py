@@ -41,7 +41,7 @@ class Filter:
     """What a list can be narrowed by: the type of the parameter, and the condition with {0} for its value.
 
     known: words, of which the parameter may name several. otherwise: of a boolean, the condition where it is false.
-    read: what the tables call a value; raises BadValue.
+    read: what the tables call a value; raises BadValue. is_model: of a device model, see `Listing.looked_up`.
     """
 
     type: Any
@@ -49,6 +49,7 @@ class Filter:
     known: tuple[str, ...] = ()
     otherwise: str = ""
     read: Callable[[str], Any] | None = None
+    is_model: bool = False
 
     def variants(self, name: str, value: Any) -> list[Variant]:
         """The ways to meet it, of which an item meets at most one. Raises BadValue."""
@@ -155,6 +156,17 @@ class Listing:
     def filters(self) -> dict[str, Filter]:
         """Everything the list can be narrowed by, by the name of the parameter."""
         return {**self.narrowed, **(times(self.time) if self.time else {})}
+
+    async def looked_up(self, snapshot: Snapshot, filters: Mapping[str, Any]) -> dict[str, Any]:
+        """The filters as `query` takes them. Raises BadValue for a device model that is not known."""
+        found = dict(filters)
+        for name, value in filters.items():
+            if value is not None and self.filters[name].is_model:
+                try:
+                    found[name] = await snapshot.code_of(value)
+                except NotFound as error:
+                    raise BadValue(f"{name}: {error.detail}") from error
+        return found
 
     def query(self, filters: Mapping[str, Any], cursor: str | None, limit: int) -> tuple[str, list[Any]]:
         """The select for one page, and its values; filters that are None are not applied.

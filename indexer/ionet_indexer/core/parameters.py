@@ -97,7 +97,7 @@ Until = Annotated[int | None, query("Before this time, unix seconds.", 1_890_000
 Cursor = Annotated[str | None, query("`next` of the page before, of this list.", told={"maxLength": CURSOR_MAX})]
 Limit = Annotated[int, query("Most items on a page.", 50, ge=1, le=MAX_LIMIT)]
 Tier = Annotated[int | None, query("Tier of the node, 0 to 4.", 0, ge=0, le=4)]
-_MODEL = "A device model: its code, or its name in any case."
+_MODEL = "A device model: its code, or what people call it: `H100`, `4090`."
 Model = Annotated[str | None, query(_MODEL, "H100", min_length=1, max_length=MODEL_MAX, told={"pattern": TEXT})]
 ModelOrAddress = Annotated[
     str,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
+from ionet import resolve
 
 from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase
@@ -59,13 +61,21 @@ class Snapshot:
         return rows.decode(kind, found)
 
     async def code_of(self, model: str) -> int:
-        """The code of a device model from its code, or its name in any case. Raises NotFound for an unknown name."""
-        if model.isdecimal() and str(int(model)) == model and int(model) < 1 << 16:
-            return int(model)
-        found = await self._connection.fetchval(SQL["model_code"], model)
-        if found is None:
-            raise NotFound(f"device model {model} is not known at slot {self.slot}")
-        return int(found)
+        """The code of a device model, by its code or by what people call it: `36`, `H100`, `rtx4090`, `4090`.
+
+        A number that names nothing is taken for a code that is not known yet. Raises NotFound, which names those that
+        are spelled like it.
+        """
+        names = {row["code"]: row["name"] for row in await self.fetch(SQL["model_names"])}
+        if (code := resolve.exact_model(model, names)) is not None:
+            return code
+        like = resolve.models_like(model, names)
+        if model.isascii() and model.isdecimal():
+            like = [name for name in like if model in re.findall("[0-9]+", name)]
+            if not like and int(model) < 1 << 16:
+                return int(model)
+        hint = f"; like it: {', '.join(like)}" if like else ""
+        raise NotFound(f"device model {model} is not known at slot {self.slot}{hint}")
 
     async def one(self, sql: str, *arguments: Any) -> Any | None:
         """First row of a query, None when there is none."""

@@ -309,10 +309,7 @@ REQUIRED_STAKE = "required_stake(p.stake_per_processor, m.multiplier, t.processo
 COUNTED_STAKE = "counted_stake(t.owner_bonded_shares, t.bonded_shares, t.bonded, p.co_stake_max_percent)"
 HIREABLE = f"(t.flags = 0 AND t.current_lease IS NULL AND m.enabled AND {COUNTED_STAKE} >= {REQUIRED_STAKE})"
 ONLINE = "EXISTS (SELECT FROM online_nodes o WHERE o.node = t.node)"
-BY_MODEL = Filter(
-    parameters.Model,
-    "t.model = ANY (ARRAY(SELECT code FROM models WHERE code::text = {0} OR lower(name) = lower({0})))",
-)
+BY_MODEL = Filter(parameters.Model, "t.model = {0}", is_model=True)
 SOURCE = "nodes t LEFT JOIN models m ON m.code = t.model LEFT JOIN current_parameters p ON true"
 _SHARES = ("bonded_shares", "bonded_era", "unbonding_shares", "unbonding_era")
 _PENDING = ("pending_co_share_bps", "pending_income_share_bps")
