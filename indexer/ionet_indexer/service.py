@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from ionet_indexer.store import Writer
 
 log = logging.getLogger(__name__)
 _RETRY_SECS = 1.0
+_PROXIES = "FORWARDED_ALLOW_IPS"  # as uvicorn itself names it, which believes all of this machine without it
 _RECONCILE_SECS = 30.0
 _SECOND_LOOK_SECS = 1.0
 _SWEEP_EVERY = 10  # rounds of reconcile in which accounts without a row are looked for once
@@ -105,9 +107,19 @@ def _reason(group: ExceptionGroup[Exception]) -> IonetError:
 
 
 async def serve(
-    dsn: str, codec: ProgramCodec, listener: socket.socket, *, rate: float = RATE, burst: int = BURST
+    dsn: str,
+    codec: ProgramCodec,
+    listener: socket.socket,
+    *,
+    rate: float = RATE,
+    burst: int = BURST,
+    proxies: str | None = None,
 ) -> None:
-    """Only the API, on a database that some writer keeps. rate, burst: see `create_app`."""
+    """Only the API, on a database that some writer keeps. rate, burst: see `create_app`.
+
+    proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names.
+    """
+    believed = os.environ.get(_PROXIES, "") if proxies is None else proxies
     async with Reader.open(dsn) as reader:
         config = uvicorn.Config(
             create_app(reader, codec, rate=rate, burst=burst),
@@ -116,6 +128,8 @@ async def serve(
             lifespan="on",
             http=Connection,
             ws="none",
+            proxy_headers=bool(believed),
+            forwarded_allow_ips=believed,
             timeout_graceful_shutdown=1,
         )
         server = _Server(config)

@@ -82,11 +82,18 @@ def items(api: httpx2.Client, path: str, /, **parameters: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def served(dsn: str, codec: ProgramCodec = PROGRAM.codec) -> Iterator[str]:
-    """Address of the API; without a limit that a test could reach."""
+def served(
+    dsn: str,
+    codec: ProgramCodec = PROGRAM.codec,
+    *,
+    rate: float = 10_000,
+    burst: int = 10_000,
+    proxies: str | None = "127.0.0.1",
+) -> Iterator[str]:
+    """Address of the API; without other words no test can reach its limit, and any may be a proxy for others."""
     listener = listen("127.0.0.1", 0, "--port")
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(dsn, codec, listener, rate=10_000, burst=10_000))
+    task = loop.create_task(serve(dsn, codec, listener, rate=rate, burst=burst, proxies=proxies))
 
     def work() -> None:
         with contextlib.suppress(asyncio.CancelledError):

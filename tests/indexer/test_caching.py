@@ -111,6 +111,22 @@ def test_answers_are_compressed_as_the_client_reads_them(encoding: str, api: htt
     assert opened == plain.content
 
 
+@pytest.mark.parametrize(
+    ("read", "coding"),
+    [
+        ("zstd;q=0, gzip", "gzip"),
+        ("gzip;q=0.000", None),
+        ("*;q=0, identity", None),
+        ("x-zstd-of-mine, x-gzip-too", None),
+        ("GZIP; q=0.5", "gzip"),
+        ("", None),
+    ],
+)
+def test_nothing_comes_as_the_client_does_not_read_it(read: str, coding: str | None, api: httpx2.Client) -> None:
+    with api.stream("GET", "/v1/events?limit=50", headers={"accept-encoding": read}) as response:
+        assert response.headers.get("content-encoding") == coding
+
+
 def test_a_stream_is_not_compressed(api: httpx2.Client) -> None:
     """A message would wait in the compressor for the next one."""
     asked = {"accept-encoding": "zstd, gzip"}

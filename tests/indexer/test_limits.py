@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from indexer.api_server import served
 from ionet.buckets import Buckets
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
@@ -43,6 +44,30 @@ async def test_too_many_requests_are_told_when_to_come_again(dsn: str) -> None:
     assert answers[-1].headers["content-type"] == "application/problem+json"
     assert answers[-1].json()["type"] == "too-many-requests"
     assert int(answers[-1].headers["retry-after"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("proxies", "given", "statuses"),
+    [
+        (None, "10.0.0.{}", [200, 200, 429, 429]),  # a client says what it likes, also through a proxy that lets it
+        ("127.0.0.1", "10.0.0.{}", [200, 200, 200, 200]),
+        ("127.0.0.1", "10.0.0.1", [200, 200, 429, 429]),
+        ("127.0.0.1", "10.0.0.{}, 10.0.0.9", [200, 200, 429, 429]),  # what a proxy was told, and what it saw
+        ("10.1.1.1", "10.0.0.{}", [200, 200, 429, 429]),
+    ],
+)
+def test_no_header_makes_a_client_another_unless_a_proxy_is_named(
+    proxies: str | None, given: str, statuses: list[int], dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if proxies is not None:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", proxies)
+    with served(dsn, rate=0.001, burst=2, proxies=None) as address:
+        found = [
+            httpx2.get(f"{address}/v1/models", headers={"x-forwarded-for": given.format(number)}).status_code
+            for number in range(4)
+        ]
+    assert found == statuses
 
 
 def request(address: str) -> Any:

@@ -31,8 +31,8 @@ from ionet_indexer.api.requests import (
     allow_head,
     answer_without_body,
     check_parameters,
+    compress_as_read,
     count_requests,
-    leave_compressed,
 )
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.series import series
@@ -117,5 +117,5 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
         ),
         logging_config=None,
     )
-    app.asgi_handler = answer_without_body(leave_compressed(app.asgi_handler))
+    app.asgi_handler = answer_without_body(compress_as_read(app.asgi_handler))
     return app

@@ -1,6 +1,6 @@
 """What holds for every request, whatever it asks for: known parameters, each once, plain text; HEAD as GET.
 
-What is compressed already is not compressed again.
+What is compressed is what the client reads, and never compressed again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from ionet_indexer.core.refusals import BadValue
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FORMS = {int: re.compile(r"-?(?:0|[1-9][0-9]*)"), bool: re.compile("true|false")}
+_ACCEPT_ENCODING = b"accept-encoding"
+_CODINGS = ("zstd", "gzip")
+_NEVER = re.compile(r"q\s*=\s*0(\.0{0,3})?")
 _NOT_ASKED = {"request", "data"}  # of a handler's arguments, those that no query sets
 
 
@@ -120,13 +123,27 @@ def answer_without_body(app: ASGIApp) -> ASGIApp:
     return call
 
 
-def leave_compressed(app: ASGIApp) -> ASGIApp:
-    """A Parquet file is compressed inside: whatever a client reads, it is sent as it is."""
+def compress_as_read(app: ASGIApp) -> ASGIApp:
+    """Litestar compresses where a coding's name is anywhere in `Accept-Encoding`, `zstd;q=0` too: it gets to see what
+    the client reads. A Parquet file is compressed inside, and sent as it is.
+    """
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and scope["path"].endswith(".parquet"):
-            headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
-            scope = cast(HTTPScope, {**scope, "headers": headers})
+        if scope["type"] == ScopeType.HTTP:
+            asked = b",".join(value for name, value in scope["headers"] if name == _ACCEPT_ENCODING)
+            headers = [(name, value) for name, value in scope["headers"] if name != _ACCEPT_ENCODING]
+            read = [] if scope["path"].endswith(".parquet") else _codings(asked.decode("latin-1"))
+            more = [(_ACCEPT_ENCODING, ", ".join(read).encode())] if read else []
+            scope = cast(HTTPScope, {**scope, "headers": headers + more})
         await app(scope, receive, send)
 
     return call
+
+
+def _codings(accepted: str) -> list[str]:
+    """Those of ours that `Accept-Encoding` takes (RFC 9110, 12.5.3)."""
+    weights = {}
+    for each in accepted.lower().split(","):
+        name, _, weight = each.partition(";")
+        weights[name.strip()] = not _NEVER.fullmatch(weight.strip())
+    return [name for name in _CODINGS if weights.get(name, False)]
