@@ -220,7 +220,7 @@ class Ingest:
     async def _settle(self, head: tuple[int, str], finalized: int) -> None:
         """Before slots become final: the head by which the node is checked afterwards is one of its chain."""
         if head[0] <= finalized and not await self._source.holds(*head):
-            raise SourceError(f"the node shows another block for its own head, slot {head[0]}")
+            raise SourceError(f"the node does not show its head of slot {head[0]} again, but another block")
         heads = await self._writer.heads()
         if dropped := await superseded(self._source, heads, self.checkpoint.finalized, finalized):
             await self._writer.drop_heads(dropped)

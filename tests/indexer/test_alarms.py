@@ -21,8 +21,8 @@ from prometheus_client.metrics import MetricWrapperBase
 CODE = Path(ionet_indexer.__file__).parent
 LIST = (Path(__file__).parents[2] / "docs" / "runbooks" / "README.md").read_text()
 REASONS, ENDS, METRICS = (part.split("\n\n")[0] for part in LIST.split("|---|---|\n")[1:])
-# Told by a command that ends, not by the writer: `check` and `verify` say so themselves.
-ELSEWHERE = {"reconcile.py", "verify.py"}
+# Told by a command that ends, not by the writer: `backfill`, `check` and `verify` say so themselves.
+ELSEWHERE = {"backfill.py", "reconcile.py", "verify.py"}
 
 
 def known(table: str) -> list[re.Pattern[str]]:

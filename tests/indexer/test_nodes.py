@@ -125,6 +125,21 @@ async def test_a_node_that_takes_no_batches_is_asked_call_by_call(
     assert [record.message.partition(":")[0] for record in caplog.records] == ["the node takes no batches"]
 
 
+async def test_an_answer_without_end_is_not_read_to_it(
+    node: Proxy, source: RpcSource, conflicts: ConflictRecording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too much for a batch may be right for each of its calls; what is too much for one call is an error."""
+    longest = max(len(raw) for raw in conflicts.raw)
+    monkeypatch.setattr(transport, "_MOST_BYTES", longest + 200)
+    node.script = Alone(served(conflicts), never)
+    seen = conflicts.seen[:20]
+    assert {item.signature for item in await source.transactions(seen)} == {item.signature for item in seen}
+    monkeypatch.setattr(transport, "_MOST_BYTES", 1_000)
+    monkeypatch.setattr(transport, "_ATTEMPTS", 2)
+    with pytest.raises(SourceError, match="an answer of more than 1000 bytes"):
+        await source.transactions(seen)
+
+
 async def test_the_text_of_a_refusal_is_part_of_the_error(
     node: Proxy, source: RpcSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

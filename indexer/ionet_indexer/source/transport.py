@@ -30,6 +30,7 @@ _NO_BLOCK_CODES = {-32004, -32007, -32009}
 _LIMIT_WORDS = ("limit", "too many", "per second")
 _NO_BATCH_CODES = {-32600, -32700}
 _BUSY_STATUS = 429
+_MOST_BYTES = 256 << 20  # of an answer, unpacked: the keys of a million accounts
 _NO_BATCH_STATUS = {400, 405, 413, _BUSY_STATUS}
 
 
@@ -158,37 +159,44 @@ class Transport:
             self._singles_left -= 1
         try:
             async with self._gate, asyncio.timeout(2 * self._timeout):
-                response = await self._http.post(
-                    self._url,
-                    content=msgspec.json.encode(body[0] if single else body),
-                    headers={"content-type": "application/json"},
-                )
+                response, answer = await self._answer(msgspec.json.encode(body[0] if single else body))
         except (httpx2.HTTPError, TimeoutError) as error:
             raise _Refused(f"{type(error).__name__}: {error}") from None
         if response.status_code != 200:
             wait = _retry_after(response.headers.get("retry-after", ""))
             raise _Refused(
-                f"{status_line(response.status_code)}{_excerpt(response)}",
+                f"{status_line(response.status_code)}{_excerpt(answer)}",
                 wait=wait,
                 batch=response.status_code in _NO_BATCH_STATUS and not wait,
                 busy=response.status_code == _BUSY_STATUS,
             )
         try:
-            if response.content.lstrip()[:1] == b"[":
-                return self._replies.decode(response.content)
-            reply = self._reply.decode(response.content)
+            if answer.lstrip()[:1] == b"[":
+                return self._replies.decode(answer)
+            reply = self._reply.decode(answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _Refused(f"{type(error).__name__}: {error}{_excerpt(response)}") from None
+            raise _Refused(f"{type(error).__name__}: {error}{_excerpt(answer)}") from None
         if single:
             return [reply]
         # One object for many calls: it is about the request as a whole.
         said = f"{reply.error.code} {reply.error.message}" if reply.error else "one answer to several calls"
         raise _Refused(said, batch=reply.error is None or reply.error.code in _NO_BATCH_CODES)
 
+    async def _answer(self, content: bytes) -> tuple[httpx2.Response, bytes]:
+        """The head of an answer, and all of its body, which is not read beyond what any answer needs."""
+        headers = {"content-type": "application/json"}
+        async with self._http.stream("POST", self._url, content=content, headers=headers) as response:
+            body = bytearray()
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > _MOST_BYTES:
+                    raise _Refused(f"an answer of more than {_MOST_BYTES} bytes", batch=True)
+        return response, bytes(body)
 
-def _excerpt(response: httpx2.Response) -> str:
+
+def _excerpt(answer: bytes) -> str:
     """The beginning of what a refusal says, on one line."""
-    text = " ".join(response.text[:400].split())
+    text = " ".join(answer[:400].decode(errors="replace").split())
     return f" ({text[:120]})" if text else ""
 
 
