@@ -82,7 +82,7 @@ SELECT x.kind, $1 AS key, x.path FROM (
 -- $1 also as a slot, null where it is too large for one that was read.
 SELECT x.kind, x.key, x.path FROM (
     SELECT 'slot' AS kind, $2::bigint::text AS key, '/v1/slots/' || $2::bigint::text AS path
-    FROM checkpoint WHERE $2::bigint <= indexed_slot
+    WHERE $2::bigint <= (SELECT max(position) >> 30 FROM events)  -- what changes with every block has no name
     UNION ALL (SELECT 'cluster', cluster, '/v1/clusters/' || cluster FROM clusters WHERE id = $1::numeric LIMIT 20)
     UNION ALL (SELECT 'lease', lease, '/v1/leases/' || lease FROM leases WHERE number = $1::numeric LIMIT 20)
     UNION ALL SELECT 'model', model, '/v1/models/' || model FROM models WHERE code = $2::bigint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import httpx2
 import pytest
@@ -12,6 +13,8 @@ from indexer.recording import Recording
 from ionet.program import PROGRAM
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
+from ionet_indexer.topics import LISTS
+from market import key
 
 PATHS = ["/v1/network", "/v1/nodes", "/v1/models", "/v1/events", "/v1/proofs?limit=2"]
 
@@ -95,6 +98,41 @@ async def test_the_name_changes_with_events_undos_finality_and_leaves_but_not_wi
         await pipeline.commit([], [], Checkpoint(rest[-1].slot + 9, rest[-1].slot + 9), undo_after=rest[-1].slot)
         name()
     assert len(set(names)) == len(names) == 5
+
+
+async def test_answers_of_one_name_differ_in_their_slot_alone(dsn: str, writer: Writer, recording: Recording) -> None:
+    """Blocks without events pass, and become final."""
+    await writer.start("recorded", "program")
+    pipeline, last = Pipeline(writer, PROGRAM.codec), recording.transactions[-1].slot
+    await pipeline.commit(recording.transactions, pipeline.decode(recording.transactions), Checkpoint(last, last))
+    node, lease, wallet = recording.story.machines[0].address, recording.story.served, key("admin").pubkey()
+    paths = [
+        *(listing.route for listing in LISTS),
+        *(
+            "/network",
+            f"/nodes/{node}",
+            f"/nodes/{node}/days",
+            f"/nodes/{node}/reputation",
+            f"/accounts/{wallet}",
+        ),
+        *(f"/leases/{lease}/intervals", f"/slots/{last}", f"/search?q={last}", f"/search?q={last + 5}"),
+        *("/series?of=network&field=leased&step=hour", "/leaders?by=served&of=node"),
+    ]
+
+    def ask() -> dict[str, tuple[str | None, Any]]:
+        found = {}
+        for path in paths:
+            answer = client.get(f"/v1{path}")
+            said = {name: each for name, each in answer.json().items() if name not in ("slot", "finalized_slot")}
+            found[path] = (answer.headers.get("etag"), said)
+        return found
+
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=30) as client:
+        before = ask()
+        await pipeline.commit([], [], Checkpoint(last + 9, last + 9))
+        after = ask()
+    assert after == before
+    assert sum(name is None for name, _ in before.values()) < 3
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
