@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ionet.cli.printing import say
+from ionet.cli.printing import printable, say
 from ionet.errors import ConfigError, InvalidInput, IonetError
 
 HELP = "An open network for renting GPUs on Solana."
@@ -237,5 +237,6 @@ def _missing_extra(error: ModuleNotFoundError) -> str | None:
 
 
 def _fail(message: str, code: int) -> None:
-    say(f"error: {' '.join(message.split())}", err=True)
+    # Part of it may be what an indexer, a launcher or an agent has said.
+    say(f"error: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)

@@ -12,7 +12,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet.cli.parsing import DECIMALS, pubkey, tokens
-from ionet.cli.printing import AsJson, print_json, print_rows, say
+from ionet.cli.printing import AsJson, print_json, print_rows, printable, say
 from ionet.cli.session import run
 from ionet.errors import InvalidInput, IonetError, NotFound, RpcUnreachable
 
@@ -182,12 +182,7 @@ def _line(found: Mapping[str, Any]) -> str:
         return "the launcher has not seen it yet"
     metered = sum(row["status"] == "active" for row in found["leases"])
     parts = [found["phase"], f"{metered} of {len(found['leases'])} metered", found["reason"], found["detail"]]
-    return _plain("  ".join(part for part in parts if part))
-
-
-def _plain(text: object) -> str:
-    """A launcher's text, which may be an agent's, on a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
+    return printable("  ".join(part for part in parts if part))
 
 
 def _print(found: Mapping[str, Any]) -> None:
@@ -203,12 +198,12 @@ def _print(found: Mapping[str, Any]) -> None:
             name: tokens(int(units), unit) if unit in DECIMALS else units for name, units in list(money.items())[1:]
         }
         say("  ".join(f"{name} {units}" for name, units in shown.items()) + f"  {unit}")
-    rows = [{name: _plain(value) for name, value in {**row, **_words(row)}.items()} for row in found["leases"]]
+    rows = [{name: printable(value) for name, value in {**row, **_words(row)}.items()} for row in found["leases"]]
     print_rows(rows, ["lease", "node", "status", "phase", "check", "trouble", "replaced_by"], as_json=False)
     if found["over"]:
         for move in reversed(found["events"][:_PRINTED]):
             at = datetime.fromtimestamp(move["at"], UTC)
-            say(_plain(f"{at:%Y-%m-%d %H:%M:%S} UTC  {move['phase']}  {move['reason']}  {move['detail']}").rstrip())
+            say(printable(f"{at:%Y-%m-%d %H:%M:%S} UTC  {move['phase']}  {move['reason']}  {move['detail']}").rstrip())
 
 
 def _words(row: Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import typer
 from solders.pubkey import Pubkey
 
 from ionet.cli import human
-from ionet.cli.printing import AsJson, print_json, print_rows, say
+from ionet.cli.printing import AsJson, print_json, print_rows, printable, say
 from ionet.cli.profiles import config_file
 from ionet.cli.session import Preview, Yes, confirm, connect, run, settings
 from ionet.errors import InvalidInput
@@ -43,7 +43,7 @@ def names_file() -> Names:
 
 
 def tell(text: str) -> None:
-    say("".join(letter if letter.isprintable() else "?" for letter in text), err=True)
+    say(printable(text), err=True)
 
 
 @status_app.command()

@@ -106,7 +106,12 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
     if isinstance(value, list):
         return " ".join(_plain(item) for item in value)
-    return str(value)
+    return printable(value)
+
+
+def printable(value: object) -> str:
+    """A text that may be a stranger's as part of one line: nothing in it moves the cursor or changes the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
 
 
 @contextmanager

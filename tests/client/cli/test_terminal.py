@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from ionet.cli import _fail
+from ionet.cli.printing import print_fields, print_rows
 
 COMMANDS = [
     ["--help"],
@@ -47,3 +49,16 @@ def test_every_line_is_printed_and_the_exit_code_is_the_same(encoding: str, argu
 )
 def test_what_is_missing_is_spelled_out(encoding: str, shown: str) -> None:
     assert shown in run(encoding, ["node", "show", "naïve…"]).stderr.decode(encoding)
+
+
+def test_a_text_of_a_stranger_changes_no_terminal_and_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Indexers, launchers and agents say things that are shown."""
+    said = "yes\x1b[2J\rno\nhireable  yes\x9b1m"
+    print_fields({"isolation": said, "places": [said]}, as_json=False)
+    shown = "yes?[2J?no?hireable  yes?1m"
+    assert capsys.readouterr().out == f"isolation  {shown}\nplaces     {shown}\n"
+    print_rows([{"name": said}], ["name"], as_json=False)
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["name", shown]
+    with pytest.raises(SystemExit):
+        _fail(said, 4)
+    assert capsys.readouterr().err == "error: yes?[2J no hireable yes?1m\n"
