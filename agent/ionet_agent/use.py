@@ -21,6 +21,7 @@ class Use:
         self._provider, self._clock = provider, clock
         self._connected, self._last = 0, clock()
         self._lease: str | None = None
+        self._has_jobs = False
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
@@ -36,7 +37,8 @@ class Use:
         """Note whether it is in use now."""
         spec = self._provider.spec
         lease = None if spec is None else spec.lease
-        if lease != self._lease or self._connected or (lease is not None and await self._provider.has_jobs()):
+        self._has_jobs = lease is not None and await self._provider.has_jobs()
+        if lease != self._lease or self._connected or self._has_jobs:
             self._lease, self._last = lease, self._clock()
 
     def idle_secs(self, lease: str) -> float | None:
@@ -44,7 +46,8 @@ class Use:
         spec = self._provider.spec
         if spec is None or spec.lease != lease:
             return None
-        return 0.0 if self._connected or lease != self._lease else self._clock() - self._last
+        in_use = self._connected or self._has_jobs or lease != self._lease
+        return 0.0 if in_use else self._clock() - self._last
 
     async def run(self) -> None:
         """Look again and again; a look that fails changes nothing."""

@@ -40,6 +40,7 @@ COMMANDS = {
     "exec": ("ionet.cli.named", "Run a command in one of them."),
     "ssh": ("ionet.cli.reach", "A shell in one of them."),
     "tunnel": ("ionet.cli.reach", "Ray's dashboard and client, and any port of one of them, here."),
+    "idle": ("ionet.cli.idle", "End those that nobody uses, as `ionet run --idle` said."),
     "extend": ("ionet.cli.money", "More time for one of them."),
     "cost": ("ionet.cli.money", "What one of them costs, and can cost at most."),
     "receipt": ("ionet.cli.money", "What one of them has cost, interval by interval."),

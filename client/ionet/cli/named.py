@@ -53,18 +53,21 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Your clusters by name: phase, money, and when they end."""
-    known = names_file()
+    from ionet.cli.idle import start_watching
+
+    known, wallet = names_file(), settings(ctx).keypair
     wanted = known.all() if name is None else {name: known.get(name)}
 
     async def work(client: Client) -> list[dict[str, Any]]:
         require_chain(client, wanted)
-        return list(await asyncio.gather(*(_row(client, each, named) for each, named in wanted.items())))
+        return list(await asyncio.gather(*(_row(client, wallet, each, named) for each, named in wanted.items())))
 
     rows = run(ctx, work, wallet=False) if wanted else []
+    start_watching(ctx)
     if as_json:
         print_json(rows)
         return
-    print_rows(rows, ["name", "phase", "nodes", "spent", "locked", "free", "ends", "cluster"], as_json=False)
+    print_rows(rows, ["name", "phase", "nodes", "spent", "locked", "free", "idle", "ends", "cluster"], as_json=False)
 
 
 @exec_app.command(name="exec")
@@ -169,7 +172,7 @@ async def printed(follow: Callable[[Callable[[str], None]], Awaitable[int]], to:
     return code
 
 
-async def _row(client: Client, name: str, named: Named) -> dict[str, Any]:
+async def _row(client: Client, wallet: str, name: str, named: Named) -> dict[str, Any]:
     from ionet.errors import IonetError
     from ionet.generated.accounts import Cluster
     from ionet.generated.enums import Currency
@@ -190,9 +193,26 @@ async def _row(client: Client, name: str, named: Named) -> dict[str, Any]:
     money = word(Currency, cluster.currency)
     free = cluster.deposit - cluster.paid - cluster.fees - cluster.refunded - cluster.locked
     amounts = {"spent": cluster.paid + cluster.fees, "locked": cluster.locked, "free": free}
+    if named.idle:
+        row["idle"] = await _idle(client, wallet, named)
     row |= {label: human.money(units, money) for label, units in amounts.items()}
     ends = max((lease.ends_at for _, lease in leases), default=0)
     return row | {"nodes": len(leases), "ends": human.moment(ends) if ends else ""}
+
+
+async def _idle(client: Client, wallet: str, named: Named) -> str:
+    """When it ends because nobody uses it."""
+    from ionet.errors import IonetError
+    from ionet.renting.idle import idle_secs
+    from ionet.wallet import read_keypair
+
+    try:
+        idle = await idle_secs(client, read_keypair(wallet), named)
+    except IonetError as error:
+        return f"unknown: {error}"
+    if idle is None:
+        return ""
+    return f"ends in {human.span(max(int(named.idle - idle), 0))}" if idle else f"in use; {human.span(named.idle)}"
 
 
 async def _bill(client: Client, cluster: Pubkey) -> Bill | None:

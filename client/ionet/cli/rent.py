@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from solders.pubkey import Pubkey
 
+from ionet import resolve
 from ionet.cli import human
+from ionet.cli.idle import start_watching
 from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, names_file, printed, require_chain, settle, tell
 from ionet.cli.parsing import amount
 from ionet.cli.printing import say, waiting
@@ -60,6 +62,9 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Leave job and cluster running; `ionet logs -f` follows.")
     ] = False,
+    idle: Annotated[
+        str | None, typer.Option(help="End the cluster once nobody has used it for 10m: no job, no connection.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Search and quote only.")] = False,
     yes: Yes = False,
     api: Api = API,
@@ -84,7 +89,19 @@ def run(
     called = name or task.name or f"run-{secrets.token_hex(3)}"
     require_name(called)
     rent = _Rent(
-        ctx, task, job, called, to, api, launcher, budget=budget, keep=keep, detach=detach, explain=explain, yes=yes
+        ctx,
+        task,
+        job,
+        called,
+        to,
+        api,
+        launcher,
+        budget=budget,
+        idle=idle,
+        keep=keep,
+        detach=detach,
+        explain=explain,
+        yes=yes,
     )
     try:
         code = asyncio.run(rent.run())
@@ -107,6 +124,7 @@ class _Rent:
         launcher: str,
         *,
         budget: str | None,
+        idle: str | None,
         keep: bool,
         detach: bool,
         explain: bool,
@@ -116,6 +134,7 @@ class _Rent:
         self._api, self._launcher = api, launcher
         self._keep, self._detach, self._explain, self._yes = keep, detach, explain, yes
         self._budget, self._begun = budget, False
+        self._idle = None if idle is None else resolve.duration(idle)
         self._names = names_file()
 
     async def run(self) -> int:
@@ -129,11 +148,14 @@ class _Rent:
                 named = used
             if named is None or job is None:
                 return 0
+            if self._idle is not None:
+                self._names.keep_idle(self._name, self._idle)
             code = await self._through(client, named, job)
             if self._detach:
                 say(f"its job is {job.name}: `ionet logs -f {self._name}`", err=True)
             if used is not None or self._keep or self._detach:
                 say(f"{self._name} goes on: `ionet run --name {self._name}`, `ionet down {self._name}`", err=True)
+                start_watching(self._ctx)
             else:
                 await settle(client, self._names, self._name, named, wait=True)
             return code
@@ -244,6 +266,7 @@ class _Rent:
         used = self._names.all().get(self._name)
         if used is None:
             return _INTERRUPTED
+        start_watching(self._ctx)
         say(err=True)
         if self._begun:
             say(f"the job goes on by itself: `ionet logs -f {self._name}`", err=True)

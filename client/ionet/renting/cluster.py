@@ -1,6 +1,7 @@
 """A cluster for the length of a block, for programs and notebooks.
 
 async with ionet.cluster("H100", gpus=8, hours=2) as cluster:
+    ray = await cluster.ray()  # connected to it: what it computes is computed there
     done = await cluster.run("python job.py", workdir=Path("."))
 
 with ionet.cluster_sync("H100", gpus=8, hours=2) as cluster:
@@ -9,15 +10,10 @@ with ionet.cluster_sync("H100", gpus=8, hours=2) as cluster:
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import wraps
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from solders.keypair import Keypair
@@ -27,8 +23,10 @@ from ionet.client import Client
 from ionet.launcher_api import LauncherClient
 from ionet.quote import quote
 from ionet.renting import rental
+from ionet.renting.blocking import Blocking
 from ionet.renting.bundle import Output, job
 from ionet.renting.credentials import written
+from ionet.renting.ray_here import Way, connected
 from ionet.renting.search import Found, search
 from ionet.renting.task import Resources, Task, wish_of
 from ionet.wallet import KeypairSigner, read_keypair
@@ -47,8 +45,9 @@ class Done(NamedTuple):
 class RunningCluster:
     """A cluster whose meters run."""
 
-    def __init__(self, client: Client, wallet: Keypair, address: Pubkey, api: str) -> None:
+    def __init__(self, client: Client, wallet: Keypair, address: Pubkey, api: str, stack: AsyncExitStack) -> None:
         self._client, self._wallet, self._api = client, wallet, api
+        self._stack = stack
         self.address = address
 
     async def run(
@@ -78,6 +77,15 @@ class RunningCluster:
         async with rental.head_of(self._client, self._wallet, self.address, self._api) as agent:
             code = await rental.run_job(agent, sent, take)
         return Done(code, "".join([*pieces, output.end()]), output.unpack(to))
+
+    async def ray(self, tell: Tell = lambda _: None) -> Any:
+        """The module `ray`, connected to the cluster until the block ends: what it computes is computed there.
+
+        This process's own Ray has to be of the cluster's version, and Python too. Raises ConfigError, what Ray raises,
+        and what the agent refuses with.
+        """
+        way = Way(self._client.rpc.url, self._wallet, self.address, self._api)
+        return await self._stack.enter_async_context(connected(way, tell))
 
     async def environment(self, folder: Path) -> dict[str, str]:
         """What `ray.init()` needs in the environment; token and certificates are written to `folder`."""
@@ -125,7 +133,8 @@ async def cluster(
         try:
             await rental.book(client, address, made, found.candidates[nodes:], tell)
             await rental.until_running(client, asked, address, tell)
-            yield RunningCluster(client, wallet, address, api)
+            async with AsyncExitStack() as stack:
+                yield RunningCluster(client, wallet, address, api, stack)
         finally:
             await rental.end(client, address, tell, wait=True)
 
@@ -133,72 +142,6 @@ async def cluster(
 def _why(found: Found, wanted: int) -> str:
     reasons = "; ".join(f"{each.nodes} {each.why}" for each in found.removed)
     return f"{len(found.candidates)} of {wanted}{f': {reasons}' if reasons else ''}"
-
-
-class Blocking:
-    """An async context manager as an ordinary one: its loop is another thread's, and so are its coroutines."""
-
-    def __init__(self, manager: AbstractAsyncContextManager[Any]) -> None:
-        self._manager, self._loop = manager, asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    def __enter__(self) -> Any:
-        """What the manager yields; its coroutine methods block here."""
-        self._thread.start()
-        try:
-            return _Blocked(self._wait(self._manager.__aenter__()), self._wait)
-        except BaseException:
-            self._stop()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        try:
-            return bool(self._wait(self._manager.__aexit__(kind, error, trace)))
-        finally:
-            self._stop()
-
-    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Its result. An interrupt cancels it, and waits until it has cleaned up."""
-        begun: Future[asyncio.Task[Any]] = Future()
-        over = threading.Event()
-
-        def begin() -> None:
-            task = self._loop.create_task(work)
-            task.add_done_callback(lambda _: over.set())
-            begun.set_result(task)
-
-        self._loop.call_soon_threadsafe(begin)
-        task = begun.result()
-        try:
-            over.wait()
-        except KeyboardInterrupt:
-            self._loop.call_soon_threadsafe(task.cancel)
-            over.wait()
-            raise
-        return task.result()
-
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-class _Blocked:
-    def __init__(self, inner: Any, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self._inner, self._wait = inner, wait
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if not inspect.iscoroutinefunction(found):
-            return found
-
-        @wraps(found)
-        def call(*arguments: Any, **named: Any) -> Any:
-            return self._wait(found(*arguments, **named))
-
-        return call
 
 
 @wraps(cluster)

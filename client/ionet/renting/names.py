@@ -22,7 +22,10 @@ _MOST_PAST = 256
 
 
 class Named(msgspec.Struct, frozen=True):
-    """url: of the chain. renter: whose cluster it is. api, launcher: where it was asked for. at: when, unix seconds."""
+    """url: of the chain. renter: whose cluster it is. api, launcher: where it was asked for. at: when, unix seconds.
+
+    idle: seconds after which it ends when nobody uses it; 0 for never.
+    """
 
     cluster: str
     url: str
@@ -30,6 +33,7 @@ class Named(msgspec.Struct, frozen=True):
     api: str
     launcher: str
     at: int
+    idle: int = 0
 
 
 class Names:
@@ -64,6 +68,12 @@ class Names:
             if same is not None:
                 raise InvalidInput(f"{same} is being opened at this moment: try again")
             known[name] = named
+
+    def keep_idle(self, name: str, secs: int) -> None:
+        """From now on it ends when nobody uses it for as long; nothing happens where it is not known."""
+        with self._changing() as known:
+            if name in known:
+                known[name] = msgspec.structs.replace(known[name], idle=secs)
 
     def forget(self, name: str) -> None:
         """It was never there."""

@@ -105,6 +105,7 @@ MORE_WRITES = {
     "run": "opens a cluster, books, ends; a cluster that is there keeps its terms",
     "exec": "runs something in a cluster that is there",
     "ssh": "the same",
+    "idle": "ends and closes, as was said when it was opened",
     "extend": "adds time to what there is, at the price it has",
     "down": "ends and closes",
     "cluster stop": "ends and closes",

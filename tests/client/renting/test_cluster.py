@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from ionet.renting.cluster import Blocking
+from ionet.renting.blocking import Blocking
 
 
 class Thing:

@@ -1,0 +1,75 @@
+"""A cluster that nobody uses ends by itself, whoever is killed; one with a job or a connection goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from e2e.renter import Renter, rented_from
+
+IDLE_SECS, SECS = 20, 240
+
+
+def watchers(renter: Renter) -> list[int]:
+    """Processes of this renter that end what nobody uses."""
+    found = []
+    ours = f"XDG_CONFIG_HOME={renter.environment['XDG_CONFIG_HOME']}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if words[-2:] == [b"idle", b""] and ours in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def status(renter: Renter) -> list[dict[str, str]]:
+    done = renter.run("status", "--json")
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
+
+
+def test_a_cluster_that_nobody_uses_ends_by_itself(temporary: Path) -> None:
+    with rented_from(temporary) as renter:
+        before = renter.balance()
+        # The job says when it begins, and ends when it is told to.
+        job = "while [ ! -e go ]; do sleep 0.1; done"
+        options = ("--gpu", "4090", "--name", "warm", "--idle", str(IDLE_SECS), "--detach", "--yes")
+        begun = renter.run("run", *options, "--", "sh", "-c", job)
+        assert begun.returncode == 0, begun.stderr
+        begun_at = time.monotonic()
+        [first] = watchers(renter)
+
+        # While the job runs it is in use, longer than the policy allows without one.
+        while time.monotonic() < begun_at + IDLE_SECS + 10:
+            [row] = status(renter)
+            assert (row["phase"], row["idle"]) == ("running", "in use; 20 s"), row
+            time.sleep(1)
+
+        # Whoever is to end it is killed; the next look at the clusters has another one do it.
+        os.kill(first, signal.SIGKILL)
+        until = time.monotonic() + SECS
+        while first in watchers(renter):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert len(status(renter)) == 1
+        [second] = watchers(renter)
+        assert second != first
+        assert renter.run("exec", "warm", "--", "touch", "go").returncode == 0
+
+        seen = set()
+        until = time.monotonic() + SECS
+        while rows := status(renter):
+            seen |= {row.get("idle", "") for row in rows}
+            assert time.monotonic() < until, (rows, (temporary / "config/ionet/idle.log").read_text())
+            time.sleep(0.5)
+        assert any(said.startswith("ends in ") for said in seen), seen
+        assert "warm was not used for " in (temporary / "config/ionet/idle.log").read_text()
+        assert 0 < before - renter.balance() < 250_625  # the rest of the hour came back
+        while watchers(renter):
+            assert time.monotonic() < until
+            time.sleep(0.1)
