@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from ionet.cli.printing import AsJson, print_fields, print_json, say
+from ionet.cli.printing import AsJson, print_fields, print_json, say, waiting
 from ionet.cli.session import settings
 
 if TYPE_CHECKING:
@@ -294,9 +294,11 @@ def status(
     from ionet_indexer.service import IndexerError
 
     try:
-        response = httpx2.get(f"{api.rstrip('/')}/health", timeout=20)
+        with waiting("asking the indexer"):
+            response = httpx2.get(f"{api.rstrip('/')}/health", timeout=20)
         fields = response.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise IndexerError(f"no answer from {api}: {error}") from error
-    print_fields(fields, as_json=as_json)
+    known = {name: value for name, value in fields.items() if value is not None}
+    print_fields(fields if as_json else known, as_json=as_json)
     raise typer.Exit(0 if response.status_code == 200 else 1)

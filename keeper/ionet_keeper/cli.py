@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from ionet.cli import human
 from ionet.cli.parsing import pubkey
-from ionet.cli.printing import AsJson, print_fields, print_rows
+from ionet.cli.printing import AsJson, print_fields, print_rows, waiting
 from ionet.cli.session import settings
 from ionet.errors import InvalidInput
 from ionet.resolve import duration, near
@@ -107,7 +107,9 @@ def due(
     """List what is due now and soon, and what it pays. Sends nothing."""
     from ionet_keeper import service
 
-    rows = asyncio.run(service.due(_reading(settings(ctx).url, also_url, settle_every), duration(within)))
+    reading, secs = _reading(settings(ctx).url, also_url, settle_every), duration(within)
+    with waiting("asking the chain"):
+        rows = asyncio.run(service.due(reading, secs))
     columns = ["action", "address", "due", "pays"]
     print_rows(rows if as_json else [_shown(row) for row in rows], columns, as_json=as_json)
 

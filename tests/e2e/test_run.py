@@ -122,7 +122,9 @@ with ionet.cluster_sync("4090", **options) as cluster:
     assert 0 < started_with - renter.balance() < locked
 
     # What is over leaves no name, no lock and no process: the same again, in one command from start to end.
-    whole = renter.run("run", "task.yaml", "--yes", "--", "python", "-c", "print('once')")
-    assert (whole.returncode, whole.stdout) == (0, "once\n\n"), whole.stderr
+    # The script goes along by itself.
+    (renter.folder / "alone.py").write_text("print('once')")
+    whole = renter.run("run", "--gpu", "4090", "--name", "squares", "--yes", "--", "alone.py")
+    assert (whole.returncode, whole.stdout) == (0, "once\n"), whole.stderr
     assert "squares is closed" in whole.stderr
     assert renter.run("status", "--json").stdout == "[]\n"

@@ -194,7 +194,7 @@ def withdraw(ctx: typer.Context, cluster: Cluster, quantity: Amount) -> Sending:
     async def unit(client: Client) -> str:
         return word(Currency, (await client.cluster.get(key)).currency)
 
-    units = amount(quantity, run(ctx, unit, wallet=False))
+    units = amount(quantity, ask(ctx, unit))
     return lambda client: client.cluster.withdraw_budget(key, units)
 
 

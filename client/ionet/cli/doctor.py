@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import typer
 
 from ionet.cli.printing import AsJson, print_rows
-from ionet.cli.session import Settings, run, settings
+from ionet.cli.session import Settings, ask, settings
 from ionet.errors import IonetError
 
 app = typer.Typer(help="Check this installation and the chain.")
@@ -132,6 +132,6 @@ def _chain(ctx: typer.Context) -> Iterator[Check]:
         return [*checks, Check("network", WARNING if network is None else OK, detail)]
 
     try:
-        yield from run(ctx, work, wallet=False)
+        yield from ask(ctx, work)
     except IonetError as error:
         yield Check("chain", WARNING, f"{error}: `ionet up` starts one here, `ionet config use` chooses another")

@@ -149,7 +149,7 @@ def open_owed(
 def _mint(ctx: typer.Context, token: str) -> Pubkey:
     """The mint of a currency on the chain. Raises InvalidInput for an unknown name."""
     parse(Currency, token, "currency")
-    return run(ctx, lambda client: client.network.mint(token), wallet=False)
+    return ask(ctx, lambda client: client.network.mint(token))
 
 
 async def _mints(client: Client) -> dict[str, Pubkey]:

@@ -14,7 +14,7 @@ from solders.pubkey import Pubkey
 from ionet.cli import human
 from ionet.cli.printing import AsJson, print_json, print_rows, printable, say
 from ionet.cli.profiles import config_file
-from ionet.cli.session import Preview, Yes, confirm, connect, run, settings
+from ionet.cli.session import Preview, Yes, ask, confirm, connect, run, settings
 from ionet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def status(
         require_chain(client, wanted)
         return list(await asyncio.gather(*(_row(client, wallet, each, named) for each, named in wanted.items())))
 
-    rows = run(ctx, work, wallet=False) if wanted else []
+    rows = ask(ctx, work) if wanted else []
     start_watching(ctx)
     if as_json:
         print_json(rows)

@@ -280,7 +280,7 @@ def _pausable(entries: list[str]) -> int:
 
 def _code(ctx: typer.Context, text: str) -> int:
     """A model's number, by its name or itself. Raises InvalidInput, which names models like it."""
-    return run(ctx, lambda client: client.network.model_code(text), wallet=False)
+    return ask(ctx, lambda client: client.network.model_code(text))
 
 
 def _holder(role: str, network: Network) -> str:

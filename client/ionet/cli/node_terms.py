@@ -11,7 +11,7 @@ from solders.pubkey import Pubkey
 from ionet import resolve
 from ionet.cli import human
 from ionet.cli.parsing import amount, pubkey
-from ionet.cli.session import Asked, Preview, Sending, run
+from ionet.cli.session import Asked, Preview, Sending, ask
 from ionet.errors import InvalidInput
 from ionet.generated.enums import Currency
 from ionet.words import parse
@@ -72,7 +72,7 @@ def register(
     terms = _named(
         price, country, min_duration, max_duration, region, currency or ["IOSD"], payout, fee_payer, min_coverage
     )
-    code = run(ctx, lambda client: client.network.model_code(model), wallet=False)
+    code = ask(ctx, lambda client: client.network.model_code(model))
     return lambda client: client.node.register(
         signer,
         model_code=code,

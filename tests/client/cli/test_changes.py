@@ -357,7 +357,7 @@ REPEATABLE = {
     *("iosd mint", "iosd mint-exact", "iosd redeem", "iosd buyback", "iosd post-price"),
     *("keys send", "keys claim", "keys open-owed", "keys airdrop", "keys submit"),
     *("network init", "network add-model", "network enable-model", "network disable-model", "network pause"),
-    *("network resume", "network propose", "network propose-model", "network propose-role", "exec"),
+    *("network resume", "network propose", "network propose-model", "network propose-role", "exec", "ssh"),
     # Interval by interval what the lease's owner is accused of: a defence is what saves the bond.
     *("lease approve", "lease defend"),
 }

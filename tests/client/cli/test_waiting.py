@@ -52,7 +52,9 @@ def seen(reading: int, until: Callable[[str], bool]) -> str:
     return text
 
 
-@pytest.mark.parametrize("words", [["node", "list"], ["keys", "balance", "1" * 32], ["network", "show"]])
+@pytest.mark.parametrize(
+    "words", [["node", "list"], ["keys", "balance", "1" * 32], ["network", "show"], ["keeper", "due"]]
+)
 def test_who_waits_for_the_chain_is_told(words: list[str]) -> None:
     go = threading.Event()
     reading, writing = pty.openpty()
