@@ -15,13 +15,12 @@ from rich.console import Console
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     console = Console(stderr=options.json, highlight=False)
-    names = options.only or list(topics.COUNTS if options.check else topics.TOPICS)
+    names = options.only or list(topics.COUNTS if options.check else {**topics.COUNTS, **topics.TIMES})
     found = topics.measure(names, lambda topic: print(f"measuring: {topic}", file=sys.stderr, flush=True))
     if options.check:
         return _check(found)
     if options.update:
-        kept = {} if not options.only else _kept(found, names)
-        figures.save({**kept, **found})
+        figures.save({**_kept(found, names), **found})
         show.write(figures.load())
     if options.json:
         sys.stdout.buffer.write(msgspec.json.format(figures.encode(found), indent=2) + b"\n")

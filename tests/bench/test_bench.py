@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from bench import __main__ as command
-from bench import compute, figures, machine, peers, show, sizes, topics
+from bench import compute, figures, machine, peers, seeds, show, sizes, topics
 from bench.figures import Figure, Figures, count, percentile, timed, worsened
 from bench.machine import COMPUTING, NOTHING, STARTING, Part, Speed
 from ionet import budget
@@ -118,6 +118,17 @@ def test_the_check_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "cu.burn is in the table and was not measured" in said
     monkeypatch.setattr(topics, "measure", lambda *_: figures.load())
     assert command.main(["--check"]) == 0
+
+
+def test_seeds_are_those_that_passed_of_those_that_were_run() -> None:
+    suite = seeds.SUITES["indexer.lied_to"]
+    said = "lies: late 10, 429 3, 5xx 2\n=== 1 failed, 49 passed in 854.02s (0:14:14) ===\n"
+    found = seeds.read(suite, said)
+    assert (found.value, found.target, found.met) == (49, 50, False)
+    assert found.note == "of 50 seeds: tables equal to those of the chain; after 15 lies"
+    assert seeds.read(suite, "== 50 passed in 9s ==").met is True
+    with pytest.raises(ValueError, match="no tests ran"):
+        seeds.read(suite, "== no tests ran in 0.1s ==")
 
 
 def test_wrong_options_are_refused() -> None:

@@ -21,6 +21,7 @@ from bench import (
     overlay,
     rent,
     replay,
+    seeds,
     sizes,
     tables,
 )
@@ -46,7 +47,9 @@ TIMES: dict[str, Callable[[], Figures]] = {
     "api": api.measure,
     "demo": demo.measure,
 }
-TOPICS = {**COUNTS, **TIMES}
+# Half an hour, and nothing to compare: measured where it is named.
+LONG: dict[str, Callable[[], Figures]] = {"seeds": seeds.measure}
+TOPICS = {**COUNTS, **TIMES, **LONG}
 
 
 def measure(topics: Sequence[str], say: Callable[[str], None]) -> Figures:

@@ -162,10 +162,10 @@ def test_a_file_is_of_one_state_and_says_which(api: httpx2.Client) -> None:
 
 
 async def test_memory_does_not_grow_with_the_table(dsn: str) -> None:
-    """Of Python's own memory and of Arrow's; row groups are as long in the small table as in the large one."""
+    """Of Python's own memory and of Arrow's, and as CSV; row groups are as long in the small table as in the large."""
     await crowd.fill(dsn, 120_000)  # 87,600 proofs
 
-    async def peak(until: int | None) -> tuple[int, int, pq.FileMetaData]:
+    async def peak(until: int | None, form: files.Form = files.ParquetFile) -> tuple[int, int, io.BytesIO]:
         parts: export.Parts = asyncio.Queue(maxsize=1)
         gc.collect()
         tracemalloc.reset_peak()
@@ -173,9 +173,7 @@ async def test_memory_does_not_grow_with_the_table(dsn: str) -> None:
         async with Reader.open(dsn) as reader:
             place = Place(Places("exports", 1, 1), "nobody")
             listing = next(each for each in LISTS if each.name == "proofs")
-            work = asyncio.create_task(
-                export._produce(reader, place, listing, files.ParquetFile, {"until": until}, parts)
-            )
+            work = asyncio.create_task(export._produce(reader, place, listing, form, {"until": until}, parts))
             path, size = io.BytesIO(), 0
             await parts.get()
             while part := await parts.get():
@@ -183,15 +181,20 @@ async def test_memory_does_not_grow_with_the_table(dsn: str) -> None:
                 size += path.write(part)
                 most = max(most, pa.total_allocated_bytes() - arrow)
             await work
-        return tracemalloc.get_traced_memory()[1] - before - size, most, pq.read_metadata(path)
+        return tracemalloc.get_traced_memory()[1] - before - size, most, path
 
     tracemalloc.start()
     try:
         await peak(crowd.START + 5_000)  # imports and caches
-        small_python, small_arrow, few = await peak(crowd.START + 22_000)
-        python, arrow, many = await peak(None)
+        small_python, small_arrow, part = await peak(crowd.START + 22_000)
+        python, arrow, whole = await peak(None)
+        small_csv, _, _ = await peak(crowd.START + 22_000, files.CsvFile)
+        csv, _, lines = await peak(None, files.CsvFile)
     finally:
         tracemalloc.stop()
+    few, many = pq.read_metadata(part), pq.read_metadata(whole)
+    assert lines.getvalue().count(b"\r\n") == 87_600 + 1
+    assert csv < 1.5 * small_csv + (1 << 20)
     assert (few.num_rows > files.GROUP_ROWS, many.num_rows) == (True, 87_600)
     assert {many.row_group(at).num_rows for at in range(many.num_row_groups - 1)} == {files.GROUP_ROWS}
     assert many.num_rows > 3 * few.num_rows
