@@ -117,6 +117,8 @@ def _end_room(tag: str) -> None:
     from ionet_agent.isolation.base import OWN, remove_tree
 
     asyncio.run(processes.stop(tag, None, 0))
+    if podman := shutil.which("podman"):
+        subprocess.run([podman, "rm", "--force", "--ignore", f"ionet-{tag}"], capture_output=True, check=False)
     room = ROOMS / f"ionet-{tag}"
     subprocess.run(["umount", "--lazy", str(room)], capture_output=True, timeout=20, check=False)
     for folder in (room, room.with_name(f"{room.name}{OWN}")):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import market
 import postgres
-from ionet.generated.accounts import Cluster, Node
+from ionet.generated.accounts import Cluster, Lease, Node
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.events import ClusterClosed
 from ionet.overlay import address_of
@@ -73,13 +73,16 @@ async def lab(
     *,
     random_ports: bool = True,
     options: tuple[str, ...] = FAR,
+    tools: Path | None = None,
 ) -> AsyncIterator[LabStack]:
-    """With agents of root, or of an ordinary user. options: the launcher's."""
+    """With agents of root, or of an ordinary user. options: the launcher's. tools: of `lab_stack`."""
     with open_folder() as folder:
         async with (
             market.market(slot_ms=100, clock_factor=clock) as founded,
             postgres.database(server) as dsn,
-            lab_stack(founded, dsn, folder, random_ports=random_ports, launcher_options=options, user=user) as made,
+            lab_stack(
+                founded, dsn, folder, random_ports=random_ports, launcher_options=options, user=user, tools=tools
+            ) as made,
         ):
             yield made
 
@@ -141,6 +144,8 @@ class Joined:
         """No lease and no member is there twice."""
         chain = self.lab.market.renter
         assert (await chain.fetch(Cluster, self.cluster)).leases_open == len(self.leases)
+        running = [await chain.fetch(Lease, lease) for lease in self.leases]
+        assert [lease.status for lease in running] == [LeaseStatus.ACTIVE] * len(running), running
         booked = [(await chain.fetch(Node, node.machine.address)).current_lease for node in self.lab.nodes]
         assert booked == self.leases
         rows = [row for row in await self.lab.clusters() if row["cluster"] == str(self.cluster)]

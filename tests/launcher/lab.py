@@ -24,7 +24,7 @@ from ionet_agent.relay import splice
 from launcher.stack import PORTS_PER_NODE, SESSION, Command, NodeProcess, Stack
 from market import Market
 from netlab import PUBLIC, Host, Lab
-from ordinary_user import give
+from ordinary_user import AS_USER, give
 from relay.place import Relay
 
 FIRST_PORT = 21_000
@@ -107,11 +107,12 @@ async def lab_stack(
     relays: int = 1,
     launcher_options: tuple[str, ...] = (),
     user: tuple[str, ...] = (),
+    tools: Path | None = None,
 ) -> AsyncIterator[LabStack]:
     """Two nodes with agents, an indexer, a launcher and relays on the chain of `market`, all up.
 
     user: what stands before an agent's command so that it is an ordinary user's; then the folder is one that all may
-    look into.
+    look into. tools: a folder of programs that agents find before those of the system.
     """
     async with contextlib.AsyncExitStack() as stack:
         lab = stack.enter_context(netlab.netlab(random_ports=random_ports))
@@ -145,7 +146,10 @@ async def lab_stack(
                 await stack.enter_async_context(reached_from(host, url))
                 for url in (market.net.rpc_url, indexer.about["api"])
             ]
-            node = await _node(made, number, host, user, *urls)
+            path = ":".join([*([str(tools)] if tools else []), os.environ["PATH"], str(folder)])
+            # For containers not `ip netns exec`, which hides control groups.
+            enter = ["nsenter", f"--net={host.path}"] if tools else host.command()
+            node = await _node(made, number, (*enter, *user, "/usr/bin/env", f"PATH={path}"), *urls)
             made.nodes.append(node)
             stack.push_async_callback(node.agent.end, signal.SIGTERM)
         for node in made.nodes:
@@ -158,15 +162,13 @@ async def lab_stack(
         yield made
 
 
-async def _node(
-    made: LabStack, number: int, host: Host, user: tuple[str, ...], chain: str, indexer: str
-) -> NodeProcess:
+async def _node(made: LabStack, number: int, prefix: tuple[str, ...], chain: str, indexer: str) -> NodeProcess:
     machine = await made.market.add_machine(f"lab {number}")
     await made.market.admin.rpc.airdrop(machine.device.pubkey(), 10**10)
     base, device = made.folder / f"node{number}", made.folder / f"device{number}.json"
     write_keypair(device, machine.device)
     base.mkdir()
-    if user:
+    if AS_USER[-1] in prefix:
         give(base, device)
     agent = Command(
         made.folder / f"agent{number}.log",
@@ -177,7 +179,7 @@ async def _node(
         *("--check-secs", "900", "--listen", "127.0.0.1:7444", "--indexer", indexer, "--poll-secs", "0.3", "--json"),
         "--no-settle",
         *TRUSTING,
-        prefix=host.command(*user, "/usr/bin/env", f"PATH={os.environ['PATH']}:{made.folder}"),
+        prefix=prefix,
     )
     agent.start()
     return NodeProcess(machine, base, agent)

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -156,7 +157,12 @@ def _limits(room: Room) -> list[str]:
     limits = room.limits
     cpus = min(limits.cpus + cgroups.OWN_CPUS, os.cpu_count() or 1)
     words = ["--memory", str(limits.memory_bytes), "--memory-swap", str(limits.memory_bytes), "--cpus", str(cpus)]
-    return [*words, "--pids-limit", str(limits.processes), "--shm-size", str(limits.shm_bytes), "--ulimit", "core=0"]
+    words += ["--pids-limit", str(limits.processes), "--shm-size", str(limits.shm_bytes), "--ulimit", "core=0"]
+    if room.user is not None and Path(room.runner or "").name == "podman":
+        # Its defaults are a million each, which root may not give where it has not all of its rights.
+        files = ":".join(map(str, resource.getrlimit(resource.RLIMIT_NOFILE)))
+        words += ["--ulimit", f"nofile={files}", "--ulimit", f"nproc={limits.processes}:{limits.processes}"]
+    return words
 
 
 def _files(room: Room) -> list[str]:
