@@ -21,7 +21,7 @@ from launcher.stack import SESSION, NodeProcess, Stack, stack, until
 from market import PRICE, USD, Machine, Market, market
 
 BOOKINGS, CLUSTERS, NODES, LEASE_SECS = 20, 3, 3, 6
-DECISION_TARGET_P95, COLD_TARGET, WARM_TARGET = 0.25, 10, 6
+DECISION_TARGET_P95, COLD_TARGET, WARM_TARGET = 0.15, 8, 4
 # Nothing listens there: what is measured ends before an agent is asked.
 NO_AGENT = "https://127.0.0.1:9"
 
