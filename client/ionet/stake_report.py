@@ -23,7 +23,7 @@ from ionet.generated import pdas
 from ionet.generated.accounts import Iosd, Node
 from ionet.generated.enums import IO_UNIT, NodeFlag
 from ionet.node_report import KEPT_DAYS, Day, Fees, Founded, days_of, founded_score
-from ionet.offers import asking
+from ionet.offers import Missing, asking
 from ionet.rules import pool, reputation
 from ionet.trace import ApiError
 
@@ -150,13 +150,16 @@ def yield_bps(income: Mapping[str, int], counted: int, share_bps: int, bonded: i
 async def _told(indexer: str, nodes: Sequence[Pubkey]) -> tuple[dict[Pubkey, tuple[Sequence[Day], Founded]], str]:
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(http: httpx2.AsyncClient, node: Pubkey) -> tuple[Sequence[Day], Founded]:
+    async def ask(http: httpx2.AsyncClient, node: Pubkey) -> tuple[Sequence[Day], Founded] | None:
         async with places:
-            return await days_of(http, node), await founded_score(http, node)
+            try:
+                return await days_of(http, node), await founded_score(http, node)
+            except Missing:  # it is new, and the indexer has not seen it yet
+                return None
 
     try:
         async with asking(indexer) as http:
             answers = await asyncio.gather(*(ask(http, node) for node in nodes))
     except ApiError as error:
         return {}, error.detail
-    return dict(zip(nodes, answers, strict=True)), ""
+    return {node: told for node, told in zip(nodes, answers, strict=True) if told is not None}, ""
