@@ -55,8 +55,8 @@ ELSEWHERE = {
     *("indexer verify", "indexer check", "indexer status", "launcher status", "node runtime", "agent runtime"),
     *("localnet run", "indexer run", "indexer api", "launcher api", "relay run", "web run", "tunnel"),
 }
-# What no JSON can say: a job's output, and processes that `indexer run` and `launcher run` start for themselves.
-NO_JSON = {"run", "logs", "exec", "ssh", "indexer api", "launcher api"}
+# What no JSON can say: a job's output, and processes that `run`, `indexer run` and `launcher run` start for themselves.
+NO_JSON = {"run", "logs", "exec", "ssh", "idle", "indexer api", "launcher api"}
 WHO = {"stake show": "guest", "keys balance": "renter", "table list": "renter"}
 # Unix seconds, base units and nobody's address are for programs.
 RAW = re.compile(r"\b(1[6-9]\d{8}|\d{9,})\b|\b1{32}\b|\b\w+_(secs|bps|units)\b|unix seconds")
