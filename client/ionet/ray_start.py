@@ -27,6 +27,10 @@ _PATIENCE_SECS = 30.0
 
 def main(arguments: Sequence[str]) -> None:
     """For `start` it is Ray from then on."""
+    # By these imports Ray finds out whether its dashboard and its client are there. What a node starts for them costs
+    # as much as all the rest, and is started for whoever asks for it.
+    for needed in ("ray.dashboard.optional_deps", "grpc"):
+        sys.modules[needed] = None  # type: ignore[assignment]
     ray = importlib.import_module("ray.scripts.scripts")
     given = dict(text.split("=", 1) for text in arguments if text.startswith("--") and "=" in text)
     ip, folder = given["--node-ip-address"], given["--temp-dir"]
