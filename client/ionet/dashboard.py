@@ -1,25 +1,15 @@
 """Ray's dashboard, with its Jobs API, beside a head that was started without: `python -m ionet.dashboard IP PORT`.
 
 It takes seconds to start and half a gigabyte, so it is started for whoever asks for it, by the function with which Ray
-starts it where it is told so at once. Jobs are run by the agent of the head's node, of which the node has started the
-part that does without a dashboard: the whole of it is started beside, as the node would have started it.
+starts it where it is told so at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shlex
-import subprocess
 import sys
-import time
-from pathlib import Path
-from typing import Any
 
 from ionet.check.member import WITNESS_VARIABLE
-
-_PLACEHOLDER = "RAY_NODE_MANAGER_PORT_PLACEHOLDER"  # Ray's, for the port that its node takes
-_LOOK_SECS = 0.1
 
 
 def main() -> int:
@@ -35,7 +25,6 @@ def main() -> int:
     # Ray's own `--temp-dir`, which is the lease's folder.
     folder = os.path.dirname(os.environ[WITNESS_VARIABLE])
     session = os.path.join(folder, found.decode())
-    agent = _start_agent(found.decode(), head)
     _, started = services.start_api_server(
         include_dashboard=True,
         raise_on_failure=True,
@@ -48,41 +37,7 @@ def main() -> int:
         session_dir=session,
         port=port,
     )
-    try:
-        return int(started.process.wait()) if started is not None else 1
-    finally:
-        agent.kill()
-
-
-def _start_agent(session: str, head: Any) -> subprocess.Popen[bytes]:
-    """The agent of this node's session, again and whole. It ends with this process, which it takes for Ray's node.
-
-    The node is asked how it started its own. Returns when jobs are handed to the new one. Raises ProcessLookupError.
-    """
-    from ray._private.ray_constants import KV_NAMESPACE_DASHBOARD
-    from ray.dashboard.consts import DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX
-
-    node = _node_of(session)
-    command = shlex.split(node["dashboard_agent_command"].replace(_PLACEHOLDER, node["node_manager_port"]))
-    environment = {**os.environ, "RAY_NODE_ID": node["node_id"], "RAY_RAYLET_PID": str(os.getpid())}
-    whole = [word for word in command if word != "--minimal"]
-    place = f"{DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX}{node['node_id']}".encode()
-    before = head.internal_kv_get(place, KV_NAMESPACE_DASHBOARD)
-    agent = subprocess.Popen(whole, env=environment, stdin=subprocess.PIPE)
-    while head.internal_kv_get(place, KV_NAMESPACE_DASHBOARD) == before and agent.poll() is None:
-        time.sleep(_LOOK_SECS)
-    return agent
-
-
-def _node_of(session: str) -> dict[str, str]:
-    """With what Ray's node of a session was started."""
-    for place in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            given = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
-            if given.get("session-name") == session and "dashboard_agent_command" in given:
-                return given
-    raise ProcessLookupError("Ray's node does not run here")
+    return int(started.process.wait()) if started is not None else 1
 
 
 if __name__ == "__main__":

@@ -27,14 +27,15 @@ _PATIENCE_SECS = 30.0
 
 def main(arguments: Sequence[str]) -> None:
     """For `start` it is Ray from then on."""
-    # By these imports Ray finds out whether its dashboard and its client are there. What a node starts for them costs
-    # as much as all the rest, and is started for whoever asks for it.
-    for needed in ("ray.dashboard.optional_deps", "grpc"):
-        sys.modules[needed] = None  # type: ignore[assignment]
     ray = importlib.import_module("ray.scripts.scripts")
     given = dict(text.split("=", 1) for text in arguments if text.startswith("--") and "=" in text)
     ip, folder = given["--node-ip-address"], given["--temp-dir"]
     head = given.get("--address")
+    # The server of Ray's client, and what a worker adds to a dashboard, cost a start seconds. The first is started for
+    # whoever asks for it; jobs that are submitted run on the head.
+    vars(ray)["get_ray_client_dependency_error"] = lambda: ImportError("not at the start")
+    if head is not None:
+        sys.modules["ray.dashboard.optional_deps"] = None  # type: ignore[assignment]
     address = head or f"{ip}:{given['--port']}"
     if head is not None:
         await_node(address, {"is_head_node": True}, None)
