@@ -21,7 +21,7 @@ from ionet.agent_errors import (
     TooManyPorts,
     problem_of,
 )
-from ionet.agent_ports import MAX_LINE, MAX_PROGRAM, Opened, Port, Wanted
+from ionet.agent_ports import MAX_LINE, MAX_PROGRAM, ON_DEMAND, Opened, Port, Wanted
 from solders.pubkey import Pubkey
 
 from ionet_agent.auth import Gate
@@ -34,7 +34,7 @@ MOST_CHECKS, MOST_TUNNELS = 8, 40
 _LINE_SECS, _CHECK_SECS = 5.0, 180.0
 _LOOK_SECS = 10.0
 """How often it is asked whether who is connected may still act for the lease."""
-_DASHBOARD_SECS, _DASHBOARD_LOOK_SECS = 60.0, 0.2
+_START_SECS, _LOOK_SECS = 60.0, 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -92,23 +92,23 @@ class MemberPorts:
             stack.enter_context(self._use.connected())
         if wanted.port == Port.PROGRAM:
             return await stack.enter_async_context(self._program(await _program(stream[0], wanted.size)))
-        if wanted.port == Port.DASHBOARD:
-            await self._provider.show_dashboard()
-            return await self._awaited(wanted.lease, stack)
+        if wanted.port in ON_DEMAND:
+            await self._provider.show(wanted.port)
+            return await self._awaited(wanted.lease, wanted.port, stack)
         number = self._ports[wanted.port] if isinstance(wanted.port, Port) else wanted.port
         return await self._dialled(wanted.lease, number, stack)
 
-    async def _awaited(self, lease: str, stack: contextlib.AsyncExitStack) -> Stream:
-        """Ray's dashboard, which may just have been started. Raises NodeIdle."""
+    async def _awaited(self, lease: str, port: Port, stack: contextlib.AsyncExitStack) -> Stream:
+        """What may just have been started. Raises NodeIdle."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + _DASHBOARD_SECS
+        until = loop.time() + _START_SECS
         while True:
             try:
-                return await self._dialled(lease, self._ports[Port.DASHBOARD], stack)
+                return await self._dialled(lease, self._ports[port], stack)
             except NodeIdle:
                 if loop.time() > until:
                     raise
-                await asyncio.sleep(_DASHBOARD_LOOK_SECS)
+                await asyncio.sleep(_LOOK_SECS)
 
     async def _dialled(
         self, lease: str, port: int, stack: contextlib.AsyncExitStack, *, loopback: bool = True

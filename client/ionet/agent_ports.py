@@ -29,7 +29,7 @@ MAX_LINE, MAX_PROGRAM = 4096, 64 * 1024
 _PIECE = 64 * 1024
 _CONNECT_SECS, _ANSWER_SECS = 5.0, 15.0
 # The first who asks for it has it started.
-_DASHBOARD_SECS = 90.0
+_START_SECS = 90.0
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -40,6 +40,10 @@ class Port(StrEnum):
     RAY = "ray"
     DASHBOARD = "dashboard"
     PROGRAM = "program"
+
+
+ON_DEMAND = (Port.DASHBOARD, Port.RAY)
+"""What a head serves once it is asked for."""
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +104,7 @@ class Ports:
         try:
             wanted = Wanted(lease, port, self._delegation, len(program))
             content = msgspec.json.encode(wanted) + b"\n" + program
-            await self._ask(reader, writer, content, _DASHBOARD_SECS if port == Port.DASHBOARD else _ANSWER_SECS)
+            await self._ask(reader, writer, content, _START_SECS if port in ON_DEMAND else _ANSWER_SECS)
         except BaseException:
             writer.transport.abort()
             raise

@@ -31,6 +31,11 @@ def main(arguments: Sequence[str]) -> None:
     given = dict(text.split("=", 1) for text in arguments if text.startswith("--") and "=" in text)
     ip, folder = given["--node-ip-address"], given["--temp-dir"]
     head = given.get("--address")
+    # The server of Ray's client, and what a worker adds to a dashboard, cost a start seconds. The first is started for
+    # whoever asks for it; jobs that are submitted run on the head.
+    vars(ray)["get_ray_client_dependency_error"] = lambda: ImportError("not at the start")
+    if head is not None:
+        sys.modules["ray.dashboard.optional_deps"] = None  # type: ignore[assignment]
     address = head or f"{ip}:{given['--port']}"
     if head is not None:
         await_node(address, {"is_head_node": True}, None)

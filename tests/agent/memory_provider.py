@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ionet.agent_api import Phase, Spec, Status
 from ionet.agent_errors import MovedAlready, NodeBusy, NodeIdle
+from ionet.agent_ports import Port
 from ionet.check.member import CheckServer
 from launcher.check_members import Hardware, member
 
@@ -105,7 +106,7 @@ class MemoryProvider:
         await self.aclose()
         return await self.status()
 
-    async def show_dashboard(self) -> None:
+    async def show(self, _port: Port) -> None:
         raise NodeIdle
 
     async def listener(self, _port: int) -> str | None:

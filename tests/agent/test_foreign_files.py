@@ -14,13 +14,19 @@ from agent.places import place
 from ionet.agent_api import Phase, Role, Spec
 from ionet_agent import processes, spool
 from ionet_agent.files import append_foreign, create_foreign, read_foreign, remove_foreign, trim_foreign
-from ionet_agent.providers import local
+from ionet_agent.providers import beside, local
 from ionet_agent.providers.beside import Record
 from ionet_agent.providers.local import LocalProvider
 from ionet_agent.providers.ray_node import STARTED
 
 SECRET = b"the owner's secret\n"
 HUGE = 1_500_000_000
+
+
+def put_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The member's room is there."""
+    for module in (beside, local):
+        monkeypatch.setattr(module, "folder_of", lambda _tag: folder)
 
 
 def pipe(path: Path) -> None:
@@ -76,7 +82,7 @@ async def test_a_trap_in_place_of_rays_log_costs_neither_time_nor_memory(
     trap: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read at each look, for a process that runs and for one that has ended."""
-    monkeypatch.setattr(local, "_folder", lambda _tag: tmp_path)
+    put_in(tmp_path, monkeypatch)
     provider = LocalProvider(
         tmp_path / "n",
         node="n",
@@ -136,7 +142,7 @@ def test_what_is_there_already_is_never_overwritten(tmp_path: Path) -> None:
 async def test_ray_is_known_to_be_up_however_long_its_log_has_become(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_folder", lambda _tag: tmp_path)
+    put_in(tmp_path, monkeypatch)
     provider = LocalProvider(
         tmp_path / "n",
         node="n",
@@ -161,7 +167,7 @@ async def test_a_new_agent_takes_over_a_member_whose_folder_its_renter_replaced(
     """Only its results are not taken."""
     (tmp_path / "owner").mkdir()
     (tmp_path / "lease").symlink_to(tmp_path / "owner")
-    monkeypatch.setattr(local, "_folder", lambda _tag: tmp_path / "lease")
+    put_in(tmp_path / "lease", monkeypatch)
     provider, spec = provider_in(tmp_path)
     record = Record(spec, "no-such-tag", 0.0, os.getpid(), processes.start_ticks(os.getpid()))
     (tmp_path / "n" / "ray.json").write_bytes(msgspec.json.encode(record))

@@ -36,7 +36,7 @@ async def second(place: Place) -> AsyncIterator[Relay]:
 @contextlib.asynccontextmanager
 async def agent(place: Place, folder: Path, *options: str) -> AsyncIterator[Command]:
     """`ionet agent run` of the first machine."""
-    ports = free_range(16)
+    ports = free_range(18)
     write_keypair(folder / "device.json", place.one.device)
     command = Command(
         folder / "agent.log",

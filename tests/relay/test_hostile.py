@@ -34,6 +34,8 @@ from relay.spoken import UNKNOWN_NAME, connect, control, hello, last_words
 from solders.keypair import Keypair
 from waiting import until
 
+WELCOME = Welcome(measures=True)
+
 # -- strangers
 
 
@@ -179,7 +181,7 @@ async def test_a_login_counts_once(place: Place) -> None:
         signature = bytes(place.one.device.sign_message(message)).hex()
         login = encode(Login(str(place.one.address), str(place.one.device.pubkey()), signature))
         spoken.writer.write(login)
-        assert await spoken.read() == Welcome()
+        assert await spoken.read() == WELCOME
         await another.read()
         another.writer.write(login)  # overheard
         assert await another.read() == Refused("bad_login")
@@ -187,7 +189,7 @@ async def test_a_login_counts_once(place: Place) -> None:
 
 async def test_an_agent_that_says_it_is_another_after_login_is_hung_up_on(place: Place) -> None:
     async with control(place) as spoken:
-        assert await spoken.log_in(place, place.one.address, place.one.device) == Welcome()
+        assert await spoken.log_in(place, place.one.address, place.one.device) == WELCOME
         spoken.writer.write(encode(Login(str(place.two.address), str(place.two.device.pubkey()), "00" * 64)))
         assert await spoken.reader.read() == b""
 
@@ -195,12 +197,12 @@ async def test_an_agent_that_says_it_is_another_after_login_is_hung_up_on(place:
 async def test_a_rotated_key_is_refused_and_its_successor_welcome(place: Place) -> None:
     fresh = market.key("another device")
     async with control(place) as spoken:
-        assert await spoken.log_in(place, place.one.address, place.one.device) == Welcome()
+        assert await spoken.log_in(place, place.one.address, place.one.device) == WELCOME
     await place.market.admin.node.rotate_device_key(place.one.address, KeypairSigner(fresh))
 
     async def welcome() -> bool:  # what the relay read within the last second it does not read again
         async with control(place) as spoken:
-            return await spoken.log_in(place, place.one.address, fresh) == Welcome()
+            return await spoken.log_in(place, place.one.address, fresh) == WELCOME
 
     await until(welcome, "the relay knows the new key", within=10)
     async with control(place) as spoken:
@@ -209,10 +211,10 @@ async def test_a_rotated_key_is_refused_and_its_successor_welcome(place: Place) 
 
 async def test_without_the_chain_known_agents_are_welcome_and_others_wait(place: Place) -> None:
     async with control(place) as spoken:
-        assert await spoken.log_in(place, place.one.address, place.one.device) == Welcome()
+        assert await spoken.log_in(place, place.one.address, place.one.device) == WELCOME
     await place.market.net.__aexit__(None, None, None)
     async with control(place) as spoken:
-        assert await spoken.log_in(place, place.one.address, place.one.device) == Welcome()
+        assert await spoken.log_in(place, place.one.address, place.one.device) == WELCOME
     async with control(place) as spoken:
         answer = asyncio.create_task(spoken.log_in(place, place.two.address, place.two.device))
         async with asyncio.timeout(60):

@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from ionet.agent_api import Spec, Status
+from ionet.agent_ports import Port
 
 
 class Driver(Protocol):
@@ -54,8 +55,8 @@ class Provider(Protocol):
     async def run_driver(self, script: bytes, *, both_ways: bool = False) -> Driver:
         """Start a Python driver beside the running member, with an input if `both_ways`. Raises NodeIdle."""
 
-    async def show_dashboard(self) -> None:
-        """Start Ray's dashboard beside the running head, unless it is there. Raises NodeIdle."""
+    async def show(self, port: Port) -> None:
+        """Start what serves there beside the running head, unless it is there. Raises NodeIdle."""
 
     async def listener(self, port: int) -> str | None:
         """The address at which a process of the running member listens on the machine's network. Raises NodeIdle."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from ionet.agent_api import Spec
 from ionet.agent_errors import NodeIdle
+from ionet.agent_ports import ON_DEMAND, Port
 
 from ionet_agent import processes
 from ionet_agent.files import create_foreign, remove_foreign
@@ -24,7 +25,7 @@ from ionet_agent.providers.ray_node import RayNode
 
 _READ_BYTES = 65536
 _CHECK_PAUSE_SECS = 5.0
-CHECK, DASHBOARD = "check", "dashboard"
+CHECK = "check"
 # How a job's own process, and Ray's of a job that was submitted to it, are told from all others of the room.
 _JOBS = (b'"do": "supervise"', b":JobSupervisor")
 _log = logging.getLogger(__name__)
@@ -95,10 +96,10 @@ class Beside:
         except OSError as error:
             _log.warning("the launcher's check is not answered: %s", error, extra={"action": "no_check"})
 
-    async def show_dashboard(self, record: Record) -> None:
-        """Start it unless it runs. Raises OSError."""
-        if not await self._runs(DASHBOARD, record):
-            self._spawn(record, self._ray.dashboard_command(record.spec.lease), DASHBOARD)
+    async def show(self, record: Record, port: Port) -> None:
+        """Start what a head serves there, unless it runs. Raises OSError."""
+        if not await self._runs(port, record):
+            self._spawn(record, self._ray.command_on_demand(record.spec.lease, port), port)
 
     async def _runs(self, what: str, record: Record) -> bool:
         child = self._children.get(what)
@@ -119,7 +120,7 @@ class Beside:
 
     async def stop(self, tag: str) -> None:
         """End all of it."""
-        for what in ("driver", CHECK, DASHBOARD):
+        for what in ("driver", CHECK, *ON_DEMAND):
             await processes.stop(f"{tag}-{what}", None, 0)
 
     def forget(self) -> None:

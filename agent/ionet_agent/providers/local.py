@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from ionet.agent_api import Phase, Role, Spec, Status
 from ionet.agent_errors import MovedAlready, NodeBusy, NodeIdle
-from ionet.agent_ports import Port
+from ionet.agent_ports import ON_DEMAND, Port
 from ionet.errors import ConfigError
 
 from ionet_agent import listening, processes
@@ -179,7 +179,7 @@ class LocalProvider:
                 await self._end(record, None)
             elif self._running(record):
                 await self._beside.check_again(record)
-            for name in ("ray.log", "check.log", "dashboard.log"):
+            for name in ("ray.log", "check.log", *(f"{what}.log" for what in ON_DEMAND)):
                 trim_foreign(folder_of(record.tag) / name, _MAX_LOG, _LOG_HEAD)
             return self._status(record)
 
@@ -271,21 +271,22 @@ class LocalProvider:
         """Start a Python driver beside the running member; its output is one pipe. Raises NodeIdle."""
         return await self._beside.driver(self._running_record(), script, both_ways=both_ways)
 
-    async def show_dashboard(self) -> None:
-        """Start Ray's dashboard beside the running head, unless it is there. Raises NodeIdle."""
+    async def show(self, port: Port) -> None:
+        """Start what serves there beside the running head, unless it is there. Raises NodeIdle."""
         async with self._lock:
             record = self._running_record()
             if record.spec.role is not Role.HEAD:
                 raise NodeIdle("the head is another node")
             try:
-                await self._beside.show_dashboard(record)
+                await self._beside.show(record, port)
             except OSError as error:
                 raise NodeIdle(str(error)) from None
 
     async def listener(self, port: int) -> str | None:
         """The address at which a process of the running member, or of its drivers, listens on the machine's network."""
         tag, ip = self._running_record().tag, self._ray.ip_of("")
-        return await asyncio.to_thread(listening.of, (tag, f"{tag}-driver", f"{tag}-dashboard"), port, ip)
+        tags = (tag, *(f"{tag}-{what}" for what in ("driver", *ON_DEMAND)))
+        return await asyncio.to_thread(listening.of, tags, port, ip)
 
     async def has_jobs(self) -> bool:
         """Whether a job runs beside the member that goes on without whoever began it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ionet import ray_start
 from ionet.agent_api import Role, Spec
+from ionet.agent_ports import Port
 from ionet.check.member import WITNESS_VARIABLE
 from ionet.isolation import Limits
 from ionet.overlay import address_of
@@ -58,7 +59,7 @@ class RayNode:
 
     @property
     def client_port(self) -> int:
-        """Of Ray's client, on a head."""
+        """Of Ray's client, on a head where it was asked for."""
         return self.ports[_CLIENT_PORT]
 
     @property
@@ -66,9 +67,16 @@ class RayNode:
         """Of Ray's dashboard and Jobs API, on a head where they were asked for."""
         return self.ports[_WEB_PORT]
 
-    def dashboard_command(self, lease: str) -> list[str]:
-        """Ray's dashboard beside a head."""
-        return [str(self.runtime.python), "-m", "ionet.dashboard", self.ip_of(lease), str(self.web_port)]
+    def command_on_demand(self, lease: str, port: Port) -> list[str]:
+        """Of ON_DEMAND, beside a head."""
+        ip = self.ip_of(lease)
+        if port is Port.DASHBOARD:
+            return [str(self.runtime.python), "-m", "ionet.dashboard", ip, str(self.web_port)]
+        environments = f"http://{ip}:{self.ports[1 + _NAMED_PORTS.index('runtime-env-agent')]}"
+        return [
+            *(str(self.runtime.python), "-m", "ray.util.client.server", f"--address={self.address(lease)}"),
+            *(f"--host={ip}", f"--port={self.client_port}", f"--runtime-env-agent-address={environments}"),
+        ]
 
     def check_command(self, lease: str) -> list[str]:
         """What answers the hardware check beside a member."""
@@ -79,9 +87,8 @@ class RayNode:
         # `-m` and not the script on PATH: the runtime's interpreter and packages, whatever PATH says.
         command = [str(self.runtime.python), "-m", MODULE, "start", "--block", "--disable-usage-stats"]
         if spec.role is Role.HEAD:
-            # The dashboard costs a start seconds that most jobs need not wait for: it is started once it is asked for.
+            # What costs a start seconds that most jobs need not wait for is started on demand.
             command += ["--head", f"--port={self.ports[0]}", "--include-dashboard=false"]
-            command += [f"--ray-client-server-port={self.client_port}"]
         else:
             command += [f"--address={spec.address}"]
         ports = dict(zip(_NAMED_PORTS, self.ports[1:], strict=False))
@@ -125,6 +132,7 @@ class RayNode:
             "RAY_TLS_SERVER_KEY": str(folder / "node.key"),
             "RAY_TLS_CA_CERT": str(folder / "ca.pem"),
             "RAY_ADDRESS": spec.address,
+            "RAY_USAGE_STATS_ENABLED": "0",
             # Its parts look for each other every second otherwise, also at the start; together as long as otherwise.
             "RAY_raylet_client_connect_timeout_milliseconds": "50",
             "RAY_raylet_client_num_connect_attempts": "200",

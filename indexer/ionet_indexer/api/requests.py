@@ -134,7 +134,7 @@ def compress_as_read(app: ASGIApp) -> ASGIApp:
             headers = [(name, value) for name, value in scope["headers"] if name != _ACCEPT_ENCODING]
             read = [] if scope["path"].endswith(".parquet") else _codings(asked.decode("latin-1"))
             more = [(_ACCEPT_ENCODING, ", ".join(read).encode())] if read else []
-            scope = cast(HTTPScope, {**scope, "headers": headers + more})
+            scope["headers"] = headers + more  # in place: what comes before sees what routing adds to the scope
         await app(scope, receive, send)
 
     return call

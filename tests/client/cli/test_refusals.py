@@ -210,7 +210,7 @@ ROWS: list[tuple[str, str, str, int]] = [
     (
         "renter",
         AGENT + "--ports 24000-24003 --ip 127.0.9.9",
-        "the settings cannot be used: a Ray node needs at least 16 ports, got 4",
+        "the settings cannot be used: a Ray node needs at least 18 ports, got 4",
         1,
     ),
     (
