@@ -11,6 +11,7 @@ from pathlib import Path
 from e2e.renter import Renter, rented_from
 
 IDLE_SECS, SECS = 20, 240
+IN_USE = f"in use; {IDLE_SECS} s"
 
 
 def watchers(renter: Renter) -> list[int]:
@@ -41,13 +42,16 @@ def test_a_cluster_that_nobody_uses_ends_by_itself(temporary: Path) -> None:
         options = ("--gpu", "4090", "--name", "warm", "--idle", str(IDLE_SECS), "--detach", "--yes")
         begun = renter.run("run", *options, "--", "sh", "-c", job)
         assert begun.returncode == 0, begun.stderr
-        begun_at = time.monotonic()
         [first] = watchers(renter)
+        until = time.monotonic() + SECS
+        while (row := status(renter)[0])["idle"] != IN_USE:  # its agent looks at it every few seconds
+            assert time.monotonic() < until, row
 
         # While the job runs it is in use, longer than the policy allows without one.
+        begun_at = time.monotonic()
         while time.monotonic() < begun_at + IDLE_SECS + 10:
             [row] = status(renter)
-            assert (row["phase"], row["idle"]) == ("running", "in use; 20 s"), row
+            assert (row["phase"], row["idle"]) == ("running", IN_USE), row
             time.sleep(1)
 
         # Whoever is to end it is killed; the next look at the clusters has another one do it.
