@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import uvicorn
 from ionet.apart import serve_apart
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
+from ionet.guarded_http import believing
 
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.connections import Connection
@@ -35,7 +35,6 @@ from ionet_indexer.store import Writer
 
 log = logging.getLogger(__name__)
 _RETRY_SECS = 1.0
-_PROXIES = "FORWARDED_ALLOW_IPS"  # as uvicorn itself names it, which believes all of this machine without it
 _RECONCILE_SECS = 30.0
 _SECOND_LOOK_SECS = 1.0
 _SWEEP_EVERY = 10  # rounds of reconcile in which accounts without a row are looked for once
@@ -119,7 +118,6 @@ async def serve(
 
     proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names.
     """
-    believed = os.environ.get(_PROXIES, "") if proxies is None else proxies
     async with Reader.open(dsn) as reader:
         config = uvicorn.Config(
             create_app(reader, codec, rate=rate, burst=burst),
@@ -128,8 +126,7 @@ async def serve(
             lifespan="on",
             http=Connection,
             ws="none",
-            proxy_headers=bool(believed),
-            forwarded_allow_ips=believed,
+            **believing(proxies),
             timeout_graceful_shutdown=1,
         )
         server = _Server(config)

@@ -17,7 +17,7 @@ from ionet_web.indexer import Indexer
 
 
 @contextmanager
-def pages(url: str) -> Iterator[httpx2.Client]:
+def pages(url: str, rate: float = 1e6, burst: int = 10**6) -> Iterator[httpx2.Client]:
     """A client of the pages over the API at this address."""
     listener = listen("127.0.0.1", 0, "--port")
     running: list[uvicorn.Server] = []
@@ -26,7 +26,10 @@ def pages(url: str) -> Iterator[httpx2.Client]:
     async def serve() -> None:
         async with Indexer.at(url) as indexer:
             config = uvicorn.Config(
-                create_app(indexer, url), http=GuardedConnection, log_level="warning", timeout_graceful_shutdown=2
+                create_app(indexer, url, rate=rate, burst=burst),
+                http=GuardedConnection,
+                log_level="warning",
+                timeout_graceful_shutdown=2,
             )
             running.append(uvicorn.Server(config))
             began.set()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from ionet.buckets import Buckets, whose
 from litestar import Litestar, Request, Response, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import NamedDependency, Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, TooManyRequestsException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -39,6 +41,8 @@ from ionet_web.pages.people import stake_page as position_page
 from ionet_web.pages.rules import rules_page
 
 _HERE = Path(__file__).parent
+RATE, BURST = 5.0, 40
+"""Each page asks the indexer some ten things, which itself answers an address, and so all readers, 50 a second."""
 MENU = (
     ("/", "Network"),
     ("/nodes", "Nodes"),
@@ -70,9 +74,17 @@ _ENTITIES = {
 }
 
 
-def create_app(indexer: Indexer, api: str) -> Litestar:
-    """The application. api: where readers reach the indexer's API, for links to the numbers."""
-    live = Live(indexer)
+def create_app(indexer: Indexer, api: str, *, rate: float = RATE, burst: int = BURST) -> Litestar:
+    """The application. api: where readers reach the indexer's API, for links to the numbers.
+
+    rate, burst: requests per second and address, and at once.
+    """
+    live, buckets = Live(indexer), Buckets(rate, burst)
+
+    def limit(request: Request[Any, Any, Any]) -> None:
+        wait = buckets.take(whose(request.client.host if request.client else ""))
+        if wait:
+            raise TooManyRequestsException("too many requests from this address", headers=_later(wait))
 
     @asynccontextmanager
     async def follow(_: Litestar) -> AsyncIterator[None]:
@@ -103,8 +115,9 @@ def create_app(indexer: Indexer, api: str) -> Litestar:
         exception_handlers={
             Refused: lambda _, error: _failed(error.detail or str(error), error.status),
             Unavailable: lambda _, error: _failed(str(error), 503),
-            HTTPException: lambda _, error: _failed(error.detail, error.status_code),
+            HTTPException: lambda _, error: _failed(error.detail, error.status_code, error.headers),
         },
+        before_request=limit,
         before_send=[_guard],
         openapi_config=None,
         logging_config=None,
@@ -117,14 +130,19 @@ async def _guard(message: Message, _: Scope) -> None:
         MutableScopeHeaders(message).update(HEADERS)
 
 
-def shown(page: Page, status: int = 200) -> Template:
+def shown(page: Page, status: int = 200, headers: dict[str, str] | None = None) -> Template:
     """A page as HTML."""
-    return Template("page.html", context={"page": page}, status_code=status, media_type="text/html")
+    context = {"page": page}
+    return Template("page.html", context=context, status_code=status, media_type="text/html", headers=headers)
 
 
-def _failed(words: str, status: int) -> Template:
+def _later(secs: float) -> dict[str, str]:
+    return {"retry-after": str(math.ceil(secs))}
+
+
+def _failed(words: str, status: int, headers: dict[str, str] | None = None) -> Template:
     title = "Not found" if status == 404 else HTTPStatus(status).phrase
-    return shown(Page(title, [Note(Markup("{}").format(words))]), status)
+    return shown(Page(title, [Note(Markup("{}").format(words))]), status, headers)
 
 
 def _list_handler(listed: Listed) -> HTTPRouteHandler:
@@ -196,8 +214,9 @@ async def trace_of(indexer: NamedDependency[Indexer], key: FromPath[str], cursor
 
 
 @get("/live")
-async def events_live(live: NamedDependency[Live]) -> ServerSentEvent | Response[str]:
+async def events_live(live: NamedDependency[Live], request: Request[Any, Any, Any]) -> ServerSentEvent | Response[str]:
     """Rows of events as they come."""
-    if live.is_full:
+    address = request.client.host if request.client else ""
+    if live.is_full(address):
         return Response("too many readers", status_code=503, headers={"retry-after": "30"})
-    return ServerSentEvent(live.rows())
+    return ServerSentEvent(live.rows(address))

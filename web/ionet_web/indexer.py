@@ -63,12 +63,12 @@ class Indexer:
     def _task(self, url: str) -> asyncio.Task[dict[str, Any]]:
         """What was asked a moment ago is not asked again."""
         now = time.monotonic()
-        asked = self._asked.get(url)
-        if asked is not None and now - asked[0] < FRESH_SECS:
-            return asked[1]
-        while len(self._asked) >= _KEPT:
+        while self._asked and now - next(iter(self._asked.values()))[0] >= FRESH_SECS:
             del self._asked[next(iter(self._asked))]
-        self._asked.pop(url, None)
+        if url in self._asked:
+            return self._asked[url][1]
+        if len(self._asked) >= _KEPT:
+            del self._asked[next(iter(self._asked))]
         task = asyncio.create_task(self._fetch(url))
         task.add_done_callback(_seen)
         self._asked[url] = (now, task)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
 
 import msgspec
+from ionet.buckets import whose
 from litestar.response import ServerSentEventMessage
 from markupsafe import Markup
 
@@ -15,7 +15,7 @@ from ionet_web.blocks import table
 from ionet_web.indexer import Indexer, Unavailable
 from ionet_web.lists import LISTS
 
-MOST_READERS = 500
+MOST_READERS, MOST_OF_AN_ADDRESS = 500, 16
 _QUEUED = 50
 """Events that a slow reader may be behind before it is let go; its browser asks again."""
 _PAUSE_SECS = 2.0
@@ -28,13 +28,13 @@ class Live:
 
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
-        self._readers: set[asyncio.Queue[str | None]] = set()
+        self._readers: dict[asyncio.Queue[str | None], str] = {}  # whose each is
         self._come = asyncio.Event()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no further reader is taken."""
-        return len(self._readers) >= MOST_READERS
+    def is_full(self, address: str) -> bool:
+        """Whether no further reader of an address is taken."""
+        owner = whose(address)
+        return len(self._readers) >= MOST_READERS or list(self._readers.values()).count(owner) >= MOST_OF_AN_ADDRESS
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,13 +60,13 @@ class Live:
         if reader.qsize() < _QUEUED:
             reader.put_nowait(row)
         else:
-            self._readers.discard(reader)
+            self._readers.pop(reader, None)
             reader.put_nowait(None)
 
-    async def rows(self) -> AsyncIterator[ServerSentEventMessage]:
-        """Rows of the table of events, HTML, for one reader."""
+    async def rows(self, address: str) -> AsyncIterator[ServerSentEventMessage]:
+        """Rows of the table of events, HTML, for one reader at an address."""
         reader: asyncio.Queue[str | None] = asyncio.Queue()
-        self._readers.add(reader)
+        self._readers[reader] = whose(address)
         self._come.set()
         try:
             while True:
@@ -80,16 +80,23 @@ class Live:
                     return
                 yield ServerSentEventMessage(data=row, event="row")
         finally:
-            self._readers.discard(reader)
+            self._readers.pop(reader, None)
+
+
+class _Event(msgspec.Struct):
+    """What a row shows of an event."""
+
+    name: str
+    slot: int
+    signature: str
+    block_time: int | None
 
 
 def _row(text: str) -> str | None:
     """An event of the stream as a row; None for what is none, such as the word that events were undone."""
     try:
-        item: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError:
+        event = msgspec.json.decode(text, type=_Event)
+    except (msgspec.DecodeError, RecursionError):
         return None
-    if "name" not in item:
-        return None
-    cells = table("", LISTS["events"].columns, [item]).rows[0]
+    cells = table("", LISTS["events"].columns, [msgspec.structs.asdict(event)]).rows[0]
     return str(Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in cells)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 from ionet.daemon import raise_file_limit
-from ionet.guarded_http import GuardedConnection
+from ionet.guarded_http import GuardedConnection, believing
 from ionet.listening import listen
 
 from ionet_web.app import create_app
@@ -39,6 +39,7 @@ async def run(host: str, port: int, api: str, public_api: str, announce: Callabl
                 timeout_graceful_shutdown=2,
                 server_header=False,
                 ws="none",
+                **believing(),
             )
             server = _Server(config)
             loop = asyncio.get_running_loop()
