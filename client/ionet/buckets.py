@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 _MOST_ADDRESSES = 10_000
+_PROXIES = "FORWARDED_ALLOW_IPS"  # as uvicorn itself names it, which believes all of this machine without it
+
+
+def believing(proxies: str | None = None) -> dict[str, Any]:
+    """Settings of uvicorn, by which nobody chooses the address that limits count.
+
+    proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names.
+    """
+    believed = os.environ.get(_PROXIES, "") if proxies is None else proxies
+    return {"proxy_headers": bool(believed), "forwarded_allow_ips": believed}
 
 
 def whose(address: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -19,18 +18,6 @@ HEAD_SECS = 15.0  # for a head to arrive; a body has its own time where one is r
 HEAD_BYTES = 64 << 10
 MOST_OF_AN_ADDRESS = 128
 MOST_WAITING = 16  # requests of a connection that were sent before those before them were answered
-
-
-_PROXIES = "FORWARDED_ALLOW_IPS"  # as uvicorn itself names it, which believes all of this machine without it
-
-
-def believing(proxies: str | None = None) -> dict[str, Any]:
-    """Settings of uvicorn, by which nobody chooses the address that limits count.
-
-    proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names.
-    """
-    believed = os.environ.get(_PROXIES, "") if proxies is None else proxies
-    return {"proxy_headers": bool(believed), "forwarded_allow_ips": believed}
 
 
 class _TooMuch(Exception):

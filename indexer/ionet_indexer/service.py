@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import uvicorn
 from ionet.apart import serve_apart
+from ionet.buckets import believing
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
-from ionet.guarded_http import believing
 
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.connections import Connection

@@ -19,7 +19,7 @@ import asyncpg
 import msgspec
 import uvicorn
 from ionet.agent_errors import one_line
-from ionet.buckets import Buckets, whose
+from ionet.buckets import Buckets, believing, whose
 from ionet.crowd import Crowd
 from ionet.errors import IonetError
 from ionet.launcher_api import (
@@ -264,7 +264,7 @@ class _Connection(H11Protocol):
 
 class _Config(uvicorn.Config):
     def __init__(self, app: ASGIApp, **more: Any) -> None:
-        super().__init__(app, http=_Connection, **more)
+        super().__init__(app, http=_Connection, **believing(), **more)
         self.crowd = Crowd(MAX_CONNECTIONS, MAX_PER_ADDRESS)
 
 

@@ -8,8 +8,9 @@ import signal
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from ionet.buckets import believing
 from ionet.daemon import raise_file_limit
-from ionet.guarded_http import GuardedConnection, believing
+from ionet.guarded_http import GuardedConnection
 from ionet.listening import listen
 
 from ionet_web.app import create_app
