@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 import postgres
 import pytest
+from ionet.buckets import Buckets
 from ionet.launcher_api import LauncherClient, LauncherError
 from ionet.listening import listen
 from ionet.wallet import write_keypair
@@ -223,3 +224,17 @@ async def test_without_a_database_it_answers_that_there_is_none() -> None:
             async with LauncherClient(url) as client:
                 with pytest.raises(LauncherError, match="HTTP 503"):
                     await client.cluster(CLUSTER)
+
+
+async def test_nobody_chooses_the_address_that_is_limited(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    monkeypatch.setattr(api, "Buckets", lambda _rate, _burst: Buckets(1e-6, 2))
+    async with postgres.database(server) as dsn, serving(dsn) as (url, _):
+        await prepare(dsn)
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+            answers = [
+                await client.get(f"{url}/v1", headers={"x-forwarded-for": f"192.0.2.{number}"}) for number in range(3)
+            ]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
