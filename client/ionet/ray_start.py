@@ -16,31 +16,55 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ionet import ray_agents
+
 STARTED = "Ray runtime started."
 """The words of `ray start` once the node is part of its cluster."""
 # Looks become rarer: in a cluster of thousands all look at the head.
 _FIRST_PAUSE_SECS, _LAST_PAUSE_SECS, _GROWTH = 0.05, 1.0, 1.2
 _CONNECT_SECS, _ANSWER_SECS = 1.0, 5.0
+# A fixed cluster has nothing to scale; it is there for `ray status`.
+_LAST = ("/usr/bin/nice", "-n", "19")
 # For so long; Ray goes on by itself then, and says what is wrong.
 _PATIENCE_SECS = 30.0
 
 
 def main(arguments: Sequence[str]) -> None:
     """For `start` it is Ray from then on."""
+    # Commands that are not `start`, and import as much as all of the rest.
+    for unused in ("ray.util.state.state_cli", "ray.dashboard.modules.job.cli", "ray.serve.scripts"):
+        sys.modules[unused] = None  # type: ignore[assignment]
     ray = importlib.import_module("ray.scripts.scripts")
     given = dict(text.split("=", 1) for text in arguments if text.startswith("--") and "=" in text)
     ip, folder = given["--node-ip-address"], given["--temp-dir"]
     head = given.get("--address")
-    # The server of Ray's client, and what a worker adds to a dashboard, cost a start seconds. The first is started for
-    # whoever asks for it; jobs that are submitted run on the head.
-    vars(ray)["get_ray_client_dependency_error"] = lambda: ImportError("not at the start")
-    if head is not None:
-        sys.modules["ray.dashboard.optional_deps"] = None  # type: ignore[assignment]
+    _start_less(ray)
     address = head or f"{ip}:{given['--port']}"
     if head is not None:
         await_node(address, {"is_head_node": True}, None)
     threading.Thread(target=_say, args=(address, {"node_ip_address": ip}, folder), daemon=True).start()
     ray.main()
+
+
+def _start_less(scripts: Any) -> None:
+    """What costs a start seconds, and nobody waits for, comes once somebody asks for it, or beside all else."""
+    services: Any = importlib.import_module("ray._private.services")
+    utils: Any = importlib.import_module("ray._private.utils")
+    python, start = services._build_python_executable_command_memory_profileable, services.start_ray_process
+
+    def build(component: str, *about: Any, **more: Any) -> list[str]:
+        if component in ("dashboard_agent", "runtime_env_agent"):
+            return [sys.executable, "-I", "-S", ray_agents.__file__]
+        return list(python(component, *about, **more))
+
+    def start_process(command: list[str], kind: str, *about: Any, **more: Any) -> Any:
+        return start([*_LAST, *command] if kind == "monitor" else command, kind, *about, **more)
+
+    services._build_python_executable_command_memory_profileable = build
+    services.start_ray_process = start_process
+    services.start_api_server = lambda *_, **__: ("", None)
+    utils.get_dashboard_dependency_error = lambda: None
+    scripts.get_ray_client_dependency_error = lambda: ImportError("not at the start")
 
 
 def await_node(address: str, wanted: dict[str, Any], folder: str | None, secs: float = _PATIENCE_SECS) -> bool:

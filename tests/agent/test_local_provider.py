@@ -10,16 +10,15 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 from agent.places import place
-from ionet.agent_api import Phase, Role, Spec
+from agent.ray_members import PORTS_PER_NODE, Member, driver, members, settled, stop_all
+from ionet.agent_api import Phase, Role
 from ionet.agent_errors import MovedAlready, NodeBusy
 from ionet.errors import ConfigError
 from ionet.rules.merkle import result_hash
@@ -30,11 +29,9 @@ from ionet_agent.isolation.runtime import Runtime
 from ionet_agent.providers.local import LocalProvider
 from ionet_agent.providers.ray_node import MODULE
 from ionet_launcher.certs import ClusterSecrets
-from launcher.ports import free_range
 from msgspec.structs import replace
 from waiting import until
 
-PORTS_PER_NODE = 24
 CHECK = "ionet.check.member"
 TESTS = str(Path(__file__).parents[1])
 VIEW = """
@@ -51,6 +48,24 @@ ray.init(logging_level="warning")
 def work(i): return bytes([i])
 print("answer:", json.dumps([r.hex() for r in ray.get([work.remote(i) for i in range(9)])]))
 """
+AGENTS = """
+import json, os, time, ray
+from ionet.dashboard import call_agents
+from ray._raylet import GcsClient
+head = GcsClient(address=os.environ["RAY_ADDRESS"])
+known = lambda: len(head.internal_kv_keys(b"DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX:", b"dashboard"))
+before, called, until = known(), set(), time.monotonic() + 90
+call_agents(head, called)
+while known() < 3 and time.monotonic() < until:
+    time.sleep(0.1)
+ray.init(logging_level="warning")
+@ray.remote
+def said(): return os.environ["SAID"]
+ask = lambda name: said.options(resources={name: 1}, runtime_env={"env_vars": {"SAID": name}}).remote()
+names = sorted(name for name in ray.cluster_resources() if name.startswith("ionet-"))
+asked = ray.get([ask(name) for name in names]) == names
+print("answer:", json.dumps([before, known(), len(called), len(names), asked]))
+"""
 
 
 LEVELS = (Level.NONE, Level.BUBBLEWRAP)
@@ -64,89 +79,6 @@ def tried(level: Level) -> Level:
         if reason is not None:
             pytest.skip(reason)
     return level
-
-
-@dataclass
-class Member:
-    provider: LocalProvider
-    spec: Spec
-    base: Path
-    level: Level = Level.NONE
-
-    @property
-    def spool(self) -> Path:
-        return self.base / "spool" / self.spec.lease
-
-    def tag(self) -> str:
-        return str(json.loads((self.base / "ray.json").read_text())["tag"])
-
-    def reopened(self) -> Member:
-        """The same node as a new owner process would see it."""
-        ip, first = self.provider.address.split(":")
-        ports = range(int(first), int(first) + PORTS_PER_NODE)
-        provider = LocalProvider(
-            self.base,
-            node=f"node{self.base.name}",
-            ip=ip,
-            ports=ports,
-            spool=self.spool.parent,
-            place=place(self.base, self.level),
-        )
-        return Member(provider, self.spec, self.base, self.level)
-
-
-def members(folder: Path, count: int, secrets: ClusterSecrets | None = None, level: Level = Level.NONE) -> list[Member]:
-    secrets = secrets or ClusterSecrets(b"s" * 32, b"c" * 32)
-    ports, network = free_range(PORTS_PER_NODE * count), f"127.0.{os.getpid() % 250 + 1}"
-    made: list[Member] = []
-    for i in range(count):
-        ip, base = f"{network}.{i + 1}", folder / str(i)
-        own = ports[i * PORTS_PER_NODE : (i + 1) * PORTS_PER_NODE]
-        provider = LocalProvider(
-            base, node=f"node{i}", ip=ip, ports=own, spool=base / "spool", place=place(base, level)
-        )
-        certificate, key = secrets.issue(f"node{i}", ip)
-        spec = Spec(
-            lease=f"lease{i}",
-            cluster="cluster",
-            role=Role.WORKER if i else Role.HEAD,
-            address=made[0].spec.address if i else provider.address,
-            processors=2,
-            token=secrets.token,
-            ca=secrets.ca_pem(),
-            certificate=certificate,
-            key=key,
-        )
-        made.append(Member(provider, spec, base, level))
-    return made
-
-
-async def settled(member: Member, within: float = 90) -> Phase:
-    deadline = time.monotonic() + within
-    while (status := await member.provider.status()).phase is Phase.STARTING:
-        assert time.monotonic() < deadline, "still starting"
-        await asyncio.sleep(0.1)
-    return status.phase
-
-
-async def driver(member: Member, script: str) -> list[Any]:
-    child = await member.provider.run_driver(script.encode())
-    output = b""
-    async with asyncio.timeout(60):
-        while part := await child.read():
-            output += part
-        assert await child.ended() == 0, output.decode()
-    # Ray adds lines of its own, above and below.
-    answer = json.loads(
-        next(line.removeprefix("answer:") for line in output.decode().splitlines() if line.startswith("answer:"))
-    )
-    assert isinstance(answer, list)
-    return answer
-
-
-async def stop_all(cluster: list[Member]) -> None:
-    running = [(m.provider, spec.lease) for m in cluster if (spec := m.provider.spec) is not None]
-    await asyncio.gather(*(provider.stop(lease) for provider, lease in running))
 
 
 @pytest_asyncio.fixture(params=LEVELS)
@@ -202,6 +134,10 @@ class TestCluster:
             '\nprint("answer:", json.dumps([seen(*look, secs=10 if i < 2 else 1) for i, look in enumerate(looks)]))'
         )
         assert await driver(cluster[1], script) == [True, True, False, False]
+
+    async def test_rays_agents_come_when_they_are_called(self, cluster: list[Member]) -> None:
+        """For a dashboard on every node, and on each for a task that wants an environment of its own."""
+        assert await driver(cluster[0], AGENTS) == [0, 3, 3, 3, True]
 
     async def test_starting_again_changes_nothing(self, cluster: list[Member]) -> None:
         before = cluster[1].tag(), await cluster[1].provider.status()
@@ -271,6 +207,7 @@ class TestCluster:
 OWNER = """
 import asyncio, sys, msgspec
 from agent.places import place
+from agent.ray_members import PORTS_PER_NODE, Member, driver, members, settled, stop_all
 from ionet_agent.isolation.base import Level
 from pathlib import Path
 from ionet.agent_api import Spec

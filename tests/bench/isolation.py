@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from agent.places import SMALL
-from agent.test_local_provider import members, settled
+from agent.ray_members import members, settled
 from bench.figures import Figures, timed
 from bench.machine import STARTING
 from ionet.agent_api import Phase
