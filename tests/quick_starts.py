@@ -1,20 +1,35 @@
-"""The commands of a role's page in docs/, as people type them: the first block of its quick start."""
+"""The commands of a role's quick start, as people type them."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
-DOCS = Path(__file__).parents[1] / "docs"
+from lib.walks import DOCS, PAGES, commands
+
 FIVE = 5
 
 
-def commands(page: str, **places: str) -> list[list[str]]:
-    """The words after `ionet` of each. places: what stands for words in capitals, by name."""
-    block = re.search(r"^```sh\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
-    assert block is not None
-    found = [shlex.split(line, comments=True) for line in block[1].splitlines()]
+def lines(role: str) -> list[str]:
+    """Of a shell, all of its only block of commands."""
+    found = commands(PAGES[role])
     assert len(found) == FIVE
-    assert {words[0] for words in found} == {"ionet"}
-    return [[places.get(word, word) for word in words[1:]] for words in found]
+    assert page(role).count("```sh\n") == 1
+    return found
+
+
+def words(role: str, **places: str) -> list[list[str]]:
+    """The words after `ionet` of each. places: what stands for words in capitals, by name."""
+    found = [shlex.split(line) for line in lines(role)]
+    assert {line[0] for line in found} == {"ionet"}
+    return [[places.get(word, word) for word in line[1:]] for line in found]
+
+
+def page(role: str) -> str:
+    return (DOCS / PAGES[role]).read_text()
+
+
+def job() -> str:
+    """The script that the renter's page begins with."""
+    [script] = re.findall(r"^```python\n(.*?)^```", page("renter"), re.DOTALL | re.MULTILINE)
+    return str(script)

@@ -16,8 +16,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 WALKS = DOCS / "walks"
 PAGES = {
     "renter": "start/renter.md",
-    "supplier": "supplying.md",
-    "staker": "staking.md",
+    "supplier": "start/supplier.md",
+    "staker": "start/staker.md",
     "analyst": "start/analyst.md",
     "operator": "start/operator.md",
 }

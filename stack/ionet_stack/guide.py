@@ -6,26 +6,20 @@ import shlex
 from collections.abc import Mapping
 
 _RENTER = """
-As a renter (renter.json has SOL, IO and IOSD):
-  {renter} node list --hireable
-  {renter} cluster open 5 --session-key {session}
-  {renter} cluster add CLUSTER NODE --duration 1h
-"""
-_RENTER_WITH_NODES = """
-As a renter (renter.json has SOL, IO and IOSD):
+As a renter (renter.json has SOL, IO and IOSD){first}:
   {renter} run --gpu 4090 --keep --name first --api {api} --launcher {launcher} -- python -c "print('hello')"
   {renter} status
   {renter} down first
 """
 _SUPPLIER = """
-As a supplier (the device's key needs SOL too; the agent's URL goes into {agents}):
-  {keys} keys new device.json
-  {treasury} node register --device device.json --model 4090 --processors 1 --price 0.25 --country DE
-  {treasury} stake add NODE 250
+As a supplier (without a GPU: --model 4090 --pretend --price 0.25; where nothing isolates renters: --trust-renters):
+  {treasury} node up --country DE --indexer {api}
+  {treasury} node status NODE --api {api}
+  {treasury} node earnings NODE --api {api}
 """
 _STAKER = """
 As a staker:
-  {treasury} node list
+  {treasury} stake nodes --api {api}
   {treasury} stake add NODE 100
   {treasury} stake show NODE
 """
@@ -35,16 +29,12 @@ def next_steps(fields: Mapping[str, str]) -> str:
     """Three commands for each role. fields: what `ionet up` prints."""
     ionet = f"ionet --url {fields['chain']}"
     words = {
-        "keys": ionet,
         "renter": f"{ionet} --keypair {shlex.quote(fields[RENTER])}",
         "treasury": f"{ionet} --keypair {shlex.quote(fields[TREASURY])}",
-        "session": fields.get("session key", "KEY"),
-        "agents": fields.get("agents", "agents.json"),
-        "api": fields.get("api", ""),
-        "launcher": fields.get("launcher", ""),
+        "first": "" if NODES in fields else ", once a supplier serves",
+        **{name: fields.get(name, "") for name in ("api", "launcher")},
     }
-    renter = _RENTER_WITH_NODES if NODES in fields else _RENTER
-    return "".join(part.format_map(words) for part in (renter, _SUPPLIER, _STAKER)).rstrip()
+    return "".join(part.format_map(words) for part in (_RENTER, _SUPPLIER, _STAKER)).rstrip()
 
 
 RENTER, TREASURY = "renter's wallet", "wallet with IO"

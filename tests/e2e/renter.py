@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 import urllib.request
@@ -14,10 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.cli.conftest import IONET, Shell
-from e2e.commands import ionet
-from e2e.test_up import started
-from leftovers import left_after
-from stack.test_up import free_ports
+from networks import network
 
 
 @dataclass
@@ -50,12 +46,12 @@ class Renter:
             start_new_session=True,
         )
 
-    def until_rentable(self, api: str) -> None:
-        """Its agent has said where it is."""
+    def until_rentable(self, api: str, nodes: int) -> None:
+        """Their agents have said where they are."""
         deadline = time.monotonic() + 90
         while True:
             with urllib.request.urlopen(f"{api}/v1/nodes?rentable=true", timeout=10) as answer:
-                if json.load(answer)["items"]:
+                if len(json.load(answer)["items"]) == nodes:
                     return
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -65,29 +61,12 @@ class Renter:
 
 
 @contextmanager
-def rented_from(temporary: Path, *, slot_ms: int = 100) -> Iterator[Renter]:
-    """A network with one node, ended in order. temporary: a folder whose name is short enough for Ray's sockets."""
-    port, api_port = free_ports()
-    options = [
-        "--port",
-        str(port),
-        "--api-port",
-        str(api_port),
-        "--launcher-port",
-        "0",
-        "--web-port",
-        "0",
-        "--nodes",
-        "1",
-    ]
-    with ionet(temporary, "up", "--folder", str(temporary / "up"), *options, "--slot-ms", str(slot_ms), "--json") as up:
-        fields = started(up)
+def rented_from(temporary: Path, *, nodes: int = 1, slot_ms: int = 100) -> Iterator[Renter]:
+    """A network with nodes, ended in order. temporary: a folder whose name is short enough for Ray's sockets."""
+    with network(temporary, "--nodes", str(nodes), slot_ms=slot_ms) as fields:
         environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}
         environment["XDG_CONFIG_HOME"] = str(temporary / "config")
         (temporary / "work").mkdir()
         made = Renter(Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment)
-        made.until_rentable(fields["api"])
+        made.until_rentable(fields["api"], nodes)
         yield made
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(60) == 0
-    assert left_after(temporary, 5) == {}

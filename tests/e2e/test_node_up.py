@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -17,12 +18,11 @@ from typing import Any
 
 import pytest
 from client.cli.conftest import IONET, Shell
-from e2e.commands import ionet
-from e2e.test_up import started
+from ionet_stack.guide import next_steps
 from launcher.ports import free_range
-from leftovers import left_after, processes_of
-from quick_starts import commands
-from stack.test_up import free_ports
+from leftovers import processes_of
+from networks import network
+from quick_starts import words as typed
 
 # As small as the stack's own nodes: one machine carries all of it.
 SMALL = ["--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "2048"]
@@ -43,7 +43,7 @@ class Place:
 
     def command(self, *words: str) -> list[str]:
         shell = self.supplier
-        up = commands("supplying.md")[1]
+        up = typed("supplier")[1]
         where = ["--url", shell.url, "--keypair", str(shell.keypair)]
         return [*IONET, *where, *up, "--folder", str(self.folder / "node"), "--json", *self.options, *words]
 
@@ -79,26 +79,11 @@ class Place:
 
 @pytest.fixture
 def place(temporary: Path) -> Iterator[Place]:
-    port, api_port = free_ports()
-    options = [
-        "--port",
-        str(port),
-        "--api-port",
-        str(api_port),
-        "--launcher-port",
-        "0",
-        "--web-port",
-        "0",
-        "--slot-ms",
-        "100",
-        "--json",
-    ]
-    with ionet(temporary, "up", "--folder", str(temporary / "up"), *options) as up:
-        fields = started(up)
+    with network(temporary) as fields:
         folder = temporary / "supplier"
         folder.mkdir()
         supplier = Shell(fields["chain"], folder / "wallet.json")
-        supplier.json(*commands("supplying.md")[0])
+        supplier.json(*typed("supplier")[0])
         supplier.json("keys", "airdrop", "10")
         treasury = Shell(fields["chain"], Path(fields["wallet with IO"]))
         treasury.json("keys", "send", supplier.json("keys", "show")["address"], "300")
@@ -106,9 +91,6 @@ def place(temporary: Path) -> Iterator[Place]:
         told = ["--indexer", fields["api"], "--listen", "127.0.0.1:0"]
         told += ["--ports", f"{ports.start}-{ports.stop - 1}", *SMALL]
         yield Place(fields, folder, supplier, Shell(fields["chain"], Path(fields["renter's wallet"])), told)
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(60) == 0
-    assert left_after(temporary, 5) == {}
 
 
 def test_nothing_is_paid_before_every_check_has_passed(place: Place) -> None:
@@ -166,32 +148,19 @@ def rent(place: Place) -> None:
     other = replace(place, folder=place.folder.parent / "other", options=options)
     another = other.run("--model", "4090", "--pretend", "--no-test")
     assert "price: $0.25/h per processor (the median of what others ask now)" in another.stderr
-    named = ["--name", "first", "--api", place.fields["api"], "--launcher", place.fields["launcher"]]
-    command = [
-        *IONET,
-        "--url",
-        place.renter.url,
-        "--keypair",
-        str(place.renter.keypair),
-        "run",
-        "--gpu",
-        "4090",
-        "--yes",
-    ]
-    ran = subprocess.run(
-        [*command, *named, "--", "python", "-c", "print('served')"],
-        env=place.environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert (ran.returncode, ran.stdout.strip()) == (0, "served"), ran.stderr
+    # What `ionet up` tells renters.
+    for words in guided(place):
+        done = subprocess.run(
+            [*IONET, *words], env=place.environment, input="y\n", capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        assert "run" not in words or done.stdout == "hello\n"
     paid = int(place.supplier.json("keys", "balance")["iosd_units"])
     assert paid > 0
 
     # What the owner sees of it, by the page's other commands.
     api = place.fields["api"]
-    status, earnings, update = commands("supplying.md", NODE=place.node()["address"])[2:]
+    status, earnings, update = typed("supplier", NODE=place.node()["address"])[2:]
     until(lambda: place.supplier.json(*status, "--api", api)["today"]["income"])
     found = place.supplier.json(*status, "--api", api)
     [income] = found["today"]["income"]
@@ -202,6 +171,13 @@ def rent(place: Place) -> None:
     assert sum(round(float(row.split(",")[6]) * USD) for row in rows) == paid
     place.supplier.json(*update)
     assert place.node()["price"] == str(USD // 2)
+
+
+def guided(place: Place) -> list[list[str]]:
+    """The words after `ionet` of the guide's commands for renters."""
+    _, renter, *_ = next_steps(place.fields).split("\nAs a ")
+    assert renter.startswith("renter")
+    return [shlex.split(line)[1:] for line in renter.splitlines() if line.startswith("  ionet ")]
 
 
 def get(api: str, path: str) -> Any:

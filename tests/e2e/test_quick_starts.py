@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,20 +15,13 @@ from pathlib import Path
 
 import pytest
 from e2e.renter import Renter, rented_from
-from stack.test_up import free_ports
+from lib.walks import PAGES
+from networks import free_ports
+from quick_starts import lines, page
 
-PAGES = Path(__file__).parents[2] / "docs" / "start"
+ROOT = Path(__file__).parents[2]
 # Ray takes minutes to start on a busy machine.
 WITHIN_SECS = 600
-
-
-def blocks(name: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (PAGES / f"{name}.md").read_text(), re.DOTALL)
-
-
-def commands(name: str) -> list[str]:
-    [block] = blocks(name, "sh")
-    return block.splitlines()
 
 
 @dataclass
@@ -80,15 +72,17 @@ def reader() -> Iterator[Reader]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("name", ["renter", "analyst", "operator"])
-def test_a_quick_start_has_five_commands_and_fits_a_page(name: str) -> None:
-    assert len(commands(name)) == 5
-    assert len((PAGES / f"{name}.md").read_text().splitlines()) <= 40
-    assert f"docs/start/{name}.md" in "\n".join((PAGES.parents[1] / "README.md").read_text().splitlines()[:40])
+@pytest.mark.parametrize("role", PAGES)
+def test_a_quick_start_has_five_commands_and_fits_a_page(role: str) -> None:
+    """The renter's is typed by `test_reach`, the supplier's by `test_node_up`, the staker's by `test_stake_nodes`."""
+    assert len(lines(role)) == 5
+    assert len(page(role).splitlines()) <= 40
+    assert PAGES[role] == f"start/{role}.md"
+    assert f"](docs/{PAGES[role]})" in "\n".join((ROOT / "README.md").read_text().splitlines()[:25])
 
 
 def test_analyst(reader: Reader) -> None:
-    up, *asks = commands("analyst")
+    up, *asks = lines("analyst")
     assert up == "ionet up --nodes 1"
     for command in asks:
         done = reader.type(command.replace("http://127.0.0.1:8080", reader.api))
@@ -100,7 +94,7 @@ def test_analyst(reader: Reader) -> None:
 
 def test_operator(reader: Reader) -> None:
     keeper_port, indexer_port = map(str, free_ports())
-    typed = [text.replace("9082", keeper_port).replace("9080", indexer_port) for text in commands("operator")]
+    typed = [text.replace("9082", keeper_port).replace("9080", indexer_port) for text in lines("operator")]
     new, airdrop, keeper, indexer, status = typed
     for command in (new, airdrop):
         done = reader.type(command)
@@ -123,16 +117,3 @@ def test_operator(reader: Reader) -> None:
         for process in processes:
             process.wait(60)
     assert [process.returncode for process in processes] == [0, 0]
-
-
-def test_renter(reader: Reader) -> None:
-    """Up to what would be paid; the rest, which starts Ray, `test_run` types in the same words."""
-    up, wallet, run, *_ = commands("renter")
-    assert up == "ionet up --nodes 1"
-    assert wallet == "export IONET_KEYPAIR=~/.local/share/ionet/up/renter.json"
-    [job] = blocks("renter", "python")
-    (reader.renter.folder / "job.py").write_text(job)
-    assert " --keep -- " in run
-    done = reader.type(run.replace("--keep", "--keep --explain"), IONET_KEYPAIR=str(reader.renter.shell.keypair))
-    assert done.returncode == 0, done.stderr
-    assert "1 fit" in done.stderr

@@ -1,4 +1,7 @@
-"""What of a cluster's head is here: Ray's client, jobs, dashboard, other ports, a shell; and what is out of reach."""
+"""What of a cluster's head is here: Ray's client, jobs, dashboard, other ports, a shell; and what is out of reach.
+
+The cluster is what the quick start for renters rents and ends.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import http.client
 import os
 import pty
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -23,6 +27,7 @@ from pathlib import Path
 import pytest
 from e2e.renter import Renter, rented_from
 from launcher.ports import free_range
+from quick_starts import job, lines
 
 CLIENT = """
 import os, ray
@@ -50,11 +55,16 @@ SECS = 240
 def renter() -> Iterator[Renter]:
     folder = Path(tempfile.mkdtemp(prefix="", dir="/tmp"))
     folder.chmod(0o755)
+    _, wallet, *typed = lines("renter")
+    assert wallet == "export IONET_KEYPAIR=~/.local/share/ionet/up/renter.json"
+    run, said, down = (shlex.split(line)[1:] for line in typed)
     with rented_from(folder) as made:
-        first = made.run("run", "--gpu", "4090", "--name", "first", "--keep", "--yes", "--", "echo", "up")
-        assert (first.returncode, first.stdout) == (0, "up\n"), first.stderr
+        (made.folder / "job.py").write_text(job())
+        first = made.run(*run, said="y\n")
+        assert (first.returncode, first.stdout) == (0, "1.0 GPU\n"), first.stderr
+        assert made.run(*said).stdout == "hello\n"
         yield made
-        ended = made.run("down", "first", "--yes")
+        ended = made.run(*down, said="y\n")
         assert ended.returncode == 0, ended.stderr
     shutil.rmtree(folder)
 

@@ -13,37 +13,48 @@ from pathlib import Path
 import pytest
 from client.cli.conftest import Shell
 from e2e.commands import Run, ionet
+from launcher.ports import free_range
 from leftovers import left_after, processes_of
-from stack.test_up import free_ports
+from networks import started, up
 
 
 @pytest.fixture
 def options(temporary: Path) -> list[str]:
-    port, api_port = free_ports()
-    ports = ["--port", str(port), "--api-port", str(api_port), "--launcher-port", "0", "--web-port", "0"]
-    return ["up", "--folder", str(temporary / "up"), *ports, "--slot-ms", "100", "--json"]
+    return up(temporary, "--json")
 
 
-def started(run: Run) -> dict[str, str]:
-    assert run.process.stdout is not None
-    line = run.process.stdout.readline()
-    assert line, run.errors
-    return dict(json.loads(line))
-
-
-def test_up_keeps_its_network_over_a_restart(temporary: Path, options: list[str]) -> None:
-    networks = []
-    for _ in range(2):
+def test_up_answers_leaves_nothing_and_keeps_its_network_over_a_restart(temporary: Path, options: list[str]) -> None:
+    shown = []
+    for number in (signal.SIGINT, signal.SIGTERM):
         with ionet(temporary, *options) as run:
             fields = started(run)
             print(f"up: {run.seconds:.0f} s")
-            networks.append(Shell(fields["chain"], Path(fields["wallet with IO"])).json("network", "show"))
-            with urllib.request.urlopen(f"{fields['api']}/health", timeout=10) as answer:
-                assert json.load(answer)["status"] == "ok"
-            run.process.send_signal(signal.SIGTERM)
+            shell = Shell(fields["chain"], Path(fields["wallet with IO"]))
+            shown.append(shell.json("network", "show"))
+            answers(fields, shell)
+            run.process.send_signal(number)
             assert run.finish(60) == (0, "", [])
         assert left_after(temporary, 5) == {}
-    assert networks[0] == networks[1]
+    assert shown[0] == shown[1]
+
+
+def answers(fields: dict[str, str], shell: Shell) -> None:
+    """Every part of it does."""
+    # The renter's wallet has the rest.
+    assert int(shell.json("keys", "balance")["io_units"]) == 499_999_000 * 10**8
+    for name in ("api", "keeper"):
+        assert asked(f"{fields[name]}/health")["status"] == "ok"
+    assert asked(f"{fields['launcher']}/v1")["session_key"] == fields["session key"]
+    code, message = shell.refused("trace", "ab" * 32, "--api", fields["api"])
+    assert (code, "leaves missing" in message) == (1, True)
+    with socket.create_connection(("127.0.0.1", int(fields["relay"].rpartition(":")[2])), timeout=10) as relay:
+        relay.sendall(b"ionet-relay:control:1\n")
+        assert b'"nonce"' in relay.recv(1024)
+
+
+def asked(url: str) -> dict[str, str]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return dict(json.load(answer))
 
 
 def test_up_whose_part_dies_fails(temporary: Path, options: list[str]) -> None:
@@ -69,7 +80,10 @@ def test_up_with_a_port_taken_fails(temporary: Path, options: list[str]) -> None
 
 
 def test_what_up_prints_is_enough_to_begin(temporary: Path, options: list[str]) -> None:
-    """Every command that it names for a role runs as it is, but for the addresses that are its own results."""
+    """Every command that it names for suppliers and stakers runs as it is, but for the address of the node.
+
+    `test_node_up` types the renter's, beside the supplier's agent.
+    """
     said = [word for word in options if word != "--json"]
     with ionet(temporary, *said) as run:
         fields, commands = guide(run)
@@ -81,15 +95,19 @@ def test_what_up_prints_is_enough_to_begin(temporary: Path, options: list[str]) 
         assert int(balance["io_units"]) > 0
         assert int(balance["iosd_units"]) > 5_000_000
         assert int(shell.json("keys", "balance", fields["session key"])["sol_units"]) > 10**9
-        device = str(temporary / "device.json")
-        known = {"device.json": device}
-        roles = (commands[3:6], commands[:3], commands[6:])  # a renter needs the supplier's node
-        for words in (line for role in roles for line in role):
+        _, (supply, *supplier), staker = commands[:3], commands[3:6], commands[6:]
+        assert supply[-6:-2] == ["node", "up", "--country", "DE"], supply
+        # What the guide says for a machine without a GPU, on ports and in a folder of the test's own, without serving.
+        supply += ["--model", "4090", "--pretend", "--price", "0.25", "--trust-renters", "--yes", "--no-serve"]
+        supply += ["--no-test", "--folder", str(temporary / "node"), "--listen", "127.0.0.1:0"]
+        ports = free_range(40)
+        supply += ["--ports", f"{ports.start}-{ports.stop - 1}"]
+        known: dict[str, str] = {}
+        for words in (supply, *supplier, *staker):
             done = shell.run("--json", *[known.get(word, word) for word in words[1:]])
             assert done.returncode == 0, (words, done.stderr)
-            for event in json.loads(done.stdout).get("events", []) if done.stdout.startswith("{") else []:
-                known |= {name.upper(): event[name] for name in ("node", "cluster") if name in event}
-        assert known.keys() == {"device.json", "NODE", "CLUSTER"}
+            if words is supply:
+                known = {"NODE": json.loads(done.stdout)["node"]}
 
         # A second one in the same folder says who is there and leaves it alone.
         with ionet(temporary, *options) as second:

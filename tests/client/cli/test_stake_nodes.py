@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from client.cli.village import T4, Village
-from quick_starts import commands
+from quick_starts import words
 
 NOWHERE = "http://127.0.0.1:9"
 IO = 10**8
@@ -39,7 +39,7 @@ def test_the_page_for_stakers_does_what_it_says(village: Village, node: str) -> 
     village.json("supplier", "stake", "terms", node, "30%")
     village.json("supplier", "stake", "fund", node, "10", "--yes")
     before = int(village.json("renter", "keys", "balance")["io_units"])
-    looking, adding, showing, claiming, leaving = commands("staking.md", NODE=node)
+    looking, adding, showing, claiming, leaving = words("staker", NODE=node)
     assert village.json("renter", *looking, "--api", NOWHERE)["nodes"][0]["node"] == node
     village.json("renter", *adding)
     assert before - int(village.json("renter", "keys", "balance")["io_units"]) == 100 * IO
