@@ -39,23 +39,25 @@ def receipt(
         raise InvalidInput("--csv or --json, not both")
     cluster, named = _found(name)
 
-    async def work(client: Client) -> list[Bill]:
+    async def work(client: Client) -> tuple[list[Bill], int]:
+        """With how many leases the cluster has booked."""
         from ionet.renting import bills
 
         if named is not None:
             require_chain(client, {name: named})
         with waiting("reading the cluster's history"):
             if verify is None:
-                return await bills.bills_of(client, cluster)
+                made = await bills.bills_of(client, cluster)
+                return made, len(made)
             said = bills.saved(verify)
             if any(bill.cluster != str(cluster) for bill in said):
                 raise InvalidInput(f"{verify} is of another cluster than {name}")
-            await bills.verify(client, said)
-            return said
+            return said, await bills.verify(client, cluster, said)
 
-    found = run(ctx, work, wallet=False)
+    found, booked = run(ctx, work, wallet=False)
     if verify is not None and not as_json:
-        say(f"{len(found)} leases, all as the chain has them")
+        more = "" if booked == len(found) else f"; {booked - len(found)} were booked later, or are left out at the end"
+        say(f"{len(found)} leases, all as the chain has them{more}")
     else:
         _show(found, as_csv=as_csv, as_json=as_json)
 

@@ -71,8 +71,8 @@ class Elsewhere:
     def pubkey(self) -> Pubkey:
         return self._address
 
-    async def sign(self, message: bytes) -> Signature:
-        raise WalletError(f"{self._address} signs elsewhere: use --unsigned (message of {len(message)} bytes)")
+    async def sign(self, message: bytes) -> Signature:  # noqa: ARG002 (as every signer)
+        raise WalletError(f"{self._address} signs elsewhere: use --unsigned")
 
 
 def settings(ctx: typer.Context) -> Settings:

@@ -42,20 +42,21 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 async def bills_of(client: Client, cluster: Pubkey) -> list[Bill]:
-    """Of every lease that a cluster has booked. Raises NotFound for a cluster that never was."""
-    events = await client.events(cluster)
-    leases = [event.lease for event in reversed(events) if isinstance(event, LeaseBooked) and event.cluster == cluster]
-    if not leases and not events:
-        raise NotFound(f"cluster {cluster}")
-    return await _read(client, leases)
+    """Of every lease that a cluster has booked, in that order. Raises NotFound for a cluster that never was."""
+    return await _read(client, await _booked(client, cluster))
 
 
-async def verify(client: Client, bills: Sequence[Bill]) -> None:
-    """Read each of them again. Raises BillRefused where one says what the chain does not.
+async def verify(client: Client, cluster: Pubkey, bills: Sequence[Bill]) -> int:
+    """Read each of them again; how many leases the cluster has booked by now, which may be more.
 
-    One that was made while its lease was open is a beginning of what the chain has by now.
+    Raises BillRefused where one says what the chain does not, where one is left out between others, and NotFound. One
+    that was made while its lease was open is a beginning of what the chain has by now.
     """
-    found = await _read(client, [Pubkey.from_string(bill.lease) for bill in bills])
+    booked = await _booked(client, cluster)
+    for number, said in enumerate(bills):
+        if number >= len(booked) or said.lease != str(booked[number]):
+            raise BillRefused(f"lease {said.lease} is not number {number + 1} of cluster {cluster}")
+    found = await _read(client, booked[: len(bills)])
     for said, now in zip(bills, found, strict=True):
         if said.closed_at is None:
             paid = now.payments[: len(said.payments)]
@@ -66,6 +67,15 @@ async def verify(client: Client, bills: Sequence[Bill]) -> None:
             good = said == now
         if not good:
             raise BillRefused(f"lease {said.lease}")
+    return len(booked)
+
+
+async def _booked(client: Client, cluster: Pubkey) -> list[Pubkey]:
+    """The cluster's leases, the first first. Raises NotFound."""
+    events = await client.events(cluster)
+    if not events:
+        raise NotFound(f"cluster {cluster}")
+    return [event.lease for event in reversed(events) if isinstance(event, LeaseBooked) and event.cluster == cluster]
 
 
 def _same(said: object, now: object) -> bool:

@@ -80,7 +80,8 @@ def test_a_new_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(json.loads(path.read_text())) == 64
     assert NOWHERE.json("keys", "show", keypair=path)["address"] == made["address"]
-    assert "never overwritten" in NOWHERE.refused("keys", "new", str(path))[1]
+    said = f"error: the wallet cannot be used: {path} exists already; a key is never overwritten\n"
+    assert NOWHERE.refused("keys", "new", str(path)) == (1, said)
 
 
 def test_doctor_without_chain(tmp_path: Path) -> None:

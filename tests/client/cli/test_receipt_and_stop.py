@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from typing import Any
 
 import pytest
@@ -111,13 +112,19 @@ def test_the_receipt_adds_up_to_what_the_cluster_paid(village: Village, nodes: d
     assert "3 IOSD/h for each of 2 processors" in shown
     assert "not both" in village.refused("renter", "lease", "receipt", lease, "--csv", "--json")[1]
     assert "no such account" in village.refused("renter", "lease", "receipt", cluster)[1]
+    code, said = village.refused("renter", "lease", "show", lease)
+    assert code == 1
+    assert re.fullmatch(rf"error: lease {lease} was closed at [\d: -]+ UTC; see `ionet lease receipt {lease}`\n", said)
 
 
 def test_stop_takes_leases_in_every_state(village: Village, nodes: dict[str, str]) -> None:
     """One runs and proves nothing, one is ready, one is only booked: it waits until its deadline has passed."""
     cluster = opened(village)
     running = started(village, cluster, nodes["device"], "device")
-    ready = booked(village, cluster, nodes["second"])
+    # Named twice it is booked once.
+    again = village.json("renter", "cluster", "add", cluster, nodes["second"], nodes["second"], "--duration", "30s")
+    ready = again["leases"][nodes["second"]]
+    assert len(again["receipts"][0]["events"]) == 1
     village.json("supplier", "lease", "ready", ready, "--device", str(village.file("second")))
     waiting = booked(village, cluster, nodes["third"])
     step = village.json("renter", "cluster", "stop", cluster, "--no-wait", "--yes")
