@@ -7,6 +7,7 @@ in: `i` keys, `w` the window's rows and columns (two bytes each), `e` no more ke
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,7 +19,8 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 PIECE, MOST = 32 * 1024, 64 * 1024
 HEADER = struct.Struct(">cI")
@@ -37,29 +39,36 @@ def main(text: str) -> None:
         master, slave = -1, -1
         say(b"o", b"this node's rooms have no terminals: without one\r\n")
     if master < 0:
-        sys.exit(plain(words, environment, home))
-    resize(master, *wanted["window"])
-    child = start(words, environment, home, slave)
-    os.close(slave)
-    relay(master, child)
+        child = plain(words, environment, home)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        output, keys = child.stdout.fileno(), child.stdin
+        relay(output, child, lambda kind, content: feed(kind, content, child, keys))
+    else:
+        resize(master, *wanted["window"])
+        child = on_terminal(words, environment, home, slave)
+        os.close(slave)
+        relay(master, child, lambda kind, content: type_in(kind, content, master))
     say(b"x", bytes([code_of(child)]))
 
 
-def start(words: list[str], environment: dict[str, str], home: str, slave: int) -> subprocess.Popen[bytes]:
+def on_terminal(words: list[str], environment: dict[str, str], home: str, slave: int) -> subprocess.Popen[bytes]:
     def own() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
+    return start(words, env=environment, cwd=home, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own)
+
+
+def plain(words: list[str], environment: dict[str, str], home: str) -> subprocess.Popen[bytes]:
+    """Without a terminal: input and output are pipes."""
+    pipe = subprocess.PIPE
+    return start(words, env=environment, cwd=home, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
+
+
+def start(words: list[str], **how: Any) -> subprocess.Popen[bytes]:
+    """In a session of its own; where there is no such command, that is all that is said."""
     try:
-        return subprocess.Popen(
-            words,
-            env=environment,
-            cwd=home,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=own,
-        )
+        return subprocess.Popen(words, start_new_session=True, **how)
     except OSError as error:
         say(b"o", f"{words[0]}: {error.strerror}\r\n".encode())
         say(b"x", bytes([127]))
@@ -74,41 +83,57 @@ def place() -> str:
     return str(work if work.is_dir() else home)
 
 
-def relay(master: int, child: subprocess.Popen[bytes]) -> None:
-    """Until nobody holds the terminal any more, or who is at its other end has gone."""
+def relay(output: int, child: subprocess.Popen[bytes], take: Callable[[bytes, bytes], None]) -> None:
+    """Until nobody holds the command's output any more, or who is at the other end has gone.
+
+    take: gets each frame that comes in.
+    """
     waiting, held = selectors.DefaultSelector(), bytearray()
     waiting.register(0, selectors.EVENT_READ)
-    waiting.register(master, selectors.EVENT_READ)
+    waiting.register(output, selectors.EVENT_READ)
     while True:
         for key, _ in waiting.select():
             try:
                 data = os.read(key.fd, PIECE)
             except OSError:  # the terminal, once its last process has ended
                 data = b""
-            if key.fd == master:
+            if key.fd == output:
                 if not data:
                     return
                 say(b"o", data)
             elif not data:
-                os.killpg(child.pid, signal.SIGHUP)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGHUP)
                 waiting.unregister(0)
             else:
                 held += data
-                take(held, master)
+                for frame in frames(held):
+                    take(*frame)
         if child.poll() is not None and not waiting.select(0.2):
-            return  # what it left in the background may hold the terminal
+            return  # what it left in the background may hold its output
 
 
-def take(held: bytearray, master: int) -> None:
-    """Do what the whole frames say, and leave the rest."""
-    for kind, content in frames(held):
-        if kind == b"i":
-            while content:
-                content = content[os.write(master, content) :]
+def type_in(kind: bytes, content: bytes, master: int) -> None:
+    """What a frame says, on a terminal."""
+    if kind == b"i":
+        while content:
+            content = content[os.write(master, content) :]
+    elif kind == b"e":
+        os.write(master, b"\x04")
+    elif kind == b"w" and len(content) == WINDOW.size:
+        resize(master, *WINDOW.unpack(content))
+
+
+def feed(kind: bytes, content: bytes, child: subprocess.Popen[bytes], keys: IO[bytes]) -> None:
+    """The same without one: an interrupt is a signal where there is no terminal to make it one."""
+    with contextlib.suppress(OSError, ValueError):  # it takes no more
+        if kind == b"i" and content == b"\x03":
+            os.killpg(child.pid, signal.SIGINT)
+        elif kind == b"i":
+            keys.write(content)
+            keys.flush()
         elif kind == b"e":
-            os.write(master, b"\x04")
-        elif kind == b"w" and len(content) == WINDOW.size:
-            resize(master, *WINDOW.unpack(content))
+            keys.close()
 
 
 def frames(held: bytearray) -> Iterator[tuple[bytes, bytes]]:
@@ -127,59 +152,6 @@ def frames(held: bytearray) -> Iterator[tuple[bytes, bytes]]:
 def resize(master: int, rows: int, columns: int) -> None:
     """Its processes are told (SIGWINCH)."""
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-
-def plain(words: list[str], environment: dict[str, str], home: str) -> int:
-    """Without a terminal: input and output are pipes."""
-    try:
-        child = subprocess.Popen(
-            words,
-            env=environment,
-            cwd=home,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        say(b"o", f"{words[0]}: {error.strerror}\n".encode())
-        say(b"x", bytes([127]))
-        return 0
-    assert child.stdin is not None
-    assert child.stdout is not None
-    waiting, held = selectors.DefaultSelector(), bytearray()
-    waiting.register(0, selectors.EVENT_READ)
-    waiting.register(child.stdout, selectors.EVENT_READ)
-    while True:
-        for key, _ in waiting.select():
-            data = os.read(key.fd, PIECE)
-            if key.fd != 0:
-                if not data:
-                    say(b"x", bytes([code_of(child)]))
-                    return 0
-                say(b"o", data)
-            elif not data:
-                os.killpg(child.pid, signal.SIGHUP)
-                waiting.unregister(0)
-            else:
-                held += data
-                feed(held, child)
-
-
-def feed(held: bytearray, child: subprocess.Popen[bytes]) -> None:
-    """As `take`; an interrupt is a signal where there is no terminal to make it one."""
-    assert child.stdin is not None
-    for kind, content in frames(held):
-        try:
-            if kind == b"i" and content == b"\x03":
-                os.killpg(child.pid, signal.SIGINT)
-            elif kind == b"i":
-                child.stdin.write(content)
-                child.stdin.flush()
-            elif kind == b"e":
-                child.stdin.close()
-        except (OSError, ValueError):
-            pass  # it takes no more
 
 
 def code_of(child: subprocess.Popen[bytes]) -> int:
