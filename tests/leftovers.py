@@ -25,6 +25,15 @@ def processes_of(folder: Path) -> dict[int, str]:
     return found
 
 
+def descendants(pid: int) -> set[int]:
+    """Process ids below `pid`."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
+
+
 def left_after(folder: Path, within_secs: float) -> dict[int, str]:
     """The same, once what is ending has had time to: a process told to stop may need a moment for its children."""
     deadline = time.monotonic() + within_secs

@@ -15,6 +15,7 @@ from ionet.api.lease import LeaseApi
 from ionet.api.lookup_tables import TableApi
 from ionet.api.network import NetworkApi
 from ionet.api.node import NodeApi
+from ionet.api.nodes import NodesApi
 from ionet.api.oracle import OracleApi
 from ionet.api.owed import OwedApi
 from ionet.api.stake import StakeApi
@@ -37,6 +38,10 @@ class Client(Chain):
     @cached_property
     def node(self) -> NodeApi:
         return NodeApi(self)
+
+    @cached_property
+    def nodes(self) -> NodesApi:
+        return NodesApi(self)
 
     @cached_property
     def stake(self) -> StakeApi:

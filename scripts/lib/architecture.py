@@ -43,7 +43,7 @@ ROOMS = {
         ),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api", "dashboard"),
         *("agent_ports", "overlay"),
-        *("offers", "catalogues", "earnings"),
+        *("offers", "catalogues", "earnings", "node_search", "wish"),
     ),
     "check": ("check", "isolation"),
     "sending": (

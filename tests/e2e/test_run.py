@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from e2e.renter import Renter, rented_from
+from ionet.client import Client
+from ionet.node_search import Found, Removed
 
 JOB = """
 import os, pathlib, ray, helper
@@ -35,6 +38,13 @@ run: python job.py
 """
 
 
+async def searched(renter: Renter, country: str, max_price: str | None = None) -> Found:
+    """The same from Python."""
+    async with Client(renter.shell.url) as client:
+        api = renter.environment["IONET_API"]
+        return await client.nodes.search("4090", country=country, max_price=max_price, api=api)
+
+
 @pytest.fixture
 def renter(temporary: Path) -> Iterator[Renter]:
     with rented_from(temporary) as made:
@@ -52,6 +62,9 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     # Nobody is asked for what cannot be had, and nothing is paid.
     none = renter.run("run", "task.yaml", "--country", "FR", "--yes")
     assert (none.returncode, "1 are elsewhere (there are 1 in DE)" in none.stderr) == (6, True), none.stderr
+    elsewhere = asyncio.run(searched(renter, country="FR"))
+    assert elsewhere == ([], [Removed("are elsewhere", 1, "there are 1 in DE")], 1)
+    assert len(asyncio.run(searched(renter, country="DE", max_price="0.25")).candidates) == 1
     asked = renter.run("run", "task.yaml", said="n\n")
     assert (asked.returncode, "0.250625 IOSD are locked" in asked.stderr) == (1, True), asked.stderr
     assert (renter.balance(), renter.run("status", "--json").stdout) == (before, "[]\n")

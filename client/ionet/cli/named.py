@@ -67,7 +67,8 @@ def status(
     if as_json:
         print_json(rows)
         return
-    print_rows(rows, ["name", "phase", "nodes", "spent", "locked", "free", "idle", "ends", "cluster"], as_json=False)
+    columns = ["name", "phase", "nodes", "spent", "locked", "free", "idle", "ends", "trouble", "cluster"]
+    print_rows([{**dict.fromkeys(columns, ""), **row} for row in rows], columns, as_json=False)
 
 
 @exec_app.command(name="exec")
@@ -177,6 +178,7 @@ async def _row(client: Client, wallet: str, name: str, named: Named) -> dict[str
     from ionet.generated.accounts import Cluster
     from ionet.generated.enums import Currency
     from ionet.launcher_api import LauncherClient
+    from ionet.renting.watch import troubles
     from ionet.words import word
 
     key = Pubkey.from_string(named.cluster)
@@ -186,7 +188,8 @@ async def _row(client: Client, wallet: str, name: str, named: Named) -> dict[str
         return row
     try:
         async with LauncherClient(named.launcher) as launcher:
-            row["phase"] = (await launcher.cluster(key)).phase
+            told = await launcher.cluster(key)
+        row |= {"phase": told.phase, "trouble": "; ".join(troubles(told))}
     except IonetError as error:
         row["phase"] = f"unknown: {error}"
     leases = await client.lease.all(cluster=key)

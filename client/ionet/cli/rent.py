@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,11 +24,12 @@ from ionet.errors import ChainRefused, InvalidInput, NotConfirmed, TransactionEx
 
 if TYPE_CHECKING:
     from ionet.client import Client
+    from ionet.node_search import Candidate, Found
     from ionet.quote import Quote
     from ionet.renting.bundle import Job
     from ionet.renting.names import Named
-    from ionet.renting.search import Candidate, Found, Wish
     from ionet.renting.task import Task
+    from ionet.wish import Wish
 
 app = typer.Typer(help="Rent nodes, run a job on them, get its results, end.")
 _INTERRUPTED = 130
@@ -189,10 +190,10 @@ class _Rent:
     async def _rented(self, client: Client) -> Named | None:
         """Search, ask, pay, book. None where only an explanation was asked for."""
         from ionet.launcher_api import LauncherClient
+        from ionet.node_search import search
         from ionet.quote import quote
         from ionet.renting import distance, rental
         from ionet.renting.names import Named
-        from ionet.renting.search import search
         from ionet.renting.task import wish_of
 
         wish = wish_of(self._task, await client.network.model_names())
@@ -250,6 +251,7 @@ class _Rent:
         """Wait for the cluster, begin the job in it and, unless it is detached, follow it and fetch what came of it."""
         from ionet.launcher_api import LauncherClient
         from ionet.renting import rental
+        from ionet.renting.watch import beside
         from ionet.wallet import read_keypair
 
         async with AsyncExitStack() as stack:
@@ -259,7 +261,12 @@ class _Rent:
             wallet = read_keypair(settings(self._ctx).keypair)
             async with rental.head_of(client, wallet, cluster, named.api) as agent:
                 self._begun = True
-                return await printed(lambda show: rental.run_job(agent, job, show), self._to / self._name)
+
+                async def followed(show: Callable[[str], None]) -> int:
+                    return await rental.run_job(agent, job, show, patience_secs=rental.WATCHED_JOB_SECS)
+
+                following = printed(followed, self._to / self._name)
+                return await beside(launcher, cluster, following, tell)
 
     def interrupted(self) -> int:
         """Leave or end what was rented; the exit code."""

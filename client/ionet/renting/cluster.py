@@ -10,6 +10,7 @@ with ionet.cluster_sync("H100", gpus=8, hours=2) as cluster:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import wraps
@@ -21,14 +22,15 @@ from solders.pubkey import Pubkey
 
 from ionet.client import Client
 from ionet.launcher_api import LauncherClient
+from ionet.node_search import Found, search
 from ionet.quote import quote
 from ionet.renting import rental
 from ionet.renting.blocking import Blocking
 from ionet.renting.bundle import Output, job
 from ionet.renting.credentials import written
 from ionet.renting.ray_here import Way, connected
-from ionet.renting.search import Found, search
 from ionet.renting.task import Resources, Task, wish_of
+from ionet.renting.watch import beside, until_over
 from ionet.wallet import KeypairSigner, read_keypair
 
 Tell = Callable[[str], None]
@@ -45,8 +47,16 @@ class Done(NamedTuple):
 class RunningCluster:
     """A cluster whose meters run."""
 
-    def __init__(self, client: Client, wallet: Keypair, address: Pubkey, api: str, stack: AsyncExitStack) -> None:
-        self._client, self._wallet, self._api = client, wallet, api
+    def __init__(
+        self,
+        client: Client,
+        wallet: Keypair,
+        address: Pubkey,
+        api: str,
+        launcher: LauncherClient,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._client, self._wallet, self._api, self._launcher = client, wallet, api, launcher
         self._stack = stack
         self.address = address
 
@@ -62,8 +72,9 @@ class RunningCluster:
     ) -> Done:
         """Run a shell's command beside the cluster's head. tell: gets its output as it comes.
 
-        workdir: goes along; results: patterns of files that are fetched into `to`. Raises JobFailed, BadResults, what
-        the agent refuses with, and InvalidInput for files that cannot be sent.
+        workdir: goes along; results: patterns of files that are fetched into `to`. Raises NodeLost where the
+        head's is gone, JobFailed, BadResults, what the agent refuses with, and InvalidInput for files that cannot be
+        sent.
         """
         sent = job([command], workdir, {}, envs or {}, results)
         output, pieces = Output(), list[str]()
@@ -75,7 +86,8 @@ class RunningCluster:
                 tell(shown)
 
         async with rental.head_of(self._client, self._wallet, self.address, self._api) as agent:
-            code = await rental.run_job(agent, sent, take)
+            following = rental.run_job(agent, sent, take, patience_secs=rental.WATCHED_JOB_SECS)
+            code = await beside(self._launcher, self.address, following, lambda _: None)
         return Done(code, "".join([*pieces, output.end()]), output.unpack(to))
 
     async def ray(self, tell: Tell = lambda _: None) -> Any:
@@ -114,7 +126,8 @@ async def cluster(
     """Find, pay, book, wait; at the end of the block end, settle and close, however it ends.
 
     gpus: of each node. max_price: dollars per processor-hour. IOSD that the wallet lacks is minted by burning IO. tell:
-    gets a line for each change. Raises NotEnoughNodes, NeverRan, and what chain, indexer and launcher answer.
+    gets a line for each change, also of a node that is lost meanwhile. Raises NotEnoughNodes, NeverRan, and what chain,
+    indexer and launcher answer.
     """
     wanted = Resources(f"{model}:{gpus}", country, max_price, min_score, isolation, currency)
     wallet = read_keypair(keypair)
@@ -133,8 +146,13 @@ async def cluster(
         try:
             await rental.book(client, address, made, found.candidates[nodes:], tell)
             await rental.until_running(client, asked, address, tell)
-            async with AsyncExitStack() as stack:
-                yield RunningCluster(client, wallet, address, api, stack)
+            watching = asyncio.create_task(until_over(asked, address, tell))
+            try:
+                async with AsyncExitStack() as stack:
+                    yield RunningCluster(client, wallet, address, api, asked, stack)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
         finally:
             await rental.end(client, address, tell, wait=True)
 

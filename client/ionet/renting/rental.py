@@ -18,14 +18,18 @@ from ionet.client import Client
 from ionet.errors import InvalidInput, IonetError
 from ionet.generated.accounts import Cluster
 from ionet.launcher_api import ENDED, RUNNING, ClusterStatus, LauncherClient, LauncherError, UnknownCluster
+from ionet.node_search import Candidate
 from ionet.quote import Quote
 from ionet.renting.bundle import Job, execution, following
-from ionet.renting.search import Candidate
 from ionet.stopping import Step, stop
 
 _SESSION_GRACE_SECS = 24 * 3_600
 _LOOK_SECS, _PATIENCE_SECS, _END_LOOK_SECS = 0.25, 60.0, 1.0
-_JOB_TRIES, _JOB_PAUSE_SECS = 5, 1.0
+# A connection that has lasted longer than a call may was one.
+_JOB_PAUSE_SECS, _JOB_CONNECTED_SECS = 1.0, 30.0
+JOB_SECS, WATCHED_JOB_SECS = 10.0, 120.0
+"""How long an agent that cannot be reached is tried again; the second where it is told meanwhile how the nodes are. An
+agent that is started again takes over what runs, and launchers give one that does not answer as long."""
 Tell = Callable[[str], None]
 
 
@@ -138,39 +142,56 @@ async def head_of(client: Client, wallet: Keypair, cluster: Pubkey, api: str) ->
         yield agent
 
 
-async def run_job(agent: AgentClient, job: Job, output: Callable[[str], None]) -> int:
+async def run_job(
+    agent: AgentClient, job: Job, output: Callable[[str], None], *, patience_secs: float = JOB_SECS
+) -> int:
     """Begin a job beside the head and hand on what it prints; returns its exit code. Raises JobFailed.
 
     Where the connection breaks it is followed again, from there on.
     """
-    return await _followed(agent, lambda at: following(job.name, at, wait=True) if at else job.script, output)
+    return await _followed(
+        agent, lambda at: following(job.name, at, wait=True) if at else job.script, output, patience_secs
+    )
 
 
-async def follow_job(agent: AgentClient, name: str | None, output: Callable[[str], None], *, wait: bool) -> int:
+async def follow_job(
+    agent: AgentClient,
+    name: str | None,
+    output: Callable[[str], None],
+    *,
+    wait: bool,
+    patience_secs: float = JOB_SECS,
+) -> int:
     """Hand on what a job has printed and, with `wait`, will print; its exit code, 0 while it runs. Raises JobFailed.
 
     name: None for the newest job.
     """
-    return await _followed(agent, lambda at: following(name, at, wait=wait), output)
+    return await _followed(agent, lambda at: following(name, at, wait=wait), output, patience_secs)
 
 
-async def _followed(agent: AgentClient, script: Callable[[int], bytes], output: Callable[[str], None]) -> int:
+async def _followed(
+    agent: AgentClient, script: Callable[[int], bytes], output: Callable[[str], None], patience_secs: float
+) -> int:
     """script: what to run, by the bytes of output seen. An agent that cannot be reached is tried again."""
-    offset = failed = 0
+    offset, lost_at = 0, None
     while True:
+        began = time.monotonic()
         try:
             async for event in agent.run(script(offset)):
+                lost_at = None
                 if event.output:
-                    offset, failed = offset + len(event.output.encode()), 0
+                    offset += len(event.output.encode())
                     output(event.output)
                 if event.exit_code is not None:
                     return event.exit_code
             raise AgentUnreachable("its end was not told")
         except AgentUnreachable as error:
-            failed += 1
-            if failed == _JOB_TRIES:
+            now = time.monotonic()
+            if lost_at is None or now - began > _JOB_CONNECTED_SECS:
+                lost_at = now
+            if now - lost_at > patience_secs:
                 raise JobFailed(str(error)) from None
-            await asyncio.sleep(_JOB_PAUSE_SECS * failed)
+            await asyncio.sleep(_JOB_PAUSE_SECS)
 
 
 async def execute(agent: AgentClient, commands: Sequence[str], output: Callable[[str], None]) -> int:

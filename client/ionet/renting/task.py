@@ -6,18 +6,14 @@ import difflib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
-from ionet import resolve
 from ionet.errors import InvalidInput
-from ionet.isolation import STRENGTHS
-from ionet.renting.search import Wish
-from ionet.rules.reputation import ONE
+from ionet.wish import DEFAULT_CURRENCY, Wish, wish
 
 _MOST_BYTES = 256 * 1024
 _NUMBERS = {
@@ -106,26 +102,19 @@ def _require_known(path: Path, said: dict[Any, Any], kind: type[msgspec.Struct])
 
 def wish_of(task: Task, models: Mapping[int, str]) -> Wish:
     """What the task asks of nodes. models: names by code. Raises InvalidInput."""
-    wanted = task.resources
-    if wanted.accelerators is None:
+    asked = task.resources
+    if asked.accelerators is None:
         raise InvalidInput("which model? name it with --gpu H100:8, or resources: accelerators in the task")
-    name, processors = accelerators(str(wanted.accelerators))
-    if wanted.isolation is not None and wanted.isolation not in STRENGTHS:
-        raise InvalidInput(f"isolation {wanted.isolation!r}; levels are {', '.join(STRENGTHS)}")
-    score = wanted.min_score
-    if score is not None and not 0 <= score <= 1:
-        raise InvalidInput(f"min_score is {score}, not from 0 to 1")
-    countries = [resolve.country(each) for each in (wanted.country or "").split(",") if each.strip()]
-    return Wish(
-        str(resolve.model(name, models)),
-        processors,
-        task.num_nodes,
-        3_600 if task.hours is None else resolve.hours(str(task.hours)),
-        (wanted.currency or "IOSD").upper(),
-        None if wanted.max_price is None else _dollars(str(wanted.max_price)),
-        tuple(countries),
-        None if score is None else round(score * ONE),
-        wanted.isolation,
+    return wish(
+        models,
+        str(asked.accelerators),
+        nodes=task.num_nodes,
+        hours=1 if task.hours is None else task.hours,
+        max_price=asked.max_price,
+        country=asked.country,
+        min_score=asked.min_score,
+        isolation=asked.isolation,
+        currency=asked.currency or DEFAULT_CURRENCY,
     )
 
 
@@ -151,22 +140,3 @@ def with_script(task: Task, job: Sequence[str]) -> tuple[Task, Sequence[str]]:
     name = path.name if path.is_absolute() or ".." in path.parts else str(path)
     mounts = {name: str(path), **task.file_mounts}
     return msgspec.structs.replace(task, file_mounts=mounts), [name, *job[1:]]
-
-
-def _dollars(text: str) -> int:
-    """Micro-dollars."""
-    try:
-        units = Decimal(text.removeprefix("$")).scaleb(6)
-    except InvalidOperation:
-        raise InvalidInput(f"{text[:40]!r} is no price in dollars; write it like 2.5") from None
-    if not 0 < units < 2**63 or units != units.to_integral_value():
-        raise InvalidInput(f"{text[:40]!r} is no price in dollars; write it like 2.5")
-    return int(units)
-
-
-def accelerators(text: str) -> tuple[str, int]:
-    """Model and number of `H100:8`; one without a number. Raises InvalidInput."""
-    model, colon, count = text.strip().partition(":")
-    if not model or (colon and not (count.isascii() and count.isdecimal() and 0 < int(count) < 1_000)):
-        raise InvalidInput(f"{text!r} is no model with a number; write H100 or H100:8")
-    return model, int(count) if colon else 1

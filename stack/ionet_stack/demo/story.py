@@ -29,16 +29,17 @@ from ionet.generated.events import (
 )
 from ionet.generated.types import NodeTerms
 from ionet.launcher_api import LauncherClient
+from ionet.node_search import Found, search
 from ionet.program import PROGRAM
 from ionet.quote import quote
 from ionet.renting import rental
 from ionet.renting.bundle import Output, job
-from ionet.renting.search import Found, Wish, search
 from ionet.rules.challenges import challenge_answer
 from ionet.rules.disputes import disputable, is_disputed
 from ionet.rules.lease_time import final_at
 from ionet.trace import NotTraced, Occurrence, fetch, verify
 from ionet.wallet import KeypairSigner
+from ionet.wish import Wish
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from ionet.isolation import STRENGTHS
-from ionet.renting.search import Candidate, Removed, Wish, search
+from ionet.node_search import Candidate, Removed, search
 from ionet.rules.reputation import ONE
 from ionet.trace import ApiError
+from ionet.wish import Wish
 from ionet_agent.isolation.base import Level
 from msgspec import json, structs
 

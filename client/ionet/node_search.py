@@ -19,30 +19,13 @@ from ionet.isolation import STRENGTHS
 from ionet.offers import Missing, asking, get
 from ionet.rules.reputation import ONE
 from ionet.trace import ApiError
+from ionet.wish import Wish
 
 MOST_NODES = 4_000
 """Nodes of a model that are looked at, in the indexer's order."""
 _PAGE = 200
 _ASKED_AT_ONCE, _ASKED = 8, 64
 T = TypeVar("T")
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """What each node has to be, and how many there have to be. None: anything. model: its code.
-
-    max_price: micro-dollars per processor-hour. countries: ISO 3166-1 numbers. min_score: of `reputation.ONE`.
-    isolation: the weakest level that will do, see `ionet.isolation`. secs: for how long.
-    """
-
-    model: str
-    processors: int = 1
-    nodes: int = 1
-    secs: int = 3_600
-    currency: str = "IOSD"
-    max_price: int | None = None
-    countries: tuple[int, ...] = ()
-    min_score: int | None = None
-    isolation: str | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True):
