@@ -14,6 +14,7 @@ from ionet.guarded_http import GuardedConnection
 from ionet.listening import listen
 from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
+from web.browser import chromium, reader  # noqa: F401
 
 
 @contextmanager

@@ -74,7 +74,11 @@ def test_all_links_lead_to_pages_that_are_whole(story: httpx2.Client) -> None:
     found = crawl(story)
     kinds = {urlsplit(path).path.split("/")[1] for path in found}
     assert {"nodes", "leases", "clusters", "accounts", "transactions", "stakes", "slots", "models"} <= kinds
-    assert {load for page in found.values() for load in page.loads} == {"/static/style.css", "/static/page.js"}
+    assert {load for page in found.values() for load in page.loads} == {
+        "/static/icon.svg",
+        "/static/style.css",
+        "/static/page.js",
+    }
     outside = {link for page in found.values() for link in page.links if not link.startswith(("/", "#"))}
     assert outside  # links to the numbers
     with httpx2.Client(timeout=60) as reader:
