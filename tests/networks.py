@@ -32,7 +32,8 @@ def free_ports() -> tuple[int, int]:
 def up(folder: Path, *more: str, slot_ms: int = 100) -> list[str]:
     """The words after `ionet` that start one below `folder`, on ports that are free now."""
     port, api_port = map(str, free_ports())
-    ports = ["--port", port, "--api-port", api_port, "--launcher-port", "0", "--web-port", "0"]
+    ports = ["--port", port, "--api-port", api_port, "--launcher-port", "0"]
+    ports += ["--web-port", "0", "--actions-port", "0"]
     return ["up", "--folder", str(folder / "up"), *ports, "--slot-ms", str(slot_ms), *more]
 
 

@@ -19,10 +19,10 @@ from ionet_stack import up
 
 PAGE = (Path(__file__).parents[1] / "docs" / "defaults.md").read_text()
 # Options by which a service is told where to listen, whatever they are by default.
-LISTENING = {"port", "ws_port", "listen", "udp", "metrics", "api_port", "launcher_port", "web_port"}
+LISTENING = {"port", "ws_port", "listen", "udp", "metrics", "api_port", "launcher_port", "web_port", "actions_port"}
 # `ionet node run` is `ionet agent run`.
 ALIASES = {"node run"}
-ENVIRONMENT = {"IONET_API", "IONET_LAUNCHER", "IONET_AGENT"}
+ENVIRONMENT = {"IONET_API", "IONET_LAUNCHER", "IONET_AGENT", "IONET_ACTIONS"}
 
 
 def table(title: str, number: int = 0) -> list[list[str]]:
@@ -68,7 +68,7 @@ def test_every_port_is_in_the_table_with_its_default() -> None:
 def test_services_of_one_machine_have_different_ports() -> None:
     ports = [re.findall(r"\d+\Z", bare(default)) for what, default, *_ in table("Ports") if "same" not in what]
     taken = [int(found[0]) for found in ports if found]
-    own = taken[: -len(["--port", "--api-port", "--launcher-port", "--web-port"])]
+    own = taken[: -len(["--port", "--api-port", "--launcher-port", "--web-port", "--actions-port"])]
     assert len(set(own)) == len(own)
     assert 8900 not in own  # the chain's websocket
 

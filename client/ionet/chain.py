@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 
 from solana.rpc.commitment import Commitment, Confirmed
+from solders.account import Account
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -46,6 +48,14 @@ _log = logging.getLogger(__name__)
 FETCHED_AT_ONCE = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A transaction that was only simulated. units: of compute. after: the accounts asked for, None where none is."""
+
+    units: int
+    after: tuple[Account | None, ...]
+
+
 class OtherAccount(DecodeError):
     """the account is of another type"""
 
@@ -54,14 +64,15 @@ class OtherAccount(DecodeError):
 class Chain:
     """Reads need no wallet. Everything that changes the chain is a `Plan`: await it, or take its unsigned bytes.
 
-    wallet: a keypair, or any Signer; it pays and signs. max_priority_fee: micro-lamports per compute unit. version: of
+    url: of an RPC node; or an `Rpc`, whose connections several chains share. wallet: a keypair, or any Signer (`Watch`
+    where only the address is known); it pays and signs. max_priority_fee: micro-lamports per compute unit. version: of
     the transactions that it sends, 0 or 1. Version 1 has room for 4,096 bytes and uses no lookup table; some hardware
     wallets do not sign it.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | Rpc,
         wallet: Signer | Keypair | None = None,
         *,
         program: Program = PROGRAM,
@@ -69,7 +80,7 @@ class Chain:
         max_priority_fee: int = MAX_PRIORITY_FEE,
         version: Literal[0, 1] = 0,
     ) -> None:
-        self.rpc = Rpc(url, commitment=commitment)
+        self.rpc = Rpc(url, commitment=commitment) if isinstance(url, str) else url
         self.wallet = KeypairSigner(wallet) if isinstance(wallet, Keypair) else wallet
         self.program = program
         self.max_priority_fee = max_priority_fee
@@ -206,6 +217,17 @@ class Chain:
         """The message of one transaction that nobody has signed, and the last block height at which it can land."""
         return await self._message(instructions, payer)
 
+    async def rehearse(self, message: VersionedMessage, after: Sequence[Pubkey] = ()) -> Rehearsal:
+        """What a message would do, without a signature or a trace. Raises ChainRefused, as sending it would.
+
+        after: accounts whose state afterwards is told.
+        """
+        result = await self.rpc.simulate(message, after)
+        if result.err is not None:
+            refusal = self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
+            raise await diagnosed(self.rpc, self.program, refusal, message)
+        return Rehearsal(result.units_consumed or 0, tuple(result.accounts or ()))
+
     async def submit(self, transaction: str) -> Receipt:
         """Send what another wallet has signed (base64) and confirm it. Raises as `send` does.
 
@@ -247,11 +269,7 @@ class Chain:
         return min(await self.rpc.priority_fee(writable), self.max_priority_fee)
 
     async def _simulated_limit(self, message: Message) -> int:
-        result = await self.rpc.simulate(message)
-        if result.err is not None:
-            refusal = self.program.explain(result.err, result.logs or (), program_ids=_program_ids(message))
-            raise await diagnosed(self.rpc, self.program, refusal, message)
-        return budget.from_simulation(result.units_consumed or 0)
+        return budget.from_simulation((await self.rehearse(message)).units)
 
     async def _deliver(self, transaction: VersionedTransaction, last_valid: int | None) -> Receipt:
         try:

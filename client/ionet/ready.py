@@ -62,8 +62,15 @@ class WebReady(msgspec.Struct, frozen=True):
     page: str
 
 
+class ActionsReady(msgspec.Struct, frozen=True):
+    """`ionet actions run`. actions: where pages reach it."""
+
+    actions: str
+
+
 Ready = TypeVar(
-    "Ready", bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady | KeeperReady | WebReady
+    "Ready",
+    bound=ChainReady | IndexerReady | LauncherReady | AgentReady | RelayReady | KeeperReady | WebReady | ActionsReady,
 )
 
 

@@ -257,11 +257,11 @@ class Rpc:
 
     # -- sending
 
-    async def simulate(self, message: VersionedMessage) -> RpcSimulateTransactionResult:
-        """Run a message without signatures."""
+    async def simulate(self, message: VersionedMessage, after: Sequence[Pubkey] = ()) -> RpcSimulateTransactionResult:
+        """Run a message without signatures. after: accounts whose state afterwards is in the answer."""
         empty = [Signature.default()] * message.header.num_required_signatures
-        transaction = VersionedTransaction.populate(message, empty)
-        call = self.client.simulate_transaction(transaction, replace_recent_blockhash=True)
+        sent, shown = VersionedTransaction.populate(message, empty), list(after) or None
+        call = self.client.simulate_transaction(sent, replace_recent_blockhash=True, accounts_addresses=shown)
         return (await self._call(call)).value
 
     async def send(self, transaction: VersionedTransaction, last_valid_block_height: int | None = None) -> Landed:

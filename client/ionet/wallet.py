@@ -50,6 +50,20 @@ class KeypairSigner:
         return self.keypair.sign_message(message)
 
 
+class Watch:
+    """A wallet of which only the address is known: what it is to sign can be planned, rehearsed and read, not signed.
+
+    instead: what whoever asks for a signature is told to do.
+    """
+
+    def __init__(self, address: Pubkey, instead: str = "take the unsigned transaction to it") -> None:
+        self.pubkey, self._instead = address, instead
+
+    async def sign(self, message: bytes) -> Signature:
+        """Raises WalletError."""
+        raise WalletError(f"{self.pubkey} signs elsewhere: {self._instead} (message of {len(message)} bytes)")
+
+
 class Unsigned(msgspec.Struct, frozen=True):
     """A transaction that still has to be signed.
 

@@ -16,6 +16,7 @@ PACKAGES = {
     "ionet_relay": "relay",
     "ionet_mcp": "mcp",
     "ionet_web": "web",
+    "ionet_actions": "actions",
     "ionet_indexer": "indexer",
     "ionet_localnet": "localnet",
     "ionet": "client",

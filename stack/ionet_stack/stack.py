@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionet.ready import ChainReady, IndexerReady, KeeperReady, LauncherReady, RelayReady, WebReady
+from ionet.ready import ActionsReady, ChainReady, IndexerReady, KeeperReady, LauncherReady, RelayReady, WebReady
 
 from ionet_stack.children import Child
 
@@ -104,9 +104,18 @@ class Stack:
         relay = await self.child("relay", "--url", url, "relay", "run", *options)
         return (await relay.ready(RelayReady)).tcp
 
-    async def start_web(self, api: str, port: int) -> str:
-        """Pages over the indexer's API; returns their address. port: 0 for one that is free."""
-        web = await self.child("web", "web", "run", "--api", api, "--port", str(port), "--json")
+    async def start_actions(self, url: str, port: int) -> str:
+        """What builds transactions for wallets; returns its address. port: 0 for one that is free."""
+        # The pages pass on who asked.
+        believed = {"FORWARDED_ALLOW_IPS": "127.0.0.1"}
+        options = ["--port", str(port), "--json"]
+        child = await self.child("actions", "--url", url, "actions", "run", *options, environment=believed)
+        return (await child.ready(ActionsReady)).actions
+
+    async def start_web(self, api: str, port: int, actions: str = "") -> str:
+        """Pages over the indexer's API; returns their address. port: 0 for one that is free. actions: see above."""
+        options = ["--api", api, "--port", str(port), *(["--actions", actions] if actions else [])]
+        web = await self.child("web", "web", "run", *options, "--json")
         return (await web.ready(WebReady)).page
 
     async def whole(self, work: Coroutine[Any, Any, None]) -> None:

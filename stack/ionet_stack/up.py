@@ -1,4 +1,4 @@
-"""`ionet up`: local chain, keeper, indexer, launcher, relay and pages as child processes, until interrupted."""
+"""`ionet up`: local chain, keeper, indexer, launcher, relay, actions, pages as child processes, until interrupted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from ionet.cli.printing import AsJson, print_fields, say, waiting
@@ -46,6 +46,7 @@ def up(
     api_port: Annotated[int, typer.Option(help="Port of the indexer's API.")] = 8080,
     launcher_port: Annotated[int, typer.Option(help="Port of the launcher's API.")] = 8081,
     web_port: Annotated[int, typer.Option(help="Port of the pages that show the network.")] = 8083,
+    actions_port: Annotated[int, typer.Option(help="Port of what builds transactions for the pages.")] = 8084,
     nodes: Annotated[
         int, typer.Option(min=0, max=16, help="Nodes that serve on this machine, with an agent each.")
     ] = 0,
@@ -62,18 +63,23 @@ def up(
     with only_one(home):
         options = {port: "--port", port + 1: "--port", api_port: "--api-port"}
         options |= {launcher_port: "--launcher-port", web_port: "--web-port"}
+        options |= {actions_port: "--actions-port"}
         for number, option in options.items():
             refuse_taken(number, option)
-        asyncio.run(
-            _run(Stack(home, port, api_port, slot_ms), (launcher_port, web_port), nodes, reset=reset, as_json=as_json)
-        )
+        ports = Ports(launcher_port, web_port, actions_port)
+        asyncio.run(_run(Stack(home, port, api_port, slot_ms), ports, nodes, reset=reset, as_json=as_json))
 
 
-async def _run(stack: Stack, ports: tuple[int, int], nodes: int, *, reset: bool, as_json: bool) -> None:
-    """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends.
+class Ports(NamedTuple):
+    """Of the launcher's API, of the pages, and of what builds transactions for them."""
 
-    ports: of the launcher's API and of the pages.
-    """
+    launcher: int
+    web: int
+    actions: int
+
+
+async def _run(stack: Stack, ports: Ports, nodes: int, *, reset: bool, as_json: bool) -> None:
+    """Start everything, print the addresses, wait for an interrupt; raises ChildFailed when a part ends."""
     stack.logs.mkdir(parents=True, exist_ok=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -95,11 +101,10 @@ async def _run(stack: Stack, ports: tuple[int, int], nodes: int, *, reset: bool,
         await stack.stop()
 
 
-async def _start(stack: Stack, ports: tuple[int, int], nodes: int, reset: bool) -> tuple[Client, dict[str, str]]:
+async def _start(stack: Stack, ports: Ports, nodes: int, reset: bool) -> tuple[Client, dict[str, str]]:
     from ionet.client import Client
 
     authority, treasury, renter, session = (stack.key(name) for name in ("authority", "treasury", "renter", "session"))
-    launcher_port, web_port = ports
     url = await stack.start_chain(authority, reset)
     client = Client(url, authority)
     await _prepare(client, treasury)
@@ -113,9 +118,11 @@ async def _start(stack: Stack, ports: tuple[int, int], nodes: int, reset: bool) 
         indexer = await stack.start_indexer(url, reset=reset)
         fields |= {"api": str(indexer.api), "database": indexer.database}
         if "web" in installed:
-            fields["page"] = await stack.start_web(fields["api"], web_port)
+            if "actions" in installed:
+                fields["actions"] = await stack.start_actions(url, ports.actions)
+            fields["page"] = await stack.start_web(fields["api"], ports.web, fields.get("actions", ""))
         if "launcher" in installed:
-            launcher = await stack.start_launcher(url, indexer.database, port=launcher_port)
+            launcher = await stack.start_launcher(url, indexer.database, port=ports.launcher)
             fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}
             fields["agents"] = str(stack.agents)
         if nodes:

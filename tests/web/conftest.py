@@ -2,33 +2,36 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import httpx2
 import pytest
+import pytest_asyncio
 import uvicorn
 from indexer.conftest import api, api_dsn, apis, conflicts, endings, recording, server  # noqa: F401
 from indexer.recording import STORIES
-from ionet.guarded_http import GuardedConnection
 from ionet.listening import listen
+from ionet_web.acting import Acting
 from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
+from ionet_web.service import Connection
 from web.browser import chromium, reader  # noqa: F401
+from web.stage import Stage, stage  # noqa: F401
 
 
 @contextmanager
-def pages(url: str, rate: float = 1e6, burst: int = 10**6) -> Iterator[httpx2.Client]:
-    """A client of the pages over the API at this address."""
+def pages(url: str, actions: str = "", *, rate: float = 1e6, burst: int = 10**6) -> Iterator[httpx2.Client]:
+    """A client of the pages over the API at this address, and the actions at that one."""
     listener = listen("127.0.0.1", 0, "--port")
     running: list[uvicorn.Server] = []
     began = threading.Event()
 
     async def serve() -> None:
-        async with Indexer.at(url) as indexer:
+        async with Indexer.at(url) as indexer, Acting.at(actions) as acting:
             config = uvicorn.Config(
-                create_app(indexer, url, rate=rate, burst=burst),
-                http=GuardedConnection,
+                create_app(indexer, url, acting, rate=rate, burst=burst),
+                http=Connection,
                 log_level="warning",
                 timeout_graceful_shutdown=2,
             )
@@ -46,6 +49,17 @@ def pages(url: str, rate: float = 1e6, burst: int = 10**6) -> Iterator[httpx2.Cl
         running[0].should_exit = True
         thread.join(30)
         listener.close()
+
+
+NOWHERE = "http://127.0.0.1:9"
+"""Where nothing answers."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(stage: Stage) -> AsyncIterator[str]:  # noqa: F811
+    """Pages with actions, whose indexer is away."""
+    with pages(NOWHERE, stage.url) as client:
+        yield str(client.base_url).rstrip("/")
 
 
 @pytest.fixture(scope="module", params=STORIES)

@@ -25,6 +25,7 @@ from litestar.template.config import TemplateConfig
 from litestar.types import Message, Scope
 from markupsafe import Markup
 
+from ionet_web.acting import Acting, plan, transaction
 from ionet_web.blocks import Note, Page
 from ionet_web.indexer import Indexer, Refused, Unavailable
 from ionet_web.lists import LISTS, Listed
@@ -39,6 +40,7 @@ from ionet_web.pages.node import node_page
 from ionet_web.pages.people import account_page, case_page, model_page
 from ionet_web.pages.people import stake_page as position_page
 from ionet_web.pages.rules import rules_page
+from ionet_web.pages.signing import act_page, acts_page
 
 _HERE = Path(__file__).parent
 RATE, BURST = 5.0, 40
@@ -53,6 +55,7 @@ MENU = (
     ("/trace", "Trace"),
     ("/tables", "Tables"),
     ("/rules", "Rules"),
+    ("/act", "Wallet"),
 )
 HEADERS = {
     # Nothing from another host, no script and no style but our own files, no frame around the page.
@@ -74,8 +77,9 @@ _ENTITIES = {
 }
 
 
-def create_app(indexer: Indexer, api: str, *, rate: float = RATE, burst: int = BURST) -> Litestar:
-    """The application. api: where readers reach the indexer's API, for links to the numbers.
+def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RATE, burst: int = BURST) -> Litestar:
+    """The application. api: where readers reach the indexer's API, for links to the numbers. actions: what
+    builds transactions for wallets.
 
     rate, burst: requests per second and address, and at once.
     """
@@ -103,11 +107,13 @@ def create_app(indexer: Indexer, api: str, *, rate: float = RATE, burst: int = B
             *map(_list_handler, LISTS.values()),
             *(_entity_handler(path, page) for path, page in _ENTITIES.items()),
             *(home, lease, slot, stake, iosd, rules, tables, search, trace, trace_of, events_live),
+            *(acts, one_act, seen, plan, transaction),
             create_static_files_router(path="/static", directories=[_HERE / "static"]),
         ],
         dependencies={
             "indexer": Provide(lambda: indexer, sync_to_thread=False),
             "live": Provide(lambda: live, sync_to_thread=False),
+            "acting": Provide(lambda: actions, sync_to_thread=False),
         },
         lifespan=[follow],
         template_config=TemplateConfig(instance=engine),
@@ -211,6 +217,25 @@ async def trace(indexer: NamedDependency[Indexer], hash: FromQuery[str] = "") ->
 @get("/trace/{key:str}")
 async def trace_of(indexer: NamedDependency[Indexer], key: FromPath[str], cursor: FromQuery[str] = "") -> Template:
     return shown(await trace_page(indexer, key, cursor))
+
+
+@get("/act")
+async def acts(acting: NamedDependency[Acting]) -> Template:
+    return shown(acts_page(is_there=acting.is_there))
+
+
+@get("/act/{kind:str}")
+async def one_act(acting: NamedDependency[Acting], request: Request[Any, Any, Any], kind: FromPath[str]) -> Template:
+    return shown(act_page(kind, dict(request.query_params), is_there=acting.is_there))
+
+
+@get("/act/seen/{slot:int}")
+async def seen(indexer: NamedDependency[Indexer], slot: FromPath[int]) -> dict[str, bool]:
+    """Whether the pages show what happened in a slot."""
+    try:
+        return {"seen": (await indexer.get("network"))["slot"] >= slot}
+    except Unavailable:
+        return {"seen": False}
 
 
 @get("/live")

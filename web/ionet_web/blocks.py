@@ -79,13 +79,24 @@ class Form(Struct, frozen=True, tag="form"):
     action: str
 
 
+class Act(Struct, frozen=True, tag="act"):
+    """Something that a wallet signs. command: the same without a browser. expected: what they must say, in JSON."""
+
+    title: str
+    kind: str
+    about: str
+    choices: list[Choice]
+    command: str
+    expected: str
+
+
 class Note(Struct, frozen=True, tag="note"):
     """A sentence."""
 
     text: Markup
 
 
-Block = Facts | Table | Chart | Form | Note
+Block = Facts | Table | Chart | Form | Act | Note
 
 
 class Page(Struct, frozen=True):
@@ -96,6 +107,11 @@ class Page(Struct, frozen=True):
     slot: int | None = None
     lead: Markup = Markup("")
     path: str = "/"
+
+    @property
+    def signs(self) -> bool:
+        """Whether it needs a wallet."""
+        return any(isinstance(block, Act) for block in self.blocks)
 
 
 def facts(item: Item, *named: tuple[str, Kind, str] | tuple[str, Kind, str, str]) -> list[Fact]:

@@ -21,6 +21,9 @@ def group() -> None:
 def run(
     api: Annotated[str, typer.Option(envvar="IONET_API", help="The indexer that is asked.")] = _API,
     public_api: Annotated[str, typer.Option(help="Its address for readers, in links; by default --api.")] = "",
+    actions: Annotated[
+        str | None, typer.Option(envvar="IONET_ACTIONS", help="What builds transactions for wallets; none without.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8083,
     as_json: AsJson = False,
@@ -31,4 +34,8 @@ def run(
     from ionet_web import service
 
     log_to_stderr()
-    asyncio.run(service.run(host, port, api, public_api, lambda url: print_fields({"page": url}, as_json=as_json)))
+
+    def announce(url: str) -> None:
+        print_fields({"page": url}, as_json=as_json)
+
+    asyncio.run(service.run(host, port, api, public_api, actions or "", announce))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import uvicorn
 from ionet.buckets import believing
@@ -13,10 +14,17 @@ from ionet.daemon import raise_file_limit
 from ionet.guarded_http import GuardedConnection
 from ionet.listening import listen
 
+from ionet_web.acting import BODY_BYTES, Acting
 from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
 
 _MOST_CONNECTIONS = 2_000
+
+
+class Connection(GuardedConnection):
+    """One that may send what a wallet is to sign, or has signed."""
+
+    most_body: ClassVar[int] = BODY_BYTES
 
 
 class _Server(uvicorn.Server):
@@ -26,14 +34,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(host: str, port: int, api: str, public_api: str, announce: Callable[[str], None]) -> None:
-    """Until SIGINT or SIGTERM. announce: is told the address. Raises CannotListen and InvalidInput."""
+async def run(host: str, port: int, api: str, public_api: str, actions: str, announce: Callable[[str], None]) -> None:
+    """Until SIGINT or SIGTERM. actions: the address of what builds transactions, empty for none. announce: is told the
+    address of the pages. Raises CannotListen and InvalidInput."""
     raise_file_limit()
     with listen(host, port, "--port") as listener:
-        async with Indexer.at(api) as indexer:
+        async with Indexer.at(api) as indexer, Acting.at(actions) as acting:
             config = uvicorn.Config(
-                create_app(indexer, public_api or api),
-                http=GuardedConnection,
+                create_app(indexer, public_api or api, acting),
+                http=Connection,
                 log_level="warning",
                 access_log=False,
                 limit_concurrency=_MOST_CONNECTIONS,

@@ -66,6 +66,7 @@ COMMANDS = {
     "mcp": ("", "Tools by which an AI agent rents compute, within limits."),
     "relay": ("", "Lets callers reach agents that nobody can dial."),
     "web": ("", "Pages that show the network to a browser."),
+    "actions": ("", "Transactions for wallets to sign, built and sent for the pages."),
 }
 
 

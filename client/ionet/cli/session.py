@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from solders.pubkey import Pubkey
-from solders.signature import Signature
 
 from ionet.cli.parsing import pubkey
 from ionet.cli.printing import AsJson, print_fields, print_receipts, say, waiting
-from ionet.errors import NotConfirmed, WalletError
+from ionet.errors import NotConfirmed
 
 if TYPE_CHECKING:
     from ionet.client import Client
@@ -61,20 +59,6 @@ class Settings:
     as_json: bool = False
 
 
-class Elsewhere:
-    """A wallet of which only the address is known here."""
-
-    def __init__(self, address: Pubkey) -> None:
-        self._address = address
-
-    @property
-    def pubkey(self) -> Pubkey:
-        return self._address
-
-    async def sign(self, message: bytes) -> Signature:  # noqa: ARG002 (as every signer)
-        raise WalletError(f"{self._address} signs elsewhere: use --unsigned")
-
-
 def settings(ctx: typer.Context) -> Settings:
     found = ctx.obj
     assert isinstance(found, Settings)
@@ -117,14 +101,14 @@ def connect(ctx: typer.Context, *, wallet: bool = True) -> Client:
     from ionet.client import Client
     from ionet.idl import load_file
     from ionet.program import PROGRAM, load_program
-    from ionet.wallet import KeypairSigner, read_keypair
+    from ionet.wallet import KeypairSigner, Watch, read_keypair
 
     options = settings(ctx)
     program = load_program(load_file(options.idl)) if options.idl else PROGRAM
     if not wallet:
         return Client(options.url, program=program)
     if options.signer is not None:
-        return Client(options.url, Elsewhere(pubkey(options.signer)), program=program)
+        return Client(options.url, Watch(pubkey(options.signer), "use --unsigned"), program=program)
     return Client(options.url, KeypairSigner(read_keypair(options.keypair)), program=program)
 
 

@@ -118,6 +118,7 @@ MORE_WRITES = {
     "agent run": "the same",
     "keeper run": "settles, reports and closes",
     "launcher run": "accepts, rejects, approves, disputes and closes",
+    "actions run": "sends what wallets signed",
     "mcp": "books and ends within limits",
     "up": "founds a network of its own",
     "demo": "the same",

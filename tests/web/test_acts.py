@@ -1,0 +1,40 @@
+"""What the pages show of each action is what the process beside them builds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ionet.program import PROGRAM
+from ionet_actions.kinds import KINDS, Asked
+from ionet_web.acts import SORTS, act, expected
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_pages_and_actions_know_the_same_kinds() -> None:
+    assert set(SORTS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fields_and_instructions_are_the_same(kind: str) -> None:
+    made, sort = KINDS[kind], SORTS[kind]
+    assert {name for name, _ in sort.fields} == set(made.__struct_fields__) - set(Asked.__struct_fields__)
+    assert {sort.main, *sort.others} == set(made.takes)
+    assert act(kind, {}).title == sort.title
+
+
+def test_what_is_expected_is_where_the_program_reads_it() -> None:
+    data = PROGRAM.codec.encode_args("mint_iosd", {"io_amount": 7, "min_iosd": 9})
+    found = expected(SORTS["mint"])
+    assert found["main"] == data[:8].hex()
+    assert found["numbers"] == [{"at": 8, "size": 8, "field": "io", "decimals": 8}]
+    assert data[8:16] == (7).to_bytes(8, "little")
+
+
+def test_the_bundle_is_what_its_sources_make() -> None:
+    command = [sys.executable, str(ROOT / "scripts/lib/build_web.py"), str(ROOT), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+    assert (result.returncode, result.stdout) == (0, "unchanged\n"), result.stdout + result.stderr

@@ -1,0 +1,133 @@
+"""The HTTP side. `/v1` is for pages of the same origin alone; `/actions`, which anybody's wallet asks, is in `pay`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from ionet.buckets import Buckets, whose
+from ionet.errors import InvalidInput, IonetError
+from ionet.rpc import Rpc
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ionet_actions import kinds, problems
+from ionet_actions.pace import Pace
+from ionet_actions.prepared import prepare
+from ionet_actions.submitted import Signed, submit
+
+RATE, BURST = 2.0, 30
+"""Requests a second and address, and at once: each asks the chain some ten things."""
+BODY_BYTES, BODY_SECS = 8 << 10, 5.0
+PREPARE_SECS, SUBMIT_SECS = 15.0, 90.0
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class CrossSite(IonetError):
+    """another site's page asked"""
+
+
+class Actions:
+    """What the routes share. rate, burst: requests per second and address, and at once."""
+
+    def __init__(self, rpc: Rpc, *, rate: float = RATE, burst: int = BURST) -> None:
+        self._rpc, self._buckets, self._pace = rpc, Buckets(rate, burst), Pace()
+
+    def app(self) -> Starlette:
+        routes = [
+            Route("/v1/plans/{kind}", self._own(self.plan), methods=["POST"]),
+            Route("/v1/transactions", self._own(self.transaction), methods=["POST"]),
+            Route("/health", self.health),
+        ]
+        handlers: dict[Any, Any] = {
+            HTTPException: lambda _, error: problems.problem(error.status_code, "bad-request", error.detail),
+            Exception: lambda _, error: problems.of(error),
+        }
+        return Starlette(routes=routes, exception_handlers=handlers, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        looking = asyncio.create_task(self._pace.run(self._rpc))
+        try:
+            yield
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+    def _own(self, handler: Handler) -> Handler:
+        """For pages of the same origin: browsers say where a request comes from, and send JSON of another only after a
+        question that nobody here answers."""
+
+        async def answer(request: Request) -> Response:
+            if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+                return problems.problem(403, "cross-site", CrossSite.message())
+            if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+                return problems.problem(415, "bad-request", "send application/json")
+            return await self.limited(handler)(request)
+
+        return answer
+
+    def limited(self, handler: Handler) -> Handler:
+        """As often as an address may ask; what is refused has its problem."""
+
+        async def answer(request: Request) -> Response:
+            wait = self._buckets.take(whose(request.client.host if request.client else ""))
+            if wait:
+                later = {"retry-after": str(math.ceil(wait))}
+                return problems.problem(429, "too-many-requests", "too many requests from this address", later)
+            try:
+                return await handler(request)
+            except (IonetError, TimeoutError) as error:
+                return problems.of(error)
+
+        return answer
+
+    async def plan(self, request: Request) -> Response:
+        """A transaction to sign, and what it will move."""
+        asked = kinds.read(request.path_params["kind"], await body(request))
+        async with asyncio.timeout(PREPARE_SECS):
+            return _json(await prepare(self._rpc, asked, self._pace))
+
+    async def transaction(self, request: Request) -> Response:
+        """Send one that was signed; answered once it has landed, or cannot any more."""
+        try:
+            signed = msgspec.json.decode(await body(request), type=Signed)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(str(error)) from None
+        async with asyncio.timeout(SUBMIT_SECS):
+            return _json(await submit(self._rpc, signed.transaction))
+
+    async def health(self, _: Request) -> Response:
+        """503 where the chain does not answer."""
+        try:
+            async with asyncio.timeout(BODY_SECS):
+                slot = await self._rpc.slot()
+        except (IonetError, TimeoutError) as error:
+            return problems.of(error)
+        return _json({"status": "ok", "slot": slot})
+
+
+async def body(request: Request) -> bytes:
+    """A short body that comes soon. Raises InvalidInput."""
+    found = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECS):
+            async for part in request.stream():
+                found += part
+                if len(found) > BODY_BYTES:
+                    raise InvalidInput(f"a request has at most {BODY_BYTES} bytes")
+    except TimeoutError:
+        raise InvalidInput("the request did not come in time") from None
+    return bytes(found)
+
+
+def _json(value: Any) -> Response:
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)

@@ -1,0 +1,104 @@
+"""What a page wants signed goes to the actions' process, and nowhere else: as it is, with a deadline and a size.
+
+The reader's browser asks only the page's own origin; which one that was, it says itself (`Sec-Fetch-Site`), and the
+actions refuse what another site's page asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import msgspec
+from ionet.errors import IonetError
+from ionet.patient_http import check_url, is_loopback
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+BODY_BYTES, BODY_SECS = 8 << 10, 5.0
+ANSWER_BYTES, ANSWER_SECS = 256 << 10, 100.0
+"""A transaction is followed to its end: a blockhash lives for a minute at the most."""
+_CONNECTIONS = 64
+Asked = Request[Any, Any, Any]
+_TAKEN = ("content-type", "sec-fetch-site", "origin")
+_GIVEN = ("content-type", "retry-after", "cache-control")
+
+
+class ActionsAway(IonetError):
+    """what builds transactions does not answer"""
+
+
+class Acting:
+    """The actions' process; without an address there is none."""
+
+    def __init__(self, client: httpx2.AsyncClient | None) -> None:
+        self._client = client
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Acting]:
+        """url: empty for none. Raises InvalidInput for anything but an http or https address."""
+        if not url:
+            yield cls(None)
+            return
+        check_url(url)
+        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        # Not one that repeats: what was sent once may have arrived.
+        async with httpx2.AsyncClient(
+            base_url=url, timeout=ANSWER_SECS, limits=limits, trust_env=not is_loopback(url)
+        ) as client:
+            yield cls(client)
+
+    @property
+    def is_there(self) -> bool:
+        return self._client is not None
+
+    async def pass_on(self, request: Asked, path: str) -> Response[bytes]:
+        """The answer to this request, from a path of the actions."""
+        if self._client is None:
+            return _problem(404, "not-found", "nothing is signed on these pages")
+        headers = {name: value for name in _TAKEN if (value := request.headers.get(name))}
+        headers["x-forwarded-for"] = request.client.host if request.client else ""
+        try:
+            async with asyncio.timeout(BODY_SECS):
+                body = await request.body()
+            async with (
+                asyncio.timeout(ANSWER_SECS),
+                self._client.stream(request.method, path, content=body, headers=headers) as answer,
+            ):
+                found = await _limited(answer)
+        except (httpx2.HTTPError, TimeoutError, ActionsAway):
+            return _problem(503, "actions-away", ActionsAway.message())
+        kept = {name: value for name in _GIVEN if (value := answer.headers.get(name))}
+        return Response(found, status_code=answer.status_code, headers=kept, media_type=kept.get("content-type"))
+
+
+async def _limited(answer: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > ANSWER_BYTES:
+            raise ActionsAway("its answer is too long")
+    return bytes(body)
+
+
+def _problem(status: int, kind: str, detail: str) -> Response[bytes]:
+    said = {"type": kind, "title": kind, "status": status, "detail": detail}
+    return Response(msgspec.json.encode(said), status_code=status, media_type="application/problem+json")
+
+
+@post("/act/plans/{kind:str}", request_max_body_size=BODY_BYTES)
+async def plan(acting: NamedDependency[Acting], request: Asked, kind: FromPath[str]) -> Response[bytes]:
+    """A transaction to sign."""
+    path = f"/v1/plans/{kind}" if kind.isascii() and kind.isalpha() else "/v1/plans/none"
+    return await acting.pass_on(request, path)
+
+
+@post("/act/transactions", request_max_body_size=BODY_BYTES)
+async def transaction(acting: NamedDependency[Acting], request: Asked) -> Response[bytes]:
+    """One that was signed."""
+    return await acting.pass_on(request, "/v1/transactions")
