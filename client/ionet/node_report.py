@@ -179,18 +179,19 @@ def _bonded(node: Node) -> pool.Pool:
     return pool.Pool(node.bonded.amount, node.bonded.shares)
 
 
-_FLAGS = {
+FLAGS = {
     NodeFlag.RETIRED: Reason("it is retired", "nothing: a new node takes a new device key"),
     NodeFlag.BLOCKED: Reason("the arbiter has blocked it", "see `ionet case list`"),
     NodeFlag.FROZEN: Reason("a case has frozen its stake", "see `ionet case list`"),
     NodeFlag.PAUSED: Reason("its owner has paused it", "`ionet node resume`"),
     NodeFlag.ABSENT: Reason("it was not ready in time for a lease", "start its agent, or `ionet node return`"),
 }
+"""The gravest first."""
 
 
 def reasons(node: Node, model: DeviceModel, network: Network, lacking: int) -> list[Reason]:
     """All that keeps it from being booked now, the gravest first. lacking: stake, IO base units; none from 0 down."""
-    found = [reason for flag, reason in _FLAGS.items() if node.flags & flag]
+    found = [reason for flag, reason in FLAGS.items() if node.flags & flag]
     if not model.enabled:
         found.append(Reason("its device model is switched off", "only the network's authority can switch it on"))
     if network.pause_bits & Pause.ADD_LEASE:

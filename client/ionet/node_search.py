@@ -97,7 +97,7 @@ async def search(api: str, wish: Wish) -> Found:
     """Ask the indexer at `api`. Raises ApiError, InvalidInput."""
     async with asking(api) as http:
         listed = await _listed(http, wish.model)
-        left, removed = _filtered(listed, wish)
+        left, removed = narrowed(listed, wish)
         if wish.min_score is not None:
             left = await _scored(http, left, wish.min_score, removed)
         if wish.isolation is not None:
@@ -140,7 +140,8 @@ def _filters(wish: Wish) -> list[_Filter]:
     ]
 
 
-def _filtered(listed: Iterable[Candidate], wish: Wish) -> tuple[list[Candidate], list[Removed]]:
+def narrowed(listed: Iterable[Candidate], wish: Wish) -> tuple[list[Candidate], list[Removed]]:
+    """Those that are as wished but for score and isolation, the cheapest first; and for each filter what it removed."""
     left, removed = list(listed), []
     for each in _filters(wish):
         out = [candidate for candidate in left if not each.keeps(candidate)]

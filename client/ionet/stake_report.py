@@ -94,7 +94,7 @@ def _row(
     income = counted = None
     if told is not None:
         days, score = told
-        income, own_wallets = _sums(days), {str(node.owner), str(node.payout)}
+        income, own_wallets = income_of(days), {str(node.owner), str(node.payout)}
         counted = counted_part(score.records, own_wallets, score.today)
     return Ranked(
         address=key,
@@ -103,7 +103,7 @@ def _row(
         income_share=income_share,
         own=own,
         others=others,
-        room=max(0, own * most_percent // (100 - most_percent) - others),
+        room=room_for_others(own, others, most_percent),
         state=state,
         income=income,
         counted=counted,
@@ -114,7 +114,13 @@ def _row(
     )
 
 
-def _sums(days: Sequence[Day]) -> dict[str, int]:
+def room_for_others(own: int, others: int, most_percent: int) -> int:
+    """What others can still add beside the owner's stake, IO base units. most_percent: of the two together, theirs."""
+    return max(0, own * most_percent // (100 - most_percent) - others)
+
+
+def income_of(days: Iterable[Day]) -> dict[str, int]:
+    """To the supplier after fees, base units by currency."""
     sums: dict[str, int] = {}
     for day in days:
         for income in day.income:

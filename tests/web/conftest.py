@@ -2,22 +2,29 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
+import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
 import uvicorn
+from indexer.api_server import prepared, served
 from indexer.conftest import api, api_dsn, apis, conflicts, endings, recording, server  # noqa: F401
-from indexer.recording import STORIES
+from indexer.recording import STORIES, Recording
+from indexer.test_adverts import said, send
 from ionet.listening import listen
+from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_web.acting import Acting
 from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
 from ionet_web.service import Connection
 from web.browser import chromium, reader  # noqa: F401
 from web.stage import Stage, stage  # noqa: F401
+
+_ADVERT_SECS = 30
 
 
 @contextmanager
@@ -60,6 +67,44 @@ async def site(stage: Stage) -> AsyncIterator[str]:  # noqa: F811
     """Pages with actions, whose indexer is away."""
     with pages(NOWHERE, stage.url) as client:
         yield str(client.base_url).rstrip("/")
+
+
+@pytest.fixture(scope="session")
+def rentable(server: EmbeddedPostgres, recording: Recording) -> Iterator[httpx2.Client]:  # noqa: F811
+    """The pages over the recorded market, with its first node online and every node free to be hired."""
+    dsn = prepared(server, "rentable", recording)
+    asyncio.run(_free_all(dsn))
+    with served(dsn) as url, httpx2.Client(base_url=url, timeout=60) as told, _advertised(told, recording):
+        while not told.get("/v1/nodes?rentable=true").json()["items"]:  # who is online is looked at now and then
+            time.sleep(0.2)
+        with pages(url) as client:
+            yield client
+
+
+@contextmanager
+def _advertised(told: httpx2.Client, recording: Recording) -> Iterator[None]:  # noqa: F811
+    """The first node says that it is there, again and again: an advert is old after three minutes."""
+    over = threading.Event()
+
+    def say() -> None:
+        while not over.is_set():
+            sent = send(told, said(recording, isolation="bubblewrap"), recording.story.machines[0].device)
+            assert sent.status_code == 201, sent.text
+            over.wait(_ADVERT_SECS)
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+async def _free_all(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("UPDATE nodes SET flags = 0, current_lease = NULL, bonded = bonded * 100")
+    await connection.close()
 
 
 @pytest.fixture(scope="module", params=STORIES)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ionet.buckets import Buckets, whose
 from litestar import Litestar, Request, Response, get
@@ -27,6 +28,7 @@ from markupsafe import Markup
 
 from ionet_web.acting import Acting, plan, transaction
 from ionet_web.blocks import Note, Page
+from ionet_web.csv_of import csv_of
 from ionet_web.indexer import Indexer, Refused, Unavailable
 from ionet_web.lists import LISTS, Listed
 from ionet_web.live import Live
@@ -34,20 +36,25 @@ from ionet_web.pages.chain import slot_page, transaction_page
 from ionet_web.pages.finding import search_page, trace_page
 from ionet_web.pages.lease import cluster_page, lease_page
 from ionet_web.pages.listing import list_page, tables_page
-from ionet_web.pages.money import iosd_page, stake_page
+from ionet_web.pages.money import iosd_page
 from ionet_web.pages.network import network_page
 from ionet_web.pages.node import node_page
 from ionet_web.pages.people import account_page, case_page, model_page
 from ionet_web.pages.people import stake_page as position_page
+from ionet_web.pages.rent import rent_page
 from ionet_web.pages.rules import rules_page
 from ionet_web.pages.signing import act_page, acts_page
+from ionet_web.pages.stake import stake_page
+from ionet_web.pages.supply import supply_page
 
 _HERE = Path(__file__).parent
 RATE, BURST = 5.0, 40
 """Each page asks the indexer some ten things, which itself answers an address, and so all readers, 50 a second."""
 MENU = (
     ("/", "Network"),
+    ("/rent", "Rent"),
     ("/nodes", "Nodes"),
+    ("/supply", "Supply"),
     ("/clusters", "Clusters"),
     ("/leases", "Leases"),
     ("/stake", "Stake"),
@@ -106,7 +113,7 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
         route_handlers=[
             *map(_list_handler, LISTS.values()),
             *(_entity_handler(path, page) for path, page in _ENTITIES.items()),
-            *(home, lease, slot, stake, iosd, rules, tables, search, trace, trace_of, events_live),
+            *(home, rent, lease, slot, supply, stake, iosd, rules, tables, search, trace, trace_of, csv, events_live),
             *(acts, one_act, seen, plan, transaction),
             create_static_files_router(path="/static", directories=[_HERE / "static"]),
         ],
@@ -182,9 +189,19 @@ async def slot(indexer: NamedDependency[Indexer], key: FromPath[str], cursor: Fr
     return shown(await slot_page(indexer, key, cursor))
 
 
+@get("/rent")
+async def rent(indexer: NamedDependency[Indexer], request: Request[Any, Any, Any]) -> Template:
+    return shown(await rent_page(indexer, dict(request.query_params)))
+
+
+@get("/supply")
+async def supply(indexer: NamedDependency[Indexer], owner: FromQuery[str] = "") -> Template:
+    return shown(await supply_page(indexer, owner.strip()))
+
+
 @get("/stake")
-async def stake(indexer: NamedDependency[Indexer]) -> Template:
-    return shown(await stake_page(indexer))
+async def stake(indexer: NamedDependency[Indexer], wallet: FromQuery[str] = "") -> Template:
+    return shown(await stake_page(indexer, wallet.strip()))
 
 
 @get("/iosd")
@@ -236,6 +253,14 @@ async def seen(indexer: NamedDependency[Indexer], slot: FromPath[int]) -> dict[s
         return {"seen": (await indexer.get("network"))["slot"] >= slot}
     except Unavailable:
         return {"seen": False}
+
+
+@get("/csv/{path:path}", media_type="text/csv")
+async def csv(indexer: NamedDependency[Indexer], path: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """Rows of a list as a file."""
+    text = await csv_of(indexer, path, dict(request.query_params))
+    name = "-".join(path.strip("/").split("/"))
+    return Response(text, headers={"content-disposition": f'attachment; filename="{quote(name, safe="")}.csv"'})
 
 
 @get("/live")

@@ -27,11 +27,12 @@ class Column(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One value with its name, and its definition where the name does not say it."""
+    """One value with its name, and its definition where the name does not say it. rows: the page of what it sums up."""
 
     name: str
     value: Markup
     help: str = ""
+    rows: str = ""
 
 
 class Facts(Struct, frozen=True, tag="facts"):
@@ -43,7 +44,10 @@ class Facts(Struct, frozen=True, tag="facts"):
 
 
 class Table(Struct, frozen=True, tag="table"):
-    """Rows, each a cell for each column. more: where the next ones are; exports: the whole of it as files."""
+    """Rows, each a cell for each column. more: where the next ones are; exports: the whole of it as files.
+
+    source: where the indexer has just these rows, below /v1, with their query; leads to them as CSV and JSON.
+    """
 
     title: str
     columns: Sequence[Column]
@@ -51,25 +55,28 @@ class Table(Struct, frozen=True, tag="table"):
     empty: str = "Nothing yet."
     more: str = ""
     exports: Mapping[str, str] = {}
+    source: str = ""
     live: bool = False
 
 
 class Chart(Struct, frozen=True, tag="chart"):
-    """A drawing. source: where its numbers are, as JSON."""
+    """A drawing. source: where its numbers are, as JSON. wide: it takes the width of two."""
 
     title: str
     drawing: Markup
     note: str = ""
     source: str = ""
+    wide: bool = False
 
 
 class Choice(Struct, frozen=True):
-    """A field of a form: free text, or one of its words; `value` is what is chosen."""
+    """A field of a form: free text, or one of its words (value, label); `value` is what is chosen."""
 
     name: str
     label: str
     value: str = ""
     words: Sequence[tuple[str, str]] = ()
+    hint: str = ""
 
 
 class Form(Struct, frozen=True, tag="form"):
@@ -77,6 +84,7 @@ class Form(Struct, frozen=True, tag="form"):
 
     choices: list[Choice]
     action: str
+    button: str = "Show"
 
 
 class Act(Struct, frozen=True, tag="act"):
@@ -114,8 +122,10 @@ class Page(Struct, frozen=True):
         return any(isinstance(block, Act) for block in self.blocks)
 
 
-def facts(item: Item, *named: tuple[str, Kind, str] | tuple[str, Kind, str, str]) -> list[Fact]:
-    """Fields of an item as (field, kind, name[, definition]); those that are null are left out."""
+def facts(
+    item: Item, *named: tuple[str, Kind, str] | tuple[str, Kind, str, str] | tuple[str, Kind, str, str, str]
+) -> list[Fact]:
+    """Fields of an item as (field, kind, name[, definition[, page of its rows]]); those that are null are left out."""
     found = []
     for field, kind, name, *explained in named:
         value = item[field]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ ANSWER_SECS = 5.0
 ANSWER_BYTES = 4 << 20
 FRESH_SECS = 1.0
 """For how long an answer is given again: many people look at the same page."""
+SLOW_SECS = 60.0
 _KEPT = 256  # answers
 _CONNECTIONS = 32
 
@@ -43,7 +44,7 @@ class Indexer:
 
     def __init__(self, url: str, client: httpx2.AsyncClient) -> None:
         self.url, self._client = url, client
-        self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}
+        self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}  # until when, and the answer
 
     @classmethod
     @asynccontextmanager
@@ -56,23 +57,38 @@ class Indexer:
 
     async def get(self, *path: str, **query: str | int | None) -> dict[str, Any]:
         """The answer of a path below /v1, of these parts. Raises Unavailable, Refused or NotKnown."""
+        return await self._get(path, query, FRESH_SECS)
+
+    async def slow(self, *path: str, **query: str | int | None) -> dict[str, Any]:
+        """The same of what changes by the day, such as a score: it is given again for a minute."""
+        return await self._get(path, query, SLOW_SECS)
+
+    async def _get(self, path: Sequence[str], query: Mapping[str, str | int | None], fresh: float) -> dict[str, Any]:
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         url = httpx2.URL("/v1/" + "/".join(quote(part, safe="") for part in path), params=given)
-        return await asyncio.shield(self._task(str(url)))
+        return await asyncio.shield(self._task(str(url), fresh))
 
-    def _task(self, url: str) -> asyncio.Task[dict[str, Any]]:
+    def _task(self, url: str, fresh: float) -> asyncio.Task[dict[str, Any]]:
         """What was asked a moment ago is not asked again."""
         now = time.monotonic()
-        while self._asked and now - next(iter(self._asked.values()))[0] >= FRESH_SECS:
+        while self._asked and now >= next(iter(self._asked.values()))[0]:
             del self._asked[next(iter(self._asked))]
-        if url in self._asked:
+        if url in self._asked and now < self._asked[url][0]:
             return self._asked[url][1]
+        self._asked.pop(url, None)
         if len(self._asked) >= _KEPT:
             del self._asked[next(iter(self._asked))]
         task = asyncio.create_task(self._fetch(url))
-        task.add_done_callback(_seen)
-        self._asked[url] = (now, task)
+        task.add_done_callback(lambda done: self._answered(url, done))
+        self._asked[url] = (now + fresh, task)
         return task
+
+    def _answered(self, url: str, task: asyncio.Task[dict[str, Any]]) -> None:
+        """That it did not answer is not believed for long. Nobody may be left who waits for it."""
+        failed = task.cancelled() or isinstance(task.exception(), Unavailable)
+        until, kept = self._asked.get(url, (0.0, None))
+        if failed and kept is task:
+            self._asked[url] = (min(until, time.monotonic() + FRESH_SECS), task)
 
     async def _fetch(self, url: str) -> dict[str, Any]:
         try:
@@ -110,9 +126,3 @@ async def _limited(response: httpx2.Response) -> bytes:
         if len(body) > ANSWER_BYTES:
             raise Unavailable("its answer is too long")
     return bytes(body)
-
-
-def _seen(task: asyncio.Task[Any]) -> None:
-    """Nobody may be left who waits for it."""
-    if not task.cancelled():
-        task.exception()

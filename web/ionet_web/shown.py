@@ -145,6 +145,8 @@ _SHOWN: dict[Kind, Callable[[Any, Item], Markup]] = {
 }
 _SORTS = {
     **dict.fromkeys(("yes", "active", "open", "rentable", "online", "ok", "approved", "ready"), "good"),
-    **dict.fromkeys(("no", "paused", "absent", "booked", "offline", "unstaked", "leased", "pending"), "waiting"),
-    **dict.fromkeys(("blocked", "frozen", "slashed", "rejected", "lost", "retired", "disputed"), "bad"),
+    **dict.fromkeys(
+        ("no", "paused", "absent", "booked", "offline", "unstaked", "leased", "pending", "at-risk"), "waiting"
+    ),
+    **dict.fromkeys(("blocked", "frozen", "slashed", "rejected", "lost", "retired", "disputed", "not-hireable"), "bad"),
 }

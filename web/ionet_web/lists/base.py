@@ -29,8 +29,8 @@ class Listed(NamedTuple):
 
     @property
     def exports(self) -> dict[str, str]:
-        """Where the whole table is as a file, below the API; by the form of the file."""
+        """Where the whole table is as a file, below the API; by what the link says."""
         if self.table is None:
             return {}
         table = self.table or self.name.replace("-", "_")
-        return {form: f"/v1/export/{table}.{form}" for form in ("csv", "parquet")}
+        return {f"All as {name}": f"/v1/export/{table}.{name.lower()}" for name in ("CSV", "Parquet")}

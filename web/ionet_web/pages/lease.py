@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ionet_web.blocks import Block, Column, Facts, Page, address, facts, table
 from ionet_web.indexer import Indexer
-from ionet_web.pages.listing import some
+from ionet_web.pages.listing import some, together
 from ionet_web.shown import Item, Kind, link, show
 
 _INTERVALS = 50
@@ -48,6 +48,7 @@ async def lease_page(indexer: Indexer, key: str, cursor: str = "") -> Page:
             rows,
             empty="The meter has not run.",
             more=address(path, cursor=log["next"]) if log["next"] else "",
+            source=f"leases/{key}/intervals",
         ),
         payments,
         disputes,
@@ -114,8 +115,8 @@ def _amounts(item: Item) -> Facts:
 async def cluster_page(indexer: Indexer, key: str) -> Page:
     """Raises NotKnown."""
     found = await indexer.get("clusters", key)
-    leases, payments = await asyncio.gather(
-        some(indexer, "leases", cluster=key), some(indexer, "payments", cluster=key)
+    lists = await together(
+        *(some(indexer, name, cluster=key) for name in ("leases", "payments", "approvals", "disputes"))
     )
     item = found["item"]
     described = facts(
@@ -136,5 +137,5 @@ async def cluster_page(indexer: Indexer, key: str) -> Page:
         ("fees", Kind.AMOUNT, "Fees", "With the price of time that nobody is paid for."),
         ("refunded", Kind.AMOUNT, "Refunded"),
     )
-    blocks: list[Block] = [Facts("", described), Facts("Money", money), leases, payments]
+    blocks: list[Block] = [Facts("", described), Facts("Money", money), *lists]
     return Page(f"Cluster {key}", blocks, found["slot"], path=f"/clusters/{key}")

@@ -30,7 +30,8 @@ async def list_page(indexer: Indexer, listed: Listed, given: Mapping[str, str]) 
     path = f"/{listed.name}"
     choices = [Choice(name, _LABELS.get(name, name.replace("_", " ").capitalize()), asked[name]) for name in asked]
     blocks: list[Block] = [Form(choices, path)] if choices else []
-    blocks.append(_table(listed, answer, address(path, **asked, cursor=answer["next"])))
+    following = address(path, **asked, cursor=answer["next"])
+    blocks.append(_table(listed, answer, following, address(listed.name, **_as_asked(asked))))
     return Page(listed.title, blocks, answer["slot"], Markup("{}").format(listed.lead), path)
 
 
@@ -52,7 +53,7 @@ def _as_asked(filters: Mapping[str, str]) -> dict[str, str]:
     return {**filters, **({"max_price": f"{price}usd/h"} if price else {})}
 
 
-def _table(listed: Listed, answer: Mapping[str, Any], following: str) -> Table:
+def _table(listed: Listed, answer: Mapping[str, Any], following: str, source: str) -> Table:
     return table(
         "",
         listed.columns,
@@ -60,6 +61,7 @@ def _table(listed: Listed, answer: Mapping[str, Any], following: str) -> Table:
         empty="Nothing matches.",
         more=following if answer["next"] else "",
         exports=listed.exports,
+        source=source,
     )
 
 
@@ -74,4 +76,5 @@ async def some(indexer: Indexer, name: str, title: str = "", **filters: str) -> 
     answer = await indexer.get(name, **filters, limit=FEW)
     columns = [column for column in listed.columns if column.field not in filters]
     more = address(f"/{name}", **filters) if answer["next"] else ""
-    return table(title or listed.title, columns, answer["items"], empty="Nothing yet.", more=more)
+    source = address(name, **filters)
+    return table(title or listed.title, columns, answer["items"], empty="Nothing yet.", more=more, source=source)

@@ -11,18 +11,25 @@ import msgspec
 from ionet.cli import human
 from markupsafe import Markup
 
-from ionet_web.blocks import Block, Chart, Column, Fact, Facts, Page, table
+from ionet_web.blocks import Block, Chart, Column, Fact, Facts, Page, facts, table
 from ionet_web.charts import shares
 from ionet_web.indexer import Indexer
-from ionet_web.pages.listing import some
+from ionet_web.pages.listing import some, together
+from ionet_web.pages.money import coverage_bps
 from ionet_web.series import drawn
 from ionet_web.shown import Kind, money, show
+from ionet_web.world import world
 
 _STATES = (
-    ("listed", "Listed", "Registered and not retired."),
-    ("online", "Online", "With a valid advert, of which one came within three minutes."),
-    ("rentable", "Rentable now", "Can be hired by the chain's word, and online."),
-    ("hired", "Hired", "With a lease, from its booking to the event that ends or cancels it."),
+    ("listed", "Listed", "Registered and not retired.", "/nodes"),
+    ("online", "Online", "With a valid advert, of which one came within three minutes.", "/nodes"),
+    ("rentable", "Rentable now", "Can be hired by the chain's word, and online.", "/nodes?rentable=true"),
+    (
+        "hired",
+        "Hired",
+        "With a lease, from its booking to the event that ends or cancels it.",
+        "/leases?status=booked%2Cready%2Cactive",
+    ),
 )
 _OFFERS = (
     Column("model", Kind.MODEL, "Model"),
@@ -35,23 +42,35 @@ _OFFERS = (
 )
 
 
+_SERIES = (
+    ("utilisation", "Utilisation", "Hired part of what is hired or can be, by hour"),
+    ("price-asked", "Price asked", "Mean of what rentable processors ask for an hour, by hour"),
+    ("price-settled-IOSD", "Price settled in IOSD", "Income by processor-hours, by hour"),
+    ("income-IOSD", "Income of suppliers in IOSD", "Before fees, by hour"),
+)
+
+
 async def network_page(indexer: Indexer) -> Page:
-    """Totals with their definitions, what is offered where, a week of use and income, the last events."""
-    network, offers, events, use, income = await asyncio.gather(
+    """Totals with their definitions, what is offered where, a week of use, prices and income, the last events."""
+    network, offers, events, drawings = await asyncio.gather(
         indexer.get("network"),
         indexer.get("offers", limit=200),
         some(indexer, "events", "Last events"),
-        drawn(indexer, "network", "utilisation", "Utilisation", "Hired part of what is hired or can be, by hour"),
-        drawn(indexer, "network", "income-IOSD", "Income of suppliers in IOSD", "Before fees, by hour"),
+        together(*(drawn(indexer, "network", *each) for each in _SERIES)),
     )
-    item = network["item"]
-    items = offers["items"]
+    item, items = network["item"], offers["items"]
     blocks: list[Block] = [
         _totals(item),
-        table("What can be rented", _OFFERS, items, empty="No node is registered yet.", more=_more(offers)),
         *_where(items),
-        use,
-        income,
+        table(
+            "What can be rented",
+            _OFFERS,
+            items,
+            empty="No node is registered yet.",
+            more=_more(offers),
+            source="offers",
+        ),
+        *drawings,
         _money(item),
         msgspec.structs.replace(events, live=True),
     ]
@@ -60,43 +79,59 @@ async def network_page(indexer: Indexer) -> Page:
 
 def _totals(item: Mapping[str, Any]) -> Facts:
     found = []
-    for word, name, definition in _STATES:
+    for word, name, definition, rows in _STATES:
         nodes, processors = item.get(f"nodes_{word}"), item.get(f"processors_{word}")
         value = Markup('{} <span class="unit">nodes</span> {} <span class="unit">GPUs</span>').format(
             show(Kind.COUNT, nodes, item), show(Kind.COUNT, processors, item)
         )
-        found.append(Fact(name, value, definition))
+        found.append(Fact(name, value, definition, rows))
     return Facts("", found, large=True)
 
 
 def _money(item: Mapping[str, Any]) -> Facts:
-    found = [
-        Fact("Staked", money(int(item["bonded"]), "IO"), "Bonded behind nodes."),
-        Fact("Slashed", money(int(item["slashed"]), "IO")),
-        Fact("IOSD in circulation", money(int(item["iosd_supply"]), "IOSD"), "Exists only by burning IO."),
-        Fact("Backing", money(int(item["backing"]), "IO"), "Burned for IOSD and not redeemed."),
-        Fact(
-            "IO burned otherwise", money(int(item["io_other_burned"]), "IO"), "Fees, slashes, time nobody is paid for."
-        ),
-    ]
+    found = facts(
+        item,
+        ("bonded", Kind.IO, "Staked", "Bonded behind nodes.", "/stakes"),
+        ("slashed", Kind.IO, "Slashed", "Of stake, so far.", "/slashes"),
+        ("iosd_minted", Kind.DOLLARS, "IOSD minted", "By burning IO.", "/mints"),
+        ("iosd_supply", Kind.DOLLARS, "IOSD in circulation", "Minted, less redeemed and burned.", "/iosd"),
+        ("backing", Kind.IO, "Backing", "IO burned for IOSD and not redeemed.", "/iosd"),
+    )
+    covered = coverage_bps(item)
+    if covered is not None:
+        words = "What the backing is worth at the low end of the price, of the IOSD in circulation."
+        found.append(Fact("Coverage", show(Kind.SHARE, covered, item), words, "/prices"))
+    found += facts(
+        item,
+        ("io_other_burned", Kind.IO, "IO burned otherwise", "Fees, slashes, time nobody is paid for.", "/burns"),
+        ("disputes_open", Kind.COUNT, "Disputes open", "Intervals held until they are defended.", "/disputes"),
+        ("cases_open", Kind.COUNT, "Cases open", "Accusations that are not decided yet.", "/cases"),
+    )
     for each in item["currencies"]:
         token = each["currency"]
-        found.append(Fact(f"Paid in {token}", money(int(each["paid"]), token), "Before fees."))
-        found.append(Fact(f"In escrow, {token}", money(int(each["escrow"]), token), "Of open clusters."))
+        paid, held = money(int(each["paid"]), token), money(int(each["escrow"]), token)
+        found.append(Fact(f"Paid in {token}", paid, "Before fees.", f"/payments?currency={token}"))
+        found.append(Fact(f"In escrow, {token}", held, "Of open clusters.", f"/clusters?currency={token}"))
     return Facts("Money", found)
 
 
 def _where(items: Sequence[Mapping[str, Any]]) -> list[Block]:
     models: Counter[str] = Counter()
-    countries: Counter[str] = Counter()
+    countries: Counter[int] = Counter()
     for item in items:
         models[item["model_name"] or str(item["model"])] += item["processors"]
-        countries[human.country(item["country"])] += item["processors"]
+        countries[item["country"]] += item["processors"]
     if not items:
         return []
+    map_ = world(countries, "GPUs", "GPUs by country, as a map")
+    named = [(human.country(number), count) for number, count in countries.most_common()]
+    places = Markup('<div class="beside">{}{}</div>').format(map_, shares(named, str, "GPUs by country"))
+    note = "GPUs that are listed; outlines by Natural Earth"
     return [
-        Chart("GPUs by model", shares(models.most_common(), str, "GPUs by model"), source="/v1/offers"),
-        Chart("GPUs by country", shares(countries.most_common(), str, "GPUs by country"), source="/v1/offers"),
+        Chart("GPUs by country", places, note, "/v1/offers", wide=True),
+        Chart(
+            "GPUs by model", shares(models.most_common(), str, "GPUs by model"), "GPUs that are listed", "/v1/offers"
+        ),
     ]
 
 

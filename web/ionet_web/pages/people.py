@@ -6,9 +6,10 @@ import asyncio
 
 from markupsafe import Markup
 
-from ionet_web.blocks import Block, Column, Facts, Note, Page, facts, table
+from ionet_web.blocks import Block, Column, Facts, Note, Page, address, facts, table
 from ionet_web.indexer import Indexer, NotKnown
 from ionet_web.pages.listing import some
+from ionet_web.pages.stake import exits, positions
 from ionet_web.series import drawn
 from ionet_web.shown import Item, Kind, show
 
@@ -37,21 +38,24 @@ async def account_page(indexer: Indexer, wallet: str) -> Page:
         some(indexer, "nodes", "Its nodes", owner=wallet),
         some(indexer, "clusters", "Its clusters", renter=wallet),
         some(indexer, "leases", "Leases that its nodes served", owner=wallet),
-        some(indexer, "stakes", "Its stakes", staker=wallet),
+        positions(indexer, wallet),
     )
     item = found["item"]
     described = facts(
         item,
         ("roles", Kind.STATE, "Acts as"),
-        ("nodes", Kind.COUNT, "Nodes"),
-        ("clusters", Kind.COUNT, "Clusters"),
-        ("leases_rented", Kind.COUNT, "Leases rented"),
-        ("leases_served", Kind.COUNT, "Leases served"),
-        ("cases", Kind.COUNT, "Cases"),
+        ("nodes", Kind.COUNT, "Nodes", "", address("/nodes", owner=wallet)),
+        ("clusters", Kind.COUNT, "Clusters", "", address("/clusters", renter=wallet)),
+        ("leases_rented", Kind.COUNT, "Leases rented", "", address("/leases", renter=wallet)),
+        ("leases_served", Kind.COUNT, "Leases served", "", address("/leases", owner=wallet)),
+        ("cases", Kind.COUNT, "Cases", "", address("/cases", owner=wallet)),
     )
     money = table("Money", _CURRENCIES, item["currencies"], empty="It moved nothing.")
-    blocks: list[Block] = [Facts("", described), money, nodes, clusters, served, stakes]
-    return Page(f"Wallet {wallet}", blocks, found["slot"], path=f"/accounts/{wallet}")
+    blocks: list[Block] = [Facts("", described), money, nodes, clusters, served, *stakes]
+    lead = Markup('As a <a href="/supply?owner={0}">supplier</a>, as a <a href="/stake?wallet={0}">staker</a>').format(
+        wallet
+    )
+    return Page(f"Wallet {wallet}", blocks, found["slot"], lead, f"/accounts/{wallet}")
 
 
 async def stake_page(indexer: Indexer, key: str) -> Page:
@@ -70,7 +74,7 @@ async def stake_page(indexer: Indexer, key: str) -> Page:
         ("rewards_claimed", Kind.IO, "Rewards claimed"),
         ("closed", Kind.FLAG, "Closed"),
     )
-    return Page(f"Stake {key}", [Facts("", described), moves], found["slot"], path=f"/stakes/{key}")
+    return Page(f"Stake {key}", [Facts("", described), exits([item]), moves], found["slot"], path=f"/stakes/{key}")
 
 
 async def case_page(indexer: Indexer, key: str) -> Page:

@@ -47,7 +47,10 @@ def _parameter(name: str, value: Any) -> Markup:
     kind = Kind.SECONDS if name.endswith("_secs") else Kind.SHARE if name.endswith("_bps") else Kind.COUNT
     if name in _IO:
         kind = Kind.IO
+    if name in _IOSD:
+        kind = Kind.DOLLARS
     return show(kind, value, {})
 
 
 _IO = frozenset({"stake_per_processor", "reporter_cap", "case_network_cap"})
+_IOSD = frozenset({"mint_floor", "redeem_floor"})

@@ -4,15 +4,12 @@
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
 function span(secs) {
-  let left = Math.abs(secs);
-  const parts = [];
-  for (const [unit, size] of UNITS) {
-    const count = Math.floor(left / size);
-    left -= count * size;
-    if (count) parts.push(`${count} ${unit}`);
-  }
-  return parts.slice(0, 2).join(" ") || "0 s";
+  const away = Math.abs(secs);
+  const [unit, size] = UNITS.find(([, each]) => away >= each) ?? UNITS.at(-1);
+  return `${Math.floor(away / size)} ${unit}`;
 }
+
+const two = (number) => String(number).padStart(2, "0");
 
 function localize(root) {
   const now = Date.now();
@@ -20,7 +17,12 @@ function localize(root) {
     const at = new Date(time.dateTime);
     const secs = Math.round((at.getTime() - now) / 1000);
     time.title ||= time.textContent;
-    time.textContent = `${at.toLocaleString()} (${secs > 0 ? `in ${span(secs)}` : `${span(secs)} ago`})`;
+    const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+    const clock = [two(at.getHours()), two(at.getMinutes()), two(at.getSeconds())].join(":");
+    const away = document.createElement("span");
+    away.className = "away";
+    away.textContent = secs > 0 ? ` in ${span(secs)}` : ` ${span(secs)} ago`;
+    time.replaceChildren(`${day} ${clock}`, away);
   }
 }
 
@@ -29,6 +31,15 @@ const MOST_ROWS = 20;
 function follow(table) {
   const body = table.tBodies[0];
   const source = new EventSource(table.dataset.live);
+  const mark = document.createElement("span");
+  const say = (word, sort) => {
+    mark.className = `state ${sort}`;
+    mark.textContent = word;
+  };
+  say("connecting", "waiting");
+  table.closest("section").querySelector("h2").append(" ", mark);
+  source.addEventListener("open", () => say("live", "good"));
+  source.addEventListener("error", () => say("connecting", "waiting"));
   source.addEventListener("row", (message) => {
     const template = document.createElement("template");
     template.innerHTML = message.data; // made and escaped by our own server

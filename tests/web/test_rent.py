@@ -1,0 +1,79 @@
+"""What a wish finds: how many nodes each part of it removes, and what the rest costs."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+import pytest
+from indexer.recording import Recording
+from web.test_pages import Read
+
+
+def words(client: httpx2.Client, **wish: str) -> str:
+    answer = client.get("/rent", params=wish)
+    assert answer.status_code == 200, answer.text
+    return re.sub(r"\s+", " ", " ".join(Read(answer.text).text))
+
+
+def test_a_wish_has_its_price(rentable: httpx2.Client, recording: Recording) -> None:
+    found = words(rentable, model="b200", gpus="2", hours="30m")
+    assert str(recording.story.machines[0].address)[:4] in found
+    assert "An hour 4 IOSD" in found  # two GPUs at two dollars
+    assert "30 min 2 IOSD" in found
+    assert "Fee 0.005 IOSD" in found
+    assert "Locked at most 2.005 IOSD" in found
+    assert "Who ends earlier pays for 6 s all the same" in found
+    assert "ionet run --gpu b200:2" in found
+
+
+def test_usdc_has_its_own_fee(rentable: httpx2.Client) -> None:
+    with_usdc = words(rentable, currency="USDC")
+    assert "do not take USDC" in with_usdc  # the recorded market takes IOSD alone
+    assert "Locked at most" not in with_usdc
+
+
+@pytest.mark.parametrize(
+    ("wish", "removed"),
+    [
+        ({"gpus": "3"}, "have fewer than 3 processors -3 the largest has 2"),
+        ({"max_price": "1.5"}, "cost more -3 the cheapest asks 2 dollars"),
+        ({"country": "FR,US"}, "are elsewhere -3 there are 3 in DE"),
+        ({"hours": "100"}, "take no lease so long -3 they take from"),
+        ({"memory": "200"}, "have less than 200 GiB a processor -3 the largest has 180 GiB"),
+        ({"isolation": "container"}, "isolate less -1"),
+        ({"min_score": "0.9"}, "have a lower score -1 the best has 0.3"),
+        ({}, "are offline -2"),
+    ],
+)
+def test_each_part_of_a_wish_says_how_many_it_removes(
+    rentable: httpx2.Client, wish: dict[str, str], removed: str
+) -> None:
+    found = words(rentable, **wish)
+    assert "are registered 3" in found
+    assert removed in found
+    left = 1 if wish == {} else 0
+    assert f"are left {left}" in found
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"gpus": "0"},
+        {"gpus": "9" * 5000},
+        {"nodes": "-1"},
+        {"hours": "soon"},
+        {"hours": "999999999"},
+        {"max_price": "1e9"},
+        {"country": "XX"},
+        {"isolation": "x"},
+        {"min_score": "2"},
+        {"min_score": "0.٣"},
+        {"currency": "IO"},
+        {"model": "no such model"},
+    ],
+)
+def test_what_is_no_wish_is_refused(rentable: httpx2.Client, wish: dict[str, str]) -> None:
+    answer = rentable.get("/rent", params=wish)
+    assert answer.status_code == 400
+    Read(answer.text)
