@@ -233,7 +233,8 @@ async def trace(indexer: NamedDependency[Indexer], hash: FromQuery[str] = "") ->
 
 @get("/trace/{key:str}")
 async def trace_of(indexer: NamedDependency[Indexer], key: FromPath[str], cursor: FromQuery[str] = "") -> Template:
-    return shown(await trace_page(indexer, key, cursor))
+    page = await trace_page(indexer, key, cursor)
+    return shown(page, 200 if page.slot is not None else 404)
 
 
 @get("/act")

@@ -104,17 +104,34 @@ class Note(Struct, frozen=True, tag="note"):
     text: Markup
 
 
-Block = Facts | Table | Chart | Form | Act | Note
+class Drop(Struct, frozen=True, tag="drop"):
+    """Takes a result as a file or text, where a script runs; it is hashed there."""
+
+
+class Proof(Struct, frozen=True, tag="proof"):
+    """What a script follows from the result in the page's address to a root. Keys in base58, hashes in hex."""
+
+    lease: str
+    interval: int
+    index: int
+    count: int
+    task: str
+    path: list[str]
+    root: str
+
+
+Block = Facts | Table | Chart | Form | Act | Note | Drop | Proof
 
 
 class Page(Struct, frozen=True):
-    """A page. slot: the newest confirmed slot in it. lead: a sentence below the title."""
+    """A page. slot: the newest confirmed slot in it. lead: a sentence below the title. script: of its own, a module."""
 
     title: str
     blocks: list[Block]
     slot: int | None = None
     lead: Markup = Markup("")
     path: str = "/"
+    script: str = ""
 
     @property
     def signs(self) -> bool:

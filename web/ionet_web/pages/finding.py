@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ionet import base58
+from ionet.errors import IonetError
+from ionet.rules import merkle
 from markupsafe import Markup
 
-from ionet_web.blocks import Block, Choice, Column, Fact, Facts, Form, Note, Page, address, facts
+from ionet_web.blocks import Block, Choice, Column, Drop, Fact, Facts, Form, Note, Page, Proof, address, facts
 from ionet_web.blocks import table as table_of
-from ionet_web.indexer import Indexer
+from ionet_web.indexer import Indexer, NotKnown, Refused
 from ionet_web.shown import Kind, link, show
 
 _KINDS = {
@@ -23,6 +26,7 @@ _KINDS = {
     "transaction": Kind.TRANSACTION,
     "slot": Kind.SLOT,
 }
+_SCRIPT = "trace.js"
 _PATH = (Column("step", Kind.COUNT, "Step"), Column("hash", Kind.HASH, "Sibling"))
 
 
@@ -51,23 +55,45 @@ def _hit(item: Mapping[str, Any]) -> Markup:
     return link(kind, str(item["key"]), str(item["key"]))
 
 
+_LEAD = "From a result to the node that computed it, when, for how much, and the proof on chain."
+
+
 async def trace_page(indexer: Indexer, result: str, cursor: str = "") -> Page:
     """Where a result was computed. result: sha256 of it, 64 hex digits; empty: ask for one. Raises Refused."""
-    form = Form([Choice("hash", "SHA-256 of the result, 64 hex digits", result)], "/trace")
+    form = Form([Choice("hash", "SHA-256 of the result, 64 hex digits", result, hint="hash")], "/trace")
+    blocks: list[Block] = [Drop(), form]
     if not result:
-        lead = Markup("From a result to the node that computed it, when, for how much, and the proof on chain.")
-        return Page("Trace", [form], None, lead, "/trace")
-    found = await indexer.get("trace", result, cursor=cursor)
-    blocks: list[Block] = [form]
+        return Page("Trace", blocks, None, Markup("{}").format(_LEAD), "/trace", _SCRIPT)
+    try:
+        wanted = bytes.fromhex(result)
+        found = await indexer.get("trace", result, cursor=cursor)
+    except ValueError:
+        raise Refused("a hash is 64 hex digits") from None
+    except NotKnown as error:
+        words = Markup("{}. It was not computed on this network, or its node did not upload its leaves.")
+        note = Note(words.format(error.detail[:1].upper() + error.detail[1:]))
+        return Page("Trace", [*blocks, note], None, Markup("{}").format(_LEAD), "/trace", _SCRIPT)
     for item in found["items"]:
-        blocks += _occurrence(item)
+        blocks += _occurrence(item, wanted)
     if found["next"]:
         more = Markup('<a href="{}">More</a>').format(address(f"/trace/{result}", cursor=found["next"]))
         blocks.append(Note(more))
-    return Page("Trace", blocks, found["slot"], path=f"/trace/{result}")
+    return Page("Trace", blocks, found["slot"], path="/trace", script=_SCRIPT)
 
 
-def _occurrence(item: Mapping[str, Any]) -> list[Block]:
+def _is_proven(item: Mapping[str, Any], wanted: bytes) -> bool:
+    """Computed here, whatever the indexer says of it."""
+    leaf = item["leaf"]
+    try:
+        lease, task = base58.decode(item["lease"]), bytes.fromhex(leaf["task_id"])
+        hashed = merkle.leaf(lease, int(item["interval"]), int(leaf["index"]), task, wanted)
+        path = [bytes.fromhex(sibling) for sibling in leaf["path"]]
+        return merkle.verify(hashed, int(leaf["index"]), int(leaf["count"]), path, bytes.fromhex(leaf["root"]))
+    except (IonetError, ValueError):
+        return False
+
+
+def _occurrence(item: Mapping[str, Any], wanted: bytes) -> list[Block]:
     proof, leaf = item["proof"], item["leaf"]
     where = facts(
         item,
@@ -86,7 +112,7 @@ def _occurrence(item: Mapping[str, Any]) -> list[Block]:
     if proof:
         where.append(Fact("Proof", show(Kind.TRANSACTION, proof.get("signature"), item)))
     checked = facts(
-        leaf,
+        {**leaf, "verified": _is_proven(item, wanted)},
         ("index", Kind.COUNT, "Leaf"),
         ("count", Kind.COUNT, "Of"),
         ("hash", Kind.HASH, "Hash of the leaf"),
@@ -95,9 +121,18 @@ def _occurrence(item: Mapping[str, Any]) -> list[Block]:
             "verified",
             Kind.YES,
             "Its path leads to the root",
-            "Computed by the indexer. `ionet trace --verify` trusts it for nothing.",
+            "Computed by this page's server. That the chain holds the root: ionet trace --verify asks the chain.",
         ),
     )
     path = [{"step": step, "hash": sibling} for step, sibling in enumerate(leaf["path"], 1)]
     steps = table_of("Path to the root", _PATH, path, empty="The tree has one leaf.")
-    return [Facts("Computed by", where), Facts("Proof", checked), steps]
+    proof_ = Proof(
+        lease=str(item["lease"]),
+        interval=item["interval"],
+        index=leaf["index"],
+        count=leaf["count"],
+        task=str(leaf["task_id"]),
+        path=[str(sibling) for sibling in leaf["path"]],
+        root=str(leaf["root"]),
+    )
+    return [Facts("Computed by", where), Facts("Proof", checked), proof_, steps]
