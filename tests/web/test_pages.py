@@ -84,6 +84,7 @@ def test_all_links_lead_to_pages_that_are_whole(story: httpx2.Client) -> None:
         "/static/icon.svg",
         "/static/style.css",
         "/static/page.js",
+        "/static/trace.js",
         "/static/wallet.js",
     }
     outside = {link for page in found.values() for link in page.links if not link.startswith(("/", "#"))}

@@ -14,10 +14,11 @@ from ionet.cli.parsing import amount
 from ionet.errors import InvalidInput
 from ionet.generated.enums import BPS
 from ionet.isolation import STRENGTHS
+from ionet.node_search import Candidate, Removed, narrowed
 from ionet.quote import IN_DOLLARS
-from ionet.renting.search import Candidate, Removed, Wish, narrowed
 from ionet.rules.pricing import earned
 from ionet.rules.reputation import ONE
+from ionet.wish import Wish
 from markupsafe import Markup
 
 from ionet_web.blocks import Block, Choice, Column, Fact, Facts, Form, Note, Page, Table, address, table
