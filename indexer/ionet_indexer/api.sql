@@ -296,8 +296,8 @@ SELECT slot FROM parameters
 SELECT (SELECT min(first) FROM unnest($2::text[]) f,
             LATERAL (SELECT bucket AS first FROM series s WHERE s.scope = $1 AND s.field = f AND s.step = $3
                      ORDER BY bucket LIMIT 1) b) AS first,
-       greatest((SELECT time FROM newest),
-                (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1)) AS now
+       greatest((SELECT time FROM newest), (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1),
+                (SELECT at FROM proofs ORDER BY position DESC LIMIT 1)) AS now
 
 -- name: series_before
 -- How the numbers stood at a bucket's start: the changes of all days before its day, and of the hours of that day.
@@ -316,7 +316,8 @@ WHERE scope = $1 AND field = ANY($2) AND step = $3 AND bucket >= $4 AND bucket <
 -- The start of the period in which the newest event is.
 SELECT start_of($1, greatest(
     (SELECT time FROM newest),
-    (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1)
+    (SELECT at FROM series_parts ORDER BY position DESC LIMIT 1),
+    (SELECT at FROM proofs ORDER BY position DESC LIMIT 1)
 )) AS start
 
 -- name: leaders

@@ -85,14 +85,8 @@ class Folding:
                 apply(view, event)
 
     async def _load(self, view: View, events: Sequence[Event], before: View | None = None) -> None:
-        wanted: dict[type[State], set[str]] = {}
-        async for some in in_turns(events):
-            for event in some:
-                for kind, key in needs(event.value):
-                    if not view.holds(kind, key):
-                        wanted.setdefault(kind, set()).add(key)
-        for kind, keys in wanted.items():
-            await self._hold(view, kind, keys, before)
+        for kind, keys in needs(event.value for event in events).items():
+            await self._hold(view, kind, {key for key in keys if not view.holds(kind, key)}, before)
         await self._load_rules(view, events, before)
 
     async def _hold(self, view: View, kind: type[State], keys: set[str], before: View | None) -> None:
@@ -149,7 +143,8 @@ class _Held:
 
     async def explained(self, event: Event, error: FoldError) -> str | None:
         """The entity because of which an event cannot be folded; None where nothing that is unknown explains it."""
-        for key in [error.key] if error.key is not None else [key for _, key in needs(event.value)]:
+        keys = {error.key} if error.key is not None else set().union(*needs([event.value]).values())
+        for key in sorted(keys):
             if key in self.entities or await self._is_named(key, event.position):
                 self.entities.add(key)
                 self.events.add(event.position)

@@ -16,7 +16,11 @@ SELECT x.kind, $1 AS key, x.path FROM (
             SELECT node FROM node_terms WHERE device_key = $1 ORDER BY position DESC LIMIT 20
         ) n
     ) n)
-    UNION ALL (SELECT 'session-key', '/v1/clusters/' || cluster FROM clusters WHERE session_key = $1 LIMIT 20)
+    UNION ALL (SELECT 'session-key', '/v1/clusters/' || cluster FROM (
+        SELECT DISTINCT cluster FROM (
+            SELECT cluster FROM session_keys WHERE session_key = $1 ORDER BY position DESC LIMIT 20
+        ) c
+    ) c)
     UNION ALL (SELECT 'income-vault', '/v1/nodes/' || node FROM income_vaults WHERE vault = $1 LIMIT 1)
     UNION ALL (SELECT 'reporter', '/v1/nodes/' || node FROM (
         SELECT DISTINCT node FROM (SELECT node FROM slashes WHERE reporter = $1 ORDER BY position DESC LIMIT 20) n
@@ -52,6 +56,7 @@ SELECT x.kind, $1 AS key, x.path FROM (
     UNION ALL (SELECT 'arbiter', '/v1/cases/' || case_account FROM cases WHERE arbiter = $1 ORDER BY case_account LIMIT 20)
     UNION ALL (SELECT 'decider', '/v1/cases/' || case_account FROM cases
                WHERE decided_by = $1 ORDER BY case_account LIMIT 20)
+    UNION ALL SELECT 'genesis-owner', '/v1/network' FROM networks WHERE genesis_owner = $1
     UNION ALL SELECT 'role', '/v1/network' WHERE EXISTS (SELECT FROM network_changes WHERE before = $1)
         OR EXISTS (SELECT FROM network_changes WHERE after = $1)
 ) x
@@ -119,7 +124,7 @@ SELECT currency, amount FROM owed_balances WHERE owner = $1
 SELECT n.authority = $1 AS authority, n.pauser = $1 AS pauser, n.arbiter = $1 AS arbiter,
        EXISTS (SELECT FROM nodes WHERE payout = $1) AS payout,
        EXISTS (SELECT FROM node_terms WHERE device_key = $1) AS device_key,
-       EXISTS (SELECT FROM clusters WHERE session_key = $1) AS session_key,
+       EXISTS (SELECT FROM session_keys WHERE session_key = $1) AS session_key,
        EXISTS (SELECT FROM owed WHERE owner = $1) AS owed
 FROM networks n
 

@@ -48,9 +48,9 @@ def test_every_entity_is_numbered_without_holes(story: str, request: pytest.Fixt
     last: dict[str, int] = {}
     for item in request.getfixturevalue(story).transactions:
         for event in decode(item, PROGRAM.codec):
-            for link in links(event.value):
-                assert link.seq == last.get(link.entity, 0) + 1
-                last[link.entity] = link.seq
+            for entity, seq in links(event.value):
+                assert seq == last.get(entity, 0) + 1
+                last[entity] = seq
 
 
 def test_events_are_in_order_and_carry_their_place(recording: Recording) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from typing import Any
 
@@ -81,31 +80,6 @@ def test_hashes_and_signatures_are_found(
     for signature in {event["signature"] for event in items(api, "events")}:
         assert kinds(api, signature) == {"transaction": {signature}}
     assert kinds(api, "1" * 64) == kinds(api, "ff" * 32) == {}
-
-
-NO_KEYS = {"ModelRegistered.name"}
-# Found in the events of what they concern alone: keys of before, roles in hex.
-OF_EVENTS = {
-    *("NetworkInitialized.genesis_owner", "ClusterOpened.session_key", "SessionKeyChanged.before"),
-    *("RoleProposed.value", "RoleChanged.before", "RoleChanged.after"),
-}
-NOBODY = "1" * 32
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_what_an_event_names_is_found(story: str, apis: dict[str, httpx2.Client]) -> None:
-    """Every address and hash of one event of each name; a position or a key may be gone since."""
-    api, asked, lost = apis[story], 0, set[str]()
-    for name in sorted({each["name"] for each in items(api, "events")}):
-        for field, value in items(api, "events", name=name)[-1]["data"].items():
-            is_key = isinstance(value, str) and 32 <= len(value) <= 44 and not value.isdecimal()
-            is_hash = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) and set(value) != {"0"}
-            if (is_key or is_hash) and f"{name}.{field}" not in NO_KEYS | OF_EVENTS and value != NOBODY:
-                asked += 1
-                if not get(api, "search", q=value)["items"]:
-                    lost.add(f"{name}.{field}")
-    assert not lost
-    assert asked > 20
 
 
 def test_numbers_and_names_are_found(apis: dict[str, httpx2.Client], recording: Recording) -> None:

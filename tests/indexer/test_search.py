@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
+import msgspec
 import postgres
 import pytest
 from indexer.api_server import TEMPLATE, RecordedAccounts, fill
 from indexer.recording import STORIES, ConflictRecording, EndingRecording, Recording
 from ionet import base58
+from ionet.program import PROGRAM
 from ionet_indexer.api.search import _search
+from ionet_indexer.core.decode import decode
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.postgres import EmbeddedPostgres
 from market import key
+from solders.pubkey import Pubkey
 
 # Column → the kind of what is found by its value alone.
 FOUND = {
@@ -34,7 +39,8 @@ FOUND = {
     "positions.staker_position": "position",
     "stake_moves.staker_position": "position",
     "node_terms.device_key": "device-key",
-    "clusters.session_key": "session-key",
+    "session_keys.session_key": "session-key",
+    "networks.genesis_owner": "genesis-owner",
     "node_terms.fee_payer": "fee-payer",
     "node_terms.payout": "payout",
     "nodes.payout": "wallet",
@@ -69,6 +75,7 @@ SAME = {
     **dict.fromkeys(("owner", "renter", "staker", "wallet", "seller"), "account_totals.wallet"),
     "device_key": "node_terms.device_key",
     "fee_payer": "node_terms.fee_payer",
+    "session_key": "session_keys.session_key",
     "mint": "networks.usdc_mint",
     "proof_head": "proofs.proof_head",
     "root": "proofs.root",
@@ -92,6 +99,7 @@ NO_KEYS = {
     *("events.data", "leaf_sets.body", "leaf_sets.blocks", "node_minutes.bits"),
     *("adverts.body", "adverts.content", "adverts.signature", "advert_changes.body", "advert_changes.signature"),
 }
+TEXTS = {"ModelRegistered.name", "DeviceModel.name"}
 _COLUMNS = """
 SELECT c.table_name, c.column_name FROM information_schema.columns c
 JOIN information_schema.tables t USING (table_schema, table_name)
@@ -174,3 +182,38 @@ async def test_what_a_column_alone_holds_is_found_by_it(server: EmbeddedPostgres
             await connection.close()
     assert wrong == set()
     assert tried == set(FOUND)
+
+
+def named(value: Any, path: str = "") -> Iterator[tuple[str, str | bytes]]:
+    """Every key and every 32 bytes in a value of the program, with its field."""
+    if isinstance(value, Pubkey):
+        yield path, str(value)
+    elif isinstance(value, bytes) and len(value) == 32:
+        yield path, value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from named(getattr(value, name), f"{path or type(value).__name__}.{name}")
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from named(each, path)
+
+
+async def test_every_key_that_stood_in_an_event_or_account_is_found(
+    server: EmbeddedPostgres, stories: list[Any]
+) -> None:
+    """Also what a later event replaced. Of every kind of event and account that the program has."""
+    lost, told = set[str](), set[str]()
+    for story in stories:
+        events = [event.value for each in story.transactions for event in decode(each, PROGRAM.codec)]
+        accounts = [PROGRAM.codec.decode_any_account(data) for data in story.accounts.values() if data]
+        told |= {type(value).__name__ for value in (*events, *accounts)}
+        values = {value: path for each in (*events, *accounts) for path, value in named(each) if path not in TEXTS}
+        async with postgres.database(server, TEMPLATE) as dsn, Reader.open(dsn) as reader:
+            await fill(dsn, story, RecordedAccounts(story))
+            for value, path in values.items():
+                if is_key(value.hex() if isinstance(value, bytes) else value) and not await searched(reader, value):
+                    lost.add(path)
+    assert lost == set()
+    idl = PROGRAM.codec.idl
+    missing = {item.name for item in (*idl.events, *idl.accounts)} - told
+    assert missing == {"Case"}  # closed when they are decided; its events tell all of it

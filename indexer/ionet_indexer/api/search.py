@@ -78,7 +78,10 @@ async def search(
 
 async def _search(snapshot: Snapshot, text: str) -> list[Any]:
     if _HASH.fullmatch(text):
-        return [*await snapshot.fetch(SQL["search_hash"], text.lower(), bytes.fromhex(text))]
+        data = bytes.fromhex(text)
+        return [*await snapshot.fetch(SQL["search_hash"], text.lower(), data)] or await _keys(
+            snapshot, base58.encode(data)
+        )
     found: list[Any] = []
     if _NUMBER.fullmatch(text):
         number = int(text)
@@ -86,12 +89,17 @@ async def _search(snapshot: Snapshot, text: str) -> list[Any]:
         found += await snapshot.fetch(SQL["search_number"], str(number), slot)
     length = _decoded_length(text)
     if length == 32:
-        found += await snapshot.fetch(SQL["search_address"], text) or await snapshot.fetch(SQL["search_deeds"], text)
+        found += await _keys(snapshot, text)
     elif length == 64:
         found += await snapshot.fetch(SQL["search_signature"], text)
     elif len(text) <= 32:
         found += await snapshot.fetch(SQL["search_name"], text) or await _called(snapshot, text)
     return found
+
+
+async def _keys(snapshot: Snapshot, key: str) -> list[Any]:
+    """What an address is now, else what it did or was."""
+    return [*await snapshot.fetch(SQL["search_address"], key)] or [*await snapshot.fetch(SQL["search_deeds"], key)]
 
 
 async def _called(snapshot: Snapshot, text: str) -> list[Any]:

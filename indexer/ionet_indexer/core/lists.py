@@ -5,7 +5,7 @@ No text of a request ever becomes SQL: filters are chosen by name, values travel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -248,18 +248,20 @@ def facts(
     *,
     more: Mapping[str, tuple[Any, str]] | None = None,
     renamed: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
     source: str = "",
     path: str = "",
 ) -> Listing:
     """A list of facts with their transaction, newest first.
 
-    more: field → type and SQL of what the row does not hold. renamed: column → field. source: what to read instead of
-    the row's table. path: below /v1, the table's name by default.
+    more: field → type and SQL of what the row does not hold. renamed: column → field. without: columns that stay
+    inside. source: what to read instead of the row's table. path: below /v1, the table's name by default.
     """
     table, more, renamed = source or row.table, more or {}, renamed or {}
     transaction = {"id": str, "slot": int, "signature": str}
     columns = {new: f"t.{old}" for old, new in renamed.items()}
-    out = answer_of(row, renamed=renamed, more=transaction | {name: kind for name, (kind, _) in more.items()})
+    found = transaction | {name: kind for name, (kind, _) in more.items()}
+    out = answer_of(row, renamed=renamed, without=without, more=found)
     return Listing(
         name=table,
         docs=docs,

@@ -12,7 +12,7 @@ from ionet_indexer.core.answers import Amount, Digits, answer_of
 from ionet_indexer.core.decode import Event
 from ionet_indexer.core.keys import key_or_none
 from ionet_indexer.core.lists import SLOT, Listing, Order, addresses, choice, currency
-from ionet_indexer.core.rows import State
+from ionet_indexer.core.rows import Fact, State
 from ionet_indexer.core.view import View
 from ionet_indexer.topics.owed import owe, owe_network
 
@@ -53,6 +53,16 @@ class Cluster(State, kw_only=True):
     leases_open: int = 0
 
 
+class SessionKey(Fact, kw_only=True):
+    """A key that a renter let act for a cluster, at its opening or later."""
+
+    table: ClassVar[str] = "session_keys"
+
+    position: int
+    cluster: str
+    session_key: str
+
+
 # -- folds
 
 
@@ -63,25 +73,30 @@ def cluster_at(view: View, event: Event, key: str, seq: int) -> Cluster:
     return row
 
 
+def _note_session_key(view: View, event: Event, row: Cluster) -> None:
+    if row.session_key is not None:
+        view.facts.append(SessionKey(position=event.position, cluster=row.cluster, session_key=row.session_key))
+
+
 def _opened(view: View, event: Event, e: events.ClusterOpened) -> None:
-    view.put(
-        Cluster(
-            cluster=str(e.cluster),
-            position=event.position,
-            seq=e.seq,
-            renter=str(e.renter),
-            id=e.id,
-            kind=word(ClusterKind, e.kind),
-            currency=word(Currency, e.currency),
-            mint=str(e.mint),
-            session_key=key_or_none(e.session_key),
-            session_expires_at=e.session_expires_at,
-            config_hash=e.config_hash.hex(),
-            opened_at=e.at,
-            session_changed_at=e.at,
-            deposit=e.deposit,
-        )
+    row = Cluster(
+        cluster=str(e.cluster),
+        position=event.position,
+        seq=e.seq,
+        renter=str(e.renter),
+        id=e.id,
+        kind=word(ClusterKind, e.kind),
+        currency=word(Currency, e.currency),
+        mint=str(e.mint),
+        session_key=key_or_none(e.session_key),
+        session_expires_at=e.session_expires_at,
+        config_hash=e.config_hash.hex(),
+        opened_at=e.at,
+        session_changed_at=e.at,
+        deposit=e.deposit,
     )
+    view.put(row)
+    _note_session_key(view, event, row)
 
 
 def _budget_withdrawn(view: View, event: Event, e: events.BudgetWithdrawn) -> None:
@@ -92,6 +107,7 @@ def _session_key_changed(view: View, event: Event, e: events.SessionKeyChanged) 
     row = cluster_at(view, event, str(e.cluster), e.seq)
     row.session_key, row.session_expires_at = key_or_none(e.after), e.expires_at
     row.session_changed_at = e.at
+    _note_session_key(view, event, row)
 
 
 def _closed(view: View, event: Event, e: events.ClusterClosed) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple
+
+from solders.pubkey import Pubkey
 
 from ionet_indexer.core.decode import Event, Unread
 from ionet_indexer.core.rows import State
@@ -29,18 +33,11 @@ _ROWS_OF: dict[str, tuple[type[State], ...]] = {
 }
 
 
-class Link(NamedTuple):
-    """An event's number in the count of one entity."""
-
-    entity: str
-    seq: int
-
-
 class _Shape(NamedTuple):
     """What the field names of an event class say."""
 
-    pairs: tuple[tuple[str, str], ...]  # (field that names an entity, field with the number in its count)
-    rows: tuple[tuple[str, tuple[type[State], ...]], ...]  # fields that name rows, of which tables
+    pairs: tuple[Callable[[Any], tuple[Pubkey, int]], ...]  # an entity, and the event's number in its count
+    rows: tuple[tuple[Callable[[Any], Pubkey], tuple[type[State], ...]], ...]  # key of rows, of which tables
     counts_node: bool
     handler: Callable[[View, Event, Any], None] | None
 
@@ -59,26 +56,26 @@ def _shape(kind: type[Any]) -> _Shape:
         pairs = own + [(name, f"{name}_seq") for name in names[1:] if f"{name}_seq" in names]
         rows = [name for name, _ in pairs] + [name for name in ("position", "case") if name in names]
         shape = _SHAPES[kind] = _Shape(
-            pairs=tuple(pairs),
-            rows=tuple((name, _ROWS_OF[name]) for name in rows),
+            pairs=tuple(attrgetter(name, seq) for name, seq in pairs),
+            rows=tuple((attrgetter(name), _ROWS_OF[name]) for name in rows),
             counts_node=any(name == "node" for name, _ in pairs),
             handler=HANDLERS.get(kind.__name__),
         )
     return shape
 
 
-def links(value: Any) -> list[Link]:
-    """The entities that an event belongs to, its own first."""
-    return [Link(str(getattr(value, name)), getattr(value, seq)) for name, seq in _shape(type(value)).pairs]
+def links(value: Any) -> list[tuple[str, int]]:
+    """The entities that an event belongs to, its own first, and its number in the count of each."""
+    return [(str(key), seq) for key, seq in [pair(value) for pair in _shape(type(value)).pairs]]
 
 
-def needs(value: Any) -> list[tuple[type[State], str]]:
-    """Tables and keys of the rows that the fold of this event reads or changes."""
-    found = []
-    for name, kinds in _shape(type(value)).rows:
-        key = str(getattr(value, name))
-        found += [(kind, key) for kind in kinds]
-    return found
+def needs(values: Iterable[Any]) -> dict[type[State], set[str]]:
+    """Keys, by table, of the rows that the folds of these events read or change."""
+    named: defaultdict[tuple[type[State], ...], set[Pubkey]] = defaultdict(set)
+    for value in values:
+        for key_of, kinds in _shape(type(value)).rows:
+            named[kinds].add(key_of(value))
+    return {kind: {str(key) for key in keys} for kinds, keys in named.items() for kind in kinds}
 
 
 def apply(view: View, event: Event, *, counted: bool = True) -> None:

@@ -45,6 +45,7 @@ class Network(State, kw_only=True):
     pending_role: str | None = None
     pending_role_value: str | None = None
     pending_role_at: int | None = None
+    genesis_owner: str | None = None
 
 
 class Model(State, kw_only=True):
@@ -117,6 +118,7 @@ def _initialized(view: View, event: Event, e: events.NetworkInitialized) -> None
             feed_id=e.feed_id.hex(),
             io_genesis=e.genesis_amount,
             profile=word(Profile, e.profile),
+            genesis_owner=str(e.genesis_owner),
         )
     )
 

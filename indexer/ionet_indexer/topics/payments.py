@@ -41,6 +41,10 @@ class Proof(Fact, kw_only=True):
     proof_count: int
     kept: bool
     kept_first: bool
+    processor_secs: int
+    """What it brings to the series, of the lease's model and country, beyond the proof before of its interval."""
+    model: int
+    country: int
 
 
 class Payment(Fact, kw_only=True):
@@ -79,8 +83,6 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
     if e.moved_secs != row.moved_secs:
         move(row, e.moved_secs - row.moved_secs)
         show_work(view, event, row, e.at)
-    proven = (e.served_secs - e.served_before) * row.processors
-    parts.add_one(view, event, e.at, "proven", proven, where=row.where)
     view.facts.append(
         Proof(
             position=event.position,
@@ -96,6 +98,9 @@ def _proof_appended(view: View, event: Event, e: events.ProofAppended) -> None:
             proof_count=e.proof_count,
             kept=e.kept,
             kept_first=e.kept and not (e.served_before > 0 and _is_kept(row, e.interval, e.served_before)),
+            processor_secs=(e.served_secs - e.served_before) * row.processors,
+            model=row.model,
+            country=row.country,
         )
     )
 
@@ -192,6 +197,7 @@ PROOFS = facts(
             "(SELECT s.leaves FROM leaf_sets s WHERE (s.lease, s.interval, s.root) = (t.lease, t.interval, t.root))",
         )
     },
+    without=("processor_secs", "model", "country"),
 )
 PAYMENTS = facts(
     Payment,
