@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 from ionet import agent_ports
 from ionet.agent_tls import key_of
-from ionet.buckets import whose
+from ionet.buckets import believing, whose
 from ionet.crowd import Crowd
 from ionet.daemon import raise_file_limit
 from solders.pubkey import Pubkey
@@ -203,6 +203,8 @@ async def serving_on(
         date_header=False,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=16 * 1024,
+        # Nobody stands between: who calls is told by the connection, and by the key that it has proven.
+        **believing(""),
     )
     server = _Server(config)
 

@@ -208,6 +208,25 @@ async def test_connections_from_loopback_push_out_no_caller_of_a_relay(tmp_path:
                 stream[1].transport.abort()
 
 
+async def test_no_header_says_who_calls() -> None:
+    """From loopback, where a renter's code may be: uvicorn by itself believes whoever is there."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        seen.append((scope["client"][0], scope["scheme"], scope["state"]["key"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    head = b"GET / HTTP/1.1\r\nhost: agent\r\nx-forwarded-for: 203.0.113.9\r\nx-forwarded-proto: http\r\n\r\n"
+    calling = calling_context(DEVICE.pubkey(), STRANGER)
+    async with (
+        serving(app, "127.0.0.1", 0, serving_context(DEVICE)) as port,
+        holding(port, 1, head, calling) as [stream],
+    ):
+        assert b"204" in await stream[0].readline()
+    assert seen == [("127.0.0.1", "https", STRANGER.pubkey())]
+
+
 async def test_no_body_of_a_stranger_is_read(agent: Agent) -> None:
     """The renter's keys are public: to show another one is not enough."""
     head = b"POST /v1/start HTTP/1.1\r\nhost: agent\r\ncontent-length: 60000\r\n\r\n"

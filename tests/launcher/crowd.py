@@ -29,6 +29,8 @@ from launcher.test_store import ME
 from leases import DEVICE, SESSION, cluster, lease_view
 from solders.pubkey import Pubkey
 
+# Honest bookings in a second, after all of the hostile ones at once.
+RATE = 10
 # Seconds for which the meters run, and of an interval.
 _RUNS, INTERVAL = 3_600, 60
 KINDS = (
@@ -165,6 +167,16 @@ class Crowd(SessionChain):
             stopping.set()
             await asyncio.gather(working, return_exceptions=working.cancelled())
             await stepper.aclose()
+
+    async def come(self, pool: asyncpg.Pool) -> None:
+        """All book, and the meters of all honest ones run. Raises TimeoutError."""
+        await self.book(pool, range(self.hostiles))
+        begun = time.monotonic()
+        for at, number in enumerate(self.honest):
+            await asyncio.sleep(max(0, begun + at / RATE - time.monotonic()))
+            await self.book(pool, [number])
+        async with asyncio.timeout(300):
+            await self.all_metered.wait()
 
     def waits(self) -> tuple[list[float], list[float]]:
         """Seconds from each honest cluster's event until its node was asked to start, and until its meter began."""

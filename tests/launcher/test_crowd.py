@@ -2,34 +2,25 @@
 
     IONET_CLUSTERS=1000 scripts/test tests/launcher/test_crowd.py -s
 
-is the whole size; the suite takes a sample.
+is the whole size; the suite takes a sample, and `scripts/bench --only distrust` measures the whole.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 
 import asyncpg
 from ionet.agent_api import ANSWER_SECS
 from launcher.crowd import Crowd, percentile
 
 CLUSTERS = int(os.environ.get("IONET_CLUSTERS", "60"))
-# Honest bookings in a second, after all of the hostile ones at once.
-RATE = 10
 
 
 async def test_honest_agents_are_served_beside_hostile_ones(pool: asyncpg.Pool) -> None:
     crowd = Crowd(CLUSTERS, CLUSTERS // 5)
     async with crowd.serving(), crowd.launcher(pool):
-        await crowd.book(pool, range(crowd.hostiles))
-        begun = time.monotonic()
-        for at, number in enumerate(crowd.honest):
-            await asyncio.sleep(max(0, begun + at / RATE - time.monotonic()))
-            await crowd.book(pool, [number])
-        async with asyncio.timeout(300):
-            await crowd.all_metered.wait()
+        await crowd.come(pool)
         started, metered = crowd.waits()
         for what, waits in (("asked to start", started), ("meter runs", metered)):
             found = ", ".join(f"p{part} {percentile(waits, part / 100):.2f} s" for part in (50, 95, 100))
