@@ -32,9 +32,10 @@ from ionet_agent.use import Use
 
 MOST_CHECKS, MOST_TUNNELS = 8, 40
 _LINE_SECS, _CHECK_SECS = 5.0, 180.0
-_LOOK_SECS = 10.0
+_MAY_SECS = 10.0
 """How often it is asked whether who is connected may still act for the lease."""
 _START_SECS, _LOOK_SECS = 60.0, 0.2
+"""How long it may take until what is served on demand listens, and how often that is looked at."""
 _log = logging.getLogger(__name__)
 
 
@@ -149,7 +150,7 @@ class MemberPorts:
         passing = asyncio.ensure_future(splice(stream, there))
         try:
             while not passing.done():
-                await asyncio.wait((passing,), timeout=_LOOK_SECS)
+                await asyncio.wait((passing,), timeout=_MAY_SECS)
                 if not await self._may_go_on(key, wanted):
                     return
         finally:

@@ -11,13 +11,13 @@ import contextlib
 import itertools
 import logging
 import random
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ionet.advert import Bandwidth
 from ionet.errors import ConfigError, IonetError
+from ionet.listening import keep_alive
 from ionet.relay_wire import (
     CONTROL,
     DATA,
@@ -48,7 +48,6 @@ MAX_CALLERS = 64
 _ANSWER_SECS, _DIAL_SECS = 20.0, 5.0
 _FIRST_PAUSE_SECS, _LONGEST_PAUSE_SECS = 0.2, 10.0
 _PIECE = 32 * 1024
-_SILENT_SECS, _PROBE_SECS, _PROBES = 60, 15, 4
 _log = logging.getLogger(__name__)
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -224,7 +223,7 @@ class Relays:
             async with asyncio.timeout(_DIAL_SECS):
                 reader, writer = await asyncio.open_connection(address.host, address.port, limit=_PIECE)
             try:
-                _keep_alive(writer)
+                keep_alive(writer.get_extra_info("socket"))
                 writer.write(DATA + call.token.encode() + b"\n")
                 async with asyncio.timeout(_DIAL_SECS):
                     there = await self._connect(str(address))
@@ -280,12 +279,3 @@ async def _ping(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(PING_SECS)
         writer.write(encode(Ping()))
         await writer.drain()
-
-
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    """Notice a relay that vanished without a word, also where nobody says anything."""
-    there = writer.get_extra_info("socket")
-    there.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_SECS)
-    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECS)
-    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)

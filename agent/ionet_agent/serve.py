@@ -118,8 +118,9 @@ class Connection(H11Protocol):
         secure.set_protocol(protocol)
         protocol.connection_made(secure)
         reader.feed_data(bytes(self._early))
+        writer = asyncio.StreamWriter(secure, protocol, reader, self.loop)
         try:
-            await ports(key, (reader, asyncio.StreamWriter(secure, protocol, reader, self.loop)))
+            await ports(key, (reader, writer))
         finally:
             secure.abort()
             self._leave()

@@ -8,6 +8,8 @@ import socket
 from ionet.errors import IonetError
 
 _BACKLOG = 512
+# Of a connection on which nothing comes: when the other side is asked whether it is there, how often, how many times.
+_SILENT_SECS, _PROBE_SECS, _PROBES = 60, 15, 4
 
 
 class CannotListen(IonetError):
@@ -22,6 +24,7 @@ def listen(host: str, port: int, option: str, *, backlog: int = _BACKLOG, only_v
     # The protocol must be named: asyncio switches Nagle's algorithm off only where it reads IPPROTO_TCP.
     listener = socket.socket(_family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keep_alive(listener)
     if only_v6 and listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:
@@ -31,6 +34,14 @@ def listen(host: str, port: int, option: str, *, backlog: int = _BACKLOG, only_v
         listener.close()
         raise refusal(host, port, option, error) from error
     return listener
+
+
+def keep_alive(there: socket.socket) -> None:
+    """Notice who vanished without a word, also where nobody says anything. A listener's holds for what it accepts."""
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_SECS)
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECS)
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
 
 
 def packets(host: str, port: int, option: str) -> socket.socket:
