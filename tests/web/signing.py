@@ -27,6 +27,7 @@ async def give_wallet(
     chains: Sequence[str] = ("solana:localnet",),
     versions: Sequence[str | int] = ("legacy", 0),
     late_ms: int = 0,
+    name: str = "Test wallet",
 ) -> None:
     """Put a wallet into every page that is opened from now on. late_ms: after which it registers."""
     said = {
@@ -36,6 +37,7 @@ async def give_wallet(
         "chains": list(chains),
         "versions": list(versions),
         "late": late_ms,
+        "name": name,
     }
     await reader.context.add_init_script(f"window.WALLET = {json.dumps(said)};\n{_SOURCE}")
 

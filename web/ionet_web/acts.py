@@ -39,7 +39,8 @@ class Key(NamedTuple):
 class Sort(NamedTuple):
     """One kind of action. command: the same without a browser. fields: (name, label) of what a person fills in.
 
-    main: the instruction that does it, at most `most` times; others may be with it.
+    main: the instruction that does it, at most `most` times; others may be with it. least: its argument that says how
+    much of a token must come at least.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Sort(NamedTuple):
     numbers: tuple[Number, ...] = ()
     keys: tuple[Key, ...] = ()
     others: tuple[str, ...] = ()
+    least: Number | None = None
     most: int = 1
 
 
@@ -64,6 +66,7 @@ SORTS: Mapping[str, Sort] = {
         "mint_iosd",
         (Number("io_amount", "io"),),
         (Key("wallet", "account"),),
+        least=Number("min_iosd", "IOSD"),
     ),
     "redeem": Sort(
         "Redeem IOSD",
@@ -73,6 +76,7 @@ SORTS: Mapping[str, Sort] = {
         "redeem_iosd",
         (Number("iosd_amount", "iosd"),),
         (Key("wallet", "account"),),
+        least=Number("min_io", "IO"),
     ),
     "stake": Sort(
         "Stake IO",
@@ -132,6 +136,7 @@ def expected(sort: Sort) -> dict[str, object]:
         "others": [_tag(name) for name in sort.others],
         "most": sort.most,
         "numbers": [_number(sort.main, each) for each in sort.numbers],
+        "least": None if sort.least is None else {"token": sort.least.field, **_place(sort.main, sort.least.argument)},
         "keys": [{"slot": _slot(sort.main, each.slot), "field": each.field} for each in sort.keys],
     }
 
@@ -145,10 +150,15 @@ def _slot(name: str, slot: str) -> int:
 
 
 def _number(name: str, number: Number) -> dict[str, object]:
+    return {"field": number.field, "decimals": _DECIMALS[number.field], **_place(name, number.argument)}
+
+
+def _place(name: str, wanted: str) -> dict[str, int]:
+    """Where an argument stands in the instruction's data."""
     at = _TAG_BYTES
     for argument in PROGRAM.codec.instruction(name).args:
         size = _SIZES[str(argument.type)]
-        if argument.name == number.argument:
-            return {"at": at, "size": size, "field": number.field, "decimals": _DECIMALS[number.field]}
+        if argument.name == wanted:
+            return {"at": at, "size": size}
         at += size
-    raise KeyError(number.argument)
+    raise KeyError(wanted)

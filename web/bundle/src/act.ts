@@ -101,7 +101,7 @@ export class Act {
     const fields = this.fields();
     const asked = Object.fromEntries([...fields].map(([name, values]) => [name, values[0]!.trim()]));
     const prepared = await prepare(this.kind, { ...asked, account: signer.account.address, version: version(signer.wallet) });
-    const transaction = agrees(fromBase64(prepared.transaction), this.expected, signer.account.address, fields, []);
+    const transaction = agrees(fromBase64(prepared.transaction), this.expected, signer.account.address, fields, [], prepared.moves);
     this.shown = { prepared, transaction, until: performance.now() + prepared.secs_left * 1000 };
     this.draw(signer);
   }

@@ -12,7 +12,15 @@ export interface Expected {
   most: number; // of the main one
   numbers: { at: number; size: number; field: string; decimals: number }[];
   keys: { slot: number; field: string }[];
+  least: { at: number; size: number; token: string } | null; // what must at least come, or nothing happens
 }
+
+export interface Move {
+  token: string;
+  units: string;
+}
+
+const LEAST_PERCENT = 98n; // of what is shown; plans ask for 99
 
 export class Disagrees extends Error {}
 
@@ -28,7 +36,7 @@ function number(data: Uint8Array, at: number, size: number): bigint {
   return [...data.subarray(at, at + size)].reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
 }
 
-export function agrees(bytes: Uint8Array, expected: Expected, account: string, fields: Map<string, string[]>, signers: string[]): Transaction {
+export function agrees(bytes: Uint8Array, expected: Expected, account: string, fields: Map<string, string[]>, signers: string[], moves: Move[] = []): Transaction {
   const transaction = read(bytes);
   if (transaction.keys[0] !== account) throw new Disagrees("another account would pay");
   const others = transaction.keys.slice(1, transaction.required).filter((key) => !signers.includes(key));
@@ -42,7 +50,10 @@ export function agrees(bytes: Uint8Array, expected: Expected, account: string, f
     }
     if (item.program !== expected.program) throw new Disagrees(`program ${item.program} would be called`);
     const tag = hex(item.data.subarray(0, 8));
-    if (tag === expected.main) checkMain(item, expected, account, fields, seen++);
+    if (tag === expected.main) {
+      checkMain(item, expected, account, fields, seen++);
+      checkLeast(item, expected, moves);
+    }
     else if (!expected.others.includes(tag)) throw new Disagrees("another instruction would be run");
   }
   if (seen === 0 || seen > expected.most) throw new Disagrees(`it would be done ${seen} times`);
@@ -58,6 +69,14 @@ function checkMain(item: Instruction, expected: Expected, account: string, field
     const wanted = field === "account" ? account : value(field).trim();
     if (item.accounts[slot] !== wanted) throw new Disagrees(`${field} would be another`);
   }
+}
+
+// What is shown to come is what the node of the chain says; that it comes is what the signed bytes insist on.
+function checkLeast(item: Instruction, { least }: Expected, moves: Move[]): void {
+  if (!least) return;
+  const shown = moves.find((move) => move.token === least.token);
+  if (!shown || number(item.data, least.at, least.size) * 100n < BigInt(shown.units) * LEAST_PERCENT)
+    throw new Disagrees(`less ${least.token} could come than is shown`);
 }
 
 const acts = (transaction: Transaction, budget: string) =>
