@@ -56,10 +56,11 @@ class Read(HTMLParser):
 def crawl(client: httpx2.Client) -> dict[str, Read]:
     """Pages by their address, as far as links lead on the same host."""
     found: dict[str, Read] = {}
+    files: set[str] = set()
     todo = [*(path for path, _ in MENU), *(f"/{name}" for name in LISTS)]
     while todo and len(found) < MOST_PAGES:
         path = todo.pop(0)
-        if path in found:
+        if path in found or path.partition("?")[0] in files:
             continue
         answer = client.get(path)
         assert answer.status_code == 200, (path, answer.text[:2000])
@@ -68,12 +69,18 @@ def crawl(client: httpx2.Client) -> dict[str, Read]:
         if path.startswith("/csv/"):
             assert answer.headers["content-type"].startswith("text/csv"), path
             assert len(list(csv.reader(io.StringIO(answer.text)))) > 1, path
+            files.add(path.partition("?")[0])
             continue
         found[path] = page = Read(answer.text)
         words = " ".join(page.text)
         assert not re.search(r"\b(None|undefined|Undefined|Markup)\b", words), path
         todo += sorted(link for link in page.links if link.startswith("/"))
     return found
+
+
+def _one_of_each(links: set[str]) -> list[str]:
+    """Of links that differ in keys and values alone, one."""
+    return sorted({re.sub(r"=[^&]*|\b[1-9A-HJ-NP-Za-km-z]{32,}\b", "", link): link for link in sorted(links)}.values())
 
 
 def test_all_links_lead_to_pages_that_are_whole(story: httpx2.Client) -> None:
@@ -90,7 +97,7 @@ def test_all_links_lead_to_pages_that_are_whole(story: httpx2.Client) -> None:
     outside = {link for page in found.values() for link in page.links if not link.startswith(("/", "#"))}
     assert outside  # links to the numbers
     with httpx2.Client(timeout=60) as reader:
-        for link in sorted(outside):
+        for link in _one_of_each(outside):
             while (answer := reader.get(link)).status_code == 429:
                 time.sleep(float(answer.headers["retry-after"]))
             assert answer.status_code == 200, link
