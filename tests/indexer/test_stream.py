@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx2
@@ -18,6 +20,7 @@ from indexer.recording import Recording
 from ionet.program import PROGRAM
 from ionet_indexer.api import stream
 from ionet_indexer.core.decode import slot_of
+from ionet_indexer.core.reader import Reader, Snapshot
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
 
@@ -320,3 +323,52 @@ async def test_what_keeps_a_connection_alive_is_no_message(
             if len(lines) == 3:
                 break
     assert lines == [": alive"] * 3
+
+
+async def test_followers_at_one_place_ask_the_database_once(
+    http: httpx2.AsyncClient, writer: Writer, recording: Recording, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, a change costs one look, and each gets all of it."""
+    looks, plain = list[int](), Reader.snapshot
+
+    def snapshot(reader: Reader) -> AbstractAsyncContextManager[Snapshot]:
+        looks.append(1)
+        return plain(reader)
+
+    await writer.start("recorded", "program")
+    await add(writer, recording, 0, 10)
+    async with contextlib.AsyncExitStack() as opened:
+        streams = [
+            await opened.enter_async_context(http.stream("GET", "/v1/stream")) for _ in range(stream.MOST_OF_AN_ADDRESS)
+        ]
+        for _ in streams:
+            await waiting()
+        monkeypatch.setattr(Reader, "snapshot", snapshot)
+        await add(writer, recording, 10, 20)
+        seen = [await Messages(response).take(5) for response in streams]
+        for _ in streams:
+            await waiting()
+    assert all(messages == seen[0] for messages in seen)
+    assert len(looks) < len(streams) // 2
+
+
+async def test_an_address_reads_history_at_a_pace_whatever_its_streams(
+    dsn: str, writer: Writer, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has the process for nothing by reading all there is again and again."""
+    monkeypatch.setattr(stream, "_BATCH", 10)
+    monkeypatch.setattr(stream, "HISTORY_PER_SECOND", 100)
+    monkeypatch.setattr(stream, "HISTORY_AT_ONCE", 20)
+    await writer.start("recorded", "program")
+    await add(writer, recording, 0, 60)
+    count = await writer.count_events()
+    with served(dsn) as address:
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as client, contextlib.AsyncExitStack() as opened:
+            began = time.monotonic()
+            asked = [client.stream("GET", "/v1/stream", params={"after": "0-0"}) for _ in range(3)]
+            responses = [await opened.enter_async_context(each) for each in asked]
+            seen = await asyncio.gather(*(Messages(response).take(count) for response in responses))
+            took = time.monotonic() - began
+    assert seen[0] == seen[1] == seen[2]
+    batches = 3 * ((count - 1) // 10)  # the last one is news
+    assert took > (10 * batches - 20) / 100 - 0.5 > 1

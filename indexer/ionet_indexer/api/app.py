@@ -36,7 +36,7 @@ from ionet_indexer.api.requests import (
 )
 from ionet_indexer.api.routes import ROUTER
 from ionet_indexer.api.series import series
-from ionet_indexer.api.stream import UNCOMPRESSED, Changes, Streams, events, stream
+from ionet_indexer.api.stream import UNCOMPRESSED, Changes, Histories, Streams, events, stream
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import ApiError
@@ -51,7 +51,8 @@ def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -
 
 def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
     """The application over an open Reader."""
-    changes, latest, exports, streams = Changes(), network.Latest(), export.Exports(), Streams()
+    changes, latest, exports = Changes(), network.Latest(), export.Exports()
+    streams, histories = Streams(), Histories()
     description = ops.Description()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
     pace = Buckets(ADVERTS_PER_SECOND, ADVERTS_AT_ONCE)
@@ -82,6 +83,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             "pace": Provide(lambda: pace, sync_to_thread=False),
             "exports": Provide(lambda: exports, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
+            "histories": Provide(lambda: histories, sync_to_thread=False),
             "description": Provide(lambda: description, sync_to_thread=False),
             "latest": Provide(lambda: latest, sync_to_thread=False),
         },

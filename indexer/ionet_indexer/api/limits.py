@@ -52,13 +52,13 @@ class Places:
 
         Raises TooMuch.
         """
-        owner = _owner(request.scope)
-        if self._taken[owner] >= self._each:
+        who = owner(request.scope)
+        if self._taken[who] >= self._each:
             raise TooMuch(f"this address has {self._each} {self._what} already", wait=10)
         if self.taken >= self._most:
             raise TooMuch(f"there are {self._most} {self._what} already", wait=10)
-        self._taken[owner] += 1
-        place = Place(self, owner)
+        self._taken[who] += 1
+        place = Place(self, who)
         request.scope["state"].setdefault(_PLACES, []).append(place)
         return place
 
@@ -69,7 +69,8 @@ class Places:
             del self._taken[owner]
 
 
-def _owner(scope: Scope) -> str:
+def owner(scope: Scope) -> str:
+    """Who a request counts as."""
     client = scope.get("client")
     return whose(client[0] if client else "")
 
@@ -79,7 +80,7 @@ def limit(buckets: Buckets) -> Callable[[ASGIApp], ASGIApp]:
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
-            wait = buckets.take(_owner(scope)) if scope["type"] == ScopeType.HTTP else 0.0
+            wait = buckets.take(owner(scope)) if scope["type"] == ScopeType.HTTP else 0.0
             if wait:
                 raise TooManyRequestsException(
                     "too many requests from this address", headers={"Retry-After": str(math.ceil(wait))}
