@@ -42,6 +42,7 @@ class Time:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._running: list[tuple[asyncio.AbstractEventLoop, asyncio.Timeout]] = []
         monkeypatch.setattr(export, "_time", self._begin)
+        monkeypatch.setattr(export, "UNREAD_SECS", None)
 
     def _begin(self) -> asyncio.Timeout:
         found = asyncio.timeout(None)

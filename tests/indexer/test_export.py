@@ -94,6 +94,21 @@ async def until_nothing_is_held(dsn: str) -> None:
         await connection.close()
 
 
+async def test_who_does_not_read_keeps_no_place(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before the time of an export is over."""
+    monkeypatch.setattr(export, "UNREAD_SECS", 1.0)
+    await crowd.fill(dsn, 40_000)
+    hosts = [f"10.0.0.{number}" for number in range(export.MOST_AT_ONCE)]
+    with (
+        served(dsn) as address,
+        httpx2.Client(base_url=address, timeout=60) as api,
+        unread(api, "/v1/export/proofs.csv", hosts),
+    ):
+        async with asyncio.timeout(export.EXPORT_SECS / 4):
+            await until_there_is_room(api, "/v1/export/models.csv")
+        await until_nothing_is_held(dsn)
+
+
 async def test_nobody_takes_every_place(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One address has one export: the other place is for others, of whatever way it writes itself."""
     await crowd.fill(dsn, 40_000)

@@ -25,6 +25,7 @@ from ionet_indexer.topics import LISTS
 BATCH = 1_000  # rows
 MOST_AT_ONCE, MOST_OF_AN_ADDRESS = 2, 1
 EXPORT_SECS = 600.0
+UNREAD_SECS: float | None = 60.0  # for which a part, of 8 MiB at most, may wait for its reader
 _SWAP_SECS = 30  # after which to ask again, where the tables wait to be replaced
 # Of a file: bytes, none at its end, or what went wrong.
 Parts = asyncio.Queue[bytes | Exception]
@@ -112,13 +113,13 @@ async def _produce(
                     raise Unavailable("the tables are about to be replaced", _SWAP_SECS)
                 file: File = await in_thread(form, listing.out, snapshot.finalized_slot)
                 begun = file
-                await parts.put(str(snapshot.finalized_slot).encode())
-                await parts.put(await in_thread(file.begin))
+                await _put(parts, str(snapshot.finalized_slot).encode())
+                await _put(parts, await in_thread(file.begin))
                 async for items in _pages(snapshot, listing, filters):
                     if items and (part := await in_thread(file.add, items)):
-                        await parts.put(part)
+                        await _put(parts, part)
                 if part := await in_thread(file.end):
-                    await parts.put(part)
+                    await _put(parts, part)
         finally:
             place.release()
         await parts.put(b"")  # whoever has it all finds the place free again
@@ -130,6 +131,12 @@ async def _produce(
         if begun is not None:
             thread.submit(begun.drop)  # after what the thread is at
         thread.shutdown(wait=False)
+
+
+async def _put(parts: Parts, part: bytes) -> None:
+    """Hand a part on. TimeoutError where nobody reads: a place is not kept for who opens an export and waits."""
+    async with asyncio.timeout(UNREAD_SECS):
+        await parts.put(part)
 
 
 def _time() -> asyncio.Timeout:
