@@ -153,12 +153,16 @@ class Stack:
             assert settled.payable_secs == sum((await self.served(lease)).values()) + found.rest_secs
             supplied += settled.supplier_amount + settled.bond_paid
             await self.market.stranger.lease.close(lease)
-        after = await self.market.renter.fetch(Cluster, cluster)
-        assert after.paid == before.paid + supplied
-        assert (after.locked, after.leases_open) == (0, 0)
-        held = await self.market.renter.rpc.token_balance(pdas.escrow(PROGRAM.id, cluster))
-        assert held == after.deposit - after.paid - after.refunded
+        assert await self.paid(cluster) == before.paid + supplied
         return supplied
+
+    async def paid(self, cluster: Pubkey) -> int:
+        """What was paid of a cluster without leases, whose escrow holds the rest to the unit."""
+        found = await self.market.renter.fetch(Cluster, cluster)
+        assert (found.locked, found.leases_open) == (0, 0)
+        held = await self.market.renter.rpc.token_balance(pdas.escrow(PROGRAM.id, cluster))
+        assert held == found.deposit - found.paid - found.refunded
+        return found.paid
 
     async def _has_proven(self, leases: Sequence[Pubkey]) -> bool:
         """Whether the indexer has as many proofs of them as the chain."""
