@@ -104,11 +104,11 @@ class Stack:
         relay = await self.child("relay", "--url", url, "relay", "run", *options)
         return (await relay.ready(RelayReady)).tcp
 
-    async def start_actions(self, url: str, port: int) -> str:
+    async def start_actions(self, url: str, port: int, launcher: str = "") -> str:
         """What builds transactions for wallets; returns its address. port: 0 for one that is free."""
         # The pages pass on who asked.
         believed = {"FORWARDED_ALLOW_IPS": "127.0.0.1"}
-        options = ["--port", str(port), "--json"]
+        options = ["--port", str(port), *(["--launcher", launcher] if launcher else []), "--json"]
         child = await self.child("actions", "--url", url, "actions", "run", *options, environment=believed)
         return (await child.ready(ActionsReady)).actions
 

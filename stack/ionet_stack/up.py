@@ -117,14 +117,14 @@ async def _start(stack: Stack, ports: Ports, nodes: int, reset: bool) -> tuple[C
     if "indexer" in installed:
         indexer = await stack.start_indexer(url, reset=reset)
         fields |= {"api": str(indexer.api), "database": indexer.database}
-        if "web" in installed:
-            if "actions" in installed:
-                fields["actions"] = await stack.start_actions(url, ports.actions)
-            fields["page"] = await stack.start_web(fields["api"], ports.web, fields.get("actions", ""))
         if "launcher" in installed:
             launcher = await stack.start_launcher(url, indexer.database, port=ports.launcher)
             fields |= {"launcher": str(launcher.api), "session key": launcher.session_key}
             fields["agents"] = str(stack.agents)
+        if "web" in installed:
+            if "actions" in installed:
+                fields["actions"] = await stack.start_actions(url, ports.actions, fields.get("launcher", ""))
+            fields["page"] = await stack.start_web(fields["api"], ports.web, fields.get("actions", ""))
         if nodes:
             await _start_nodes(stack, url, fields["api"], nodes)
             fields[NODES] = str(nodes)

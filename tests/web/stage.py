@@ -20,12 +20,15 @@ from ionet.rpc import Rpc
 from ionet.wallet import KeypairSigner
 from ionet_actions.app import Actions
 from ionet_actions.service import Connection
+from ionet_launcher.api import serve
 from ionet_localnet.genesis import LAMPORTS_PER_SOL
 from market import IO, Market, key, market
 from solders.keypair import Keypair
 from starlette.applications import Starlette
 
 _numbers = itertools.count()
+SESSION = key("session")
+"""The launcher's key."""
 
 
 @dataclass
@@ -74,10 +77,24 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def actions(rpc_url: str, **limits: Any) -> AsyncIterator[str]:
+async def actions(rpc_url: str, launcher: str = "", **limits: Any) -> AsyncIterator[str]:
     """What builds and sends transactions on the chain at this address."""
-    async with Rpc(rpc_url) as rpc, serving(Actions(rpc, **{"rate": 1e6, "burst": 10**6, **limits}).app()) as url:
+    given = {"rate": 1e6, "burst": 10**6, **limits}
+    async with Rpc(rpc_url) as rpc, serving(Actions(rpc, launcher, **given).app()) as url:
         yield url
+
+
+@asynccontextmanager
+async def launcher(session: Keypair) -> AsyncIterator[str]:
+    """A launcher's API, which says who it is without a database too."""
+    with listen("127.0.0.1", 0, "--listen") as listener:
+        dsn = "postgresql://127.0.0.1:9/none"
+        task = asyncio.create_task(serve(dsn, str(session.pubkey()), listener))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -85,7 +102,8 @@ async def stage() -> AsyncIterator[Stage]:
     """Slots of 50 ms: a blockhash lives for 7.5 s."""
     async with (
         market(slot_ms=50) as running,
-        actions(running.net.rpc_url) as url,
+        launcher(SESSION) as launching,
+        actions(running.net.rpc_url, launching) as url,
         httpx2.AsyncClient(base_url=url, timeout=60) as http,
     ):
         yield Stage(running, url, http)

@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ionet_actions import kinds, problems
+from ionet_actions import kinds, pay, problems
+from ionet_actions.desk import LauncherDesk
 from ionet_actions.pace import Pace
-from ionet_actions.prepared import prepare
+from ionet_actions.prepared import Prepared, prepare
 from ionet_actions.submitted import Signed, submit
 
 RATE, BURST = 2.0, 30
@@ -35,9 +36,13 @@ class CrossSite(IonetError):
 
 
 class Actions:
-    """What the routes share. rate, burst: requests per second and address, and at once."""
+    """What the routes share.
 
-    def __init__(self, rpc: Rpc, *, rate: float = RATE, burst: int = BURST) -> None:
+    launcher: the address of its API, empty for none. rate, burst: requests per second and address, and at once.
+    """
+
+    def __init__(self, rpc: Rpc, launcher: str = "", *, rate: float = RATE, burst: int = BURST) -> None:
+        self._desk = LauncherDesk(launcher)
         self._rpc, self._buckets, self._pace = rpc, Buckets(rate, burst), Pace()
 
     def app(self) -> Starlette:
@@ -45,6 +50,7 @@ class Actions:
             Route("/v1/plans/{kind}", self._own(self.plan), methods=["POST"]),
             Route("/v1/transactions", self._own(self.transaction), methods=["POST"]),
             Route("/health", self.health),
+            *pay.routes(self.prepare, body, self.limited),
         ]
         handlers: dict[Any, Any] = {
             HTTPException: lambda _, error: problems.problem(error.status_code, "bad-request", error.detail),
@@ -93,7 +99,11 @@ class Actions:
         """A transaction to sign, and what it will move."""
         asked = kinds.read(request.path_params["kind"], await body(request))
         async with asyncio.timeout(PREPARE_SECS):
-            return _json(await prepare(self._rpc, asked, self._pace))
+            return _json(await self.prepare(asked))
+
+    async def prepare(self, asked: kinds.Kind) -> Prepared:
+        """See `prepared.prepare`."""
+        return await prepare(self._rpc, asked, self._pace, self._desk)
 
     async def transaction(self, request: Request) -> Response:
         """Send one that was signed; answered once it has landed, or cannot any more."""

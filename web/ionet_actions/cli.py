@@ -20,6 +20,9 @@ def group() -> None:
 @app.command()
 def run(
     ctx: typer.Context,
+    launcher: Annotated[
+        str | None, typer.Option(envvar="IONET_LAUNCHER", help="The launcher that runs what is rented; none without.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8084,
     as_json: AsJson = False,
@@ -31,4 +34,8 @@ def run(
 
     log_to_stderr()
     url = settings(ctx).url
-    asyncio.run(service.run(url, host, port, lambda api: print_fields({"actions": api}, as_json=as_json)))
+
+    def announce(api: str) -> None:
+        print_fields({"actions": api}, as_json=as_json)
+
+    asyncio.run(service.run(url, launcher or "", host, port, announce))

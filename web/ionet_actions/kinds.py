@@ -5,14 +5,34 @@ A class's docstring is what a wallet shows of it; `takes` says which instruction
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, get_args
+import re
+from typing import ClassVar, Literal, Protocol, get_args
 
 import msgspec
 from ionet.cli.parsing import amount, pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput
+from ionet.generated.enums import Currency, LeaseStatus
+from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
+from ionet.quote import quote
+from ionet.resolve import country
+from ionet.wallet import Watch
 from msgspec import Struct
+from solders.pubkey import Pubkey
+
+MOST_NODES, MOST_LEASES = 4, 8
+"""Of a transaction of version 0."""
+SHORTEST_SECS, LONGEST_SECS = 3_600, 30 * 24 * 3_600
+"""Of a lease, as for `ionet node register`."""
+_GRACE_SECS, _FUNDED_SECS = 24 * 3_600, 30 * 24 * 3_600
+
+
+class Desk(Protocol):
+    """What a plan needs besides the chain."""
+
+    async def session_key(self) -> Pubkey:
+        """Of the launcher that runs clusters for these pages. Raises NoLauncher, LauncherError."""
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -37,7 +57,7 @@ class Mint(Asked, frozen=True, kw_only=True, tag="mint"):
 
     io: str
 
-    def plan(self, client: Client) -> Plan:
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
         return client.iosd.mint(positive(self.io, "IO"))
 
 
@@ -48,7 +68,7 @@ class Redeem(Asked, frozen=True, kw_only=True, tag="redeem"):
 
     iosd: str
 
-    def plan(self, client: Client) -> Plan:
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
         return client.iosd.redeem(positive(self.iosd, "IOSD"))
 
 
@@ -60,7 +80,7 @@ class Stake(Asked, frozen=True, kw_only=True, tag="stake"):
     node: str
     io: str
 
-    def plan(self, client: Client) -> Plan:
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
         return client.stake.add(pubkey(self.node), positive(self.io, "IO"))
 
 
@@ -72,7 +92,7 @@ class Unbond(Asked, frozen=True, kw_only=True, tag="unbond"):
     node: str
     io: str
 
-    def plan(self, client: Client) -> Plan:
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
         return client.stake.request_unbond(pubkey(self.node), positive(self.io, "IO"))
 
 
@@ -83,7 +103,7 @@ class Withdraw(Asked, frozen=True, kw_only=True, tag="withdraw"):
 
     node: str
 
-    def plan(self, client: Client) -> Plan:
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
         return client.stake.withdraw(pubkey(self.node))
 
 
@@ -94,11 +114,100 @@ class Claim(Asked, frozen=True, kw_only=True, tag="claim"):
 
     node: str
 
-    def plan(self, client: Client) -> Plan:
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
         return client.stake.claim_rewards(pubkey(self.node))
 
 
-Kind = Mint | Redeem | Stake | Unbond | Withdraw | Claim
+class Fund(Asked, frozen=True, kw_only=True, tag="fund"):
+    """Fund a cluster."""
+
+    takes = ("open_cluster",)
+
+    iosd: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:
+        session, until = await _session(client, desk, _FUNDED_SECS)
+        return client.cluster.open(positive(self.iosd, "IOSD"), session_key=session, session_expires_at=until)
+
+
+class Rent(Asked, frozen=True, kw_only=True, tag="rent"):
+    """Rent nodes."""
+
+    takes = ("open_cluster", "add_lease")
+
+    nodes: str
+    minutes: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:
+        nodes = [pubkey(text) for text in re.split(r"[\s,]+", self.nodes.strip())]
+        if len(nodes) > MOST_NODES:
+            raise InvalidInput(f"a transaction has room for {MOST_NODES} nodes; `ionet run` books more")
+        secs = 60 * whole(self.minutes, "minutes")
+        made = await quote(client, nodes, secs)
+        session, until = await _session(client, desk, secs)
+        return client.cluster.open_with(
+            nodes, duration=secs, deposit=made.total, session_key=session, session_expires_at=until
+        )
+
+
+class End(Asked, frozen=True, kw_only=True, tag="end"):
+    """End a cluster."""
+
+    takes = ("end_lease", "reject_ready", "close_cluster", "open_owed")
+
+    cluster: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
+        cluster = pubkey(self.cluster)
+        await client.cluster.get(cluster)
+        leases = await client.lease.all(cluster=cluster)
+        if not leases:
+            return client.cluster.close(cluster)
+        plans = [client.lease.end(key) for key, lease in leases if lease.status == LeaseStatus.ACTIVE]
+        plans += [client.lease.reject_ready(key) for key, lease in leases if lease.status == LeaseStatus.READY]
+        if not plans:
+            raise InvalidInput(f"no lease of it runs; {len(leases)} are booked or being settled, which anyone may do")
+        return client.batch(*plans[:MOST_LEASES])
+
+
+class Register(Asked, frozen=True, kw_only=True, tag="register"):
+    """Register a node."""
+
+    takes = ("register_node",)
+
+    device: str
+    model: str
+    processors: str
+    price: str
+    country: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
+        device, owner = pubkey(self.device), client.address
+        terms = NodeTerms(
+            price=positive(self.price, "dollars"),
+            min_coverage_bps=0,
+            min_duration=SHORTEST_SECS,
+            max_duration=LONGEST_SECS,
+            payout=owner,
+            fee_payer=device,
+            country=country(self.country),
+            currencies=Currency.IOSD,
+            region=0,
+        )
+        return client.node.register(
+            Watch(device),
+            model_code=await client.network.model_code(self.model),
+            processors=whole(self.processors, "processors"),
+            terms=terms,
+        )
+
+
+async def _session(client: Client, desk: Desk, secs: int) -> tuple[Pubkey, int]:
+    """The launcher's key, which may accept, reject, approve and dispute, and until when (unix seconds)."""
+    return await desk.session_key(), await client.rpc.unix_time() + secs + _GRACE_SECS
+
+
+Kind = Rent | Fund | End | Register | Mint | Redeem | Stake | Unbond | Withdraw | Claim
 KINDS: dict[str, type[Kind]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Kind)}
 
 
@@ -110,6 +219,13 @@ def read(kind: str, body: bytes) -> Kind:
         return msgspec.json.decode(body, type=KINDS[kind])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(str(error)) from None
+
+
+def whole(text: str, what: str) -> int:
+    """A whole number above 0. Raises InvalidInput."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 8 and int(text)):
+        raise InvalidInput(f"{text!r} is no whole number of {what}")
+    return int(text)
 
 
 def positive(text: str, token: str) -> int:

@@ -19,7 +19,7 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from ionet_actions.kinds import Kind
+from ionet_actions.kinds import Desk, Kind
 from ionet_actions.pace import Pace
 
 _TOKEN_AMOUNT = slice(64, 72)
@@ -50,13 +50,15 @@ class Prepared(Struct, frozen=True):
     chain: str
 
 
-async def prepare(rpc: Rpc, asked: Kind, pace: Pace) -> Prepared:
+async def prepare(rpc: Rpc, asked: Kind, pace: Pace, desk: Desk) -> Prepared:
     """Raises InvalidInput for what makes no sense, ChainRefused for what the chain would refuse, RpcError."""
     account = pubkey(asked.account)
     if not account.is_on_curve():
         raise InvalidInput(f"{account} is no wallet: nobody can sign for it")
     client = Client(rpc, Watch(account), version=asked.version)
-    unsigned, purse = await asyncio.gather(asked.plan(client).unsigned(), _purse(client))
+    plan, purse = await asyncio.gather(asked.plan(client, desk), _purse(client))
+    # Nobody signs here: whose keys it names besides, sign where they are, after the wallet.
+    unsigned = await client.unsigned(await plan.instructions())
     message = VersionedTransaction.from_bytes(b64decode(unsigned.transaction)).message
     before, rehearsed = await asyncio.gather(
         rpc.accounts(list(purse.values())), client.rehearse(message, list(purse.values()))

@@ -18,6 +18,7 @@ from ionet.errors import (
     TransactionExpired,
     WalletError,
 )
+from ionet.launcher_api import LauncherError
 from starlette.responses import Response
 
 from ionet_actions.submitted import Foreign
@@ -32,6 +33,7 @@ KINDS: tuple[tuple[type[Exception], int, str, str | None], ...] = (
     (WalletError, 400, "bad-signature", None),
     (NotFound, 404, "not-found", None),
     (InvalidInput, 400, "bad-request", None),
+    (LauncherError, 503, "launcher-away", "the launcher, which is to run it, does not answer"),
     (RpcUnreachable, 503, "chain-away", "the chain's node does not answer"),
     (RpcError, 502, "chain-refused", "the chain's node refuses to answer"),
     (TimeoutError, 504, "late", "the chain took too long; what was sent may still land"),
@@ -46,12 +48,16 @@ def problem(status: int, kind: str, detail: str = "", headers: Any = None) -> Re
     return Response(msgspec.json.encode(said), status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def _said(error: Exception) -> str:
+    return error.detail if isinstance(error, InvalidInput) and error.detail else str(error)
+
+
 def of(error: Exception) -> Response:
     """What an exception of the SDK comes to."""
     for kind, status, name, words in KINDS:
         if isinstance(error, kind):
             if words is not None:
                 _log.warning("%s: %s", name, error, extra={"action": name})
-            return problem(status, name, str(error) if words is None else words)
+            return problem(status, name, _said(error) if words is None else words)
     _log.error("a request failed", exc_info=error, extra={"action": "crash"})
     return problem(500, "internal")

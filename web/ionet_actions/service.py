@@ -33,13 +33,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(url: str, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Until SIGINT or SIGTERM. url: of the chain. announce: is told the address. Raises CannotListen, InvalidInput."""
+async def run(url: str, launcher: str, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Until SIGINT or SIGTERM. url: of the chain. launcher: of its API, empty for none. announce: is told the address.
+
+    Raises CannotListen, InvalidInput.
+    """
     raise_file_limit()
     with listen(host, port, "--port") as listener:
         async with Rpc(url) as rpc:
             config = uvicorn.Config(
-                Actions(rpc).app(),
+                Actions(rpc, launcher).app(),
                 http=Connection,
                 log_level="warning",
                 access_log=False,

@@ -15,7 +15,7 @@ import httpx2
 import msgspec
 from ionet.errors import IonetError
 from ionet.patient_http import check_url, is_loopback
-from litestar import Request, Response, post
+from litestar import Request, Response, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -25,7 +25,8 @@ ANSWER_BYTES, ANSWER_SECS = 256 << 10, 100.0
 _CONNECTIONS = 64
 Asked = Request[Any, Any, Any]
 _TAKEN = ("content-type", "sec-fetch-site", "origin")
-_GIVEN = ("content-type", "retry-after", "cache-control")
+_CORS = "access-control-"
+_GIVEN = ("content-type", "retry-after", "cache-control", "x-action-version", "x-blockchain-ids")
 
 
 class ActionsAway(IonetError):
@@ -63,6 +64,7 @@ class Acting:
             return _problem(404, "not-found", "nothing is signed on these pages")
         headers = {name: value for name in _TAKEN if (value := request.headers.get(name))}
         headers["x-forwarded-for"] = request.client.host if request.client else ""
+        headers |= {"x-forwarded-host": request.url.netloc, "x-forwarded-proto": request.url.scheme}
         try:
             async with asyncio.timeout(BODY_SECS):
                 body = await request.body()
@@ -74,6 +76,7 @@ class Acting:
         except (httpx2.HTTPError, TimeoutError, ActionsAway):
             return _problem(503, "actions-away", ActionsAway.message())
         kept = {name: value for name in _GIVEN if (value := answer.headers.get(name))}
+        kept |= {name: value for name, value in answer.headers.items() if name.startswith(_CORS)}
         return Response(found, status_code=answer.status_code, headers=kept, media_type=kept.get("content-type"))
 
 
@@ -102,3 +105,17 @@ async def plan(acting: NamedDependency[Acting], request: Asked, kind: FromPath[s
 async def transaction(acting: NamedDependency[Acting], request: Asked) -> Response[bytes]:
     """One that was signed."""
     return await acting.pass_on(request, "/v1/transactions")
+
+
+@route("/actions.json", http_method=["GET", "OPTIONS"])
+async def action_rules(acting: NamedDependency[Acting], request: Asked) -> Response[bytes]:
+    """Which pages are Solana Actions."""
+    return await acting.pass_on(request, "/actions.json")
+
+
+@route("/actions/{kind:str}", http_method=["GET", "POST", "OPTIONS"], request_max_body_size=BODY_BYTES)
+async def action(acting: NamedDependency[Acting], request: Asked, kind: FromPath[str]) -> Response[bytes]:
+    """The same by Solana Actions, and for transaction requests of Solana Pay."""
+    path = f"/actions/{kind}" if kind.isascii() and kind.isalpha() else "/actions/none"
+    query = request.url.query
+    return await acting.pass_on(request, f"{path}?{query}" if query else path)

@@ -6,8 +6,8 @@ builds transactions (another process, maybe another's) is not believed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
@@ -18,103 +18,181 @@ from ionet_web.blocks import Act, Choice
 
 _BUDGET = "ComputeBudget111111111111111111111111111111"
 _TAG_BYTES = 8
-_SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
-_DECIMALS = {"io": IO_DECIMALS, "iosd": USD_DECIMALS}
+_SIZES = {"bool": 1, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "pubkey": 32}
+ACCOUNT = "account"
+"""As a field: the wallet itself."""
 
 
 class Number(NamedTuple):
-    """An argument that a field decides, in base units of a token."""
+    """An argument that a field decides: its number × 10^decimals × times."""
 
     argument: str
     field: str
+    decimals: int = 0
+    times: int = 1
 
 
 class Key(NamedTuple):
-    """An account that a field decides; the field `account` is the wallet itself."""
+    """An account that a field decides; where that lists several, each instruction has the next one."""
 
     slot: str
     field: str
 
 
-class Sort(NamedTuple):
-    """One kind of action. command: the same without a browser. fields: (name, label) of what a person fills in.
+class Bound(NamedTuple):
+    """An argument that says how much of a token must come at least, or goes at most, of what is shown."""
 
-    main: the instruction that does it, at most `most` times; others may be with it. least: its argument that says how
-    much of a token must come at least.
+    argument: str
+    token: str
+
+
+class Part(NamedTuple):
+    """An instruction. fewest, most: how often it is there. addresses: (argument, field)."""
+
+    name: str
+    numbers: tuple[Number, ...] = ()
+    keys: tuple[Key, ...] = ()
+    addresses: tuple[tuple[str, str], ...] = ()
+    comes: Bound | None = None
+    goes: Bound | None = None
+    fewest: int = 1
+    most: int = 1
+
+
+class Sort(NamedTuple):
+    """One kind of action. fields: (name, label) of what a person fills in. command: the same without a browser.
+
+    parts: the instructions of which it is made, besides compute budget and the opening of own token accounts.
     """
 
     title: str
     about: str
     fields: tuple[tuple[str, str], ...]
     command: str
-    main: str
-    numbers: tuple[Number, ...] = ()
-    keys: tuple[Key, ...] = ()
-    others: tuple[str, ...] = ()
-    least: Number | None = None
-    most: int = 1
+    parts: tuple[Part, ...]
 
 
 _NODE = ("node", "Node")
-_OF_NODE = Key("node", "node")
+_STAKERS = (Key("staker", ACCOUNT), Key("node", "node"))
+_ENDING = (Key("authority", ACCOUNT), Key("cluster", "cluster"))
+_OWED = Part("open_owed", fewest=0)
+_MOST_NODES, _MOST_LEASES = 4, 8
 SORTS: Mapping[str, Sort] = {
+    "rent": Sort(
+        "Rent nodes",
+        "Opens a cluster with a budget of what its nodes cost at most, fee included, and books them. What is not used "
+        f"comes back. At most {_MOST_NODES} nodes at a time; the command line books any number.",
+        (("nodes", "Nodes"), ("minutes", "Minutes")),
+        "ionet run --model MODEL --nodes N --hours H -- COMMAND",
+        (
+            Part("open_cluster", (), (Key("renter", ACCOUNT),), goes=Bound("args.deposit", "IOSD")),
+            Part(
+                "add_lease",
+                (Number("duration", "minutes", times=60),),
+                (Key("renter", ACCOUNT), Key("node", "nodes")),
+                most=_MOST_NODES,
+            ),
+        ),
+    ),
+    "fund": Sort(
+        "Fund a cluster",
+        "Puts a budget of IOSD in escrow, from which leases are paid. What is not used comes back.",
+        (("iosd", "IOSD"),),
+        "ionet cluster open AMOUNT",
+        (Part("open_cluster", (Number("args.deposit", "iosd", USD_DECIMALS),), (Key("renter", ACCOUNT),)),),
+    ),
+    "end": Sort(
+        "End a cluster",
+        "Ends its leases. Each is paid for the time that it ran; what is left comes back when all are settled.",
+        (("cluster", "Cluster"),),
+        "ionet down NAME",
+        (
+            Part("end_lease", (), _ENDING, fewest=0, most=_MOST_LEASES),
+            Part("reject_ready", (), _ENDING, fewest=0, most=_MOST_LEASES),
+            Part("close_cluster", (), (Key("renter", ACCOUNT), Key("cluster", "cluster")), fewest=0),
+            _OWED,
+        ),
+    ),
+    "register": Sort(
+        "Register a node",
+        "Your wallet owns it and is paid; the machine signs with a device key of its own, which this page makes "
+        "and gives to you alone. Leases last an hour to 30 days, paid in IOSD. It can be hired once it has its stake.",
+        (
+            ("device", "Device key"),
+            ("model", "Model's code"),
+            ("processors", "Processors"),
+            ("price", "Dollars per processor-hour"),
+            ("country", "Country, two letters"),
+        ),
+        "ionet node up",
+        (
+            Part(
+                "register_node",
+                (
+                    Number("model_code", "model"),
+                    Number("processors", "processors"),
+                    Number("terms.price", "price", USD_DECIMALS),
+                ),
+                (Key("owner", ACCOUNT), Key("device_key", "device")),
+                (("terms.payout", ACCOUNT), ("terms.fee_payer", "device")),
+            ),
+        ),
+    ),
     "mint": Sort(
         "Mint IOSD",
         "IO is burned at the oracle's price. If the price moves by more than 1 % until then, nothing happens.",
         (("io", "IO to burn"),),
         "ionet iosd mint AMOUNT",
-        "mint_iosd",
-        (Number("io_amount", "io"),),
-        (Key("wallet", "account"),),
-        least=Number("min_iosd", "IOSD"),
+        (
+            Part(
+                "mint_iosd",
+                (Number("io_amount", "io", IO_DECIMALS),),
+                (Key("wallet", ACCOUNT),),
+                comes=Bound("min_iosd", "IOSD"),
+            ),
+        ),
     ),
     "redeem": Sort(
         "Redeem IOSD",
         "IOSD is burned for IO at the oracle's price. If it moves by more than 1 % until then, nothing happens.",
         (("iosd", "IOSD to redeem"),),
         "ionet iosd redeem AMOUNT",
-        "redeem_iosd",
-        (Number("iosd_amount", "iosd"),),
-        (Key("wallet", "account"),),
-        least=Number("min_io", "IO"),
+        (
+            Part(
+                "redeem_iosd",
+                (Number("iosd_amount", "iosd", USD_DECIMALS),),
+                (Key("wallet", ACCOUNT),),
+                comes=Bound("min_io", "IO"),
+            ),
+        ),
     ),
     "stake": Sort(
         "Stake IO",
         "Behind a node: your own, or one whose owner shares. What a node does wrong is taken from its stake.",
         (_NODE, ("io", "IO to stake")),
         "ionet stake add NODE AMOUNT",
-        "stake",
-        (Number("amount", "io"),),
-        (Key("staker", "account"), _OF_NODE),
+        (Part("stake", (Number("amount", "io", IO_DECIMALS),), _STAKERS),),
     ),
     "unbond": Sort(
         "Unbond stake",
         "Starts the cooldown, in which it earns nothing and can still be slashed. More than there is means all of it.",
         (_NODE, ("io", "IO to unbond")),
         "ionet stake unbond NODE AMOUNT",
-        "request_unbond",
-        (Number("amount", "io"),),
-        (Key("staker", "account"), _OF_NODE),
+        (Part("request_unbond", (Number("amount", "io", IO_DECIMALS),), _STAKERS),),
     ),
     "withdraw": Sort(
         "Withdraw stake",
         "Pays out what has been through its cooldown.",
         (_NODE,),
         "ionet stake withdraw NODE",
-        "withdraw",
-        (),
-        (Key("staker", "account"), _OF_NODE),
-        ("open_owed",),
+        (Part("withdraw", (), _STAKERS), _OWED),
     ),
     "claim": Sort(
         "Claim rewards",
         "Pays out what stake behind a node has earned.",
         (_NODE,),
         "ionet stake claim NODE",
-        "claim_rewards",
-        (),
-        (Key("staker", "account"), _OF_NODE),
-        ("open_owed",),
+        (Part("claim_rewards", (), _STAKERS), _OWED),
     ),
 }
 
@@ -126,39 +204,55 @@ def act(kind: str, given: Mapping[str, str]) -> Act:
     return Act(sort.title, kind, sort.about, choices, sort.command, msgspec.json.encode(expected(sort)).decode())
 
 
-def expected(sort: Sort) -> dict[str, object]:
+def expected(sort: Sort) -> dict[str, Any]:
     """What every transaction of this kind must say, for web/bundle/src/agree.ts."""
     return {
         "program": str(PROGRAM.id),
         "associated": str(ASSOCIATED_TOKEN_PROGRAM_ID),
         "budget": _BUDGET,
-        "main": _tag(sort.main),
-        "others": [_tag(name) for name in sort.others],
-        "most": sort.most,
-        "numbers": [_number(sort.main, each) for each in sort.numbers],
-        "least": None if sort.least is None else {"token": sort.least.field, **_place(sort.main, sort.least.argument)},
-        "keys": [{"slot": _slot(sort.main, each.slot), "field": each.field} for each in sort.keys],
+        "parts": [_part(part) for part in sort.parts],
     }
 
 
-def _tag(name: str) -> str:
-    return bytes(PROGRAM.codec.instruction(name).discriminator).hex()
+def _part(part: Part) -> dict[str, Any]:
+    places = {name: {"at": at, "size": size} for name, at, size in _arguments(part.name)}
+    slots = [each.name for each in PROGRAM.codec.instruction(part.name).slots()]
+
+    def bound(found: Bound | None) -> dict[str, Any] | None:
+        return None if found is None else {"token": found.token, **places[found.argument]}
+
+    return {
+        "tag": bytes(PROGRAM.codec.instruction(part.name).discriminator).hex(),
+        "fewest": part.fewest,
+        "most": part.most,
+        "numbers": [
+            {"field": each.field, "decimals": each.decimals, "times": each.times, **places[each.argument]}
+            for each in part.numbers
+        ],
+        "keys": [{"slot": slots.index(each.slot), "field": each.field} for each in part.keys],
+        "addresses": [{"at": places[argument]["at"], "field": field} for argument, field in part.addresses],
+        "comes": bound(part.comes),
+        "goes": bound(part.goes),
+    }
 
 
-def _slot(name: str, slot: str) -> int:
-    return [each.name for each in PROGRAM.codec.instruction(name).slots()].index(slot)
-
-
-def _number(name: str, number: Number) -> dict[str, object]:
-    return {"field": number.field, "decimals": _DECIMALS[number.field], **_place(name, number.argument)}
-
-
-def _place(name: str, wanted: str) -> dict[str, int]:
-    """Where an argument stands in the instruction's data."""
+def _arguments(name: str) -> Iterator[tuple[str, int, int]]:
+    """Name, place and size in bytes of each argument; of a struct's fields, with its name and a dot before theirs."""
     at = _TAG_BYTES
     for argument in PROGRAM.codec.instruction(name).args:
-        size = _SIZES[str(argument.type)]
-        if argument.name == wanted:
-            return {"at": at, "size": size}
-        at += size
-    raise KeyError(wanted)
+        for below, size in _leaves(argument.type):
+            yield f"{argument.name}.{below}" if below else argument.name, at, size
+            at += size
+
+
+def _leaves(kind: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(kind, str):
+        yield "", _SIZES[kind]
+    elif "array" in kind:
+        inner, count = kind["array"]
+        yield "", count * sum(size for _, size in _leaves(inner))
+    else:
+        body: Any = PROGRAM.codec.idl.type_def(kind["defined"]["name"]).type
+        for field in body.fields:
+            for below, size in _leaves(field["type"]):
+                yield f"{field['name']}.{below}" if below else field["name"], size

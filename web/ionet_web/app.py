@@ -26,7 +26,7 @@ from litestar.template.config import TemplateConfig
 from litestar.types import Message, Scope
 from markupsafe import Markup
 
-from ionet_web.acting import Acting, plan, transaction
+from ionet_web.acting import Acting, action, action_rules, plan, transaction
 from ionet_web.blocks import Note, Page
 from ionet_web.csv_of import csv_of
 from ionet_web.indexer import Indexer, Refused, Unavailable
@@ -114,7 +114,7 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
             *map(_list_handler, LISTS.values()),
             *(_entity_handler(path, page) for path, page in _ENTITIES.items()),
             *(home, rent, lease, slot, supply, stake, iosd, rules, tables, search, trace, trace_of, csv, events_live),
-            *(acts, one_act, seen, plan, transaction),
+            *(acts, one_act, seen, plan, transaction, action, action_rules),
             create_static_files_router(path="/static", directories=[_HERE / "static"]),
         ],
         dependencies={

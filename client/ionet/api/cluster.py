@@ -17,7 +17,7 @@ from ionet.errors import InvalidInput, NoHead, NotFound, RpcError, RpcUnreachabl
 from ionet.executor import Progress
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease, Renter
-from ionet.generated.enums import ClusterKind, LeaseStatus
+from ionet.generated.enums import ClusterKind, Currency, LeaseStatus
 from ionet.generated.events import ClusterClosed
 from ionet.lookup_tables import Table
 from ionet.plan import Plan
@@ -84,6 +84,36 @@ class ClusterApi(RoleApi):
 
         return self._plan(build)
 
+    def open_with(
+        self,
+        nodes: Sequence[Pubkey],
+        *,
+        duration: int,
+        deposit: int,
+        currency: str = "IOSD",
+        session_key: Pubkey | None = None,
+        session_expires_at: int = 0,
+    ) -> Plan:
+        """Open a cluster and book nodes for `duration` seconds, all or nothing: one transaction, with room for four.
+
+        Each node at what it asks now. The rest as for `open`. Raises NotFound for a node that does not exist.
+        """
+
+        async def build() -> list[Instruction]:
+            number = await self.next_id()
+            opening = self.open(
+                deposit,
+                currency=currency,
+                session_key=session_key,
+                session_expires_at=session_expires_at,
+                number=number,
+            )
+            cluster = self.address(self._chain.address, number)
+            wish = Wish(cluster, duration, currency=parse(Currency, currency, "currency"))
+            return [*await opening.instructions(), *await self._all_booked(wish, nodes)]
+
+        return self._plan(build)
+
     def add_lease(self, cluster: Pubkey, *nodes: Pubkey, duration: int, max_price: int | None = None) -> Plan:
         """Book nodes for `duration` seconds in one transaction; the one accepted first becomes the cluster's head.
 
@@ -91,14 +121,16 @@ class ClusterApi(RoleApi):
         """
 
         async def build() -> list[Instruction]:
-            wish = await self._wish(cluster, duration, max_price)
-            made = await self._bookings(wish, nodes)
-            missing = [str(key) for key in nodes if key not in made]
-            if missing:
-                raise NotFound(f"node {', '.join(missing)}")
-            return list(made.values())
+            return await self._all_booked(await self._wish(cluster, duration, max_price), nodes)
 
         return self._plan(build)
+
+    async def _all_booked(self, wish: Wish, nodes: Sequence[Pubkey]) -> list[Instruction]:
+        made = await self._bookings(wish, nodes)
+        missing = [str(key) for key in nodes if key not in made]
+        if missing:
+            raise NotFound(f"node {', '.join(missing)}")
+        return list(made.values())
 
     async def _bookings(self, wish: Wish, nodes: Sequence[Pubkey]) -> dict[Pubkey, Instruction]:
         """Bookings of the nodes that exist."""

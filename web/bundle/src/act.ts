@@ -3,7 +3,8 @@
 import type { WalletAccount } from "@wallet-standard/base";
 import { agrees, Disagrees, sameActs, type Expected } from "./agree";
 import { isShown, prepare, Problem, submit, type Done, type Prepared } from "./ask";
-import { read, signature, toBase64, fromBase64, Unreadable, type Transaction } from "./wire";
+import { fromBase64, read, signature, toBase64, Unreadable, withSignature, type Transaction } from "./wire";
+import { makeDevice, signWith } from "./device";
 import { sign, version, type Usable } from "./wallets";
 
 export interface Signer {
@@ -40,6 +41,8 @@ export class Act {
   private shown: Shown | undefined;
   private clock: number | undefined;
   private busy = false;
+  private readonly keys = new Map<string, CryptoKey>(); // that sign beside the wallet, by address
+  private saved = true;
 
   constructor(private readonly form: HTMLFormElement, private readonly signer: () => Signer | undefined) {
     this.expected = JSON.parse(form.dataset.expected!) as Expected;
@@ -51,6 +54,7 @@ export class Act {
       void this.guarded(() => this.review());
     });
     form.addEventListener("input", () => this.forget());
+    this.offerDevice();
   }
 
   // What was shown is of other fields, or of another wallet.
@@ -80,15 +84,18 @@ export class Act {
     }
   }
 
-  private fields(): Map<string, string[]> {
-    const data = new FormData(this.form);
-    return new Map([...new Set(data.keys())].map((name) => [name, data.getAll(name).map(String)]));
+  private fields(): Map<string, string> {
+    return new Map([...new FormData(this.form)].map(([name, value]) => [name, String(value).trim()]));
   }
 
   private async review(): Promise<void> {
     const signer = this.signer();
     if (!signer) {
       this.say("no-wallet", "Connect a wallet first.");
+      return;
+    }
+    if (!this.saved) {
+      this.say("unsaved", "Save the device key first: nobody can make it again.");
       return;
     }
     this.forget();
@@ -99,9 +106,10 @@ export class Act {
 
   private async build(signer: Signer): Promise<void> {
     const fields = this.fields();
-    const asked = Object.fromEntries([...fields].map(([name, values]) => [name, values[0]!.trim()]));
-    const prepared = await prepare(this.kind, { ...asked, account: signer.account.address, version: version(signer.wallet) });
-    const transaction = agrees(fromBase64(prepared.transaction), this.expected, signer.account.address, fields, [], prepared.moves);
+    const account = signer.account.address;
+    const prepared = await prepare(this.kind, { ...Object.fromEntries(fields), account, version: version(signer.wallet) });
+    const asked = { account, fields, signers: [...this.keys.keys()], moves: prepared.moves };
+    const transaction = agrees(fromBase64(prepared.transaction), this.expected, asked);
     this.shown = { prepared, transaction, until: performance.now() + prepared.secs_left * 1000 };
     this.draw(signer);
   }
@@ -157,9 +165,38 @@ export class Act {
     window.clearInterval(this.clock);
     this.shownIn.querySelector("button")?.remove();
     this.say("sending", "Sent; waiting until it is confirmed…");
-    const done = await submit(toBase64(signed.bytes));
+    const done = await submit(toBase64(await this.countersigned(signed)));
     if (done.signature !== signature(signed)) throw new Disagrees("another transaction was sent than you signed");
     await this.follow(done);
+  }
+
+  // Keys of this page sign after the wallet, which may have changed budget and fee.
+  private async countersigned(signed: Transaction): Promise<Uint8Array> {
+    let bytes = signed.bytes;
+    for (const [address, key] of this.keys) bytes = withSignature(read(bytes), address, await signWith(key, signed.message));
+    return bytes;
+  }
+
+  // A key that this page makes stands in its field, and is to be saved before anything is signed with it.
+  private offerDevice(): void {
+    const place = this.form.querySelector<HTMLElement>("[data-device]");
+    const field = this.form.querySelector<HTMLInputElement>("[name=device]");
+    if (!place || !field) return;
+    const save = place.querySelector<HTMLAnchorElement>("[data-save]")!;
+    field.readOnly = true;
+    field.value = "";
+    place.hidden = false;
+    place.querySelector("[data-make]")!.addEventListener("click", async () => {
+      const device = await makeDevice();
+      this.forget();
+      this.keys.clear();
+      this.saved = false;
+      this.keys.set(device.address, device.key);
+      field.value = device.address;
+      save.href = URL.createObjectURL(device.file);
+      save.hidden = false;
+    });
+    save.addEventListener("click", () => (this.saved = true));
   }
 
   private async follow(done: Done): Promise<void> {

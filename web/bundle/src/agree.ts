@@ -1,23 +1,42 @@
 // Whether a transaction does what the page shows. The page says itself what it must be; who built it is not believed.
 
-import { read, type Instruction, type Transaction } from "./wire";
+import { base58, read, type Instruction, type Transaction } from "./wire";
 
 // What the page's own server says of an action; see ionet_web/acts.py. Numbers are little-endian, `at` a byte of the data.
 export interface Expected {
   program: string;
   associated: string;
   budget: string;
-  main: string; // tag of the instruction that must be there
-  others: string[]; // tags of those that may
-  most: number; // of the main one
-  numbers: { at: number; size: number; field: string; decimals: number }[];
-  keys: { slot: number; field: string }[];
-  least: { at: number; size: number; token: string } | null; // what must at least come, or nothing happens
+  parts: Part[];
+}
+
+interface Place {
+  at: number;
+  size: number;
+}
+
+interface Part {
+  tag: string; // of the instruction
+  fewest: number;
+  most: number;
+  numbers: (Place & { field: string; decimals: number; times: number })[];
+  keys: { slot: number; field: string }[]; // accounts
+  addresses: { at: number; field: string }[]; // in the data
+  comes: (Place & { token: string }) | null; // what must at least come, or nothing happens
+  goes: (Place & { token: string }) | null; // what goes at most
 }
 
 export interface Move {
   token: string;
   units: string;
+}
+
+// What was asked for: the wallet, the form, who else signs, and what is shown to move.
+export interface Asked {
+  account: string;
+  fields: Map<string, string>;
+  signers: string[];
+  moves: Move[];
 }
 
 const LEAST_PERCENT = 98n; // of what is shown; plans ask for 99
@@ -36,47 +55,63 @@ function number(data: Uint8Array, at: number, size: number): bigint {
   return [...data.subarray(at, at + size)].reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
 }
 
-export function agrees(bytes: Uint8Array, expected: Expected, account: string, fields: Map<string, string[]>, signers: string[], moves: Move[] = []): Transaction {
+// Raises Disagrees, or Unreadable.
+export function agrees(bytes: Uint8Array, expected: Expected, asked: Asked): Transaction {
   const transaction = read(bytes);
-  if (transaction.keys[0] !== account) throw new Disagrees("another account would pay");
-  const others = transaction.keys.slice(1, transaction.required).filter((key) => !signers.includes(key));
+  if (transaction.keys[0] !== asked.account) throw new Disagrees("another account would pay");
+  const others = transaction.keys.slice(1, transaction.required).filter((key) => !asked.signers.includes(key));
   if (others.length) throw new Disagrees(`${others[0]} would have to sign too`);
-  let seen = 0;
+  const seen = expected.parts.map(() => 0);
   for (const item of transaction.instructions) {
     if (item.program === expected.budget) continue;
     if (item.program === expected.associated) {
-      if (hex(item.data) !== "01" || item.accounts[0] !== account) throw new Disagrees("a token account would be opened otherwise");
+      if (hex(item.data) !== "01" || item.accounts[0] !== asked.account) throw new Disagrees("a token account would be opened otherwise");
       continue;
     }
     if (item.program !== expected.program) throw new Disagrees(`program ${item.program} would be called`);
-    const tag = hex(item.data.subarray(0, 8));
-    if (tag === expected.main) {
-      checkMain(item, expected, account, fields, seen++);
-      checkLeast(item, expected, moves);
-    }
-    else if (!expected.others.includes(tag)) throw new Disagrees("another instruction would be run");
+    const place = expected.parts.findIndex((part) => part.tag === hex(item.data.subarray(0, 8)));
+    const part = expected.parts[place];
+    if (!part) throw new Disagrees("another instruction would be run");
+    check(item, part, asked, seen[place]!++);
   }
-  if (seen === 0 || seen > expected.most) throw new Disagrees(`it would be done ${seen} times`);
+  expected.parts.forEach((part, place) => {
+    if (seen[place]! < part.fewest || seen[place]! > part.most) throw new Disagrees(`part of it would be done ${seen[place]} times`);
+  });
+  // Parts that nothing is asked of only open the way for others.
+  if (!expected.parts.some((part, place) => part.keys.length && seen[place])) throw new Disagrees("it would do nothing");
+  const nodes = expected.parts.flatMap((part, place) => part.keys.filter(({ field }) => listed(asked, field).length > 1).map(() => place));
+  for (const place of nodes) {
+    const most = Math.max(...expected.parts[place]!.keys.map(({ field }) => listed(asked, field).length));
+    if (seen[place] !== most) throw new Disagrees(`${seen[place]} of ${most} would be done`);
+  }
   return transaction;
 }
 
-function checkMain(item: Instruction, expected: Expected, account: string, fields: Map<string, string[]>, turn: number): void {
-  const value = (field: string) => fields.get(field)?.[turn] ?? fields.get(field)?.[0] ?? "";
-  for (const { at, size, field, decimals } of expected.numbers) {
-    if (number(item.data, at, size) !== units(value(field), decimals)) throw new Disagrees(`${field} would be another`);
-  }
-  for (const { slot, field } of expected.keys) {
-    const wanted = field === "account" ? account : value(field).trim();
-    if (item.accounts[slot] !== wanted) throw new Disagrees(`${field} would be another`);
-  }
+const listed = (asked: Asked, field: string) => (asked.fields.get(field) ?? "").split(/[\s,]+/).filter(Boolean);
+
+function wanted(asked: Asked, field: string, turn: number): string | undefined {
+  if (field === "account") return asked.account;
+  const all = listed(asked, field);
+  return all.length > 1 ? all[turn] : all[0];
 }
 
-// What is shown to come is what the node of the chain says; that it comes is what the signed bytes insist on.
-function checkLeast(item: Instruction, { least }: Expected, moves: Move[]): void {
-  if (!least) return;
-  const shown = moves.find((move) => move.token === least.token);
-  if (!shown || number(item.data, least.at, least.size) * 100n < BigInt(shown.units) * LEAST_PERCENT)
-    throw new Disagrees(`less ${least.token} could come than is shown`);
+function check(item: Instruction, part: Part, asked: Asked, turn: number): void {
+  for (const { at, size, field, decimals, times } of part.numbers) {
+    const value = units(asked.fields.get(field) ?? "", decimals) * BigInt(times);
+    if (number(item.data, at, size) !== value) throw new Disagrees(`${field} would be another`);
+  }
+  for (const { slot, field } of part.keys) {
+    if (item.accounts[slot] !== wanted(asked, field, turn)) throw new Disagrees(`${field} would be another`);
+  }
+  for (const { at, field } of part.addresses) {
+    if (base58(item.data.subarray(at, at + 32)) !== wanted(asked, field, turn)) throw new Disagrees(`${field} would be another`);
+  }
+  // What is shown to move is what the node of the chain says; that it does is what the signed bytes insist on.
+  const shown = (token: string) => BigInt(asked.moves.find((move) => move.token === token)?.units ?? "0");
+  const { comes, goes } = part;
+  if (comes && (shown(comes.token) <= 0n || number(item.data, comes.at, comes.size) * 100n < shown(comes.token) * LEAST_PERCENT))
+    throw new Disagrees(`less ${comes.token} could come than is shown`);
+  if (goes && number(item.data, goes.at, goes.size) > -shown(goes.token)) throw new Disagrees(`more ${goes.token} would go than is shown`);
 }
 
 const acts = (transaction: Transaction, budget: string) =>
