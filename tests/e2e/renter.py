@@ -23,6 +23,8 @@ class Renter:
     shell: Shell
     folder: Path
     environment: dict[str, str]
+    page: str = ""
+    """Where the network is shown."""
 
     def command(self, *words: str) -> list[str]:
         return [*IONET, "--url", self.shell.url, "--keypair", str(self.shell.keypair), *words]
@@ -67,6 +69,8 @@ def rented_from(temporary: Path, *, nodes: int = 1, slot_ms: int = 100) -> Itera
         environment = {**os.environ, "IONET_API": fields["api"], "IONET_LAUNCHER": fields["launcher"]}
         environment["XDG_CONFIG_HOME"] = str(temporary / "config")
         (temporary / "work").mkdir()
-        made = Renter(Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment)
+        made = Renter(
+            Shell(fields["chain"], Path(fields["renter's wallet"])), temporary / "work", environment, fields["page"]
+        )
         made.until_rentable(fields["api"], nodes)
         yield made

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
 from ionet.program import PROGRAM
+from markupsafe import Markup
 from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
 
-from ionet_web.blocks import Act, Choice
+from ionet_web.blocks import Act, Choice, Note, address
 
 _BUDGET = "ComputeBudget111111111111111111111111111111"
 _TAG_BYTES = 8
@@ -76,12 +77,12 @@ _NODE = ("node", "Node")
 _STAKERS = (Key("staker", ACCOUNT), Key("node", "node"))
 _ENDING = (Key("authority", ACCOUNT), Key("cluster", "cluster"))
 _OWED = Part("open_owed", fewest=0)
-_MOST_NODES, _MOST_LEASES = 4, 8
+MOST_NODES, _MOST_LEASES = 4, 8
 SORTS: Mapping[str, Sort] = {
     "rent": Sort(
         "Rent nodes",
         "Opens a cluster with a budget of what its nodes cost at most, fee included, and books them. What is not used "
-        f"comes back. At most {_MOST_NODES} nodes at a time; the command line books any number.",
+        f"comes back. At most {MOST_NODES} nodes at a time; the command line books any number.",
         (("nodes", "Nodes"), ("minutes", "Minutes")),
         "ionet run --model MODEL --nodes N --hours H -- COMMAND",
         (
@@ -90,7 +91,7 @@ SORTS: Mapping[str, Sort] = {
                 "add_lease",
                 (Number("duration", "minutes", times=60),),
                 (Key("renter", ACCOUNT), Key("node", "nodes")),
-                most=_MOST_NODES,
+                most=MOST_NODES,
             ),
         ),
     ),
@@ -202,6 +203,15 @@ def act(kind: str, given: Mapping[str, str]) -> Act:
     sort = SORTS[kind]
     choices = [Choice(name, label, given.get(name, "")) for name, label in sort.fields]
     return Act(sort.title, kind, sort.about, choices, sort.command, msgspec.json.encode(expected(sort)).decode())
+
+
+def ways(*kinds: str, **given: str) -> Note:
+    """Where these actions are signed, their fields filled in as far as these are given."""
+    links = []
+    for kind in kinds:
+        fields = {name: given[name] for name, _ in SORTS[kind].fields if name in given}
+        links.append(Markup('<a href="{}">{}</a>').format(address(f"/act/{kind}", **fields), SORTS[kind].title))
+    return Note(Markup(" · ").join(links))
 
 
 def expected(sort: Sort) -> dict[str, Any]:

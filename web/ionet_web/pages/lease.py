@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ionet_web.acts import ways
 from ionet_web.blocks import Block, Column, Facts, Page, address, facts, table
 from ionet_web.indexer import Indexer
 from ionet_web.pages.listing import some, together
@@ -138,4 +139,6 @@ async def cluster_page(indexer: Indexer, key: str) -> Page:
         ("refunded", Kind.AMOUNT, "Refunded"),
     )
     blocks: list[Block] = [Facts("", described), Facts("Money", money), *lists]
+    if item["closed_at"] is None:
+        blocks.insert(1, ways("end", cluster=key))
     return Page(f"Cluster {key}", blocks, found["slot"], path=f"/clusters/{key}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ionet.generated.enums import BPS, IO_UNIT
 
+from ionet_web.acts import ways
 from ionet_web.blocks import Block, Fact, Facts, Page, facts
 from ionet_web.indexer import Indexer
 from ionet_web.pages.listing import some, together
@@ -36,6 +37,7 @@ async def iosd_page(indexer: Indexer) -> Page:
     item = network["item"]
     blocks: list[Block] = [
         _cover(item),
+        ways("mint", "redeem"),
         _books(item),
         _limits(item["params"] or {}),
         *drawings,

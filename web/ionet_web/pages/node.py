@@ -9,6 +9,7 @@ from typing import Any
 from ionet.cli import human
 from markupsafe import Markup
 
+from ionet_web.acts import ways
 from ionet_web.blocks import Block, Chart, Column, Facts, Page, facts, table
 from ionet_web.charts import Square, calendar
 from ionet_web.indexer import Indexer, NotKnown
@@ -51,6 +52,7 @@ async def node_page(indexer: Indexer, key: str) -> Page:
     item = found["item"]
     blocks: list[Block] = [
         _standing(item),
+        ways("stake", node=key),
         _terms(item),
         *_hardware(advert),
         _calendar(days["items"], f"/v1/nodes/{key}/days?days={_DAYS}"),

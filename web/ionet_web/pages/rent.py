@@ -21,6 +21,7 @@ from ionet.rules.reputation import ONE
 from ionet.wish import Wish
 from markupsafe import Markup
 
+from ionet_web.acts import MOST_NODES
 from ionet_web.blocks import Block, Choice, Column, Fact, Facts, Form, Note, Page, Table, address, table
 from ionet_web.indexer import Indexer, NotKnown, Refused
 from ionet_web.shown import Kind, money, show
@@ -91,7 +92,7 @@ async def rent_page(indexer: Indexer, given: Mapping[str, str]) -> Page:
     if len(items) == LOOKED_AT:
         blocks.append(Note(Markup("Only the cheapest {:,} nodes were looked at; name a model.").format(LOOKED_AT)))
     lead = Markup("The command line books it: <code>{}</code>").format(_command(asked.wish))
-    return Page("Rent", blocks, slot, lead, "/rent")
+    return Page("Rent", blocks, slot, lead + _to_sign(asked.wish, left), "/rent")
 
 
 def _read(given: Mapping[str, str]) -> _Asked:
@@ -119,6 +120,15 @@ def _read(given: Mapping[str, str]) -> _Asked:
     except InvalidInput as error:
         raise Refused(error.detail) from None
     return _Asked(wish, _count(given, "memory", 0, 10_000), given)
+
+
+def _to_sign(wish: Wish, left: Sequence[Candidate]) -> Markup:
+    """Where a wallet in the browser books the same, if a transaction has room for it."""
+    chosen = left[: wish.nodes]
+    if not len(chosen) == wish.nodes <= MOST_NODES or wish.currency != "IOSD" or wish.secs % 60:
+        return Markup("")
+    nodes = " ".join(each.node for each in chosen)
+    return Markup('. <a href="{}">Sign it here</a>').format(address("/act/rent", nodes=nodes, minutes=wish.secs // 60))
 
 
 def _count(given: Mapping[str, str], name: str, least: int, most: int) -> int:

@@ -12,6 +12,7 @@ from ionet.rules.reputation import ONE
 from ionet.stake_report import DEFINITION, counted_part, income_of, room_for_others, yield_bps
 from markupsafe import Markup
 
+from ionet_web.acts import ways
 from ionet_web.blocks import Block, Choice, Column, Facts, Form, Note, Page, Table, facts, table
 from ionet_web.indexer import Indexer
 from ionet_web.pages.listing import some, together
@@ -54,6 +55,7 @@ async def stake_page(indexer: Indexer, wallet: str = "") -> Page:
     )
     blocks: list[Block] = [
         _totals(item),
+        ways("stake", "unbond", "withdraw", "claim"),
         Form([Choice("wallet", "Positions of a wallet", wallet, hint="address")], "/stake"),
         *mine,
         *ranked,

@@ -12,6 +12,7 @@ from ionet.node_report import FLAGS
 from ionet.words import words
 from markupsafe import Markup
 
+from ionet_web.acts import ways
 from ionet_web.blocks import Block, Choice, Column, Fact, Facts, Form, Page, Table, address, table
 from ionet_web.indexer import Indexer, NotKnown
 from ionet_web.pages.listing import some
@@ -61,6 +62,7 @@ async def supply_page(indexer: Indexer, owner: str = "") -> Page:
     items = nodes["items"]
     blocks: list[Block] = [
         form,
+        ways("register"),
         await _sums(indexer, owner, items, owed["items"]),
         _warnings(items, network["item"], owed["items"], offers["items"]),
         table(

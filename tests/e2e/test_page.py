@@ -1,0 +1,60 @@
+"""The way of a renter who has a browser and a wallet: found, signed, watched while it runs, ended, paid and closed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from e2e.renter import rented_from
+from ionet.client import Client
+from ionet.wallet import read_keypair
+from playwright.async_api import Page, expect
+from solders.keypair import Keypair
+from web.browser import Reader, chromium, reader  # noqa: F401
+from web.signing import connect, give_wallet, review, sign, state
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+_PATIENCE_SECS = 180
+
+
+async def until_shown(page: Page, url: str, status: str) -> None:
+    """Look at a page until its first fact is this state."""
+    deadline = time.monotonic() + _PATIENCE_SECS
+    while True:
+        await page.goto(url)
+        if await page.locator("dl.facts .state").first.inner_text() == status:
+            return
+        assert time.monotonic() < deadline, await page.locator("main").inner_text()
+        await page.wait_for_timeout(300)
+
+
+async def signed(page: Page, url: str, **fields: str) -> None:
+    """A form of a page, until these pages show what it did."""
+    await page.goto(url)
+    await expect(page.locator("[data-wallet-bar]")).to_have_attribute("data-state", "connected")
+    form = await review(page, **fields)
+    await state(form, "review")
+    await sign(form)
+    await state(form, "done")
+
+
+async def test_rented_watched_and_ended_in_a_browser(temporary: Path, reader: Reader) -> None:  # noqa: F811
+    with rented_from(temporary) as renter:
+        wallet: Keypair = read_keypair(renter.shell.keypair)
+        await give_wallet(reader, wallet)
+        page = await reader.open(f"{renter.page}/rent?hours=1")
+        await page.get_by_role("link", name="Sign it here").click()
+        await connect(page)
+        await signed(page, page.url)
+        async with Client(renter.shell.url) as chain:
+            [(cluster, opened)] = await chain.cluster.all(renter=wallet.pubkey())
+            [(lease, _)] = await chain.lease.all(cluster=cluster)
+        await until_shown(page, f"{renter.page}/leases/{lease}", "active")
+        await page.goto(f"{renter.page}/clusters/{cluster}")
+        await page.get_by_role("link", name="End a cluster").click()
+        await signed(page, page.url)
+        await until_shown(page, f"{renter.page}/clusters/{cluster}", "closed")
+        money = await page.locator("main").inner_text()
+        assert "Refunded" in money
+        assert f"{opened.deposit / 10**6:g}" in money
