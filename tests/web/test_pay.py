@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 import pytest_asyncio
+import segno
 from ionet.client import Client
 from ionet_actions.kinds import KINDS
 from ionet_actions.pay import _LABELS
 from market import IO
 from solders.keypair import Keypair
 from solders.transaction import VersionedTransaction
+from web.browser import Reader
 from web.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -42,6 +45,20 @@ async def test_a_cluster_is_funded_by_a_transaction_request(stage: Stage, phone:
     await mine.submit(b64encode(bytes(VersionedTransaction(made.message, [wallet]))).decode())
     [(_, cluster)] = await mine.cluster.all(renter=wallet.pubkey())
     assert cluster.deposit == 12_500_000
+
+
+async def test_a_code_for_a_phone_leads_there(phone: httpx2.AsyncClient, reader: Reader, site: str) -> None:
+    page = await reader.open(f"{site}/act/fund")
+    await page.locator("[name=iosd]").fill("12.5")
+    await page.get_by_role("button", name="Show for a phone").click()
+    link = await page.get_by_role("link", name="Open in a wallet").get_attribute("href")
+    assert link is not None
+    scheme, _, url = link.partition(":")
+    assert (scheme, unquote(url)) == ("solana", f"{site}/actions/fund?iosd=12.5")
+    assert (await phone.get(unquote(url))).json()["label"] == "Fund a cluster"
+    drawn = await page.locator(".phone svg path").last.get_attribute("d")
+    assert drawn is not None
+    assert drawn in segno.make(link, error="m", micro=False).svg_inline()
 
 
 async def test_what_is_open_is_asked_for(phone: httpx2.AsyncClient) -> None:

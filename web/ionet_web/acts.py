@@ -6,20 +6,23 @@ builds transactions (another process, maybe another's) is not believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
+import segno
 from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
 from ionet.program import PROGRAM
 from markupsafe import Markup
 from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
 
-from ionet_web.blocks import Act, Choice, Note, address
+from ionet_web.blocks import Act, Choice, Note, Phone, address
 
 _BUDGET = "ComputeBudget111111111111111111111111111111"
 _TAG_BYTES = 8
 _SIZES = {"bool": 1, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "pubkey": 32}
+_LONGEST_LINK = 1_000
 ACCOUNT = "account"
 """As a field: the wallet itself."""
 
@@ -198,11 +201,26 @@ SORTS: Mapping[str, Sort] = {
 }
 
 
-def act(kind: str, given: Mapping[str, str]) -> Act:
-    """The form of a kind, with what an address of the page already says."""
+def act(kind: str, given: Mapping[str, str], origin: str = "") -> Act:
+    """The form of a kind, with what an address of the page already says.
+
+    origin: of these pages, as the reader sees it: where a phone that was asked for is sent.
+    """
     sort = SORTS[kind]
     choices = [Choice(name, label, given.get(name, "")) for name, label in sort.fields]
-    return Act(sort.title, kind, sort.about, choices, sort.command, msgspec.json.encode(expected(sort)).decode())
+    said = msgspec.json.encode(expected(sort)).decode()
+    phone = _phone(kind, choices, origin) if "phone" in given and all(each.value for each in choices) else None
+    return Act(sort.title, kind, sort.about, choices, sort.command, said, phone)
+
+
+def _phone(kind: str, choices: Sequence[Choice], origin: str) -> Phone | None:
+    """None for what is too long for a code."""
+    url = address(f"{origin}/actions/{kind}", **{choice.name: choice.value for choice in choices})
+    link = f"solana:{quote(url, safe='')}"
+    if len(link) > _LONGEST_LINK:
+        return None
+    code = segno.make(link, error="m", micro=False)
+    return Phone(link, Markup(code.svg_inline(svgclass=None, lineclass=None, omitsize=True, dark="#000", light="#fff")))
 
 
 def ways(*kinds: str, **given: str) -> Note:

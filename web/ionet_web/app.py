@@ -244,7 +244,8 @@ async def acts(acting: NamedDependency[Acting]) -> Template:
 
 @get("/act/{kind:str}")
 async def one_act(acting: NamedDependency[Acting], request: Request[Any, Any, Any], kind: FromPath[str]) -> Template:
-    return shown(act_page(kind, dict(request.query_params), is_there=acting.is_there))
+    origin = str(request.base_url).rstrip("/")
+    return shown(act_page(kind, dict(request.query_params), origin, is_there=acting.is_there))
 
 
 @get("/act/seen/{slot:int}")

@@ -96,6 +96,14 @@ class Act(Struct, frozen=True, tag="act"):
     choices: list[Choice]
     command: str
     expected: str
+    phone: Phone | None = None
+
+
+class Phone(Struct, frozen=True):
+    """A transaction request of Solana Pay. link: as wallets open it. code: the same as a QR code."""
+
+    link: str
+    code: Markup
 
 
 class Note(Struct, frozen=True, tag="note"):

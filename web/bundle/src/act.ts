@@ -50,6 +50,7 @@ export class Act {
     this.said = form.querySelector<HTMLElement>("[data-say]")!;
     this.shownIn = form.querySelector<HTMLElement>("[data-shown]")!;
     form.addEventListener("submit", (event) => {
+      if ((event.submitter as HTMLButtonElement | null)?.name) return; // for a phone: another page
       event.preventDefault();
       void this.guarded(() => this.review());
     });

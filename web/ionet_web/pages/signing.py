@@ -26,9 +26,9 @@ def acts_page(*, is_there: bool) -> Page:
     return Page("Wallet", blocks if is_there else [_NONE, *blocks], lead=Markup(lead), path="/act")
 
 
-def act_page(kind: str, given: Mapping[str, str], *, is_there: bool) -> Page:
-    """One of them, with the fields that an address names filled in. Raises NotKnown."""
+def act_page(kind: str, given: Mapping[str, str], origin: str, *, is_there: bool) -> Page:
+    """One of them, with the fields that an address names filled in; for a phone too, if it says so. Raises NotKnown."""
     if kind not in SORTS:
         raise NotKnown(f"there is no action {kind!r}")
-    block: Block = act(kind, given)
+    block: Block = act(kind, given, origin)
     return Page(SORTS[kind].title, [block] if is_there else [_NONE, block], path="/act")
