@@ -114,6 +114,13 @@ def measure() -> Figures:
 
 
 async def _measure() -> tuple[dict[str, float], float]:
+    async with crowded() as port, _load(port) as load:
+        return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
+
+
+@asynccontextmanager
+async def crowded() -> AsyncIterator[int]:
+    """Port of the API, a process of its own, over a database of a million events."""
     with durable_server() as server:
         dsn = await postgres.create(server, "bench")
         connection = await asyncpg.connect(dsn)
@@ -127,8 +134,7 @@ async def _measure() -> tuple[dict[str, float], float]:
             command = [sys.executable, "-m", "bench.api", dsn, str(listener.fileno())]
             api = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(),))
             try:
-                async with _load(listener.getsockname()[1]) as load:
-                    return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
+                yield listener.getsockname()[1]
             finally:
                 api.terminate()
                 await api.wait()

@@ -10,9 +10,11 @@ import os
 import signal
 from pathlib import Path
 
+import httpx2
 from e2e.commands import ionet
 from leftovers import left_after, processes_of
 
+REGISTERED = "three suppliers register a node each"
 RAY_UP = "Ray: head and two workers up"
 # What ends after its parent did: Ray's processes when their node is told to.
 SOON = 30.0
@@ -37,7 +39,13 @@ def only_the_logs_left(temporary: Path, errors: list[str]) -> None:
 
 def test_the_demonstration_adds_up(temporary: Path) -> None:
     with ionet(temporary, "demo", *given_chain(), "--json") as run:
+        run.until(REGISTERED, 120)
+        [page] = [line.rpartition("watch it: ")[2].strip() for line in run.errors if "watch it: " in line]
+        assert [line for line in run.errors if "✓" in line or page in line][1].endswith(f"{page}\n"), run.errors
         run.until(RAY_UP, 240)
+        with httpx2.Client(base_url=page, timeout=60) as reader:
+            for path, shows in (("/", "live"), ("/leases", "/leases/"), ("/clusters", "/clusters/")):
+                assert shows in reader.get(path).text, path
         assert any("raylet" in command for command in processes_of(temporary).values())
         code, output, problems = run.finish(240)
         print(f"demo: {run.seconds:.0f} s")

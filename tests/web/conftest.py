@@ -72,13 +72,23 @@ async def site(stage: Stage) -> AsyncIterator[str]:  # noqa: F811
 @pytest.fixture(scope="session")
 def rentable(server: EmbeddedPostgres, recording: Recording) -> Iterator[httpx2.Client]:  # noqa: F811
     """The pages over the recorded market, with its first node online and every node free to be hired."""
+    with rentable_pages(server, recording) as (_, client):
+        yield client
+
+
+@contextmanager
+def rentable_pages(
+    server: EmbeddedPostgres,  # noqa: F811
+    recording: Recording,  # noqa: F811
+) -> Iterator[tuple[httpx2.Client, httpx2.Client]]:
+    """Clients of the API and of the pages over such a market."""
     dsn = prepared(server, "rentable", recording)
     asyncio.run(_free_all(dsn))
     with served(dsn) as url, httpx2.Client(base_url=url, timeout=60) as told, _advertised(told, recording):
         while not told.get("/v1/nodes?rentable=true").json()["items"]:  # who is online is looked at now and then
             time.sleep(0.2)
         with pages(url) as client:
-            yield client
+            yield told, client
 
 
 @contextmanager

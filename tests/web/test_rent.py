@@ -22,15 +22,16 @@ def test_a_wish_has_its_price(rentable: httpx2.Client, recording: Recording) -> 
     assert "An hour 4 IOSD" in found  # two GPUs at two dollars
     assert "30 min 2 IOSD" in found
     assert "Fee 0.005 IOSD" in found
-    assert "Locked at most 2.005 IOSD" in found
-    assert "Who ends earlier pays for 6 s all the same" in found
+    assert "Locked 2.005 IOSD" in found
+    # Six seconds cost 0.006666, and the fee of that is 17 millionths.
+    assert "Comes back 1.998317 IOSD Where it is ended at once: all but the first 6 s." in found
     assert "ionet run --gpu b200:2" in found
 
 
 def test_usdc_has_its_own_fee(rentable: httpx2.Client) -> None:
     with_usdc = words(rentable, currency="USDC")
     assert "do not take USDC" in with_usdc  # the recorded market takes IOSD alone
-    assert "Locked at most" not in with_usdc
+    assert "Comes back" not in with_usdc
 
 
 @pytest.mark.parametrize(

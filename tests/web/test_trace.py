@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ from playwright.async_api import Page, expect
 from solders.pubkey import Pubkey
 from web.browser import Reader
 from web.conftest import pages
+from web.hostile import Alter, lying
 from web.test_pages import Read
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -42,36 +39,16 @@ def traced(server: EmbeddedPostgres, recording: Recording) -> Iterator[httpx2.Cl
         yield api
 
 
-@contextmanager
-def lying(api: httpx2.Client, alter: Callable[[dict[str, Any]], None]) -> Iterator[str]:
-    """An indexer that tells everything as it is, but for what it alters in each occurrence of a result."""
+def of_results(alter: Callable[[dict[str, Any]], None]) -> Alter:
+    """Altered in each occurrence of a result, and honest otherwise."""
 
-    class Liar(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer = api.get(self.path)
-            body = answer.content
-            if self.path.startswith("/v1/trace/"):
-                found = answer.json()
-                for item in found["items"]:
-                    alter(item)
-                body = json.dumps(found).encode()
-            self.send_response(answer.status_code)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def told(path: str, found: Any) -> Any:
+        if path.startswith("/v1/trace/"):
+            for item in found["items"]:
+                alter(item)
+        return found
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return told
 
 
 async def verdicts(page: Page) -> list[str]:
@@ -179,7 +156,7 @@ LIES: dict[str, Callable[[dict[str, Any]], None]] = {
 
 async def test_a_lying_indexer_is_caught_by_browser_and_server(traced: httpx2.Client, reader: Reader) -> None:
     for name, alter in LIES.items():
-        with lying(traced, alter) as url, pages(url) as client:
+        with lying(traced, of_results(alter)) as url, pages(url) as client:
             page = await reader.open(f"{client.base_url}/trace/{WANTED}")
             told = await verdicts(page)
             assert [BAD in each for each in told] == [True, True], (name, told)
@@ -189,6 +166,6 @@ async def test_a_lying_indexer_is_caught_by_browser_and_server(traced: httpx2.Cl
 
 async def test_an_honest_copy_passes(traced: httpx2.Client, reader: Reader) -> None:
     """So it is the lies that are refused, not the way they come."""
-    with lying(traced, lambda _: None) as url, pages(url) as client:
+    with lying(traced, of_results(lambda _: None)) as url, pages(url) as client:
         page = await reader.open(f"{client.base_url}/trace/{WANTED}")
         assert await verdicts(page) == [GOOD, GOOD]

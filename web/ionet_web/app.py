@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,7 @@ from ionet_web.pages.signing import act_page, acts_page
 from ionet_web.pages.stake import stake_page
 from ionet_web.pages.supply import supply_page
 
+log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 RATE, BURST = 5.0, 40
 """Each page asks the indexer some ten things, which itself answers an address, and so all readers, 50 a second."""
@@ -129,6 +131,7 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
             Refused: lambda _, error: _failed(error.detail or str(error), error.status),
             Unavailable: lambda _, error: _failed(str(error), 503),
             HTTPException: lambda _, error: _failed(error.detail, error.status_code, error.headers),
+            Exception: _unforeseen,
         },
         before_request=limit,
         before_send=[_guard],
@@ -147,6 +150,12 @@ def shown(page: Page, status: int = 200, headers: dict[str, str] | None = None) 
     """A page as HTML."""
     context = {"page": page}
     return Template("page.html", context=context, status_code=status, media_type="text/html", headers=headers)
+
+
+def _unforeseen(_: Request[Any, Any, Any], error: Exception) -> Template:
+    """A page says nothing of what went wrong within it: an indexer that answers nonsense is what there mostly is."""
+    log.error("a page could not be made", exc_info=error)
+    return _failed("the indexer's answer could not be shown", 502)
 
 
 def _later(secs: float) -> dict[str, str]:

@@ -92,20 +92,31 @@ class Indexer:
 
     async def _fetch(self, url: str) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(ANSWER_SECS), self._client.stream("GET", url) as response:
-                body = await _limited(response)
+            async with asyncio.timeout(ANSWER_SECS):
+                status, body = await self._asked_again(url)
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Unavailable(str(error) or "no answer in time") from None
-        if response.status_code >= 500 or response.status_code == 429:
-            raise Unavailable(status_line(response.status_code))
+        if status >= 500 or status == 429:
+            raise Unavailable(status_line(status))
         try:
             found = msgspec.json.decode(body, type=dict[str, Any])
         except (msgspec.DecodeError, RecursionError):
             raise Unavailable("it answers with something else than JSON") from None
-        if response.status_code != 200:
-            refusal = NotKnown if response.status_code == 404 else Refused
-            raise refusal(str(found.get("detail", status_line(response.status_code))))
+        if status != 200:
+            refusal = NotKnown if status == 404 else Refused
+            raise refusal(str(found.get("detail", status_line(status))))
         return found
+
+    async def _asked_again(self, url: str) -> tuple[int, bytes]:
+        """Status and body. A connection that was kept may have been closed at the other end: it asks once more."""
+        try:
+            return await self._ask(url)
+        except httpx2.RemoteProtocolError:
+            return await self._ask(url)
+
+    async def _ask(self, url: str) -> tuple[int, bytes]:
+        async with self._client.stream("GET", url) as response:
+            return response.status_code, await _limited(response)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[str]]:

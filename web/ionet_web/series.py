@@ -24,6 +24,7 @@ async def drawn(indexer: Indexer, of: str, field: str, title: str, note: str, *,
     asked: dict[str, str | int] = {"of": of, "field": field, "step": step, "since": since, "limit": count}
     answer = await indexer.get("series", **asked)
     begun = min((int(item["start"]) for item in answer["items"]), default=since + count * secs)
+    begun = min(begun, since + count * secs)  # whatever the indexer says
     before = [Bar(_name(at, form), None, "nothing yet") for at in range(since, begun, secs)]
     found = [*before, *(_bar(item, field, form) for item in answer["items"])]
     return Chart(title, bars(found, title), note, address("/v1/series", **asked))

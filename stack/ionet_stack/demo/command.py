@@ -22,6 +22,7 @@ from rich.console import Console
 from ionet_stack.stack import Stack
 
 if TYPE_CHECKING:
+    from ionet.ready import IndexerReady
     from solders.keypair import Keypair
     from solders.pubkey import Pubkey
 
@@ -140,7 +141,7 @@ async def _tell(stack: Stack, show: Show, keep: bool, given: tuple[str, Path] | 
         url, authority = given[0], read_keypair(given[1])
     cast = Cast(url, authority, stack.key("keeper"))
     try:
-        books, result, api = await _story(stack, cast, devices, session, url, show)
+        books, result, page = await _story(stack, cast, devices, session, url, show)
     finally:
         await cast.close()
     if show.quiet:
@@ -149,8 +150,16 @@ async def _tell(stack: Stack, show: Show, keep: bool, given: tuple[str, Path] | 
         show.console.print(books.table())
         show.console.print(f"done in {show.elapsed:.0f} s")
     if keep:
-        show.console.print(f"running until interrupted: API {api}, chain {url}, logs {stack.logs}", soft_wrap=True)
+        show.console.print(f"running until interrupted: page {page}, chain {url}, logs {stack.logs}", soft_wrap=True)
         await asyncio.Event().wait()
+
+
+async def _watchable(stack: Stack, url: str, show: Show) -> tuple[IndexerReady, str]:
+    """The indexer, and the pages over it: all that follows can be watched there."""
+    indexer = await stack.start_indexer(url, reset=True)
+    page = await stack.start_web(str(indexer.api), 0)
+    show.note(f"watch it: {page}")
+    return indexer, page
 
 
 async def _story(
@@ -162,7 +171,7 @@ async def _story(
     from ionet_stack.demo import books, frozen, story
 
     with show.step("network, mints, device models, wallets; database, indexer and API beside them") as say:
-        indexer, stake = await asyncio.gather(stack.start_indexer(url, reset=True), story.fund(cast, devices, session))
+        (indexer, page), stake = await asyncio.gather(_watchable(stack, url, show), story.fund(cast, devices, session))
         say(f"API {indexer.api}")
     api = str(indexer.api)
     before = await cast.holdings()
@@ -226,7 +235,7 @@ async def _story(
         bonds,
     )
     found.check()
-    return found, traced[0], api
+    return found, traced[0], page
 
 
 async def _first_traced(cast: Cast, api: str, blocks: list[Any], silent: Pubkey) -> tuple[str, Occurrence]:

@@ -82,7 +82,7 @@ async def rent_page(indexer: Indexer, given: Mapping[str, str]) -> Page:
         _quote(left, asked.wish, network["item"]["params"]),
         _funnel(len(left) + sum(each.nodes for each in removed), removed, len(left)),
         table(
-            f"The cheapest {len(rows)} that are left" if rows else "Nodes that are left",
+            "Nodes that are left, the cheapest first",
             _LEFT,
             rows,
             empty="No node is as wished.",
@@ -257,14 +257,16 @@ def _quote(left: Sequence[Candidate], wish: Wish, params: Mapping[str, Any] | No
     bps = params["renter_fee_bps"] + (params["usdc_fee_bps"] if token == "USDC" else 0)
     costs = [earned(each.price, each.processors, wish.secs) for each in chosen]
     fee = sum(-(-cost * bps // BPS) for cost in costs)
-    first = human.span(params["min_charge_secs"])
-    back = f"All that is not served, and its fee. Who ends earlier pays for {first} all the same."
+    locked, least = sum(costs) + fee, min(wish.secs, params["min_charge_secs"])
+    kept = [earned(each.price, each.processors, least) for each in chosen]
+    back = locked - sum(kept) - sum(-(-cost * bps // BPS) for cost in kept)
+    words = f"Where it is ended at once: all but the first {human.span(least)}. Later, what is not served."
     found += [
         Fact("An hour", money(sum(each.hourly for each in chosen), token), "Before the fee."),
         Fact(human.span(wish.secs), money(sum(costs), token), "The most that the nodes can be paid."),
         Fact("Fee", money(fee, token), f"{human.percent(bps)} of it."),
-        Fact("Locked at most", money(sum(costs) + fee, token), "No more can be taken; it is in escrow until served."),
-        Fact("Comes back", Markup("what is not served"), back),
+        Fact("Locked", money(locked, token), "In escrow until it is served; no more can be taken."),
+        Fact("Comes back", money(back, token), words),
     ]
     return Facts("", found, large=True)
 
