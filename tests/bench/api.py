@@ -114,13 +114,6 @@ def measure() -> Figures:
 
 
 async def _measure() -> tuple[dict[str, float], float]:
-    async with crowded() as port, _load(port) as load:
-        return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
-
-
-@asynccontextmanager
-async def crowded() -> AsyncIterator[int]:
-    """Port of the API, a process of its own, over a database of a million events."""
     with durable_server() as server:
         dsn = await postgres.create(server, "bench")
         connection = await asyncpg.connect(dsn)
@@ -134,7 +127,8 @@ async def crowded() -> AsyncIterator[int]:
             command = [sys.executable, "-m", "bench.api", dsn, str(listener.fileno())]
             api = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(),))
             try:
-                yield listener.getsockname()[1]
+                async with _load(listener.getsockname()[1]) as load:
+                    return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
             finally:
                 api.terminate()
                 await api.wait()

@@ -25,7 +25,6 @@ from bench import (
     seeds,
     sizes,
     tables,
-    web,
 )
 from bench.figures import Figure, Figures
 from bench.machine import Speed
@@ -48,7 +47,6 @@ TIMES: dict[str, Callable[[], Figures]] = {
     "overlay": overlay.measure,
     "big": big.measure,
     "api": api.measure,
-    "web": web.measure,
     "demo": demo.measure,
 }
 # Half an hour, and nothing to compare: measured where it is named.

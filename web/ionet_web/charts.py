@@ -93,7 +93,7 @@ def calendar(days: Sequence[Square], label: str) -> Markup:
     wide = (_week(days[-1].day) - first + 1) * _STEP
     drawn = Markup("").join(_square(each, (_week(each.day) - first) * _STEP) for each in days)
     return Markup(
-        '<svg class="calendar" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">{3}</svg>'
+        '<svg class="calendar" viewBox="-1 -1 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">{3}</svg>'
     ).format(wide, 7 * _STEP, label, drawn)
 
 
