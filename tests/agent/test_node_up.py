@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from agent.gpu_hosts import Host
+from agent.service_manager import SYSTEMD
 from agent.test_report import H100, RTX, UUIDS, row
 from ionet.api.network import known_models
 from ionet.errors import ConfigError, InvalidInput
@@ -150,3 +153,23 @@ def test_systemd_reads_the_unit(scope: unit.Scope, tmp_path: Path) -> None:
     command = [analyze, "verify", "--man=no", f"--{scope}", str(broken)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert "ionet-node-broken" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not SYSTEMD.exists(), reason="takes root and systemd")
+def test_a_systemd_runs_the_unit(tmp_path: Path) -> None:
+    """A real one, of a user, in namespaces: what was killed is started again, and what ran beside it goes on."""
+    inside = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable]
+    script = Path(__file__).with_name("service_manager.py")
+    done = subprocess.run([*inside, str(script), str(tmp_path)], capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "words": str(["100%", "$HOME", 'a "word"']),
+        "enabled": "enabled",
+        "restarted": True,
+        "ray_after_kill": True,
+        "active": "active",
+        "one_agent": True,
+        "ray_after_restart": True,
+        "stopped": True,
+        "ray_after_stop": True,
+    }
