@@ -13,7 +13,7 @@ from pathlib import Path
 from e2e.commands import Run, ionet
 from leftovers import left_after
 
-END_SECS = 60
+END_SECS = 120
 
 
 def free_ports() -> tuple[int, int]:

@@ -18,13 +18,10 @@ import pytest_asyncio
 from agent.memory_chain import MemoryChain
 from agent.memory_provider import MemoryProvider
 from agent.places import place
-from ionet import agent_ports
 from ionet.agent_api import AgentClient, Role, Spec
 from ionet.agent_delegation import Delegated, delegate
 from ionet.agent_errors import (
     AgentError,
-    AgentUnreachable,
-    BadAnswer,
     BadRequest,
     NodeIdle,
     NotEntitled,
@@ -34,7 +31,6 @@ from ionet.agent_errors import (
 )
 from ionet.agent_ports import MAX_LINE, MAX_PROGRAM, PROTOCOL, Port, Stream
 from ionet.agent_tls import calling_context, serving_context
-from ionet.errors import IonetError
 from ionet.lease_view import LeaseView
 from ionet.listening import listen
 from ionet.renting import tunnel as tunnels
@@ -351,65 +347,3 @@ async def test_another_key_at_the_agents_address_gets_nothing(machine: Machine, 
     with pytest.raises(AgentError):
         async with tunnel(Here(machine, STRANGER), [Forward(0, 1)], tmp_path / "t", print):  # type: ignore[arg-type]
             pass
-
-
-ANSWERS: list[tuple[bytes, type[IonetError]]] = [
-    (b"", AgentUnreachable),
-    (b"no json\n", BadAnswer),
-    (b'{"problem": 7}\n', BadAnswer),
-    (b"[" * 2000 + b"\n", BadAnswer),
-    (b"x" * (MAX_LINE + 1) + b"\n", BadAnswer),
-    (b"x" * 500_000, BadAnswer),
-    (b'{"problem": {"type": "about:blank", "title": "t", "status": 200}}\n', AgentError),
-]
-
-
-@pytest.mark.parametrize(("answer", "refused"), ANSWERS)
-async def test_what_is_no_answer_is_named_so(
-    answer: bytes, refused: type[IonetError], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(agent_ports, "_ANSWER_SECS", 5.0)
-
-    async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readline()
-            writer.write(answer)
-            if answer:
-                await asyncio.wait_for(reader.read(), SECS)  # it is the caller who ends it
-        finally:
-            writer.transport.abort()
-
-    tls = serving_context(DEVICE)
-    tls.set_alpn_protocols([PROTOCOL])
-    server = await asyncio.start_server(lie, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
-            with pytest.raises(refused):
-                await agent.ports.reach(1, "lease")
-
-
-async def test_a_silent_agent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_ports, "_ANSWER_SECS", 0.2)
-
-    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.wait_for(reader.read(), SECS)
-        writer.transport.abort()
-
-    tls = serving_context(DEVICE)
-    tls.set_alpn_protocols([PROTOCOL])
-    server = await asyncio.start_server(wait, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
-            with pytest.raises(AgentUnreachable, match="no answer within"):
-                await agent.ports.reach(1, "lease")
-
-
-async def test_an_agent_that_hands_on_no_ports_is_none() -> None:
-    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=serving_context(DEVICE))
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
-            with pytest.raises(BadAnswer, match="hands on no ports"):
-                await agent.ports.reach(1, "lease")
