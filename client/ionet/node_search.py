@@ -13,7 +13,9 @@ from typing import NamedTuple, TypeVar
 
 import httpx2
 import msgspec
+from solders.pubkey import Pubkey
 
+from ionet import distance
 from ionet.countries import LETTERS
 from ionet.isolation import STRENGTHS
 from ionet.offers import Missing, asking, get
@@ -85,12 +87,17 @@ class _Scored(msgspec.Struct):
     item: _Score
 
 
-class _Level(msgspec.Struct):
+class _Gpu(msgspec.Struct):
+    memory_mib: int | None
+
+
+class _Told(msgspec.Struct):
     isolation: str
+    gpus: list[_Gpu] = []
 
 
 class _Advertised(msgspec.Struct):
-    item: _Level
+    item: _Told
 
 
 async def search(api: str, wish: Wish) -> Found:
@@ -100,8 +107,10 @@ async def search(api: str, wish: Wish) -> Found:
         left, removed = narrowed(listed, wish)
         if wish.min_score is not None:
             left = await _scored(http, left, wish.min_score, removed)
-        if wish.isolation is not None:
-            left = await _isolated(http, left, wish.isolation, removed)
+        if wish.isolation is not None or wish.gpu_memory_mib is not None:
+            left = await _advertised(http, left, wish, removed)
+    if wish.max_latency_ms is not None:
+        left = await _near(api, left, wish.max_latency_ms, removed)
     return Found(left, [each for each in removed if each.nodes], len(listed))
 
 
@@ -163,19 +172,43 @@ async def _scored(
     return kept
 
 
-async def _isolated(
-    http: httpx2.AsyncClient, left: Sequence[Candidate], weakest: str, removed: list[Removed]
+async def _advertised(
+    http: httpx2.AsyncClient, left: Sequence[Candidate], wish: Wish, removed: list[Removed]
 ) -> list[Candidate]:
-    """Of the cheapest."""
-    enough = STRENGTHS[: STRENGTHS.index(weakest) + 1]
-    asked = left[:_ASKED]
+    """Of the cheapest, those whose adverts will do."""
+    asked = list(left[:_ASKED])
     adverts = await _asked(http, [f"/v1/nodes/{each.node}/advert" for each in asked], _Advertised)
-    level = {
-        each.node: "" if found is None else found.item.isolation for each, found in zip(asked, adverts, strict=True)
-    }
-    kept = [each for each in asked if level[each.node] in enough]
-    there = sorted({level[each.node] or "none told" for each in asked if each not in kept})
-    removed.append(Removed("isolate less", len(asked) - len(kept), f"they have {', '.join(there)}"))
+    told = {each.node: None if found is None else found.item for each, found in zip(asked, adverts, strict=True)}
+    if wish.isolation is not None:
+        enough = STRENGTHS[: STRENGTHS.index(wish.isolation) + 1]
+        level = {node: "" if said is None else said.isolation for node, said in told.items()}
+        kept = [each for each in asked if level[each.node] in enough]
+        there = sorted({level[each.node] or "none told" for each in asked if each not in kept})
+        removed.append(Removed("isolate less", len(asked) - len(kept), f"they have {', '.join(there)}"))
+        asked = kept
+    if wish.gpu_memory_mib is not None:
+        memory = {node: _memory(said) for node, said in told.items()}
+        kept = [each for each in asked if memory[each.node] >= wish.gpu_memory_mib]
+        most = max((memory[each.node] for each in asked if each not in kept), default=0)
+        remedy = f"the largest has {most / 1024:.0f} GiB" if most else "they tell none"
+        removed.append(Removed("have less memory", len(asked) - len(kept), remedy))
+        asked = kept
+    return asked
+
+
+def _memory(told: _Told | None) -> int:
+    """MiB of the smallest GPU, 0 where it is not told."""
+    return min((gpu.memory_mib or 0 for gpu in told.gpus), default=0) if told is not None else 0
+
+
+async def _near(api: str, left: Sequence[Candidate], most: float, removed: list[Removed]) -> list[Candidate]:
+    """Of the cheapest. How far one is that only a relay leads to, nobody knows."""
+    asked = [(each, Pubkey.from_string(each.node)) for each in left[:_ASKED]]
+    ways = await distance.measure(api, [key for _, key in asked])
+    kept = [each for each, key in asked if key in ways and ways[key] <= most]
+    nearest = min((way for way in ways.values() if way > most), default=None)
+    remedy = "how far they are cannot be measured" if nearest is None else f"the nearest takes {nearest:.0f} ms"
+    removed.append(Removed("are too far", len(asked) - len(kept), remedy))
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
@@ -19,7 +20,8 @@ class Wish(msgspec.Struct, frozen=True):
     """What each node has to be, and how many there have to be. None: anything. model: its code.
 
     max_price: micro-dollars per processor-hour. countries: ISO 3166-1 numbers. min_score: of `reputation.ONE`.
-    isolation: the weakest level that will do, see `ionet.isolation`. secs: for how long.
+    isolation: the weakest level that will do, see `ionet.isolation`. secs: for how long. gpu_memory_mib: of each GPU.
+    max_latency_ms: there and back from here.
     """
 
     model: str
@@ -31,6 +33,8 @@ class Wish(msgspec.Struct, frozen=True):
     countries: tuple[int, ...] = ()
     min_score: int | None = None
     isolation: str | None = None
+    gpu_memory_mib: int | None = None
+    max_latency_ms: float | None = None
 
 
 def wish(
@@ -43,12 +47,15 @@ def wish(
     country: str | None = None,
     min_score: float | None = None,
     isolation: str | None = None,
+    gpu_memory: float | str | None = None,
+    max_latency: float | None = None,
     currency: str = DEFAULT_CURRENCY,
 ) -> Wish:
     """Raises InvalidInput.
 
     models: names by code. gpu: `H100` or `H100:8`, of each node. hours: a number, or `90m`. max_price: dollars per
     processor-hour. country: ISO letters, several with commas. min_score: from 0 to 1. isolation: the weakest level.
+    gpu_memory: GB (10^9 bytes) of each GPU. max_latency: milliseconds there and back.
     """
     name, processors = accelerators(gpu)
     if nodes < 1:
@@ -57,6 +64,8 @@ def wish(
         raise InvalidInput(f"isolation {isolation!r}; levels are {', '.join(STRENGTHS)}")
     if min_score is not None and not 0 <= min_score <= 1:
         raise InvalidInput(f"min_score is {min_score}, not from 0 to 1")
+    if max_latency is not None and not 0 < max_latency < math.inf:
+        raise InvalidInput(f"max_latency is {max_latency}, not a number of milliseconds above 0")
     return Wish(
         str(resolve.model(name, models)),
         processors,
@@ -67,6 +76,8 @@ def wish(
         tuple(resolve.country(each) for each in (country or "").split(",") if each.strip()),
         None if min_score is None else round(min_score * ONE),
         isolation,
+        None if gpu_memory is None else _mib(str(gpu_memory)),
+        max_latency,
     )
 
 
@@ -76,6 +87,17 @@ def accelerators(text: str) -> tuple[str, int]:
     if not model or (colon and not (count.isascii() and count.isdecimal() and 0 < int(count) < 1_000)):
         raise InvalidInput(f"{text!r} is no model with a number; write H100 or H100:8")
     return model, int(count) if colon else 1
+
+
+def _mib(text: str) -> int:
+    """Of gigabytes, as cards are sold: a driver shows somewhat more than them."""
+    try:
+        size = Decimal(text.strip().upper().removesuffix("B").removesuffix("G"))
+    except InvalidOperation:
+        raise InvalidInput(f"{text[:40]!r} is not a number of gigabytes; write it like 24") from None
+    if not 0 < size < 10**6:
+        raise InvalidInput(f"{text[:40]!r} is not a number of gigabytes; write it like 24")
+    return int(size * 10**9 / 2**20)
 
 
 def _dollars(text: str) -> int:

@@ -44,7 +44,7 @@ ROOMS = {
         ),
         *("advert", "agent_api", "agent_delegation", "agent_errors", "agent_tls", "launcher_api", "dashboard"),
         *("agent_ports", "overlay"),
-        *("offers", "catalogues", "earnings", "node_search", "wish"),
+        *("offers", "catalogues", "earnings", "node_search", "wish", "distance"),
     ),
     "check": ("check", "isolation"),
     "sending": (

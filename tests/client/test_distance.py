@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
-from ionet.renting import distance
+from ionet import distance
 from solders.pubkey import Pubkey
 
 NEAR, RELAYED, REFUSING, SILENT = (Pubkey(bytes([number] * 32)) for number in range(1, 5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from ionet.trace import ApiError
 from ionet.wish import Wish
 from ionet_agent.isolation.base import Level
 from msgspec import json, structs
+from solders.keypair import Keypair
 
 NODE = Candidate("", "RTX 4090", 2, 1_000_000, 276, ["IOSD", "USDC"], [], True, True, 60, 86_400, 0)
 WISH = Wish("7", processors=2, nodes=1, secs=3_600)
@@ -92,6 +94,37 @@ async def test_reputation_and_isolation_are_asked_of_those_that_are_left() -> No
         Removed("have a lower score", 2, "the best has 0.50"),
         Removed("isolate less", 1, "they have none"),
     ]
+
+
+async def test_memory_is_that_of_the_smallest_gpu() -> None:
+    answers = page(*(named(name) for name in "abcd"))
+    memory: dict[str, list[int | None]] = {"a": [24_564, 24_564], "b": [24_564, 16_000], "c": [None]}
+    for node, gpus in memory.items():
+        told = {"isolation": "none", "gpus": [{"name": "x", "memory_mib": each} for each in gpus]}
+        answers[f"/v1/nodes/{node}/advert"] = json.encode({"item": told})
+    async with indexer(answers) as api:
+        found = await search(api, structs.replace(WISH, gpu_memory_mib=22_888))
+        none = await search(api, structs.replace(WISH, gpu_memory_mib=76_293))
+    assert [each.node for each in found.candidates] == ["a"]
+    assert found.removed == [Removed("have less memory", 3, "the largest has 16 GiB")]
+    assert none.removed == [Removed("have less memory", 4, "the largest has 24 GiB")]
+
+
+async def test_who_is_too_far_or_cannot_be_measured_is_removed() -> None:
+    near, relayed = (str(Keypair().pubkey()) for _ in range(2))
+    answers = page(named(near), named(relayed))
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        place = f"127.0.0.1:{there.getsockname()[1]}"
+        for node, endpoints in ((near, [place]), (relayed, [])):
+            told = {"isolation": "none", "endpoints": endpoints, "relays": ["127.0.0.1:1"]}
+            answers[f"/v1/nodes/{node}/advert"] = json.encode({"item": told})
+        async with indexer(answers) as api:
+            found = await search(api, structs.replace(WISH, max_latency_ms=10_000.0))
+            none = await search(api, structs.replace(WISH, max_latency_ms=0.000_1))
+    assert [each.node for each in found.candidates] == [near]
+    assert found.removed == [Removed("are too far", 1, "how far they are cannot be measured")]
+    assert (none.candidates, none.removed[0].why, none.removed[0].nodes) == ([], "are too far", 2)
+    assert none.removed[0].remedy.startswith("the nearest takes ")
 
 
 def test_levels_are_the_agents() -> None:

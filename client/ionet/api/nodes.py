@@ -21,6 +21,8 @@ class NodesApi(RoleApi):
         country: str | None = None,
         min_score: float | None = None,
         isolation: str | None = None,
+        gpu_memory: float | str | None = None,
+        max_latency: float | None = None,
         currency: str = DEFAULT_CURRENCY,
         api: str = DEFAULT_API,
     ) -> Found:
@@ -28,6 +30,7 @@ class NodesApi(RoleApi):
 
         gpu: `H100` or `H100:8`, of each node. hours: a number, or `90m`. max_price: dollars per processor-hour.
         country: ISO letters, several with commas. min_score: from 0 to 1. isolation: the weakest level that will do.
+        gpu_memory: GB (10^9 bytes) of each GPU. max_latency: milliseconds there and back, which are measured from here.
         api: URL of an indexer, which can hide nodes; a booking takes their price from the chain. Raises InvalidInput,
         ApiError.
         """
@@ -41,6 +44,8 @@ class NodesApi(RoleApi):
             country=country,
             min_score=min_score,
             isolation=isolation,
+            gpu_memory=gpu_memory,
+            max_latency=max_latency,
             currency=currency,
         )
         return await search(api, asked)

@@ -51,6 +51,8 @@ def run(
     hours: Annotated[str | None, typer.Option(help="For how long at most: 2, or 90m; 1 by default.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least reputation, 0 to 1.")] = None,
     isolation: Annotated[str | None, typer.Option(help="Weakest isolation that will do, such as bubblewrap.")] = None,
+    gpu_memory: Annotated[str | None, typer.Option(help="Least memory of each GPU, in GB: 24.")] = None,
+    max_latency: Annotated[float | None, typer.Option(help="Milliseconds there and back, measured from here.")] = None,
     currency: Annotated[str | None, typer.Option(help="IOSD, the default, or USDC.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the cluster; one that runs is used again.")] = None,
     workdir: Annotated[Path | None, typer.Option(help="Folder that goes with the job.")] = None,
@@ -79,7 +81,7 @@ def run(
 
     path, job = _split(words or [])
     resources = {"accelerators": gpu, "country": country, "max_price": max_price, "min_score": min_score}
-    resources |= {"isolation": isolation, "currency": currency}
+    resources |= {"isolation": isolation, "currency": currency, "gpu_memory": gpu_memory, "max_latency": max_latency}
     more = {
         "num_nodes": nodes,
         "hours": hours,
@@ -189,10 +191,11 @@ class _Rent:
 
     async def _rented(self, client: Client) -> Named | None:
         """Search, ask, pay, book. None where only an explanation was asked for."""
+        from ionet import distance
         from ionet.launcher_api import LauncherClient
         from ionet.node_search import search
         from ionet.quote import quote
-        from ionet.renting import distance, rental
+        from ionet.renting import rental
         from ionet.renting.names import Named
         from ionet.renting.task import wish_of
 

@@ -116,6 +116,8 @@ async def cluster(
     country: str | None = None,
     min_score: float | None = None,
     isolation: str | None = None,
+    gpu_memory: float | str | None = None,
+    max_latency: float | None = None,
     currency: str = "IOSD",
     url: str = "http://127.0.0.1:8899",
     keypair: str | Path = "~/.config/solana/id.json",
@@ -125,11 +127,11 @@ async def cluster(
 ) -> AsyncIterator[RunningCluster]:
     """Find, pay, book, wait; at the end of the block end, settle and close, however it ends.
 
-    gpus: of each node. max_price: dollars per processor-hour. IOSD that the wallet lacks is minted by burning IO. tell:
-    gets a line for each change, also of a node that is lost meanwhile. Raises NotEnoughNodes, NeverRan, and what chain,
-    indexer and launcher answer.
+    gpus: of each node. max_price: dollars per processor-hour. gpu_memory: GB of each GPU. max_latency: milliseconds
+    there and back. IOSD that the wallet lacks is minted by burning IO. tell: gets a line for each change, also of a
+    node that is lost meanwhile. Raises NotEnoughNodes, NeverRan, and what chain, indexer and launcher answer.
     """
-    wanted = Resources(f"{model}:{gpus}", country, max_price, min_score, isolation, currency)
+    wanted = Resources(f"{model}:{gpus}", country, max_price, min_score, isolation, currency, gpu_memory, max_latency)
     wallet = read_keypair(keypair)
     async with Client(url, KeypairSigner(wallet)) as client, LauncherClient(launcher) as asked:
         wish = wish_of(Task(resources=wanted, num_nodes=nodes, hours=hours), await client.network.model_names())

@@ -37,7 +37,8 @@ for _tag, _pattern in _NUMBERS.items():
 
 class Resources(msgspec.Struct, forbid_unknown_fields=True):
     """accelerators: `H100` or `H100:8`, of each node. country: ISO letters, several with commas. max_price: dollars per
-    processor-hour. min_score: from 0 to 1. isolation: the weakest level that will do."""
+    processor-hour. min_score: from 0 to 1. isolation: the weakest level that will do. gpu_memory: GB of each GPU.
+    max_latency: milliseconds there and back."""
 
     accelerators: str | int | None = None
     country: str | None = None
@@ -45,6 +46,8 @@ class Resources(msgspec.Struct, forbid_unknown_fields=True):
     min_score: float | None = None
     isolation: str | None = None
     currency: str | None = None
+    gpu_memory: float | str | None = None
+    max_latency: float | None = None
 
 
 class Task(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,6 +117,8 @@ def wish_of(task: Task, models: Mapping[int, str]) -> Wish:
         country=asked.country,
         min_score=asked.min_score,
         isolation=asked.isolation,
+        gpu_memory=asked.gpu_memory,
+        max_latency=asked.max_latency,
         currency=asked.currency or DEFAULT_CURRENCY,
     )
 

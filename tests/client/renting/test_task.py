@@ -21,7 +21,8 @@ def written(folder: Path, text: str) -> Path:
 def test_a_task_as_its_users_know_it(tmp_path: Path) -> None:
     text = """
 name: squares
-resources: {accelerators: 4090:8, country: "DE,FR", max_price: 2.5, min_score: 0.8, isolation: bubblewrap}
+resources: {accelerators: 4090:8, country: "DE,FR", max_price: 2.5, min_score: 0.8, isolation: bubblewrap,
+  gpu_memory: 24GB, max_latency: 50}
 num_nodes: 2
 workdir: .
 envs: {WHO: me, COUNT: 3, EMPTY: }
@@ -33,6 +34,7 @@ hours: 90m
     wish = wish_of(task, MODELS)
     assert (wish.model, wish.processors, wish.nodes, wish.secs, wish.currency) == ("7", 8, 2, 5_400, "IOSD")
     assert (wish.max_price, wish.countries, wish.min_score) == (2_500_000, (276, 250), 8 * ONE // 10)
+    assert (wish.gpu_memory_mib, wish.max_latency_ms) == (22_888, 50.0)
     assert commands_of(task, []) == ["pip install --user tqdm", "python job.py"]
     assert commands_of(task, ["other.py", "a b"])[1] == "python other.py 'a b'"
     assert commands_of(Task(), ["nvidia-smi", "-L"]) == ["nvidia-smi -L"]
@@ -69,6 +71,9 @@ def test_what_is_no_task_is_named(tmp_path: Path, text: str, said: str) -> None:
         (Resources(accelerators="4090", country="XX"), None, "country 'XX'"),
         (Resources(accelerators="4090", max_price="cheap"), None, "no price in dollars"),
         (Resources(accelerators="4090", max_price="0.0000001"), None, "no price in dollars"),
+        (Resources(accelerators="4090", gpu_memory="much"), None, "not a number of gigabytes"),
+        (Resources(accelerators="4090", gpu_memory=-1), None, "not a number of gigabytes"),
+        (Resources(accelerators="4090", max_latency=0), None, "not a number of milliseconds above 0"),
         (Resources(accelerators="4090"), "soon", "no duration"),
         (Resources(accelerators="4090"), "0", "no time"),
     ],
