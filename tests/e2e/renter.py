@@ -15,6 +15,15 @@ from pathlib import Path
 from client.cli.conftest import IONET, Shell
 from networks import network
 
+# Computes on the cluster to which a tunnel leads.
+CLIENT = """
+import os, ray
+assert os.environ["RAY_ADDRESS"].startswith("ray://127.0.0.1:"), os.environ["RAY_ADDRESS"]
+ray.init(logging_level="error")
+square = ray.remote(num_gpus=1)(lambda number: number * number)
+print(sum(ray.get([square.remote(number) for number in range(10)])), flush=True)
+"""
+
 
 @dataclass
 class Renter:

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from client.cli.conftest import IONET, Shell
+from e2e.renter import CLIENT
 from ionet_stack.guide import next_steps
 from launcher.ports import free_range
 from leftovers import processes_of
@@ -126,8 +128,9 @@ def test_nothing_is_paid_before_every_check_has_passed(place: Place) -> None:
 
 
 def test_an_empty_folder_becomes_a_node_that_is_paid(place: Place) -> None:
-    """Its agent killed on the way: once all is there nothing is signed again, and it serves."""
-    first, again = [*PRETENDED, "--no-test", "--yes", *PATIENT], [*PRETENDED[:3], "--no-test", *PATIENT]
+    """Its agent killed on the way: once all is there nothing is signed again, and it serves. It only dials out."""
+    more = ["--no-test", "--relay", place.fields["relay"], *PATIENT]
+    first, again = [*PRETENDED, "--yes", *more], [*PRETENDED[:3], *more]
     for words, sent, ending in ((first, 1, signal.SIGKILL), (again, 0, signal.SIGTERM)):
         with place.started(*words) as agent:
             assert agent.stdout is not None
@@ -148,13 +151,17 @@ def rent(place: Place) -> None:
     other = replace(place, folder=place.folder.parent / "other", options=options)
     another = other.run("--model", "4090", "--pretend", "--no-test")
     assert "price: $0.25/h per processor (the median of what others ask now)" in another.stderr
-    # What `ionet up` tells renters.
-    for words in guided(place):
-        done = subprocess.run(
-            [*IONET, *words], env=place.environment, input="y\n", capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
-        assert "run" not in words or done.stdout == "hello\n"
+    # What `ionet up` tells renters; all goes through the relay, and so do a tunnel and a shell.
+    said = f"/v1/nodes/{place.node()['address']}/advert"
+    until(lambda: get(place.fields["api"], said)["item"]["relays"] == [place.fields["relay"]])
+    assert get(place.fields["api"], said)["item"]["endpoints"] == []
+    run, status, down = guided(place)
+    assert as_renter(place, *run) == "hello\n"
+    assert "first" in as_renter(place, *status)
+    base = run[: run.index("run")]
+    assert as_renter(place, *base, "tunnel", "first", "0:ray", "--", sys.executable, "-c", CLIENT) == "285\n"
+    assert as_renter(place, *base, "ssh", "first", "--", "echo", "from afar") == "from afar\n"
+    as_renter(place, *down)
     paid = int(place.supplier.json("keys", "balance")["iosd_units"])
     assert paid > 0
 
@@ -171,6 +178,14 @@ def rent(place: Place) -> None:
     assert sum(round(float(row.split(",")[6]) * USD) for row in rows) == paid
     place.supplier.json(*update)
     assert place.node()["price"] == str(USD // 2)
+
+
+def as_renter(place: Place, *words: str) -> str:
+    """What it prints."""
+    command, environment = [*IONET, *words], place.environment
+    done = subprocess.run(command, env=environment, input="y\n", capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def guided(place: Place) -> list[list[str]]:

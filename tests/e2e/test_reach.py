@@ -25,17 +25,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from e2e.renter import Renter, rented_from
+from e2e.renter import CLIENT, Renter, rented_from
 from launcher.ports import free_range
 from quick_starts import job, lines
 
-CLIENT = """
-import os, ray
-assert os.environ["RAY_ADDRESS"].startswith("ray://127.0.0.1:"), os.environ["RAY_ADDRESS"]
-ray.init(logging_level="error")
-square = ray.remote(num_gpus=1)(lambda number: number * number)
-print(sum(ray.get([square.remote(number) for number in range(10)])), flush=True)
-"""
 DASHBOARD = """
 import os, urllib.error, urllib.request
 url = os.environ["RAY_API_SERVER_ADDRESS"] + "/api/version"
