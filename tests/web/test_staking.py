@@ -41,14 +41,14 @@ async def test_stake_claim_unbond_withdraw(stage: Stage, reader: Reader, site: s
     await done(page, site, "claim", node=node)
     claimed = await io_of(stage, wallet) - (99 * IO + IO // 2)
     assert claimed > 0
-    await done(page, site, "unbond", node=node, io="1000000")
     # Too early: the wallet is not even asked.
     await page.goto(f"{site}/act/withdraw?node={node}")
     reader.expected.append("with a status of 4")
     form = await review(page)
     assert "NothingMatured" in await state(form, "refused")
-    network = await chain.network.get()
-    stage.market.pass_time(network.params.unbond_cooldown_secs + 1)
+    await done(page, site, "unbond", node=node, io="1000000")
+    params = (await chain.network.get()).params
+    stage.market.pass_time(params.unbond_cooldown_secs + params.co_notice_secs + 1)
     await stage.priced()
     await done(page, site, "withdraw", node=node)
     assert await io_of(stage, wallet) >= 500 * IO + claimed - 1
