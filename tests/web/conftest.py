@@ -21,6 +21,7 @@ from ionet_web.acting import Acting
 from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
 from ionet_web.service import Connection
+from waiting import WITHIN_SECS
 from web.browser import chromium, reader  # noqa: F401
 from web.stage import Stage, stage  # noqa: F401
 
@@ -85,7 +86,9 @@ def rentable_pages(
     dsn = prepared(server, "rentable", recording)
     asyncio.run(_free_all(dsn))
     with served(dsn) as url, httpx2.Client(base_url=url, timeout=60) as told, _advertised(told, recording):
+        deadline = time.monotonic() + WITHIN_SECS
         while not told.get("/v1/nodes?rentable=true").json()["items"]:  # who is online is looked at now and then
+            assert time.monotonic() < deadline, "the node that says it is there is not rentable"
             time.sleep(0.2)
         with pages(url) as client:
             yield told, client
