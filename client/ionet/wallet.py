@@ -59,9 +59,9 @@ class Watch:
     def __init__(self, address: Pubkey, instead: str = "take the unsigned transaction to it") -> None:
         self.pubkey, self._instead = address, instead
 
-    async def sign(self, message: bytes) -> Signature:
+    async def sign(self, message: bytes) -> Signature:  # noqa: ARG002 (as every signer)
         """Raises WalletError."""
-        raise WalletError(f"{self.pubkey} signs elsewhere: {self._instead} (message of {len(message)} bytes)")
+        raise WalletError(f"{self.pubkey} signs elsewhere: {self._instead}")
 
 
 class Unsigned(msgspec.Struct, frozen=True):

@@ -367,7 +367,7 @@ DUE = {
     *("network apply", "network apply-model", "network burn", "iosd refresh", "case dismiss", "stake push-unbond"),
     *("stake close-income", "stake close-vault", "lease settle", "lease cancel", "lease report-missed", "lease close"),
 }
-SERVICES = {"node run", "agent run", "keeper run", "launcher run", "mcp", "up", "demo", "idle"}
+SERVICES = {"node run", "agent run", "keeper run", "launcher run", "actions run", "mcp", "up", "demo", "idle"}
 
 
 def test_every_command_that_sends_asks_or_says_why_not() -> None:

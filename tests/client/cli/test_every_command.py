@@ -53,7 +53,7 @@ ELSEWHERE = {
     *("logs", "cost", "receipt", "trace", "config use", "node earnings", "export skypilot", "export dstack"),
     *("cluster status", "cluster connect", "cluster run", "indexer migrate", "indexer rebuild", "indexer backfill"),
     *("indexer verify", "indexer check", "indexer status", "launcher status", "node runtime", "agent runtime"),
-    *("localnet run", "indexer run", "indexer api", "launcher api", "relay run", "web run", "actions run", "tunnel"),
+    *("localnet run", "indexer run", "indexer api", "launcher api", "relay run", "web run", "tunnel"),
 }
 # What no JSON can say: a job's output, and processes that `run`, `indexer run` and `launcher run` start for themselves.
 NO_JSON = {"run", "logs", "exec", "ssh", "idle", "indexer api", "launcher api"}
