@@ -214,7 +214,8 @@ async def _long(connection: asyncpg.Connection, intervals: int) -> None:
             SELECT (i::bigint << 30) + k, 's' || i || '-' || k, 0, 0, {START} + (i + 1) * {_TEN_MINUTES}, 'x', ''
             FROM generate_series(0, {intervals} - 1) i, generate_series(0, 1) k;
         INSERT INTO proofs
-            SELECT i::bigint << 30, '{LEASE}', '{NODE}', {START}, i, 0, {_TEN_MINUTES}, 0, 'x', 'x', i, true, true
+            SELECT i::bigint << 30, '{LEASE}', '{NODE}', {START}, i, 0, {_TEN_MINUTES}, 0, 'x', 'x', i, true, true,
+                   {_TEN_MINUTES}, 0, 0
             FROM generate_series(0, {intervals} - 1) i;
         INSERT INTO payments
             SELECT (i::bigint << 30) + 1, '{LEASE}', '{NODE}', 'c', 'IOSD', {START}, (i - 12) * {_TEN_MINUTES},
@@ -325,7 +326,8 @@ async def test_leases_that_nobody_closes_cost_no_query_each(dsn: str, monkeypatc
             f"""
             INSERT INTO leases SELECT {", ".join(new.get(name, f"o.{name}") for name in columns)} FROM one o, many m;
             INSERT INTO proofs
-                SELECT 1000000 + i, key, '{NODE}', start, 0, 0, {_TEN_MINUTES}, 0, 'x', 'x', 1, true, true
+                SELECT 1000000 + i, key, '{NODE}', start, 0, 0, {_TEN_MINUTES}, 0, 'x', 'x', 1, true, true,
+                       {_TEN_MINUTES}, 0, 0
                 FROM many WHERE i % 3 > 0;
             INSERT INTO events SELECT 1000000 + i, 'p' || i, 0, 0, {START}, 'x', '' FROM many;
             INSERT INTO payments
