@@ -77,7 +77,7 @@ async def test_a_running_cluster_needs_no_indexer_is_extended_and_has_one_of_two
     try:
         await second.ready()
         cluster, [lease] = await running.book([node], duration=DURATION)
-        await until(partial(has_status, running, lease, LeaseStatus.ACTIVE), 120, "the meter runs")
+        await until(partial(has_status, running, lease, LeaseStatus.ACTIVE), 300, "the meter runs")
         await until(partial(is_phase, running, cluster, "running"), 60, "the launchers know")
         tags = running.tags()
         await running.indexer.end()
@@ -115,7 +115,7 @@ async def test_a_member_that_ends_at_once_is_started_ever_more_slowly_and_its_le
     [node] = running.nodes
     before = len(await running.clusters())
     cluster, [lease] = await running.book([node], duration=DURATION)
-    await until(partial(has_status, running, lease, LeaseStatus.ACTIVE), 120, "the meter runs")
+    await until(partial(has_status, running, lease, LeaseStatus.ACTIVE), 300, "the meter runs")
     await until(partial(is_phase, running, cluster, "running"), 60, "the launcher knows")
     began = time.monotonic()
     ended: set[str] = set()

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Longer than a job takes on a busy machine; the renter ends it earlier.
 DURATION = 90
+# How long the chain waits for an acceptance, on local networks.
+ACCEPT_SECS = 300
 
 JOB = b"""
 import json, ray, ionet.ray
@@ -107,7 +109,7 @@ async def close(stack: Stack, leases: list[Pubkey]) -> None:
 
 async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None:
     cluster, leases = await running.book(running.nodes, duration=DURATION)
-    took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 90, "meters run")
+    took = await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), ACCEPT_SECS, "meters run")
     await until(partial(is_phase, running, cluster, "running"), 10, "the launcher has seen it")
     [row] = [row for row in await running.clusters() if row["cluster"] == str(cluster)]
     joined = (row["joined_at"] - row["decided_at"]).total_seconds()
@@ -143,7 +145,7 @@ async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running:
     await until(partial(is_phase, running, cluster, "joining", "ready"), 60, "members are joining")
     await kill(running.launcher, first.agent)
 
-    await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), 90, "meters run")
+    await until(partial(has_status, running, leases, LeaseStatus.ACTIVE), ACCEPT_SECS, "meters run")
     tags = running.tags()
     assert [len(ray_mains(node.base)) for node in running.nodes] == [1, 1, 1]
     await kill(running.launcher, head.agent)
@@ -181,7 +183,7 @@ async def disputed_to(stack: Stack, lease: Pubkey, interval: int) -> bool:
 async def test_agent_killed_while_it_defends_a_dispute_loses_nothing(running: Stack) -> None:
     [node], market = running.nodes[:1], running.market
     _, [lease] = await running.book([node], duration=DURATION)
-    await until(partial(has_status, running, [lease], LeaseStatus.ACTIVE), 90, "the meter runs")
+    await until(partial(has_status, running, [lease], LeaseStatus.ACTIVE), ACCEPT_SECS, "the meter runs")
     found = await running.lease(lease)
     assert found is not None
     started_at = found.started_at
