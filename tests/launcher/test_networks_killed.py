@@ -25,7 +25,7 @@ if WHY := why_no_lab():
 pytestmark = pytest.mark.drill
 # The clock is slow, so that what was killed is back before an interval's grace is over, and before the agent of a
 # machine that nobody challenges leaves, however busy this one is.
-CLOCK = 0.01
+CLOCK = 0.03
 
 
 @pytest_asyncio.fixture(params=[(), AS_USER], ids=["root", "ordinary user"])
