@@ -1,6 +1,6 @@
 """Decoding rate of our codec against anchorpy's, on the same bytes in one run.
 
-Use: PYTHONPATH=tests python -m client.anchorpy.decode_rate. Prints JSON: decodes per CPU second of both, and the ratios.
+Use: PYTHONPATH=tests python -m client.anchorpy.decode_rate. Prints JSON: decodes per CPU second, and the ratios.
 """
 
 from __future__ import annotations
