@@ -19,7 +19,7 @@ from solders.pubkey import Pubkey
 assert api
 assert client
 NOWHERE = "http://127.0.0.1:1"
-ROLES = ["network", "node", "stake", "iosd", "cluster", "lease", "case", "owed", "oracle", "tokens", "tables"]
+ROLES = ["network", "node", "nodes", "stake", "iosd", "cluster", "lease", "case", "owed", "oracle", "tokens", "tables"]
 # Of every method one parameter at a time is wrong; the others are right, so that it is what is refused.
 RIGHT: dict[str, Any] = {"Pubkey": Pubkey.default(), "int": 1, "str": "IOSD", "bytes": bytes(32), "bool": True}
 WRONG: tuple[object, ...] = (
