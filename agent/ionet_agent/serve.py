@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import uvicorn
@@ -20,6 +20,7 @@ from ionet.agent_tls import key_of
 from ionet.buckets import believing, whose
 from ionet.crowd import Crowd
 from ionet.daemon import raise_file_limit
+from ionet.http_server import Server
 from solders.pubkey import Pubkey
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -166,13 +167,6 @@ class _Config(uvicorn.Config):
         self.crowd, self.tls, self.ports = crowd, tls, ports
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # Signals belong to the process's own loop, which stops the server last.
-        yield
-
-
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, host: str, port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
     """Serve until the block ends. Yields the port (one that is free when `port` is 0). Raises OSError if taken."""
@@ -207,7 +201,7 @@ async def serving_on(
         # Nobody stands between: who calls is told by the connection, and by the key that it has proven.
         **believing(""),
     )
-    server = _Server(config)
+    server = Server(config)
 
     async def connect(name: str) -> Stream:
         near, far = socket.socketpair()

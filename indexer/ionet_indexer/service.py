@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -14,6 +14,7 @@ from ionet.apart import serve_apart
 from ionet.buckets import believing
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
+from ionet.http_server import Server
 
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.connections import Connection
@@ -61,14 +62,6 @@ class Settings:
     batch: int = 4_000
     check_url: str | None = None
     timeout: float = 20.0
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the command decides when it ends."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def run(
@@ -129,7 +122,7 @@ async def serve(
             **believing(proxies),
             timeout_graceful_shutdown=1,
         )
-        server = _Server(config)
+        server = Server(config)
         task = asyncio.create_task(server.serve([listener]))
         try:
             await asyncio.shield(task)

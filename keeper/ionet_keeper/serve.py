@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import uvicorn
+from ionet.http_server import Server
 from ionet.listening import listen
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -17,13 +18,6 @@ from starlette.routing import Route
 from ionet_keeper.keeper import Keeper
 
 _MOST_CONNECTIONS = 32
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # Signals belong to the process's own loop.
-        yield
 
 
 def application(keeper: Keeper) -> Starlette:
@@ -51,7 +45,7 @@ async def serving(keeper: Keeper, port: int) -> AsyncIterator[str]:
             timeout_graceful_shutdown=2,
             ws="none",
         )
-        server = _Server(config)
+        server = Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

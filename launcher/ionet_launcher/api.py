@@ -11,7 +11,7 @@ import contextlib
 import logging
 import math
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,7 @@ from ionet.agent_errors import one_line
 from ionet.buckets import Buckets, believing, whose
 from ionet.crowd import Crowd
 from ionet.errors import IonetError
+from ionet.http_server import Server
 from ionet.launcher_api import (
     MEMBERS_AT_ONCE,
     MOVES_KEPT,
@@ -268,14 +269,6 @@ class _Config(uvicorn.Config):
         self.crowd = Crowd(MAX_CONNECTIONS, MAX_PER_ADDRESS)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the command decides when it ends."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def serve(dsn: str, launcher: str, listener: socket.socket) -> None:
     """Answer on this socket until cancelled, whether the database is there or not."""
     pool = asyncpg.create_pool(
@@ -296,7 +289,7 @@ async def serve(dsn: str, launcher: str, listener: socket.socket) -> None:
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=16 * 1024,
         )
-        server = _Server(config)
+        server = Server(config)
         task = asyncio.create_task(server.serve([listener]))
         try:
             await asyncio.shield(task)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import ClassVar
 
-import uvicorn
-from ionet.buckets import believing
 from ionet.daemon import raise_file_limit
 from ionet.guarded_http import GuardedConnection
+from ionet.http_server import serve_until_stopped
 from ionet.listening import listen
 from ionet.rpc import Rpc
 
@@ -26,13 +22,6 @@ class Connection(GuardedConnection):
     most_body: ClassVar[int] = BODY_BYTES
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # Signals belong to the process's own loop.
-        yield
-
-
 async def run(url: str, launcher: str, host: str, port: int, announce: Callable[[str], None]) -> None:
     """Until SIGINT or SIGTERM. url: of the chain. launcher: of its API, empty for none. announce: is told the address.
 
@@ -41,21 +30,5 @@ async def run(url: str, launcher: str, host: str, port: int, announce: Callable[
     raise_file_limit()
     with listen(host, port, "--port") as listener:
         async with Rpc(url) as rpc:
-            config = uvicorn.Config(
-                Actions(rpc, launcher).app(),
-                http=Connection,
-                log_level="warning",
-                access_log=False,
-                limit_concurrency=_MOST_CONNECTIONS,
-                timeout_graceful_shutdown=2,
-                server_header=False,
-                ws="none",
-                **believing(),
-            )
-            server = _Server(config)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, setattr, server, "should_exit", True)
-            shown = f"[{host}]" if ":" in host else host
-            announce(f"http://{shown}:{listener.getsockname()[1]}")
-            await server.serve(sockets=[listener])
+            app = Actions(rpc, launcher).app()
+            await serve_until_stopped(app, listener, host, Connection, _MOST_CONNECTIONS, announce)
