@@ -97,13 +97,12 @@ class Actions:
 
     async def plan(self, request: Request) -> Response:
         """A transaction to sign, and what it will move."""
-        asked = kinds.read(request.path_params["kind"], await body(request))
-        async with asyncio.timeout(PREPARE_SECS):
-            return _json(await self.prepare(asked))
+        return _json(await self.prepare(kinds.read(request.path_params["kind"], await body(request))))
 
     async def prepare(self, asked: kinds.Kind) -> Prepared:
-        """See `prepared.prepare`."""
-        return await prepare(self._rpc, asked, self._pace, self._desk)
+        """See `prepared.prepare`. Raises TimeoutError as well."""
+        async with asyncio.timeout(PREPARE_SECS):
+            return await prepare(self._rpc, asked, self._pace, self._desk)
 
     async def transaction(self, request: Request) -> Response:
         """Send one that was signed; answered once it has landed, or cannot any more."""

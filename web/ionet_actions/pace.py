@@ -18,7 +18,7 @@ _LIFE = 150
 """Blocks for which a blockhash is good, and by which `last_valid_block_height` is above the newest block."""
 _SLOWEST_SECS = 0.4
 """Of a block: what is taken before two looks have shown it."""
-_CHAINS = {
+CHAINS = {
     "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d": "solana:mainnet",
     "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxkPkdBG": "solana:devnet",
 }
@@ -36,7 +36,7 @@ class Pace:
     async def chain(self, rpc: Rpc) -> str:
         """As the Wallet Standard names it; every chain without a name there is a local one. Raises RpcError."""
         if self._chain is None:
-            self._chain = _CHAINS.get((await rpc.health())["genesis"], "solana:localnet")
+            self._chain = CHAINS.get((await rpc.health())["genesis"], "solana:localnet")
         return self._chain
 
     def saw(self, height: int) -> None:

@@ -6,7 +6,6 @@ routes hold nothing of a reader's, so pages of any site may ask, as the specific
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
@@ -19,14 +18,12 @@ from starlette.routing import Route
 
 from ionet_actions import kinds
 from ionet_actions.kinds import KINDS, Asked
+from ionet_actions.pace import CHAINS
 from ionet_actions.prepared import Prepared
 
 VERSION = "2.4"
-PREPARE_SECS = 15.0
-_IDS = {
-    "solana:mainnet": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
-    "solana:devnet": "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1",
-}
+_IDS = {name: f"solana:{genesis[:32]}" for genesis, name in CHAINS.items()}
+"""As CAIP-2 names chains."""
 _LABELS = {"io": "IO", "iosd": "IOSD", "node": "Node", "nodes": "Nodes", "minutes": "Minutes", "cluster": "Cluster"}
 _DEVICES = frozenset({"register"})
 """Kinds that a machine's key signs too, which a wallet elsewhere does not have."""
@@ -42,9 +39,7 @@ Body = Callable[[Request], Awaitable[bytes]]
 Prepare = Callable[[kinds.Kind], Awaitable[Prepared]]
 
 
-def routes(
-    prepare: Prepare, body: Callable[[Request], Awaitable[bytes]], limited: Callable[[Handler], Handler]
-) -> list[Route]:
+def routes(prepare: Prepare, body: Body, limited: Callable[[Handler], Handler]) -> list[Route]:
     """prepare: builds and simulates. body: reads a short one. limited: as often as an address may ask."""
 
     async def describe(request: Request) -> Response:
@@ -58,8 +53,7 @@ def routes(
             raise InvalidInput(str(error)) from None
         given = {**dict(request.query_params), "account": account}
         asked = kinds.read(request.path_params["kind"], msgspec.json.encode(given))
-        async with asyncio.timeout(PREPARE_SECS):
-            made = await prepare(asked)
+        made = await prepare(asked)
         moved = ", ".join(move.amount for move in made.moves)
         said = {"type": "transaction", "transaction": made.transaction, "message": f"{kind.title()}: {moved}"}
         return _json(said, made.chain)

@@ -61,6 +61,7 @@ def check(program: Program, message: VersionedMessage) -> None:
     """
     if isinstance(message, LegacyMessage) or getattr(message, "address_table_lookups", None):
         raise Foreign("it names accounts by lookup tables, or has no version")
+    known = {bytes(found.discriminator): found.name for found in program.codec.idl.instructions}
     names = set()
     for item in message.instructions:
         owner = _key(message, item.program_id_index)
@@ -69,7 +70,7 @@ def check(program: Program, message: VersionedMessage) -> None:
         if owner == _ASSOCIATED:
             _check_opening(message, item)
             continue
-        name = _name(program, message, item)
+        name = known.get(bytes(item.data)[:8]) if owner == program.id else None
         if name is None:
             raise Foreign(f"it calls {owner}")
         names.add(name)
@@ -84,13 +85,6 @@ def _check_opening(message: VersionedMessage, item: CompiledInstruction) -> None
     accounts = [_key(message, at) for at in item.accounts]
     if bytes(item.data) != _CREATE_IDEMPOTENT or not accounts or accounts[0] != message.account_keys[0]:
         raise Foreign("it opens a token account as no plan does")
-
-
-def _name(program: Program, message: VersionedMessage, item: CompiledInstruction) -> str | None:
-    if _key(message, item.program_id_index) != program.id:
-        return None
-    names = {bytes(found.discriminator): found.name for found in program.codec.idl.instructions}
-    return names.get(bytes(item.data)[:8])
 
 
 def _key(message: VersionedMessage, at: int) -> Pubkey:

@@ -46,12 +46,14 @@ async def iosd_page(indexer: Indexer) -> Page:
     return Page("IOSD and IO", blocks, network["slot"], path="/iosd")
 
 
-def coverage_bps(item: Mapping[str, Any]) -> int | None:
-    """What the backing is worth at the low end of the price, over the IOSD in circulation; None without either."""
+def coverage(item: Mapping[str, Any], of: str) -> list[Fact]:
+    """What the backing is worth, over the IOSD in circulation; nothing without either. of: what those are called."""
     supply, price = int(item["iosd_supply"]), item["io_price"]
     if price is None or supply == 0:
-        return None
-    return int(item["backing"]) * int(price) * BPS // (IO_UNIT * supply)
+        return []
+    covered = int(item["backing"]) * int(price) * BPS // (IO_UNIT * supply)
+    words = f"What the backing is worth at the low end of the price, of {of}."
+    return [Fact("Coverage", show(Kind.SHARE, covered, item), words, "/prices")]
 
 
 def _cover(item: Mapping[str, Any]) -> Facts:
@@ -60,10 +62,7 @@ def _cover(item: Mapping[str, Any]) -> Facts:
         ("iosd_supply", Kind.DOLLARS, "In circulation", "Minted, less redeemed and burned as fees.", "/mints"),
         ("backing", Kind.IO, "Backing", "IO burned for IOSD and not redeemed.", "/redemptions"),
     )
-    covered = coverage_bps(item)
-    if covered is not None:
-        words = "What the backing is worth at the low end of the price, of what is in circulation."
-        found.append(Fact("Coverage", show(Kind.SHARE, covered, item), words, "/prices"))
+    found += coverage(item, "what is in circulation")
     found += facts(
         item, ("io_price", Kind.DOLLARS, "Price of an IO", "Low end: what comes in counts so much.", "/prices")
     )

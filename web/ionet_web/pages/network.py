@@ -15,7 +15,7 @@ from ionet_web.blocks import Block, Chart, Column, Fact, Facts, Page, facts, tab
 from ionet_web.charts import shares
 from ionet_web.indexer import Indexer
 from ionet_web.pages.listing import some, together
-from ionet_web.pages.money import coverage_bps
+from ionet_web.pages.money import coverage
 from ionet_web.series import drawn
 from ionet_web.shown import Kind, money, show
 from ionet_web.world import world
@@ -97,10 +97,7 @@ def _money(item: Mapping[str, Any]) -> Facts:
         ("iosd_supply", Kind.DOLLARS, "IOSD in circulation", "Minted, less redeemed and burned.", "/iosd"),
         ("backing", Kind.IO, "Backing", "IO burned for IOSD and not redeemed.", "/iosd"),
     )
-    covered = coverage_bps(item)
-    if covered is not None:
-        words = "What the backing is worth at the low end of the price, of the IOSD in circulation."
-        found.append(Fact("Coverage", show(Kind.SHARE, covered, item), words, "/prices"))
+    found += coverage(item, "the IOSD in circulation")
     found += facts(
         item,
         ("io_other_burned", Kind.IO, "IO burned otherwise", "Fees, slashes, time nobody is paid for.", "/burns"),
