@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 from msgspec import Meta
 
-from ionet.patient_http import PatientClient, check_url, status_line
+from ionet.patient_http import PatientClient, check_url, status_line, whole_body
 from ionet.trace import ApiError
 
 # A page of 200 nodes has some 300 kB.
@@ -133,11 +133,7 @@ async def every(
 async def get(http: httpx2.AsyncClient, path: str, kind: type[T], query: dict[str, str]) -> T:
     """An answer; its numbers may be decimal strings. Raises Missing, ApiError."""
     async with http.stream("GET", path, params=query) as answer:
-        body = bytearray()
-        async for part in answer.aiter_bytes():
-            body += part
-            if len(body) > _MOST_BYTES:
-                raise ApiError(f"an answer of more than {_MOST_BYTES} bytes")
+        body = await whole_body(answer, _MOST_BYTES, ApiError(f"an answer of more than {_MOST_BYTES} bytes"))
     try:
         if answer.status_code == 200:
             return msgspec.json.decode(body, type=kind, strict=False)

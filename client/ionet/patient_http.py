@@ -48,6 +48,16 @@ class PatientClient(httpx2.AsyncClient):
         raise AssertionError("unreachable")
 
 
+async def whole_body(answer: httpx2.Response, most: int, too_long: Exception) -> bytes:
+    """The body of a streamed answer. Raises `too_long` for one of more than `most` bytes, of which no more is read."""
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > most:
+            raise too_long
+    return bytes(body)
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """The usual authorities, read once: each time takes a tenth of a second."""

@@ -17,7 +17,7 @@ from ionet.chain import Chain
 from ionet.errors import IonetError
 from ionet.events import events_in_transaction
 from ionet.generated.events import ProofAppended
-from ionet.patient_http import PatientClient, status_line
+from ionet.patient_http import PatientClient, status_line, whole_body
 from ionet.rules import merkle
 
 # An interval has at most 100,000 leaves, so a path has 17 hashes and a page of 20 occurrences some 60 kB.
@@ -153,11 +153,7 @@ async def fetch(api: str, result_hash: bytes) -> list[Occurrence]:
 async def _page(http: httpx2.AsyncClient, path: str, cursor: str | None) -> Trace:
     params = {} if cursor is None else {"cursor": cursor}
     async with http.stream("GET", path, params=params) as answer:
-        body = b""
-        async for part in answer.aiter_bytes():
-            body += part
-            if len(body) > _MOST_BYTES:
-                raise ApiError(f"an answer of more than {_MOST_BYTES} bytes")
+        body = await whole_body(answer, _MOST_BYTES, ApiError(f"an answer of more than {_MOST_BYTES} bytes"))
     if answer.status_code == 200:
         return msgspec.json.decode(body, type=Trace)
     problem = msgspec.json.decode(body, type=_Problem)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import msgspec
 from ionet.errors import IonetError
-from ionet.patient_http import check_url, is_loopback
+from ionet.patient_http import check_url, is_loopback, whole_body
 from litestar import Request, Response, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -72,21 +72,12 @@ class Acting:
                 asyncio.timeout(ANSWER_SECS),
                 self._client.stream(request.method, path, content=body, headers=headers) as answer,
             ):
-                found = await _limited(answer)
+                found = await whole_body(answer, ANSWER_BYTES, ActionsAway("its answer is too long"))
         except (httpx2.HTTPError, TimeoutError, ActionsAway):
             return _problem(503, "actions-away", ActionsAway.message())
         kept = {name: value for name in _GIVEN if (value := answer.headers.get(name))}
         kept |= {name: value for name, value in answer.headers.items() if name.startswith(_CORS)}
         return Response(found, status_code=answer.status_code, headers=kept, media_type=kept.get("content-type"))
-
-
-async def _limited(answer: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for part in answer.aiter_bytes():
-        body += part
-        if len(body) > ANSWER_BYTES:
-            raise ActionsAway("its answer is too long")
-    return bytes(body)
 
 
 def _problem(status: int, kind: str, detail: str) -> Response[bytes]:

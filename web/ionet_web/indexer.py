@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 from ionet.errors import IonetError
-from ionet.patient_http import PatientClient, check_url, status_line
+from ionet.patient_http import PatientClient, check_url, status_line, whole_body
 
 ANSWER_SECS = 5.0
 ANSWER_BYTES = 4 << 20
@@ -116,7 +116,7 @@ class Indexer:
 
     async def _ask(self, url: str) -> tuple[int, bytes]:
         async with self._client.stream("GET", url) as response:
-            return response.status_code, await _limited(response)
+            return response.status_code, await whole_body(response, ANSWER_BYTES, Unavailable("its answer is too long"))
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -128,12 +128,3 @@ class Indexer:
                 yield found.aiter_lines()
         except httpx2.HTTPError as error:
             raise Unavailable(str(error) or "the stream ended") from None
-
-
-async def _limited(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > ANSWER_BYTES:
-            raise Unavailable("its answer is too long")
-    return bytes(body)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 import msgspec
-from ionet.patient_http import is_loopback, status_line
+from ionet.patient_http import is_loopback, status_line, whole_body
 
 from ionet_indexer.source.base import SourceError
 
@@ -186,12 +186,8 @@ class Transport:
         """The head of an answer, and all of its body, which is not read beyond what any answer needs."""
         headers = {"content-type": "application/json"}
         async with self._http.stream("POST", self._url, content=content, headers=headers) as response:
-            body = bytearray()
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > _MOST_BYTES:
-                    raise _Refused(f"an answer of more than {_MOST_BYTES} bytes", batch=True)
-        return response, bytes(body)
+            too_long = _Refused(f"an answer of more than {_MOST_BYTES} bytes", batch=True)
+            return response, await whole_body(response, _MOST_BYTES, too_long)
 
 
 def _excerpt(answer: bytes) -> str:
