@@ -32,3 +32,8 @@ class Isolation(msgspec.Struct, frozen=True):
 
 STRENGTHS = ("container", "bubblewrap", "own-user", "landlock", "none")
 """The levels, from the strongest to none at all."""
+
+
+def at_least(weakest: str) -> tuple[str, ...]:
+    """The levels that isolate as well as this one of `STRENGTHS`."""
+    return STRENGTHS[: STRENGTHS.index(weakest) + 1]

@@ -17,7 +17,7 @@ from solders.pubkey import Pubkey
 
 from ionet import distance
 from ionet.countries import LETTERS
-from ionet.isolation import STRENGTHS
+from ionet.isolation import at_least
 from ionet.offers import Missing, asking, get
 from ionet.rules.reputation import ONE
 from ionet.trace import ApiError
@@ -180,7 +180,7 @@ async def _advertised(
     adverts = await _asked(http, [f"/v1/nodes/{each.node}/advert" for each in asked], _Advertised)
     told = {each.node: None if found is None else found.item for each, found in zip(asked, adverts, strict=True)}
     if wish.isolation is not None:
-        enough = STRENGTHS[: STRENGTHS.index(wish.isolation) + 1]
+        enough = at_least(wish.isolation)
         level = {node: "" if said is None else said.isolation for node, said in told.items()}
         kept = [each for each in asked if level[each.node] in enough]
         there = sorted({level[each.node] or "none told" for each in asked if each not in kept})

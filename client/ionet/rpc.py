@@ -93,6 +93,11 @@ class Landed:
     error: TransactionErrorType | None
 
 
+def token_amount(data: bytes) -> int:
+    """Base units in a token account with this data."""
+    return int.from_bytes(data[64:72], "little")
+
+
 class Rpc:
     """One RPC node. Errors of every call are RpcError (the node refuses) or RpcUnreachable (no answer).
 
@@ -164,7 +169,7 @@ class Rpc:
     async def token_balance(self, token_account: Pubkey) -> int:
         """Base units in a token account; 0 when it does not exist."""
         account = await self.account(token_account)
-        return 0 if account is None else int.from_bytes(account.data[64:72], "little")
+        return 0 if account is None else token_amount(account.data)
 
     async def rent(self, size: int) -> int:
         """Lamports that make an account of `size` bytes rent exempt."""

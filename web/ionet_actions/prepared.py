@@ -12,7 +12,7 @@ from ionet.cli.parsing import pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
-from ionet.rpc import Rpc
+from ionet.rpc import Rpc, token_amount
 from ionet.wallet import Watch
 from msgspec import Struct
 from solders.account import Account
@@ -21,8 +21,6 @@ from solders.transaction import VersionedTransaction
 
 from ionet_actions.kinds import Desk, Kind
 from ionet_actions.pace import Pace
-
-_TOKEN_AMOUNT = slice(64, 72)
 
 
 class Move(Struct, frozen=True):
@@ -96,4 +94,4 @@ def _moves(tokens: Sequence[str], before: Sequence[Account | None], after: Seque
 def _held(token: str, account: Account | None) -> int:
     if account is None:
         return 0
-    return account.lamports if token == "SOL" else int.from_bytes(account.data[_TOKEN_AMOUNT], "little")
+    return account.lamports if token == "SOL" else token_amount(account.data)

@@ -27,7 +27,7 @@ from ionet.generated.accounts import (
 )
 from ionet.lease_view import CLOCK, LAST_RESTART, clock
 from ionet.program import Program
-from ionet.rpc import ACCOUNTS_PER_CALL, Rpc
+from ionet.rpc import ACCOUNTS_PER_CALL, Rpc, token_amount
 from ionet.rules.restarts import Moment
 
 NOUNS: dict[type[Any], str] = {
@@ -155,7 +155,7 @@ class Look:
         vault = self.vaults[key]
         if len(account.data) <= _TOKEN_STATE:
             return None
-        amount = int.from_bytes(account.data[64:72], "little")
+        amount = token_amount(account.data)
         into = None if vault.receives is None else beside.get(vault.receives)
         usable = vault.receives is None or (
             into is not None and len(into.data) > _TOKEN_STATE and into.data[_TOKEN_STATE] == _USABLE

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from ionet.api.nodes import DEFAULT_API
 from ionet.client import Client
 from ionet.launcher_api import LauncherClient
 from ionet.node_search import Found, search
@@ -32,6 +33,7 @@ from ionet.renting.ray_here import Way, connected
 from ionet.renting.task import Resources, Task, wish_of
 from ionet.renting.watch import beside, until_over
 from ionet.wallet import KeypairSigner, read_keypair
+from ionet.wish import DEFAULT_CURRENCY
 
 Tell = Callable[[str], None]
 
@@ -118,10 +120,10 @@ async def cluster(
     isolation: str | None = None,
     gpu_memory: float | str | None = None,
     max_latency: float | None = None,
-    currency: str = "IOSD",
+    currency: str = DEFAULT_CURRENCY,
     url: str = "http://127.0.0.1:8899",
     keypair: str | Path = "~/.config/solana/id.json",
-    api: str = "http://127.0.0.1:8080",
+    api: str = DEFAULT_API,
     launcher: str = "http://127.0.0.1:8081",
     tell: Tell = lambda _: None,
 ) -> AsyncIterator[RunningCluster]:

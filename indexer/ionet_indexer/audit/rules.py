@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from ionet.codec import ProgramCodec
 from ionet.generated import accounts, pdas
+from ionet.rpc import token_amount
 from solders.pubkey import Pubkey
 
 from ionet_indexer.audit.books import Books
@@ -132,7 +133,7 @@ def _totals(books: Books) -> str:
 
 def _amount(data: bytes | None) -> int:
     """Base units in a token account; 0 where there is none."""
-    return 0 if data is None else int.from_bytes(data[64:72], "little")
+    return 0 if data is None else token_amount(data)
 
 
 def _supply(data: bytes | None) -> int:

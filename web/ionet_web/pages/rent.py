@@ -13,7 +13,7 @@ from ionet.cli import human
 from ionet.cli.parsing import amount
 from ionet.errors import InvalidInput
 from ionet.generated.enums import BPS
-from ionet.isolation import STRENGTHS
+from ionet.isolation import STRENGTHS, at_least
 from ionet.node_search import Candidate, Removed, narrowed
 from ionet.quote import IN_DOLLARS
 from ionet.rules.pricing import earned
@@ -209,7 +209,7 @@ def _by_word(
         best = max((known[each.node].score for each in asked), default=0)
         removed = [*removed, Removed("have a lower score", len(asked) - len(kept), f"the best has {best / ONE:.2f}")]
     if wish.isolation is not None:
-        enough = STRENGTHS[: STRENGTHS.index(wish.isolation) + 1]
+        enough = at_least(wish.isolation)
         strong = [each for each in kept if known[each.node].isolation in enough]
         removed = [*removed, Removed("isolate less", len(kept) - len(strong))]
         kept = strong
