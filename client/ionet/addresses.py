@@ -38,6 +38,11 @@ def token_account(owner: Pubkey, mint: Pubkey) -> Pubkey:
     return get_associated_token_address(owner, mint)
 
 
+def token_amount(data: bytes) -> int:
+    """Base units in a token account with this data."""
+    return int.from_bytes(data[64:72], "little")
+
+
 def price_update(authority: Pubkey, feed_id: bytes) -> Pubkey:
     """Where the price poster of local chains keeps an authority's price of one feed."""
     return Pubkey.find_program_address([b"price", bytes(authority), feed_id], PYTH_RECEIVER)[0]

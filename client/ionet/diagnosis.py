@@ -31,7 +31,7 @@ from ionet.generated.accounts import Cluster, Lease, Network, Node
 from ionet.generated.enums import BPS, IO_DECIMALS, USD_DECIMALS, Currency
 from ionet.generated.errors import BudgetTooSmall
 from ionet.program import Program
-from ionet.rpc import Rpc, token_amount
+from ionet.rpc import Rpc
 from ionet.rules.pricing import earned
 
 _SOL_DECIMALS = 9
@@ -158,7 +158,7 @@ async def _tokens(rpc: Rpc, program: Program, payer: Pubkey, source: Pubkey, spe
             continue
         if account is None:
             return f"you have no {currency.name}"
-        held = token_amount(account.data)
+        held = addresses.token_amount(account.data)
         if held < spent:
             return f"you have {_amount(held, decimals)} {currency.name}, {_amount(spent, decimals)} needed"
     return None

@@ -40,6 +40,7 @@ from solders.transaction_status import (
     TransactionStatus,
 )
 
+from ionet import addresses
 from ionet.errors import IonetError, RpcError, RpcUnreachable, TransactionExpired
 from ionet.patient_http import PatientClient, check_url, status_line
 from ionet.statuses import Statuses, pause
@@ -49,9 +50,8 @@ _log = logging.getLogger(__name__)
 
 # Rising; solders' status converts to the position in this list.
 _COMMITMENTS = ["processed", "confirmed", "finalized"]
-# Most keys of one getMultipleAccounts.
-ACCOUNTS_PER_CALL = 100
-SIGNATURES_PER_CALL = 1000
+# Most keys of one getMultipleAccounts, most signatures of one list.
+ACCOUNTS_PER_CALL, SIGNATURES_PER_CALL = 100, 1000
 # JSON-RPC's code for what cannot be taken at all; Agave's answer to a transaction whose lookup table it does not have.
 INVALID_PARAMS = -32602
 # Newest transaction format that is read. Without it a node refuses whatever anyone sent in a newer one, with this code.
@@ -91,11 +91,6 @@ class Landed:
     signature: Signature
     slot: int
     error: TransactionErrorType | None
-
-
-def token_amount(data: bytes) -> int:
-    """Base units in a token account with this data."""
-    return int.from_bytes(data[64:72], "little")
 
 
 class Rpc:
@@ -169,7 +164,7 @@ class Rpc:
     async def token_balance(self, token_account: Pubkey) -> int:
         """Base units in a token account; 0 when it does not exist."""
         account = await self.account(token_account)
-        return 0 if account is None else token_amount(account.data)
+        return 0 if account is None else addresses.token_amount(account.data)
 
     async def rent(self, size: int) -> int:
         """Lamports that make an account of `size` bytes rent exempt."""

@@ -12,7 +12,7 @@ from ionet.cli.parsing import pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput
 from ionet.generated import pdas
-from ionet.rpc import Rpc, token_amount
+from ionet.rpc import Rpc
 from ionet.wallet import Watch
 from msgspec import Struct
 from solders.account import Account
@@ -94,4 +94,4 @@ def _moves(tokens: Sequence[str], before: Sequence[Account | None], after: Seque
 def _held(token: str, account: Account | None) -> int:
     if account is None:
         return 0
-    return account.lamports if token == "SOL" else token_amount(account.data)
+    return account.lamports if token == "SOL" else addresses.token_amount(account.data)

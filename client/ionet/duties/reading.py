@@ -10,6 +10,7 @@ from typing import Any
 from solders.account import Account
 from solders.pubkey import Pubkey
 
+from ionet import addresses
 from ionet.base58 import encode
 from ionet.duties.duty import Habits, Seen
 from ionet.duties.stake import CURRENCIES, is_retired
@@ -27,7 +28,7 @@ from ionet.generated.accounts import (
 )
 from ionet.lease_view import CLOCK, LAST_RESTART, clock
 from ionet.program import Program
-from ionet.rpc import ACCOUNTS_PER_CALL, Rpc, token_amount
+from ionet.rpc import ACCOUNTS_PER_CALL, Rpc
 from ionet.rules.restarts import Moment
 
 NOUNS: dict[type[Any], str] = {
@@ -155,7 +156,7 @@ class Look:
         vault = self.vaults[key]
         if len(account.data) <= _TOKEN_STATE:
             return None
-        amount = token_amount(account.data)
+        amount = addresses.token_amount(account.data)
         into = None if vault.receives is None else beside.get(vault.receives)
         usable = vault.receives is None or (
             into is not None and len(into.data) > _TOKEN_STATE and into.data[_TOKEN_STATE] == _USABLE

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from ionet.addresses import token_amount
 from ionet.codec import ProgramCodec
 from ionet.generated import accounts, pdas
-from ionet.rpc import token_amount
 from solders.pubkey import Pubkey
 
 from ionet_indexer.audit.books import Books
