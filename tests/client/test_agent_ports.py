@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from ionet import agent_ports
@@ -14,6 +16,7 @@ from ionet.errors import IonetError
 from leases import DEVICE, SESSION
 
 SECS = 30
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 ANSWERS: list[tuple[bytes, type[IonetError]]] = [
     (b"", AgentUnreachable),
@@ -26,11 +29,30 @@ ANSWERS: list[tuple[bytes, type[IonetError]]] = [
 ]
 
 
+@asynccontextmanager
+async def agent_at(serve: Handler, *, hands_on: bool = True) -> AsyncIterator[AgentClient]:
+    """A client of an agent that treats each connection so. hands_on: whether it says that it hands on ports."""
+    tls = serving_context(DEVICE)
+    if hands_on:
+        tls.set_alpn_protocols([PROTOCOL])
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
+            yield agent
+
+
+async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say nothing until the caller has gone."""
+    await asyncio.wait_for(reader.read(), SECS)
+    writer.transport.abort()
+
+
 @pytest.mark.parametrize(("answer", "refused"), ANSWERS)
 async def test_what_is_no_answer_is_named_so(
     answer: bytes, refused: type[IonetError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent_ports, "_ANSWER_SECS", 5.0)
+    monkeypatch.setattr(agent_ports, "_ANSWER_SECS", SECS)
 
     async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -41,41 +63,20 @@ async def test_what_is_no_answer_is_named_so(
         finally:
             writer.transport.abort()
 
-    tls = serving_context(DEVICE)
-    tls.set_alpn_protocols([PROTOCOL])
-    server = await asyncio.start_server(lie, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
-            with pytest.raises(refused):
-                await agent.ports.reach(1, "lease")
+    async with agent_at(lie) as agent:
+        with pytest.raises(refused):
+            await agent.ports.reach(1, "lease")
 
 
 async def test_a_silent_agent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_ports, "_ANSWER_SECS", 0.2)
 
-    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.wait_for(reader.read(), SECS)
-        writer.transport.abort()
-
-    tls = serving_context(DEVICE)
-    tls.set_alpn_protocols([PROTOCOL])
-    server = await asyncio.start_server(wait, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
-            with pytest.raises(AgentUnreachable, match="no answer within"):
-                await agent.ports.reach(1, "lease")
+    async with agent_at(end) as agent:
+        with pytest.raises(AgentUnreachable, match="no answer within"):
+            await agent.ports.reach(1, "lease")
 
 
 async def test_an_agent_that_hands_on_no_ports_is_none() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.wait_for(reader.read(), SECS)
-        writer.transport.abort()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving_context(DEVICE))
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AgentClient(url, DEVICE.pubkey(), SESSION) as agent:
-            with pytest.raises(BadAnswer, match="hands on no ports"):
-                await agent.ports.reach(1, "lease")
+    async with agent_at(end, hands_on=False) as agent:
+        with pytest.raises(BadAnswer, match="hands on no ports"):
+            await agent.ports.reach(1, "lease")

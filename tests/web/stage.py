@@ -99,9 +99,9 @@ async def launcher(session: Keypair) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
-    """Slots of 50 ms: a blockhash lives for 7.5 s."""
+    """Slots of 100 ms: a blockhash lives for 15 s, within which a busy machine reviews and signs."""
     async with (
-        market(slot_ms=50) as running,
+        market(slot_ms=100) as running,
         launcher(SESSION) as launching,
         actions(running.net.rpc_url, launching) as url,
         httpx2.AsyncClient(base_url=url, timeout=60) as http,

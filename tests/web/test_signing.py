@@ -99,7 +99,7 @@ async def test_a_wallet_of_another_network(stage: Stage, reader: Reader, site: s
 async def test_what_nears_its_end_is_built_again_and_what_is_signed_too_late_expires(
     stage: Stage, reader: Reader, site: str
 ) -> None:
-    """A blockhash lives for 7.5 s here."""
+    """A blockhash lives for 15 s here."""
     wallet = await stage.wallet(io=1_000 * IO)
     page = await opened(reader, site, wallet, "mint")
     plans: list[str] = []
