@@ -56,11 +56,12 @@ def supplied(renter: Renter, number: int) -> Iterator[tuple[str, Callable[[], No
     command = [*IONET, "--url", renter.shell.url, "--keypair", str(treasury), *words]
 
     def kill() -> None:
-        below = descendants(agent.pid)
-        agent.kill()
-        for pid in below:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        every = [agent.pid, *descendants(agent.pid)]
+        # All stand still before the first is gone, as without power: none is left to say how another ended.
+        for each in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in every:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, each)
 
     environment = {**renter.environment, "TMPDIR": str(folder.parent)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as agent:
