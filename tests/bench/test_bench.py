@@ -121,13 +121,14 @@ def test_the_check_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_seeds_are_those_that_passed_of_those_that_were_run() -> None:
+    suite = seeds.LIES
     said = "lies: late 10, 429 3, 5xx 2\n=== 1 failed, 49 passed in 854.02s (0:14:14) ===\n"
-    found = seeds.read(said)
+    found = seeds.read(suite, said)
     assert (found.value, found.target, found.met) == (49, 50, False)
     assert found.note == "of 50 seeds: tables equal to those of the chain; after 15 lies"
-    assert seeds.read("== 50 passed in 9s ==").met is True
+    assert seeds.read(suite, "== 50 passed in 9s ==").met is True
     with pytest.raises(ValueError, match="no tests ran"):
-        seeds.read("== no tests ran in 0.1s ==")
+        seeds.read(suite, "== no tests ran in 0.1s ==")
 
 
 def test_wrong_options_are_refused() -> None:

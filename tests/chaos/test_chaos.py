@@ -73,7 +73,7 @@ async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder:
                 await until(partial(nothing_runs, running), 400, "Ray has stopped at the end")
             assert [len(seen) for seen in watch.starts] == started, "what ran was taken over, never started again"
         assert watch.most_at_once == 1
-        print(f"kills: {monkey.kills}")
+        print("kills: " + ", ".join(f"{name} {number}" for name, number in monkey.kills.items()))
         assert all(monkey.kills.values()), monkey.kills
         await running.pass_time(30)
         closed, _ = await story.closed(running.cast, cluster, leases, lambda _: None)
