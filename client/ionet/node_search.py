@@ -100,11 +100,22 @@ class _Advertised(msgspec.Struct):
     item: _Told
 
 
+class _Offer(msgspec.Struct):
+    model_name: str | None
+    nodes_rentable: int
+
+
+class _Offers(msgspec.Struct):
+    items: list[_Offer]
+
+
 async def search(api: str, wish: Wish) -> Found:
     """Ask the indexer at `api`. Raises ApiError, InvalidInput."""
     async with asking(api) as http:
         listed = await _listed(http, wish.model)
         left, removed = narrowed(listed, wish)
+        if not listed:
+            removed.append(await _of_other_models(http))
         if wish.min_score is not None:
             left = await _scored(http, left, wish.min_score, removed)
         if wish.isolation is not None or wish.gpu_memory_mib is not None:
@@ -222,6 +233,16 @@ async def _listed(http: httpx2.AsyncClient, model: str) -> list[Candidate]:
             return found
         query["cursor"] = page.next
     raise ApiError(f"the list of nodes does not end after {len(found)}")
+
+
+async def _of_other_models(http: httpx2.AsyncClient) -> Removed:
+    """The model as the filter that removed all that could be rented now."""
+    [page] = await _asked(http, [f"/v1/offers?limit={_PAGE}"], _Offers)
+    there: Counter[str] = Counter()
+    for each in [] if page is None else page.items:
+        there[each.model_name or "unknown"] += each.nodes_rentable
+    some = ", ".join(f"{count} {name}" for name, count in there.most_common(5) if count)
+    return Removed("are of other models", there.total(), f"there are {some}" if some else "")
 
 
 async def _asked(http: httpx2.AsyncClient, paths: Sequence[str], kind: type[T]) -> list[T | None]:

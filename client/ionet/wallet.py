@@ -80,6 +80,8 @@ def read_keypair(path: str | Path) -> Keypair:
     """The keypair in a file as Solana's CLI writes it: a JSON list of 64 numbers. Raises WalletError."""
     try:
         numbers = json.loads(Path(path).expanduser().read_text())
+    except FileNotFoundError:
+        raise WalletError(f"there is no {path}: name another by --keypair, or `ionet keys new {path}`") from None
     except OSError as error:
         raise WalletError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:

@@ -28,6 +28,8 @@ _SMALL = ("--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--d
 _PATIENT = ("--check-secs", "600")
 _MODEL, _PRICE, _LONGEST_SECS = "RTX 4090", USD_UNIT // 4, 30 * 86_400
 _LAMPORTS = 10 * 10**9
+# What co-stakers get of rewards, and all stake of leases' income, in basis points.
+_SHARES = 3_000, 2_000
 
 
 async def start_agents(
@@ -78,7 +80,10 @@ def _is_free(port: int) -> bool:
 
 
 async def supply(client: Client, devices: Sequence[Keypair]) -> None:
-    """A node with its stake for each device that has none, and SOL for the device. client: of a wallet with IO."""
+    """A node for each device that has none, with its stake, open to that of others; and SOL for the device.
+
+    client: of a wallet with IO.
+    """
     codes = {name: code for code, name in (await client.network.model_names()).items()}
     code = codes[_MODEL]
     stake = await client.node.required_stake(code, 1)
@@ -100,5 +105,6 @@ async def supply(client: Client, devices: Sequence[Keypair]) -> None:
                 region=0,
             )
             await client.node.register(KeypairSigner(device), model_code=code, processors=1, terms=terms)
+            await client.stake.set_terms(node, *_SHARES)
         if found is None or found.bonded.amount < stake:
             await client.stake.add(node, stake)

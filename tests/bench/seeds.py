@@ -14,6 +14,7 @@ from bench.figures import Figure, Figures, count
 
 ROOT = Path(__file__).parents[2]
 
+
 class Suite(NamedTuple):
     """A test with a parameter of seeds, what runs as many of them, and what it says that it went through.
 

@@ -81,6 +81,16 @@ async def test_each_filter_says_how_many_it_removed_and_what_would_help() -> Non
     ]
 
 
+async def test_where_none_is_of_the_model_others_that_can_be_rented_are_named() -> None:
+    offers = [("RTX 4090", 2), ("RTX 4090", 1), (None, 1), ("H100", 0)]
+    told = json.encode({"items": [{"model_name": name, "nodes_rentable": count} for name, count in offers]})
+    async with indexer({**page(), "/v1/offers": told}) as api:
+        found = await search(api, WISH)
+    assert found == ([], [Removed("are of other models", 4, "there are 3 RTX 4090, 1 unknown")], 0)
+    async with indexer(page()) as api:
+        assert (await search(api, WISH)).removed == []
+
+
 async def test_reputation_and_isolation_are_asked_of_those_that_are_left() -> None:
     answers = page(named("a"), named("b"), named("c"), named("d"))
     for node, score in (("a", ONE), ("b", ONE // 2), ("c", ONE)):

@@ -101,4 +101,4 @@ def _only(machine: Machine) -> str:
         raise ConfigError(f"this machine has {', '.join(found)}, and a node is of one model: say --model")
     split = [card.name for card in machine.gpus.devices if " MIG " in card.name]
     why = "the chain has no model for a part of a card that MIG splits" if split else "no model of the chain is here"
-    raise ConfigError(f"{why}: this machine shows {machine.shown['gpus']}")
+    raise ConfigError(f"{why}: this machine shows {machine.shown['gpus']} (to try it without: --model 4090 --pretend)")

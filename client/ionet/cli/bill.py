@@ -70,7 +70,9 @@ def print_bill(bill: Bill) -> None:
         return human.money(int(units), bill.currency)
 
     head = {"lease": bill.lease, "node": bill.node, "cluster": bill.cluster}
-    head["price"] = f"{money(bill.price)}/h for each of {bill.processors} processors"
+    head["price"] = f"{money(bill.price)}/h"
+    if bill.processors > 1:
+        head["price"] += f" for each of {bill.processors} processors"
     if bill.started_at:
         head["from"], head["to"] = human.moment(bill.started_at), human.moment(bill.ends_at)
     if bill.end_reason:

@@ -148,7 +148,7 @@ def add(
                 make = tables is Tables.MAKE
                 found = await client.cluster.tables_for(cluster, keys, make=make, progress=progress)
         try:
-            with counting(f"booking {len(keys)} nodes") as progress:
+            with counting(f"booking {human.count(len(keys), 'node')}") as progress:
                 booked = await client.cluster.add_leases(
                     cluster, keys, duration=seconds, max_price=limit, tables=found, at_once=at_once, progress=progress
                 )
@@ -243,7 +243,8 @@ async def _print_booking(client: Client, booking: Booking, *, as_json: bool) -> 
     if not receipts:
         return
     units, fees = sum(receipt.compute_units for receipt in receipts), sum(receipt.fee for receipt in receipts)
-    say(f"{len(booking.leases)} nodes booked by {len(receipts)} transactions, {units} compute units, {fees} lamports")
+    nodes, sent = human.count(len(booking.leases), "node"), human.count(len(receipts), "transaction")
+    say(f"{nodes} booked by {sent}, {units} compute units, {fees} lamports")
 
 
 def _lines(path: Path | None) -> list[str]:

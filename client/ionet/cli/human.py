@@ -39,6 +39,11 @@ def hourly(micro: int) -> str:
     return f"{dollars(micro)}/h"
 
 
+def count(number: int, noun: str) -> str:
+    """1 node, 2 nodes."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(bps: int) -> str:
     number = f"{bps / 100:.2f}".rstrip("0").rstrip(".")
     return f"{number}%"

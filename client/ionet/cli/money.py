@@ -57,7 +57,7 @@ def receipt(
     found, booked = run(ctx, work, wallet=False)
     if verify is not None and not as_json:
         more = "" if booked == len(found) else f"; {booked - len(found)} were booked later, or are left out at the end"
-        say(f"{len(found)} leases, all as the chain has them{more}")
+        say(f"{human.count(len(found), 'lease')}, all as the chain has them{more}")
     else:
         _show(found, as_csv=as_csv, as_json=as_json)
 
@@ -79,7 +79,7 @@ def _show(bills: list[Bill], *, as_csv: bool, as_json: bool) -> None:
     if bills:
         total = sum(int(bill.total) for bill in bills)
         so_far = "" if all(bill.closed_at for bill in bills) else " so far"
-        say(f"{len(bills)} leases, you paid{so_far} {human.money(total, bills[0].currency)}")
+        say(f"{human.count(len(bills), 'lease')}, you paid{so_far} {human.money(total, bills[0].currency)}")
     else:
         say("nothing was booked")
 
@@ -101,7 +101,7 @@ def cost(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
             return
         amounts = {"settled": found.spent, "at most more": found.locked, "free": found.free}
         shown = {label: human.money(int(units), found.currency) for label, units in amounts.items()}
-        hourly = f"{human.money(int(found.hourly), found.currency)} an hour for {found.nodes} nodes"
+        hourly = f"{human.money(int(found.hourly), found.currency)} an hour for {human.count(found.nodes, 'node')}"
         ends = {"until": human.moment(found.until)} if found.until else {}
         print_fields({"now": hourly, **shown, **ends}, as_json=False)
 
@@ -131,7 +131,7 @@ def extend(
         needed, free = human.money(asked.cost, asked.currency), human.money(asked.free, asked.currency)
         if asked.cost > asked.free:
             raise BudgetTooSmall(f"{needed} needed, {free} free; it cannot grow: `ionet run --budget` opens with more")
-        lines = (f"{len(asked.leases)} nodes for {human.span(secs)} more: {needed} at most",)
+        lines = (f"{human.count(len(asked.leases), 'node')} for {human.span(secs)} more: {needed} at most",)
         confirm(Preview(lines, "Add it?"), quiet=as_json, yes=yes)
         receipts = await asked.send(client)
         if as_json:

@@ -58,7 +58,7 @@ def _chain(found: Standing, model: str) -> dict[str, str]:
     for number, leaving in enumerate(found.exits, 1):
         when = "now" if leaving.at <= found.now else human.moment(leaving.at, found.now)
         shown[f"leaving {number}"] = f"{human.money(leaving.amount, 'IO')} {when}; {leaving.why}"
-    fees = f"{found.fee_days} days of proofs if it is always leased"
+    fees = f"{human.count(found.fee_days, 'day')} of proofs if it is always leased"
     shown["device's SOL"] = f"{human.money(found.lamports, 'SOL')}, enough for {fees}"
     return shown
 
@@ -69,7 +69,7 @@ def _indexer(found: Standing, heard: Heard | None, why: str) -> dict[str, str]:
         return {"unknown": f"earnings today, kept intervals, score, isolation, whether it is online ({why})"}
     shown = {"earned today": _income(_today(heard, found.now))}
     proven, kept = (sum(getattr(day, name) for day in heard.days) for name in ("intervals_proven", "intervals_kept"))
-    shown["intervals"] = f"{kept} kept of {proven} proven in {len(heard.days)} days"
+    shown["intervals"] = f"{kept} kept of {proven} proven in {human.count(len(heard.days), 'day')}"
     score = heard.score
     halved = ", halved after a slash" if score.halved else ""
     parts = f"served {_share(score.served)}, less caution for {_share(score.deviation)} of deviation{halved}"

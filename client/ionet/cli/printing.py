@@ -82,7 +82,7 @@ def print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """A list of objects: JSON with every field, or a table of some columns."""
+    """A list of objects: JSON with every field, or a table of some columns, without those in which nothing stands."""
     if as_json:
         print_json(list(rows))
         return
@@ -93,6 +93,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
+    columns = [column for column in columns if any(_plain(row[column]) for row in rows)]
     for column in columns:
         table.add_column(column.replace("_", " "), no_wrap=column == "address", overflow="fold")
     for row in rows:

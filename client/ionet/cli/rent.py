@@ -317,7 +317,7 @@ def _task(path: Path | None, resources: dict[str, Any], more: dict[str, Any]) ->
 
 
 def _print_found(found: Found, wish: Wish) -> None:
-    say(f"{found.listed} nodes of the model, {len(found.candidates)} fit, {wish.nodes} wanted", err=True)
+    say(f"{human.count(found.listed, 'node')} of the model, {len(found.candidates)} fit, {wish.nodes} wanted", err=True)
     for each in found.removed:
         say(f"  {each.nodes} {each.why}{f' ({each.remedy})' if each.remedy else ''}", err=True)
 

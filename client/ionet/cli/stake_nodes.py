@@ -47,6 +47,9 @@ def nodes(ctx: typer.Context, api: Api = "http://127.0.0.1:8080", as_json: AsJso
     if as_json:
         print_json({"yield": DEFINITION, "unknown": why, "nodes": [_raw(row) for row in rows]})
         return
+    if not rows:
+        say("no node takes others' stake now: owners offer it with `ionet stake terms`")
+        return
     print_rows([_shown(row, names) for row in rows], [*_COLUMNS, "slashed", "state"], as_json=False)
     say(DEFINITION)
     if why:

@@ -43,7 +43,7 @@ def stop(
         if found.renter != client.address:
             raise InvalidInput(f"only its renter may, {found.renter}; the keypair in use is {client.address}")
         money, left = word(Currency, found.currency), found.deposit - found.paid - found.fees - found.refunded
-        lines = (f"{found.leases_open} leases are open, {human.money(left, money)} are in the budget",)
+        lines = (f"{human.count(found.leases_open, 'lease')} open, {human.money(left, money)} are in the budget",)
         confirm(Preview(lines, "End all of them now and close the cluster for good?"), quiet=as_json, yes=yes)
         receipts, settled = [], set[Pubkey]()
         with waiting("ending, settling and closing"):

@@ -59,7 +59,7 @@ def test_usage_error_fails() -> None:
 def test_user_error_fails(tmp_path: Path) -> None:
     assert NOWHERE.refused("node", "show", "abc") == (1, "error: invalid input: 'abc' is not a valid address\n")
     code, message = NOWHERE.refused("keys", "airdrop")
-    assert (code, "cannot read /nonexistent/id.json" in message) == (1, True)
+    assert (code, "there is no /nonexistent/id.json" in message) == (1, True)
     code, message = NOWHERE.refused("network", "pause", "close_cluster")
     assert (code, "pausable are register_node" in message) == (1, True)
     idl = tmp_path / "idl.json"

@@ -26,6 +26,8 @@ from ionet.generated.classes import CLASSES
         (human.hourly(250_000), "$0.25/h"),
         (human.percent(3000), "30%"),
         (human.percent(50), "0.5%"),
+        (human.count(1, "node"), "1 node"),
+        (human.count(2_000, "lease"), "2,000 leases"),
         (human.span(5400), "1 h 30 min"),
         (human.span(0), "0 s"),
         (human.span(86400 * 30 + 61), "30 d 1 min"),

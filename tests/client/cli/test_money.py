@@ -86,7 +86,7 @@ def test_a_clusters_money_by_its_name(village: Village, nodes: dict[str, str], t
     asyncio.run(refuse_all(village, cluster, bills))
     saved.write_text(json.dumps(bills[:1]))
     checked = village.shell.run("receipt", "mine", "--verify", str(saved))
-    assert checked.stdout.startswith("1 leases, all as the chain has them; 1 were booked later, or are left out")
+    assert checked.stdout.startswith("1 lease, all as the chain has them; 1 were booked later, or are left out")
     for text, why in (("{}", "no receipt in JSON"), ("[]x", "no receipt in JSON")):
         saved.write_text(text)
         assert why in village.refused(None, "receipt", "mine", "--verify", str(saved))[1]

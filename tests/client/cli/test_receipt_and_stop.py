@@ -80,7 +80,7 @@ def test_the_receipt_adds_up_to_what_the_cluster_paid(village: Village, nodes: d
     renter = village.file("renter")
     asked = village.shell.run("cluster", "stop", cluster, keypair=renter)
     assert (asked.returncode, "End all of them now" in asked.stderr) == (1, True)
-    assert "1 leases are open, 5 IOSD are in the budget" in asked.stderr
+    assert "1 lease open, 5 IOSD are in the budget" in asked.stderr
     first = village.json("renter", "cluster", "stop", cluster, "--no-wait", "--yes")
     assert (first["closed"], list(first["waiting"])) == (False, [lease])
     assert first["receipts"][0]["events"][0]["event"] == "LeaseEnded"

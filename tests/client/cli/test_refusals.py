@@ -46,7 +46,7 @@ ROWS: list[tuple[str, str, str, int]] = [
     (
         "renter",
         "--keypair {nofile} keys show",
-        "the wallet cannot be used: cannot read {nofile}: No such file or directory",
+        "the wallet cannot be used: there is no {nofile}: name another by --keypair, or `ionet keys new {nofile}`",
         1,
     ),
     ("renter", "--keypair {text} keys show", "the wallet cannot be used: {text} is not a keypair file: not JSON", 1),

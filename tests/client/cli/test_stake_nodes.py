@@ -20,6 +20,7 @@ def node(village: Village) -> str:
 
 def test_only_nodes_that_share_are_listed_with_their_terms(village: Village, node: str) -> None:
     assert village.json(None, "stake", "nodes", "--api", NOWHERE)["nodes"] == []
+    assert village.shell.run("stake", "nodes", "--api", NOWHERE).stdout.startswith("no node takes others' stake now")
     village.json("supplier", "stake", "terms", node, "30%", "--income", "20%")
     village.json("guest", "stake", "add", node, "100")
     told = village.json(None, "stake", "nodes", "--api", NOWHERE)
