@@ -7,6 +7,7 @@ import builtins
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from ionet import cli
 from ionet.booking import Booking
-from ionet.errors import InvalidInput, IonetError
+from ionet.errors import InvalidInput, IonetError, reason_of
 from ionet.executor import Delivery
 from ionet.leaves import UploadError
 from ionet_indexer.core.refusals import ApiError, BadValue, NotFound, Refused, TooMuch, Unauthorized
@@ -132,3 +133,11 @@ def test_every_refusal_of_an_upload_keeps_its_type() -> None:
     assert {kind.kind for kind in raised_by_uploads} == {
         kind.kind for kind in UploadError.__subclasses__() if kind.kind
     }
+
+
+def test_an_error_that_says_nothing_is_named() -> None:
+    """An exception is true whatever it says: `error or ...` never names it."""
+    assert (reason_of(TimeoutError()), reason_of(OSError(5, "no"))) == ("TimeoutError", "[Errno 5] no")
+    fault = re.compile(r"\berror or (?:type|url|f?\")")
+    sources = [path for folder in FOLDERS for path in folder.rglob("*.py")]
+    assert [path for path in sources if fault.search(path.read_text(encoding="utf-8"))] == []

@@ -104,7 +104,7 @@ class Advertiser:
                 async with asyncio.timeout(_TIMEOUT_SECS):
                     await send(http, url, self._device, self._next())
             except (AdvertNotTaken, TimeoutError) as error:
-                _log.info("advert, later: %s", error or url, extra={"action": "advert_later"})
+                _log.info("advert, later: %s", str(error) or f"{url} does not answer", extra={"action": "advert_later"})
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LAST_PAUSE_SECS)
             else:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping
 from types import TracebackType
 
-from ionet.errors import IonetError
+from ionet.errors import IonetError, reason_of
 
 TROUBLE = (IonetError, OSError, sqlite3.Error)
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Guard:
         if isinstance(error, self._caught):
             if not isinstance(error, TROUBLE) and self._name not in self._alarms.own:
                 _log.error("an error nobody expected", exc_info=error, extra={"action": "unexpected"})
-            self._alarms.ring(self._name, str(error) or type(error).__name__)
+            self._alarms.ring(self._name, reason_of(error))
             return True
         if error is None:
             self._alarms.end(self._name)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from ionet.advert import Bandwidth
-from ionet.errors import ConfigError, IonetError
+from ionet.errors import ConfigError, IonetError, reason_of
 from ionet.listening import keep_alive
 from ionet.relay_wire import (
     CONTROL,
@@ -164,7 +164,7 @@ class Relays:
             except (OSError, TimeoutError, RelayFailed) as error:
                 longer = max(_FIRST_PAUSE_SECS, self._pauses[address] * 2)
                 self._pauses[address] = min(longer, _LONGEST_PAUSE_SECS)
-                _log.warning("%s: %s", address, error or type(error).__name__, extra={"action": "relay_lost"})
+                _log.warning("%s: %s", address, reason_of(error), extra={"action": "relay_lost"})
             finally:
                 self._used.discard(address)
                 self._connected.pop(address, None)
@@ -248,7 +248,7 @@ class Relays:
         try:
             self.bandwidth = found = await measure(address.host, address.port, asked.token)
         except (OSError, TimeoutError, IonetError) as error:
-            _log.warning("%s: %s", address, error or type(error).__name__, extra={"action": "not_measured"})
+            _log.warning("%s: %s", address, reason_of(error), extra={"action": "not_measured"})
             return
         text = "%s: %d Mbit/s there, %d back"
         _log.info(text, address, found.up_mbits, found.down_mbits, extra={"action": "measured"})

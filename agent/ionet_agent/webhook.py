@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import httpx2
 import msgspec
-from ionet.errors import ConfigError
+from ionet.errors import ConfigError, reason_of
 from ionet.patient_http import is_loopback
 
 _TIMEOUT_SECS, _LOOK_SECS = 10.0, 1.0
@@ -81,6 +81,6 @@ class Webhook:
                     return True
                 said = f"HTTP {answer.status_code}"
         except (httpx2.HTTPError, httpx2.StreamError, OSError, TimeoutError) as error:
-            said = str(error) or type(error).__name__
+            said = reason_of(error)
         _log.info("alarms are told later: %s", said, extra={"action": "webhook_later"})
         return False

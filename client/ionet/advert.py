@@ -20,7 +20,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from ionet.agent_tls import certificate_of, key_of
-from ionet.errors import IonetError
+from ionet.errors import IonetError, reason_of
 
 PATH = "/v1/adverts"
 MEDIA_TYPE = "application/json"
@@ -189,7 +189,7 @@ async def find_places(indexer: str, node: Pubkey) -> tuple[list[str], list[str]]
         found = msgspec.json.decode(said, type=_Found).item
         endpoints, relays = ([parse_endpoint(place) for place in each[:MOST_PLACES]] for each in found.both)
     except (*_TRANSPORT, TimeoutError, msgspec.DecodeError, ValueError, BadAdvert) as error:
-        raise NotAdvertised(f"{indexer}: {error or type(error).__name__}") from None
+        raise NotAdvertised(f"{indexer}: {reason_of(error)}") from None
     return endpoints, relays
 
 
@@ -218,7 +218,7 @@ async def send(http: httpx2.AsyncClient, base_url: str, device: Keypair, advert:
         finally:
             await response.aclose()
     except (*_TRANSPORT, ValueError, BadAdvert) as error:
-        raise AdvertNotTaken(f"{base_url}: {error or type(error).__name__}") from None
+        raise AdvertNotTaken(f"{base_url}: {reason_of(error)}") from None
     if not response.is_success:
         raise AdvertNotTaken(f"{base_url}: HTTP {response.status_code}: {_detail(said)}")
 

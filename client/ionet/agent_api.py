@@ -25,7 +25,7 @@ from ionet.agent_delegation import DELEGATION_HEADER, Delegated
 from ionet.agent_errors import AgentError, AgentUnreachable, BadAnswer, OtherKey, one_line, refusal_of
 from ionet.agent_ports import Ports, host_port
 from ionet.agent_tls import calling_context
-from ionet.errors import InvalidInput
+from ionet.errors import InvalidInput, reason_of
 from ionet.isolation import Isolation
 from ionet.overlay import Network, Offer
 from ionet.relay_name import sni_of
@@ -288,7 +288,7 @@ def _unreachable(error: BaseException) -> AgentUnreachable:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return OtherKey()
         cause = cause.__cause__ or cause.__context__
-    return AgentUnreachable(str(error) or type(error).__name__)
+    return AgentUnreachable(reason_of(error))
 
 
 def agent_url(text: str) -> str:

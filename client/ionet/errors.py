@@ -25,6 +25,11 @@ class IonetError(Exception):
         return f"{self.message()}: {self.detail}" if self.detail else self.message()
 
 
+def reason_of(error: BaseException) -> str:
+    """What it says, or what it is called: a timeout says nothing."""
+    return str(error) or type(error).__name__
+
+
 class InvalidInput(IonetError):
     """invalid input"""
 

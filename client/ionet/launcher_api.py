@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 import httpx2
 import msgspec
 
-from ionet.errors import InvalidInput, IonetError
+from ionet.errors import InvalidInput, IonetError, reason_of
 from ionet.patient_http import PatientClient, status_line
 
 MEMBERS_AT_ONCE = 256
@@ -202,7 +202,7 @@ class LauncherClient:
         except TimeoutError:
             raise LauncherError(f"{self._url}: no answer within {_ANSWER_SECS:g} s") from None
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
-            raise LauncherError(f"{self._url}: {str(error) or type(error).__name__}") from None
+            raise LauncherError(f"{self._url}: {reason_of(error)}") from None
         if response.status_code == 404:
             raise UnknownCluster
         if not response.is_success:

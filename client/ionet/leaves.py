@@ -16,7 +16,7 @@ import msgspec
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from ionet.errors import IonetError
+from ionet.errors import IonetError, reason_of
 
 PATH = "/v1/leaves"
 MAX_LEAVES = 100_000
@@ -146,7 +146,7 @@ async def send_upload(http: httpx2.AsyncClient, base_url: str, upload: Upload) -
     except TimeoutError:
         raise IndexerUnreachable(f"{base_url}: no answer within {_SEND_SECS:g} s") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
-        raise IndexerUnreachable(f"{base_url}: {error or type(error).__name__}") from error
+        raise IndexerUnreachable(f"{base_url}: {reason_of(error)}") from error
     if response.is_error:
         try:
             problem = msgspec.json.decode(said, type=dict[str, object])

@@ -11,7 +11,7 @@ from hashlib import sha256
 from solders.pubkey import Pubkey
 
 from ionet.duties import DUTIES, Duty, Habits, Seen
-from ionet.errors import IonetError
+from ionet.errors import IonetError, reason_of
 from ionet.rules.restarts import Moment
 
 FIRST_WAIT, LONGEST_WAIT = 5, 3_600
@@ -72,7 +72,7 @@ class Agenda:
             try:
                 when = duty.due(seen, at)
             except BAD as error:
-                self.unread[seen.address] = f"{duty.name}: {error or type(error).__name__}"
+                self.unread[seen.address] = f"{duty.name}: {reason_of(error)}"
                 continue
             if when is not None:
                 self._wait((seen.address, place), item, duty, at.now, when, before.get(place))

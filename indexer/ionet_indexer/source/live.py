@@ -7,6 +7,7 @@ import logging
 from typing import Literal
 
 import msgspec
+from ionet.errors import reason_of
 from ionet.patient_http import is_loopback
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
@@ -40,7 +41,7 @@ class Wakeups:
             try:
                 await self._listen()
             except (OSError, TimeoutError, WebSocketException, msgspec.DecodeError) as error:
-                reason = str(error) or type(error).__name__
+                reason = reason_of(error)
                 if reason != told or self.connects > before:
                     log.warning("websocket lost: %s", reason, extra={"action": "ws_lost"})
                 told = reason
