@@ -73,7 +73,7 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, self._caught):
+        if error is not None and isinstance(error, self._caught):
             if not isinstance(error, TROUBLE) and self._name not in self._alarms.own:
                 _log.error("an error nobody expected", exc_info=error, extra={"action": "unexpected"})
             self._alarms.ring(self._name, reason_of(error))
