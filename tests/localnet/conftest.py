@@ -1,15 +1,22 @@
-"""A served chain for each test, with short slots."""
+"""A chain for each test, by itself or served with short slots."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import httpx2
+import pytest
 import pytest_asyncio
-from ionet_localnet import Localnet, LocalnetConfig
+from ionet_localnet import LocalChain, Localnet, LocalnetConfig
 from localnet.wire import Raw
 
 SLOT_MS = 30
+
+
+@pytest.fixture
+def chain() -> LocalChain:
+    """The chain itself, without a network."""
+    return LocalChain(unix_time=1_800_000_000)
 
 
 @pytest_asyncio.fixture

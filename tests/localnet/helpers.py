@@ -7,6 +7,7 @@ from typing import Any
 
 from ionet_localnet import LocalChain
 from ionet_localnet.execution import MINT_SIZE, TOKEN_ACCOUNT_SIZE, TOKEN_PROGRAM
+from ionet_localnet.genesis import program_data_address
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -88,3 +89,14 @@ def state(chain: LocalChain) -> dict[str, Any]:
             )
         ],
     }
+
+
+def token_program_elf(chain: LocalChain) -> bytes:
+    """A real sBPF program to deploy elsewhere: the token program that comes with the SVM."""
+    deployed = chain.get_account(program_data_address(TOKEN_PROGRAM))
+    if deployed is None:
+        program = chain.get_account(TOKEN_PROGRAM)
+        assert program is not None
+        deployed = chain.get_account(Pubkey.from_bytes(program.data[4:36]))
+    assert deployed is not None
+    return deployed.data[45:]

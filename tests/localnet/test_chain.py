@@ -16,6 +16,7 @@ from localnet.helpers import (
     pay,
     rich,
     signed,
+    token_program_elf,
 )
 from solders.account import Account
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -33,22 +34,6 @@ from solders.system_program import (
 from solders.transaction import Transaction, VersionedTransaction
 from spl.token.instructions import transfer_checked
 from spl.token.models import TransferCheckedParams
-
-
-@pytest.fixture
-def chain() -> LocalChain:
-    return LocalChain(unix_time=1_800_000_000)
-
-
-def token_program_elf(chain: LocalChain) -> bytes:
-    """A real sBPF program to deploy elsewhere: the token program that comes with the SVM."""
-    deployed = chain.get_account(program_data_address(TOKEN_PROGRAM))
-    if deployed is None:
-        program = chain.get_account(TOKEN_PROGRAM)
-        assert program is not None
-        deployed = chain.get_account(Pubkey.from_bytes(program.data[4:36]))
-    assert deployed is not None
-    return deployed.data[45:]
 
 
 def test_transfer_moves_money_and_charges_the_fee(chain: LocalChain) -> None:

@@ -8,33 +8,16 @@ import random
 import pytest
 from ionet_localnet import ForkError, LocalChain, TransactionRefused
 from ionet_localnet.chain import FAUCET_LAMPORTS
-from ionet_localnet.execution import TOKEN_PROGRAM, new_svm
-from ionet_localnet.genesis import program_data_address
+from ionet_localnet.execution import new_svm
 from ionet_localnet.genesis import wallet as genesis_wallet
 from localnet.helpers import (
     SIGNATURE_FEE,
     SOL,
     pay,
     rich,
+    token_program_elf,
 )
 from solders.keypair import Keypair
-from solders.pubkey import Pubkey
-
-
-@pytest.fixture
-def chain() -> LocalChain:
-    return LocalChain(unix_time=1_800_000_000)
-
-
-def token_program_elf(chain: LocalChain) -> bytes:
-    """A real sBPF program to deploy elsewhere: the token program that comes with the SVM."""
-    deployed = chain.get_account(program_data_address(TOKEN_PROGRAM))
-    if deployed is None:
-        program = chain.get_account(TOKEN_PROGRAM)
-        assert program is not None
-        deployed = chain.get_account(Pubkey.from_bytes(program.data[4:36]))
-    assert deployed is not None
-    return deployed.data[45:]
 
 
 def test_fork_drops_moves_and_restores(chain: LocalChain) -> None:
