@@ -262,6 +262,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("level", "user"), CASES)
+@pytest.mark.matrix
 def test_a_renters_code_reaches_neither_agent_nor_others_and_outlives_nothing(
     level: Level, user: int, runtime: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import market
 import msgspec
+import pytest
 import pytest_asyncio
 from agent.places import TRUSTING
 from agent.small_disk import fill, small_disk
@@ -169,6 +170,7 @@ async def test_a_killed_machine_side_is_started_again_at_the_same_address_and_no
     assert not (served.base / "ray.json").exists()
 
 
+@pytest.mark.drill
 async def test_with_a_full_disk_proofs_go_on_and_a_killed_machine_side_comes_back(tmp_path: Path) -> None:
     with small_disk(tmp_path / "node", 16) as folder:
         async with serving(tmp_path) as served:

@@ -59,6 +59,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.drill
 async def test_whatever_dies_every_second_is_served_proven_and_paid_once(folder: Path, seed: int) -> None:
     async with network(folder, NODES) as running:
         monkey, watch = Monkey(running, seed), RayWatch(running)

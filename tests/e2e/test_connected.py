@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from e2e.renter import Renter, rented_from
 
 BOTH = """
@@ -40,6 +41,7 @@ def program(renter: Renter) -> str:
     return "\n".join(f"{name} = {value!r}" for name, value in values.items()) + BOTH
 
 
+@pytest.mark.drill
 def test_a_block_has_a_connected_ray_and_settles(temporary: Path) -> None:
     with rented_from(temporary) as renter:
         before = renter.balance()

@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 import httpx2
+import pytest
 from e2e.commands import ionet
 from leftovers import left_after, processes_of
 
@@ -75,6 +76,7 @@ def test_demo_interrupted_at_its_start_fails(temporary: Path) -> None:
     only_the_logs_left(temporary, run.errors)
 
 
+@pytest.mark.drill
 def test_demo_interrupted_while_ray_is_up_and_a_node_is_frozen_fails(temporary: Path) -> None:
     with ionet(temporary, "demo", "--json") as run:
         run.until("a blocked matrix product", 240)
@@ -83,6 +85,7 @@ def test_demo_interrupted_while_ray_is_up_and_a_node_is_frozen_fails(temporary: 
     only_the_logs_left(temporary, run.errors)
 
 
+@pytest.mark.drill
 def test_demo_whose_part_dies_fails(temporary: Path) -> None:
     with ionet(temporary, "demo", "--json") as run:
         run.until("three suppliers register", 90)

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from e2e.renter import Renter, rented_from
 
 IDLE_SECS, SECS = 20, 240
@@ -34,6 +35,7 @@ def status(renter: Renter) -> list[dict[str, str]]:
     return list(json.loads(done.stdout))
 
 
+@pytest.mark.drill
 def test_a_cluster_that_nobody_uses_ends_by_itself(temporary: Path) -> None:
     with rented_from(temporary) as renter:
         before = renter.balance()

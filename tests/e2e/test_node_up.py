@@ -127,6 +127,7 @@ def test_nothing_is_paid_before_every_check_has_passed(place: Place) -> None:
     assert int(place.supplier.json("keys", "balance")["io_units"]) == 50 * IO
 
 
+@pytest.mark.drill
 def test_an_empty_folder_becomes_a_node_that_is_paid(place: Place) -> None:
     """Its agent killed on the way: once all is there nothing is signed again, and it serves. It only dials out."""
     more = ["--no-test", "--relay", place.fields["relay"], *PATIENT]

@@ -39,6 +39,7 @@ async def signed(page: Page, url: str, **fields: str) -> None:
     await state(form, "done")
 
 
+@pytest.mark.drill
 async def test_rented_watched_and_ended_in_a_browser(temporary: Path, reader: Reader) -> None:  # noqa: F811
     with rented_from(temporary) as renter:
         wallet: Keypair = read_keypair(renter.shell.keypair)

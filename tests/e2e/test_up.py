@@ -57,6 +57,7 @@ def asked(url: str) -> dict[str, str]:
         return dict(json.load(answer))
 
 
+@pytest.mark.drill
 def test_up_whose_part_dies_fails(temporary: Path, options: list[str]) -> None:
     with ionet(temporary, *options) as run:
         started(run)

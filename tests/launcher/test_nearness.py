@@ -91,6 +91,7 @@ async def test_a_node_that_others_do_not_reach_is_not_started_and_named(
         assert network.started() == [1, 1, 0]
 
 
+@pytest.mark.drill
 async def test_a_node_that_joins_no_network_is_not_started_and_named(place: Place) -> None:
     async with place(ways=[{1: 10}, {0: 10}]) as network:
         seen = await network.until(lambda seen: seen.reason == Reason.NO_NETWORK and network.started()[0] == 1)

@@ -136,6 +136,7 @@ async def test_a_booked_cluster_runs_a_job_and_is_proven(running: Stack) -> None
     await close(running, leases)
 
 
+@pytest.mark.drill
 async def test_killed_at_every_phase_there_is_one_cluster_and_no_orphan(running: Stack) -> None:
     cluster, leases = await running.book(running.nodes, duration=DURATION)
     head, first, second = ordered(running, leases)
@@ -180,6 +181,7 @@ async def disputed_to(stack: Stack, lease: Pubkey, interval: int) -> bool:
     return found is not None and found.dispute_to == interval
 
 
+@pytest.mark.drill
 async def test_agent_killed_while_it_defends_a_dispute_loses_nothing(running: Stack) -> None:
     [node], market = running.nodes[:1], running.market
     _, [lease] = await running.book([node], duration=DURATION)

@@ -22,6 +22,8 @@ from program.stages import INSTRUCTIONS, OTHER_PROGRAM, TOKEN_2022
 from solders.account import Account
 from solders.pubkey import Pubkey
 
+pytestmark = pytest.mark.matrix
+
 SOURCES = Path(__file__).parents[2] / "programs/ionet/src"
 
 

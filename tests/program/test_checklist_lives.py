@@ -25,6 +25,8 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, TransferParams, create_account, transfer
 
+pytestmark = pytest.mark.matrix
+
 INSTRUCTION_SOURCES = Path(__file__).parents[2] / "programs/ionet/src/instructions"
 MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 RENT = 10_000_000

@@ -17,6 +17,8 @@ from program.harms.play import Play
 from program.lives.table import DAY, SECS, Table
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, required_stake
 
+pytestmark = pytest.mark.matrix
+
 HOURLY = 16_000_000
 AGAINST = [
     "dispute",

@@ -18,6 +18,8 @@ from program.disputes import DEFENCE, GRACE, INTERVAL, Record
 from program.refs import ClusterRef, NodeRef
 from program.world import H100, HOUR, IO_UNIT, USD_UNIT, World, required_stake
 
+pytestmark = pytest.mark.matrix
+
 DEPOSIT = 1_000 * USD_UNIT
 # What the lives came to: lives that reach little prove little.
 REACHED: set[str] = set()

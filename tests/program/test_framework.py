@@ -13,6 +13,8 @@ from program.stages import INSTRUCTIONS, Stage, make
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 
+pytestmark = pytest.mark.matrix
+
 WITH_ARGS = [item.name for item in PROGRAM.codec.idl.instructions if item.args]
 
 

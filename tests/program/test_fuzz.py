@@ -14,6 +14,8 @@ from program.stages import INSTRUCTIONS, make
 from solders.account import Account
 from solders.instruction import AccountMeta
 
+pytestmark = pytest.mark.matrix
+
 INPUTS = 60
 
 

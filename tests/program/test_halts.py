@@ -20,6 +20,8 @@ from program.refs import LeaseRef
 from program.world import H100, HOUR, World
 from solders.pubkey import Pubkey
 
+pytestmark = pytest.mark.matrix
+
 # -- booked and ready
 
 

@@ -11,6 +11,8 @@ from program.disputes import Record
 from program.whole_life import DAY, HOURLY, INTERVAL, Life, outcome
 from program.world import H100, HOUR, World
 
+pytestmark = pytest.mark.matrix
+
 IN_TIME = disputes.GRACE + disputes.WINDOW
 LATEST = IN_TIME + disputes.DEFENCE + INTERVAL
 

@@ -15,6 +15,8 @@ from program.halts import DAY, HOURLY, RECOVERY, finish, moment, restart
 from program.refs import LeaseRef
 from program.world import HOUR, World
 
+pytestmark = pytest.mark.matrix
+
 DURATION = 10 * HOUR
 
 

@@ -19,6 +19,8 @@ from program.disputes import INTERVAL
 from program.halts import DAY, RECOVERY, moment, restart
 from program.world import HOUR, World
 
+pytestmark = pytest.mark.matrix
+
 # -- the client's rule
 
 

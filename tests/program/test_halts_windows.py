@@ -16,6 +16,8 @@ from program.disputes import DEFENCE, GRACE, INTERVAL, WINDOW, Record
 from program.halts import DAY, HALTS, HOURLY, RECOVERY, finish, restart
 from program.world import HOUR, World
 
+pytestmark = pytest.mark.matrix
+
 # -- ended
 
 

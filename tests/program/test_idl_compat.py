@@ -14,6 +14,8 @@ from program.releases import Release
 
 from .compat import breaks, longer_lists
 
+pytestmark = pytest.mark.matrix
+
 RELEASED = Release.all()
 # Breaks that were looked at and allowed: release -> line of the check -> the reason. See docs/upgrade.md.
 REVIEWED: dict[str, dict[str, str]] = {}

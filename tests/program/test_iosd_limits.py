@@ -12,6 +12,8 @@ from program.stages import INSTRUCTIONS, make
 from program.world import IO_UNIT, USD_UNIT, World
 from solders.keypair import Keypair
 
+pytestmark = pytest.mark.matrix
+
 FLOOR = 1_000_000 * USD_UNIT
 HOUR = 3_600
 

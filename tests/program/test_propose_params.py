@@ -14,6 +14,8 @@ from program.chain import refused, who
 from program.governance import changed
 from program.world import HOUR, IO_UNIT, World
 
+pytestmark = pytest.mark.matrix
+
 DAY = 86_400
 LONGEST = 90 * DAY
 WAITS = (

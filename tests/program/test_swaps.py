@@ -16,6 +16,8 @@ from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+pytestmark = pytest.mark.matrix
+
 
 @dataclass(frozen=True)
 class Swap:
