@@ -116,14 +116,15 @@ def test_every_test_that_the_docs_name_exists() -> None:
 
 
 def test_every_row_of_a_table_of_tests_names_one() -> None:
-    """Where the table says who is hostile the very test, elsewhere at least a file of tests; these are all there."""
+    """Where the table says who is hostile, or what threatens, the very test; elsewhere at least a file of tests.
+    These are all there."""
     files = "\n".join(f"/{path}" for path in project_files()) + "\n"
     rows, bare = 0, []
     for path, text in texts().items():
         if path.suffix == ".md" and path.parts[0] == "docs":
             for header, row in _rows_with_tests(text):
                 rows += 1
-                is_threat = header[0].startswith(("who", "an agent"))
+                is_threat = header[0].startswith(("who", "an agent", "threat"))
                 named = re.findall(r"(\w+\.py)::test_\w+" if is_threat else r"([\w/]*tests?[\w/]*\.(?:py|rs))", row[-1])
                 if not named or not all(f"/{name}\n" in files for name in named):
                     bare.append(f"{path}: {row}")

@@ -13,12 +13,13 @@ _MOST_ADDRESSES = 10_000
 _PROXIES = "FORWARDED_ALLOW_IPS"  # as uvicorn itself names it, which believes all of this machine without it
 
 
-def believing(proxies: str | None = None) -> dict[str, Any]:
+def believing(proxies: str | None = None, otherwise: str = "") -> dict[str, Any]:
     """Settings of uvicorn, by which nobody chooses the address that limits count.
 
-    proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names.
+    proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names,
+    and where it names none, `otherwise`.
     """
-    believed = os.environ.get(_PROXIES, "") if proxies is None else proxies
+    believed = os.environ.get(_PROXIES, otherwise) if proxies is None else proxies
     return {"proxy_headers": bool(believed), "forwarded_allow_ips": believed}
 
 

@@ -32,9 +32,10 @@ async def serve_until_stopped(
     connection: type[GuardedConnection],
     most_connections: int,
     announce: Callable[[str], None],
+    proxies: str = "",
 ) -> None:
     """Answer on this socket until SIGINT or SIGTERM. app: an ASGI application. host: as it was named. announce: is
-    told the address."""
+    told the address. proxies: whose `X-Forwarded-For` is believed where the environment names nobody, with commas."""
     config = uvicorn.Config(
         app,
         http=connection,
@@ -44,7 +45,7 @@ async def serve_until_stopped(
         timeout_graceful_shutdown=2,
         server_header=False,
         ws="none",
-        **believing(),
+        **believing(otherwise=proxies),
     )
     server = Server(config)
     loop = asyncio.get_running_loop()

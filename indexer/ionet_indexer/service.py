@@ -18,7 +18,7 @@ from ionet.http_server import Server
 
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.connections import Connection
-from ionet_indexer.api.limits import BURST, RATE
+from ionet_indexer.api.limits import BURST, RATE, pages_named
 from ionet_indexer.backfill import backfill
 from ionet_indexer.core.connection import CONNECTION_ERRORS, NoDatabase, StoreError, lost
 from ionet_indexer.core.decode import BadTransaction
@@ -71,8 +71,10 @@ async def run(
 
     database: the server to keep running, if it is ours.
 
-    Raises IndexerError for what no retry can mend.
+    Raises IndexerError for what no retry can mend, InvalidInput for what the environment names wrongly.
     """
+    if listener is not None:
+        pages_named()  # said here: the API's process would only end again and again
     try:
         async with asyncio.TaskGroup() as group:
             if database is not None:
@@ -110,10 +112,12 @@ async def serve(
     """Only the API, on a database that some writer keeps. rate, burst: see `create_app`.
 
     proxies: addresses whose `X-Forwarded-For` is believed, with commas; by default those that the environment names.
+    Raises InvalidInput for what it names wrongly.
     """
+    pages = pages_named()
     async with Reader.open(dsn) as reader:
         config = uvicorn.Config(
-            create_app(reader, codec, rate=rate, burst=burst),
+            create_app(reader, codec, rate=rate, burst=burst, pages=pages),
             log_level="error",  # what strangers send is no news
             access_log=False,
             lifespan="on",

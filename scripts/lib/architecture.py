@@ -57,7 +57,7 @@ ROOMS = {
     "codec": ("codec", "idl", "build"),
     "base": (
         *("daemon", "errors", "arguments", "base58", "sql", "countries", "apart"),
-        *("buckets", "crowd", "guarded_http", "http_server", "listening"),
+        *("buckets", "crowd", "places", "guarded_http", "http_server", "listening"),
     ),
 }
 SAYS = {

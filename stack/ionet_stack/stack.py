@@ -106,10 +106,8 @@ class Stack:
 
     async def start_actions(self, url: str, port: int, launcher: str = "") -> str:
         """What builds transactions for wallets; returns its address. port: 0 for one that is free."""
-        # The pages pass on who asked.
-        believed = {"FORWARDED_ALLOW_IPS": "127.0.0.1"}
         options = ["--port", str(port), *(["--launcher", launcher] if launcher else []), "--json"]
-        child = await self.child("actions", "--url", url, "actions", "run", *options, environment=believed)
+        child = await self.child("actions", "--url", url, "actions", "run", *options)
         return (await child.ready(ActionsReady)).actions
 
     async def start_web(self, api: str, port: int, actions: str = "") -> str:

@@ -7,9 +7,10 @@ import httpx2
 import pytest
 from indexer.api_server import served
 from ionet.buckets import Buckets
+from ionet.errors import InvalidInput
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
-from ionet_indexer.api.limits import Places, limit
+from ionet_indexer.api.limits import FOR_MANY, Places, limit, pages_named
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import TooMuch
 from litestar import Request
@@ -70,6 +71,25 @@ def test_no_header_makes_a_client_another_unless_a_proxy_is_named(
     assert found == statuses
 
 
+def test_pages_that_the_owner_names_ask_for_many(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the address that they really have, and by nothing that they say."""
+    monkeypatch.setenv("IONET_PAGES", "127.0.0.2, 2001:db8::1")
+    with served(dsn, rate=1e-6, burst=2, proxies="") as url:
+        for address, answered in (("127.0.0.2", 2 * FOR_MANY), ("127.0.0.3", 2)):
+            transport = httpx2.HTTPTransport(local_address=address)
+            with httpx2.Client(base_url=url, transport=transport, timeout=60) as client:
+                said = {"x-forwarded-for": "127.0.0.2", "forwarded": "for=127.0.0.2"}
+                statuses = [client.get("/v1/models", headers=said).status_code for _ in range(2 * FOR_MANY + 1)]
+            assert statuses == [200] * answered + [429] * (len(statuses) - answered), address
+
+
+@pytest.mark.parametrize("named", ["pages.example", "10.0.0.0/8", "127.0.0.2;127.0.0.3"])
+def test_what_is_no_address_of_pages_is_refused(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IONET_PAGES", named)
+    with pytest.raises(InvalidInput, match="IONET_PAGES"):
+        pages_named()
+
+
 def request(address: str) -> Any:
     scope: Any = {"type": "http", "client": (address, 1), "state": {}}
     return Request(scope)
@@ -89,7 +109,7 @@ def test_places_are_bound_in_all_and_for_an_address() -> None:
     places.take(request("10.0.0.2"))
     for place in (two, other):
         place.release()
-    assert places._taken == {"10.0.0.2": 1}  # nothing is kept of who has none
+    assert places._places._taken == {"10.0.0.2": 1}  # nothing is kept of who has none
 
 
 async def test_places_come_back_however_an_answer_ends() -> None:
@@ -108,7 +128,7 @@ async def test_places_come_back_however_an_answer_ends() -> None:
         places.take(Request(scope))
         await asyncio.Event().wait()
 
-    wrap = limit(Buckets(rate=1.0, burst=100))
+    wrap = limit(rate=1.0, burst=100)
     never: Any = None
     await wrap(answered)(request("a").scope, never, never)
     assert places.taken == 0

@@ -29,14 +29,24 @@ _ADVERT_SECS = 30
 
 
 @contextmanager
-def pages(url: str, actions: str = "", *, rate: float = 1e6, burst: int = 10**6) -> Iterator[httpx2.Client]:
-    """A client of the pages over the API at this address, and the actions at that one."""
+def pages(
+    url: str,
+    actions: str = "",
+    *,
+    rate: float = 1e6,
+    burst: int = 10**6,
+    asking: tuple[float, int] = (1e6, 10**6),
+) -> Iterator[httpx2.Client]:
+    """A client of the pages over the API at this address, and the actions at that one.
+
+    asking: rate and burst of what one reader's pages ask of the API.
+    """
     listener = listen("127.0.0.1", 0, "--port")
     running: list[uvicorn.Server] = []
     began = threading.Event()
 
     async def serve() -> None:
-        async with Indexer.at(url) as indexer, Acting.at(actions) as acting:
+        async with Indexer.at(url, *asking) as indexer, Acting.at(actions) as acting:
             config = uvicorn.Config(
                 create_app(indexer, url, acting, rate=rate, burst=burst),
                 http=Connection,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -32,6 +36,24 @@ def test_usdc_has_its_own_fee(rentable: httpx2.Client) -> None:
     with_usdc = words(rentable, currency="USDC")
     assert "do not take USDC" in with_usdc  # the recorded market takes IOSD alone
     assert "Comes back" not in with_usdc
+
+
+def test_what_is_left_is_a_file(rentable: httpx2.Client, recording: Recording) -> None:
+    """Just the rows that the wish leaves: the page leads there with its own fields, and nothing else that was asked."""
+    node = str(recording.story.machines[0].address)
+    page = rentable.get("/rent", params={"gpus": "2", "hours": "30m", "path": "x"})
+    link = re.search(r'href="(/rent\.csv[^"]*)"', page.text)
+    assert link is not None
+    asked = html.unescape(link[1])
+    assert set(parse_qs(urlsplit(asked).query)) == {"gpus", "hours", "currency"}
+    answer = rentable.get(asked)
+    assert answer.headers["content-disposition"] == 'attachment; filename="rent.csv"'
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert (row["node"], row["hourly"], row["memory_gib"]) == (node, str(4 * 10**6), "180")
+    assert row["isolation"] == "bubblewrap"
+    assert int(row["score"]) > 0
+    assert rentable.get("/rent.csv?gpus=3").text == "\r\n"
+    assert rentable.get("/rent.csv?gpus=x").status_code == 400
 
 
 @pytest.mark.parametrize(

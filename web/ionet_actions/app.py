@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from ionet.buckets import Buckets, whose
 from ionet.errors import InvalidInput, IonetError
+from ionet.places import Places
 from ionet.rpc import Rpc
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,8 +27,11 @@ from ionet_actions.submitted import Signed, submit
 
 RATE, BURST = 2.0, 30
 """Requests a second and address, and at once: each asks the chain some ten things."""
+MOST_AT_ONCE, MOST_OF_AN_ADDRESS = 400, 16
+"""Requests that are being answered: one that is followed to its end takes more than a minute."""
 BODY_BYTES, BODY_SECS = 8 << 10, 5.0
 PREPARE_SECS, SUBMIT_SECS = 15.0, 90.0
+_LATER_SECS = 10.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -43,7 +47,8 @@ class Actions:
 
     def __init__(self, rpc: Rpc, launcher: str = "", *, rate: float = RATE, burst: int = BURST) -> None:
         self._desk = LauncherDesk(launcher)
-        self._rpc, self._buckets, self._pace = rpc, Buckets(rate, burst), Pace()
+        self._rpc, self._pace = rpc, Pace()
+        self._buckets, self._places = Buckets(rate, burst), Places(MOST_AT_ONCE, MOST_OF_AN_ADDRESS)
 
     def app(self) -> Starlette:
         routes = [
@@ -81,17 +86,20 @@ class Actions:
         return answer
 
     def limited(self, handler: Handler) -> Handler:
-        """As often as an address may ask; what is refused has its problem."""
+        """As often as an address may ask, and as much of it at once; what is refused has its problem."""
 
         async def answer(request: Request) -> Response:
-            wait = self._buckets.take(whose(request.client.host if request.client else ""))
-            if wait:
-                later = {"retry-after": str(math.ceil(wait))}
-                return problems.problem(429, "too-many-requests", "too many requests from this address", later)
-            try:
-                return await handler(request)
-            except (IonetError, TimeoutError) as error:
-                return problems.of(error)
+            who = whose(request.client.host if request.client else "")
+            if wait := self._buckets.take(who):
+                return _too_many("too many requests from this address", wait)
+            place = self._places.take(who)
+            if place is None:
+                return _too_many("too much of this address is under way", _LATER_SECS)
+            with place:
+                try:
+                    return await handler(request)
+                except (IonetError, TimeoutError) as error:
+                    return problems.of(error)
 
         return answer
 
@@ -135,6 +143,10 @@ async def body(request: Request) -> bytes:
     except TimeoutError:
         raise InvalidInput("the request did not come in time") from None
     return bytes(found)
+
+
+def _too_many(detail: str, wait: float) -> Response:
+    return problems.problem(429, "too-many-requests", detail, {"retry-after": str(math.ceil(wait))})
 
 
 def _json(value: Any) -> Response:

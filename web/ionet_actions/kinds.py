@@ -118,6 +118,31 @@ class Claim(Asked, frozen=True, kw_only=True, tag="claim"):
         return client.stake.claim_rewards(pubkey(self.node))
 
 
+class Income(Asked, frozen=True, kw_only=True, tag="income"):
+    """Claim income of co-stake."""
+
+    takes = ("claim_income", "open_owed")
+
+    node: str
+    currency: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
+        # Opening the wallet's account, even where there is one, shows whoever reads the bytes whose it is.
+        mint = await client.network.mint(self.currency)
+        return client.batch(client.tokens.open(mint), client.stake.claim_income(pubkey(self.node), self.currency))
+
+
+class Owed(Asked, frozen=True, kw_only=True, tag="owed"):
+    """Claim what waits for a wallet."""
+
+    takes = ("claim_owed",)
+
+    currency: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
+        return client.owed.claim(await client.network.mint(self.currency))
+
+
 class Fund(Asked, frozen=True, kw_only=True, tag="fund"):
     """Fund a cluster."""
 
@@ -207,7 +232,7 @@ async def _session(client: Client, desk: Desk, secs: int) -> tuple[Pubkey, int]:
     return await desk.session_key(), await client.rpc.unix_time() + secs + _GRACE_SECS
 
 
-Kind = Rent | Fund | End | Register | Mint | Redeem | Stake | Unbond | Withdraw | Claim
+Kind = Rent | Fund | End | Register | Mint | Redeem | Stake | Unbond | Withdraw | Claim | Income | Owed
 KINDS: dict[str, type[Kind]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Kind)}
 
 

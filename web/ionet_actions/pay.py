@@ -24,7 +24,15 @@ from ionet_actions.prepared import Prepared
 VERSION = "2.4"
 _IDS = {name: f"solana:{genesis[:32]}" for genesis, name in CHAINS.items()}
 """As CAIP-2 names chains."""
-_LABELS = {"io": "IO", "iosd": "IOSD", "node": "Node", "nodes": "Nodes", "minutes": "Minutes", "cluster": "Cluster"}
+_LABELS = {
+    "io": "IO",
+    "iosd": "IOSD",
+    "node": "Node",
+    "nodes": "Nodes",
+    "minutes": "Minutes",
+    "cluster": "Cluster",
+    "currency": "Currency",
+}
 _DEVICES = frozenset({"register"})
 """Kinds that a machine's key signs too, which a wallet elsewhere does not have."""
 _CORS = {

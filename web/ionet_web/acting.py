@@ -13,8 +13,10 @@ from typing import Any
 
 import httpx2
 import msgspec
+from ionet.buckets import whose
 from ionet.errors import IonetError
 from ionet.patient_http import check_url, is_loopback, whole_body
+from ionet.places import Places
 from litestar import Request, Response, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -22,7 +24,8 @@ from litestar.params import FromPath
 BODY_BYTES, BODY_SECS = 8 << 10, 5.0
 ANSWER_BYTES, ANSWER_SECS = 256 << 10, 100.0
 """A transaction is followed to its end: a blockhash lives for a minute at the most."""
-_CONNECTIONS = 64
+MOST_AT_ONCE, MOST_OF_AN_ADDRESS = 256, 16
+"""Requests that are being answered."""
 Asked = Request[Any, Any, Any]
 _TAKEN = ("content-type", "sec-fetch-site", "origin")
 _CORS = "access-control-"
@@ -38,6 +41,7 @@ class Acting:
 
     def __init__(self, client: httpx2.AsyncClient | None) -> None:
         self._client = client
+        self._places = Places(MOST_AT_ONCE, MOST_OF_AN_ADDRESS)
 
     @classmethod
     @asynccontextmanager
@@ -47,7 +51,7 @@ class Acting:
             yield cls(None)
             return
         check_url(url)
-        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        limits = httpx2.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
         # Not one that repeats: what was sent once may have arrived.
         async with httpx2.AsyncClient(
             base_url=url, timeout=ANSWER_SECS, limits=limits, trust_env=not is_loopback(url)
@@ -62,15 +66,23 @@ class Acting:
         """The answer to this request, from a path of the actions."""
         if self._client is None:
             return _problem(404, "not-found", "nothing is signed on these pages")
+        place = self._places.take(whose(address_of(request)))
+        if place is None:
+            return _problem(429, "too-many-requests", "too much of this address is under way", {"retry-after": "10"})
+        with place:
+            return await self._pass_on(self._client, request, path)
+
+    @staticmethod
+    async def _pass_on(client: httpx2.AsyncClient, request: Asked, path: str) -> Response[bytes]:
         headers = {name: value for name in _TAKEN if (value := request.headers.get(name))}
-        headers["x-forwarded-for"] = request.client.host if request.client else ""
+        headers["x-forwarded-for"] = address_of(request)
         headers |= {"x-forwarded-host": request.url.netloc, "x-forwarded-proto": request.url.scheme}
         try:
             async with asyncio.timeout(BODY_SECS):
                 body = await request.body()
             async with (
                 asyncio.timeout(ANSWER_SECS),
-                self._client.stream(request.method, path, content=body, headers=headers) as answer,
+                client.stream(request.method, path, content=body, headers=headers) as answer,
             ):
                 found = await whole_body(answer, ANSWER_BYTES, ActionsAway("its answer is too long"))
         except (httpx2.HTTPError, TimeoutError, ActionsAway):
@@ -80,9 +92,16 @@ class Acting:
         return Response(found, status_code=answer.status_code, headers=kept, media_type=kept.get("content-type"))
 
 
-def _problem(status: int, kind: str, detail: str) -> Response[bytes]:
+def address_of(request: Asked) -> str:
+    """Of the reader, empty where there is none."""
+    return request.client.host if request.client else ""
+
+
+def _problem(status: int, kind: str, detail: str, headers: dict[str, str] | None = None) -> Response[bytes]:
     said = {"type": kind, "title": kind, "status": status, "detail": detail}
-    return Response(msgspec.json.encode(said), status_code=status, media_type="application/problem+json")
+    return Response(
+        msgspec.json.encode(said), status_code=status, headers=headers, media_type="application/problem+json"
+    )
 
 
 @post("/act/plans/{kind:str}", request_max_body_size=BODY_BYTES)

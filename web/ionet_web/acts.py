@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 import segno
-from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
+from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS, Currency
 from ionet.program import PROGRAM
 from markupsafe import Markup
 from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
@@ -23,6 +23,7 @@ _BUDGET = "ComputeBudget111111111111111111111111111111"
 _TAG_BYTES = 8
 _SIZES = {"bool": 1, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "pubkey": 32}
 _LONGEST_LINK = 1_000
+_WORDS = {"currency": [(currency.name or "", currency.name or "") for currency in Currency]}
 ACCOUNT = "account"
 """As a field: the wallet itself."""
 
@@ -51,7 +52,8 @@ class Bound(NamedTuple):
 
 
 class Part(NamedTuple):
-    """An instruction. fewest, most: how often it is there. addresses: (argument, field)."""
+    """An instruction. fewest, most: how often it is there. addresses: (argument, field). own: accounts that must be the
+    wallet's, which the transaction shows by opening them: the program of token accounts refuses another's."""
 
     name: str
     numbers: tuple[Number, ...] = ()
@@ -59,6 +61,7 @@ class Part(NamedTuple):
     addresses: tuple[tuple[str, str], ...] = ()
     comes: Bound | None = None
     goes: Bound | None = None
+    own: tuple[str, ...] = ()
     fewest: int = 1
     most: int = 1
 
@@ -76,7 +79,7 @@ class Sort(NamedTuple):
     parts: tuple[Part, ...]
 
 
-_NODE = ("node", "Node")
+_NODE, _CURRENCY = ("node", "Node"), ("currency", "Currency")
 _STAKERS = (Key("staker", ACCOUNT), Key("node", "node"))
 _ENDING = (Key("authority", ACCOUNT), Key("cluster", "cluster"))
 _OWED = Part("open_owed", fewest=0)
@@ -198,6 +201,21 @@ SORTS: Mapping[str, Sort] = {
         "ionet stake claim NODE",
         (Part("claim_rewards", (), _STAKERS), _OWED),
     ),
+    "income": Sort(
+        "Claim income",
+        "Pays out a co-staker's part of what leases of a node earned, in one currency.",
+        (_NODE, _CURRENCY),
+        "ionet stake claim-income NODE CURRENCY",
+        (Part("claim_income", (), (Key("node", "node"),), own=("to",)), _OWED),
+    ),
+    "owed": Sort(
+        "Claim what waits",
+        "Pays out what waits for your wallet because its token account could not take it. Where that account is frozen "
+        "or was given away, the command line pays another one: --to ACCOUNT.",
+        (_CURRENCY,),
+        "ionet keys claim CURRENCY",
+        (Part("claim_owed", (), (Key("owner", ACCOUNT),), own=("to",)),),
+    ),
 }
 
 
@@ -207,7 +225,7 @@ def act(kind: str, given: Mapping[str, str], origin: str = "") -> Act:
     origin: of these pages, as the reader sees it: where a phone that was asked for is sent.
     """
     sort = SORTS[kind]
-    choices = [Choice(name, label, given.get(name, "")) for name, label in sort.fields]
+    choices = [Choice(name, label, given.get(name, ""), _WORDS.get(name, ())) for name, label in sort.fields]
     said = msgspec.json.encode(expected(sort)).decode()
     phone = _phone(kind, choices, origin) if "phone" in given and all(each.value for each in choices) else None
     return Act(sort.title, kind, sort.about, choices, sort.command, said, phone)
@@ -225,11 +243,13 @@ def _phone(kind: str, choices: Sequence[Choice], origin: str) -> Phone | None:
 
 def ways(*kinds: str, **given: str) -> Note:
     """Where these actions are signed, their fields filled in as far as these are given."""
-    links = []
-    for kind in kinds:
-        fields = {name: given[name] for name, _ in SORTS[kind].fields if name in given}
-        links.append(Markup('<a href="{}">{}</a>').format(address(f"/act/{kind}", **fields), SORTS[kind].title))
-    return Note(Markup(" · ").join(links))
+    return Note(Markup(" · ").join(way(kind, **given) for kind in kinds))
+
+
+def way(kind: str, **given: str) -> Markup:
+    """Where an action is signed, its fields filled in as far as these are given."""
+    fields = {name: given[name] for name, _ in SORTS[kind].fields if name in given}
+    return Markup('<a href="{}">{}</a>').format(address(f"/act/{kind}", **fields), SORTS[kind].title)
 
 
 def expected(sort: Sort) -> dict[str, Any]:
@@ -258,6 +278,7 @@ def _part(part: Part) -> dict[str, Any]:
             for each in part.numbers
         ],
         "keys": [{"slot": slots.index(each.slot), "field": each.field} for each in part.keys],
+        "own": [slots.index(slot) for slot in part.own],
         "addresses": [{"at": places[argument]["at"], "field": field} for argument, field in part.addresses],
         "comes": bound(part.comes),
         "goes": bound(part.goes),

@@ -27,10 +27,10 @@ from litestar.template.config import TemplateConfig
 from litestar.types import Message, Scope
 from markupsafe import Markup
 
-from ionet_web.acting import Acting, action, action_rules, plan, transaction
+from ionet_web.acting import Acting, action, action_rules, address_of, plan, transaction
 from ionet_web.blocks import Note, Page
-from ionet_web.csv_of import csv_of
-from ionet_web.indexer import Indexer, Refused, Unavailable
+from ionet_web.csv_of import as_csv, csv_of
+from ionet_web.indexer import AsksTooMuch, Indexer, Refused, Unavailable
 from ionet_web.lists import LISTS, Listed
 from ionet_web.live import Live
 from ionet_web.pages.chain import slot_page, transaction_page
@@ -42,7 +42,7 @@ from ionet_web.pages.network import network_page
 from ionet_web.pages.node import node_page
 from ionet_web.pages.people import account_page, case_page, model_page
 from ionet_web.pages.people import stake_page as position_page
-from ionet_web.pages.rent import rent_page
+from ionet_web.pages.rent import rent_page, rent_rows
 from ionet_web.pages.rules import rules_page
 from ionet_web.pages.signing import act_page, acts_page
 from ionet_web.pages.stake import stake_page
@@ -51,7 +51,7 @@ from ionet_web.pages.supply import supply_page
 log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 RATE, BURST = 5.0, 40
-"""Each page asks the indexer some ten things, which itself answers an address, and so all readers, 50 a second."""
+"""Requests a second and address, and at once; what they ask of the indexer has a limit of its own (`indexer.RATE`)."""
 MENU = (
     ("/", "Network"),
     ("/rent", "Rent"),
@@ -94,8 +94,11 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
     """
     live, buckets = Live(indexer), Buckets(rate, burst)
 
+    def asked(request: Request[Any, Any, Any]) -> Indexer:
+        return indexer.of(address_of(request))
+
     def limit(request: Request[Any, Any, Any]) -> None:
-        wait = buckets.take(whose(request.client.host if request.client else ""))
+        wait = buckets.take(whose(address_of(request)))
         if wait:
             raise TooManyRequestsException("too many requests from this address", headers=_later(wait))
 
@@ -115,12 +118,28 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
         route_handlers=[
             *map(_list_handler, LISTS.values()),
             *(_entity_handler(path, page) for path, page in _ENTITIES.items()),
-            *(home, rent, lease, slot, supply, stake, iosd, rules, tables, search, trace, trace_of, csv, events_live),
+            *(
+                home,
+                rent,
+                lease,
+                slot,
+                supply,
+                stake,
+                iosd,
+                rules,
+                tables,
+                search,
+                trace,
+                trace_of,
+                csv,
+                rent_csv,
+                events_live,
+            ),
             *(acts, one_act, seen, plan, transaction, action, action_rules),
             create_static_files_router(path="/static", directories=[_HERE / "static"]),
         ],
         dependencies={
-            "indexer": Provide(lambda: indexer, sync_to_thread=False),
+            "indexer": Provide(asked, sync_to_thread=False),
             "live": Provide(lambda: live, sync_to_thread=False),
             "acting": Provide(lambda: actions, sync_to_thread=False),
         },
@@ -130,6 +149,7 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
         exception_handlers={
             Refused: lambda _, error: _failed(error.detail or str(error), error.status),
             Unavailable: lambda _, error: _failed(str(error), 503),
+            AsksTooMuch: lambda _, error: _failed(str(error), 429, _later(error.secs)),
             HTTPException: lambda _, error: _failed(error.detail, error.status_code, error.headers),
             Exception: _unforeseen,
         },
@@ -270,14 +290,23 @@ async def seen(indexer: NamedDependency[Indexer], slot: FromPath[int]) -> dict[s
 async def csv(indexer: NamedDependency[Indexer], path: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Rows of a list as a file."""
     text = await csv_of(indexer, path, dict(request.query_params))
-    name = "-".join(path.strip("/").split("/"))
+    return _file(text, "-".join(path.strip("/").split("/")))
+
+
+@get("/rent.csv", media_type="text/csv")
+async def rent_csv(indexer: NamedDependency[Indexer], request: Request[Any, Any, Any]) -> Response[str]:
+    """All nodes that a wish leaves, as a file."""
+    return _file(as_csv(await rent_rows(indexer, dict(request.query_params))), "rent")
+
+
+def _file(text: str, name: str) -> Response[str]:
     return Response(text, headers={"content-disposition": f'attachment; filename="{quote(name, safe="")}.csv"'})
 
 
 @get("/live")
 async def events_live(live: NamedDependency[Live], request: Request[Any, Any, Any]) -> ServerSentEvent | Response[str]:
     """Rows of events as they come."""
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     if live.is_full(address):
         return Response("too many readers", status_code=503, headers={"retry-after": "30"})
     return ServerSentEvent(live.rows(address))

@@ -47,6 +47,7 @@ class Table(Struct, frozen=True, tag="table"):
     """Rows, each a cell for each column. more: where the next ones are; exports: the whole of it as files.
 
     source: where the indexer has just these rows, below /v1, with their query; leads to them as CSV and JSON.
+    file: where these pages have them as CSV, if the indexer does not know them as these rows.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Table(Struct, frozen=True, tag="table"):
     more: str = ""
     exports: Mapping[str, str] = {}
     source: str = ""
+    file: str = ""
     live: bool = False
 
 

@@ -1,4 +1,5 @@
-"""What the pages read: the indexer's API, as anybody reads it. An answer has a deadline and a size."""
+"""What the pages read: the indexer's API, as anybody reads it. An answer has a deadline and a size, and each reader of
+the pages a share of what the indexer lets them ask: for it all readers are one."""
 
 from __future__ import annotations
 
@@ -6,11 +7,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import httpx2
 import msgspec
+from ionet.buckets import Buckets, whose
 from ionet.errors import IonetError
 from ionet.patient_http import PatientClient, check_url, status_line, whole_body
 
@@ -21,6 +25,13 @@ FRESH_SECS = 1.0
 SLOW_SECS = 60.0
 _KEPT = 256  # answers
 _CONNECTIONS = 32
+RATE, BURST = 20.0, 100
+"""Questions a second that are asked of the indexer for one reader, and at once. It answers an address 50 and 200, and a
+page that nobody looked at a moment ago asks at most some 70."""
+_AT_ONCE = 8
+"""Of the connections, how many serve one reader."""
+_TURN_SECS = ANSWER_SECS
+"""For how long a question waits for others of its reader."""
 
 
 class Unavailable(IonetError):
@@ -39,21 +50,40 @@ class NotKnown(Refused):
     status = 404
 
 
-class Indexer:
-    """One indexer's API."""
+class AsksTooMuch(IonetError):
+    """this address asks too much at once"""
 
-    def __init__(self, url: str, client: httpx2.AsyncClient) -> None:
+    def __init__(self, secs: float) -> None:
+        super().__init__()
+        self.secs = secs
+        """Until it may ask again."""
+
+
+class Indexer:
+    """One indexer's API, asked by the pages themselves or, after `of`, for one reader."""
+
+    def __init__(self, url: str, client: httpx2.AsyncClient, rate: float = RATE, burst: int = BURST) -> None:
+        """rate, burst: questions per second for each reader, and at once."""
         self.url, self._client = url, client
         self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}  # until when, and the answer
+        self._shares = Buckets(rate, burst)
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._reader: str | None = None
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator[Indexer]:
+    async def at(cls, url: str, rate: float = RATE, burst: int = BURST) -> AsyncIterator[Indexer]:
         """url: of the API. Raises InvalidInput for anything but an http or https address."""
         check_url(url)
         limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         async with PatientClient(url, base_url=url, timeout=ANSWER_SECS, limits=limits) as client:
-            yield cls(url.rstrip("/"), client)
+            yield cls(url.rstrip("/"), client, rate, burst)
+
+    def of(self, address: str) -> Indexer:
+        """The same, asked for the reader at this address: what is asked then may raise AsksTooMuch."""
+        one = copy(self)
+        one._reader = whose(address)
+        return one
 
     async def get(self, *path: str, **query: str | int | None) -> dict[str, Any]:
         """The answer of a path below /v1, of these parts. Raises Unavailable, Refused or NotKnown."""
@@ -66,7 +96,25 @@ class Indexer:
     async def _get(self, path: Sequence[str], query: Mapping[str, str | int | None], fresh: float) -> dict[str, Any]:
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         url = httpx2.URL("/v1/" + "/".join(quote(part, safe="") for part in path), params=given)
-        return await asyncio.shield(self._task(str(url), fresh))
+        async with self._turn():
+            return await asyncio.shield(self._task(str(url), fresh))
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A reader's questions wait for each other, before they are asked: what is being asked, others may wait for."""
+        if self._reader is None:
+            yield
+            return
+        turns = self._turns.setdefault(self._reader, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with asyncio.timeout(_TURN_SECS):
+                await turns.acquire()
+        except TimeoutError:
+            raise AsksTooMuch(_TURN_SECS) from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     def _task(self, url: str, fresh: float) -> asyncio.Task[dict[str, Any]]:
         """What was asked a moment ago is not asked again."""
@@ -75,6 +123,8 @@ class Indexer:
             del self._asked[next(iter(self._asked))]
         if url in self._asked and now < self._asked[url][0]:
             return self._asked[url][1]
+        if self._reader is not None and (wait := self._shares.take(self._reader)):
+            raise AsksTooMuch(wait)
         self._asked.pop(url, None)
         if len(self._asked) >= _KEPT:
             del self._asked[next(iter(self._asked))]

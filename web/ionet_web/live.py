@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from ionet.buckets import whose
+from ionet.places import Places
 from litestar.response import ServerSentEventMessage
 from markupsafe import Markup
 
@@ -28,13 +29,13 @@ class Live:
 
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
-        self._readers: dict[asyncio.Queue[str | None], str] = {}  # whose each is
+        self._readers: set[asyncio.Queue[str | None]] = set()
+        self._places = Places(MOST_READERS, MOST_OF_AN_ADDRESS)
         self._come = asyncio.Event()
 
     def is_full(self, address: str) -> bool:
         """Whether no further reader of an address is taken."""
-        owner = whose(address)
-        return len(self._readers) >= MOST_READERS or list(self._readers.values()).count(owner) >= MOST_OF_AN_ADDRESS
+        return not self._places.has_room(whose(address))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,13 +61,16 @@ class Live:
         if reader.qsize() < _QUEUED:
             reader.put_nowait(row)
         else:
-            self._readers.pop(reader, None)
+            self._readers.discard(reader)
             reader.put_nowait(None)
 
     async def rows(self, address: str) -> AsyncIterator[ServerSentEventMessage]:
         """Rows of the table of events, HTML, for one reader at an address."""
+        place = self._places.take(whose(address))
+        if place is None:
+            return
         reader: asyncio.Queue[str | None] = asyncio.Queue()
-        self._readers[reader] = whose(address)
+        self._readers.add(reader)
         self._come.set()
         try:
             while True:
@@ -80,7 +84,8 @@ class Live:
                     return
                 yield ServerSentEventMessage(data=row, event="row")
         finally:
-            self._readers.pop(reader, None)
+            self._readers.discard(reader)
+            place.release()
 
 
 class _Event(msgspec.Struct):

@@ -82,10 +82,14 @@ class RoleApi:
         """What creates the owner's associated token account, if it does not exist yet."""
         if await self._chain.rpc.account(addresses.token_account(owner, mint)) is not None:
             return []
+        return [self._own_account(owner, mint)]
+
+    def _own_account(self, owner: Pubkey, mint: Pubkey) -> Instruction:
+        """What creates the owner's associated token account, or sees that it is still theirs: it fails if not."""
         # Imported late: this package doubles the import time of the client.
         from spl.token.instructions import create_idempotent_associated_token_account
 
-        return [create_idempotent_associated_token_account(self._chain.address, owner, mint)]
+        return create_idempotent_associated_token_account(self._chain.address, owner, mint)
 
     async def _payee(self, owner: Pubkey, mint: Pubkey) -> tuple[list[Instruction], Pubkey | None]:
         """What must come first so that `owner` can be paid in `mint`, and their owed account if they are paid there.

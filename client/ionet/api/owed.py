@@ -39,11 +39,13 @@ class OwedApi(RoleApi):
         )
 
     def claim(self, mint: Pubkey, to: Pubkey | None = None) -> Plan:
-        """Take what waits and close the account. to: a token account of the mint, by default the wallet's own."""
+        """Take what waits and close the account. to: a token account of the mint, by default the wallet's own; if that
+        was given away, it fails instead of paying whoever has it.
+        """
 
         async def build() -> list[Instruction]:
             owner = self._chain.address
             claim = self._ix.claim_owed(owner=owner, mint=mint, to=to)
-            return [claim] if to is not None else [*await self._token_account(owner, mint), claim]
+            return [claim] if to is not None else [self._own_account(owner, mint), claim]
 
         return self._plan(build)

@@ -18,6 +18,14 @@ class TokenApi(RoleApi):
         """Base units in the owner's associated token account, by default the wallet's."""
         return await self._chain.rpc.token_balance(addresses.token_account(owner or self._chain.address, mint))
 
+    def open(self, mint: Pubkey) -> Plan:
+        """Create the wallet's associated token account, if there is none; fails where it was given away."""
+
+        async def build() -> list[Instruction]:
+            return [self._own_account(self._chain.address, mint)]
+
+        return self._plan(build)
+
     def transfer(self, mint: Pubkey, to: Pubkey, amount: int) -> Plan:
         """Send base units to another wallet's associated token account, which is created if need be."""
 

@@ -49,8 +49,15 @@ def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -
     return AskedReader(database, request)
 
 
-def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst: int = BURST) -> Litestar:
-    """The application over an open Reader."""
+def create_app(
+    reader: Reader,
+    codec: ProgramCodec,
+    *,
+    rate: float = RATE,
+    burst: int = BURST,
+    pages: frozenset[str] = frozenset(),
+) -> Litestar:
+    """The application over an open Reader. rate, burst, pages: see `limit`."""
     changes, latest, exports = Changes(), network.Latest(), export.Exports()
     streams, histories = Streams(), Histories()
     description = ops.Description()
@@ -88,7 +95,7 @@ def create_app(reader: Reader, codec: ProgramCodec, *, rate: float = RATE, burst
             "latest": Provide(lambda: latest, sync_to_thread=False),
         },
         lifespan=[follow],
-        middleware=[limit(Buckets(rate, burst))],
+        middleware=[limit(rate, burst, pages)],
         before_request=check_parameters,
         before_send=[count_requests, name_answer, allow_head],
         compression_config=CompressionConfig(

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any
 
+from ionet.places import Place
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.response import Stream
 
 from ionet_indexer.api.caching import AskedReader
 from ionet_indexer.api.files import FORMS, File, Form
-from ionet_indexer.api.limits import Place, Places
+from ionet_indexer.api.limits import Places
 from ionet_indexer.core.connection import SWAP_LOCK
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.core.parameters import Since, Until, path

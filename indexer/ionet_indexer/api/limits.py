@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
-from collections import Counter
+import os
 from collections.abc import Callable
 from typing import Any
 
+from ionet import places
 from ionet.buckets import Buckets, whose
+from ionet.errors import InvalidInput
+from ionet.places import Place
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
@@ -16,21 +20,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ionet_indexer.core.refusals import TooMuch
 
 RATE, BURST = 50.0, 200  # requests per second and address, and at once
+FOR_MANY = 20
+"""What an address that asks for many readers may have, in what one reader may."""
+_PAGES = "IONET_PAGES"
 _PLACES = "ionet_places"  # of a request's state
-
-
-class Place:
-    """One place of `Places`, until it is given back."""
-
-    def __init__(self, places: Places, owner: str) -> None:
-        self._places: Places | None = places
-        self._owner = owner
-
-    def release(self) -> None:
-        """Give it back; again does nothing."""
-        places, self._places = self._places, None
-        if places is not None:
-            places.give_back(self._owner)
 
 
 class Places:
@@ -40,12 +33,12 @@ class Places:
         self._what = what
         self._most = most
         self._each = each
-        self._taken: Counter[str] = Counter()
+        self._places = places.Places(most, each)
 
     @property
     def taken(self) -> int:
         """How many are taken."""
-        return self._taken.total()
+        return self._places.taken
 
     def take(self, request: Request[Any, Any, Any]) -> Place:
         """A place for the request's address, which is given back at the end of the answer at the latest.
@@ -53,20 +46,13 @@ class Places:
         Raises TooMuch.
         """
         who = owner(request.scope)
-        if self._taken[who] >= self._each:
+        place = self._places.take(who)
+        if place is None and self._places.has_all(who):
             raise TooMuch(f"this address has {self._each} {self._what} already", wait=10)
-        if self.taken >= self._most:
+        if place is None:
             raise TooMuch(f"there are {self._most} {self._what} already", wait=10)
-        self._taken[who] += 1
-        place = Place(self, who)
         request.scope["state"].setdefault(_PLACES, []).append(place)
         return place
-
-    def give_back(self, owner: str) -> None:
-        """See `Place`."""
-        self._taken[owner] -= 1
-        if not self._taken[owner]:
-            del self._taken[owner]
 
 
 def owner(scope: Scope) -> str:
@@ -75,12 +61,31 @@ def owner(scope: Scope) -> str:
     return whose(client[0] if client else "")
 
 
-def limit(buckets: Buckets) -> Callable[[ASGIApp], ASGIApp]:
-    """Middleware that answers 429 with Retry-After to an address without tokens, and gives back a request's places."""
+def pages_named() -> frozenset[str]:
+    """Whose requests are those of many readers: the addresses, with commas, that `IONET_PAGES` names.
+
+    Nobody's by default: it is a setting of the indexer's owner, and no header of a request. Raises InvalidInput.
+    """
+    named = [address.strip() for address in os.environ.get(_PAGES, "").split(",") if address.strip()]
+    try:
+        return frozenset(whose(str(ipaddress.ip_address(address))) for address in named)
+    except ValueError as error:
+        raise InvalidInput(f"{_PAGES}: {error}") from None
+
+
+def limit(rate: float, burst: int, pages: frozenset[str] = frozenset()) -> Callable[[ASGIApp], ASGIApp]:
+    """Middleware that answers 429 with Retry-After to an address without tokens, and gives back a request's places.
+
+    rate, burst: requests per second and address, and at once; of `pages` `FOR_MANY` times as many.
+    """
+    readers, many = Buckets(rate, burst), Buckets(rate * FOR_MANY, burst * FOR_MANY)
+
+    def wait_of(who: str) -> float:
+        return (many if who in pages else readers).take(who)
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
-            wait = buckets.take(owner(scope)) if scope["type"] == ScopeType.HTTP else 0.0
+            wait = wait_of(owner(scope)) if scope["type"] == ScopeType.HTTP else 0.0
             if wait:
                 raise TooManyRequestsException(
                     "too many requests from this address", headers={"Retry-After": str(math.ceil(wait))}

@@ -6,7 +6,7 @@ import pytest
 from client.sdk.parties import IO, STAKE, hireable_node, party
 from client.sdk.patient import Patient, give_away, running
 from ionet import addresses
-from ionet.errors import InvalidInput
+from ionet.errors import InstructionFailed, InvalidInput
 from ionet.generated import pdas
 from ionet.generated.accounts import Case, StakePosition
 from ionet.generated.errors import (
@@ -129,6 +129,8 @@ async def test_who_cannot_receive_is_owed_and_claims(patient: Patient) -> None:
     assert (await anyone.client.stake.claim_rewards(node, client.address)).event(RewardsClaimed).owed
     to = addresses.token_account(anyone.client.address, io)
     before = await anyone.client.tokens.balance(io)
+    with pytest.raises(InstructionFailed, match="IllegalOwner"):  # by itself it pays nobody who has the account now
+        await client.owed.claim(io)
     claimed = (await client.owed.claim(io, to)).event(OwedClaimed)
     assert (claimed.owner, claimed.amount) == (client.address, 101 * IO)
     assert await anyone.client.tokens.balance(io) == before + 101 * IO

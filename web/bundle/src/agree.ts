@@ -21,6 +21,7 @@ interface Part {
   most: number;
   numbers: (Place & { field: string; decimals: number; times: number })[];
   keys: { slot: number; field: string }[]; // accounts
+  own: number[]; // accounts that must be the wallet's
   addresses: { at: number; field: string }[]; // in the data
   comes: (Place & { token: string }) | null; // what must at least come, or nothing happens
   goes: (Place & { token: string }) | null; // what goes at most
@@ -62,6 +63,10 @@ export function agrees(bytes: Uint8Array, expected: Expected, asked: Asked): Tra
   const others = transaction.keys.slice(1, transaction.required).filter((key) => !asked.signers.includes(key));
   if (others.length) throw new Disagrees(`${others[0]} would have to sign too`);
   const seen = expected.parts.map(() => 0);
+  // The program of token accounts fails where an account that it is to open is not that of owner and mint.
+  const own = transaction.instructions
+    .filter(({ program, accounts }) => program === expected.associated && accounts[2] === asked.account)
+    .flatMap(({ accounts }) => accounts.slice(1, 2));
   for (const item of transaction.instructions) {
     if (item.program === expected.budget) continue;
     if (item.program === expected.associated) {
@@ -72,6 +77,7 @@ export function agrees(bytes: Uint8Array, expected: Expected, asked: Asked): Tra
     const place = expected.parts.findIndex((part) => part.tag === hex(item.data.subarray(0, 8)));
     const part = expected.parts[place];
     if (!part) throw new Disagrees("another instruction would be run");
+    if (part.own.some((slot) => !own.includes(item.accounts[slot]!))) throw new Disagrees("another account would be paid");
     check(item, part, asked, seen[place]!++);
   }
   expected.parts.forEach((part, place) => {

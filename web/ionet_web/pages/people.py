@@ -9,7 +9,7 @@ from markupsafe import Markup
 from ionet_web.blocks import Block, Column, Facts, Note, Page, address, facts, table
 from ionet_web.indexer import Indexer, NotKnown
 from ionet_web.pages.listing import some
-from ionet_web.pages.stake import exits, positions
+from ionet_web.pages.stake import claims, exits, positions
 from ionet_web.series import drawn
 from ionet_web.shown import Item, Kind, show
 
@@ -74,7 +74,8 @@ async def stake_page(indexer: Indexer, key: str) -> Page:
         ("rewards_claimed", Kind.IO, "Rewards claimed"),
         ("closed", Kind.FLAG, "Closed"),
     )
-    return Page(f"Stake {key}", [Facts("", described), exits([item]), moves], found["slot"], path=f"/stakes/{key}")
+    blocks: list[Block] = [Facts("", described), claims([item], []), exits([item]), moves]
+    return Page(f"Stake {key}", blocks, found["slot"], path=f"/stakes/{key}")
 
 
 async def case_page(indexer: Indexer, key: str) -> Page:

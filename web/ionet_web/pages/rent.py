@@ -68,31 +68,53 @@ class _Known(NamedTuple):
     isolation: str
 
 
+class _Found(NamedTuple):
+    """What a wish leaves, the cheapest first, and what it removes. rows: of each that is left. looked_at: nodes."""
+
+    left: list[Candidate]
+    removed: list[Removed]
+    rows: list[dict[str, Any]]
+    looked_at: int
+    slot: int
+
+
 async def rent_page(indexer: Indexer, given: Mapping[str, str]) -> Page:
     """given: the parameters of the request. Raises Refused for a value that is none."""
     asked = _read(given)
-    network, (items, slot) = await asyncio.gather(indexer.get("network"), _listed(indexer, asked.wish.model))
-    raw = {item["node"]: item for item in items}
-    left, removed = _narrowed(items, asked)
-    known = dict(zip([each.node for each in left], await _known(indexer, left[:ASKED]), strict=False))
-    left, removed = _by_word(left, known, asked.wish, removed)
-    rows = [_row(each, raw[each.node], known.get(each.node)) for each in left[:ASKED]]
+    network, found = await asyncio.gather(indexer.get("network"), _found(indexer, asked))
+    left, removed, form = found.left, found.removed, _form(asked)
     blocks: list[Block] = [
-        _form(asked),
+        form,
         _quote(left, asked.wish, network["item"]["params"]),
         _funnel(len(left) + sum(each.nodes for each in removed), removed, len(left)),
         table(
             "Nodes that are left, the cheapest first",
             _LEFT,
-            rows,
+            found.rows[:ASKED],
             empty="No node is as wished.",
-            source=address("nodes", rentable="true", model=asked.wish.model),
+            file=address("/rent.csv", **{choice.name: choice.value for choice in form.choices}),
         ),
     ]
-    if len(items) == LOOKED_AT:
+    if found.looked_at == LOOKED_AT:
         blocks.append(Note(Markup("Only the cheapest {:,} nodes were looked at; name a model.").format(LOOKED_AT)))
     lead = Markup("The command line books it: <code>{}</code>").format(_command(asked.wish))
-    return Page("Rent", blocks, slot, lead + _to_sign(asked.wish, left), "/rent")
+    return Page("Rent", blocks, found.slot, lead + _to_sign(asked.wish, left), "/rent")
+
+
+async def rent_rows(indexer: Indexer, given: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every node that is left, with all that the API has of it and what the page adds: memory_gib, isolation, score in
+    hundredths of a percent (both of the cheapest alone), hourly. Raises Refused for a value that is none."""
+    return (await _found(indexer, _read(given))).rows
+
+
+async def _found(indexer: Indexer, asked: _Asked) -> _Found:
+    items, slot = await _listed(indexer, asked.wish.model)
+    raw = {item["node"]: item for item in items}
+    left, removed = _narrowed(items, asked)
+    known = dict(zip([each.node for each in left], await _known(indexer, left[:ASKED]), strict=False))
+    left, removed = _by_word(left, known, asked.wish, removed)
+    rows = [_row(each, raw[each.node], known.get(each.node)) for each in left]
+    return _Found(left, removed, rows, len(items), slot)
 
 
 def _read(given: Mapping[str, str]) -> _Asked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from ionet.rules.reputation import ONE
 from ionet.stake_report import DEFINITION, counted_part, income_of, room_for_others, yield_bps
 from markupsafe import Markup
 
-from ionet_web.acts import ways
+from ionet_web.acts import way, ways
 from ionet_web.blocks import Block, Choice, Column, Facts, Form, Note, Page, Table, facts, table
 from ionet_web.indexer import Indexer
 from ionet_web.pages.listing import some, together
@@ -35,6 +35,12 @@ _RANKED = (
     Column("room", Kind.IO, "Room", "What others can still add"),
     Column("slashed", Kind.IO, "Slashed"),
 )
+_CLAIMS = (
+    Column("node", Kind.NODE, "Node"),
+    Column("amount", Kind.AMOUNT, "Waits"),
+    Column("what", Kind.TEXT, "Of"),
+    Column("way", Kind.TEXT, "To sign"),
+)
 _EXITS = (
     Column("node", Kind.NODE, "Node"),
     Column("amount", Kind.IO, "Comes out"),
@@ -55,7 +61,7 @@ async def stake_page(indexer: Indexer, wallet: str = "") -> Page:
     )
     blocks: list[Block] = [
         _totals(item),
-        ways("stake", "unbond", "withdraw", "claim"),
+        ways("stake", "unbond", "withdraw", "claim", "income", "owed"),
         Form([Choice("wallet", "Positions of a wallet", wallet, hint="address")], "/stake"),
         *mine,
         *ranked,
@@ -81,9 +87,35 @@ async def _none() -> list[Block]:
 
 
 async def positions(indexer: Indexer, wallet: str) -> list[Block]:
-    """A wallet's stake, and what of it comes out when. Raises Refused for anything but an address."""
-    listed = await indexer.get("stakes", staker=wallet, limit=200)
-    return [await some(indexer, "stakes", f"Stake of {wallet}", staker=wallet), exits(listed["items"])]
+    """A wallet's stake, what it can claim, and what comes out when. Raises Refused for anything but an address."""
+    listed, owed, shown = await asyncio.gather(
+        indexer.get("stakes", staker=wallet, limit=200),
+        indexer.get("owed-balances", owner=wallet),
+        some(indexer, "stakes", f"Stake of {wallet}", staker=wallet),
+    )
+    return [shown, claims(listed["items"], owed["items"]), exits(listed["items"])]
+
+
+def claims(stakes: Iterable[Item], owed: Iterable[Item]) -> Table:
+    """What positions, and a wallet that could not be paid, can claim."""
+    rows = []
+    for item in stakes:
+        node = {"node": item["node"]}
+        if int(item["rewards"]):
+            rows.append(_claim(node, "rewards", "IO", item["rewards"], way("claim", **node)))
+        for each in item["income"]:
+            if int(each["unclaimed"]):
+                currency = each["currency"]
+                signed = way("income", **node, currency=currency)
+                rows.append(_claim(node, "leases' income", currency, each["unclaimed"], signed))
+    for each in owed:
+        signed = way("owed", currency=each["currency"])
+        rows.append(_claim({"node": None}, "payments that no account took", each["currency"], each["amount"], signed))
+    return table("What can be claimed", _CLAIMS, rows, empty="Nothing waits to be claimed.")
+
+
+def _claim(node: Mapping[str, str | None], what: str, currency: str, amount: str, signed: Markup) -> dict[str, Any]:
+    return {**node, "what": what, "currency": currency, "amount": amount, "way": signed}
 
 
 def exits(items: Sequence[Item]) -> Table:

@@ -12,7 +12,7 @@ from ionet.node_report import FLAGS
 from ionet.words import words
 from markupsafe import Markup
 
-from ionet_web.acts import ways
+from ionet_web.acts import way, ways
 from ionet_web.blocks import Block, Choice, Column, Fact, Facts, Form, Page, Table, address, table
 from ionet_web.indexer import Indexer, NotKnown
 from ionet_web.pages.listing import some
@@ -62,7 +62,7 @@ async def supply_page(indexer: Indexer, owner: str = "") -> Page:
     items = nodes["items"]
     blocks: list[Block] = [
         form,
-        ways("register"),
+        ways("register", "claim", "owed"),
         await _sums(indexer, owner, items, owed["items"]),
         _warnings(items, network["item"], owed["items"], offers["items"]),
         table(
@@ -107,7 +107,10 @@ async def _sums(
     for each in owed:
         found.append(
             Fact(
-                "Waits to be claimed", money(int(each["amount"]), each["currency"]), "", f"/owed-balances?owner={owner}"
+                "Waits to be claimed",
+                money(int(each["amount"]), each["currency"]),
+                way("owed", currency=each["currency"]),
+                f"/owed-balances?owner={owner}",
             )
         )
     return Facts("", found, large=True)
@@ -121,7 +124,9 @@ def _warnings(
 ) -> Table:
     rows = [{"node": item["node"], **row} for item in items for row in [*_reasons(item), *_risks(item, offers)]]
     if owed:
-        rows.append({"node": "", **_row("to-claim", "payments wait that no account could take", "ionet owed claim")})
+        rows.append(
+            {"node": "", **_row("to-claim", "payments wait that no account could take", "ionet keys claim CURRENCY")}
+        )
     if int(network["pause_bits"]):
         rows.append({"node": "", **_row("paused", "the network has paused something", "see its rules")})
     return table("Why not hired, and what needs its owner", _WARNINGS, rows, empty="Nothing: every node can be hired.")
