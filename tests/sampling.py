@@ -53,7 +53,7 @@ class Sampled:
     groups: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        counts = [count for name, count in self.groups.items() if name != DRILLS]
+        counts = [count for name, count in self.groups.items() if name != DRILLS and count[1] > 1]
         run, whole = (sum(column) for column in zip((0, 0), *counts, strict=True))
         drilled, drills = self.groups.get(DRILLS, (0, 0))
         return (

@@ -21,6 +21,8 @@ from ionet_agent.isolation.place import Place
 from ionet_agent.isolation.runtime import Runtime
 from waiting import until
 
+pytestmark = pytest.mark.matrix
+
 LEVELS = [Level.CONTAINER, Level.BUBBLEWRAP, Level.OWN_USER, Level.LANDLOCK, Level.NONE]
 _ALONE = "os.setsid(); os.chdir('/')"
 # The dead count against the user's limit of processes until they are reaped: what is refused is tried again.

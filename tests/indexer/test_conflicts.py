@@ -22,6 +22,8 @@ from ionet_indexer.reconcile import reconcile
 from ionet_indexer.store import Checkpoint, Writer
 from ionet_indexer.topics.nodes import COUNTED_STAKE
 
+pytestmark = pytest.mark.matrix
+
 
 @pytest_asyncio.fixture
 async def reader(conflicts: ConflictRecording, writer: Writer, dsn: str) -> AsyncIterator[Reader]:

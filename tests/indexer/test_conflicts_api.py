@@ -19,6 +19,8 @@ from ionet_indexer.postgres import EmbeddedPostgres
 from market import IO, PRICE, USD, key
 from solders.pubkey import Pubkey
 
+pytestmark = pytest.mark.matrix
+
 LISTS = (
     *("cases", "approvals", "disputes", "defences", "co-stake-terms", "rewards", "redemptions", "buybacks", "prices"),
     *("owed", "owed-balances", "network-changes", "stakes", "stake-moves", "payments", "clusters", "leases"),

@@ -19,6 +19,8 @@ from ionet_indexer.reconcile import Drift, reconcile
 from ionet_indexer.store import Checkpoint, Writer
 from market import PRICE, key
 
+pytestmark = pytest.mark.matrix
+
 HOURLY = 2 * PRICE  # of two processors
 RENTER, STRANGER = (str(key(name).pubkey()) for name in ("renter", "stranger"))
 FEE_BPS = 25

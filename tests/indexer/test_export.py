@@ -17,6 +17,8 @@ from indexer.downloads import Time, ask_from, unread, until_there_is_room
 from ionet_indexer.api import export
 from ionet_indexer.topics import LISTS
 
+pytestmark = pytest.mark.matrix
+
 
 def table(api: httpx2.Client, name: str, **parameters: Any) -> list[dict[str, str]]:
     response = api.get(f"/v1/export/{name}.csv", params=parameters)

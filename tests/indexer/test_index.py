@@ -23,6 +23,8 @@ from ionet_indexer.topics import price_index
 from ionet_indexer.topics.price_index import Paid
 from msgspec import to_builtins
 
+pytestmark = pytest.mark.matrix
+
 DAY = 86_400
 TODAY = 1_796_040_000 // DAY * DAY
 TABLES = ("index_values", "index_leases")

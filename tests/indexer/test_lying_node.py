@@ -29,7 +29,7 @@ from indexer.test_refill import reached
 from ionet_indexer.postgres import EmbeddedPostgres
 from market import IO, PRICE, Market, market
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.matrix, pytest.mark.asyncio(loop_scope="module")]
 SEEDS = range(int(os.environ.get("IONET_LYING_SEEDS", "5")))
 ROUNDS, LIES = 1, 10
 HEALED_SECS = 240.0  # it may rest for 15 s between two attempts, and the machine may have much else to do

@@ -27,6 +27,8 @@ from ionet_indexer.core.answers import Digits
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.topics import LISTS
 
+pytestmark = pytest.mark.matrix
+
 
 def parquet(api: httpx2.Client, name: str, **parameters: Any) -> pa.Table:
     response = api.get(f"/v1/export/{name}.parquet", params=parameters)

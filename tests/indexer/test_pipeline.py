@@ -13,6 +13,8 @@ from ionet_indexer.core.view import FoldError
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.store import Checkpoint, Writer
 
+pytestmark = pytest.mark.matrix
+
 
 async def apply(
     pipeline: Pipeline, transactions: list[Transaction], checkpoint: Checkpoint, undo_after: int | None = None

@@ -19,6 +19,8 @@ from ionet_indexer.core.reader import SETTINGS, SQL
 from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.topics import LISTS
 
+pytestmark = pytest.mark.matrix
+
 EVENTS = 40_000
 LARGE = 2_000  # rows
 # Rows that a request for one page may look at; the tables are that small only here.

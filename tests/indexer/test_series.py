@@ -21,6 +21,8 @@ from ionet_indexer.core.decode import Event, Transaction
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
 
+pytestmark = pytest.mark.matrix
+
 KEPT = ("series_parts", "series", "standings")
 # The numbers that a field of several begins with.
 BEGINS = {

@@ -24,6 +24,8 @@ from ionet_indexer.reconcile import reconcile, strangers
 from ionet_indexer.store import Checkpoint, Writer
 from solders.pubkey import Pubkey
 
+pytestmark = pytest.mark.matrix
+
 # Both belong to a cluster and have a number in its count; no other event needs what they say.
 LATER = {"SessionKeyChanged", "BudgetWithdrawn"}
 

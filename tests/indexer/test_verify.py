@@ -29,7 +29,7 @@ from ionet_indexer.store import Writer
 from market import Market, market
 from solders.pubkey import Pubkey
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.matrix, pytest.mark.asyncio(loop_scope="module")]
 RULES = ["numbering", "escrow vaults", "stake vaults", "income vaults", "owed vaults", "fees vaults", "burn vaults"]
 RULES += ["payouts", "clusters", "pools", "slashes", "minted and burned", "IOSD supply", "IO supply"]
 

@@ -27,6 +27,8 @@ from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+pytestmark = pytest.mark.matrix
+
 INTERVAL = 600
 DUE = {duty.name: duty.due for duty in LEASE_DUTIES}
 HABITS = Habits(settle_secs=HOUR)

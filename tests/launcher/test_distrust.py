@@ -29,6 +29,8 @@ from launcher.ports import free_range
 from leases import CLUSTER, DEVICE, NODE, SESSION
 from solders.pubkey import Pubkey
 
+pytestmark = pytest.mark.matrix
+
 
 async def everybodys(nodes: Sequence[Pubkey]) -> dict[Pubkey, Pubkey]:
     return dict.fromkeys(nodes, DEVICE.pubkey())

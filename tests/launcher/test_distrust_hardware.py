@@ -27,6 +27,8 @@ from launcher.test_store import insert
 
 from launcher import test_check_time
 
+pytestmark = pytest.mark.matrix
+
 network = test_check_time.network  # a fixture
 
 

@@ -27,6 +27,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+pytestmark = pytest.mark.matrix
+
 REPORT = measure()
 
 

@@ -25,6 +25,8 @@ from solders.pubkey import Pubkey
 
 from launcher import test_check_time
 
+pytestmark = pytest.mark.matrix
+
 network = test_check_time.network  # a fixture
 
 

@@ -19,6 +19,8 @@ from localnet.helpers import (
 )
 from solders.keypair import Keypair
 
+pytestmark = pytest.mark.matrix
+
 
 def test_fork_drops_moves_and_restores(chain: LocalChain) -> None:
     payer, kept_to, lost_to = rich(chain), Keypair().pubkey(), Keypair().pubkey()

@@ -32,6 +32,8 @@ from solders.account import Account
 from solders.keypair import Keypair
 from solders.signature import Signature
 
+pytestmark = pytest.mark.matrix
+
 
 def live(chain: LocalChain, seed: int) -> None:
     """A run with every kind of record in the journal."""

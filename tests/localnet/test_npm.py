@@ -12,6 +12,8 @@ from ionet_localnet import Localnet
 from npm import check_lock_file, install, node
 from solders.signature import Signature
 
+pytestmark = pytest.mark.matrix
+
 SOURCES = Path(__file__).resolve().parent / "npm"
 SCRIPTS = ("web3.mjs", "kit.mjs")
 RUN_TIMEOUT_S = 60

@@ -12,6 +12,8 @@ import pytest
 from proofs.solver import U64, U128, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
 from proofs.stage import spread
 
+pytestmark = pytest.mark.matrix
+
 THEOREMS = Theorems()
 
 

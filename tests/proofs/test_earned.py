@@ -7,6 +7,8 @@ from ionet.generated.enums import MAX_DURATION, MAX_PRICE, MAX_PROCESSORS, SECS_
 from proofs import rules
 from proofs.solver import U64, Maths, Rule, Term, Theorem, Theorems, prove, refute
 
+pytestmark = pytest.mark.matrix
+
 THEOREMS = Theorems()
 # Longer than any lease: its seconds are a u32.
 LONGEST = 2**32 - 1

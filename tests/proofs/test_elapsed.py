@@ -17,6 +17,8 @@ from proofs import rules
 from proofs.solver import Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
 from proofs.stage import Stage, spread
 
+pytestmark = pytest.mark.matrix
+
 THEOREMS = Theorems()
 RUNS = 8
 LAST_SECOND, LAST_SLOT = 2**40, 2**54

@@ -14,6 +14,8 @@ from proofs import rules
 from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
 from proofs.stage import Stage, spread
 
+pytestmark = pytest.mark.matrix
+
 THEOREMS = Theorems()
 RUNS = 20
 

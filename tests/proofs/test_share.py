@@ -16,6 +16,8 @@ from proofs.rules import Pool
 from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
 from proofs.stage import Stage, spread
 
+pytestmark = pytest.mark.matrix
+
 THEOREMS = Theorems()
 RUNS = 12
 # 500 M IO at genesis, and emission of 300 M at most.

@@ -24,6 +24,8 @@ from proofs.rules import Division, Pool, Slash
 from proofs.solver import U64, Maths, Numbers, Rule, Term, Theorem, Theorems, prove, refute
 from proofs.stage import SLOTS_PER_HOUR, Stage, spread
 
+pytestmark = pytest.mark.matrix
+
 THEOREMS = Theorems()
 RUNS = 20
 ALL_IO = IO_GENESIS // 5 * 8

@@ -14,6 +14,8 @@ from proofs.rules import Pool
 from proofs.solver import U64, Maths, Numbers, Rule, Symbols, Term, Theorem, Theorems, Unsettled
 from proofs.stage import spread
 
+pytestmark = pytest.mark.matrix
+
 Draw = Callable[[int], int]
 
 

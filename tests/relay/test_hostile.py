@@ -34,6 +34,8 @@ from relay.spoken import UNKNOWN_NAME, connect, control, hello, last_words
 from solders.keypair import Keypair
 from waiting import until
 
+pytestmark = pytest.mark.matrix
+
 WELCOME = Welcome(measures=True)
 
 # -- strangers

@@ -15,6 +15,8 @@ from ionet.cli import COMMANDS
 from ionet.cli.parsing import amount, tokens
 from ionet.errors import InvalidInput
 
+pytestmark = pytest.mark.matrix
+
 NOWHERE = Shell("http://127.0.0.1:1", Path("/nonexistent/id.json"))
 HEAVY = ("solders", "solana", "msgspec", "ionet.client", "ionet_indexer", "ionet_launcher", "ray", "asyncpg")
 

@@ -14,6 +14,8 @@ from client.cli.test_changes import READS, leaves
 from client.cli.village import Village
 from ionet.cli import COMMANDS, _load
 
+pytestmark = pytest.mark.matrix
+
 # What each is typed with: words in braces are addresses of `populated`; who: whose keypair it is.
 TYPED = {
     "case list": "",

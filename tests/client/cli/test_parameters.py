@@ -17,6 +17,8 @@ from ionet.cli import COMMANDS, _load
 from ionet.wallet import write_keypair
 from solders.keypair import Keypair
 
+pytestmark = pytest.mark.matrix
+
 AMOUNT, DURATION, COUNTRY, MODEL, SHARE, CURRENCY = "amount", "duration", "country", "model", "share", "currency"
 KINDS = {
     AMOUNT: {

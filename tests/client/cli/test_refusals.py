@@ -7,6 +7,8 @@ from client.cli.village import T4, Village
 from ionet.wallet import write_keypair
 from solders.keypair import Keypair
 
+pytestmark = pytest.mark.matrix
+
 INPUT = "invalid input: "
 TERMS = ["--model", T4, "--processors", "1", "--price", "3", "--country", "DE"]
 

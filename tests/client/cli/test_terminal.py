@@ -10,6 +10,8 @@ import pytest
 from ionet.cli import _fail
 from ionet.cli.printing import print_fields, print_rows
 
+pytestmark = pytest.mark.matrix
+
 COMMANDS = [
     ["--help"],
     ["lease", "--help"],

@@ -17,6 +17,8 @@ from ionet.program import PROGRAM
 from ionet.wallet import KeypairSigner, read_keypair, write_keypair
 from solders.keypair import Keypair
 
+pytestmark = pytest.mark.matrix
+
 INPUT = "error: invalid input: "
 DEVICE_TERMS = ["--processors", "1", "--price", "3", "--country", "DE"]
 

@@ -11,6 +11,8 @@ from ionet.codec.types import fixed_size
 from ionet.generated.classes import CLASSES
 from ionet.idl import bundled
 
+pytestmark = pytest.mark.matrix
+
 CODECS = {name: ProgramCodec(bundled(name), CLASSES) for name in ("ionet", "price_poster")}
 ACCOUNTS = [(name, item.name) for name, codec in CODECS.items() for item in codec.idl.accounts]
 EVENTS = [(name, item.name) for name, codec in CODECS.items() for item in codec.idl.events]

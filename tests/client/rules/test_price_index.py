@@ -9,6 +9,8 @@ import pytest
 from index_again import VECTORS, drawn, index, most, vectors
 from ionet.rules.price_index import Settled, median, moved, price_in_dollars, weights
 
+pytestmark = pytest.mark.matrix
+
 
 def computed(case: dict[str, Any]) -> dict[str, Any]:
     leases = [Settled(*lease) for lease in case["leases"]]

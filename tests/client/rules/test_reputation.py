@@ -19,6 +19,8 @@ from ionet.rules.reputation import (
     time_score,
 )
 
+pytestmark = pytest.mark.matrix
+
 MONTH = 30
 
 

@@ -61,6 +61,7 @@ def upload(address: str, recording: Recording) -> str:
     return signed.leaves[32:64].hex()
 
 
+@pytest.mark.drill
 def test_whatever_is_asked_the_api_answers_as_described(
     python: Path, server: EmbeddedPostgres, conflicts: Played
 ) -> None:
