@@ -12,12 +12,13 @@ import pytest
 from client.sdk.conftest import SOL
 from client.sdk.parties import IO, party
 from client.sdk.patient import Patient, Running, running
-from client.sdk.test_disputes import prove
+from client.sdk.test_disputes import defend, device_of, prove
 from ionet.chain import FETCHED_AT_ONCE
 from ionet.client import Client
 from ionet.errors import RpcError, TransactionExpired
 from ionet.generated.events import IosdMinted
 from ionet.rpc import PreflightFailed
+from ionet.rules.disputes import Evidence
 from ionet.wallet import compile_message
 from ionet_localnet import Localnet, LocalnetConfig
 from ionet_localnet.timeline import BLOCKHASH_AGE
@@ -48,9 +49,10 @@ def mention(chain: Patient, stranger: Keypair, key: Pubkey, lamports: int) -> Si
 
 @dataclass
 class Named:
-    """A lease with two proven intervals, and what a stranger sent that names it besides."""
+    """A lease with two proven intervals, what opens them, and what a stranger sent that names it besides."""
 
     here: Running
+    opens: list[Evidence]
     early: set[Signature]
     late: set[Signature]
 
@@ -59,13 +61,13 @@ async def proven(patient: Patient, around: int = 0) -> Named:
     """`around`: how often a stranger names the lease before its first and after its last proof."""
     here, stranger = await running(patient), (await party(patient, 1)).keypair
     early = {mention(patient, stranger, here.lease, 1_000 + number) for number in range(around)}
-    await prove(patient, here, 0)
+    opens = [await prove(patient, here, 0)]
     mention(patient, stranger, here.lease, 1)
-    await prove(patient, here, 1)
+    opens.append(await prove(patient, here, 1))
     patient.pass_time(1)
     late = {mention(patient, stranger, here.lease, 2_000 + number) for number in range(around)}
     patient.pass_time(1)
-    return Named(here, early, late)
+    return Named(here, opens, early, late)
 
 
 @on_patient
@@ -99,6 +101,27 @@ async def test_only_what_can_hold_a_proof_is_fetched(patient: Patient, monkeypat
     assert len(await client.lease.proofs(named.here.lease)) == 4
     assert named.late.isdisjoint(fetched)
     assert len(named.early.intersection(fetched)) <= FETCHED_AT_ONCE
+
+
+@on_patient
+@pytest.mark.parametrize("newest", [0, 1], ids=["a format not read yet", "a format that is read"])
+async def test_a_disputed_lease_that_strangers_name_is_defended(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, newest: int
+) -> None:
+    """From the chain's history alone, and named before, among and after the proofs and between the steps."""
+    named = await proven(patient, around=3)
+    lease, stranger = named.here.lease, (await party(patient, 1)).keypair
+    patient.pass_time(2)  # until no later proof of the second interval can come
+    await named.here.renter.client.lease.dispute(lease, 0, 2)
+    mention(patient, stranger, lease, 3_000)
+    monkeypatch.setattr(ionet.rpc, "MAX_VERSION", newest)
+    device = await device_of(patient, named.here)
+    for interval in (1, 0):
+        steps = await defend(device, lease, interval, named.opens[interval])
+        assert [(step.interval, step.defended) for step in steps] == [(interval, True)]
+        mention(patient, stranger, lease, 4_000 + interval)
+    found = await device.lease.get(lease)
+    assert (found.dispute_to, found.held_secs, found.undefended_secs) == (0, 0, 0)
 
 
 @asynccontextmanager
