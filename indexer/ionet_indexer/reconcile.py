@@ -306,6 +306,7 @@ async def reconcile(reader: Reader, source: AccountSource, codec: ProgramCodec) 
 async def strangers(reader: Reader, source: AccountSource, codec: ProgramCodec) -> list[Drift]:
     """Accounts on chain that no open row stands for, nor an event that this version does not know.
 
+    One that has recorded no event has no row yet: the books of IOSD, from the network's foundation to its first price.
     Raises SourceError as `reconcile` does.
     """
     drifts: list[Drift] = []
@@ -319,7 +320,12 @@ async def strangers(reader: Reader, source: AccountSource, codec: ProgramCodec) 
             unknown = [key for key in missing if not await _is_named(snapshot, key, -1)]
         # Some may have been closed since.
         _, still = await source.accounts(unknown)
-        drifts += [Drift(kind.table, key, kind.key, None, key, key) for key in unknown if still[key] is not None]
+        there = {key: codec.decode_any_account(raw) for key in unknown if (raw := still[key]) is not None}
+        drifts += [
+            Drift(kind.table, key, kind.key, None, key, key)
+            for key, account in there.items()
+            if getattr(account, "seq", None) != 0
+        ]
     return drifts
 
 

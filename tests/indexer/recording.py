@@ -14,6 +14,8 @@ from ionet.program import PROGRAM
 from ionet_indexer.core.decode import Transaction
 from ionet_indexer.source.base import Heads, Seen, SourceError
 from ionet_indexer.source.rpc import RpcSource
+from ionet_localnet import Localnet
+from ionet_localnet.timeline import FINALIZED_LAG
 from market import Market, market
 
 T = TypeVar("T")
@@ -132,13 +134,18 @@ async def _play(play: Callable[[Market], Awaitable[T]]) -> tuple[Played, T]:
     """Play on a local chain and take everything down over RPC."""
     async with market() as found:
         story = await play(found)
-        found.finalize()
-        source = RpcSource(found.net.rpc_url, PROGRAM_ID)
-        try:
-            heads = await source.heads()
-            transactions = await source.transactions(await source.seen(-1, heads))
-        finally:
-            await source.close()
-        owned = found.net.chain.get_program_accounts(PROGRAM.id, "finalized")
-        accounts: dict[str, bytes | None] = {str(key): bytes(account.data) for key, account in owned.items()}
-    return Played([msgspec.json.encode(item) for item in transactions], heads, accounts), story
+        return await take_down(found.net), story
+
+
+async def take_down(net: Localnet) -> Played:
+    """What a chain has of the program, over RPC: transactions and accounts, all of them final from now on."""
+    net.chain.begin_blocks(FINALIZED_LAG + 2)
+    source = RpcSource(net.rpc_url, PROGRAM_ID)
+    try:
+        heads = await source.heads()
+        transactions = await source.transactions(await source.seen(-1, heads))
+    finally:
+        await source.close()
+    owned = net.chain.get_program_accounts(PROGRAM.id, "finalized")
+    accounts: dict[str, bytes | None] = {str(key): bytes(account.data) for key, account in owned.items()}
+    return Played([msgspec.json.encode(item) for item in transactions], heads, accounts)

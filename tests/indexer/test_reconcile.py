@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
-from indexer.api_server import RecordedAccounts
-from indexer.recording import Recording
+from client.sdk.patient import patient_chain
+from indexer.api_server import RecordedAccounts, fill
+from indexer.recording import Recording, take_down
+from ionet.generated import pdas
 from ionet.program import PROGRAM
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
@@ -95,3 +97,20 @@ async def test_every_open_account_has_its_row(recording: Recording, reader: Read
     drifts = await strangers(reader, accounts, PROGRAM.codec)
     found = [(drift.table, drift.key, drift.stored, drift.account) for drift in drifts]
     assert found == [("nodes", node, None, node), ("leases", booked, None, booked)]
+
+
+async def test_a_network_that_was_only_founded_has_an_account_without_a_row(dsn: str) -> None:
+    """The books of IOSD: nothing is missing before their first event, and all of them after it."""
+    async with patient_chain() as chain, Reader.open(dsn) as reader:
+        assert chain.net is not None
+        founded = await take_down(chain.net)
+        await fill(dsn, founded, RecordedAccounts(founded))
+        iosd = str(pdas.iosd(PROGRAM.id))
+        assert founded.accounts[iosd]
+        assert await strangers(reader, RecordedAccounts(founded), PROGRAM.codec) == []
+        await chain.post_price()
+        await chain.client().iosd.refresh()
+        unseen = RecordedAccounts(await take_down(chain.net))
+        unseen.slot = founded.heads.confirmed  # the tables say that they are there
+        drifts = await strangers(reader, unseen, PROGRAM.codec)
+        assert [(drift.table, drift.key, drift.stored) for drift in drifts] == [("iosd", iosd, None)]
