@@ -48,11 +48,16 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Launcher(msgspec.Struct, frozen=True):
     """session_key: the address that clusters name for this launcher. lamports: what it had last to pay fees with;
-    warning: that this is little. Both are None where it is not known, the second also where it is enough."""
+    warning: that this is little. Both are None where it is not known, the second also where it is enough.
+
+    advert, signature: what it says of itself (`ionet.launcher_advert`), None where it has not said so yet.
+    """
 
     session_key: str
     lamports: int | None = None
     warning: str | None = None
+    advert: str | None = None
+    signature: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -152,7 +157,7 @@ class LauncherClient:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         try:
             self._http = PatientClient(url, base_url=url, timeout=httpx2.Timeout(_ANSWER_SECS))
         except httpx2.InvalidURL as error:
@@ -200,9 +205,9 @@ class LauncherClient:
                     if len(body) > MAX_ANSWER:
                         raise LauncherError(f"an answer of more than {MAX_ANSWER} bytes")
         except TimeoutError:
-            raise LauncherError(f"{self._url}: no answer within {_ANSWER_SECS:g} s") from None
+            raise LauncherError(f"{self.url}: no answer within {_ANSWER_SECS:g} s") from None
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
-            raise LauncherError(f"{self._url}: {reason_of(error)}") from None
+            raise LauncherError(f"{self.url}: {reason_of(error)}") from None
         if response.status_code == 404:
             raise UnknownCluster
         if not response.is_success:

@@ -111,9 +111,11 @@ class Api:
         row = None
         with contextlib.suppress(*_GONE, TimeoutError):  # who it is, it says without a database too
             async with self._snapshot() as connection:
-                row = await connection.fetchrow(_SQL["purse"], self._launcher)
-        lamports, warning = (None, None) if row is None else (int(row["lamports"]), row["warning"])
-        return _json(Launcher(self._launcher, lamports, warning))
+                row = await connection.fetchrow(_SQL["launcher"], self._launcher)
+        if row is None:
+            return _json(Launcher(self._launcher))
+        lamports = None if row["lamports"] is None else int(row["lamports"])
+        return _json(Launcher(self._launcher, lamports, row["warning"], row["body"], row["signature"]))
 
     async def cluster(self, request: Request) -> Response:
         query, key = _known(request, "after"), _address(request.path_params["cluster"], "cluster")

@@ -35,5 +35,7 @@ WHERE w.cluster = $2 AND w.lease > $3 ORDER BY w.lease LIMIT $4
 SELECT number, extract(epoch FROM at)::bigint AS at, phase, reason, detail
 FROM launcher.move WHERE launcher = $1 AND cluster = $2 ORDER BY number DESC LIMIT $3
 
--- name: purse
-SELECT lamports, warning FROM launcher.purse WHERE launcher = $1
+-- name: launcher
+SELECT lamports, warning, body, signature
+FROM (VALUES ($1::text)) AS own (launcher)
+LEFT JOIN launcher.purse USING (launcher) LEFT JOIN launcher.advert USING (launcher)

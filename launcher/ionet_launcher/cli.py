@@ -50,10 +50,18 @@ def run(
     listen: Annotated[
         str | None, typer.Option(help="HOST:PORT at which everybody may read what becomes of clusters.")
     ] = None,
+    fee: Annotated[str, typer.Option(help="SOL for each node of a cluster, paid when it is opened.")] = "0",
+    public_url: Annotated[
+        str | None, typer.Option(help="URL at which renters find --listen; by default its own.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Work until interrupted. Running clusters go on without the launcher; the next one takes them over."""
+    from dataclasses import replace as changed
+
     import msgspec
+    from ionet import launcher_advert
+    from ionet.cli.parsing import amount
     from ionet.daemon import log_to_stderr
     from ionet.listening import listen as listening
     from ionet.ready import LauncherReady
@@ -65,6 +73,9 @@ def run(
     policy = Policy(approve=approve, dispute=dispute)
     if not (replace == "all" or (replace.isascii() and replace.isdecimal() and int(replace[:9]) > 0)):
         raise InvalidInput(f"--replace is {replace}, not all or a number of nodes")
+    lamports = amount(fee, "SOL")
+    if lamports > launcher_advert.MAX_FEE or (lamports and listen is None):
+        raise InvalidInput("--fee needs --listen, and is at most 1 SOL for a node")
     config = service.LauncherConfig(
         settings(ctx).url,
         session_key,
@@ -76,11 +87,14 @@ def run(
         at_least=None if replace == "all" else int(replace),
         most_ms=max_latency_ms or None,
         closes=close,
+        fee=lamports,
+        public_url=None if public_url is None else launcher_advert.public_url(public_url),
     )
 
     with contextlib.ExitStack() as stack:
         listener = None if listen is None else stack.enter_context(listening(*_address(listen), "--listen"))
         api = None if listener is None else _url(listener)
+        config = changed(config, public_url=config.public_url or api)
 
         def announce(key: Pubkey) -> None:
             print_fields(msgspec.to_builtins(LauncherReady(str(key), api)), as_json=as_json)

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     NONE = ""
     NOT_OURS = "not_ours"
     """The cluster names another session key, or ours has expired."""
+    NOT_PAID = "not_paid"
+    """The launcher takes a fee, and its opening did not pay it for all its nodes."""
     CHAIN_UNREACHABLE = "chain_unreachable"
     NO_SOL = "no_sol"
     """The session key has too little SOL for the fee of what has to be sent."""

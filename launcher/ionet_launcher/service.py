@@ -8,6 +8,7 @@ import logging
 import secrets
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ import asyncpg
 from ionet.apart import ApiEnded, serve_apart
 from ionet.client import Client
 from ionet.daemon import raise_file_limit
-from ionet.errors import ConfigError
+from ionet.errors import ConfigError, RpcError
 from ionet.fuel import watch
+from ionet.launcher_advert import LIFETIME_SECS, SIGN_SECS, LauncherAdvert, sign
 from ionet.tending.manner import Manner
 from ionet.tending.tender import Tender, tending
 from ionet.wallet import KeypairSigner, read_keypair
@@ -28,6 +30,7 @@ from ionet_launcher.adverts import Agents
 from ionet_launcher.agents_file import AgentsFile
 from ionet_launcher.closing import OwnClusters, RenterInterest
 from ionet_launcher.networks import MOST_MS
+from ionet_launcher.payments import Payments
 from ionet_launcher.renter_chain import RenterChain
 from ionet_launcher.replacing import Replacing
 from ionet_launcher.review import NEITHER, Policy
@@ -40,6 +43,7 @@ from ionet_launcher.store import Overview, Store, migrate, open_pool
 _CONNECTIONS = 10
 # After its API has failed several times in a row.
 _API_PAUSE_SECS = 30.0
+_SIGN_AGAIN_SECS = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +56,8 @@ class LauncherConfig:
     whether hardware checks count real GPUs. policy: what it may do about proven intervals on the renter's behalf.
     renter: keypair file of the renter, whose clusters' lost nodes it replaces, all or until there are `at_least`
     nodes. most_ms: milliseconds there and back beyond which a node is too far from the head, None for any. closes:
-    whether it closes what is over, and pays for that.
+    whether it closes what is over, and pays for that. fee: lamports for each node of a cluster, paid when it is opened.
+    public_url: of its API, as renters ask it; None where it has none.
     """
 
     url: str
@@ -65,6 +70,8 @@ class LauncherConfig:
     at_least: int | None = None
     most_ms: float | None = MOST_MS
     closes: bool = True
+    fee: int = 0
+    public_url: str | None = None
 
 
 async def run(
@@ -102,8 +109,12 @@ async def run(
             policy=config.policy,
             replacing=replacing,
             most_ms=config.most_ms,
+            payments=Payments(client, config.fee) if config.fee else None,
         )
         store = Store(pool, str(session.pubkey()))
+        if config.public_url is not None:
+            advertising = await _advertise(client, session, config.public_url, config.fee, store)
+            stack.callback(advertising.cancel)
         fuel = asyncio.create_task(_watch_fuel(client, store))
         stack.callback(fuel.cancel)
         if config.closes:
@@ -111,6 +122,27 @@ async def run(
         async with contextlib.aclosing(stepper), _api(config.dsn, session.pubkey(), listener):
             announce(session.pubkey())
             await Scheduler(store, stepper).run(stopping)
+
+
+async def _advertise(client: Client, session: Keypair, url: str, fee: int, store: Store) -> asyncio.Task[None]:
+    """Say who the launcher is and what it takes, now and again and again: renters believe no old advert."""
+
+    async def said() -> bool:
+        try:
+            chain = (await client.rpc.health())["genesis"]
+            expires = int(time.time()) + LIFETIME_SECS
+            await store.note_advert(sign(session, LauncherAdvert(str(session.pubkey()), chain, url, fee, expires)))
+        except (RpcError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            _log.warning("its advert is signed later: %s", error, extra={"action": "advert_later"})
+            return False
+        return True
+
+    async def again(well: bool) -> None:
+        while True:
+            await asyncio.sleep(SIGN_SECS if well else _SIGN_AGAIN_SECS)
+            well = await said()
+
+    return asyncio.create_task(again(await said()))
 
 
 async def _watch_fuel(client: Client, store: Store) -> None:

@@ -27,6 +27,7 @@ from ionet_launcher.hardware import Checked, HardwareCheck, Problem
 from ionet_launcher.look import Look, may_start, time_left
 from ionet_launcher.members import Members, answers, is_up, joined_other, trouble_with
 from ionet_launcher.networks import MOST_MS, Networks
+from ionet_launcher.payments import Payments
 from ionet_launcher.phases import DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason, Trouble
 from ionet_launcher.replacing import Replacer, Replacing
 from ionet_launcher.review import NEITHER, Challenges, Policy, Reviewer
@@ -34,7 +35,7 @@ from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.store import Move, Work
 
 _SOON_SECS = 0.25
-_NOT_OURS_SECS = 30.0
+_NOT_OURS_SECS, _NOT_PAID_SECS = 30.0, 2.0
 _MAX_PAUSE_SECS = 10.0
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ class Stepper:
 
     agents: where each node's is. devices: whether to count GPUs as the operating system shows them. policy: what it
     may do about proven intervals on the renter's behalf. most_ms: milliseconds there and back beyond which a node
-    is too far from a head, None for any.
+    is too far from a head, None for any. payments: where it takes a fee; its challenges go out whether that was paid
+    or not.
     """
 
     def __init__(
@@ -57,9 +59,10 @@ class Stepper:
         policy: Policy = NEITHER,
         replacing: Replacing | None = None,
         most_ms: float | None = MOST_MS,
+        payments: Payments | None = None,
         soon_secs: float = SOON_SECS,
     ) -> None:
-        self._chain, self._session, self._agents = chain, session, agents
+        self._chain, self._session, self._agents, self._payments = chain, session, agents, payments
         self._calls = Calls(session, agents, DeviceKeys(chain.device_keys), soon_secs=soon_secs)
         self._challenges = Challenges()
         self._members = Members(session, self._calls)
@@ -90,6 +93,8 @@ class Stepper:
             return await self._drain(work, view)
         if not ours:
             return Move(row.phase, _NOT_OURS_SECS, Reason.NOT_OURS)
+        if self._payments is not None and (why := await self._payments.lacking(work, len(live))) is not None:
+            return Move(row.phase, _NOT_PAID_SECS, Reason.NOT_PAID, why)
         look = Look(view, live, row.troubles, row.opened)
         if row.head is not None and not live[0].is_head:
             look.put_first(Pubkey.from_string(row.head))

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import asyncpg
 import msgspec
+from ionet.launcher_advert import Signed
 from ionet.sql import blocks
 
 from ionet_launcher.phases import ClusterPhase, Reason
@@ -145,6 +146,11 @@ class Work:
         wrong = [_text(problems[name]) if name in problems else None for name in names]
         await self._pool.execute(_SQL["note_checks"], self._launcher, names, found, wrong)
 
+    async def opened_by(self) -> str | None:
+        """Signature of the transaction that opened the cluster; None while the indexer has not seen it."""
+        found: str | None = await self._pool.fetchval(_SQL["opened_by"], self.row.cluster)
+        return found
+
     async def booked(self, leases: Sequence[str]) -> dict[str, Booked]:
         """What the indexer knows of these leases' nodes; a lease that it has not seen is missing."""
         rows = await self._pool.fetch(_SQL["booked"], leases)
@@ -241,6 +247,10 @@ class Store:
         """What the session key has; not noted while the database does not answer."""
         with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             await self._pool.execute(_SQL["note_purse"], self._launcher, lamports, warning)
+
+    async def note_advert(self, signed: Signed) -> None:
+        """What the launcher says of itself from now on."""
+        await self._pool.execute(_SQL["note_advert"], self._launcher, *signed)
 
     async def purse(self) -> tuple[int, str | None] | None:
         """What the session key had last, in lamports, and what is said of that; None where it was never noted."""

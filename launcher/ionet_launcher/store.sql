@@ -181,3 +181,11 @@ ON CONFLICT (launcher) DO UPDATE SET lamports = excluded.lamports, warning = exc
 
 -- name: purse
 SELECT lamports, warning FROM launcher.purse WHERE launcher = $1
+
+-- name: note_advert
+INSERT INTO launcher.advert (launcher, body, signature) VALUES ($1, $2, $3)
+ON CONFLICT (launcher) DO UPDATE SET body = excluded.body, signature = excluded.signature
+
+-- name: opened_by
+SELECT signature FROM event_entities JOIN events USING (position)
+WHERE entity = $1 AND name = 'ClusterOpened' ORDER BY position LIMIT 1

@@ -12,10 +12,11 @@ from ionet import offers, resolve
 from ionet.booking import BookingStopped
 from ionet.cli import human
 from ionet.client import Client
-from ionet.errors import ChainRefused, InvalidInput, IonetError, TransactionExpired
+from ionet.errors import ChainRefused, IonetError, TransactionExpired
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Renter
 from ionet.generated.events import ClusterClosed
+from ionet.launcher_advert import free_key
 from ionet.launcher_api import LauncherClient
 from ionet.quote import Quote, quote
 from solders.keypair import Keypair
@@ -219,11 +220,7 @@ class Desk:
         if self.launcher is None:
             return None
         async with LauncherClient(self.launcher) as asked:
-            named = (await asked.launcher()).session_key
-        try:
-            return Pubkey.from_string(named)
-        except ValueError:
-            raise InvalidInput("the launcher names a session key that cannot be one") from None
+            return await free_key(asked)
 
     async def _models(self) -> dict[int, str]:
         return await self.client.network.model_names()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,7 @@ def test_a_job_is_run_paid_and_ended_by_one_command(renter: Renter) -> None:
     assert len(asyncio.run(searched(renter, country="DE", max_price="0.25")).candidates) == 1
     asked = renter.run("run", "task.yaml", said="n\n")
     assert (asked.returncode, "0.250625 IOSD are locked" in asked.stderr) == (1, True), asked.stderr
+    assert re.search(r"launcher \w{6}: no fee, 0\.000\d+ SOL for its transactions", asked.stderr), asked.stderr
     assert (renter.balance(), renter.run("status", "--json").stdout) == (before, "[]\n")
 
     # Killed while it waits: what it opened is found again by its name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ionet.errors import IonetError
+from ionet.launcher_advert import free_key
 from ionet.launcher_api import LauncherClient
 from solders.pubkey import Pubkey
 
@@ -18,8 +19,8 @@ class LauncherDesk:
         self._url = url
 
     async def session_key(self) -> Pubkey:
-        """Raises NoLauncher, LauncherError."""
+        """Raises NoLauncher, BadLauncher, LauncherError."""
         if not self._url:
             raise NoLauncher
         async with LauncherClient(self._url) as launcher:
-            return Pubkey.from_string((await launcher.launcher()).session_key)
+            return await free_key(launcher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
+from solders.system_program import TransferParams, transfer
 
 from ionet import addresses
 from ionet.api.base import RoleApi
@@ -48,5 +49,13 @@ class TokenApi(RoleApi):
                 decimals=account.data[_DECIMALS_OFFSET],
             )
             return [create_idempotent_associated_token_account(wallet, to, mint), transfer_checked(params)]
+
+        return self._plan(build)
+
+    def send_sol(self, to: Pubkey, lamports: int) -> Plan:
+        """Send SOL to another wallet."""
+
+        async def build() -> list[Instruction]:
+            return [transfer(TransferParams(from_pubkey=self._chain.address, to_pubkey=to, lamports=lamports))]
 
         return self._plan(build)

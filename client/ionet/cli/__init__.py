@@ -165,7 +165,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    from ionet.cli.profiles import chosen
+    from ionet.cli.profiles import chosen, places
     from ionet.cli.session import Settings
 
     if ctx.resilient_parsing:
@@ -177,7 +177,9 @@ def root(
         idl=idl,
         signer=signer,
         as_json=as_json,
+        launcher_key=known.launcher_key,
     )
+    ctx.default_map = places(known)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +20,14 @@ app = typer.Typer(help="Profiles: which chain and which keypair.", no_args_is_he
 
 @dataclass(frozen=True)
 class Profile:
-    """url: JSON-RPC address. keypair: file."""
+    """url: JSON-RPC address. keypair: file. api, launcher: URLs of an indexer's and a launcher's API, None for what the
+    commands have by default. launcher_key: the session key that the launcher must have, None for any."""
 
     url: str
     keypair: str = "~/.config/solana/id.json"
+    api: str | None = None
+    launcher: str | None = None
+    launcher_key: str | None = None
 
 
 BUILT_IN = {
@@ -32,6 +36,17 @@ BUILT_IN = {
     "mainnet": Profile("https://api.mainnet-beta.solana.com"),
 }
 _DEFAULT = "local"
+_FIELDS = frozenset(field.name for field in fields(Profile))
+# Command → its options that a profile speaks for.
+_ASKING: dict[str, dict[str, Any]] = {
+    "run": {"api": "api", "launcher": "launcher"},
+    "mcp": {"api": "api", "launcher": "launcher"},
+    "trace": {"api": "api"},
+    "export": {"skypilot": {"api": "api"}, "dstack": {"api": "api"}},
+    "cluster": {"status": {"launcher": "launcher"}, "run": {"indexer": "api"}, "connect": {"indexer": "api"}},
+    "node": {"up": {"indexer": "api"}, "status": {"api": "api"}, "earnings": {"api": "api"}},
+    "stake": {"nodes": {"api": "api"}},
+}
 _CHOICE = re.compile(r"^profile\s*=.*$", re.MULTILINE)
 
 
@@ -43,6 +58,16 @@ def chosen(name: str | None = None) -> Profile:
     """The profile of this name, by default the one in use. Raises ConfigError, InvalidInput."""
     current, known = _read()
     return _named(name or current, known)
+
+
+def places(profile: Profile) -> dict[str, Any]:
+    """Whom commands ask where neither option nor environment says so, as click's default map."""
+
+    def below(options: dict[str, Any]) -> dict[str, Any]:
+        said = {name: below(of) if isinstance(of, dict) else getattr(profile, of) for name, of in options.items()}
+        return {name: value for name, value in said.items() if value is not None}
+
+    return below(_ASKING)
 
 
 def known() -> list[str]:
@@ -57,15 +82,18 @@ def known() -> list[str]:
 def show(as_json: AsJson = False) -> None:
     """Every profile; a star marks the one in use."""
     current, known = _read()
-    rows = [
-        {"in_use": name == current, "profile": name, "url": profile.url, "keypair": profile.keypair}
-        for name, profile in known.items()
-    ]
+    rows = [{"in_use": name == current, "profile": name, **asdict(profile)} for name, profile in known.items()]
     if as_json:
         print_fields({"file": str(config_file()), "profiles": rows}, as_json=True)
         return
     shown = [{**row, "in_use": "*" if row["in_use"] else ""} for row in rows]
-    print_rows(shown, ["in_use", "profile", "url", "keypair"], as_json=False)
+    said = ["api", "launcher", "launcher_key"]
+    named = [name for name in said if any(row[name] for row in rows)]
+    print_rows(
+        [{**row, **{name: row[name] or "" for name in said}} for row in shown],
+        ["in_use", "profile", "url", "keypair", *named],
+        as_json=False,
+    )
 
 
 @app.command()
@@ -126,7 +154,7 @@ def _read() -> tuple[str, dict[str, Profile]]:
 def _profile(file: Path, name: str, given: Any, base: Profile | None) -> Profile:
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise ConfigError(f"{file}: profile {name} is no table of texts")
-    unknown = given.keys() - {"url", "keypair"}
-    if unknown or (base is None and "url" not in given):
-        raise ConfigError(f"{file}: profile {name} needs a url, and may have a keypair, nothing else")
+    if given.keys() - _FIELDS or (base is None and "url" not in given):
+        more = ", ".join(field.name for field in fields(Profile)[1:])
+        raise ConfigError(f"{file}: profile {name} needs a url, and may have {more}, nothing else")
     return replace(base or Profile(given["url"]), **given)

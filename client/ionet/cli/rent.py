@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from solders.pubkey import Pubkey
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ionet.node_search import Candidate, Found
     from ionet.quote import Quote
     from ionet.renting.bundle import Job
+    from ionet.renting.hiring import Hired
     from ionet.renting.names import Named
     from ionet.renting.task import Task
     from ionet.wish import Wish
@@ -72,6 +73,12 @@ def run(
     yes: Yes = False,
     api: Api = API,
     launcher: LauncherAt = LAUNCHER,
+    launcher_key: Annotated[
+        str | None, typer.Option(help="Session key that the launcher must have; by default the profile's.")
+    ] = None,
+    max_launcher_fee: Annotated[
+        str | None, typer.Option(help="SOL that the launcher may take; with --yes none unless this says so.")
+    ] = None,
 ) -> None:
     """Find nodes, show what they cost, book them, run the job, fetch its results, end, and say what it cost.
 
@@ -98,7 +105,7 @@ def run(
         called,
         to,
         api,
-        launcher,
+        Launching(launcher, launcher_key or settings(ctx).launcher_key, _most_fee(max_launcher_fee, yes=yes)),
         budget=budget,
         idle=idle,
         keep=keep,
@@ -113,6 +120,14 @@ def run(
     raise typer.Exit(code)
 
 
+class Launching(NamedTuple):
+    """Who is to run the cluster. key: the session key that it must have. most_fee: lamports that it may take."""
+
+    url: str
+    key: str | None
+    most_fee: int | None
+
+
 class _Rent:
     """One call of the command."""
 
@@ -124,7 +139,7 @@ class _Rent:
         name: str,
         to: Path,
         api: str,
-        launcher: str,
+        launching: Launching,
         *,
         budget: str | None,
         idle: str | None,
@@ -134,7 +149,7 @@ class _Rent:
         yes: bool,
     ) -> None:
         self._ctx, self._task, self._job, self._name, self._to = ctx, task, job, name, to
-        self._api, self._launcher = api, launcher
+        self._api, self._launching = api, launching
         self._keep, self._detach, self._explain, self._yes = keep, detach, explain, yes
         self._budget, self._begun = budget, False
         self._idle = None if idle is None else resolve.duration(idle)
@@ -196,6 +211,7 @@ class _Rent:
         from ionet.node_search import search
         from ionet.quote import quote
         from ionet.renting import rental
+        from ionet.renting.hiring import hire
         from ionet.renting.names import Named
         from ionet.renting.task import wish_of
 
@@ -212,6 +228,10 @@ class _Rent:
             ways = await distance.measure(self._api, nodes[:_NAMED_NODES])
         deposit = self._deposit(made)
         _print_quote(chosen, made, ways, deposit)
+        async with LauncherClient(self._launching.url) as launcher:  # before anything is paid
+            wanted = self._launching
+            hired = await hire(client, launcher, wish.nodes, key=wanted.key, most_fee=wanted.most_fee)
+        _print_hired(hired)
         if self._explain:
             return None
         missing = burned = 0
@@ -219,26 +239,22 @@ class _Rent:
             missing, burned = await rental.missing_iosd(client, deposit)
         lines = (f"{human.money(missing, 'IOSD')} are missing: {human.money(burned, 'IO')} are burned for them",)
         confirm(Preview(lines if missing else (), "Rent them?"), quiet=False, yes=self._yes)
-        async with LauncherClient(self._launcher) as launcher:
-            await launcher.launcher()  # before anything is paid
-            if missing:
-                await client.iosd.mint_exact(missing)
-            number, cluster = await rental.next_cluster(client)
-            named = Named(
-                str(cluster), client.rpc.url, str(client.address), self._api, self._launcher, int(time.time())
-            )
-            self._names.add(self._name, named)
-            try:
-                await rental.open_for(client, launcher, made, number, deposit)
-            except (ChainRefused, TransactionExpired):  # it did not land and never will
-                self._names.forget(self._name)
-                raise
-            say(f"{self._name}  {cluster}", err=True)
-            try:
-                await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)
-            except rental.NotEnoughNodes:
-                await settle(client, self._names, self._name, named, wait=True)
-                raise
+        if missing:
+            await client.iosd.mint_exact(missing)
+        number, cluster = await rental.next_cluster(client)
+        named = Named(str(cluster), client.rpc.url, str(client.address), self._api, wanted.url, int(time.time()))
+        self._names.add(self._name, named)
+        try:
+            await rental.open_for(client, hired, made, number, deposit)
+        except (ChainRefused, TransactionExpired):  # it did not land and never will
+            self._names.forget(self._name)
+            raise
+        say(f"{self._name}  {cluster}", err=True)
+        try:
+            await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)
+        except rental.NotEnoughNodes:
+            await settle(client, self._names, self._name, named, wait=True)
+            raise
         return named
 
     def _deposit(self, made: Quote) -> int:
@@ -297,6 +313,13 @@ class _Rent:
         return _INTERRUPTED
 
 
+def _most_fee(text: str | None, *, yes: bool) -> int | None:
+    """Lamports. Where nobody is asked, a launcher takes only what was named."""
+    if text is None:
+        return 0 if yes else None
+    return amount(text, "SOL")
+
+
 def _split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     """The task's file, if the first word is one, and the job."""
     if words and words[0].endswith((".yaml", ".yml")):
@@ -335,6 +358,13 @@ def _print_quote(chosen: Sequence[Candidate], made: Quote, ways: Mapping[Pubkey,
     say(f"{human.money(deposit, made.currency)} are locked; what is not served comes back", err=True)
     if made.min_charge_secs:
         say(f"whoever ends earlier pays for {human.span(made.min_charge_secs)} all the same", err=True)
+
+
+def _print_hired(hired: Hired) -> None:
+    """Said apart from the price: it is SOL, and does not come back."""
+    fee = f"{human.money(hired.fee, 'SOL')} fee, " if hired.fee else "no fee, "
+    fuel = human.money(hired.fuel, "SOL")
+    say(f"launcher {str(hired.session_key)[:6]}: {fee}{fuel} for its transactions; neither comes back", err=True)
 
 
 def _about(node: Candidate) -> str:

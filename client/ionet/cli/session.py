@@ -50,13 +50,14 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @dataclass(frozen=True)
 class Settings:
-    """The global options."""
+    """The global options. launcher_key: the session key that the profile's launcher must have, None for any."""
 
     url: str
     keypair: str
     idl: str | None
     signer: str | None
     as_json: bool = False
+    launcher_key: str | None = None
 
 
 def settings(ctx: typer.Context) -> Settings:

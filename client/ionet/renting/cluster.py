@@ -29,6 +29,7 @@ from ionet.renting import rental
 from ionet.renting.blocking import Blocking
 from ionet.renting.bundle import Output, job
 from ionet.renting.credentials import written
+from ionet.renting.hiring import hire
 from ionet.renting.ray_here import Way, connected
 from ionet.renting.task import Resources, Task, wish_of
 from ionet.renting.watch import beside, until_over
@@ -125,13 +126,17 @@ async def cluster(
     keypair: str | Path = "~/.config/solana/id.json",
     api: str = DEFAULT_API,
     launcher: str = "http://127.0.0.1:8081",
+    launcher_key: str | None = None,
+    max_launcher_fee: int = 0,
     tell: Tell = lambda _: None,
 ) -> AsyncIterator[RunningCluster]:
     """Find, pay, book, wait; at the end of the block end, settle and close, however it ends.
 
     gpus: of each node. max_price: dollars per processor-hour. gpu_memory: GB of each GPU. max_latency: milliseconds
-    there and back. IOSD that the wallet lacks is minted by burning IO. tell: gets a line for each change, also of a
-    node that is lost meanwhile. Raises NotEnoughNodes, NeverRan, and what chain, indexer and launcher answer.
+    there and back. IOSD that the wallet lacks is minted by burning IO. launcher_key: the session key that the launcher
+    must have. max_launcher_fee: lamports that it may take in all, beside what its transactions cost. tell: gets a line
+    for each change, also of a node that is lost meanwhile. Raises NotEnoughNodes, NeverRan, and what chain, indexer and
+    launcher answer.
     """
     wanted = Resources(f"{model}:{gpus}", country, max_price, min_score, isolation, currency, gpu_memory, max_latency)
     wallet = read_keypair(keypair)
@@ -142,11 +147,12 @@ async def cluster(
             raise rental.NotEnoughNodes(_why(found, nodes))
         chosen = [Pubkey.from_string(node.node) for node in found.candidates[:nodes]]
         made = await quote(client, chosen, wish.secs, wish.currency)
-        await asked.launcher()  # before anything is paid
+        # Before anything is paid.
+        hired = await hire(client, asked, nodes, key=launcher_key, most_fee=max_launcher_fee)
         if wish.currency == "IOSD" and (missing := (await rental.missing_iosd(client, made.total))[0]):
             await client.iosd.mint_exact(missing)
         number, address = await rental.next_cluster(client)
-        await rental.open_for(client, asked, made, number)
+        await rental.open_for(client, hired, made, number)
         try:
             await rental.book(client, address, made, found.candidates[nodes:], tell)
             await rental.until_running(client, asked, address, tell)

@@ -21,6 +21,7 @@ from ionet.launcher_api import ENDED, RUNNING, ClusterStatus, LauncherClient, La
 from ionet.node_search import Candidate
 from ionet.quote import Quote
 from ionet.renting.bundle import Job, execution, following
+from ionet.renting.hiring import Hired, paid
 from ionet.stopping import Step, stop
 
 _SESSION_GRACE_SECS = 24 * 3_600
@@ -67,18 +68,20 @@ async def next_cluster(client: Client) -> tuple[int, Pubkey]:
     return number, client.cluster.address(client.address, number)
 
 
-async def open_for(
-    client: Client, launcher: LauncherClient, quote: Quote, number: int, budget: int | None = None
-) -> None:
-    """Open the wallet's cluster of this number, and no other, for the launcher to run.
+async def open_for(client: Client, hired: Hired, quote: Quote, number: int, budget: int | None = None) -> None:
+    """Open the wallet's cluster of this number, and no other, for the launcher to run, and pay what that gets.
 
     budget: the quote's total by default. It cannot grow later: extensions and bonds of disputes come out of it.
     """
-    session = Pubkey.from_string((await launcher.launcher()).session_key)
     until = await client.rpc.unix_time() + quote.duration + _SESSION_GRACE_SECS
-    await client.cluster.open(
-        budget or quote.total, currency=quote.currency, session_key=session, session_expires_at=until, number=number
+    opening = client.cluster.open(
+        budget or quote.total,
+        currency=quote.currency,
+        session_key=hired.session_key,
+        session_expires_at=until,
+        number=number,
     )
+    await paid(client, opening, hired)
 
 
 async def book(client: Client, cluster: Pubkey, quote: Quote, spares: list[Candidate], tell: Tell) -> None:

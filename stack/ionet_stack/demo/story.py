@@ -34,6 +34,7 @@ from ionet.program import PROGRAM
 from ionet.quote import quote
 from ionet.renting import rental
 from ionet.renting.bundle import Output, job
+from ionet.renting.hiring import hire
 from ionet.rules.challenges import challenge_answer
 from ionet.rules.disputes import disputable, is_disputed
 from ionet.rules.lease_time import final_at
@@ -134,8 +135,9 @@ async def rent(cast: Cast, wanted: int, api: str, launcher: str, say: Say) -> tu
     nodes = [Pubkey.from_string(node.node) for node in found.candidates[:wanted]]
     made = await quote(client, nodes, wish.secs, wish.currency)
     async with LauncherClient(launcher) as asked:
+        hired = await hire(client, asked, wanted, most_fee=0)
         number, cluster = await rental.next_cluster(client)
-        await rental.open_for(client, asked, made, number, BUDGET)
+        await rental.open_for(client, hired, made, number, BUDGET)
     await rental.book(client, cluster, made, found.candidates[wanted:], say)
     return cluster, {lease.node: key for key, lease in await client.lease.all(cluster=cluster)}
 

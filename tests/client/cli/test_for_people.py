@@ -16,6 +16,7 @@ from client.cli.village import T4, Village
 from ionet.cli import human
 from ionet.cli.views import view
 from ionet.generated.classes import CLASSES
+from solders.pubkey import Pubkey
 
 
 @pytest.mark.parametrize(
@@ -211,6 +212,29 @@ def test_profiles_are_chosen_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
         file.write_text(broken)
         code, text = said("config", "show")
         assert (code, str(file) in text) == (1, True), broken
+
+
+def test_a_profile_says_whom_commands_ask(tmp_path: Path) -> None:
+    """Where neither an option nor the environment does."""
+    places = ("IONET_URL", "IONET_PROFILE", "IONET_API", "IONET_LAUNCHER")
+    environment = {name: value for name, value in os.environ.items() if name not in places}
+    environment["XDG_CONFIG_HOME"] = str(tmp_path)
+    file = tmp_path / "ionet" / "config.toml"
+    file.parent.mkdir()
+    lines = ['profile = "mine"', "[profiles.mine]", 'url = "http://127.0.0.1:1"']
+    lines += ['api = "http://127.0.0.1:2"', 'launcher = "ftp://hosted"', 'launcher_key = "key"']
+    file.write_text("\n".join(lines))
+
+    def said(*arguments: str, **more: str) -> str:
+        command = [*IONET, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env={**environment, **more}, check=False).stderr
+
+    assert "ftp://hosted is not" in said("cluster", "status", str(Pubkey.default()))
+    assert "ftp://other is not" in said("cluster", "status", str(Pubkey.default()), IONET_LAUNCHER="ftp://other")
+    assert "ftp://mine is not" in said("cluster", "status", str(Pubkey.default()), "--launcher", "ftp://mine")
+    assert "http://127.0.0.1:2" in said("trace", "ab" * 32)
+    shown = subprocess.run([*IONET, "config", "show"], capture_output=True, text=True, env=environment, check=True)
+    assert all(word in shown.stdout for word in ("launcher", "ftp://hosted", "http://127.0.0.1:2"))
 
 
 def test_a_new_key_goes_where_commands_look_for_it(tmp_path: Path) -> None:
