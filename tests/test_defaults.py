@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ionet.cli import COMMANDS, _load, named
+from ionet.cli import COMMANDS, _load, named, own_launcher
 from ionet.cli.profiles import BUILT_IN, config_file
 from ionet_agent.isolation import new_runtime
 from ionet_agent.up import command as node_up
@@ -118,6 +118,7 @@ def test_folders(root: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         "`ionet mcp`": mcp.default_folder(),
         "settings": config_file(),
         "names of clusters": named.default_file(),
+        "a renter's own launcher": own_launcher.default_folder(BUILT_IN["local"].url, BUILT_IN["local"].keypair),
         "keypair": Path(BUILT_IN["local"].keypair).expanduser(),
     }
     rows = table("Folders")
@@ -127,7 +128,7 @@ def test_folders(root: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         said = bare(default if not root or as_root == "the same" else as_root).split(",")[0].replace("~", "/h")
         start, several, _ = said.partition("…")
         assert str(path).startswith(start), what
-        assert str(path) == start or (several and path.name.startswith(ray)), what
+        assert str(path) == start or (several and path.name.startswith((ray, "launcher-"))), what
 
 
 def test_profiles() -> None:

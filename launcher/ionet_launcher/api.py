@@ -7,11 +7,9 @@ change anything, or get at what the launcher knows beyond its tables. Every refu
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import socket
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
@@ -23,20 +21,7 @@ from ionet.buckets import Buckets, believing, whose
 from ionet.crowd import Crowd
 from ionet.errors import IonetError
 from ionet.http_server import Server
-from ionet.launcher_api import (
-    MEMBERS_AT_ONCE,
-    MOVES_KEPT,
-    Check,
-    ClusterStatus,
-    Event,
-    Events,
-    Launcher,
-    Member,
-    Problem,
-    Successor,
-    Trouble,
-)
-from ionet.sql import blocks
+from ionet.launcher_api import Events, Problem
 from solders.pubkey import Pubkey
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -46,19 +31,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ionet_launcher.inspection import Finding
-from ionet_launcher.phases import DRAIN_SECS, Reason
+from ionet_launcher.shown import GONE, QUERY_SECS, Shown, Tables
 
 RATE, BURST = 10.0, 40
 """Requests a second and address, and at once."""
 HEADER_SECS = 5.0
 """How long a connection may be open without a request under way."""
 MAX_CONNECTIONS, MAX_PER_ADDRESS = 128, 32
-_CONNECTIONS, _QUERY_SECS = 4, 5.0
-# What may name an address with a password or a key in it. Whoever runs the launcher has it in the log.
-_PRIVATE = (Reason.CHAIN_UNREACHABLE, Reason.INTERNAL_ERROR)
-_SQL = blocks("ionet_launcher", "api.sql")
-_GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_CONNECTIONS = 4
 _log = logging.getLogger(__name__)
 
 
@@ -75,10 +55,10 @@ class NotKnown(Refused):
 
 
 class Api:
-    """Answers from the tables of the launcher with this session key."""
+    """Answers with what a launcher shows."""
 
-    def __init__(self, pool: asyncpg.Pool, launcher: str, *, rate: float = RATE, burst: int = BURST) -> None:
-        self._pool, self._launcher, self._buckets = pool, launcher, Buckets(rate, burst)
+    def __init__(self, shown: Shown, *, rate: float = RATE, burst: int = BURST) -> None:
+        self._shown, self._buckets = shown, Buckets(rate, burst)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -89,7 +69,7 @@ class Api:
         handlers: dict[Any, Any] = {
             Refused: lambda _, error: _problem(error.status, error.detail),
             HTTPException: lambda _, error: _problem(error.status_code, error.detail, error.headers),
-            **dict.fromkeys(_GONE, _unavailable),
+            **dict.fromkeys(GONE, _unavailable),
             Exception: _crashed,
         }
         return self._limited(Starlette(routes=routes, exception_handlers=handlers))
@@ -108,79 +88,21 @@ class Api:
 
     async def launcher(self, request: Request) -> Response:
         _known(request)
-        row = None
-        with contextlib.suppress(*_GONE, TimeoutError):  # who it is, it says without a database too
-            async with self._snapshot() as connection:
-                row = await connection.fetchrow(_SQL["launcher"], self._launcher)
-        if row is None:
-            return _json(Launcher(self._launcher))
-        lamports = None if row["lamports"] is None else int(row["lamports"])
-        return _json(Launcher(self._launcher, lamports, row["warning"], row["body"], row["signature"]))
+        return _json(await self._shown.launcher())
 
     async def cluster(self, request: Request) -> Response:
         query, key = _known(request, "after"), _address(request.path_params["cluster"], "cluster")
         after = _address(query["after"], "after") if "after" in query else ""
-        async with self._snapshot() as connection:
-            row = await connection.fetchrow(_SQL["cluster"], self._launcher, key, int(DRAIN_SECS))
-            if row is None:
-                raise NotKnown(f"this launcher has no cluster {key}")
-            rows = await connection.fetch(_SQL["members"], self._launcher, key, after, MEMBERS_AT_ONCE + 1)
-        members = [_member(row) for row in rows[:MEMBERS_AT_ONCE]]
-        more = members[-1].lease if len(rows) > MEMBERS_AT_ONCE else None
-        fields = {**row, "detail": _shown(row["reason"], row["detail"])}
-        return _json(ClusterStatus(session_key=self._launcher, members=members, next=more, **fields))
+        if (found := await self._shown.cluster(key, after)) is None:
+            raise NotKnown(f"this launcher has no cluster {key}")
+        return _json(found)
 
     async def events(self, request: Request) -> Response:
         _known(request)
         key = _address(request.path_params["cluster"], "cluster")
-        async with self._snapshot() as connection:
-            rows = await connection.fetch(_SQL["moves"], self._launcher, key, MOVES_KEPT)
-        if not rows:
+        if not (items := await self._shown.events(key)):
             raise NotKnown(f"this launcher has no cluster {key}")
-        items = [Event(**{**row, "detail": _shown(row["reason"], row["detail"])}) for row in rows]
         return _json(Events(key, items))
-
-    @contextlib.asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[asyncpg.Connection]:
-        async with (
-            self._pool.acquire(timeout=_QUERY_SECS) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            yield connection
-
-
-def _member(row: asyncpg.Record) -> Member:
-    trouble = replaced = None
-    if row["trouble"] is not None:
-        trouble = Trouble(row["trouble"], _shown(row["trouble"], row["detail"]), row["since"])
-    if row["next_lease"]:
-        replaced = Successor(row["next_node"], row["next_lease"], row["arrived"])
-    names = ("lease", "node", "role", "status", "until", "phase", "asked_at")
-    check = _check(row["finding"], row["problem"])
-    return Member(**{name: row[name] for name in names}, trouble=trouble, check=check, replaced_by=replaced)
-
-
-def _check(finding: str | None, problem: str | None) -> Check | None:
-    """Devices by their names alone: who owns a node need not tell the world which cards they have."""
-    if finding is None:
-        return None if problem is None else Check(problem)
-    try:
-        found = msgspec.json.decode(finding, type=Finding)
-    except msgspec.DecodeError:  # of an older launcher
-        return Check(problem)
-    return Check(
-        problem,
-        found.backend,
-        [one_line(device.name) for device in found.devices],
-        found.fill_secs,
-        found.read_secs,
-        found.bytes_per_sec,
-        found.timed,
-    )
-
-
-def _shown(reason: str, detail: str) -> str:
-    return "see the launcher's log" if detail and reason in _PRIVATE else detail
 
 
 def _address(text: str, name: str) -> str:
@@ -262,7 +184,7 @@ class _Connection(H11Protocol):
             self.drop()
             return
         self._seen = self.cycle
-        self._late = self.loop.call_later(2 * _QUERY_SECS, self._look)
+        self._late = self.loop.call_later(2 * QUERY_SECS, self._look)
 
 
 class _Config(uvicorn.Config):
@@ -277,24 +199,29 @@ async def serve(dsn: str, launcher: str, listener: socket.socket) -> None:
         dsn,
         min_size=0,
         max_size=_CONNECTIONS,
-        timeout=_QUERY_SECS,
-        command_timeout=_QUERY_SECS,
-        server_settings={"default_transaction_read_only": "on", "statement_timeout": f"{int(_QUERY_SECS * 1000)}"},
+        timeout=QUERY_SECS,
+        command_timeout=QUERY_SECS,
+        server_settings={"default_transaction_read_only": "on", "statement_timeout": f"{int(QUERY_SECS * 1000)}"},
     )
     async with pool:
-        config = _Config(
-            Api(pool, launcher).app(),
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=16 * 1024,
-        )
-        server = Server(config)
-        task = asyncio.create_task(server.serve([listener]))
-        try:
-            await asyncio.shield(task)
-        finally:
-            server.should_exit = True
-            await task
+        await serve_shown(Tables(pool, launcher), listener)
+
+
+async def serve_shown(shown: Shown, listener: socket.socket) -> None:
+    """Answer on this socket until cancelled."""
+    config = _Config(
+        Api(shown).app(),
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+    server = Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.shield(task)
+    finally:
+        server.should_exit = True
+        await task

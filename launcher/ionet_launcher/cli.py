@@ -125,6 +125,40 @@ def only_api(
         asyncio.run(_until_told(api.serve(dsn, launcher, listener)))
 
 
+@app.command()
+def own(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Option(help="For its session key and what it keeps.")],
+    api: Annotated[
+        str, typer.Option(envvar="IONET_API", help="URL of an indexer's API, asked where agents are.")
+    ] = "http://127.0.0.1:8080",
+    listen: Annotated[str, typer.Option(help="HOST:PORT of what becomes of clusters; 0 takes a free port.")] = (
+        "127.0.0.1:0"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Run your own clusters from the chain alone, without a database; `ionet run --own-launcher` starts it.
+
+    It ends by itself once no cluster names its key.
+    """
+    import msgspec
+    from ionet.cli.named import default_file
+    from ionet.daemon import log_to_stderr
+    from ionet.listening import listen as listening
+    from ionet.ready import LauncherReady
+
+    from ionet_launcher import own
+
+    log_to_stderr()
+    config = own.OwnConfig(settings(ctx).url, folder, api, default_file())
+
+    def announce(key: Pubkey, url: str) -> None:
+        print_fields(msgspec.to_builtins(LauncherReady(str(key), url)), as_json=as_json)
+
+    with listening(*_address(listen), "--listen") as listener:
+        asyncio.run(own.run(config, announce, listener, _url(listener)))
+
+
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
     """Until it ends, or SIGINT or SIGTERM comes."""
     task = asyncio.ensure_future(work)

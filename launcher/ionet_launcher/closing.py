@@ -16,7 +16,7 @@ from ionet.rpc import Rpc
 from ionet.rules.restarts import Moment
 from solders.pubkey import Pubkey
 
-from ionet_launcher.store import Store
+from ionet_launcher.keeping import Store
 
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _log = logging.getLogger(__name__)

@@ -32,8 +32,8 @@ from solders.pubkey import Pubkey
 from ionet_launcher.certs import ClusterSecrets
 from ionet_launcher.flights import Flights
 from ionet_launcher.inspection import Finding, Inspector, Unfit
+from ionet_launcher.keeping import Booked
 from ionet_launcher.ray_driver import DriverFailed, Joined, joined
-from ionet_launcher.store import Booked
 
 # An outcome of a check that was begun before then says nothing about members that may have started again.
 _GOOD_SECS = 120.0

@@ -20,10 +20,10 @@ from ionet.overlay import MOST_RELAYS, Network, NetworkPeer, Offer, address_of
 from solders.pubkey import Pubkey
 
 from ionet_launcher.calls import Calls, Late
+from ionet_launcher.keeping import Work
 from ionet_launcher.look import Look, may_start
 from ionet_launcher.members import trouble_with
 from ionet_launcher.phases import Reason, Trouble
-from ionet_launcher.store import Work
 
 MOST_MS = 50.0
 """Milliseconds there and back to the head, beyond which a node is refused: a task of Ray takes several ways."""

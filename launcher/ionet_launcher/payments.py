@@ -11,7 +11,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
-from ionet_launcher.store import Work
+from ionet_launcher.keeping import Work
 
 # Clusters whose payment is remembered; another look at the chain costs one call.
 _MOST_KNOWN = 8_192

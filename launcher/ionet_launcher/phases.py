@@ -28,6 +28,9 @@ class ClusterPhase(StrEnum):
     FAILED = "failed"
 
 
+OVER = (ClusterPhase.STOPPED, ClusterPhase.FAILED)
+
+
 class Reason(StrEnum):
     NONE = ""
     NOT_OURS = "not_ours"

@@ -21,11 +21,11 @@ from ionet.lease_view import LeaseView
 from ionet.rules.lease_time import runs_at
 from solders.pubkey import Pubkey
 
+from ionet_launcher.keeping import Replacement, Work
 from ionet_launcher.look import Look
 from ionet_launcher.phases import DEAD_SECS, HEADLESS_SECS
 from ionet_launcher.renter_chain import RenterChain
 from ionet_launcher.session_chain import ClusterView
-from ionet_launcher.store import Replacement, Work
 
 # A booking that is not on the chain after this can no longer land: another node is tried.
 _LANDS_SECS = 120.0

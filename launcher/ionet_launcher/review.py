@@ -19,8 +19,8 @@ from ionet.rules.lease_time import proof_deadline
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from ionet_launcher.keeping import Work
 from ionet_launcher.session_chain import SessionChain
-from ionet_launcher.store import Work
 
 # Calls without an answer in one interval after which a node counts as silent.
 _MIN_CALLS = 2

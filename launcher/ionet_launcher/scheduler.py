@@ -11,9 +11,10 @@ from typing import Any
 import asyncpg
 from ionet.errors import ChainRefused, IonetError, NotEnough
 
+from ionet_launcher.keeping import Move, Store, Work
 from ionet_launcher.phases import STEP_SECS, Reason
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import CLAIM_SECS, Move, Store, Work
+from ionet_launcher.store import CLAIM_SECS
 
 STEPS_AT_ONCE = 256
 # Notifications are a hint; the table is looked at anyway.

@@ -18,17 +18,20 @@ from ionet.apart import ApiEnded, serve_apart
 from ionet.client import Client
 from ionet.daemon import raise_file_limit
 from ionet.errors import ConfigError, RpcError
+from ionet.fees import LEAST_RENT
 from ionet.fuel import watch
 from ionet.launcher_advert import LIFETIME_SECS, SIGN_SECS, LauncherAdvert, sign
-from ionet.tending.manner import Manner
+from ionet.tending.manner import Limits, Manner
 from ionet.tending.tender import Tender, tending
 from ionet.wallet import KeypairSigner, read_keypair
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from ionet_launcher import keeping
 from ionet_launcher.adverts import Agents
 from ionet_launcher.agents_file import AgentsFile
 from ionet_launcher.closing import OwnClusters, RenterInterest
+from ionet_launcher.keeping import Overview
 from ionet_launcher.networks import MOST_MS
 from ionet_launcher.payments import Payments
 from ionet_launcher.renter_chain import RenterChain
@@ -37,7 +40,7 @@ from ionet_launcher.review import NEITHER, Policy
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import SessionChain
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import Overview, Store, migrate, open_pool
+from ionet_launcher.store import Store, migrate, open_pool
 
 # One listens; no step holds one while it waits for anybody else.
 _CONNECTIONS = 10
@@ -113,18 +116,18 @@ async def run(
         )
         store = Store(pool, str(session.pubkey()))
         if config.public_url is not None:
-            advertising = await _advertise(client, session, config.public_url, config.fee, store)
+            advertising = await advertise(client, session, config.public_url, config.fee, store)
             stack.callback(advertising.cancel)
-        fuel = asyncio.create_task(_watch_fuel(client, store))
+        fuel = asyncio.create_task(watch_fuel(client, store))
         stack.callback(fuel.cancel)
         if config.closes:
-            await stack.enter_async_context(_closing(config.url, session, store))
+            await stack.enter_async_context(closing(config.url, session, store))
         async with contextlib.aclosing(stepper), _api(config.dsn, session.pubkey(), listener):
             announce(session.pubkey())
             await Scheduler(store, stepper).run(stopping)
 
 
-async def _advertise(client: Client, session: Keypair, url: str, fee: int, store: Store) -> asyncio.Task[None]:
+async def advertise(client: Client, session: Keypair, url: str, fee: int, store: keeping.Store) -> asyncio.Task[None]:
     """Say who the launcher is and what it takes, now and again and again: renters believe no old advert."""
 
     async def said() -> bool:
@@ -145,7 +148,7 @@ async def _advertise(client: Client, session: Keypair, url: str, fee: int, store
     return asyncio.create_task(again(await said()))
 
 
-async def _watch_fuel(client: Client, store: Store) -> None:
+async def watch_fuel(client: Client, store: keeping.Store) -> None:
     """Say when the session key has little SOL, and note what it has for whoever asks."""
     said: str | None = None
     noting: set[asyncio.Task[None]] = set()
@@ -162,10 +165,12 @@ async def _watch_fuel(client: Client, store: Store) -> None:
     await watch([client.rpc], "session key", client.address, tell)
 
 
-def _closing(url: str, session: Keypair, store: Store) -> contextlib.AbstractAsyncContextManager[Tender]:
+def closing(url: str, session: Keypair, store: keeping.Store) -> contextlib.AbstractAsyncContextManager[Tender]:
     """Within the block what is over is closed. Another launcher with the same key comes to other delays."""
     salt = bytes(session.pubkey()) + secrets.token_bytes(8)
-    return tending(Manner(), [url], KeypairSigner(session), OwnClusters(store), RenterInterest(), salt=salt)
+    # What renters sent it for this is spent to the last of it, but for the rent of its own account.
+    manner = Manner(limits=Limits(floor=LEAST_RENT))
+    return tending(manner, [url], KeypairSigner(session), OwnClusters(store), RenterInterest(), salt=salt)
 
 
 @contextlib.asynccontextmanager

@@ -24,6 +24,7 @@ from ionet_launcher.calls import SOON_SECS, Calls
 from ionet_launcher.challenger import Challenger
 from ionet_launcher.device_keys import DeviceKeys
 from ionet_launcher.hardware import Checked, HardwareCheck, Problem
+from ionet_launcher.keeping import Move, Work
 from ionet_launcher.look import Look, may_start, time_left
 from ionet_launcher.members import Members, answers, is_up, joined_other, trouble_with
 from ionet_launcher.networks import MOST_MS, Networks
@@ -32,7 +33,6 @@ from ionet_launcher.phases import DRAIN_SECS, NEAR_SECS, PATIENCE_SECS, ClusterP
 from ionet_launcher.replacing import Replacer, Replacing
 from ionet_launcher.review import NEITHER, Challenges, Policy, Reviewer
 from ionet_launcher.session_chain import ClusterView, SessionChain
-from ionet_launcher.store import Move, Work
 
 _SOON_SECS = 0.25
 _NOT_OURS_SECS, _NOT_PAID_SECS = 30.0, 2.0

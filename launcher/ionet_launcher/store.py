@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
 from importlib.resources import files
 
 import asyncpg
@@ -13,7 +12,8 @@ import msgspec
 from ionet.launcher_advert import Signed
 from ionet.sql import blocks
 
-from ionet_launcher.phases import ClusterPhase, Reason
+from ionet_launcher.keeping import Booked, Move, Overview, Replacement, Row
+from ionet_launcher.phases import Reason
 
 CHANNEL = "lease_work"
 _CONNECT_SECS = 10.0
@@ -21,90 +21,6 @@ CLAIM_SECS = 5.0
 """How long a cluster is a process's own without its saying so again."""
 _LOCK = 0x10E7_1001  # arbitrary, and none of the indexer's
 _SQL = blocks("ionet_launcher", "store.sql")
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A cluster that is due.
-
-    age: seconds since it entered its phase; trouble: since its trouble began, 0 without. seen_slot, booked_slot: the
-    newest change of its leases, and the newest booking, that the step knows of. leases: addresses of those that are not
-    closed, as the indexer has them. troubles: lease → for how many seconds every look has found its node in trouble.
-    opened: lease → seconds since its member was asked to start; phases: what was noted of the member last. offers:
-    lease → how its node is joined to the cluster's network, as JSON, and since how many seconds that is so. head: the
-    lease that is to be the head, if that is decided.
-    """
-
-    cluster: str
-    phase: ClusterPhase
-    reason: Reason
-    seen_slot: int
-    booked_slot: int
-    age: float
-    trouble: float
-    leases: list[str]
-    troubles: dict[str, float]
-    opened: dict[str, float]
-    phases: dict[str, str | None]
-    offers: dict[str, tuple[str, float]] = {}
-    head: str | None = None
-
-
-class Move(msgspec.Struct, frozen=True):
-    """What a step decided: the phase, why, and after how many seconds to look again.
-
-    in_trouble: whether the look found a trouble; None where it could not tell.
-    """
-
-    phase: ClusterPhase
-    again_secs: float = 0.0
-    reason: Reason = Reason.NONE
-    detail: str = ""
-    in_trouble: bool | None = False
-
-
-class Replacement(msgspec.Struct, frozen=True):
-    """A node booked, or about to be, in the place of a lost one.
-
-    lease: what the node's next lease is called; arrived: it has been seen on the chain. duration: that of the lost
-    lease, until: chain time at which it would have ended, None when it had not begun; price: what was paid for it, and
-    the most that is paid now. age: seconds since this was decided.
-    """
-
-    lost: str
-    lost_node: str
-    price: int
-    duration: int
-    until: int | None
-    node: str = ""
-    lease: str = ""
-    arrived: bool = False
-    age: float = 0
-
-
-class Booked(msgspec.Struct, frozen=True):
-    """What a check compares with. report_hash: of the node's report, as on the chain, in hex; None before readiness.
-
-    throughput: of the node's model, multiplications a second; 0 where none is known.
-    """
-
-    report_hash: str | None
-    throughput: int
-
-
-class Overview(msgspec.Struct, frozen=True):
-    """One cluster as `ionet launcher status` shows it."""
-
-    cluster: str
-    phase: str
-    reason: str
-    detail: str
-    live: int
-    members: int
-    entered_at: datetime
-    trouble_since: datetime | None
-    decided_at: datetime | None
-    joined_at: datetime | None
-    running_at: datetime | None
 
 
 class Work:

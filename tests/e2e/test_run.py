@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from e2e.renter import Renter, rented_from
 from ionet.client import Client
 from ionet.node_search import Found, Removed
+from leftovers import processes_of
 
 JOB = """
 import os, pathlib, ray, helper
@@ -136,10 +139,33 @@ with ionet.cluster_sync("4090", **options) as cluster:
     assert (done.returncode, done.stdout) == (0, "0 said us\n"), done.stderr
     assert 0 < started_with - renter.balance() < locked
 
-    # What is over leaves no name, no lock and no process: the same again, in one command from start to end.
-    # The script goes along by itself.
+    # What is over leaves no name, no lock and no process: the same again, in one command from start to end, and without
+    # anybody's launcher: this machine runs the cluster, from the chain alone. The script goes along by itself.
     (renter.folder / "alone.py").write_text("print('once')")
-    whole = renter.run("run", "--gpu", "4090", "--name", "squares", "--yes", "--", "alone.py")
+    renter.environment["IONET_LAUNCHER"] = "http://127.0.0.1:1"
+    alone = ("run", "--gpu", "4090", "--name", "squares", "--yes", "--own-launcher", "--", "alone.py")
+    with renter.begin(*alone) as killed:
+        assert killed.stderr is not None
+        said = []
+        while "joining" not in (line := killed.stderr.readline()):
+            said.append(line)
+            assert line, said
+        killed.kill()
+    [own] = own_launchers(renter)
+    os.kill(own, signal.SIGKILL)
+    whole = renter.run(*alone)
     assert (whole.returncode, whole.stdout) == (0, "once\n"), whole.stderr
-    assert "squares is closed" in whole.stderr
+    assert "draining" not in whole.stderr, "the next one takes over what it finds"
+    assert own_launchers(renter) != [own]
+    [row] = json.loads(renter.run("status", "--json").stdout)
+    assert (row["name"], row["phase"], row["nodes"]) == ("squares", "running", 1), "it was there before"
+    ended = renter.run("down", "squares", "--yes")
+    assert (ended.returncode, "squares is closed" in ended.stderr) == (0, True), ended.stderr
     assert renter.run("status", "--json").stdout == "[]\n"
+    while own_launchers(renter):  # its cluster is over
+        time.sleep(0.2)
+
+
+def own_launchers(renter: Renter) -> list[int]:
+    running = processes_of(renter.folder.parent)
+    return [pid for pid, command in running.items() if " launcher own " in command]

@@ -17,7 +17,7 @@ from ionet.check.worker import Desk
 from ionet.lease_view import LeaseView
 from ionet_agent.report import measure
 from ionet_launcher.hardware import HardwareCheck, Problem
-from ionet_launcher.store import Booked
+from ionet_launcher.keeping import Booked
 from leases import SESSION
 from solders.pubkey import Pubkey
 

@@ -21,10 +21,11 @@ from ionet.generated.errors import WrongLeaseState
 from ionet.lease_view import NONE, LeaseView
 from ionet_launcher.hardware import Checked
 from ionet_launcher.inspection import Finding
+from ionet_launcher.keeping import Work
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import Store, Work
+from ionet_launcher.store import Store
 from launcher.test_store import ME
 from leases import DEVICE, SESSION, cluster, lease_view
 from solders.pubkey import Pubkey

@@ -27,11 +27,12 @@ from ionet_agent.ports import MemberPorts
 from ionet_agent.report import measure
 from ionet_agent.serve import serving_on
 from ionet_agent.server import Api
+from ionet_launcher.keeping import Overview
 from ionet_launcher.networks import MOST_MS
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import Overview, Store
+from ionet_launcher.store import Store
 from launcher.check_members import Hardware
 from launcher.test_store import ME, booked, work
 from leases import CLUSTER, DEVICE, SESSION, cluster, lease_view

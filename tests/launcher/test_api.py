@@ -29,8 +29,10 @@ from ionet.launcher_api import (
 )
 from ionet_launcher.api import Api
 from ionet_launcher.certs import ClusterSecrets
+from ionet_launcher.keeping import Move, Replacement
 from ionet_launcher.phases import ClusterPhase, Reason
-from ionet_launcher.store import Move, Replacement, Store
+from ionet_launcher.shown import Tables
+from ionet_launcher.store import Store
 from launcher.check_members import Hardware, Wrong
 from launcher.network import NOW, Network
 from launcher.test_check_time import of
@@ -46,7 +48,7 @@ SECRET = "api-key-in-an-address"
 
 @contextlib.asynccontextmanager
 async def asking(pool: asyncpg.Pool, host: str = "127.0.0.1", **limits: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    app = Api(pool, ME, **{"rate": 1e6, "burst": 10**6, **limits}).app()
+    app = Api(Tables(pool, ME), **{"rate": 1e6, "burst": 10**6, **limits}).app()
     transport = httpx2.ASGITransport(app=app, client=(host, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
         yield client

@@ -22,7 +22,7 @@ from ionet.launcher_api import LauncherClient, LauncherError
 from ionet.listening import listen
 from ionet.wallet import write_keypair
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_launcher import api
+from ionet_launcher import api, shown
 from ionet_launcher.store import migrate
 from ionet_localnet import Localnet, LocalnetConfig
 from leases import CLUSTER, SESSION
@@ -209,7 +209,7 @@ async def test_its_connections_can_only_read(server: EmbeddedPostgres, monkeypat
     async with postgres.database(server) as dsn, serving(dsn) as (url, _):
         await prepare(dsn)
         monkeypatch.setitem(
-            api._SQL, "moves", "DELETE FROM launcher.move WHERE launcher = $1 AND cluster = $2 AND $3 > 0"
+            shown._SQL, "moves", "DELETE FROM launcher.move WHERE launcher = $1 AND cluster = $2 AND $3 > 0"
         )
         async with httpx2.AsyncClient(trust_env=False) as client:
             answer = await client.get(f"{url}/v1/clusters/{CLUSTER}/events")

@@ -14,9 +14,9 @@ from ionet.errors import IonetError
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView, NodeView
 from ionet_launcher.hardware import check_secs
+from ionet_launcher.keeping import Overview
 from ionet_launcher.look import ACCEPT_SECS, OPEN_SECS
 from ionet_launcher.phases import ClusterPhase, Reason
-from ionet_launcher.store import Overview
 from launcher.network import ENDS, NOW, Machine, Network, planned
 
 

@@ -16,8 +16,9 @@ import market
 import postgres
 from ionet.generated.events import ClusterOpened
 from ionet_indexer.postgres import EmbeddedPostgres
+from ionet_launcher.keeping import Move
 from ionet_launcher.phases import ClusterPhase, Reason
-from ionet_launcher.store import Move, Store, open_pool
+from ionet_launcher.store import Store, open_pool
 from launcher.ports import free_range
 from launcher.test_api_process import prepare, serving
 from launcher.test_store import work

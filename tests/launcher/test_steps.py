@@ -14,11 +14,12 @@ from ionet.errors import ChainRefused, NotEnough, RpcUnreachable
 from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView
 from ionet.rules.lease_time import interval_at, interval_end, intervals, proof_deadline, runs_at
+from ionet_launcher.keeping import Move
 from ionet_launcher.phases import NEAR_SECS, PATIENCE_SECS, ClusterPhase, Reason
 from ionet_launcher.scheduler import Scheduler
 from ionet_launcher.session_chain import ClusterView, SessionChain
 from ionet_launcher.stepper import Stepper
-from ionet_launcher.store import Move, Store
+from ionet_launcher.store import Store
 from launcher.ports import free_range
 from launcher.test_store import ME, work
 from leases import DEVICE, RENTER, SESSION, cluster, lease_view

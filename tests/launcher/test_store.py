@@ -7,8 +7,9 @@ from datetime import datetime
 
 import asyncpg
 import pytest
+from ionet_launcher.keeping import Move
 from ionet_launcher.phases import ClusterPhase, Reason
-from ionet_launcher.store import CLAIM_SECS, Move, Store
+from ionet_launcher.store import CLAIM_SECS, Store
 from solders.pubkey import Pubkey
 
 ME = "launcher key"

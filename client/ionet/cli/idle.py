@@ -8,13 +8,12 @@ import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
 import typer
 
 from ionet.cli.named import names_file, tell
-from ionet.cli.profiles import config_file
+from ionet.cli.profiles import config_file, file_for
 from ionet.cli.session import connect, settings
 
 app = typer.Typer(help="End clusters that nobody uses.")
@@ -56,8 +55,7 @@ def start_watching(ctx: typer.Context) -> None:
 def _alone(ctx: typer.Context) -> Iterator[bool]:
     """Whether no other process does it for this chain and wallet; none will, until the block ends."""
     chosen = settings(ctx)
-    name = sha256(f"{chosen.url} {Path(chosen.keypair).expanduser().absolute()}".encode()).hexdigest()[:12]
-    path = config_file().with_name(f"idle-{name}.lock")
+    path = file_for("idle", chosen.url, chosen.keypair).with_suffix(".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:

@@ -30,11 +30,13 @@ def logs(
 
     With -f also what becomes of the nodes meanwhile; 6 where the job's own is gone.
     """
+    from ionet.cli.own_launcher import launcher_of
     from ionet.launcher_api import LauncherClient
     from ionet.renting import rental
     from ionet.renting.watch import beside
 
     named = names_file().get(name)
+    url = launcher_of(ctx, named) if follow else ""
 
     async def work(agent: AgentClient) -> int:
         secs = rental.WATCHED_JOB_SECS if follow else rental.JOB_SECS
@@ -43,7 +45,7 @@ def logs(
         )
         if not follow:
             return await following
-        async with LauncherClient(named.launcher) as launcher:
+        async with LauncherClient(url) as launcher:
             return await beside(launcher, Pubkey.from_string(named.cluster), following, tell)
 
     raise typer.Exit(beside_head(ctx, name, named, work))

@@ -54,13 +54,16 @@ def status(
 ) -> None:
     """Your clusters by name: phase, money, and when they end."""
     from ionet.cli.idle import start_watching
+    from ionet.cli.own_launcher import launcher_of
 
     known, wallet = names_file(), settings(ctx).keypair
     wanted = known.all() if name is None else {name: known.get(name)}
 
     async def work(client: Client) -> list[dict[str, Any]]:
         require_chain(client, wanted)
-        return list(await asyncio.gather(*(_row(client, wallet, each, named) for each, named in wanted.items())))
+        places = {each: launcher_of(ctx, named) for each, named in wanted.items()}
+        rows = (_row(client, wallet, each, named, places[each]) for each, named in wanted.items())
+        return list(await asyncio.gather(*rows))
 
     rows = ask(ctx, work) if wanted else []
     start_watching(ctx)
@@ -173,7 +176,7 @@ async def printed(follow: Callable[[Callable[[str], None]], Awaitable[int]], to:
     return code
 
 
-async def _row(client: Client, wallet: str, name: str, named: Named) -> dict[str, Any]:
+async def _row(client: Client, wallet: str, name: str, named: Named, place: str) -> dict[str, Any]:
     from ionet.errors import IonetError
     from ionet.generated.accounts import Cluster
     from ionet.generated.enums import Currency
@@ -187,7 +190,7 @@ async def _row(client: Client, wallet: str, name: str, named: Named) -> dict[str
     if cluster is None:
         return row
     try:
-        async with LauncherClient(named.launcher) as launcher:
+        async with LauncherClient(place) as launcher:
             told = await launcher.cluster(key)
         row |= {"phase": told.phase, "trouble": "; ".join(troubles(told))}
     except IonetError as error:

@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,12 @@ _CHOICE = re.compile(r"^profile\s*=.*$", re.MULTILINE)
 
 def config_file() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "ionet" / "config.toml"
+
+
+def file_for(what: str, url: str, keypair: str) -> Path:
+    """A name beside the settings, one for each chain and wallet."""
+    mark = sha256(f"{url} {Path(keypair).expanduser().absolute()}".encode()).hexdigest()[:12]
+    return config_file().with_name(f"{what}-{mark}")
 
 
 def chosen(name: str | None = None) -> Profile:

@@ -17,6 +17,7 @@ from ionet import resolve
 from ionet.cli import human
 from ionet.cli.idle import start_watching
 from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, names_file, printed, require_chain, settle, tell
+from ionet.cli.own_launcher import launcher_of, url_of
 from ionet.cli.parsing import amount
 from ionet.cli.printing import say, waiting
 from ionet.cli.session import Preview, Yes, confirm, connect, settings
@@ -76,6 +77,9 @@ def run(
     launcher_key: Annotated[
         str | None, typer.Option(help="Session key that the launcher must have; by default the profile's.")
     ] = None,
+    own_launcher: Annotated[
+        bool, typer.Option("--own-launcher", help="Run the cluster from this machine, without anybody's launcher.")
+    ] = False,
     max_launcher_fee: Annotated[
         str | None, typer.Option(help="SOL that the launcher may take; with --yes none unless this says so.")
     ] = None,
@@ -84,7 +88,7 @@ def run(
 
     All of the budget is locked; what is not served comes back. The exit code is the job's.
     """
-    from ionet.renting.names import require_name
+    from ionet.renting.names import OWN, require_name
 
     path, job = _split(words or [])
     resources = {"accelerators": gpu, "country": country, "max_price": max_price, "min_score": min_score}
@@ -105,7 +109,11 @@ def run(
         called,
         to,
         api,
-        Launching(launcher, launcher_key or settings(ctx).launcher_key, _most_fee(max_launcher_fee, yes=yes)),
+        Launching(
+            OWN if own_launcher else launcher,
+            launcher_key or settings(ctx).launcher_key,
+            _most_fee(max_launcher_fee, yes=yes),
+        ),
         budget=budget,
         idle=idle,
         keep=keep,
@@ -228,8 +236,8 @@ class _Rent:
             ways = await distance.measure(self._api, nodes[:_NAMED_NODES])
         deposit = self._deposit(made)
         _print_quote(chosen, made, ways, deposit)
-        async with LauncherClient(self._launching.url) as launcher:  # before anything is paid
-            wanted = self._launching
+        wanted = self._launching
+        async with LauncherClient(url_of(self._ctx, wanted.url, self._api)) as launcher:  # before anything is paid
             hired = await hire(client, launcher, wish.nodes, key=wanted.key, most_fee=wanted.most_fee)
         _print_hired(hired)
         if self._explain:
@@ -274,7 +282,7 @@ class _Rent:
         from ionet.wallet import read_keypair
 
         async with AsyncExitStack() as stack:
-            launcher = await stack.enter_async_context(LauncherClient(named.launcher))
+            launcher = await stack.enter_async_context(LauncherClient(launcher_of(self._ctx, named)))
             cluster = Pubkey.from_string(named.cluster)
             await rental.until_running(client, launcher, cluster, tell)
             wallet = read_keypair(settings(self._ctx).keypair)

@@ -19,10 +19,13 @@ from ionet.resolve import near
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _MOST_PAST = 256
+OWN = "own"
+"""In the place of a launcher's URL: the one that this machine runs for its renter."""
 
 
 class Named(msgspec.Struct, frozen=True):
-    """url: of the chain. renter: whose cluster it is. api, launcher: where it was asked for. at: when, unix seconds.
+    """url: of the chain. renter: whose cluster it is. api, launcher: where it was asked for, the second OWN
+    where this machine runs it. at: when, unix seconds.
 
     idle: seconds after which it ends when nobody uses it; 0 for never.
     """
