@@ -31,7 +31,8 @@ from solders.pubkey import Pubkey
 from ionet_launcher.certs import ClusterSecrets
 
 # The others of its cluster wait for a member that is silent, and their agents open them for two minutes only: so long
-# for a connection, for the answer that it knows what to tell, and for all of its answers together.
+# for a connection, for the answer that it knows what to tell, and for all of its answers together; on a machine that
+# is slow as many times as long.
 CONNECT_SECS, BEGIN_SECS, SESSION_SECS = 10.0, 5.0, 30.0
 # What a network and a busy machine may add to the time of a computation.
 _SLACK_SECS = 2.0
@@ -55,6 +56,10 @@ _Receipt = tuple[bytes, bytes]
 
 class Unfit(wire.CheckFailed):
     """the node is not what was booked"""
+
+
+class TooLate(wire.CheckFailed):
+    """the node did not answer the check in time"""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -120,39 +125,41 @@ class Inspector:
         processors: int,
         *,
         witness: str,
-        told: asyncio.Event,
         throughput: int,
         reported: list[Device],
+        patience: float = 1.0,
         through: Through | None = None,
     ) -> Finding:
         """Check the member of `node` that answers at `address` (host:port).
 
-        witness: what its Ray task is to tell; `told` is set once it can. throughput: multiplications a second of its
-        model, 0 where none is known. reported: the devices in the report whose hash is on the chain. through: leads to
-        the address, where it is in a network that this process is not in. Raises Unfit, CheckGoesOn while another
-        launcher checks it, and AgentUnreachable of what leads there.
+        witness: what its Ray task is to tell. throughput: multiplications a second of its model, 0 where none is known.
+        reported: the devices in the report whose hash is on the chain. patience: how many times longer than usual it
+        may take. through: leads to the address, where it is in a network that this process is not in. Raises Unfit;
+        TooLate, where it may only be slow; CheckGoesOn while another launcher checks it, and AgentUnreachable of what
+        leads there.
         """
+        secs = SESSION_SECS * patience
         try:
-            async with self._connected(address, node, through) as (reader, writer):
-                session = _Session(reader, writer, self._verifying)
-                return await session.run(processors, witness, throughput, reported, told)
+            async with self._connected(address, node, through, CONNECT_SECS * patience) as (reader, writer):
+                session = _Session(reader, writer, self._verifying, secs)
+                return await session.run(processors, witness, throughput, reported, BEGIN_SECS * patience)
         except TimeoutError:
-            raise Unfit(f"no end within {SESSION_SECS:g} s") from None
+            raise TooLate(f"no end within {secs:g} s") from None
         except (OSError, ssl.SSLError) as error:
             raise Unfit(f"no check: {error}") from None
         except BadAnswer as error:
             raise Unfit(error.detail) from None
-        except (Unfit, wire.CheckGoesOn):
+        except (Unfit, TooLate, wire.CheckGoesOn):
             raise
         except wire.CheckFailed as error:
             raise Unfit(error.detail) from None
 
     @contextlib.asynccontextmanager
     async def _connected(
-        self, address: str, node: Pubkey, through: Through | None
+        self, address: str, node: Pubkey, through: Through | None, secs: float
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         async with contextlib.AsyncExitStack() as stack:
-            reader, writer = await self._connect(address, stack, through)
+            reader, writer = await self._connect(address, stack, through, secs)
             stack.callback(writer.transport.abort)
             name = common_name(writer.get_extra_info("peercert"))
             if name != str(node):
@@ -160,18 +167,18 @@ class Inspector:
             yield reader, writer
 
     async def _connect(
-        self, address: str, stack: contextlib.AsyncExitStack, through: Through | None
+        self, address: str, stack: contextlib.AsyncExitStack, through: Through | None, secs: float
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Again and again for some seconds: it starts together with Ray. stack: ends what leads there."""
         why: BaseException | str = "too slow"
         try:
             host, port = host_port(address)
-            async with asyncio.timeout(CONNECT_SECS):
+            async with asyncio.timeout(secs):
                 while True:
                     try:
                         if through is None:
-                            return await asyncio.open_connection(host, port, ssl=self._tls)
-                        return await self._led(through, stack)
+                            return await asyncio.open_connection(host, port, ssl=self._tls, ssl_handshake_timeout=secs)
+                        return await self._led(through, stack, secs)
                     except ssl.SSLError as error:
                         raise Unfit(f"it has no certificate of its cluster: {error.reason}") from None
                     except (OSError, AgentError) as error:
@@ -182,35 +189,36 @@ class Inspector:
         except TimeoutError:
             if isinstance(why, AgentUnreachable):
                 raise why from None
-            raise Unfit(f"it does not answer the check: {why}") from None
+            raise TooLate(f"it does not answer the check: {why}") from None
 
     async def _led(
-        self, through: Through, stack: contextlib.AsyncExitStack
+        self, through: Through, stack: contextlib.AsyncExitStack, secs: float
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with contextlib.AsyncExitStack() as attempt:
             there = await attempt.enter_async_context(through())
-            streams = await asyncio.open_connection(sock=there, ssl=self._tls, server_hostname="")
+            streams = await asyncio.open_connection(
+                sock=there, ssl=self._tls, server_hostname="", ssl_handshake_timeout=secs
+            )
             stack.push_async_exit(attempt.pop_all())
             return streams
 
 
 class _Session:
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verifying: asyncio.Semaphore
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verifying: asyncio.Semaphore, secs: float
     ) -> None:
         self._reader, self._writer, self._verifying = reader, writer, verifying
         # Of the member's own time: what others make it wait for here does not count.
-        self._left = SESSION_SECS
+        self._left = secs
 
     async def run(
-        self, processors: int, witness: str, throughput: int, reported: list[Device], told: asyncio.Event
+        self, processors: int, witness: str, throughput: int, reported: list[Device], begin_secs: float
     ) -> Finding:
         try:
-            async with asyncio.timeout(BEGIN_SECS):
+            async with asyncio.timeout(begin_secs):
                 await self._ask(wire.Begin(wire.VERSION, witness), 0)
         except TimeoutError:
-            raise Unfit(f"it does not begin within {BEGIN_SECS:g} s") from None
-        told.set()
+            raise TooLate(f"it does not begin within {begin_secs:g} s") from None
         shown = decoded(await self._ask(wire.Show(processors), _MAX_SHOWN), wire.Shown)
         _require_devices(shown, processors, reported)
         asked, count = plan(shown, throughput), len(shown.devices)

@@ -24,6 +24,8 @@ OPEN_SECS = 120
 _START_SECS = _LEAVE_SECS + OPEN_SECS
 # It is accepted without those that are not up yet so long before agents stop it that a check and these fit in.
 ACCEPT_SECS = 10
+# Those who wait under a head that shows nothing get so much to start again and be checked under the next one.
+NEXT_HEAD_SECS = 40
 
 
 @dataclass
@@ -89,6 +91,21 @@ class Look:
             or self._open_secs_left(ready) <= check_secs(len(ready)) + ACCEPT_SECS
         )
 
+    def check_secs(self, ready: Sequence[LeaseView]) -> float:
+        """How long the next check of these may take: all that is left of their two minutes, less what the others need
+        under another head where that may not be accepted."""
+        alone = len(ready) == 1 or self.live[0] not in ready
+        after = ACCEPT_SECS if alone else NEXT_HEAD_SECS
+        return max(check_secs(len(ready)), self._open_secs_left(ready) - after)
+
+    def is_over(self, lease: LeaseView) -> bool:
+        """Whether the two minutes of a member have gone by, on the launcher's own clock."""
+        return self.opened_secs([lease]) >= OPEN_SECS
+
+    def opened_secs(self, leases: Sequence[LeaseView]) -> float:
+        """For how long the first of these members has been running."""
+        return max((self.opened.get(str(lease.address), 0.0) for lease in leases), default=0.0)
+
     def _open_secs_left(self, ready: Sequence[LeaseView]) -> float:
         """Seconds for which their agents keep these members running before acceptance.
 
@@ -97,8 +114,7 @@ class Look:
         """
         status = self.statuses.get(self.live[0].address)
         said = None if status is None else status.check_secs_left
-        opened = max((self.opened.get(str(lease.address), 0.0) for lease in ready), default=0.0)
-        return min(OPEN_SECS - opened, OPEN_SECS if said is None else said)
+        return min(OPEN_SECS - self.opened_secs(ready), OPEN_SECS if said is None else said)
 
 
 def may_start(live: Sequence[LeaseView], now: int) -> bool:

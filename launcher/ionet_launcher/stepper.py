@@ -23,7 +23,7 @@ from solders.pubkey import Pubkey
 from ionet_launcher.calls import SOON_SECS, Calls
 from ionet_launcher.challenger import Challenger
 from ionet_launcher.device_keys import DeviceKeys
-from ionet_launcher.hardware import Checked, HardwareCheck, Problem
+from ionet_launcher.hardware import Checked, Fault, HardwareCheck, Problem
 from ionet_launcher.keeping import Move, Work
 from ionet_launcher.look import Look, may_start, time_left
 from ionet_launcher.members import Members, answers, is_up, joined_other, trouble_with
@@ -232,15 +232,21 @@ class Stepper:
         head = look.live[0]
         workers = [lease for lease in known if lease is not head]
         wrong = {lease.address: problems[lease.address] for lease in known if lease.address in problems}
+
+        def of(fault: Fault, leases: Sequence[LeaseView] = known) -> list[LeaseView]:
+            return [lease for lease in leases if lease.address in wrong and wrong[lease.address].fault is fault]
+
         # One that joined a head which is gone knows nothing of this one: started again, it joins.
-        lost = [lease for lease in workers if lease.address in wrong and wrong[lease.address].absent]
+        lost = of(Fault.ABSENT, workers)
         await self._members.stop({str(lease.address): str(lease.node) for lease in lost})
-        refused = [lease for lease in known if lease.address in wrong and wrong[lease.address].is_its_own]
-        if hurry and head in known and head.address in wrong and wrong[head.address].absent:
-            refused.append(head)  # nobody can be accepted under it, and the others' time is short
+        unknown = [*of(Fault.ABSENT), *of(Fault.LATE)]
+        # Under this head nobody can be accepted, and the others' time is short; a worker's own is over.
+        given_up = [lease for lease in unknown if (hurry if lease is head else look.is_over(lease))]
+        refused = [*of(Fault.OWN), *given_up]
         await self._reject(work, refused, head, {address: problem.detail for address, problem in wrong.items()})
         why = "; ".join(problem.detail for problem in wrong.values())
-        if head.address in wrong or (len(wrong) > len(refused) and not hurry):
+        waits = of(Fault.BUSY) or [lease for lease in lost if lease not in refused]
+        if head.address in wrong or (waits and not hurry):
             raise Trouble(Reason.HARDWARE_MISMATCH, why)
         try:
             if head in known:
@@ -272,7 +278,8 @@ class Stepper:
             raise Trouble(Reason.INDEXER_BEHIND, f"the readiness of node {names} is not indexed yet")
         head = look.live[0]
         try:
-            checked = await self._hardware.check(head, leases, look.statuses, booked)
+            secs, opened = look.check_secs(leases), look.opened_secs(leases)
+            checked = await self._hardware.check(head, leases, look.statuses, booked, secs, opened)
         except AgentError as error:
             raise trouble_with(head, error) from None
         if checked is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ionet.agent_api import Phase, Spec, Status
@@ -33,6 +33,26 @@ class Printed:
 
     def kill(self) -> None:
         pass
+
+
+class Telling(Printed):
+    """The driver of a launcher's check: prints what is found each time that it has changed, until it is killed."""
+
+    def __init__(self, find: Callable[[], dict[str, object]]) -> None:
+        super().__init__(b"")
+        self._find, self._killed = find, False
+        self._shown: dict[str, object] | None = None
+
+    async def read(self) -> bytes:
+        while not self._killed:
+            if (found := self._find()) != self._shown:
+                self._shown = found
+                return f"ionet-joined:{json.dumps(found)}\n".encode()
+            await asyncio.sleep(0.02)
+        return b""
+
+    def kill(self) -> None:
+        self._killed = True
 
 
 class MemoryProvider:
@@ -118,14 +138,15 @@ class MemoryProvider:
     async def run_driver(self, _script: bytes, *, both_ways: bool = False) -> Printed:  # noqa: ARG002
         if self.spec is None:
             raise NodeIdle
-        found = {
+        return Telling(self._joined)
+
+    def _joined(self) -> dict[str, object]:
+        found: dict[str, object] = {
             other.spec.lease: {"processors": other.spec.processors, "witness": other.witness()}
             for other in self.others
             if other.spec is not None and other.phase is Phase.UP and other.spec.lease not in self.denies
         }
-        for lease, witness in self.tells.items():
-            found[lease] = {"processors": 2, "witness": witness}
-        return Printed(f"ionet-joined:{json.dumps(found)}\n".encode())
+        return found | {lease: {"processors": 2, "witness": witness} for lease, witness in self.tells.items()}
 
     def witness(self) -> str:
         """What a Ray task on its member tells."""

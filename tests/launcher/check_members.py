@@ -125,6 +125,6 @@ async def checked(lease: LeaseView, client: AgentClient, *, processors: int) -> 
     asked = msgspec.structs.replace(lease, processors=processors)
     checking = HardwareCheck(SESSION, lambda _: contextlib.nullcontext(client), devices=False)
     async with contextlib.aclosing(checking):
-        found = await checking.check(asked, [asked], {lease.address: await client.status()}, booked)
+        found = await checking.check(asked, [asked], {lease.address: await client.status()}, booked, 60, 0)
     assert found is not None
     return found.problems

@@ -151,6 +151,11 @@ class Network(SessionChain):
             machine.secs += secs
             await machine.agent.tick()
 
+    async def opened(self, secs: float) -> None:
+        """The launcher asked its members so long ago to start."""
+        ago = "UPDATE launcher.member SET started_at = now() - make_interval(secs => $1)"
+        await self.pool.execute(ago, secs)
+
     def phases(self) -> list[Phase]:
         return [machine.provider.phase for machine in self.machines]
 

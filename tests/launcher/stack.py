@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from agent.gpu_hosts import Host
 from agent.places import TRUSTING
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease
@@ -38,24 +39,24 @@ class Command:
     """`ionet …` as a process that announces itself with one JSON line. prefix: of a machine that is not this one."""
 
     def __init__(self, log: Path, *arguments: str, prefix: Sequence[str] = ()) -> None:
-        self._log, self._arguments, self._prefix = log, arguments, prefix
+        self.log, self._arguments, self._prefix = log, arguments, prefix
         self.child: subprocess.Popen[bytes] | None = None
         self.about: dict[str, Any] = {}
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 [*self._prefix, sys.executable, "-m", "ionet", *self._arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "IONET_TEST_LOG": str(self._log)},  # by which whoever cleans up finds it
+                env={**os.environ, "IONET_TEST_LOG": str(self.log)},  # by which whoever cleans up finds it
             )
 
     async def ready(self) -> None:
         assert self.child is not None
         assert self.child.stdout is not None
         line = await asyncio.to_thread(self.child.stdout.readline)
-        assert line, self._log.read_text()[-3000:]
+        assert line, self.log.read_text()[-3000:]
         self.about = json.loads(line)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
@@ -241,11 +242,19 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float, what: s
 
 @asynccontextmanager
 async def stack(
-    market: Market, dsn: str, folder: Path, count: int, *, replaces: bool = False, tends: bool = False
+    market: Market,
+    dsn: str,
+    folder: Path,
+    count: int,
+    *,
+    replaces: bool = False,
+    tends: bool = False,
+    hosts: Sequence[Host] = (),
 ) -> AsyncIterator[Stack]:
     """`count` nodes with agents, an indexer and a launcher on the chain of `market`, all up.
 
-    replaces: the launcher has the renter's wallet, and replaces what is lost. tends: of `Stack`.
+    replaces: the launcher has the renter's wallet, and replaces what is lost. tends: of `Stack`. hosts: the machines of
+    the nodes, each a virtual environment with programs of its own, where they are not this one.
     """
     url = market.net.rpc_url
     session, agents = folder / "session.json", folder / "agents.json"
@@ -271,7 +280,8 @@ async def stack(
         await indexer.ready()
         ports = free_range(PORTS_PER_NODE * count)
         for i in range(count):
-            made.nodes.append(await _node(made, i, ports[i * PORTS_PER_NODE : (i + 1) * PORTS_PER_NODE]))
+            own = ports[i * PORTS_PER_NODE : (i + 1) * PORTS_PER_NODE]
+            made.nodes.append(await _node(made, i, own, hosts[i] if hosts else None))
         for node in made.nodes:
             await node.agent.ready()
         agents.write_text("{}")  # the launcher finds them by what they say to the indexer
@@ -287,7 +297,7 @@ async def stack(
         await indexer.end(signal.SIGTERM)
 
 
-async def _node(made: Stack, number: int, ports: range) -> NodeProcess:
+async def _node(made: Stack, number: int, ports: range, host: Host | None) -> NodeProcess:
     machine = await made.market.add_machine(f"launcher test {number}")
     await made.market.admin.rpc.airdrop(machine.device.pubkey(), 10**10)
     base, device = made.folder / f"node{number}", made.folder / f"device{number}.json"
@@ -310,6 +320,8 @@ async def _node(made: Stack, number: int, ports: range) -> NodeProcess:
             "--json",
         ),
         *("--settle" if made.tends else "--no-settle", *TRUSTING),
+        *(() if host is None else ("--runtime", str(host.root))),
+        prefix=() if host is None else ("/usr/bin/env", f"PATH={host.path}:{os.environ['PATH']}"),
     )
     agent.start()
     return NodeProcess(machine, base, agent)

@@ -142,7 +142,7 @@ async def test_a_problem_of_a_check_and_a_trouble_are_the_members_own(network: N
     checks = {member.lease: member.check for member in seen.members}
     check = checks[str(worker.address)]
     assert check is not None
-    assert (check.problem, check.backend) == (f"node {worker.node}: no task ran on it", "numpy")
+    assert (check.problem, check.backend) == (f"node {worker.node}: no task ran on it: Ray does not know it", "numpy")
     other = checks[str(head.address)]
     assert other is not None
     assert other.problem is None

@@ -118,11 +118,10 @@ async def test_a_head_that_says_nothing_of_its_time_makes_nobody_late(
     says(head, None, monkeypatch)
     await network.steps(6)
     assert (network.phases(), network.accepted) == ([Phase.UP, Phase.STARTING], [])
-    ago = "UPDATE launcher.member SET started_at = now() - make_interval(secs => $1)"
-    await network.pool.execute(ago, until_hurry(1) - 20)
+    await network.opened(until_hurry(1) - 20)
     await network.steps(2)
     assert network.accepted == []
-    await network.pool.execute(ago, until_hurry(1))
+    await network.opened(until_hurry(1))
     await network.until(lambda _: network.accepted == [0])
 
 

@@ -17,7 +17,7 @@ from ionet.check.engines import Engine, NumpyEngine
 from ionet.check.member import hire
 from ionet_launcher import inspection
 from ionet_launcher.certs import ClusterSecrets
-from ionet_launcher.inspection import Finding, Inspector, Plan, Unfit, plan
+from ionet_launcher.inspection import Finding, Inspector, Plan, TooLate, Unfit, plan
 from launcher.check_members import Breaking, Card, Hardware, Lazy, Short, Wrong, member
 from launcher.ports import free_range
 from solders.pubkey import Pubkey
@@ -44,16 +44,22 @@ async def inspect(
 
 
 async def ask(
-    inspector: Inspector, address: str, processors: int = 2, throughput: int = 0, reported: list[Device] | None = None
+    inspector: Inspector,
+    address: str,
+    processors: int = 2,
+    throughput: int = 0,
+    reported: list[Device] | None = None,
+    *,
+    patience: float = 1,
 ) -> Finding:
     return await inspector.inspect(
         address,
         NODE,
         processors,
         witness="ab",
-        told=asyncio.Event(),
         throughput=throughput,
         reported=reported or [],
+        patience=patience,
     )
 
 
@@ -200,10 +206,10 @@ async def test_a_stranger_who_shows_no_certificate_is_dropped(tmp_path: Path, mo
         writer.close()
 
 
-async def test_a_member_that_never_listens_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_member_that_never_listens_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "CONNECT_SECS", 0.5)
     [port] = free_range(1)
-    with pytest.raises(Unfit, match="it does not answer the check"):
+    with pytest.raises(TooLate, match="it does not answer the check"):
         await inspect(f"127.0.0.1:{port}")
 
 
@@ -213,9 +219,9 @@ async def test_an_address_that_is_none_is_unfit(address: str) -> None:
         await inspect(address)
 
 
-@pytest.mark.parametrize("answer", ["garbage", "endless", "silence"])
+@pytest.mark.parametrize(("answer", "says"), [("garbage", Unfit), ("endless", Unfit), ("silence", TooLate)])
 async def test_a_member_that_does_not_speak_the_protocol_takes_no_time_and_no_memory(
-    monkeypatch: pytest.MonkeyPatch, answer: str
+    monkeypatch: pytest.MonkeyPatch, answer: str, says: type[wire.CheckFailed]
 ) -> None:
     monkeypatch.setattr(inspection, "CONNECT_SECS", 0.5)
 
@@ -234,7 +240,7 @@ async def test_a_member_that_does_not_speak_the_protocol_takes_no_time_and_no_me
     ended = asyncio.Event()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     begun = time.monotonic()
-    with pytest.raises(Unfit):
+    with pytest.raises(says):
         await inspect(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     assert time.monotonic() - begun < 10
     server.close()
@@ -244,8 +250,11 @@ async def test_a_member_that_does_not_speak_the_protocol_takes_no_time_and_no_me
 async def test_a_check_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "SESSION_SECS", 0.5)
     async with running(tmp_path, Hardware(Slow)) as address:
-        with pytest.raises(Unfit, match=r"no end within 0\.5 s"):
+        with pytest.raises(TooLate, match=r"no end within 0\.5 s"):
             await inspect(address)
+    async with running(tmp_path, Hardware(Slow)) as address:
+        patient = Inspector(SECRETS, asyncio.Semaphore(1))
+        assert await ask(patient, address, patience=120), "where its machine is as slow as that"
 
 
 async def test_the_processes_of_a_machine_without_gpus_answer_it(

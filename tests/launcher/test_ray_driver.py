@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ionet.agent_api import RunEvent
-from ionet_launcher.ray_driver import _MAX_OUTPUT, DriverFailed, Joined, _Tail, joined
+from ionet_launcher.ray_driver import _MAX_OUTPUT, DriverFailed, Joined, _Tail, tellings
 
 FOUND = {"lease": {"processors": 2, "witness": "ab"}}
 MARK = "ionet-joined:" + json.dumps(FOUND) + "\n"
@@ -31,18 +31,19 @@ class Head:
             yield RunEvent(exit_code=self._code)
 
 
-async def ask(head: Any) -> dict[str, Joined]:
-    return await joined(head, ["lease"], 7.0)
+async def ask(head: Any) -> list[dict[str, Joined]]:
+    return [found async for found in tellings(head, ["lease"], 7.0)]
 
 
 async def test_it_has_the_time_that_it_is_given() -> None:
     head = Head(MARK)
-    assert await ask(head) == {"lease": Joined(2, "ab")}
-    assert head.secs == 7.0
+    assert await ask(head) == [{"lease": Joined(2, "ab")}]
+    assert head.secs == 8.0
 
 
-async def test_the_line_may_come_in_pieces_behind_much_else() -> None:
-    assert await ask(Head(*["x\n"] * _MAX_OUTPUT, *MARK)) == {"lease": Joined(2, "ab")}
+async def test_the_lines_may_come_in_pieces_behind_much_else() -> None:
+    pieces = [*["x\n"] * _MAX_OUTPUT, *MARK, "y\n", MARK.replace("ab", "cd") + MARK]
+    assert await ask(Head(*pieces)) == [{"lease": Joined(2, witness)} for witness in ("ab", "cd", "ab")]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,9 @@ async def test_the_line_may_come_in_pieces_behind_much_else() -> None:
         Head("ionet-joined:[]\n"),
         Head("ionet-joined:" + "[" * 9_000 + "\n"),
         Head('ionet-joined:{"lease": {"processors": 1e99, "witness": ""}}\n'),
-        Head(MARK, *["x" * 999] * 200),
+        Head(MARK.strip(), *["x" * 999] * 200),
     ],
-    ids=["silent", "failed", "broken off", "nonsense", "deep", "huge", "too much"],
+    ids=["silent", "failed", "broken off", "nonsense", "deep", "huge", "endless line"],
 )
 async def test_what_is_no_answer_is_a_failure_of_the_driver(head: Head) -> None:
     with pytest.raises(DriverFailed):
@@ -64,8 +65,8 @@ async def test_what_is_no_answer_is_a_failure_of_the_driver(head: Head) -> None:
 
 
 async def test_what_it_printed_is_shown_as_one_line() -> None:
-    with pytest.raises(DriverFailed, match=r"it ended with 1: a\?\?b$"):
-        await ask(Head("a\n\0b\n", code=1))
+    with pytest.raises(DriverFailed, match=r"it ended with 1: a\?b$"):
+        await ask(Head("c\na\0b", "\n\n", code=1))
 
 
 def test_the_tail_of_an_output_keeps_its_pieces_and_drops_the_first() -> None:
