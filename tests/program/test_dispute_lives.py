@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import suppress
 
@@ -221,8 +222,8 @@ def test_random_lives(seed: int) -> None:
 
 
 def test_the_lives_reached_everything() -> None:
-    if not REACHED:
-        pytest.skip("the lives were not selected")
+    if not REACHED or "IONET_SAMPLE" in os.environ:
+        pytest.skip("the lives were not selected, or not all")
     assert set(NAMES) | {f"end {reason}" for reason in (1, 2, 3, 4, 7)} <= REACHED
 
 
