@@ -87,12 +87,12 @@ def run(
     from ionet.advert import endpoint
     from ionet.daemon import log_to_stderr
     from ionet.ready import AgentReady
+    from ionet.webhooks import check_hook
 
     from ionet_agent import options, service
     from ionet_agent.config import AgentConfig
     from ionet_agent.isolation.sizes import Wanted
     from ionet_agent.relay import RelayAddress
-    from ionet_agent.webhook import check_url
 
     log_to_stderr()
     host, port = options.address(listen)
@@ -118,7 +118,7 @@ def run(
         check_secs=check_secs,
         settles=settle,
         fee_payer=None if fee_payer is None else fee_payer.absolute(),
-        alarm_url=None if alarm_url is None else check_url(alarm_url),
+        alarm_url=None if alarm_url is None else check_hook(alarm_url, "--alarm-url"),
         network=options.network(network, ip, dial, dial_port, tuple(relay or ()), internet=internet),
     )
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from ionet.errors import ConfigError
+from ionet.webhooks import check_hook
 from ionet_agent import webhook
 from ionet_agent.alarms import Alarms
-from ionet_agent.webhook import Webhook, check_url
+from ionet_agent.webhook import Webhook
 from waiting import until
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -105,4 +106,4 @@ async def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("url", ["ftp://a/b", "a.example", "http://", "", "file:///etc/passwd"])
 def test_what_is_not_a_web_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
-        check_url(url)
+        check_hook(url, "--alarm-url")

@@ -21,7 +21,8 @@ app = typer.Typer(help="End clusters that nobody uses.")
 
 @app.command()
 def idle(ctx: typer.Context) -> None:
-    """End clusters that nobody has used for as long as `ionet run --idle` said; until none of these is left.
+    """End clusters that nobody has used for as long as `ionet run --idle` said, and send alerts of budgets; until none
+    of these is left.
 
     `ionet run` starts it when it leaves such a cluster, and `ionet status` starts it again where it is gone.
     """
@@ -40,7 +41,7 @@ def idle(ctx: typer.Context) -> None:
 def start_watching(ctx: typer.Context) -> None:
     """Have it done by a process of its own, unless one does or there is nothing to do."""
     chosen = settings(ctx)
-    if not any(named.idle and named.url == chosen.url for named in names_file().all().values()):
+    if not any(named.is_watched and named.url == chosen.url for named in names_file().all().values()):
         return
     with _alone(ctx) as alone:
         if not alone:

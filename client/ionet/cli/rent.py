@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -20,24 +20,21 @@ from ionet.cli.named import API, LAUNCHER, Api, LauncherAt, names_file, printed,
 from ionet.cli.own_launcher import launcher_of, url_of
 from ionet.cli.parsing import amount
 from ionet.cli.printing import say, waiting
+from ionet.cli.quoted import NAMED_NODES, print_found, print_hired, print_quote
 from ionet.cli.session import Preview, Yes, confirm, connect, settings
 from ionet.errors import ChainRefused, InvalidInput, NotConfirmed, TransactionExpired
 
 if TYPE_CHECKING:
     from ionet.client import Client
-    from ionet.node_search import Candidate, Found
     from ionet.quote import Quote
     from ionet.renting.bundle import Job
-    from ionet.renting.hiring import Hired
     from ionet.renting.names import Named
     from ionet.renting.task import Task
-    from ionet.wish import Wish
 
 app = typer.Typer(help="Rent nodes, run a job on them, get its results, end.")
 _INTERRUPTED = 130
 # A transaction that opens a cluster has landed or expired by then.
 _OPENED_SECS = 180
-_NAMED_NODES = 8
 
 
 @app.command()
@@ -69,6 +66,12 @@ def run(
     ] = False,
     idle: Annotated[
         str | None, typer.Option(help="End the cluster once nobody has used it for 10m: no job, no connection.")
+    ] = None,
+    alert_at: Annotated[
+        str | None, typer.Option(help="Percentages of the budget at which to tell; with --budget 50,80,100.")
+    ] = None,
+    alert_url: Annotated[
+        str | None, typer.Option(help="URL that is told of these as well, in JSON, also when nobody looks.")
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Search and quote only.")] = False,
     yes: Yes = False,
@@ -115,6 +118,7 @@ def run(
             _most_fee(max_launcher_fee, yes=yes),
         ),
         budget=budget,
+        alerts=_alerts(alert_at, alert_url, budget),
         idle=idle,
         keep=keep,
         detach=detach,
@@ -150,6 +154,7 @@ class _Rent:
         launching: Launching,
         *,
         budget: str | None,
+        alerts: tuple[tuple[int, ...], str],
         idle: str | None,
         keep: bool,
         detach: bool,
@@ -159,7 +164,7 @@ class _Rent:
         self._ctx, self._task, self._job, self._name, self._to = ctx, task, job, name, to
         self._api, self._launching = api, launching
         self._keep, self._detach, self._explain, self._yes = keep, detach, explain, yes
-        self._budget, self._begun = budget, False
+        self._budget, self._alerts, self._begun = budget, alerts, False
         self._idle = None if idle is None else resolve.duration(idle)
         self._names = names_file()
 
@@ -226,20 +231,20 @@ class _Rent:
         wish = wish_of(self._task, await client.network.model_names())
         with waiting("looking for nodes"):
             found = await search(self._api, wish)
-        _print_found(found, wish)
+        print_found(found, wish)
         if len(found.candidates) < wish.nodes:
             raise rental.NotEnoughNodes(f"{len(found.candidates)} of {wish.nodes}")
         chosen = found.candidates[: wish.nodes]
         nodes = [Pubkey.from_string(node.node) for node in chosen]
         made = await quote(client, nodes, wish.secs, wish.currency)
         with waiting("measuring how far they are"):
-            ways = await distance.measure(self._api, nodes[:_NAMED_NODES])
+            ways = await distance.measure(self._api, nodes[:NAMED_NODES])
         deposit = self._deposit(made)
-        _print_quote(chosen, made, ways, deposit)
+        print_quote(chosen, made, ways, deposit)
         wanted = self._launching
         async with LauncherClient(url_of(self._ctx, wanted.url, self._api)) as launcher:  # before anything is paid
             hired = await hire(client, launcher, wish.nodes, key=wanted.key, most_fee=wanted.most_fee)
-        _print_hired(hired)
+        print_hired(hired)
         if self._explain:
             return None
         missing = burned = 0
@@ -250,7 +255,16 @@ class _Rent:
         if missing:
             await client.iosd.mint_exact(missing)
         number, cluster = await rental.next_cluster(client)
-        named = Named(str(cluster), client.rpc.url, str(client.address), self._api, wanted.url, int(time.time()))
+        named = Named(
+            cluster=str(cluster),
+            url=client.rpc.url,
+            renter=str(client.address),
+            api=self._api,
+            launcher=wanted.url,
+            at=int(time.time()),
+            alert_at=self._alerts[0],
+            alert_url=self._alerts[1],
+        )
         self._names.add(self._name, named)
         try:
             await rental.open_for(client, hired, made, number, deposit)
@@ -258,6 +272,7 @@ class _Rent:
             self._names.forget(self._name)
             raise
         say(f"{self._name}  {cluster}", err=True)
+        start_watching(self._ctx)
         try:
             await rental.book(client, cluster, made, found.candidates[wish.nodes :], tell)
         except rental.NotEnoughNodes:
@@ -277,11 +292,15 @@ class _Rent:
     async def _through(self, client: Client, named: Named, job: Job) -> int:
         """Wait for the cluster, begin the job in it and, unless it is detached, follow it and fetch what came of it."""
         from ionet.launcher_api import LauncherClient
-        from ionet.renting import rental
+        from ionet.renting import rental, spending
         from ionet.renting.watch import beside
         from ionet.wallet import read_keypair
 
         async with AsyncExitStack() as stack:
+            alerting = asyncio.create_task(
+                spending.follow(client, Pubkey.from_string(named.cluster), self._name, named.alert_at, tell)
+            )
+            stack.callback(alerting.cancel)
             launcher = await stack.enter_async_context(LauncherClient(launcher_of(self._ctx, named)))
             cluster = Pubkey.from_string(named.cluster)
             await rental.until_running(client, launcher, cluster, tell)
@@ -328,6 +347,17 @@ def _most_fee(text: str | None, *, yes: bool) -> int | None:
     return amount(text, "SOL")
 
 
+def _alerts(at: str | None, url: str | None, budget: str | None) -> tuple[tuple[int, ...], str]:
+    """Percentages of the budget at which is told, and the URL that is; who names a budget or a URL wants some."""
+    from ionet.renting.spending import LEVELS, levels_of
+    from ionet.webhooks import check_hook
+
+    hook = "" if url is None else check_hook(url, "--alert-url")
+    if at is not None:
+        return tuple(levels_of(at)), hook
+    return LEVELS if hook or budget is not None else (), hook
+
+
 def _split(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     """The task's file, if the first word is one, and the job."""
     if words and words[0].endswith((".yaml", ".yml")):
@@ -345,37 +375,3 @@ def _task(path: Path | None, resources: dict[str, Any], more: dict[str, Any]) ->
     given = {name: value for name, value in resources.items() if value is not None}
     said = {name: value for name, value in more.items() if value not in (None, [])}
     return msgspec.structs.replace(task, resources=msgspec.structs.replace(task.resources, **given), **said)
-
-
-def _print_found(found: Found, wish: Wish) -> None:
-    say(f"{human.count(found.listed, 'node')} of the model, {len(found.candidates)} fit, {wish.nodes} wanted", err=True)
-    for each in found.removed:
-        say(f"  {each.nodes} {each.why}{f' ({each.remedy})' if each.remedy else ''}", err=True)
-
-
-def _print_quote(chosen: Sequence[Candidate], made: Quote, ways: Mapping[Pubkey, float], deposit: int) -> None:
-    """ways: how far nodes are, in milliseconds."""
-    for node in chosen[:_NAMED_NODES]:
-        took = ways.get(Pubkey.from_string(node.node))
-        far = "" if took is None else f"  {took:.0f} ms away"
-        say(f"  {node.node}  {_about(node)}{far}", err=True)
-    if len(chosen) > _NAMED_NODES:
-        say(f"  and {len(chosen) - _NAMED_NODES} more", err=True)
-    total, fees = human.money(made.cost, made.currency), human.money(made.fee, made.currency)
-    say(f"{human.hourly(made.hourly)} in all, {total} for {human.span(made.duration)}, {fees} fee", err=True)
-    say(f"{human.money(deposit, made.currency)} are locked; what is not served comes back", err=True)
-    if made.min_charge_secs:
-        say(f"whoever ends earlier pays for {human.span(made.min_charge_secs)} all the same", err=True)
-
-
-def _print_hired(hired: Hired) -> None:
-    """Said apart from the price: it is SOL, and does not come back."""
-    fee = f"{human.money(hired.fee, 'SOL')} fee, " if hired.fee else "no fee, "
-    fuel = human.money(hired.fuel, "SOL")
-    say(f"launcher {str(hired.session_key)[:6]}: {fee}{fuel} for its transactions; neither comes back", err=True)
-
-
-def _about(node: Candidate) -> str:
-    return (
-        f"{node.processors} x {node.model_name or 'unknown'}  {human.country(node.country)}  {human.hourly(node.price)}"
-    )

@@ -27,7 +27,8 @@ class Named(msgspec.Struct, frozen=True):
     """url: of the chain. renter: whose cluster it is. api, launcher: where it was asked for, the second OWN
     where this machine runs it. at: when, unix seconds.
 
-    idle: seconds after which it ends when nobody uses it; 0 for never.
+    idle: seconds after which it ends when nobody uses it; 0 for never. alert_at: percentages of its budget at which is
+    told, alert_url: whom, besides the log; alerted: the last that was.
     """
 
     cluster: str
@@ -37,6 +38,14 @@ class Named(msgspec.Struct, frozen=True):
     launcher: str
     at: int
     idle: int = 0
+    alert_at: tuple[int, ...] = ()
+    alert_url: str = ""
+    alerted: int = 0
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether something is to be done about it while nobody looks."""
+        return self.idle > 0 or any(level > self.alerted for level in self.alert_at)
 
 
 class Names:
@@ -77,6 +86,12 @@ class Names:
         with self._changing() as known:
             if name in known:
                 known[name] = msgspec.structs.replace(known[name], idle=secs)
+
+    def alerted(self, name: str, level: int) -> None:
+        """It was told that this much of the budget is used; nothing happens where it is not known."""
+        with self._changing() as known:
+            if name in known:
+                known[name] = msgspec.structs.replace(known[name], alerted=level)
 
     def forget(self, name: str) -> None:
         """It was never there."""
