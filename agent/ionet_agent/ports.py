@@ -34,6 +34,8 @@ MOST_CHECKS, MOST_TUNNELS = 8, 40
 _LINE_SECS, _CHECK_SECS = 5.0, 180.0
 _MAY_SECS = 10.0
 """How often it is asked whether who is connected may still act for the lease."""
+TUNNEL_IDLE_SECS = 3_600.0
+"""After how long a tunnel that carries nothing is closed, as by a relay: it counts as use, and has a place."""
 _START_SECS, _LOOK_SECS = 60.0, 0.2
 """How long it may take until what is served on demand listens, and how often that is looked at."""
 _log = logging.getLogger(__name__)
@@ -141,17 +143,24 @@ class MemberPorts:
             driver.kill()
 
     async def _pass(self, key: Pubkey, wanted: Wanted, stream: Stream, there: Stream) -> None:
-        """Bytes both ways: of a check for its time, of a tunnel for as long as its caller may act for the lease."""
+        """Bytes both ways: of a check for its time, of a tunnel while it is used and its caller may act."""
         if wanted.port == Port.CHECK:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CHECK_SECS):
                     await splice(stream, there)
             return
-        passing = asyncio.ensure_future(splice(stream, there))
+        clock = asyncio.get_running_loop().time
+        carried_at = clock()
+
+        def carried() -> None:
+            nonlocal carried_at
+            carried_at = clock()
+
+        passing = asyncio.ensure_future(splice(stream, there, carried))
         try:
             while not passing.done():
                 await asyncio.wait((passing,), timeout=_MAY_SECS)
-                if not await self._may_go_on(key, wanted):
+                if clock() - carried_at > TUNNEL_IDLE_SECS or not await self._may_go_on(key, wanted):
                     return
         finally:
             passing.cancel()

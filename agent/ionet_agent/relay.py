@@ -78,12 +78,12 @@ class RelayAddress:
         return f"{self.host}:{self.port}"
 
 
-async def splice(one: Stream, other: Stream) -> None:
-    """Pass on what each says until one has ended or breaks; then both are closed.
+async def splice(one: Stream, other: Stream, carried: Callable[[], object] = lambda: None) -> None:
+    """Pass on what each says until one has ended or breaks; then both are closed. carried: called with each piece.
 
     TLS is over with its first end, and what is on its way has a moment: whoever stays silent keeps no place.
     """
-    ways = [asyncio.ensure_future(_pass_on(a[0], b[1])) for a, b in ((one, other), (other, one))]
+    ways = [asyncio.ensure_future(_pass_on(a[0], b[1], carried)) for a, b in ((one, other), (other, one))]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait(ways, timeout=_DIAL_SECS, return_when=asyncio.FIRST_EXCEPTION)
@@ -96,8 +96,9 @@ async def splice(one: Stream, other: Stream) -> None:
         await asyncio.gather(_closed(one[1]), _closed(other[1]))
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, carried: Callable[[], object]) -> None:
     while data := await reader.read(_PIECE):
+        carried()
         writer.write(data)
         await writer.drain()
     with contextlib.suppress(OSError, RuntimeError):

@@ -259,6 +259,18 @@ async def test_a_connection_ends_with_the_right_to_it(machine: Machine, monkeypa
         await until(lambda: machine.use.idle_secs(str(machine.lease.address)) != 0.0, "nobody connected")
 
 
+async def test_a_connection_that_carries_nothing_is_closed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would count as use for ever, and hold one of the places; whatever it carries keeps it."""
+    monkeypatch.setattr(ports, "_MAY_SECS", 0.02)
+    async with served(machine.member, echo) as port:
+        stream = await machine.reach(port)
+        await asyncio.sleep(0.1)
+        assert await said_back(stream)
+        monkeypatch.setattr(ports, "TUNNEL_IDLE_SECS", 0.0)
+        assert await asyncio.wait_for(stream[0].read(), SECS) == b""
+        await until(lambda: machine.use.idle_secs(str(machine.lease.address)) != 0.0, "nobody connected")
+
+
 async def test_who_does_not_read_holds_little(machine: Machine) -> None:
     """What a server of the lease sends to a caller that reads nothing waits in the server."""
     sent, most = 0, 64 * 1024 * 1024

@@ -11,20 +11,27 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import httpx2
 import pytest
 from client.cli.conftest import IONET, Shell
 from e2e.renter import CLIENT
+from ionet.wallet import read_keypair
 from ionet_stack.guide import next_steps
 from launcher.ports import free_range
 from leftovers import processes_of
 from networks import network
 from quick_starts import words as typed
+from solders.message import to_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 
 # As small as the stack's own nodes: one machine carries all of it.
 SMALL = ["--trust-renters", "--num-cpus", "1", "--object-store-mib", "80", "--disk-mib", "2048"]
@@ -64,10 +71,15 @@ class Place:
         return {**os.environ, "TMPDIR": str(self.folder.parent), "XDG_CONFIG_HOME": str(self.folder / "config")}
 
     @contextmanager
-    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+    def started(self, *words: str, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
         """Killed where the block leaves it running."""
         with subprocess.Popen(
-            self.command(*words), env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            self.command(*words),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         ) as process:
             try:
                 yield process
@@ -115,16 +127,36 @@ def test_nothing_is_paid_before_every_check_has_passed(place: Place) -> None:
     assert place.supplier.json("node", "list") == []
     assert int(place.supplier.json("keys", "balance")["io_units"]) == 300 * IO
 
-    # All of it, but for the serving: one transaction.
-    done = place.run(*PRETENDED, "--yes", "--no-serve", "--relay", place.fields["relay"], *PATIENT)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert len(told["transactions"]) == 1
+    # All of it, but for the serving: one transaction, which a wallet elsewhere signs that has got a link.
+    more = ["--no-serve", "--relay", place.fields["relay"], "--link", place.fields["page"], *PATIENT]
+    with place.started(*PRETENDED, *more, stderr=subprocess.PIPE) as waits:
+        assert waits.stderr is not None
+        while "or on a phone: solana:" not in (line := waits.stderr.readline()):
+            assert line
+        sign(place, unquote(line.strip().rpartition("solana:")[2]))
+        output, errors = waits.communicate(timeout=240)
+    assert waits.returncode == 0, errors
+    told = json.loads(output)
+    assert told["transactions"] == [], "the wallet sent it"
     states = {check["name"]: check["state"] for check in told["checks"]}
     assert (states["self-test"], states[f"relay {place.fields['relay']}"], states["indexer"]) == ("ok", "ok", "ok")
     node = place.node()
     assert (node["address"], node["state"], node["price"]) == (told["node"], "free", str(USD // 4))
     assert int(place.supplier.json("keys", "balance")["io_units"]) == 50 * IO
+
+
+def sign(place: Place, link: str) -> None:
+    """As a wallet: ask what is to be signed, sign it, send it. Another wallet is told why there is nothing for it."""
+    poor = httpx2.post(link, json={"account": str(Pubkey.new_unique())}, timeout=60)
+    assert poor.status_code in (400, 422), poor.text
+    wallet = read_keypair(place.folder / "wallet.json")
+    answer = httpx2.post(link, json={"account": str(wallet.pubkey())}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert "−250 IO" in answer.json()["message"]
+    made = VersionedTransaction.from_bytes(b64decode(answer.json()["transaction"]))
+    signature = wallet.sign_message(to_bytes_versioned(made.message))
+    signed = VersionedTransaction.populate(made.message, [signature, *made.signatures[1:]])
+    place.supplier.json("keys", "submit", b64encode(bytes(signed)).decode())
 
 
 @pytest.mark.drill

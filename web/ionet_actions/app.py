@@ -10,19 +10,23 @@ from typing import Any
 
 import msgspec
 from ionet.buckets import Buckets, whose
+from ionet.cli.parsing import pubkey
+from ionet.client import Client
 from ionet.errors import InvalidInput, IonetError
 from ionet.places import Places
 from ionet.rpc import Rpc
+from ionet.wallet import Watch
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ionet_actions import kinds, pay, problems
+from ionet_actions import enrol, kinds, pay, problems
 from ionet_actions.desk import LauncherDesk
+from ionet_actions.enrol import Machines, Waiting
 from ionet_actions.pace import Pace
-from ionet_actions.prepared import Prepared, prepare
+from ionet_actions.prepared import Prepared, moves_of, prepare
 from ionet_actions.submitted import Signed, submit
 
 RATE, BURST = 2.0, 30
@@ -49,13 +53,15 @@ class Actions:
         self._desk = LauncherDesk(launcher)
         self._rpc, self._pace = rpc, Pace()
         self._buckets, self._places = Buckets(rate, burst), Places(MOST_AT_ONCE, MOST_OF_AN_ADDRESS)
+        self._machines = Machines()
 
     def app(self) -> Starlette:
         routes = [
             Route("/v1/plans/{kind}", self._own(self.plan), methods=["POST"]),
             Route("/v1/transactions", self._own(self.transaction), methods=["POST"]),
+            Route("/v1/machines", self._own(self.machine), methods=["POST"]),
             Route("/health", self.health),
-            *pay.routes(self.prepare, body, self.limited),
+            *pay.routes(self.prepare, self.enrol, body, self.limited),
         ]
         handlers: dict[Any, Any] = {
             HTTPException: lambda _, error: problems.problem(error.status_code, "bad-request", error.detail),
@@ -120,6 +126,21 @@ class Actions:
             raise InvalidInput(str(error)) from None
         async with asyncio.timeout(SUBMIT_SECS):
             return _json(await submit(self._rpc, signed.transaction))
+
+    async def machine(self, request: Request) -> Response:
+        """A machine that waits for its owner asks which wallet wants to be that."""
+        try:
+            asked = msgspec.json.decode(await body(request), type=Waiting)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(str(error)) from None
+        return _json(self._machines.wait(asked, request.client.host if request.client else ""))
+
+    async def enrol(self, machine: str, account: str) -> pay.Handed:
+        """What the machine has made for this wallet, and what it moves. Raises NoMachine, Foreign, InvalidInput."""
+        text = await self._machines.ask(machine, account)
+        client = Client(self._rpc, Watch(pubkey(account)))
+        moves = await moves_of(client, enrol.read(client.program, text, account))
+        return pay.Handed(text, moves, await self._pace.chain(self._rpc))
 
     async def health(self, _: Request) -> Response:
         """503 where the chain does not answer."""

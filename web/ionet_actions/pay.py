@@ -6,8 +6,8 @@ routes hold nothing of a reader's, so pages of any site may ask, as the specific
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from ionet_actions import kinds
 from ionet_actions.kinds import KINDS, Asked
 from ionet_actions.pace import CHAINS
-from ionet_actions.prepared import Prepared
+from ionet_actions.prepared import Move, Prepared
 
 VERSION = "2.4"
 _IDS = {name: f"solana:{genesis[:32]}" for genesis, name in CHAINS.items()}
@@ -45,29 +45,49 @@ _CORS = {
 Handler = Callable[[Request], Awaitable[Response]]
 Body = Callable[[Request], Awaitable[bytes]]
 Prepare = Callable[[kinds.Kind], Awaitable[Prepared]]
+Enrol = Callable[[str, str], Awaitable["Handed"]]
+_ENROL = "Register and stake the machine that sent you this link"
 
 
-def routes(prepare: Prepare, body: Body, limited: Callable[[Handler], Handler]) -> list[Route]:
-    """prepare: builds and simulates. body: reads a short one. limited: as often as an address may ask."""
+class Handed(NamedTuple):
+    """A transaction in base64 that a machine has signed already, what it moves of the wallet's, and on which chain."""
+
+    transaction: str
+    moves: list[Move]
+    chain: str
+
+
+def routes(prepare: Prepare, enrol: Enrol, body: Body, limited: Callable[[Handler], Handler]) -> list[Route]:
+    """prepare: builds and simulates. enrol: has the machine do so. body: reads a short one. limited: as often as an
+    address may ask."""
 
     async def describe(request: Request) -> Response:
         return _json(_description(request, _kind(request)))
 
-    async def transaction(request: Request) -> Response:
-        kind = _kind(request)
+    async def asking(request: Request) -> Any:
         try:
-            account = msgspec.json.decode(await body(request), type=dict[str, Any]).get("account")
+            return msgspec.json.decode(await body(request), type=dict[str, Any]).get("account")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput(str(error)) from None
+
+    async def introduce(request: Request) -> Response:
+        return _json(_said(request, _ENROL, f"/actions/enrol?{request.url.query}", []))
+
+    async def hand(request: Request) -> Response:
+        made = await enrol(request.query_params.get("machine", ""), str(await asking(request)))
+        return _json(_to_sign(_ENROL, made.transaction, made.moves), made.chain)
+
+    async def transaction(request: Request) -> Response:
+        kind, account = _kind(request), await asking(request)
         given = {**dict(request.query_params), "account": account}
         asked = kinds.read(request.path_params["kind"], msgspec.json.encode(given))
         made = await prepare(asked)
-        moved = ", ".join(move.amount for move in made.moves)
-        said = {"type": "transaction", "transaction": made.transaction, "message": f"{kind.title()}: {moved}"}
-        return _json(said, made.chain)
+        return _json(_to_sign(kind.title(), made.transaction, made.moves), made.chain)
 
     return [
         Route("/actions.json", _open(_rules), methods=["GET", "OPTIONS"]),
+        Route("/actions/enrol", _open(limited(introduce)), methods=["GET", "OPTIONS"]),
+        Route("/actions/enrol", _open(limited(hand)), methods=["POST"]),
         Route("/actions/{kind}", _open(limited(describe)), methods=["GET", "OPTIONS"]),
         Route("/actions/{kind}", _open(limited(transaction)), methods=["POST"]),
     ]
@@ -106,17 +126,27 @@ def _description(request: Request, kind: type[Asked]) -> dict[str, Any]:
     given = dict(request.query_params)
     missing = [each for each in fields if each not in given]
     query = "&".join(f"{each}={quote(given[each], safe='') if each in given else '{' + each + '}'}" for each in fields)
-    link: dict[str, Any] = {"type": "transaction", "label": kind.title(), "href": f"/actions/{name}?{query}"}
-    if missing:
-        link["parameters"] = [{"name": each, "label": _LABELS[each], "required": True} for each in missing]
+    parameters = [{"name": each, "label": _LABELS[each], "required": True} for each in missing]
+    return _said(request, kind.title(), f"/actions/{name}?{query}", parameters)
+
+
+def _said(request: Request, title: str, href: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    link: dict[str, Any] = {"type": "transaction", "label": title, "href": href}
+    if parameters:
+        link["parameters"] = parameters
     return {
         "type": "action",
         "icon": f"{_origin(request)}/static/icon.svg",
-        "title": kind.title(),
-        "description": f"{kind.title()}, on the open network for renting GPUs.",
-        "label": kind.title(),
+        "title": title,
+        "description": f"{title}, on the open network for renting GPUs.",
+        "label": title,
         "links": {"actions": [link]},
     }
+
+
+def _to_sign(title: str, transaction: str, moves: Sequence[Move]) -> dict[str, str]:
+    moved = ", ".join(move.amount for move in moves)
+    return {"type": "transaction", "transaction": transaction, "message": f"{title}: {moved}"}
 
 
 def _origin(request: Request) -> str:

@@ -16,6 +16,7 @@ from ionet.rpc import Rpc
 from ionet.wallet import Watch
 from msgspec import Struct
 from solders.account import Account
+from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
@@ -54,23 +55,29 @@ async def prepare(rpc: Rpc, asked: Kind, pace: Pace, desk: Desk) -> Prepared:
     if not account.is_on_curve():
         raise InvalidInput(f"{account} is no wallet: nobody can sign for it")
     client = Client(rpc, Watch(account), version=asked.version)
-    plan, purse = await asyncio.gather(asked.plan(client, desk), _purse(client))
+    plan = await asked.plan(client, desk)
     # Nobody signs here: whose keys it names besides, sign where they are, after the wallet.
     unsigned = await client.unsigned(await plan.instructions())
     message = VersionedTransaction.from_bytes(b64decode(unsigned.transaction)).message
-    before, rehearsed = await asyncio.gather(
-        rpc.accounts(list(purse.values())), client.rehearse(message, list(purse.values()))
-    )
     return Prepared(
         kind=str(asked.__struct_config__.tag),
         title=asked.title(),
         transaction=unsigned.transaction,
         signers=unsigned.signers,
-        moves=_moves(list(purse), before, rehearsed.after),
+        moves=await moves_of(client, message),
         last_valid_block_height=unsigned.last_valid_block_height,
         secs_left=pace.secs_left(unsigned.last_valid_block_height),
         chain=await pace.chain(rpc),
     )
+
+
+async def moves_of(client: Client, message: VersionedMessage) -> list[Move]:
+    """What a message does to the tokens of the client's wallet. Raises ChainRefused, RpcError."""
+    purse = await _purse(client)
+    before, rehearsed = await asyncio.gather(
+        client.rpc.accounts(list(purse.values())), client.rehearse(message, list(purse.values()))
+    )
+    return _moves(list(purse), before, rehearsed.after)
 
 
 async def _purse(client: Client) -> dict[str, Pubkey]:

@@ -21,6 +21,7 @@ from ionet.errors import (
 from ionet.launcher_api import LauncherError
 from starlette.responses import Response
 
+from ionet_actions.enrol import NoMachine
 from ionet_actions.submitted import Foreign
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,6 +31,7 @@ KINDS: tuple[tuple[type[Exception], int, str, str | None], ...] = (
     (ChainRefused, 422, "refused", None),
     (TransactionExpired, 410, "expired", "it was not signed in time, and can no longer land: build it again"),
     (Foreign, 422, "foreign", None),
+    (NoMachine, 404, "no-machine", None),
     (WalletError, 400, "bad-signature", None),
     (NotFound, 404, "not-found", None),
     (InvalidInput, 400, "bad-request", None),

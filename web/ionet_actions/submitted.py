@@ -17,7 +17,7 @@ from solders.pubkey import Pubkey
 
 from ionet_actions.kinds import KINDS
 
-_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
+BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
 _ASSOCIATED = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 _CREATE_IDEMPOTENT = b"\x01"
 _MOST_BYTES = 4096
@@ -64,8 +64,8 @@ def check(program: Program, message: VersionedMessage) -> None:
     known = {bytes(found.discriminator): found.name for found in program.codec.idl.instructions}
     names = set()
     for item in message.instructions:
-        owner = _key(message, item.program_id_index)
-        if owner == _BUDGET:
+        owner = account_of(message, item.program_id_index)
+        if owner == BUDGET:
             continue
         if owner == _ASSOCIATED:
             _check_opening(message, item)
@@ -82,12 +82,13 @@ def check(program: Program, message: VersionedMessage) -> None:
 
 def _check_opening(message: VersionedMessage, item: CompiledInstruction) -> None:
     """A token account may be opened by who pays for the whole."""
-    accounts = [_key(message, at) for at in item.accounts]
+    accounts = [account_of(message, at) for at in item.accounts]
     if bytes(item.data) != _CREATE_IDEMPOTENT or not accounts or accounts[0] != message.account_keys[0]:
         raise Foreign("it opens a token account as no plan does")
 
 
-def _key(message: VersionedMessage, at: int) -> Pubkey:
+def account_of(message: VersionedMessage, at: int) -> Pubkey:
+    """The account of this number. Raises Foreign."""
     if at >= len(message.account_keys):
         raise Foreign("it names an account that it does not have")
     return message.account_keys[at]

@@ -117,6 +117,12 @@ async def transaction(acting: NamedDependency[Acting], request: Asked) -> Respon
     return await acting.pass_on(request, "/v1/transactions")
 
 
+@post("/act/machines", request_max_body_size=BODY_BYTES)
+async def machine(acting: NamedDependency[Acting], request: Asked) -> Response[bytes]:
+    """A machine that waits for its owner to open a link."""
+    return await acting.pass_on(request, "/v1/machines")
+
+
 @route("/actions.json", http_method=["GET", "OPTIONS"])
 async def action_rules(acting: NamedDependency[Acting], request: Asked) -> Response[bytes]:
     """Which pages are Solana Actions."""

@@ -27,7 +27,7 @@ from litestar.template.config import TemplateConfig
 from litestar.types import Message, Scope
 from markupsafe import Markup
 
-from ionet_web.acting import Acting, action, action_rules, address_of, plan, transaction
+from ionet_web.acting import Acting, action, action_rules, address_of, machine, plan, transaction
 from ionet_web.blocks import Note, Page
 from ionet_web.csv_of import as_csv, csv_of
 from ionet_web.indexer import AsksTooMuch, Indexer, Refused, Unavailable
@@ -135,7 +135,7 @@ def create_app(indexer: Indexer, api: str, actions: Acting, *, rate: float = RAT
                 rent_csv,
                 events_live,
             ),
-            *(acts, one_act, seen, plan, transaction, action, action_rules),
+            *(acts, one_act, seen, plan, transaction, machine, action, action_rules),
             create_static_files_router(path="/static", directories=[_HERE / "static"]),
         ],
         dependencies={

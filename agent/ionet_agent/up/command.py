@@ -70,6 +70,9 @@ def up(
         str | None, typer.Option(help="system or user: have systemd run the agent, instead of this terminal.")
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Whether to serve once all is there.")] = True,
+    link: Annotated[
+        str | None, typer.Option(help="URL of the pages: print a link by which the owner's wallet signs there.")
+    ] = None,
     unsigned: AsUnsigned = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -124,7 +127,9 @@ def up(
         stake=None if stake is None else amount(stake, "IO"),
         pretend=pretend,
     )
-    asked = flow.Asked(test=test, unsigned=unsigned, yes=yes, as_json=as_json, service=_scope(service))
+    if link is not None and (payout is not None or unsigned):
+        raise InvalidInput("with --link the wallet that signs is paid: neither --payout nor --unsigned goes with it")
+    asked = flow.Asked(test=test, unsigned=unsigned, yes=yes, as_json=as_json, service=_scope(service), link=link)
     done = asyncio.run(flow.Up(ctx, config, serving, wishes, indexer, asked).run())
     if done and serve and service is None and not unsigned:
         _become(serving, as_json=as_json)

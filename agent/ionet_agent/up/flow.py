@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import typer
 from ionet.cli import human
-from ionet.cli.printing import print_fields, print_json, print_rows, say, waiting
+from ionet.cli.printing import print_fields, print_json, print_rows, printable, say, waiting
 from ionet.cli.session import Preview, confirm, connect
 from ionet.client import Client
 from ionet.plan import Receipt
+from ionet.wallet import Unsigned, Watch
 from solders.keypair import Keypair
 
 from ionet_agent.config import AgentConfig
 from ionet_agent.up import checks, enrol, steps, unit
 from ionet_agent.up.checks import Check
 from ionet_agent.up.enrol import Missing, Standing
+from ionet_agent.up.link import Link
 from ionet_agent.up.machine import Kind, Machine, look
 from ionet_agent.up.plan import Serving, Wishes, shown, terms_of
 from ionet_agent.up.unit import Scope
@@ -26,13 +28,15 @@ from ionet_agent.up.unit import Scope
 
 @dataclass(frozen=True)
 class Asked:
-    """How it is to go. service: whose systemd is to run the agent, None for nobody's."""
+    """How it is to go. service: whose systemd is to run the agent, None for nobody's. link: pages through which the
+    owner's wallet signs, None where it is at hand."""
 
     test: bool
     unsigned: bool
     yes: bool
     as_json: bool
     service: Scope | None
+    link: str | None = None
 
 
 class Up:
@@ -66,6 +70,11 @@ class Up:
             async with connect(self._ctx, wallet=False) as client:
                 tried = await self._check(client, kind, machine)
             receipts: Sequence[Receipt] = []
+        elif self._asked.link is not None and standing.node is None:
+            async with connect(self._ctx, wallet=False) as client:
+                tried = await self._check(client, kind, machine)
+                await self._by_link(client, device, Missing(kind, None, stake, lamports), Link(self._asked.link))
+            receipts = []
         else:
             async with connect(self._ctx) as client:
                 terms, lines = None, {}
@@ -91,6 +100,32 @@ class Up:
             print_rows(rows, ["name", "state", "detail", "remedy"], as_json=False)
         checks.require(tried)
         return tried
+
+    async def _by_link(self, client: Client, device: Keypair, missing: Missing, link: Link) -> None:
+        """Print a link, and wait until whoever opens it has signed what is missing, and the chain has it."""
+        nobody, key = Client(client.rpc, Watch(device.pubkey())), device.pubkey()
+        terms, source = await terms_of(nobody, self._wishes, self._indexer, missing.kind.code, key)
+        standing = await enrol.look(client, key)
+
+        async def made(owner: Client) -> Unsigned:
+            wanted = replace(missing, terms=msgspec.structs.replace(terms, payout=owner.address))
+            return await enrol.plan(owner, standing, device, wanted).unsigned()
+
+        async def done() -> bool:
+            return (await enrol.look(client, key)).node is not None
+
+        lines = {**shown(terms, source), "payout": "the wallet that signs"}
+        preview = _preview(nobody, replace(missing, terms=terms), lines)
+        texts = [f"open this in the owner's wallet, and give it to nobody else: {link.url}"]
+        texts.append(f"or on a phone: {link.for_phone}")
+
+        def tell(*lines: str) -> None:
+            for text in lines:
+                say(printable(text), err=True)
+
+        tell(*preview.lines)
+        with waiting("waiting for the owner's signature"):
+            await link.until(done, made, client, lambda: tell(*texts), tell)
 
     async def _send(
         self, client: Client, device: Keypair, standing: Standing, missing: Missing, lines: dict[str, str]
