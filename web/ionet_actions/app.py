@@ -131,7 +131,7 @@ class Actions:
         """A machine that waits for its owner asks which wallet wants to be that."""
         try:
             asked = msgspec.json.decode(await body(request), type=Waiting)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput(str(error)) from None
         return _json(self._machines.wait(asked, request.client.host if request.client else ""))
 
