@@ -30,16 +30,25 @@ from launcher.ports import free_range
 from quick_starts import job, lines
 
 DASHBOARD = """
-import os, urllib.error, urllib.request
-url = os.environ["RAY_API_SERVER_ADDRESS"] + "/api/version"
+import json, os, time, urllib.error, urllib.request
+server, until = os.environ["RAY_API_SERVER_ADDRESS"], time.monotonic() + 200
+url = server + "/api/version"
 try:
     urllib.request.urlopen(url, timeout=60)
     raise SystemExit("the dashboard asks for no token")
 except urllib.error.HTTPError as error:
     print(error.code)
 token = open(os.environ["RAY_AUTH_TOKEN_PATH"]).read()
-asked = urllib.request.Request(url, headers={"authorization": "Bearer " + token})
-print(urllib.request.urlopen(asked, timeout=60).status)
+def ask(url):
+    return urllib.request.urlopen(urllib.request.Request(url, headers={"authorization": "Bearer " + token}), timeout=60)
+print(ask(url).status)
+# What a node's own agent measures, once it has been called.
+while time.monotonic() < until:
+    nodes = json.load(ask(server + "/nodes?view=summary"))["data"]["summary"]
+    if nodes and all(node.get("mem") and node.get("disk") and "cpu" in node for node in nodes):
+        print("measured")
+        break
+    time.sleep(0.5)
 """
 SECS = 240
 
@@ -80,7 +89,7 @@ def test_a_job_is_submitted_and_the_dashboard_answers_whoever_has_the_token(rent
     assert done.returncode == 0, done.stdout + done.stderr
     assert "said 42" in done.stdout
     asked = through(renter, "0:dashboard", "--", sys.executable, "-c", DASHBOARD)
-    assert (asked.returncode, asked.stdout) == (0, "401\n200\n"), asked.stderr
+    assert (asked.returncode, asked.stdout) == (0, "401\n200\nmeasured\n"), asked.stdout + asked.stderr
 
 
 @contextmanager
