@@ -8,6 +8,7 @@ there for the next lease once its GPUs are.
 from __future__ import annotations
 
 import sys
+import sysconfig
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from agent.gpu_hosts import Host
 from agent.test_gpu_watch import cards
 from ionet.generated.enums import LeaseStatus
 from ionet_indexer.postgres import EmbeddedPostgres
-from ionet_launcher.phases import DEAD_SECS
+from ionet_launcher.phases import DEAD_SECS, Reason
 from launcher.stack import NodeProcess, Stack, ray_mains, stack, until
 from launcher.test_drills import has_status, is_idle, is_phase, is_proven
 from launcher.test_lost_head import has_proof, in_trouble_for, is_booked, next_lease
@@ -30,18 +31,20 @@ UNLOADED = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDI
 
 def host(folder: Path) -> Host:
     """A machine of two cards, and a runtime for it: what runs there finds its `nvidia-smi` as the agent does."""
-    made, here = Host(folder), Path(sys.prefix)
+    made = Host(folder)
     cards(made, 0, 1)
-    (folder / "pyvenv.cfg").write_text((here / "pyvenv.cfg").read_text())
-    (folder / "lib").symlink_to(here / "lib")
+    (folder / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
     (folder / "bin/python").symlink_to(Path(sys.executable).resolve())
+    packages = folder.joinpath(*Path(sysconfig.get_path("purelib")).parts[-3:])
+    packages.mkdir(parents=True)
+    (packages / "tested.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     return made
 
 
 async def is_said(running: Stack, lease: Pubkey, why: str) -> bool:
     """Whether the launcher says this of its node."""
     rows = await running.fetch("SELECT reason, detail FROM launcher.trouble WHERE lease = $1", str(lease))
-    return [f"{row['reason']}: {row['detail']}" for row in rows] == [why]
+    return [row["reason"] for row in rows] == [Reason.MEMBER_FAILED] and rows[0]["detail"].endswith(why)
 
 
 async def is_logged(node: NodeProcess, words: str) -> bool:
@@ -68,8 +71,7 @@ async def test_a_machine_whose_gpus_disappear_is_replaced_and_serves_again_once_
         await until(partial(has_proof, running, old), 200, "something of it is proven")
 
         hosts[0].smi(UNLOADED, code=9)
-        said = f"the devices do not answer: nvidia-smi ended with 9: {UNLOADED}"
-        why = f"member_failed: node {broken.machine.address}: {said}"
+        why = f"node {broken.machine.address}: the devices do not answer: nvidia-smi ended with 9: {UNLOADED}"
         await until(partial(is_said, running, old, why), 120, "the launcher knows why")
         lost_at = founded.net.chain.unix_time
         await in_trouble_for(running, DEAD_SECS + 1)
