@@ -10,12 +10,14 @@ from hashlib import md5
 from typing import Any
 
 import asyncpg
+import msgspec
 from ionet.generated.enums import CaseReason, Currency, EndReason, SlashReason
+from ionet.program import PROGRAM
 from ionet.words import words
 from ionet_indexer import topics
 from ionet_indexer.core.lists import Listing
 
-START = 1_700_000_000  # block time of the first event; each is a second later
+START = 1_700_000_000  # block time of the first event, where nothing else is said; each is a second later
 WALLETS, MODELS = 500, 27
 # Rows of each table for a million events; what is not named has as many as _FEW.
 _OF_A_MILLION = {
@@ -44,6 +46,16 @@ def key(kind: str, number: str) -> str:
 def address(kind: str, number: int) -> str:
     """SQL for the same with a number that is known."""
     return key(kind, str(number))
+
+
+def signature(number: str) -> str:
+    """SQL for the signature of a transaction's number."""
+    return f"{key('transaction', number)} || {key('signed', number)} || left({key('more', number)}, 24)"
+
+
+def known_signature(number: int) -> str:
+    """The signature itself."""
+    return "".join(known_address(kind, number) for kind in ("transaction", "signed", "more"))[:88]
 
 
 def known_address(kind: str, number: int) -> str:
@@ -104,6 +116,9 @@ def _columns(sizes: Mapping[str, int]) -> dict[str, str]:
         "income": "'[]'::json",
         "tickets": "'[]'::json",
         "co_stake_max_percent": "50",
+        "network": "'network'",
+        "max_duration": "2592000",
+        "currencies": "(1 + i % 3)",
     }
 
 
@@ -148,22 +163,34 @@ _LEAVES = f"""
 """
 
 
-async def fill(dsn: str, events: int, samples: Mapping[str, bytes] | None = None) -> None:
-    """Fill an empty database as `events` events would. samples: by name of an event, its bytes."""
+_EVERY, _COMMON, _RARE = "ProofAppended", "LeaseSettled", "NodeSlashed"
+_STAKE, _CO_STAKE = 100, 50
+_PARAMS = {"stake_per_processor": str(_STAKE), "co_stake_max_percent": _CO_STAKE, "renter_fee_bps": 25}
+
+
+async def fill(dsn: str, events: int, begun: int = START) -> None:
+    """Fill an empty database as `events` events would. begun: block time of the first, unix seconds."""
     kinds = (*topics.STATES, *topics.FACTS)
     sizes = {kind.table: _size(kind.table, events) for kind in kinds}
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SET synchronous_commit = off")
         await connection.execute("CREATE TEMPORARY TABLE sample (name text PRIMARY KEY, data bytea)")
-        await connection.executemany("INSERT INTO sample VALUES ($1, $2)", list((samples or {}).items()))
-        await _chain(connection, events, sizes)
+        samples = [(name, _sample(name)) for name in (_EVERY, _COMMON, _RARE)]
+        await connection.executemany("INSERT INTO sample VALUES ($1, $2)", samples)
+        await _chain(connection, events, sizes, begun)
         for kind in kinds:
-            await connection.execute(await _insert(connection, kind.table, sizes, events))
+            await connection.execute(await _insert(connection, kind.table, sizes, events, begun))
         await connection.execute(_LEAVES)
         await connection.execute("ANALYZE")
     finally:
         await connection.close()
+
+
+def _sample(name: str) -> bytes:
+    """An event as the program writes it, all of its fields zero."""
+    [tag] = (bytes(each.discriminator) for each in PROGRAM.codec.idl.events if each.name == name)
+    return PROGRAM.codec.encode_event(PROGRAM.codec.decode_event(tag))
 
 
 def _size(table: str, events: int) -> int:
@@ -171,29 +198,34 @@ def _size(table: str, events: int) -> int:
     return of_a_million if of_a_million <= MODELS else max(_LEAST, of_a_million * events // 1_000_000)
 
 
-async def _chain(connection: asyncpg.Connection, events: int, sizes: Mapping[str, int]) -> None:
+async def _chain(connection: asyncpg.Connection, events: int, sizes: Mapping[str, int], begun: int) -> None:
+    params = {**PROGRAM.codec.show_type("Params", bytes(256)), **_PARAMS}
     await connection.execute(
         f"""
         INSERT INTO checkpoint VALUES (true, 'crowd', 'program', {events}, {events} - 32);
         INSERT INTO status VALUES (true, extract(epoch FROM now()), {events}, NULL);
         INSERT INTO undos (slot) SELECT i FROM generate_series(1, 20) i;
         INSERT INTO events (position, signature, outer_ix, inner_ix, block_time, name, data)
-        SELECT i::bigint << 30, {key("transaction", "i")} || md5(i::text), 0, 0, {START} + i, name, coalesce(data, '')
+        SELECT i::bigint << 30, {signature("i")}, 0, 0, {begun} + i, name, data
         FROM (
-            SELECT i, CASE WHEN i % 4000 = 0 THEN 'NodeSlashed' WHEN i % 10 < 7 THEN 'ProofAppended'
-                           ELSE 'LeaseSettled' END AS name
+            SELECT i, CASE WHEN i % 4000 = 0 THEN '{_RARE}' WHEN i % 10 < 7 THEN '{_EVERY}' ELSE '{_COMMON}' END AS name
             FROM generate_series(1, {events}) i
-        ) e LEFT JOIN sample USING (name);
+        ) e JOIN sample USING (name);
         INSERT INTO transactions SELECT signature, position >> 30, 0, block_time FROM events;
         INSERT INTO event_entities (entity, seq, position)
         SELECT {_columns(sizes)["lease"]}, 1 + i / {sizes["leases"]}, i::bigint << 30
         FROM generate_series(1, {events}) i;
-        INSERT INTO parameters VALUES ('network', 1, 100, 50, '{{}}');
         """
+    )
+    await connection.execute(
+        "INSERT INTO parameters VALUES ('network', 1, $1, $2, $3)",
+        _STAKE,
+        _CO_STAKE,
+        msgspec.json.encode(params).decode(),
     )
 
 
-async def _insert(connection: asyncpg.Connection, table: str, sizes: Mapping[str, int], events: int) -> str:
+async def _insert(connection: asyncpg.Connection, table: str, sizes: Mapping[str, int], events: int, begun: int) -> str:
     """The statement that fills one table."""
     columns = await connection.fetch(
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = $1", table
@@ -206,13 +238,13 @@ async def _insert(connection: asyncpg.Connection, table: str, sizes: Mapping[str
         if (table, name) in _WORDS:
             values[name] = _one_of(*_WORDS[table, name])
         elif (table, name) in _SPECIAL:
-            values[name] = _SPECIAL[table, name].format(at=f"({START} + i * {step})")
+            values[name] = _SPECIAL[table, name].format(at=f"({begun} + i * {step})")
         elif (table, name) == ("leases", "dispute_to"):
             values[name] = "CASE WHEN i % 500 = 0 THEN 5 END"
         elif name == "position":
             values[name] = f"((i * {step})::bigint << 30)"
         elif name in ("at", "opened_at", "booked_at", "registered_at", "publish_time"):
-            values[name] = f"({START} + i * {step})"
+            values[name] = f"({begun} + i * {step})"
         elif kind == "boolean":
             values[name] = "(i % 3 = 0)"
         elif name in named:

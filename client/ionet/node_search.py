@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import httpx2
@@ -116,10 +116,7 @@ async def search(api: str, wish: Wish) -> Found:
         left, removed = narrowed(listed, wish)
         if not listed:
             removed.append(await _of_other_models(http))
-        if wish.min_score is not None:
-            left = await _scored(http, left, wish.min_score, removed)
-        if wish.isolation is not None or wish.gpu_memory_mib is not None:
-            left = await _advertised(http, left, wish, removed)
+        left = await _by_word(http, left, wish, removed)
     if wish.max_latency_ms is not None:
         left = await _near(api, left, wish.max_latency_ms, removed)
     return Found(left, [each for each in removed if each.nodes], len(listed))
@@ -170,56 +167,74 @@ def narrowed(listed: Iterable[Candidate], wish: Wish) -> tuple[list[Candidate], 
     return sorted(left, key=lambda candidate: (candidate.hourly, candidate.node)), removed
 
 
-async def _scored(
-    http: httpx2.AsyncClient, left: Sequence[Candidate], least: int, removed: list[Removed]
-) -> list[Candidate]:
-    """Of the cheapest."""
-    asked = left[:_ASKED]
-    scores = await _asked(http, [f"/v1/nodes/{each.node}/reputation" for each in asked], _Scored)
-    score = {each.node: 0 if found is None else found.item.score for each, found in zip(asked, scores, strict=True)}
-    kept = [each for each in asked if score[each.node] >= least]
-    best = max((score[each.node] for each in asked if each not in kept), default=0)
-    removed.append(Removed("have a lower score", len(asked) - len(kept), f"the best has {best / ONE:.2f}"))
-    return kept
+def scored(asked: Sequence[Candidate], score: Mapping[str, int], least: int) -> tuple[list[Candidate], Removed]:
+    """Those with at least this score, and what is said of the others. score: by node, of `reputation.ONE`."""
+    kept = [each for each in asked if score.get(each.node, 0) >= least]
+    best = max((score.get(each.node, 0) for each in asked if each not in kept), default=0)
+    return kept, Removed("have a lower score", len(asked) - len(kept), f"the best has {best / ONE:.2f}")
 
 
-async def _advertised(
+def isolating(asked: Sequence[Candidate], level: Mapping[str, str], weakest: str) -> tuple[list[Candidate], Removed]:
+    """The same of those that isolate as well as this level. level: by node, where it says one."""
+    enough = at_least(weakest)
+    kept = [each for each in asked if level.get(each.node) in enough]
+    there = sorted({level.get(each.node) or "none told" for each in asked if each not in kept})
+    return kept, Removed("isolate less", len(asked) - len(kept), f"they have {', '.join(there)}" if there else "")
+
+
+def equipped(asked: Sequence[Candidate], memory: Mapping[str, int], least: int) -> tuple[list[Candidate], Removed]:
+    """The same of those whose smallest GPU has so much memory. memory: MiB by node, where it is told."""
+    kept = [each for each in asked if memory.get(each.node, 0) >= least]
+    most = max((memory.get(each.node, 0) for each in asked if each not in kept), default=0)
+    remedy = f"the largest has {most / 1024:.0f} GiB" if most else "they tell none"
+    return kept, Removed("have less memory", len(asked) - len(kept), remedy)
+
+
+def near(asked: Sequence[Candidate], ways: Mapping[str, float], most: float) -> tuple[list[Candidate], Removed]:
+    """The same of those that are not farther. ways: milliseconds by node, where they could be measured."""
+    kept = [each for each in asked if each.node in ways and ways[each.node] <= most]
+    nearest = min((way for way in ways.values() if way > most), default=None)
+    remedy = "how far they are cannot be measured" if nearest is None else f"the nearest takes {nearest:.0f} ms"
+    return kept, Removed("are too far", len(asked) - len(kept), remedy)
+
+
+def smallest_memory(gpus: Iterable[int | None]) -> int:
+    """MiB of the smallest of a node's GPUs, 0 where one tells none."""
+    return min((memory or 0 for memory in gpus), default=0)
+
+
+async def _by_word(
     http: httpx2.AsyncClient, left: Sequence[Candidate], wish: Wish, removed: list[Removed]
 ) -> list[Candidate]:
-    """Of the cheapest, those whose adverts will do."""
-    asked = list(left[:_ASKED])
+    """Of the cheapest, those whose score and adverts will do."""
+    asked = list(left)
+    if wish.min_score is not None:
+        asked = asked[:_ASKED]
+        scores = await _asked(http, [f"/v1/nodes/{each.node}/reputation" for each in asked], _Scored)
+        found = {each.node: said.item.score for each, said in zip(asked, scores, strict=True) if said is not None}
+        asked, out = scored(asked, found, wish.min_score)
+        removed.append(out)
+    if wish.isolation is None and wish.gpu_memory_mib is None:
+        return asked
+    asked = asked[:_ASKED]
     adverts = await _asked(http, [f"/v1/nodes/{each.node}/advert" for each in asked], _Advertised)
-    told = {each.node: None if found is None else found.item for each, found in zip(asked, adverts, strict=True)}
+    told = {each.node: said.item for each, said in zip(asked, adverts, strict=True) if said is not None}
     if wish.isolation is not None:
-        enough = at_least(wish.isolation)
-        level = {node: "" if said is None else said.isolation for node, said in told.items()}
-        kept = [each for each in asked if level[each.node] in enough]
-        there = sorted({level[each.node] or "none told" for each in asked if each not in kept})
-        removed.append(Removed("isolate less", len(asked) - len(kept), f"they have {', '.join(there)}"))
-        asked = kept
+        asked, out = isolating(asked, {node: said.isolation for node, said in told.items()}, wish.isolation)
+        removed.append(out)
     if wish.gpu_memory_mib is not None:
-        memory = {node: _memory(said) for node, said in told.items()}
-        kept = [each for each in asked if memory[each.node] >= wish.gpu_memory_mib]
-        most = max((memory[each.node] for each in asked if each not in kept), default=0)
-        remedy = f"the largest has {most / 1024:.0f} GiB" if most else "they tell none"
-        removed.append(Removed("have less memory", len(asked) - len(kept), remedy))
-        asked = kept
+        memory = {node: smallest_memory(gpu.memory_mib for gpu in said.gpus) for node, said in told.items()}
+        asked, out = equipped(asked, memory, wish.gpu_memory_mib)
+        removed.append(out)
     return asked
-
-
-def _memory(told: _Told | None) -> int:
-    """MiB of the smallest GPU, 0 where it is not told."""
-    return min((gpu.memory_mib or 0 for gpu in told.gpus), default=0) if told is not None else 0
 
 
 async def _near(api: str, left: Sequence[Candidate], most: float, removed: list[Removed]) -> list[Candidate]:
     """Of the cheapest. How far one is that only a relay leads to, nobody knows."""
-    asked = [(each, Pubkey.from_string(each.node)) for each in left[:_ASKED]]
-    ways = await distance.measure(api, [key for _, key in asked])
-    kept = [each for each, key in asked if key in ways and ways[key] <= most]
-    nearest = min((way for way in ways.values() if way > most), default=None)
-    remedy = "how far they are cannot be measured" if nearest is None else f"the nearest takes {nearest:.0f} ms"
-    removed.append(Removed("are too far", len(asked) - len(kept), remedy))
+    asked = left[:_ASKED]
+    ways = await distance.measure(api, [Pubkey.from_string(each.node) for each in asked])
+    kept, out = near(asked, {str(node): took for node, took in ways.items()}, most)
+    removed.append(out)
     return kept
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
@@ -45,39 +44,68 @@ def wish(
     hours: float | str = 1,
     max_price: float | str | None = None,
     country: str | None = None,
-    min_score: float | None = None,
+    min_score: float | str | None = None,
     isolation: str | None = None,
     gpu_memory: float | str | None = None,
-    max_latency: float | None = None,
+    max_latency: float | str | None = None,
     currency: str = DEFAULT_CURRENCY,
 ) -> Wish:
     """Raises InvalidInput.
 
-    models: names by code. gpu: `H100` or `H100:8`, of each node. hours: a number, or `90m`. max_price: dollars per
-    processor-hour. country: ISO letters, several with commas. min_score: from 0 to 1. isolation: the weakest level.
-    gpu_memory: GB (10^9 bytes) of each GPU. max_latency: milliseconds there and back.
+    models: names by code. gpu: `H100` or `H100:8`, of each node. The rest is as for `wished`.
     """
     name, processors = accelerators(gpu)
+    return wished(
+        str(resolve.model(name, models)),
+        processors,
+        nodes=nodes,
+        hours=hours,
+        max_price=max_price,
+        country=country,
+        min_score=min_score,
+        isolation=isolation,
+        gpu_memory=gpu_memory,
+        max_latency=max_latency,
+        currency=currency,
+    )
+
+
+def wished(
+    model: str,
+    processors: int = 1,
+    *,
+    nodes: int = 1,
+    hours: float | str = 1,
+    max_price: float | str | None = None,
+    country: str | None = None,
+    min_score: float | str | None = None,
+    isolation: str | None = None,
+    gpu_memory: float | str | None = None,
+    max_latency: float | str | None = None,
+    currency: str = DEFAULT_CURRENCY,
+) -> Wish:
+    """Raises InvalidInput.
+
+    model: its code, or what else an indexer takes for one; empty for any. hours: a number, or `90m`. max_price: dollars
+    per processor-hour. country: ISO letters, several with commas. min_score: from 0 to 1. isolation: the weakest level.
+    gpu_memory: GB (10^9 bytes) of each GPU. max_latency: milliseconds there and back.
+    """
     if nodes < 1:
         raise InvalidInput(f"{nodes} nodes; 1 is the least")
     if isolation is not None and isolation not in STRENGTHS:
         raise InvalidInput(f"isolation {isolation!r}; levels are {', '.join(STRENGTHS)}")
-    if min_score is not None and not 0 <= min_score <= 1:
-        raise InvalidInput(f"min_score is {min_score}, not from 0 to 1")
-    if max_latency is not None and not 0 < max_latency < math.inf:
-        raise InvalidInput(f"max_latency is {max_latency}, not a number of milliseconds above 0")
     return Wish(
-        str(resolve.model(name, models)),
+        model,
         processors,
         nodes,
         resolve.hours(str(hours)),
         currency.upper(),
         None if max_price is None else _dollars(str(max_price)),
         tuple(resolve.country(each) for each in (country or "").split(",") if each.strip()),
-        None if min_score is None else round(min_score * ONE),
+        None if min_score is None else _share(str(min_score)),
         isolation,
         None if gpu_memory is None else _mib(str(gpu_memory)),
-        max_latency,
+        None if max_latency is None else _milliseconds(str(max_latency)),
     )
 
 
@@ -89,23 +117,41 @@ def accelerators(text: str) -> tuple[str, int]:
     return model, int(count) if colon else 1
 
 
+def _number(text: str) -> Decimal | None:
+    """None for what is none, or not finite."""
+    try:
+        found = Decimal(text) if text.isascii() else None
+    except InvalidOperation:
+        return None
+    return found if found is not None and found.is_finite() else None
+
+
 def _mib(text: str) -> int:
     """Of gigabytes, as cards are sold: a driver shows somewhat more than them."""
-    try:
-        size = Decimal(text.strip().upper().removesuffix("B").removesuffix("G"))
-    except InvalidOperation:
-        raise InvalidInput(f"{text[:40]!r} is not a number of gigabytes; write it like 24") from None
-    if not 0 < size < 10**6:
+    size = _number(text.strip().upper().removesuffix("B").removesuffix("G"))
+    if size is None or not 0 < size < 10**6:
         raise InvalidInput(f"{text[:40]!r} is not a number of gigabytes; write it like 24")
     return int(size * 10**9 / 2**20)
 
 
 def _dollars(text: str) -> int:
     """Micro-dollars."""
-    try:
-        units = Decimal(text.removeprefix("$")).scaleb(6)
-    except InvalidOperation:
-        raise InvalidInput(f"{text[:40]!r} is no price in dollars; write it like 2.5") from None
-    if not 0 < units < 2**63 or units != units.to_integral_value():
+    units = _number(text.removeprefix("$"))
+    if units is None or not 0 < units < 2**43 or units.scaleb(6) != units.scaleb(6).to_integral_value():
         raise InvalidInput(f"{text[:40]!r} is no price in dollars; write it like 2.5")
-    return int(units)
+    return int(units.scaleb(6))
+
+
+def _share(text: str) -> int:
+    """Of `ONE`."""
+    part = _number(text)
+    if part is None or not 0 <= part <= 1:
+        raise InvalidInput(f"min_score is {text[:40]}, not from 0 to 1")
+    return round(part * ONE)
+
+
+def _milliseconds(text: str) -> float:
+    found = _number(text)
+    if found is None or not 0 < found < 10**9:
+        raise InvalidInput(f"max_latency is {text[:40]}, not a number of milliseconds above 0")
+    return float(found)

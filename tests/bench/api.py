@@ -21,6 +21,7 @@ from ionet.listening import listen
 from ionet.program import PROGRAM
 from ionet_indexer.core.lists import Listing
 from ionet_indexer.migrate import migrate
+from ionet_indexer.postgres import EmbeddedPostgres
 from ionet_indexer.service import serve
 from ionet_indexer.topics import LISTS
 
@@ -40,9 +41,10 @@ class Connection:
     async def open(cls, port: int) -> Connection:
         return cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 20))
 
-    async def get(self, path: str) -> bytes:
-        """The body. Raises AssertionError for any status but 200."""
-        self._writer.write(f"GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n".encode())
+    async def get(self, path: str, *more: str) -> bytes:
+        """The body. more: further lines of the head. Raises AssertionError for any status but 200."""
+        asked = "\r\n".join((f"GET {path} HTTP/1.1", "host: bench", *more))
+        self._writer.write(f"{asked}\r\n\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), (path, head[:200])
         lines = head.lower().split(b"\r\n")
@@ -115,23 +117,36 @@ def measure() -> Figures:
 
 async def _measure() -> tuple[dict[str, float], float]:
     with durable_server() as server:
-        dsn = await postgres.create(server, "bench")
-        connection = await asyncpg.connect(dsn)
+        dsn = await filled(server, EVENTS)
+        async with process("bench.api", dsn) as port, _load(port) as load:
+            return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
+
+
+async def filled(server: EmbeddedPostgres, events: int, begun: int = crowd.START, prepare: str = "") -> str:
+    """DSN of a database as `crowd` fills it. prepare: SQL that is run at the end."""
+    dsn = await postgres.create(server, "bench")
+    connection = await asyncpg.connect(dsn)
+    try:
         await migrate(connection)
-        await connection.close()
-        await crowd.fill(dsn, EVENTS)
-        connection = await asyncpg.connect(dsn)
+        await crowd.fill(dsn, events, begun)
+        await connection.execute(prepare)
         await connection.execute("CHECKPOINT")  # else the first lists pay for the filling
+    finally:
         await connection.close()
-        with listen("127.0.0.1", 0, "--port") as listener:
-            command = [sys.executable, "-m", "bench.api", dsn, str(listener.fileno())]
-            api = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(),))
-            try:
-                async with _load(listener.getsockname()[1]) as load:
-                    return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
-            finally:
-                api.terminate()
-                await api.wait()
+    return dsn
+
+
+@asynccontextmanager
+async def process(module: str, asked: str) -> AsyncIterator[int]:
+    """A server of its own, as `python -m module asked FD`; its port, which answers once the server is there."""
+    with listen("127.0.0.1", 0, "--port") as listener:
+        command = [sys.executable, "-m", module, asked, str(listener.fileno())]
+        running = await asyncio.create_subprocess_exec(*command, pass_fds=(listener.fileno(),))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            running.terminate()
+            await running.wait()
 
 
 @asynccontextmanager

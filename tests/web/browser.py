@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -62,9 +63,27 @@ class Reader:
             self.problems.append(f"asks another host: {request.url}")
 
 
+def find_chromium() -> str | None:
+    """Where Chromium is."""
+    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+@asynccontextmanager
+async def launched(path: str) -> AsyncIterator[Browser]:
+    """The browser at a path."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=list(_OPTIONS), chromium_sandbox=os.geteuid() != 0
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
 def _chromium() -> str:
-    """Where Chromium is. Skips the test where there is none, but fails where `.ci/run` has installed it."""
-    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    """Skips the test where there is none, but fails where `.ci/run` has installed it."""
+    found = find_chromium()
     if found is not None:
         return found
     if os.environ.get("IONET_BROWSER") == "required":
@@ -75,13 +94,8 @@ def _chromium() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """The browser itself."""
-    path = _chromium()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=list(_OPTIONS), chromium_sandbox=os.geteuid() != 0
-        )
+    async with launched(_chromium()) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -106,12 +107,16 @@ def rentable_pages(
 
 @contextmanager
 def _advertised(told: httpx2.Client, recording: Recording) -> Iterator[None]:  # noqa: F811
-    """The first node says that it is there, again and again: an advert is old after three minutes."""
+    """The first node says that it is there, again and again: an advert is old after three minutes. Its system takes
+    connections where it says so."""
     over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    place = f"127.0.0.1:{listener.getsockname()[1]}"
 
     def say() -> None:
         while not over.is_set():
-            sent = send(told, said(recording, isolation="bubblewrap"), recording.story.machines[0].device)
+            advert = said(recording, isolation="bubblewrap", endpoints=[place])
+            sent = send(told, advert, recording.story.machines[0].device)
             assert sent.status_code == 201, sent.text
             over.wait(_ADVERT_SECS)
 
@@ -122,6 +127,7 @@ def _advertised(told: httpx2.Client, recording: Recording) -> Iterator[None]:  #
     finally:
         over.set()
         thread.join()
+        listener.close()
 
 
 async def _free_all(dsn: str) -> None:

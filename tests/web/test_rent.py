@@ -63,9 +63,10 @@ def test_what_is_left_is_a_file(rentable: httpx2.Client, recording: Recording) -
         ({"max_price": "1.5"}, "cost more -3 the cheapest asks 2 dollars"),
         ({"country": "FR,US"}, "are elsewhere -3 there are 3 in DE"),
         ({"hours": "100"}, "take no lease so long -3 they take from"),
-        ({"memory": "200"}, "have less than 200 GiB a processor -3 the largest has 180 GiB"),
-        ({"isolation": "container"}, "isolate less -1"),
+        ({"memory": "200"}, "have less memory -1 the largest has 80 GiB"),
+        ({"isolation": "container"}, "isolate less -1 they have bubblewrap"),
         ({"min_score": "0.9"}, "have a lower score -1 the best has 0.3"),
+        ({"latency": "0.0001"}, "are too far -1 the nearest takes"),
         ({}, "are offline -2"),
     ],
 )
@@ -79,6 +80,14 @@ def test_each_part_of_a_wish_says_how_many_it_removes(
     assert f"are left {left}" in found
 
 
+def test_how_far_a_node_is_stands_beside_it(rentable: httpx2.Client) -> None:
+    found = words(rentable, latency="5000", memory="80", isolation="bubblewrap", min_score="0.1")
+    assert "are left 1" in found
+    assert re.search(r"Away .* \d+ ms", found)
+    assert "--gpu-memory 80 --max-latency 5000" in found
+    assert " ms" not in words(rentable).partition("Nodes that are left")[2]
+
+
 @pytest.mark.parametrize(
     "wish",
     [
@@ -87,7 +96,9 @@ def test_each_part_of_a_wish_says_how_many_it_removes(
         {"nodes": "-1"},
         {"hours": "soon"},
         {"hours": "999999999"},
-        {"max_price": "1e9"},
+        {"max_price": "nan"},
+        {"latency": "-1"},
+        {"memory": "inf"},
         {"country": "XX"},
         {"isolation": "x"},
         {"min_score": "2"},

@@ -4,26 +4,32 @@ the pages a share of what the indexer lets them ask: for it all readers are one.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import httpx2
 import msgspec
+from ionet import distance
 from ionet.buckets import Buckets, whose
 from ionet.errors import IonetError
 from ionet.patient_http import PatientClient, check_url, status_line, whole_body
+from solders.pubkey import Pubkey
+
+from ionet_web.answers import Answers, AsksTooMuch
 
 ANSWER_SECS = 5.0
 ANSWER_BYTES = 4 << 20
 FRESH_SECS = 1.0
 """For how long an answer is given again: many people look at the same page."""
-SLOW_SECS = 60.0
-_KEPT = 256  # answers
+LISTED_SECS = 5.0, 30.0
+"""The same of long lists: until then it is fresh, and until then given while a new one is fetched."""
+SLOW_SECS = 60.0, 900.0
+"""The same of what changes by the day."""
+_KEPT, _LISTED, _SLOW = 256, 32, 512  # answers
 _CONNECTIONS = 32
 RATE, BURST = 20.0, 100
 """Questions a second that are asked of the indexer for one reader, and at once. It answers an address 50 and 200, and a
@@ -32,6 +38,8 @@ _AT_ONCE = 8
 """Of the connections, how many serve one reader."""
 _TURN_SECS = ANSWER_SECS
 """For how long a question waits for others of its reader."""
+Given = str | int | None
+T = TypeVar("T")
 
 
 class Unavailable(IonetError):
@@ -50,22 +58,16 @@ class NotKnown(Refused):
     status = 404
 
 
-class AsksTooMuch(IonetError):
-    """this address asks too much at once"""
-
-    def __init__(self, secs: float) -> None:
-        super().__init__()
-        self.secs = secs
-        """Until it may ask again."""
-
-
 class Indexer:
     """One indexer's API, asked by the pages themselves or, after `of`, for one reader."""
 
     def __init__(self, url: str, client: httpx2.AsyncClient, rate: float = RATE, burst: int = BURST) -> None:
         """rate, burst: questions per second for each reader, and at once."""
         self.url, self._client = url, client
-        self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}  # until when, and the answer
+        self._new = Answers(self._fetch, FRESH_SECS, FRESH_SECS, _KEPT, Unavailable)
+        self._lists = Answers(self._fetch, *LISTED_SECS, _LISTED, Unavailable)
+        self._slow = Answers(self._fetch, *SLOW_SECS, _SLOW, Unavailable)
+        self._away = Answers(self._measured, *SLOW_SECS, _SLOW, Unavailable)
         self._shares = Buckets(rate, burst)
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._reader: str | None = None
@@ -85,19 +87,30 @@ class Indexer:
         one._reader = whose(address)
         return one
 
-    async def get(self, *path: str, **query: str | int | None) -> dict[str, Any]:
+    async def get(self, *path: str, **query: Given) -> dict[str, Any]:
         """The answer of a path below /v1, of these parts. Raises Unavailable, Refused or NotKnown."""
-        return await self._get(path, query, FRESH_SECS)
+        return await self._asked(self._new, _address(path, query))
 
-    async def slow(self, *path: str, **query: str | int | None) -> dict[str, Any]:
-        """The same of what changes by the day, such as a score: it is given again for a minute."""
-        return await self._get(path, query, SLOW_SECS)
+    async def listed(self, *path: str, **query: Given) -> dict[str, Any]:
+        """The same of a long list, which is up to half a minute old where others asked for it."""
+        return await self._asked(self._lists, _address(path, query))
 
-    async def _get(self, path: Sequence[str], query: Mapping[str, str | int | None], fresh: float) -> dict[str, Any]:
-        given = {name: str(value) for name, value in query.items() if value not in (None, "")}
-        url = httpx2.URL("/v1/" + "/".join(quote(part, safe="") for part in path), params=given)
+    async def slow(self, *path: str, **query: Given) -> dict[str, Any]:
+        """The same of what changes by the day, such as a score: up to a quarter of an hour old."""
+        return await self._asked(self._slow, _address(path, query))
+
+    async def away(self, node: str) -> float | None:
+        """Milliseconds there and back from here to a node, see `ionet.distance`; None where nobody knows. Each node is
+        asked once a minute at most, however many readers want to know."""
+        return await self._asked(self._away, node)
+
+    async def _asked(self, answers: Answers[T], asked: str) -> T:
         async with self._turn():
-            return await asyncio.shield(self._task(str(url), fresh))
+            return await answers.get(asked, self._spend)
+
+    def _spend(self) -> float:
+        """Take from the reader's share; for how many seconds there is none."""
+        return 0.0 if self._reader is None else self._shares.take(self._reader)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -116,29 +129,9 @@ class Indexer:
         finally:
             turns.release()
 
-    def _task(self, url: str, fresh: float) -> asyncio.Task[dict[str, Any]]:
-        """What was asked a moment ago is not asked again."""
-        now = time.monotonic()
-        while self._asked and now >= next(iter(self._asked.values()))[0]:
-            del self._asked[next(iter(self._asked))]
-        if url in self._asked and now < self._asked[url][0]:
-            return self._asked[url][1]
-        if self._reader is not None and (wait := self._shares.take(self._reader)):
-            raise AsksTooMuch(wait)
-        self._asked.pop(url, None)
-        if len(self._asked) >= _KEPT:
-            del self._asked[next(iter(self._asked))]
-        task = asyncio.create_task(self._fetch(url))
-        task.add_done_callback(lambda done: self._answered(url, done))
-        self._asked[url] = (now + fresh, task)
-        return task
-
-    def _answered(self, url: str, task: asyncio.Task[dict[str, Any]]) -> None:
-        """That it did not answer is not believed for long. Nobody may be left who waits for it."""
-        failed = task.cancelled() or isinstance(task.exception(), Unavailable)
-        until, kept = self._asked.get(url, (0.0, None))
-        if failed and kept is task:
-            self._asked[url] = (min(until, time.monotonic() + FRESH_SECS), task)
+    async def _measured(self, node: str) -> float | None:
+        key = Pubkey.from_string(node)
+        return (await distance.measure(self.url, [key])).get(key)
 
     async def _fetch(self, url: str) -> dict[str, Any]:
         try:
@@ -178,3 +171,8 @@ class Indexer:
                 yield found.aiter_lines()
         except httpx2.HTTPError as error:
             raise Unavailable(str(error) or "the stream ended") from None
+
+
+def _address(path: Sequence[str], query: Mapping[str, Given]) -> str:
+    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+    return str(httpx2.URL("/v1/" + "/".join(quote(part, safe="") for part in path), params=given))

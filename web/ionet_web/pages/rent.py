@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
-from ionet import resolve
 from ionet.catalogues import MODELS
 from ionet.cli import human
-from ionet.cli.parsing import amount
 from ionet.errors import InvalidInput
 from ionet.generated.enums import BPS
-from ionet.isolation import STRENGTHS, at_least
-from ionet.node_search import Candidate, Removed, narrowed
+from ionet.isolation import STRENGTHS
+from ionet.node_search import (
+    Candidate,
+    Removed,
+    equipped,
+    isolating,
+    narrowed,
+    near,
+    scored,
+    smallest_memory,
+)
 from ionet.quote import IN_DOLLARS
 from ionet.rules.pricing import earned
 from ionet.rules.reputation import ONE
-from ionet.wish import Wish
+from ionet.wish import DEFAULT_CURRENCY, Wish, wished
 from markupsafe import Markup
 
 from ionet_web.acts import MOST_NODES
@@ -39,13 +48,14 @@ _LEFT = (
     Column("node", Kind.NODE, "Node"),
     Column("model", Kind.MODEL, "Model"),
     Column("processors", Kind.COUNT, "GPUs"),
-    Column("memory_gib", Kind.COUNT, "GiB each", "Nominal, of the model's smallest version"),
+    Column("memory_gib", Kind.COUNT, "GiB each", "By the node's own word, else of the model's smallest version"),
     Column("country", Kind.COUNTRY, "Country"),
     Column("isolation", Kind.STATE, "Isolation", "By the node's own word"),
     Column("score", Kind.SHARE, "Score"),
     Column("price", Kind.HOURLY, "Price", "For a processor and hour"),
     Column("hourly", Kind.HOURLY, "Node", "For all of it and an hour"),
 )
+_AWAY = Column("away", Kind.TEXT, "Away", "There and back from these pages, the median of five")
 _REMOVED = (
     Column("why", Kind.TEXT, "Nodes that"),
     Column("nodes", Kind.COUNT, "Removed"),
@@ -53,95 +63,94 @@ _REMOVED = (
 )
 
 
-class _Asked(NamedTuple):
-    """A wish, with what the pages add to it: memory in GiB of a processor."""
-
-    wish: Wish
-    memory_gib: int
-    given: Mapping[str, str]
-
-
 class _Known(NamedTuple):
-    """What a node's own pages say. score: of `reputation.ONE`; isolation: empty where it says nothing."""
+    """What a node's own pages say. score: of `reputation.ONE`; isolation: empty, and memory (MiB) 0 where it says
+    nothing; away: milliseconds from here, None where it was not asked for or cannot be measured."""
 
     score: int
     isolation: str
+    memory: int
+    away: float | None
 
 
 class _Found(NamedTuple):
-    """What a wish leaves, the cheapest first, and what it removes. rows: of each that is left. looked_at: nodes."""
+    """What a wish leaves, the cheapest first, and what it removes. rows: of each that is left. listed: nodes that were
+    looked at and are not retired; whole: whether these are all."""
 
     left: list[Candidate]
     removed: list[Removed]
     rows: list[dict[str, Any]]
-    looked_at: int
+    listed: int
+    whole: bool
     slot: int
 
 
 async def rent_page(indexer: Indexer, given: Mapping[str, str]) -> Page:
     """given: the parameters of the request. Raises Refused for a value that is none."""
-    asked = _read(given)
-    network, found = await asyncio.gather(indexer.get("network"), _found(indexer, asked))
-    left, removed, form = found.left, found.removed, _form(asked)
+    wish = _read(given)
+    network, found = await asyncio.gather(indexer.get("network"), _found(indexer, wish))
+    form = _form(given, wish)
     blocks: list[Block] = [
         form,
-        _quote(left, asked.wish, network["item"]["params"]),
-        _funnel(len(left) + sum(each.nodes for each in removed), removed, len(left)),
+        _quote(found.left, wish, network["item"]["params"]),
+        _funnel(found.listed, found.removed, len(found.left)),
         table(
             "Nodes that are left, the cheapest first",
-            _LEFT,
+            _LEFT if wish.max_latency_ms is None else (*_LEFT, _AWAY),
             found.rows[:ASKED],
             empty="No node is as wished.",
             file=address("/rent.csv", **{choice.name: choice.value for choice in form.choices}),
         ),
     ]
-    if found.looked_at == LOOKED_AT:
+    if not found.whole:
         blocks.append(Note(Markup("Only the cheapest {:,} nodes were looked at; name a model.").format(LOOKED_AT)))
-    lead = Markup("The command line books it: <code>{}</code>").format(_command(asked.wish))
-    return Page("Rent", blocks, found.slot, lead + _to_sign(asked.wish, left), "/rent")
+    lead = Markup("The command line books it: <code>{}</code>").format(_command(wish, given))
+    return Page("Rent", blocks, found.slot, lead + _to_sign(wish, found.left), "/rent")
 
 
 async def rent_rows(indexer: Indexer, given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Every node that is left, with all that the API has of it and what the page adds: memory_gib, isolation, score in
-    hundredths of a percent (both of the cheapest alone), hourly. Raises Refused for a value that is none."""
+    hundredths of a percent (both of the cheapest alone), away, hourly. Raises Refused for a value that is none."""
     return (await _found(indexer, _read(given))).rows
 
 
-async def _found(indexer: Indexer, asked: _Asked) -> _Found:
-    items, slot = await _listed(indexer, asked.wish.model)
+async def _found(indexer: Indexer, wish: Wish) -> _Found:
+    items, slot = await _listed(indexer, wish.model)
     raw = {item["node"]: item for item in items}
-    left, removed = _narrowed(items, asked)
-    known = dict(zip([each.node for each in left], await _known(indexer, left[:ASKED]), strict=False))
-    left, removed = _by_word(left, known, asked.wish, removed)
+    listed = [msgspec.convert(item, Candidate, strict=False) for item in items if "retired" not in item["flags"]]
+    left, removed = narrowed(listed, wish)
+    known = await _known(indexer, left[:ASKED], far=wish.max_latency_ms is not None)
+    left = _by_word(left, known, wish, removed)
     rows = [_row(each, raw[each.node], known.get(each.node)) for each in left]
-    return _Found(left, removed, rows, len(items), slot)
+    return _Found(left, removed, rows, len(listed), len(items) < LOOKED_AT, slot)
 
 
-def _read(given: Mapping[str, str]) -> _Asked:
+def _read(given: Mapping[str, str]) -> Wish:
+    """See `ionet.wish`; what the pages refuse besides would make them work for nothing."""
     if any(len(value) > _LONGEST for value in given.values()):
         raise Refused(f"more than {_LONGEST} letters")
+    said = {name: value.strip() or None for name, value in given.items()}
     try:
-        currency = given.get("currency", "").strip() or IN_DOLLARS[0]
-        if currency not in IN_DOLLARS:
-            raise InvalidInput(f"currency {currency!r}; prices are in {' or '.join(IN_DOLLARS)}")
-        level = given.get("isolation", "").strip() or None
-        if level is not None and level not in STRENGTHS:
-            raise InvalidInput(f"isolation {level!r}; there is {', '.join(STRENGTHS)}")
-        price, score = given.get("max_price", "").strip().lstrip("$"), given.get("min_score", "").strip()
-        wish = Wish(
-            model=given.get("model", "").strip(),
-            processors=_count(given, "gpus", 1, _MOST_GPUS),
-            nodes=_count(given, "nodes", 1, _MOST_NODES),
-            secs=_secs(given),
-            currency=currency,
-            max_price=amount(price, currency) if price else None,
-            countries=tuple(resolve.country(name) for name in given.get("country", "").split(",") if name.strip()),
-            min_score=_share(score) if score else None,
-            isolation=level,
+        found = wished(
+            said.get("model") or "",
+            _count(said.get("gpus"), "gpus", _MOST_GPUS),
+            nodes=_count(said.get("nodes"), "nodes", _MOST_NODES),
+            hours=said.get("hours") or "1",
+            max_price=said.get("max_price"),
+            country=said.get("country"),
+            min_score=said.get("min_score"),
+            isolation=said.get("isolation"),
+            gpu_memory=said.get("memory"),
+            max_latency=said.get("latency"),
+            currency=said.get("currency") or DEFAULT_CURRENCY,
         )
     except InvalidInput as error:
         raise Refused(error.detail) from None
-    return _Asked(wish, _count(given, "memory", 0, 10_000), given)
+    if found.currency not in IN_DOLLARS:
+        raise Refused(f"prices are in {' or '.join(IN_DOLLARS)}")
+    if found.secs > _MOST_SECS:
+        raise Refused("hours: at most ten years")
+    return found
 
 
 def _to_sign(wish: Wish, left: Sequence[Candidate]) -> Markup:
@@ -153,29 +162,12 @@ def _to_sign(wish: Wish, left: Sequence[Candidate]) -> Markup:
     return Markup('. <a href="{}">Sign it here</a>').format(address("/act/rent", nodes=nodes, minutes=wish.secs // 60))
 
 
-def _count(given: Mapping[str, str], name: str, least: int, most: int) -> int:
-    text = given.get(name, "").strip() or str(least)
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-        raise Refused(f"{name}: a number from {least} to {most:,}")
+def _count(text: str | None, name: str, most: int) -> int:
+    if text is None:
+        return 1
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise Refused(f"{name}: a number from 1 to {most:,}")
     return int(text)
-
-
-def _secs(given: Mapping[str, str]) -> int:
-    found = resolve.hours(given.get("hours", "").strip() or "1")
-    if found > _MOST_SECS:
-        raise Refused("hours: at most ten years")
-    return found
-
-
-def _share(text: str) -> int:
-    """0 to 1, of `ONE`."""
-    whole, _, rest = text.partition(".")
-    if not (f"{whole}{rest}".isascii() and f"{whole}{rest}".isdigit() and len(rest) <= 9):
-        raise Refused("min_score: a number from 0 to 1")
-    found = int(whole or "0") * ONE + int((rest or "0").ljust(9, "0"))
-    if found > ONE:
-        raise Refused("min_score: a number from 0 to 1")
-    return found
 
 
 async def _listed(indexer: Indexer, model: str) -> tuple[list[dict[str, Any]], int]:
@@ -183,7 +175,7 @@ async def _listed(indexer: Indexer, model: str) -> tuple[list[dict[str, Any]], i
     items: list[dict[str, Any]] = []
     cursor: str | None = None
     for _ in range(_PAGES):
-        answer = await indexer.get("nodes", model=model, limit=_PAGE, cursor=cursor)
+        answer = await indexer.listed("nodes", model=model, limit=_PAGE, cursor=cursor)
         items += answer["items"]
         cursor = answer["next"]
         if cursor is None:
@@ -196,66 +188,79 @@ def _memory(model_name: str | None) -> int | None:
     return None if known is None else known.memory_gib
 
 
-def _narrowed(items: Sequence[Mapping[str, Any]], asked: _Asked) -> tuple[list[Candidate], list[Removed]]:
-    listed = [msgspec.convert(item, Candidate, strict=False) for item in items if "retired" not in item["flags"]]
-    large = [each for each in listed if not asked.memory_gib or (_memory(each.model_name) or 0) >= asked.memory_gib]
-    left, removed = narrowed(large, asked.wish)
-    if len(large) < len(listed):
-        most = max((_memory(each.model_name) or 0 for each in listed), default=0)
-        why = f"have less than {asked.memory_gib} GiB a processor"
-        removed.insert(0, Removed(why, len(listed) - len(large), f"the largest has {most} GiB"))
-    return left, removed
+async def _known(indexer: Indexer, asked: Sequence[Candidate], *, far: bool) -> dict[str, _Known]:
+    """By node. far: whether it matters how far they are."""
 
-
-async def _known(indexer: Indexer, asked: Sequence[Candidate]) -> list[_Known]:
     async def ask(node: str) -> _Known:
-        reputation = await indexer.slow("nodes", node, "reputation")
-        try:
-            advert = await indexer.slow("nodes", node, "advert")
-        except NotKnown:
-            return _Known(int(reputation["item"]["score"]), "")
-        return _Known(int(reputation["item"]["score"]), str(advert["item"]["isolation"]))
+        reputation, advert, away = await asyncio.gather(
+            indexer.slow("nodes", node, "reputation"),
+            _advert(indexer, node),
+            indexer.away(node) if far else _nothing(),
+        )
+        memory = smallest_memory(gpu["memory_mib"] for gpu in advert.get("gpus", []))
+        return _Known(int(reputation["item"]["score"]), str(advert.get("isolation", "")), memory, away)
 
-    return list(await asyncio.gather(*(ask(each.node) for each in asked)))
+    return dict(
+        zip([each.node for each in asked], await asyncio.gather(*(ask(each.node) for each in asked)), strict=True)
+    )
 
 
-def _by_word(
-    left: Sequence[Candidate], known: Mapping[str, _Known], wish: Wish, removed: list[Removed]
-) -> tuple[list[Candidate], list[Removed]]:
-    """What score and isolation remove, of those that were asked."""
-    if wish.min_score is None and wish.isolation is None:
-        return list(left), removed
-    asked = [each for each in left if each.node in known]
-    kept = [each for each in asked if wish.min_score is None or known[each.node].score >= wish.min_score]
+async def _advert(indexer: Indexer, node: str) -> Mapping[str, Any]:
+    """Empty where it never came."""
+    try:
+        found: Mapping[str, Any] = (await indexer.slow("nodes", node, "advert"))["item"]
+    except NotKnown:
+        return {}
+    return found
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _by_word(left: list[Candidate], known: Mapping[str, _Known], wish: Wish, removed: list[Removed]) -> list[Candidate]:
+    """What is left of those that were asked, where the wish is for what only they say."""
+    steps = []
     if wish.min_score is not None:
-        best = max((known[each.node].score for each in asked), default=0)
-        removed = [*removed, Removed("have a lower score", len(asked) - len(kept), f"the best has {best / ONE:.2f}")]
+        score = {node: each.score for node, each in known.items()}
+        steps.append(partial(scored, score=score, least=wish.min_score))
     if wish.isolation is not None:
-        enough = at_least(wish.isolation)
-        strong = [each for each in kept if known[each.node].isolation in enough]
-        removed = [*removed, Removed("isolate less", len(kept) - len(strong))]
-        kept = strong
-    return kept, removed
+        level = {node: each.isolation for node, each in known.items()}
+        steps.append(partial(isolating, level=level, weakest=wish.isolation))
+    if wish.gpu_memory_mib is not None:
+        memory = {node: each.memory for node, each in known.items()}
+        steps.append(partial(equipped, memory=memory, least=wish.gpu_memory_mib))
+    if wish.max_latency_ms is not None:
+        ways = {node: each.away for node, each in known.items() if each.away is not None}
+        steps.append(partial(near, ways=ways, most=wish.max_latency_ms))
+    if steps:
+        left = [each for each in left if each.node in known]
+    for step in steps:
+        left, out = step(left)
+        removed.append(out)
+    return left
 
 
 def _row(each: Candidate, raw: Mapping[str, Any], known: _Known | None) -> dict[str, Any]:
-    score = None if known is None else 10_000 * known.score // ONE
-    told = None if known is None else known.isolation
+    told = {} if known is None else {"isolation": known.isolation, "score": 10_000 * known.score // ONE}
+    memory = known.memory if known is not None else 0
+    nominal = MODELS.get(each.model_name or "")
     return {
         **raw,
-        "memory_gib": _memory(each.model_name),
-        "isolation": told,
-        "score": score,
+        "isolation": None,
+        "score": None,
+        **told,
+        "memory_gib": round(memory / 1_024) or (None if nominal is None else nominal.memory_gib),
+        "away": None if known is None or known.away is None else f"{known.away:.0f} ms",
         "hourly": each.hourly,
     }
 
 
-def _form(asked: _Asked) -> Form:
-    given = asked.given
+def _form(given: Mapping[str, str], wish: Wish) -> Form:
     return Form(
         [
             Choice("model", "Model", given.get("model", ""), hint="any"),
-            Choice("memory", "GiB a GPU at least", given.get("memory", ""), hint="any"),
+            Choice("memory", "GB a GPU at least", given.get("memory", ""), hint="any"),
             Choice("gpus", "GPUs a node at least", given.get("gpus", ""), hint="1"),
             Choice("nodes", "Nodes", given.get("nodes", ""), hint="1"),
             Choice("hours", "Hours", given.get("hours", ""), hint="1"),
@@ -263,7 +268,8 @@ def _form(asked: _Asked) -> Form:
             Choice("country", "Country", given.get("country", ""), hint="DE,FR"),
             Choice("isolation", "Isolation at least", given.get("isolation", ""), _LEVELS),
             Choice("min_score", "Score at least (0–1)", given.get("min_score", ""), hint="any"),
-            Choice("currency", "Paid in", asked.wish.currency, [(each, each) for each in IN_DOLLARS]),
+            Choice("latency", "ms from these pages at most", given.get("latency", ""), hint="any"),
+            Choice("currency", "Paid in", wish.currency, [(each, each) for each in IN_DOLLARS]),
         ],
         "/rent",
         "Search",
@@ -302,13 +308,18 @@ def _funnel(listed: int, removed: Sequence[Removed], left: int) -> Table:
     return table("What removes how many", _REMOVED, rows)
 
 
-def _command(wish: Wish) -> str:
+def _command(wish: Wish, given: Mapping[str, str]) -> str:
     """The same wish for the command line."""
-    parts = [f"ionet run --gpu {wish.model or 'MODEL'}:{wish.processors}"]
-    if wish.nodes > 1:
-        parts.append(f"--nodes {wish.nodes}")
-    if wish.max_price is not None:
-        parts.append(f"--max-price {wish.max_price / 10**6:g}")
-    if wish.isolation is not None:
-        parts.append(f"--isolation {wish.isolation}")
-    return " ".join([*parts, "-- job.py"])
+    said = {
+        "--nodes": str(wish.nodes) if wish.nodes > 1 else "",
+        "--hours": given.get("hours", ""),
+        "--max-price": "" if wish.max_price is None else f"{wish.max_price / 10**6:g}",
+        "--country": given.get("country", ""),
+        "--min-score": given.get("min_score", ""),
+        "--isolation": wish.isolation or "",
+        "--gpu-memory": given.get("memory", ""),
+        "--max-latency": given.get("latency", ""),
+        "--currency": wish.currency if wish.currency != DEFAULT_CURRENCY else "",
+    }
+    options = [f"{name} {shlex.quote(value.strip())}" for name, value in said.items() if value.strip()]
+    return " ".join([f"ionet run --gpu {shlex.quote(wish.model or 'MODEL')}:{wish.processors}", *options, "-- job.py"])
