@@ -25,6 +25,7 @@ from bench import (
     seeds,
     sizes,
     tables,
+    web,
 )
 from bench.figures import Figure, Figures
 from bench.machine import Speed
@@ -47,6 +48,7 @@ TIMES: dict[str, Callable[[], Figures]] = {
     "overlay": overlay.measure,
     "big": big.measure,
     "api": api.measure,
+    "web": web.measure,
     "demo": demo.measure,
 }
 # Up to an hour, and nothing to compare: measured where it is named.

@@ -1,14 +1,20 @@
-"""The way of a renter who has a browser and a wallet: found, signed, watched while it runs, ended, paid and closed."""
+"""The way of a renter who has a browser and a wallet: found, signed, watched while it runs, ended, paid and closed; and
+what is signed while the indexer behind the pages stands still."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from e2e.renter import rented_from
+from e2e.renter import Renter, rented_from
 from ionet.client import Client
 from ionet.wallet import read_keypair
+from leftovers import processes_of
 from playwright.async_api import Page, expect
 from solders.keypair import Keypair
 from web.browser import Reader, chromium, reader  # noqa: F401
@@ -39,6 +45,17 @@ async def signed(page: Page, url: str, **fields: str) -> None:
     await state(form, "done")
 
 
+@contextmanager
+def stopped(folder: Path, words: str) -> Iterator[None]:
+    """The process of a network below `folder` whose command line has these words stands still."""
+    [process] = [process for process, command in processes_of(folder).items() if words in command]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
 @pytest.mark.drill
 async def test_rented_watched_and_ended_in_a_browser(temporary: Path, reader: Reader) -> None:  # noqa: F811
     with rented_from(temporary) as renter:
@@ -59,3 +76,26 @@ async def test_rented_watched_and_ended_in_a_browser(temporary: Path, reader: Re
         money = await page.locator("main").inner_text()
         assert "Refunded" in money
         assert f"{opened.deposit / 10**6:g}" in money
+        await signed_without_indexer(renter, page, temporary)
+
+
+async def signed_without_indexer(renter: Renter, page: Page, folder: Path) -> None:
+    """The chain goes on: what the wallet signs is built, sent and confirmed, and the page says what it cannot show."""
+    await page.goto(f"{renter.page}/act/fund")
+    await expect(page.locator("[data-wallet-bar]")).to_have_attribute("data-state", "connected")
+    with stopped(folder, "indexer run"):  # what reads the chain; its API answers from what was read
+        deadline = time.monotonic() + _PATIENCE_SECS
+        while True:
+            form = await review(page, iosd="1.5")
+            await state(form, "review")
+            if await form.locator("[data-behind]").count():
+                break
+            assert time.monotonic() < deadline
+        await expect(form.locator("[data-behind]")).to_contain_text("slots behind the chain")
+        await sign(form)
+        said = await state(form, "behind")
+        assert "nothing is lost" in said
+        assert "slots behind the chain" in said
+    await state(form, "done")  # by itself
+    await form.get_by_role("link", name="your cluster").click()
+    await expect(page.locator("main")).to_contain_text("1.5 IOSD")

@@ -67,6 +67,11 @@ async def state(form: Locator, *names: str) -> str:
     return await form.locator("[data-say]").inner_text()
 
 
+async def landed(form: Locator) -> str:
+    """What the form says once the chain has confirmed, whether the pages show it or not."""
+    return await state(form, "confirmed", "behind", "done")
+
+
 async def set_fault(page: Page, **faults: Any) -> None:
     """See FAULTS in wallet.js."""
     await page.evaluate("faults => Object.assign(window.FAULTS, faults)", faults)
@@ -93,4 +98,4 @@ async def done(page: Page, site: str, kind: str, **fields: str) -> None:
     form = await review(page)
     await state(form, "review")
     await sign(form)
-    await state(form, "confirmed", "done")
+    await landed(form)

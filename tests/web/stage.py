@@ -63,9 +63,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[str]:
-    """An application on a port of this machine."""
-    with listen("127.0.0.1", 0, "--port") as listener:
+async def serving(app: Starlette, port: int = 0) -> AsyncIterator[str]:
+    """An application on a port of this machine; 0 for one that is free."""
+    with listen("127.0.0.1", port, "--port") as listener:
         config = uvicorn.Config(app, http=Connection, log_level="warning", timeout_graceful_shutdown=2, ws="none")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
@@ -77,10 +77,10 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def actions(rpc_url: str, launcher: str = "", **limits: Any) -> AsyncIterator[str]:
+async def actions(rpc_url: str, launcher: str = "", port: int = 0, **limits: Any) -> AsyncIterator[str]:
     """What builds and sends transactions on the chain at this address."""
     given = {"rate": 1e6, "burst": 10**6, **limits}
-    async with Rpc(rpc_url) as rpc, serving(Actions(rpc, launcher, **given).app()) as url:
+    async with Rpc(rpc_url) as rpc, serving(Actions(rpc, launcher, **given).app(), port) as url:
         yield url
 
 

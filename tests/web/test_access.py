@@ -13,6 +13,7 @@ import httpx2
 import npm
 import pytest
 import pytest_asyncio
+from bench.web import MOST_BYTES, view
 from ionet_web.app import MENU
 from ionet_web.lists import LISTS
 from playwright.async_api import Browser, Page, ViewportSize
@@ -88,6 +89,14 @@ async def test_axe_finds_nothing_and_nothing_sticks_out(site: httpx2.Client, axe
         if wrong:
             found[path] = wrong
     assert found == {}
+
+
+async def test_a_first_view_is_light(site: httpx2.Client, chromium: Browser) -> None:
+    """Of whoever comes for the first time, whichever page of the menu they come to."""
+    for path in ("/act/rent", *(path for path, _ in MENU)):
+        seen = await view(chromium, f"{site.base_url}{path}")
+        assert 2_000 < seen.transferred <= MOST_BYTES, path
+        assert seen.painted > 0, path
 
 
 async def test_axe_would_find_what_is_wrong(site: httpx2.Client, axed: Page) -> None:

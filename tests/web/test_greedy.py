@@ -13,7 +13,8 @@ from indexer.api_server import served
 from ionet.rpc import Rpc
 from ionet_actions.app import Actions
 from ionet_web import acting
-from ionet_web.indexer import AsksTooMuch, Indexer
+from ionet_web.answers import AsksTooMuch
+from ionet_web.indexer import Indexer
 from solders.keypair import Keypair
 from waiting import WITHIN_SECS, until
 from web.conftest import NOWHERE, pages

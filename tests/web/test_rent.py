@@ -49,7 +49,7 @@ def test_what_is_left_is_a_file(rentable: httpx2.Client, recording: Recording) -
     answer = rentable.get(asked)
     assert answer.headers["content-disposition"] == 'attachment; filename="rent.csv"'
     [row] = csv.DictReader(io.StringIO(answer.text))
-    assert (row["node"], row["hourly"], row["memory_gib"]) == (node, str(4 * 10**6), "180")
+    assert (row["node"], row["hourly"], row["memory_gib"]) == (node, str(4 * 10**6), "80")  # what it says of itself
     assert row["isolation"] == "bubblewrap"
     assert int(row["score"]) > 0
     assert rentable.get("/rent.csv?gpus=3").text == "\r\n"

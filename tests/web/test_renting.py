@@ -9,7 +9,7 @@ from ionet.wallet import KeypairSigner
 from market import IO, USD
 from playwright.async_api import expect
 from web.browser import Reader
-from web.signing import asked, connect, done, give_wallet, opened, review, sign, state
+from web.signing import asked, connect, done, give_wallet, landed, opened, review, sign, state
 from web.stage import SESSION, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,7 +31,7 @@ async def test_fund_rent_end(stage: Stage, reader: Reader, site: str) -> None:
     await state(form, "review")
     shown = await form.locator(".moves").inner_text()
     await sign(form)
-    await state(form, "confirmed")
+    await landed(form)
     clusters = dict(await chain.cluster.all(renter=wallet.pubkey()))
     [cluster] = [key for key, each in clusters.items() if each.deposit != funded.deposit]
     # Two nodes of two processors at $2 for half an hour, and the fee.

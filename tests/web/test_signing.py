@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
 from ionet.client import Client
 from market import IO, USD
@@ -9,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from solders.keypair import Keypair
 from web.browser import Reader
 from web.conftest import NOWHERE, pages
-from web.signing import asked, connect, give_wallet, opened, review, set_fault, sign, state
+from web.signing import asked, connect, give_wallet, landed, opened, review, set_fault, sign, state
 from web.stage import Stage, actions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,9 +40,30 @@ async def test_mint_in_a_browser(stage: Stage, reader: Reader, site: str) -> Non
     assert await asked(page) == 0
     await sign(form)
     # Its indexer is away: the page says what it knows, and that it does not show it yet.
-    assert "do not show it yet" in await state(form, "confirmed")
+    said = await state(form, "behind")
+    assert "Confirmed by the chain: nothing is lost. The indexer behind these pages does not answer." in said
     assert await asked(page) == 1
     assert 190 * USD < await minted(stage, wallet) <= 200 * USD
+
+
+async def test_how_far_the_pages_are_behind_is_said(
+    stage: Stage, reader: Reader, apis: dict[str, httpx2.Client]
+) -> None:
+    """Their indexer shows another, older chain: it never catches up."""
+    api = apis["ordinary"]
+    told, chain = api.get("/v1/network").json()["slot"], stage.market.net.chain
+    while await stage.market.admin.rpc.slot() < told + 100:
+        chain.begin_blocks(100)
+    wallet = await stage.wallet(io=10 * IO)
+    with pages(str(api.base_url), stage.url) as client:
+        page = await opened(reader, str(client.base_url).rstrip("/"), wallet, "mint")
+        form = await reviewed(page, "1")
+        await expect(form.locator("[data-behind]")).to_contain_text("slots behind the chain")
+        assert "What stands here comes from the chain" in await form.locator("[data-behind]").inner_text()
+        await sign(form)
+        await landed(form)
+        assert "slots behind the chain. They will show it later" in await state(form, "behind")
+    assert await minted(stage, wallet) > 0
 
 
 async def test_a_wallet_that_comes_late_and_knows_version_1_alone(stage: Stage, reader: Reader, site: str) -> None:
@@ -52,7 +74,7 @@ async def test_a_wallet_that_comes_late_and_knows_version_1_alone(stage: Stage, 
     form = await review(page)
     await state(form, "review")
     await sign(form)
-    await state(form, "confirmed")
+    await landed(form)
     assert await minted(stage, wallet) > 0
 
 
@@ -84,7 +106,7 @@ async def test_locked_then_refused_then_signed(stage: Stage, reader: Reader, sit
     await set_fault(page, refuse=False)
     form = await reviewed(page)
     await sign(form)
-    await state(form, "confirmed")
+    await landed(form)
     assert await minted(stage, wallet) > 0
 
 
@@ -119,7 +141,7 @@ async def test_what_nears_its_end_is_built_again_and_what_is_signed_too_late_exp
     await set_fault(page, hold=False)
     form = await reviewed(page)
     await sign(form)
-    await state(form, "confirmed")
+    await landed(form)
 
 
 async def test_two_tabs_spend_the_same_once(stage: Stage, reader: Reader, site: str) -> None:
@@ -131,7 +153,7 @@ async def test_two_tabs_spend_the_same_once(stage: Stage, reader: Reader, site: 
         await connect(tab)
     forms = [await reviewed(tab) for tab in tabs]
     await sign(forms[0])
-    await state(forms[0], "confirmed")
+    await landed(forms[0])
     await tabs[1].bring_to_front()
     # What it showed may have been built again meanwhile; then there is nothing to sign any more.
     if await forms[1].get_attribute("data-state") == "review" and await forms[1].locator("[data-sign]").count():

@@ -10,7 +10,7 @@ from ionet.client import Client
 from ionet.wallet import read_keypair
 from market import USD
 from web.browser import Reader
-from web.signing import opened, review, sign, state
+from web.signing import landed, opened, review, sign, state
 from web.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,7 +34,7 @@ async def test_register_a_node(stage: Stage, reader: Reader, site: str, tmp_path
     form = await review(page, **fields)
     await state(form, "review")
     await sign(form)
-    await state(form, "confirmed")
+    await landed(form)
     chain = Client(stage.market.admin.rpc)
     [(_, node)] = await chain.node.all(owner=wallet.pubkey())
     assert str(node.device_key) == address

@@ -36,7 +36,8 @@ class Prepared(Struct, frozen=True):
     """Bytes to sign. transaction: base64 of the wire format, unsigned. signers: who must sign, the wallet first.
 
     moves: of the wallet's own SOL and tokens, fee and rent of new accounts included. secs_left: about how long it can
-    still land, at the pace of the last minute's blocks. chain: as the Wallet Standard names it.
+    still land, at the pace of the last minute's blocks. chain: as the Wallet Standard names it. slot: of the chain, by
+    which a page sees how far behind it is.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Prepared(Struct, frozen=True):
     last_valid_block_height: int
     secs_left: float
     chain: str
+    slot: int
 
 
 async def prepare(rpc: Rpc, asked: Kind, pace: Pace, desk: Desk) -> Prepared:
@@ -59,15 +61,17 @@ async def prepare(rpc: Rpc, asked: Kind, pace: Pace, desk: Desk) -> Prepared:
     # Nobody signs here: whose keys it names besides, sign where they are, after the wallet.
     unsigned = await client.unsigned(await plan.instructions())
     message = VersionedTransaction.from_bytes(b64decode(unsigned.transaction)).message
+    moves, slot = await asyncio.gather(moves_of(client, message), rpc.slot())
     return Prepared(
         kind=str(asked.__struct_config__.tag),
         title=asked.title(),
         transaction=unsigned.transaction,
         signers=unsigned.signers,
-        moves=await moves_of(client, message),
+        moves=moves,
         last_valid_block_height=unsigned.last_valid_block_height,
         secs_left=pace.secs_left(unsigned.last_valid_block_height),
         chain=await pace.chain(rpc),
+        slot=slot,
     )
 
 

@@ -32,8 +32,8 @@ class _Kept(NamedTuple, Generic[T]):
 
 
 class Answers(Generic[T]):
-    """By what was asked. fresh, usable: seconds; one that is usable and no longer fresh is given once more, and fetched
-    anew behind it. most: how many are kept, the newest. fetch: raises what went wrong; `passing` says of what that does
+    """By what was asked. fresh, usable: seconds; one that is usable and no longer fresh is given once more, while a new
+    one is fetched. most: how many are kept, the newest. fetch: raises what went wrong; `passing` says of what that does
     not last.
     """
 

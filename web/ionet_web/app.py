@@ -28,9 +28,10 @@ from litestar.types import Message, Scope
 from markupsafe import Markup
 
 from ionet_web.acting import Acting, action, action_rules, address_of, machine, plan, transaction
+from ionet_web.answers import AsksTooMuch
 from ionet_web.blocks import Note, Page
 from ionet_web.csv_of import as_csv, csv_of
-from ionet_web.indexer import AsksTooMuch, Indexer, Refused, Unavailable
+from ionet_web.indexer import Indexer, Refused, Unavailable
 from ionet_web.lists import LISTS, Listed
 from ionet_web.live import Live
 from ionet_web.pages.chain import slot_page, transaction_page
@@ -278,12 +279,13 @@ async def one_act(acting: NamedDependency[Acting], request: Request[Any, Any, An
 
 
 @get("/act/seen/{slot:int}")
-async def seen(indexer: NamedDependency[Indexer], slot: FromPath[int]) -> dict[str, bool]:
-    """Whether the pages show what happened in a slot."""
+async def seen(indexer: NamedDependency[Indexer], slot: FromPath[int]) -> dict[str, int | None]:
+    """How many slots the pages are behind one: 0 where they show what happened in it, null where nobody knows, for
+    their indexer does not answer."""
     try:
-        return {"seen": (await indexer.get("network"))["slot"] >= slot}
+        return {"behind": max(0, slot - int((await indexer.get("network"))["slot"]))}
     except Unavailable:
-        return {"seen": False}
+        return {"behind": None}
 
 
 @get("/csv/{path:path}", media_type="text/csv")

@@ -25,11 +25,11 @@ ANSWER_SECS = 5.0
 ANSWER_BYTES = 4 << 20
 FRESH_SECS = 1.0
 """For how long an answer is given again: many people look at the same page."""
-LISTED_SECS = 5.0, 30.0
-"""The same of long lists: until then it is fresh, and until then given while a new one is fetched."""
+LISTED_SECS = 15.0, 60.0
+"""The same of long lists and of what is told by the hour: fresh until then, and until then given as one is fetched."""
 SLOW_SECS = 60.0, 900.0
 """The same of what changes by the day."""
-_KEPT, _LISTED, _SLOW = 256, 32, 512  # answers
+_KEPT, _LISTED, _SLOW = 256, 64, 512  # answers
 _CONNECTIONS = 32
 RATE, BURST = 20.0, 100
 """Questions a second that are asked of the indexer for one reader, and at once. It answers an address 50 and 200, and a
@@ -92,7 +92,7 @@ class Indexer:
         return await self._asked(self._new, _address(path, query))
 
     async def listed(self, *path: str, **query: Given) -> dict[str, Any]:
-        """The same of a long list, which is up to half a minute old where others asked for it."""
+        """The same of what is long or told by the hour: up to a minute old where others asked for it."""
         return await self._asked(self._lists, _address(path, query))
 
     async def slow(self, *path: str, **query: Given) -> dict[str, Any]:

@@ -22,7 +22,7 @@ async def drawn(indexer: Indexer, of: str, field: str, title: str, note: str, *,
     secs, count, form = _STEPS[step]
     since = int(time.time()) // secs * secs - (count - 1) * secs
     asked: dict[str, str | int] = {"of": of, "field": field, "step": step, "since": since, "limit": count}
-    answer = await indexer.get("series", **asked)
+    answer = await indexer.listed("series", **asked)
     begun = min((int(item["start"]) for item in answer["items"]), default=since + count * secs)
     begun = min(begun, since + count * secs)  # whatever the indexer says
     before = [Bar(_name(at, form), None, "nothing yet") for at in range(since, begun, secs)]

@@ -2,7 +2,8 @@
 
 import type { WalletAccount } from "@wallet-standard/base";
 import { agrees, Disagrees, sameActs, type Expected } from "./agree";
-import { isShown, prepare, Problem, submit, type Done, type Prepared } from "./ask";
+import { behind, isUnsure, prepare, Problem, submit, type Done, type Prepared } from "./ask";
+import { forget, remember, type Sent } from "./sent";
 import { fromBase64, read, signature, toBase64, Unreadable, withSignature, type Transaction } from "./wire";
 import { makeDevice, signWith } from "./device";
 import { sign, version, type Usable } from "./wallets";
@@ -19,7 +20,9 @@ interface Shown {
 }
 
 const AGAIN_MS = 400; // between looks whether the pages know a slot
-const LOOKS = 150;
+const PATIENCE_MS = 20_000; // until that is called late; then looks are rarer
+const RARE_MS = 3_000;
+const FAR_BEHIND = 50; // slots
 const REBUILD = 0.4; // of its life: then what is shown is built again
 
 // What a person can do about each kind of problem.
@@ -30,8 +33,16 @@ const ADVICE: Record<string, string> = {
   "actions-away": "What builds transactions does not answer. Nothing was signed; try again in a moment.",
   "pages-away": "These pages do not answer. Nothing was sent; try again in a moment.",
   "too-many-requests": "Too many requests from your address: wait a moment.",
-  late: "The chain took too long to answer. It may still land: look at your wallet before you repeat it.",
+  late: "The chain took too long to answer. Nothing was signed; try again in a moment.",
 };
+
+// Why nobody knows yet what came of it.
+const UNSURE: Record<string, string> = {
+  "pages-away": "These pages do not answer.",
+  "actions-away": "What sends transactions does not answer.",
+  "too-many-requests": "Too many requests from your address.",
+};
+const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 export class Act {
   private readonly expected: Expected;
@@ -41,6 +52,7 @@ export class Act {
   private shown: Shown | undefined;
   private clock: number | undefined;
   private busy = false;
+  private turn = 0;
   private readonly keys = new Map<string, CryptoKey>(); // that sign beside the wallet, by address
   private saved = true;
 
@@ -136,6 +148,19 @@ export class Act {
     window.clearInterval(this.clock);
     this.clock = window.setInterval(() => this.tick(button, signer), 250);
     this.tick(button, signer);
+    void this.warn(prepared.slot);
+  }
+
+  // What is signed comes from the chain; what a person read on these pages before may be older.
+  private async warn(slot: number): Promise<void> {
+    const late = await behind(slot);
+    if (!this.shown || (late !== null && late < FAR_BEHIND)) return;
+    const note = document.createElement("p");
+    note.className = "state waiting";
+    note.dataset.behind = "";
+    note.textContent = `${lag(late)} What stands here comes from the chain; what other pages show may be old.`;
+    this.shownIn.querySelector("[data-behind]")?.remove();
+    this.shownIn.append(note);
   }
 
   // The seconds left stand on the button; what nears its end is built again while nobody signs it.
@@ -165,10 +190,39 @@ export class Act {
     sameActs(transaction, signed, this.expected.budget);
     window.clearInterval(this.clock);
     this.shownIn.querySelector("button")?.remove();
-    this.say("sending", "Sent; waiting until it is confirmed…");
-    const done = await submit(toBase64(await this.countersigned(signed)));
-    if (done.signature !== signature(signed)) throw new Disagrees("another transaction was sent than you signed");
-    await this.follow(done);
+    const transaction_ = toBase64(await this.countersigned(signed));
+    await this.deliver({ signature: signature(signed), transaction: transaction_, title: prepared.title });
+  }
+
+  // What a page that was closed or whose chain was away has sent, and nobody knows what came of it.
+  resume(all: Sent[]): void {
+    if (!all.length) return;
+    void this.guarded(async () => {
+      for (const sent of all) await this.deliver(sent);
+    });
+  }
+
+  // The same bytes land once, however often they are sent: until somebody knows whether they have.
+  private async deliver(sent: Sent): Promise<void> {
+    remember(sent);
+    this.say("sending", `${sent.title}: sent; waiting until it is confirmed…`);
+    for (;;) {
+      try {
+        const done = await submit(sent.transaction);
+        forget(sent);
+        if (done.signature !== sent.signature) throw new Disagrees("another transaction was sent than you signed");
+        void this.follow(done, ++this.turn);
+        return;
+      } catch (error) {
+        if (!isUnsure(error)) {
+          forget(sent);
+          throw error;
+        }
+        const why = UNSURE[error.kind] ?? "The chain does not answer.";
+        this.say("unsure", `${why} What you signed may have been sent: do not sign it again. It is asked for until the chain says what came of it. Signature ${sent.signature}`);
+        await later(RARE_MS);
+      }
+    }
   }
 
   // Keys of this page sign after the wallet, which may have changed budget and fee.
@@ -200,21 +254,37 @@ export class Act {
     save.addEventListener("click", () => (this.saved = true));
   }
 
-  private async follow(done: Done): Promise<void> {
-    const link = document.createElement("a");
-    link.href = `/transactions/${done.signature}`;
-    link.textContent = "the transaction";
+  // Until these pages show it, or the form is used for something else.
+  private async follow(done: Done, turn: number): Promise<void> {
+    const links = [link(`/transactions/${done.signature}`, "the transaction")];
+    const cluster = done.events.find((event) => event.name === "ClusterOpened")?.cluster;
+    if (cluster) links.push(link(`/clusters/${cluster}`, "your cluster"));
+    const shown = links.flatMap((each, place) => (place ? [document.createTextNode(", "), each] : [each]));
     this.form.dispatchEvent(new CustomEvent("done", { detail: done, bubbles: true }));
-    this.say("confirmed", "Confirmed; these pages do not show it yet: ", link);
-    for (let look = 0; look < LOOKS; look++) {
-      if (await isShown(done.slot)) {
-        this.say("done", "Confirmed: ", link);
+    this.say("confirmed", "Confirmed; these pages do not show it yet: ", ...shown);
+    const patient = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const late = await behind(done.slot);
+      if (turn !== this.turn || !["confirmed", "behind"].includes(this.form.dataset.state!)) return;
+      if (late === 0) {
+        this.say("done", "Confirmed: ", ...shown);
         return;
       }
-      await new Promise((later) => setTimeout(later, AGAIN_MS));
+      const isLate = late === null || performance.now() > patient;
+      if (isLate) this.say("behind", `Confirmed by the chain: nothing is lost. ${lag(late)} They will show it later: `, ...shown);
+      await later(isLate ? RARE_MS : AGAIN_MS);
     }
-    this.say("behind", "Confirmed. The indexer behind these pages is late and will show it later: ", link);
   }
+}
+
+function link(path: string, words: string): HTMLAnchorElement {
+  const made = document.createElement("a");
+  [made.href, made.textContent] = [path, words];
+  return made;
+}
+
+function lag(slots: number | null): string {
+  return slots === null ? "The indexer behind these pages does not answer." : `The indexer behind these pages is ${slots} slots behind the chain.`;
 }
 
 function explained(error: unknown): [string, string] {

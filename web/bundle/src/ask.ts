@@ -7,6 +7,7 @@ export interface Prepared {
   moves: { token: string; units: string; amount: string }[];
   secs_left: number;
   chain: `${string}:${string}`;
+  slot: number;
 }
 
 export interface Done {
@@ -36,8 +37,17 @@ async function post<T>(path: string, body: unknown): Promise<T> {
 export const prepare = (kind: string, asked: object) => post<Prepared>(`/act/plans/${kind}`, asked);
 export const submit = (transaction: string) => post<Done>("/act/transactions", { transaction });
 
-// Whether the pages show what happened in a slot.
-export async function isShown(slot: number): Promise<boolean> {
-  const answer = await fetch(`/act/seen/${slot}`).catch(() => undefined);
-  return answer?.ok ? ((await answer.json()) as { seen: boolean }).seen : false;
+// How many slots these pages are behind one; null where their indexer does not answer, or they do not.
+export async function behind(slot: number): Promise<number | null> {
+  try {
+    const answer = await fetch(`/act/seen/${slot}`);
+    return answer.ok ? ((await answer.json()) as { behind: number | null }).behind : null;
+  } catch {
+    return null;
+  }
 }
+
+// What comes of a request that failed nobody knows: it may have arrived.
+const UNSURE = ["pages-away", "actions-away", "chain-away", "chain-refused", "late", "too-many-requests", "internal"];
+export const isUnsure = (error: unknown): error is Problem =>
+  error instanceof Problem && (UNSURE.includes(error.kind) || /^5\d\d$/.test(error.kind));

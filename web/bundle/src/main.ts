@@ -2,6 +2,7 @@
 
 import type { WalletAccount } from "@wallet-standard/base";
 import { Act, type Signer } from "./act";
+import { remembered } from "./sent";
 import { connect, lastChosen, watch, type Usable } from "./wallets";
 
 function start(bar: HTMLElement): void {
@@ -16,6 +17,7 @@ function start(bar: HTMLElement): void {
     return wallet && account && { wallet, account };
   };
   const acts = [...document.querySelectorAll<HTMLFormElement>("form[data-expected]")].map((form) => new Act(form, signer));
+  acts[0]?.resume(remembered());
   const forget = () => acts.forEach((act) => act.forget());
 
   const use = (chosen: Usable, given: readonly WalletAccount[]) => {

@@ -54,7 +54,7 @@ async def network_page(indexer: Indexer) -> Page:
     """Totals with their definitions, what is offered where, a week of use, prices and income, the last events."""
     network, offers, events, drawings = await asyncio.gather(
         indexer.get("network"),
-        indexer.get("offers", limit=200),
+        indexer.listed("offers", limit=200),
         some(indexer, "events", "Last events"),
         together(*(drawn(indexer, "network", *each) for each in _SERIES)),
     )

@@ -52,7 +52,7 @@ async def supply_page(indexer: Indexer, owner: str = "") -> Page:
         indexer.get("nodes", owner=owner, limit=NODES),
         indexer.get("network"),
         indexer.get("owed-balances", owner=owner),
-        indexer.get("offers", limit=200),
+        indexer.listed("offers", limit=200),
         asyncio.gather(
             some(indexer, "payments", "What was paid to this wallet", payout=owner),
             some(indexer, "leases", "Leases that they served", owner=owner),
