@@ -133,13 +133,20 @@ async def test_nothing_that_a_member_leaves_ends_the_machine_side(
     await asyncio.wait_for(running, 30)
 
 
+async def refused(client: AgentClient) -> None:
+    """Again and again: sixty handshakes at once take a busy machine longer than a client waits for one."""
+    with pytest.raises(NotEntitled):
+        while True:
+            with contextlib.suppress(AgentUnreachable):
+                await client.status()
+
+
 async def test_sixty_strangers_are_one_read_of_the_chain(agent: Agent) -> None:
     async with contextlib.AsyncExitStack() as stack:
         keys = [Keypair() for _ in range(60)]
         clients = [await stack.enter_async_context(agent.client(key)) for key in keys]
         begun = time.monotonic()
-        results = await asyncio.gather(*(client.status() for client in clients), return_exceptions=True)
-    assert {type(result) for result in results} == {NotEntitled}
+        await asyncio.gather(*map(refused, clients))
     # One for the first and, where they take longer than half a poll, one more for each.
     assert agent.chain.reads <= 2 + (time.monotonic() - begun) / (POLL_SECS / 2)
 
