@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 from ionet.client import Client
 from market import IO, USD
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, TimeoutError, expect
 from solders.keypair import Keypair
 from web.browser import Reader
 from web.conftest import NOWHERE, pages
@@ -116,6 +118,27 @@ async def test_a_wallet_of_another_network(stage: Stage, reader: Reader, site: s
     await sign(form)
     assert "solana:localnet" in await state(form, "wrong-network")
     assert await asked(page) == 0
+
+
+async def test_a_click_while_it_is_built_again_is_not_lost(stage: Stage, reader: Reader, site: str) -> None:
+    wallet = await stage.wallet(io=10 * IO)
+    page = await opened(reader, site, wallet, "mint")
+    form = await reviewed(page, "1")
+    begun, released = asyncio.Event(), asyncio.Event()
+
+    async def held(route: Route) -> None:
+        begun.set()
+        await released.wait()
+        await route.continue_()
+
+    await page.route("**/act/plans/**", held)
+    await begun.wait()
+    with pytest.raises(TimeoutError):  # there is nothing to click on
+        await form.locator("[data-sign]").click(timeout=500)
+    released.set()
+    await sign(form)
+    await landed(form)
+    assert await minted(stage, wallet) > 0
 
 
 async def test_what_nears_its_end_is_built_again_and_what_is_signed_too_late_expires(

@@ -84,17 +84,22 @@ export class Act {
 
   private async guarded(work: () => Promise<void>): Promise<void> {
     if (this.busy) return;
-    this.busy = true;
-    this.form.setAttribute("aria-busy", "true");
+    this.setBusy(true);
     try {
       await work();
     } catch (error) {
       this.forget();
       this.say(...explained(error));
     } finally {
-      this.busy = false;
-      this.form.removeAttribute("aria-busy");
+      this.setBusy(false);
     }
+  }
+
+  // A click that would be lost is one that cannot be made. Who is on the button stays there: it is not `disabled`.
+  private setBusy(busy: boolean): void {
+    this.busy = busy;
+    this.form.setAttribute("aria-busy", String(busy));
+    this.shownIn.querySelector("[data-sign]")?.setAttribute("aria-disabled", String(busy));
   }
 
   private fields(): Map<string, string> {
