@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from types import TracebackType
 
 
 class Place:
-    """One of `Places`, until it is given back; as a context manager, at its end."""
+    """One of `Places`, until it is given back, as a context manager at its end, or given up to somebody else.
+
+    on_over: called when it is given up; what holds it ends then.
+    """
 
     def __init__(self, places: Places, owner: str) -> None:
         self._places: Places | None = places
         self._owner = owner
+        self._waited = 0.0
+        self._since: float | None = None
+        self.is_over = False
+        self.on_over: Callable[[], object] | None = None
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While what holds it waits for its client to read."""
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waited, self._since = self.waited, None
+
+    @property
+    def waited(self) -> float:
+        """Seconds of `waiting` in all."""
+        return self._waited + (0.0 if self._since is None else time.monotonic() - self._since)
 
     def release(self) -> None:
         """Give it back; again does nothing."""
         places, self._places = self._places, None
         if places is not None:
-            places.give_back(self._owner)
+            places.give_back(self, self._owner)
+
+    def give_up(self) -> None:
+        """Give it back to whoever gets it now."""
+        self.is_over = True
+        self.release()
+        if self.on_over is not None:
+            self.on_over()
 
     def __enter__(self) -> Place:
         return self
@@ -33,16 +64,16 @@ class Places:
 
     def __init__(self, most: int, each: int) -> None:
         self._most, self._each = most, each
-        self._taken: Counter[str] = Counter()
+        self._taken: dict[str, list[Place]] = {}  # by owner, the oldest first
 
     @property
     def taken(self) -> int:
         """How many are taken."""
-        return self._taken.total()
+        return sum(map(len, self._taken.values()))
 
     def has_all(self, owner: str) -> bool:
         """Whether an owner has as many as one may."""
-        return self._taken[owner] >= self._each
+        return len(self._taken.get(owner, ())) >= self._each
 
     def has_room(self, owner: str) -> bool:
         """Whether there is one more for an owner."""
@@ -52,11 +83,21 @@ class Places:
         """A place for an owner; None where they have all that they may, or all are taken."""
         if not self.has_room(owner):
             return None
-        self._taken[owner] += 1
-        return Place(self, owner)
+        place = Place(self, owner)
+        self._taken.setdefault(owner, []).append(place)
+        return place
 
-    def give_back(self, owner: str) -> None:
+    def all(self) -> Iterator[Place]:
+        """All that are taken."""
+        return chain.from_iterable(self._taken.values())
+
+    def of_who_has_more(self, owner: str) -> Place | None:
+        """The oldest place of the owner who has most, if that is more than another would have with one more."""
+        richest = max(self._taken.values(), key=len, default=[])
+        return richest[0] if len(richest) > len(self._taken.get(owner, ())) + 1 else None
+
+    def give_back(self, place: Place, owner: str) -> None:
         """See `Place`."""
-        self._taken[owner] -= 1
+        self._taken[owner].remove(place)
         if not self._taken[owner]:
             del self._taken[owner]

@@ -18,15 +18,27 @@ def ask_from(api: httpx2.Client, host: str, path: str) -> httpx2.Response:
 
 
 @contextlib.contextmanager
-def unread(api: httpx2.Client, path: str, hosts: list[str]) -> Iterator[None]:
+def unread(api: httpx2.Client, path: str, hosts: list[str]) -> Iterator[list[socket.socket]]:
     """An answer to each of these, which has begun and is not read."""
     with contextlib.ExitStack() as stack:
+        opened = []
         for host in hosts:
             where = (str(api.base_url.host), api.base_url.port or 80)
             connection = stack.enter_context(socket.create_connection(where))
             connection.sendall(f"GET {path} HTTP/1.1\r\nhost: api\r\nx-forwarded-for: {host}\r\n\r\n".encode())
             assert connection.recv(12) == b"HTTP/1.1 200"
-        yield
+            opened.append(connection)
+        yield opened
+
+
+def ended(connection: socket.socket) -> bool:
+    """Read such an answer; whether it has its end."""
+    tail = b""
+    while part := connection.recv(1 << 20):
+        tail = (tail + part)[-5:]
+        if tail == b"0\r\n\r\n":
+            return True
+    return False
 
 
 async def until_there_is_room(api: httpx2.Client, path: str) -> httpx2.Response:

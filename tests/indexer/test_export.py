@@ -13,7 +13,7 @@ import crowd
 import httpx2
 import pytest
 from indexer.api_server import served
-from indexer.downloads import Time, ask_from, unread, until_there_is_room
+from indexer.downloads import Time, ask_from, ended, unread, until_there_is_room
 from ionet_indexer.api import export
 from ionet_indexer.topics import LISTS
 
@@ -125,6 +125,22 @@ async def test_nobody_takes_every_place(dsn: str, monkeypatch: pytest.MonkeyPatc
             assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
             assert "this address" in refused.json()["detail"]
         assert ask_from(api, "2001:db8:1::1", "/v1/export/models.csv").status_code == 200
+
+
+async def test_slow_readers_hold_no_place_against_who_wants_one(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each from an address of its own, and long before their time is over. What they got does not look whole."""
+    await crowd.fill(dsn, 40_000)
+    Time(monkeypatch)
+    hosts = [f"10.0.0.{number}" for number in range(export.MOST_AT_ONCE)]
+    with served(dsn) as address, httpx2.Client(base_url=address, timeout=60) as api:
+        with unread(api, "/v1/export/proofs.csv", hosts) as slow:
+            refused = ask_from(api, "10.9.9.9", "/v1/export/models.csv")
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+            monkeypatch.setattr(export, "WAITED_SECS", 0.5)
+            assert (await until_there_is_room(api, "/v1/export/models.csv")).status_code == 200
+            whole = [ended(connection) for connection in slow]
+            assert sorted(whole) == [False, True]
+        await until_nothing_is_held(dsn)
 
 
 async def test_places_come_back_from_every_kind_of_answer(dsn: str) -> None:

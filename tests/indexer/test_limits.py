@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 from indexer.api_server import served
+from ionet import places
 from ionet.buckets import Buckets
 from ionet.errors import InvalidInput
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
-from ionet_indexer.api.limits import FOR_MANY, Places, limit, pages_named
+from ionet_indexer.api.export import Exports
+from ionet_indexer.api.limits import FOR_MANY, TURNS, Places, Turns, limit, pages_named
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import TooMuch
 from litestar import Request
@@ -102,14 +108,101 @@ def test_places_are_bound_in_all_and_for_an_address() -> None:
         places.take(request("10.0.0.1"))
     other = places.take(request("2001:db8::1"))
     with pytest.raises(TooMuch, match="there are 3 streams"):
-        places.take(request("10.0.0.2"))
+        places.take(request("2001:db8::2"))
     for _ in range(2):  # it is given back once
         one.release()
     assert places.taken == 2
     places.take(request("10.0.0.2"))
     for place in (two, other):
         place.release()
-    assert places._places._taken == {"10.0.0.2": 1}  # nothing is kept of who has none
+    assert {who: len(own) for who, own in places._places._taken.items()} == {
+        "10.0.0.2": 1
+    }  # and nothing of who has none
+
+
+def test_who_has_most_makes_room_for_who_has_less() -> None:
+    """Down to equal shares, and its oldest first: what was taken early keeps nobody out."""
+    places = Places("streams", most=6, each=4)
+    over: list[tuple[str, int]] = []
+    for address, number in [("10.0.0.1", 4), ("10.0.0.2", 2)]:
+        for at in range(number):
+            places.take(request(address)).on_over = partial(over.append, (address, at))
+    places.take(request("10.0.0.3"))
+    assert over == [("10.0.0.1", 0)]
+    places.take(request("10.0.0.3"))
+    assert over == [("10.0.0.1", 0), ("10.0.0.1", 1)]
+    for address in ("10.0.0.1", "10.0.0.2", "10.0.0.3"):  # all have two: nobody gets a third
+        with pytest.raises(TooMuch, match="there are 6 streams") as refused:
+            places.take(request(address))
+        assert refused.value.headers == {"Retry-After": "10"}
+    places.take(request("10.0.0.4"))
+    assert places.taken == 6
+
+
+def test_the_export_that_is_read_most_slowly_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has waited a minute in all; before, and where both are read, others have to wait."""
+    now = 100.0
+    monkeypatch.setattr(places, "time", SimpleNamespace(monotonic=lambda: now))
+    exports = Exports()
+    slow, fast = (exports.take(request(f"10.0.0.{number}")) for number in range(2))
+    for _ in range(2):
+        with slow.waiting():
+            now += 20
+        with fast.waiting():
+            now += 1
+    with pytest.raises(TooMuch, match="there are 2 exports") as refused:
+        exports.take(request("10.0.0.3"))
+    assert refused.value.headers == {"Retry-After": "10"}
+    with slow.waiting():
+        now += 20
+        third = exports.take(request("10.0.0.3"))
+    assert [place.is_over for place in (slow, fast, third)] == [True, False, False]
+    with pytest.raises(TooMuch, match="there are 2 exports"):
+        exports.take(request("10.0.0.4"))
+
+
+async def test_no_address_has_all_connections(dsn: str) -> None:
+    """While a table is locked every request for it waits at its connection: those of one address leave some over, and
+    what it computes leaves threads over.
+    """
+    holder, connection = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with served(dsn) as address:
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as api:
+            async with holder.transaction():
+                await holder.execute("LOCK TABLE cases")
+                one, two = ({"x-forwarded-for": f"10.0.0.{number}"} for number in range(2))
+                stuck = [asyncio.create_task(api.get("/v1/cases", headers=one)) for _ in range(24)]
+                while await connection.fetchval(waits) < TURNS:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                for path in ("/v1/models", "/v1/network", "/health", f"/v1/trace/{'0' * 64}"):
+                    await api.get(path, headers=two)
+                assert await connection.fetchval(waits) == TURNS
+                assert not any(each.done() for each in stuck)
+            assert {each.status_code for each in await asyncio.gather(*stuck)} == {200}
+    for each in (holder, connection):
+        await each.close()
+
+
+async def test_turns_are_an_address_s_own_and_nothing_is_kept_of_them() -> None:
+    turns, most, now = Turns(2), Counter[str](), Counter[str]()
+
+    async def work(address: str) -> None:
+        async with turns.of(address):
+            now[address] += 1
+            most[address] = max(most[address], now[address])
+            try:
+                await asyncio.sleep(0)
+            finally:
+                now[address] -= 1
+
+    gone = asyncio.create_task(work("a"))
+    tasks = [asyncio.create_task(work(address)) for address in "aaaaabbbbc"]
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, *tasks, return_exceptions=True)
+    assert most == {"a": 2, "b": 2, "c": 1}
+    assert turns._lines == {}
 
 
 async def test_places_come_back_however_an_answer_ends() -> None:

@@ -21,8 +21,9 @@ import pytest
 from indexer.api_server import served
 from indexer.downloads import Time, unread, until_there_is_room
 from indexer.test_export import table
-from ionet.places import Place, Places
+from indexer.test_limits import request
 from ionet_indexer.api import export, files
+from ionet_indexer.api.limits import Places
 from ionet_indexer.core.answers import Digits
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.topics import LISTS
@@ -173,7 +174,7 @@ async def test_memory_does_not_grow_with_the_table(dsn: str) -> None:
         tracemalloc.reset_peak()
         before, arrow, most = tracemalloc.get_traced_memory()[0], pa.total_allocated_bytes(), 0
         async with Reader.open(dsn) as reader:
-            place = Place(Places(1, 1), "nobody")
+            place = Places("exports", 1, 1).take(request("10.0.0.1"))
             listing = next(each for each in LISTS if each.name == "proofs")
             work = asyncio.create_task(export._produce(reader, place, listing, form, {"until": until}, parts))
             path, size = io.BytesIO(), 0

@@ -36,17 +36,25 @@ class Messages:
     async def take(self, count: int) -> list[dict[str, Any]]:
         """The next messages as {id, event, data}; comments are skipped."""
         found: list[dict[str, Any]] = []
+        async for message in self:
+            found.append(message)
+            if len(found) == count:
+                return found
+        raise AssertionError("the stream ended")
+
+    async def rest(self) -> list[dict[str, Any]]:
+        """All others, once the stream has ended."""
+        return [message async for message in self]
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         fields: dict[str, Any] = {}
         async for line in self._lines:
             name, _, value = line.partition(": ")
             if name in ("id", "event", "data"):
                 fields[name] = msgspec.json.decode(value) if name == "data" else value
             elif not line and fields:
-                found.append(fields)
+                yield fields
                 fields = {}
-                if len(found) == count:
-                    return found
-        raise AssertionError("the stream ended")
 
 
 @pytest_asyncio.fixture
@@ -254,60 +262,6 @@ async def test_an_event_that_comes_before_its_slot_is_final_mends_nothing(
         found = await messages.take(len(expected))
     assert [message["data"] for message in found] == expected
     assert late.slot in {item["slot"] for item in expected}
-
-
-async def test_streams_are_bound_in_number_and_make_room_when_they_end(
-    dsn: str, writer: Writer, recording: Recording, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "MOST_STREAMS", 3)
-    monkeypatch.setattr(stream, "MOST_OF_AN_ADDRESS", 2)
-    await writer.start("recorded", "program")
-    await add(writer, recording, 0, 20)
-    asked: Any = {"method": "GET", "url": "/v1/stream", "params": {"after": "0-0"}}
-    with served(dsn) as address:
-        async with httpx2.AsyncClient(base_url=address, timeout=60) as http, contextlib.AsyncExitStack() as other:
-            async with http.stream(**asked) as one, http.stream(**asked) as two:
-                assert (one.status_code, two.status_code) == (200, 200)
-                refused = await http.get("/v1/stream")
-                assert (refused.status_code, refused.json()["type"]) == (429, "too-many-requests")
-                assert int(refused.headers["retry-after"]) == 10
-                elsewhere: Any = {"headers": {"x-forwarded-for": "10.0.0.1"}}
-                three = await other.enter_async_context(http.stream(**asked, **elsewhere))
-                assert three.status_code == 200
-                assert (await http.get("/v1/stream", **elsewhere)).status_code == 429
-            status = 429
-            while status == 429:
-                async with http.stream(**asked) as again:
-                    status = again.status_code
-            assert status == 200
-
-
-async def test_places_are_taken_before_anything_else_and_come_back(
-    dsn: str, writer: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Many that come at once do not get more; HEAD and refusals keep nothing."""
-    monkeypatch.setattr(stream, "MOST_OF_AN_ADDRESS", 2)
-    await writer.start("recorded", "program")
-    with served(dsn) as address:
-        async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
-            for _ in range(3):
-                assert (await http.head("/v1/stream")).status_code == 200
-                assert (
-                    await http.get("/v1/stream", params={"after": "9" * 18 + "-9999999999999999999"})
-                ).status_code == 400
-
-            async def status(done: asyncio.Event) -> int:
-                async with http.stream("GET", "/v1/stream") as response:
-                    if response.status_code == 200:
-                        await done.wait()
-                    return response.status_code
-
-            done = asyncio.Event()
-            tasks = [asyncio.create_task(status(done)) for _ in range(12)]
-            while sum(task.done() for task in tasks) < 10:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            done.set()
-            assert sorted(await asyncio.gather(*tasks)) == [200] * 2 + [429] * 10
 
 
 async def test_what_keeps_a_connection_alive_is_no_message(

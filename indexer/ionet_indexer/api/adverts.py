@@ -21,6 +21,7 @@ from litestar.di import NamedDependency
 from solders.pubkey import Pubkey
 
 from ionet_indexer.api.caching import AskedReader
+from ionet_indexer.api.limits import SharedReader
 from ionet_indexer.core.connection import CONNECTION_ERRORS
 from ionet_indexer.core.paging import One
 from ionet_indexer.core.parameters import A_HASH, ADDRESS, AN_ADDRESS, Key, header
@@ -107,7 +108,7 @@ class NodeAdvert(msgspec.Struct):
 @post(PATH, status_code=201, operation_id="send_advert")
 async def take_advert(
     request: Request[Any, Any, Any],
-    database: NamedDependency[Reader],
+    database: NamedDependency[SharedReader],
     pace: NamedDependency[Buckets],
     node: Annotated[str, header("ionet-node", "Its address, base58.", AN_ADDRESS, told={"pattern": ADDRESS})],
     signature: Annotated[
@@ -168,7 +169,7 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
     return bytes(body)
 
 
-async def _store(reader: Reader, advert: Advert, device: str, body: str, signature: str, now: int) -> bool:
+async def _store(reader: SharedReader, advert: Advert, device: str, body: str, signature: str, now: int) -> bool:
     """Store it, with its minute; False where a later one came meanwhile."""
     places = msgspec.json.encode([*advert.endpoints, *advert.relays]).decode()
     says = messages.content(advert)

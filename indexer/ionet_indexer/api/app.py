@@ -14,7 +14,7 @@ from ionet.leaves import LEAF_LEN, MAX_LEAVES, SIGNED
 from litestar import Litestar, Request
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
-from litestar.di import NamedDependency, Provide
+from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -25,7 +25,7 @@ from ionet_indexer.api.caching import AskedReader, Unchanged, Zstd, name_answer,
 from ionet_indexer.api.index import index_of_model
 from ionet_indexer.api.leaders import leaders
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
-from ionet_indexer.api.limits import BURST, RATE, limit
+from ionet_indexer.api.limits import BURST, RATE, TURNS, SharedReader, Turns, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
 from ionet_indexer.api.requests import (
     allow_head,
@@ -45,10 +45,6 @@ MAX_BODY = MAX_LEAVES * LEAF_LEN  # bytes
 _UPLOAD = [*(name.replace("_", "-") for name in SIGNED), "node"]
 
 
-def _asked(database: NamedDependency[Reader], request: Request[Any, Any, Any]) -> AskedReader:
-    return AskedReader(database, request)
-
-
 def create_app(
     reader: Reader,
     codec: ProgramCodec,
@@ -63,6 +59,13 @@ def create_app(
     description = ops.Description()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
     pace = Buckets(ADVERTS_PER_SECOND, ADVERTS_AT_ONCE)
+    turns = Turns(TURNS, pages)
+
+    def asked(request: Request[Any, Any, Any]) -> AskedReader:
+        return AskedReader(reader, turns, request)
+
+    def shared(request: Request[Any, Any, Any]) -> SharedReader:
+        return SharedReader(reader, turns, request.scope)
 
     @asynccontextmanager
     async def follow(_: Litestar) -> AsyncIterator[None]:
@@ -82,8 +85,9 @@ def create_app(
             *(series, leaders, index_of_model, events, stream, *ops.HANDLERS),
         ],
         dependencies={
-            "database": Provide(lambda: reader, sync_to_thread=False),
-            "reader": Provide(_asked, sync_to_thread=False),
+            "connections": Provide(lambda: reader, sync_to_thread=False),
+            "database": Provide(shared, sync_to_thread=False),
+            "reader": Provide(asked, sync_to_thread=False),
             "codec": Provide(lambda: codec, sync_to_thread=False),
             "changes": Provide(lambda: changes, sync_to_thread=False),
             "budgets": Provide(lambda: budgets, sync_to_thread=False),

@@ -19,6 +19,7 @@ from litestar.enums import ScopeType
 from litestar.middleware.compression.facade import CompressionFacade
 from litestar.types import HTTPResponseStartEvent, Message, Scope
 
+from ionet_indexer.api.limits import SharedReader, Turns
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.core.reader import Reader, Snapshot, State
 
@@ -41,23 +42,23 @@ def etag(state: State, target: str) -> str:
     return f'W/"{_FORM}-{state.position}-{state.undo}-{state.changes}-{final}-{asked}"'
 
 
-class AskedReader:
+class AskedReader(SharedReader):
     """A Reader for one request: it names the answer, and stops where the client has it already."""
 
-    def __init__(self, reader: Reader, request: Request[Any, Any, Any]) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, turns: Turns, request: Request[Any, Any, Any]) -> None:
+        super().__init__(reader, turns, request.scope)
         self._request = request
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """See Reader. Raises Unchanged."""
-        async with self._reader.snapshot() as snapshot:
+        async with super().snapshot() as snapshot:
             self._name(snapshot.state)
             yield snapshot
 
     async def state(self) -> State:
         """See Reader. Raises Unchanged."""
-        state = await self._reader.state()
+        state = await super().state()
         self._name(state)
         return state
 

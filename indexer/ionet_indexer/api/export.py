@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any
 
+from ionet import places
 from ionet.places import Place
 from litestar import Request, get
 from litestar.di import NamedDependency
@@ -27,6 +28,7 @@ BATCH = 1_000  # rows
 MOST_AT_ONCE, MOST_OF_AN_ADDRESS = 2, 1
 EXPORT_SECS = 600.0
 UNREAD_SECS: float | None = 60.0  # for which a part, of 8 MiB at most, may wait for its reader
+WAITED_SECS = 60.0  # for which all parts together may, once another wants the place
 _SWAP_SECS = 30  # after which to ask again, where the tables wait to be replaced
 # Of a file: bytes, none at its end, or what went wrong.
 Parts = asyncio.Queue[bytes | Exception]
@@ -34,10 +36,15 @@ _TABLES = {listing.name: listing for listing in LISTS}
 
 
 class Exports(Places):
-    """The exports of this process; each keeps a connection while it runs."""
+    """The exports of this process; each keeps a connection while it runs. Who reads slowly makes room for others."""
 
     def __init__(self) -> None:
         super().__init__("exports", MOST_AT_ONCE, MOST_OF_AN_ADDRESS)
+
+    def gives_up(self, taken: places.Places, who: str) -> Place | None:  # noqa: ARG002 - an address has one
+        """The one that has waited longest for its reader, if that was long."""
+        slowest = max(taken.all(), key=lambda place: place.waited)
+        return slowest if slowest.waited >= WAITED_SECS else None
 
 
 @get("/v1/export/{file:str}", operation_id="export_table")
@@ -108,19 +115,20 @@ async def _produce(
     begun: File | None = None
     try:
         try:
-            async with _time(), reader.snapshot() as snapshot:
+            async with _time() as time, reader.snapshot() as snapshot:
+                place.on_over = partial(_end, time)
                 waits = await snapshot.one(SQL["swap_waits"], SWAP_LOCK)
                 if waits is not None and waits["waits"]:  # for those that hold the tables it is to replace
                     raise Unavailable("the tables are about to be replaced", _SWAP_SECS)
                 file: File = await in_thread(form, listing.out, snapshot.finalized_slot)
                 begun = file
-                await _put(parts, str(snapshot.finalized_slot).encode())
-                await _put(parts, await in_thread(file.begin))
+                await _put(place, parts, str(snapshot.finalized_slot).encode())
+                await _put(place, parts, await in_thread(file.begin))
                 async for items in _pages(snapshot, listing, filters):
                     if items and (part := await in_thread(file.add, items)):
-                        await _put(parts, part)
+                        await _put(place, parts, part)
                 if part := await in_thread(file.end):
-                    await _put(parts, part)
+                    await _put(place, parts, part)
         finally:
             place.release()
         await parts.put(b"")  # whoever has it all finds the place free again
@@ -134,15 +142,21 @@ async def _produce(
         thread.shutdown(wait=False)
 
 
-async def _put(parts: Parts, part: bytes) -> None:
+async def _put(place: Place, parts: Parts, part: bytes) -> None:
     """Hand a part on. TimeoutError where nobody reads: a place is not kept for who opens an export and waits."""
     async with asyncio.timeout(UNREAD_SECS):
-        await parts.put(part)
+        with place.waiting():
+            await parts.put(part)
 
 
 def _time() -> asyncio.Timeout:
     """What an export may take."""
     return asyncio.timeout(EXPORT_SECS)
+
+
+def _end(time: asyncio.Timeout) -> None:
+    if not time.expired():
+        time.reschedule(asyncio.get_running_loop().time())
 
 
 async def _pages(snapshot: Snapshot, listing: Listing, filters: dict[str, Any]) -> AsyncIterator[list[Any]]:

@@ -20,8 +20,9 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from ionet_indexer.api import tree
+from ionet_indexer.api.limits import SharedReader
 from ionet_indexer.core.parameters import A_HASH, ADDRESS, AN_ADDRESS, MOST_TIME, header
-from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.core.reader import SQL
 from ionet_indexer.core.refusals import (
     BadValue,
     LengthRequired,
@@ -76,7 +77,7 @@ def _up_to(least: int, most: int) -> dict[str, Any]:
 @post(PATH, status_code=201, operation_id="upload_leaves")
 async def upload_leaves(
     request: Request[Any, Any, Any],
-    database: NamedDependency[Reader],
+    database: NamedDependency[SharedReader],
     budgets: NamedDependency[Buckets],
     lease: Annotated[str, header("ionet-lease", "Its address, base58.", AN_ADDRESS, told={"pattern": ADDRESS})],
     interval: Annotated[int, header("ionet-interval", "Number of the interval.", 4, told=_up_to(0, (1 << 32) - 1))],
@@ -112,7 +113,7 @@ async def upload_leaves(
     if wait := budgets.take(row["device_key"], announced.size):
         raise TooMuch("this device key uploaded too much", wait)
     body = await _read(request, announced)
-    blocks = await asyncio.to_thread(_blocks, announced, body)
+    blocks = await database.computed(_blocks, announced, body)
     new = await _store(database, (lease, interval, root), announced, body, blocks, row["device_key"], nonce)
     return Stored(lease, interval, root, count, new)
 
@@ -197,7 +198,7 @@ def _blocks(announced: _Announced, body: bytes) -> bytes:
 
 
 async def _store(
-    reader: Reader,
+    reader: SharedReader,
     place: tuple[str, int, str],
     announced: _Announced,
     body: bytes,

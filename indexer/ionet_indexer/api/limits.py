@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
+import asyncpg
 from ionet import places
 from ionet.buckets import Buckets, whose
 from ionet.errors import InvalidInput
@@ -17,11 +20,14 @@ from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from ionet_indexer.core.reader import Reader, Snapshot, State
 from ionet_indexer.core.refusals import TooMuch
 
+T = TypeVar("T")
 RATE, BURST = 50.0, 200  # requests per second and address, and at once
 FOR_MANY = 20
 """What an address that asks for many readers may have, in what one reader may."""
+TURNS = 4  # at the eight connections of a Reader, and at what is computed beside the event loop
 _PAGES = "IONET_PAGES"
 _PLACES = "ionet_places"  # of a request's state
 
@@ -46,13 +52,77 @@ class Places:
         Raises TooMuch.
         """
         who = owner(request.scope)
-        place = self._places.take(who)
-        if place is None and self._places.has_all(who):
+        if self._places.has_all(who):
             raise TooMuch(f"this address has {self._each} {self._what} already", wait=10)
+        if not self._places.has_room(who) and (gives_up := self.gives_up(self._places, who)) is not None:
+            gives_up.give_up()
+        place = self._places.take(who)
         if place is None:
             raise TooMuch(f"there are {self._most} {self._what} already", wait=10)
         request.scope["state"].setdefault(_PLACES, []).append(place)
         return place
+
+    def gives_up(self, taken: places.Places, who: str) -> Place | None:
+        """Which place goes to an address where all are taken: one of who has most."""
+        return taken.of_who_has_more(who)
+
+
+class Turns:
+    """At most `each` at a time for an address; more of its requests wait for each other, and for nobody else's.
+
+    Those of `pages` are of many readers and do not wait.
+    """
+
+    def __init__(self, each: int, pages: frozenset[str] = frozenset()) -> None:
+        self._each, self._pages = each, pages
+        self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}  # by address, with how many are in the line
+
+    @asynccontextmanager
+    async def of(self, address: str) -> AsyncIterator[None]:
+        """Wait for a turn, and have it."""
+        if address in self._pages:
+            yield
+            return
+        line, length = self._lines.get(address) or (asyncio.Semaphore(self._each), 0)
+        self._lines[address] = line, length + 1
+        try:
+            async with line:
+                yield
+        finally:
+            _, length = self._lines.pop(address)
+            if length > 1:
+                self._lines[address] = line, length - 1
+
+
+class SharedReader:
+    """A Reader for one request, which waits for its address's turn at the connections."""
+
+    def __init__(self, reader: Reader, turns: Turns, scope: Scope) -> None:
+        self._reader = reader
+        self._turns = turns
+        self._owner = owner(scope)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """See Reader."""
+        async with self._turns.of(self._owner), self._reader.snapshot() as snapshot:
+            yield snapshot
+
+    async def state(self) -> State:
+        """See Reader."""
+        async with self._turns.of(self._owner):
+            return await self._reader.state()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[asyncpg.Connection]:
+        """See Reader."""
+        async with self._turns.of(self._owner), self._reader.writing() as connection:
+            yield connection
+
+    async def computed(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What takes long enough to be done beside the event loop, in the address's turn too. Holds no connection."""
+        async with self._turns.of(self._owner):
+            return await asyncio.to_thread(work, *arguments)
 
 
 def owner(scope: Scope) -> str:

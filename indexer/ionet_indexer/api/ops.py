@@ -14,7 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ionet_indexer import metrics
 from ionet_indexer.api.description.document import document
 from ionet_indexer.api.description.page import CONTENT_POLICY, page
-from ionet_indexer.core.reader import SQL, Reader
+from ionet_indexer.api.limits import SharedReader
+from ionet_indexer.core.reader import SQL
 
 _STALE_SECS = 15.0
 
@@ -39,7 +40,7 @@ class Health(msgspec.Struct):
 
 
 @get("/health", operation_id="get_health")
-async def health(database: NamedDependency[Reader]) -> Response[Health]:
+async def health(database: NamedDependency[SharedReader]) -> Response[Health]:
     """200 while the tables follow the chain, else 503 with the reason."""
     async with database.snapshot() as snapshot:
         row = await snapshot.one(SQL["health"])

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from ionet.buckets import Buckets
 from ionet.codec import ProgramCodec
+from ionet.places import Place
 from ionet.program import PROGRAM
 from litestar import Request, get
 from litestar.di import NamedDependency
@@ -57,7 +58,7 @@ class Event(msgspec.Struct):
 
 
 class Streams(Places):
-    """The streams of this process."""
+    """The streams of this process. One that makes room for another address ends, and its client comes again."""
 
     def __init__(self) -> None:
         super().__init__("streams", MOST_STREAMS, MOST_OF_AN_ADDRESS)
@@ -226,7 +227,7 @@ async def _position_at(snapshot: Snapshot, time: int) -> int:
 @get("/v1/stream", operation_id="stream_events", media_type="text/event-stream", opt={UNCOMPRESSED: True})
 async def stream(
     request: Request[Any, Any, Any],
-    database: NamedDependency[Reader],
+    connections: NamedDependency[Reader],
     codec: NamedDependency[ProgramCodec],
     changes: NamedDependency[Changes],
     streams: NamedDependency[Streams],
@@ -246,11 +247,11 @@ async def stream(
     Where final history lacked an event that came to light since, the stream says `mended` and ends: its `id` reads all
     after the slot named again. An address reads 2,500 events of history a second, after the first 25,000.
     """
-    streams.take(request)
+    place = streams.take(request)
     last = last_event_id or after
     start = _start(last) if last is not None else None
     turn = partial(histories.wait, owner(request.scope))
-    return ServerSentEvent(_messages(database, codec, changes, turn, start, finalized))
+    return ServerSentEvent(_messages(connections, codec, changes, place, turn, start, finalized))
 
 
 def _start(last: str) -> tuple[int, int]:
@@ -264,11 +265,13 @@ async def _messages(
     reader: Reader,
     codec: ProgramCodec,
     changes: Changes,
+    place: Place,
     turn: Callable[[], Awaitable[None]],
     start: tuple[int, int] | None,
     finalized: bool,
 ) -> AsyncIterator[ServerSentEventMessage]:
     changed = changes.subscribe()
+    place.on_over = changed.set
     try:
         if start is None:
             async with reader.snapshot() as snapshot:
@@ -276,7 +279,7 @@ async def _messages(
                 newest = first_position(snapshot.finalized_slot + 1) - 1 if finalized else snapshot.state.position
                 start = (max(newest, 0), snapshot.state.undo)
         position, undo = start
-        while True:
+        while not place.is_over:
             changed.clear()
             news = await changes.news(reader, codec, position, undo, finalized=finalized)
             if news.back < position and not finalized:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -41,8 +40,7 @@ async def trace(
         found = await _read(snapshot, rows[:limit])
     if not rows and cursor is None:
         raise NotFound("leaves missing: no uploaded leaf under a proven root has this result hash")
-    # Hashing takes long enough to be done beside the event loop, and holds no connection.
-    items = await asyncio.to_thread(_occurrences, found)
+    items = await reader.computed(_occurrences, found)
     following = None
     if len(rows) > limit:
         following = encode_cursor("trace", [str(rows[limit - 1]["number"]), str(rows[limit - 1]["index"])])
