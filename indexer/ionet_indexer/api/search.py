@@ -17,7 +17,7 @@ from ionet_indexer.core import queries
 from ionet_indexer.core.decode import first_position
 from ionet_indexer.core.paging import One, Page, decode_cursor, encode_cursor
 from ionet_indexer.core.parameters import A_SIGNATURE, SIGNATURE, TEXT, Cursor, Limit, path, query
-from ionet_indexer.core.reader import Snapshot
+from ionet_indexer.core.reader import Snapshot, UnknownModel
 from ionet_indexer.core.refusals import BadValue, NotFound
 
 SQL = queries.load("search.sql")
@@ -106,7 +106,7 @@ async def _called(snapshot: Snapshot, text: str) -> list[Any]:
     """The device model that people call so."""
     try:
         code = await snapshot.code_of(text)
-    except NotFound:
+    except UnknownModel:
         return []
     return [*await snapshot.fetch(SQL["search_model"], code)]
 

@@ -23,6 +23,7 @@ from ionet_indexer.core.refusals import BadValue
 
 STEPS = {"hour": SECS_PER_HOUR, "day": DAY}
 SCOPE = rf"^(network|model:[^\x00-\x1f\x7f]{{1,{MODEL_MAX}}}|country:({COUNTRIES}))$"
+_SCOPE = re.compile(SCOPE)
 
 
 class Counted(NamedTuple):
@@ -119,8 +120,8 @@ class Bucket(msgspec.Struct):
 
 
 async def scope_of(snapshot: Snapshot, of: str) -> str:
-    """What a series is of, as it is stored. Raises BadValue, or NotFound."""
-    if not re.fullmatch(SCOPE, of):
+    """What a series is of, as it is stored. Raises BadValue, or UnknownModel."""
+    if not _SCOPE.fullmatch(of):
         raise BadValue(f"of: {of!r}; known are network, model:<code or name> and country:<two letters of ISO 3166-1>")
     kind, _, key = of.partition(":")
     if kind == "model":

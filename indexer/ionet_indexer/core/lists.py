@@ -18,7 +18,7 @@ from ionet.words import words
 from ionet_indexer.core import parameters
 from ionet_indexer.core.answers import answer_of
 from ionet_indexer.core.paging import One, Page, decode_cursor, encode_cursor
-from ionet_indexer.core.reader import Snapshot
+from ionet_indexer.core.reader import Snapshot, UnknownModel
 from ionet_indexer.core.refusals import BadValue, NotFound
 from ionet_indexer.core.rows import Fact
 
@@ -158,14 +158,14 @@ class Listing:
         return {**self.narrowed, **(times(self.time) if self.time else {})}
 
     async def looked_up(self, snapshot: Snapshot, filters: Mapping[str, Any]) -> dict[str, Any]:
-        """The filters as `query` takes them. Raises BadValue for a device model that is not known."""
+        """The filters as `query` takes them. Raises UnknownModel."""
         found = dict(filters)
         for name, value in filters.items():
             if value is not None and self.filters[name].is_model:
                 try:
                     found[name] = await snapshot.code_of(value)
-                except NotFound as error:
-                    raise BadValue(f"{name}: {error.detail}") from error
+                except UnknownModel as error:
+                    raise error.in_filter(name) from None
         return found
 
     def query(self, filters: Mapping[str, Any], cursor: str | None, limit: int) -> tuple[str, list[Any]]:
@@ -197,9 +197,9 @@ class Listing:
             where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
             end = f"FROM {self.source} {where} ORDER BY {ordered} LIMIT {limit_at}"
             if len(branches) == 1:
-                return f"SELECT {self._fields()} {end}"
+                return f"SELECT {self._fields} {end}"
             keys = ", ".join(f"{part.expression} AS sort_{number}" for number, part in enumerate(self.order))
-            selects.append(f"(SELECT {self._fields()}, {keys} {end})")
+            selects.append(f"(SELECT {self._fields}, {keys} {end})")
         merged = ", ".join(f"sort_{number}{direction}" for number in range(len(self.order)))
         names = ", ".join(f'"{name}"' for name in self._names())
         return f"SELECT {names} FROM ({' UNION ALL '.join(selects)}) u ORDER BY {merged} LIMIT {limit_at}"
@@ -212,6 +212,7 @@ class Listing:
     def _names(self) -> list[str]:
         return [item.encode_name for item in msgspec.structs.fields(self.out)]
 
+    @cached_property
     def _fields(self) -> str:
         return ", ".join(f'{self.computed.get(name, f"t.{name}")} AS "{name}"' for name in self._names())
 
@@ -223,10 +224,10 @@ class Listing:
             following = encode_cursor(self.name, [str(getattr(items[-1], part.field)) for part in self.order])
         return Page(snapshot.slot, snapshot.finalized_slot, items, following)
 
-    @property
+    @cached_property
     def query_one(self) -> str:
         """The select for the item with a key."""
-        return f"SELECT {self._fields()} FROM {self.source} WHERE {self.named or f'{self.key} = $1'}"
+        return f"SELECT {self._fields} FROM {self.source} WHERE {self.named or f'{self.key} = $1'}"
 
     def one(self, snapshot: Snapshot, row: Any | None, key: str) -> One[Any]:
         """The item that `query_one` found. Raises NotFound."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +13,7 @@ from ionet import resolve
 
 from ionet_indexer.core import queries, rows
 from ionet_indexer.core.connection import NoDatabase
-from ionet_indexer.core.refusals import NotFound
+from ionet_indexer.core.refusals import ApiError, BadValue, NotFound
 
 S = TypeVar("S", bound=rows.State)
 SQL = queries.load("api.sql")
@@ -37,6 +37,39 @@ class State(NamedTuple):
     def version(self) -> tuple[int, int, int]:
         """Differs between two states whose rows differ; slots pass without changing any."""
         return self.position, self.undo, self.changes
+
+
+class UnknownModel(NotFound):
+    """No device model is called so. `Reader` looks for those that are spelled like it once the connection is free.
+
+    names: by code.
+    """
+
+    def __init__(self, model: str, names: Mapping[int, str], slot: int) -> None:
+        super().__init__(f"device model {model} is not known at slot {slot}")
+        self._model, self._names, self._filter = model, names, ""
+
+    def in_filter(self, name: str) -> UnknownModel:
+        """The same, as what a parameter of this name has."""
+        self._filter = name
+        return self
+
+    def told(self) -> ApiError:
+        """NotFound, or BadValue of a filter, which names those that are spelled like it."""
+        like = resolve.models_like(self._model, self._names)
+        if _is_number(self._model):
+            like = [name for name in like if _has(self._model, name)]
+        hint = f"; like it: {', '.join(like)}" if like else ""
+        detail = self.detail + hint
+        return BadValue(f"{self._filter}: {detail}") if self._filter else NotFound(detail)
+
+
+def _is_number(model: str) -> bool:
+    return model.isascii() and model.isdecimal()
+
+
+def _has(number: str, name: str) -> bool:
+    return number in re.findall("[0-9]+", name)
 
 
 class Snapshot:
@@ -63,19 +96,14 @@ class Snapshot:
     async def code_of(self, model: str) -> int:
         """The code of a device model, by its code or by what people call it: `36`, `H100`, `rtx4090`, `4090`.
 
-        A number that names nothing is taken for a code that is not known yet. Raises NotFound, which names those that
-        are spelled like it.
+        A number that names nothing is taken for a code that is not known yet. Raises UnknownModel.
         """
         names = {row["code"]: row["name"] for row in await self.fetch(SQL["model_names"])}
         if (code := resolve.exact_model(model, names)) is not None:
             return code
-        like = resolve.models_like(model, names)
-        if model.isascii() and model.isdecimal():
-            like = [name for name in like if model in re.findall("[0-9]+", name)]
-            if not like and int(model) < 1 << 16:
-                return int(model)
-        hint = f"; like it: {', '.join(like)}" if like else ""
-        raise NotFound(f"device model {model} is not known at slot {self.slot}{hint}")
+        if _is_number(model) and int(model) < 1 << 16 and not any(_has(model, name) for name in names.values()):
+            return int(model)
+        raise UnknownModel(model, names, self.slot)
 
     async def one(self, sql: str, *arguments: Any) -> Any | None:
         """First row of a query, None when there is none."""
@@ -112,13 +140,19 @@ class Reader:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """Everything read inside belongs to one state of the database. What is computed has its place after it."""
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            await connection.execute(SQL["hold"])  # before the first query fixes the state
-            yield Snapshot(connection, _state(await connection.fetchrow(SQL["state"])))
+        """Everything read inside belongs to one state of the database. What is computed has its place after it.
+
+        Where UnknownModel is raised inside, raises NotFound or BadValue.
+        """
+        try:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                await connection.execute(SQL["hold"])  # before the first query fixes the state
+                yield Snapshot(connection, _state(await connection.fetchrow(SQL["state"])))
+        except UnknownModel as error:
+            raise error.told() from None
 
     async def state(self) -> State:
         """What the database is at now."""
