@@ -12,7 +12,7 @@ from ionet.rules.lease_time import accept_by, ready_by
 from solders.pubkey import Pubkey
 
 from ionet_launcher.hardware import check_secs
-from ionet_launcher.members import Troubles
+from ionet_launcher.members import Troubles, is_up
 from ionet_launcher.phases import DEAD_SECS, PATIENCE_SECS
 from ionet_launcher.session_chain import ClusterView
 
@@ -97,6 +97,20 @@ class Look:
         alone = len(ready) == 1 or self.live[0] not in ready
         after = ACCEPT_SECS if alone else NEXT_HEAD_SECS
         return max(check_secs(len(ready)), self._open_secs_left(ready) - after)
+
+    def stalled(self) -> dict[Pubkey, str]:
+        """Reserved nodes whose time has gone by while they say nothing, or for ever that they start: why, for each.
+
+        They wait to be paid for waiting. A head has less time, so that the others have some under the next one.
+        """
+        head, found = self.live[0], {}
+        for lease in self.live if head.address in self.statuses else []:
+            leads = lease is head and len(self.live) > 1
+            most = OPEN_SECS - NEXT_HEAD_SECS if leads else OPEN_SECS + _LEAVE_SECS
+            secs = max(self.opened_secs([lease]), self.before.get(str(lease.address), 0.0))
+            if lease.status == LeaseStatus.READY and secs >= most and not is_up(self.statuses, lease):
+                found[lease.address] = f"node {lease.node}: it is not up after {secs:.0f} s"
+        return found
 
     def is_over(self, lease: LeaseView) -> bool:
         """Whether the two minutes of a member have gone by, on the launcher's own clock."""

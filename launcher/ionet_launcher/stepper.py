@@ -147,6 +147,9 @@ class Stepper:
             return Move(phase, _SOON_SECS)
         if (head := look.live[0]) in waiting and head.address not in look.statuses:
             raise look.troubles[head.address]
+        if stalled := look.stalled():
+            await self._reject(work, [lease for lease in live if lease.address in stalled], head, stalled)
+            return Move(ClusterPhase.JOINING, _SOON_SECS, Reason.CHECK_TIME_OVER, "; ".join(stalled.values()))
         idle = [
             lease
             for lease in reserved

@@ -15,7 +15,7 @@ from ionet.generated.enums import LeaseStatus
 from ionet.lease_view import LeaseView, NodeView
 from ionet_launcher.hardware import check_secs
 from ionet_launcher.keeping import Overview
-from ionet_launcher.look import ACCEPT_SECS, OPEN_SECS
+from ionet_launcher.look import ACCEPT_SECS, NEXT_HEAD_SECS, OPEN_SECS
 from ionet_launcher.phases import ClusterPhase, Reason
 from launcher.network import ENDS, NOW, Machine, Network, planned
 
@@ -106,6 +106,52 @@ async def test_a_worker_that_says_its_time_is_short_hurries_nobody(
     assert (network.phases(), network.accepted) == ([Phase.UP, Phase.UP, Phase.STARTING], [])
     says(head, 1.0, monkeypatch)
     await network.until(lambda _: network.accepted == [0, 1])
+
+
+@of(3)
+async def test_a_worker_that_starts_for_ever_is_rejected_and_not_paid_for_waiting(network: Network) -> None:
+    """Its agent never stops it, and says that it starts for as long as the chain waits for an acceptance."""
+    network.machines[1].provider.joins = Phase.STARTING
+    await network.steps(4)
+    await network.opened(until_hurry(2))
+    await network.until(lambda _: network.accepted == [0, 2])
+    await network.opened(OPEN_SECS + 14)
+    await network.steps(2)
+    assert network.rejected == []
+    await network.opened(OPEN_SECS + 15)
+    seen = await network.until(lambda _: network.rejected == [1])
+    assert seen.reason == Reason.CHECK_TIME_OVER
+    await network.until(is_running)
+
+
+@of(1)
+async def test_a_node_alone_that_starts_for_ever_is_rejected(network: Network) -> None:
+    network.machines[0].provider.joins = Phase.STARTING
+    await network.steps(4)
+    await network.opened(OPEN_SECS + 15)
+    await network.until(lambda seen: seen.phase == ClusterPhase.STOPPED)
+    assert (network.accepted, network.rejected) == ([], [0])
+
+
+@of(3)
+async def test_a_head_that_starts_for_ever_takes_nobody_with_it(network: Network) -> None:
+    """The others go on under the next one while their own two minutes last."""
+    network.machines[0].provider.joins = Phase.STARTING
+    await network.steps(4)
+    await network.opened(OPEN_SECS - NEXT_HEAD_SECS)
+    await network.until(lambda _: network.rejected == [0])
+    await network.until(lambda _: network.accepted == [1, 2])
+    assert network.rejected == [0]
+
+
+async def test_a_worker_that_says_nothing_for_ever_is_rejected_as_well(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    async with planned(pool, tmp_path, 2, urls={1: "https://127.0.0.1:9"}) as network:
+        await network.until(lambda seen: seen.reason != Reason.NONE)
+        ago = "UPDATE launcher.trouble SET since = now() - make_interval(secs => $1)"
+        await pool.execute(ago, OPEN_SECS + 15)
+        await network.until(lambda _: network.rejected == [1])
+        await network.until(is_running)
+        assert network.accepted == [0]
 
 
 @of(2)
