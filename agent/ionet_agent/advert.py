@@ -20,12 +20,14 @@ from ionet.advert import (
     BadAdvert,
     Bandwidth,
     Gpu,
+    LeaseLimits,
     certificate_text,
     endpoint,
     parse_endpoint,
     send,
 )
 from ionet.check.report import Report
+from ionet.isolation import Limits
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -87,6 +89,7 @@ class Advertiser:
                 for one in report.devices[:64]
             ],
             isolation_reason=None if weaker is None else _line(weaker, 200),
+            limits=None if report.isolation is None else _limits(report.isolation.limits),
         )
         # Nodes are told to say it at different moments of a minute, and never two minutes apart.
         self._moment = 5 + bytes(node)[0] % 50
@@ -119,6 +122,10 @@ class Advertiser:
         relays = [place for place in self._relays() if _is_place(place)][:2]
         says = msgspec.structs.replace(self._says, relays=relays, bandwidth=self._bandwidth())
         return msgspec.structs.replace(says, seq=self._seq, expires=int(now) + LIFETIME_SECS)
+
+
+def _limits(given: Limits) -> LeaseLimits:
+    return LeaseLimits(given.cpus, given.memory_bytes // _MIB, given.disk_bytes // _MIB, given.processes)
 
 
 def _is_place(text: str) -> bool:

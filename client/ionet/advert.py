@@ -55,6 +55,16 @@ class Bandwidth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     relay: Line
 
 
+class LeaseLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a lease gets of the machine, as far as its level of isolation holds it."""
+
+    cpus: Annotated[int, Meta(ge=1, lt=2**31)]
+    memory_mib: Annotated[int, Meta(ge=0, lt=2**31)]
+    disk_mib: Annotated[int, Meta(ge=0, lt=2**31)]
+    processes: Annotated[int, Meta(ge=1, lt=2**31)]
+    """Threads count."""
+
+
 class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that a node says of itself. Whoever relies on it checks it: the launcher measures the hardware."""
 
@@ -79,6 +89,7 @@ class Advert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why it is no stronger level; None where the machine has the strongest, or its owner has chosen."""
     bandwidth: Bandwidth | None = None
     """None where it was not measured: an agent without relays has nobody to measure with."""
+    limits: LeaseLimits | None = None
 
 
 class BadAdvert(IonetError):

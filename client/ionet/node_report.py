@@ -102,6 +102,15 @@ class Bandwidth(msgspec.Struct, frozen=True):
     relay: Name
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What a lease gets of the machine."""
+
+    cpus: Amount
+    memory_mib: Amount
+    disk_mib: Amount
+    processes: Amount
+
+
 class Fees(msgspec.Struct, frozen=True):
     """Micro-dollars of fees on the intervals that one renter saw kept on a day (since 1970)."""
 
@@ -125,6 +134,7 @@ class Advert(msgspec.Struct, frozen=True):
     endpoints: list[Name]
     relays: list[Name]
     bandwidth: Bandwidth | None = None
+    limits: Limits | None = None
 
 
 class Heard(msgspec.Struct, frozen=True):

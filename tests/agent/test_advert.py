@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 from agent.advert_taker import Taker
 from ionet import advert as messages
-from ionet.advert import Bandwidth, NotAdvertised, find_agent
+from ionet.advert import Bandwidth, LeaseLimits, NotAdvertised, find_agent
 from ionet.errors import ConfigError
+from ionet.isolation import Isolation, Limits
 from ionet_agent import advert as module
 from ionet_agent.advert import Advertiser, endpoints_of
 from ionet_agent.options import endpoint
@@ -55,6 +56,13 @@ async def test_it_says_which_cuda_the_driver_has_and_why_isolation_is_weak() -> 
     said = messages.decode(messages.encode(made._next()), str(NODE), DEVICE.pubkey())
     assert said.cuda == "13.0"
     assert said.isolation_reason == "container: ??no" + 185 * "x"
+
+
+async def test_it_says_what_a_lease_gets() -> None:
+    kept = Isolation("none", Limits(8, 60 * 2**30, 100 * 2**30, 2**30, 4_096), {})
+    made = Advertiser([], NODE, DEVICE, measure(isolation=kept), ENDPOINTS)
+    said = messages.decode(messages.encode(made._next()), str(NODE), DEVICE.pubkey())
+    assert said.limits == LeaseLimits(8, 60 * 1024, 100 * 1024, 4_096)
 
 
 async def test_indexers_that_are_gone_silent_or_hostile_keep_no_other_from_it() -> None:

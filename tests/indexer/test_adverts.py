@@ -16,7 +16,7 @@ import pytest_asyncio
 from indexer.api_server import RecordedAccounts, fill, served
 from indexer.recording import Recording
 from ionet import advert as messages
-from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, PATH, Advert, Bandwidth, Gpu
+from ionet.advert import MAX_BYTES, MAX_LIFETIME_SECS, PATH, Advert, Bandwidth, Gpu, LeaseLimits
 from ionet.program import PROGRAM
 from ionet.rules import reputation as rules
 from ionet_indexer.pipeline import Pipeline
@@ -56,6 +56,7 @@ def said(recording: Recording, number: int = 0, **changes: Any) -> Advert:
         gpus=[Gpu("NVIDIA H100", 81_559)],
         bandwidth=Bandwidth(93, 480, int(now) - 60, "relay.example:7443"),
         isolation_reason="container: no daemon answers",
+        limits=LeaseLimits(8, 61_440, 102_400, 4_096),
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -108,13 +109,15 @@ async def test_an_advert_makes_a_node_online_and_rentable(
     ] * 2
     shown = client.get(f"/v1/nodes/{advert.node}/advert").json()["item"]
     assert {
-        name: shown[name] for name in ("endpoints", "ray", "cuda", "isolation", "isolation_reason", "gpus", "online")
+        name: shown[name]
+        for name in ("endpoints", "ray", "cuda", "isolation", "isolation_reason", "limits", "gpus", "online")
     } == {
         "endpoints": advert.endpoints,
         "ray": "2.60.0",
         "cuda": "12.4",
         "isolation_reason": "container: no daemon answers",
         "isolation": "none",
+        "limits": {"cpus": 8, "memory_mib": 61_440, "disk_mib": 102_400, "processes": 4_096},
         "gpus": [{"name": "NVIDIA H100", "memory_mib": 81_559}],
         "online": True,
     }

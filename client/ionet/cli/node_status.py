@@ -82,6 +82,9 @@ def _indexer(found: Standing, heard: Heard | None, why: str) -> dict[str, str]:
     shown["online"] = f"{'yes' if heard.advert.online else 'no'}, at {places or 'no address'}"
     shown["bandwidth"] = _bandwidth(heard.advert.bandwidth, found.now)
     shown["isolation"] = f"{heard.advert.isolation}, as its agent says"
+    if (gets := heard.advert.limits) is not None:
+        sizes = f"{gets.memory_mib} MiB of memory, {gets.disk_mib} MiB of disk"
+        shown["a lease gets"] = f"{human.count(gets.cpus, 'CPU')}, {sizes}, {gets.processes} processes"
     return shown
 
 

@@ -79,6 +79,15 @@ class AdvertBandwidth(msgspec.Struct):
     relay: str
 
 
+class AdvertLimits(msgspec.Struct):
+    """What a lease gets of the machine, as far as its `isolation` holds it. `processes`: threads count."""
+
+    cpus: int
+    memory_mib: int
+    disk_mib: int
+    processes: int
+
+
 class NodeAdvert(msgspec.Struct):
     """What a node said last. `seen_at`: when it came; `since`: when the first came that says the same. `body` are the
     very bytes that `device_key` signed, for whoever trusts no indexer. `changes`: the last ten, newest first.
@@ -100,6 +109,7 @@ class NodeAdvert(msgspec.Struct):
     isolation_reason: str | None
     gpus: list[AdvertGpu]
     bandwidth: AdvertBandwidth | None
+    limits: AdvertLimits | None
     body: str
     signature: str
     changes: list[AdvertChange]
@@ -206,7 +216,12 @@ async def node_advert(reader: NamedDependency[AskedReader], key: Key) -> One[Nod
         changes=[AdvertChange(**dict(each)) for each in changes],
         gpus=[AdvertGpu(gpu.name, gpu.memory_mib) for gpu in said.gpus],
         bandwidth=None if said.bandwidth is None else AdvertBandwidth(**msgspec.structs.asdict(said.bandwidth)),
-        **{name: getattr(said, name) for name in Advert.__struct_fields__ if name not in ("gpus", "bandwidth")},
+        limits=None if said.limits is None else AdvertLimits(**msgspec.structs.asdict(said.limits)),
+        **{
+            name: getattr(said, name)
+            for name in Advert.__struct_fields__
+            if name not in ("gpus", "bandwidth", "limits")
+        },
     )
     return One(snapshot.slot, snapshot.finalized_slot, item)
 

@@ -63,7 +63,7 @@ IF_NONE_MATCH: Json = {
 }
 ADVERT: Json = {
     "required": True,
-    "description": "What `ionet.advert` makes: the fields of NodeAdvert from `endpoints` to `bandwidth`, `node`,"
+    "description": "What `ionet.advert` makes: the fields of NodeAdvert from `endpoints` to `limits`, `node`,"
     " `seq` and `expires`. The length must be announced.",
     "content": {advert.MEDIA_TYPE: {"schema": {"type": "object"}}},
 }
