@@ -296,7 +296,7 @@ def _require_devices(shown: wire.Shown, processors: int, reported: list[Device])
     if shown.backend not in ("numpy", "torch"):
         raise Unfit(f"it computes with {shown.backend[:20]!r}")
     if shown.fault is not None:
-        raise Unfit(shown.fault)
+        raise TooLate(shown.fault) if shown.late else Unfit(shown.fault)
     if len(shown.devices) != processors:
         raise Unfit(f"it shows {len(shown.devices)} devices, {processors} were booked")
     if shown.system != reported:

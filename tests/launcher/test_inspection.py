@@ -120,6 +120,13 @@ async def test_devices_that_do_not_answer_are_found(tmp_path: Path) -> None:
             await inspect(address)
 
 
+async def test_a_machine_that_is_too_busy_to_show_its_devices_is_late(tmp_path: Path) -> None:
+    found = Found([], None, "nvidia-smi does not answer within 20 s", late=True)
+    async with running(tmp_path, Hardware(found=found)) as address:
+        with pytest.raises(TooLate, match="does not answer within 20 s"):
+            await inspect(address)
+
+
 async def test_less_memory_than_reported_is_found(tmp_path: Path) -> None:
     hardware = Hardware(lambda: Card(2**19), backend="torch", found=Found([CARD]))
     async with running(tmp_path, hardware) as address:

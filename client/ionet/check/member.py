@@ -104,8 +104,8 @@ async def _shown(hired: Hired, question: bytes) -> bytes:
     except wire.CheckFailed as error:
         return wire.failed(error.detail)
     every = [device for part in parts for device in part.devices]
-    backend = parts[0].backend if parts else "none"
-    return wire.right(msgspec.json.encode(wire.Shown(backend, every, hired.found.devices, hired.found.fault)))
+    backend, found = parts[0].backend if parts else "none", hired.found
+    return wire.right(msgspec.json.encode(wire.Shown(backend, every, found.devices, found.fault, found.late)))
 
 
 async def _ask_all(workers: Sequence[Worker], question: bytes) -> bytes:

@@ -67,13 +67,14 @@ Question = Begin | Show | Fill | Again | Open
 class Shown(msgspec.Struct, frozen=True):
     """The devices that a member computes on. backend: numpy or torch. Of NumPy's, each stands for a processor.
 
-    system, fault: the GPUs that the machine shows, as `devices.find` has them.
+    system, fault, late: the GPUs that the machine shows, as `devices.find` has them.
     """
 
     backend: str
     devices: list[Device]
     system: list[Device] = []
     fault: str | None = None
+    late: bool = False
 
 
 class CheckFailed(IonetError):

@@ -15,7 +15,7 @@ from ionet.cli.session import ask
 
 if TYPE_CHECKING:
     from ionet.client import Client
-    from ionet.node_report import Bandwidth, Day, Heard, Standing
+    from ionet.node_report import Bandwidth, Day, Heard, Limits, Standing
 
 Api = Annotated[str, typer.Option(envvar="IONET_API", help="URL of an indexer.")]
 _DAY = 86_400
@@ -82,10 +82,15 @@ def _indexer(found: Standing, heard: Heard | None, why: str) -> dict[str, str]:
     shown["online"] = f"{'yes' if heard.advert.online else 'no'}, at {places or 'no address'}"
     shown["bandwidth"] = _bandwidth(heard.advert.bandwidth, found.now)
     shown["isolation"] = f"{heard.advert.isolation}, as its agent says"
-    if (gets := heard.advert.limits) is not None:
-        sizes = f"{gets.memory_mib} MiB of memory, {gets.disk_mib} MiB of disk"
-        shown["a lease gets"] = f"{human.count(gets.cpus, 'CPU')}, {sizes}, {gets.processes} processes"
+    shown["a lease gets"] = _limits(heard.advert.limits)
     return shown
+
+
+def _limits(given: Limits | None) -> str:
+    if given is None:
+        return "its agent does not say"
+    sizes = f"{given.memory_mib} MiB of memory, {given.disk_mib} MiB of disk"
+    return f"{human.count(given.cpus, 'CPU')}, {sizes}, {given.processes:,} processes, as its agent says"
 
 
 def _bandwidth(measured: Bandwidth | None, now: int) -> str:

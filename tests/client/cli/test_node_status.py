@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from client.cli.village import T4, Village
-from ionet.cli.node_status import _bandwidth
-from ionet.node_report import Bandwidth
+from ionet.cli.node_status import _bandwidth, _limits
+from ionet.node_report import Bandwidth, Limits
 
 NOWHERE = "http://127.0.0.1:9"
 IO = 10**8
@@ -90,3 +90,9 @@ def test_bandwidth_is_said_as_what_an_agent_says() -> None:
         "93 Mbit/s up, 480 down, measured with relay relay.example:7443 1 h ago, as its agent says"
     )
     assert " 0 s ago" in _bandwidth(Bandwidth(93, 480, now + 60, "relay.example:7443"), now)
+
+
+def test_what_a_lease_gets_is_said_as_what_an_agent_says() -> None:
+    assert _limits(None) == "its agent does not say"
+    said = "8 CPUs, 61440 MiB of memory, 102400 MiB of disk, 4,096 processes, as its agent says"
+    assert _limits(Limits(8, 61_440, 102_400, 4_096)) == said
