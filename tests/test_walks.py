@@ -31,6 +31,11 @@ def test_readers_find_the_walk(role: str) -> None:
     assert f"](../walks/{role}.svg)" in page.read_text()
 
 
+def test_the_readme_leads_to_each_page_in_its_first_screen() -> None:
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:40])
+    assert [page for page in PAGES.values() if page.startswith("start/") and f"](docs/{page})" not in screen] == []
+
+
 def test_another_command_is_noticed() -> None:
     walk = Recording({"/tmp/x": "~"})
     walk.typed("ionet stake show 7Np41oeYqPefeNQEHSv1UDhYrehxin3NStELsSKCT4K2 --more")

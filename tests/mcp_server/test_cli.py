@@ -50,7 +50,7 @@ def test_what_cannot_be_served_is_refused(village: Village, options: list[str], 
 
 def test_without_a_keypair_nothing_is_served(village: Village, tmp_path: Path) -> None:
     code, message = village.shell.refused("mcp", "--limit", "5", keypair=tmp_path / "none.json")
-    assert (code, "cannot read" in message) == (1, True)
+    assert (code, "there is no " in message) == (1, True)
     code, message = village.refused("renter", "--signer", village.address("renter"), "mcp", "--limit", "5")
     assert (code, "needs --keypair" in message) == (1, True)
 
