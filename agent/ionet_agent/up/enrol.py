@@ -20,7 +20,6 @@ from ionet.wallet import KeypairSigner
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
-from solders.system_program import TransferParams, transfer
 
 from ionet_agent.up.machine import Kind
 
@@ -113,7 +112,7 @@ async def _instructions(client: Client, standing: Standing, device: Pubkey, miss
         )
         found.append(register)
     if missing.lamports:
-        found.append(transfer(TransferParams(from_pubkey=wallet, to_pubkey=device, lamports=missing.lamports)))
+        found += await client.tokens.send_sol(device, missing.lamports).instructions()
     if missing.stake:
         busy = node is not None and node.current_lease != Pubkey.default()
         lease = node.current_lease if node is not None and busy else None
