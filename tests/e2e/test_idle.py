@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e.renter import Renter, rented_from
@@ -29,6 +34,30 @@ def watchers(renter: Renter) -> list[int]:
     return found
 
 
+@contextmanager
+def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server of the renter's own: its URL, and what it has heard."""
+    heard: list[dict[str, Any]] = []
+
+    class Heard(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/budget", heard
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def status(renter: Renter) -> list[dict[str, str]]:
     done = renter.run("status", "--json")
     assert done.returncode == 0, done.stderr
@@ -37,12 +66,13 @@ def status(renter: Renter) -> list[dict[str, str]]:
 
 @pytest.mark.drill
 def test_a_cluster_that_nobody_uses_ends_by_itself(temporary: Path) -> None:
-    with rented_from(temporary) as renter:
+    with rented_from(temporary) as renter, hook() as (url, heard):
         before = renter.balance()
         # The job says when it begins, and ends when it is told to.
         job = "while [ ! -e go ]; do sleep 0.1; done"
         options = ("--gpu", "4090", "--name", "warm", "--idle", str(IDLE_SECS), "--detach", "--yes")
-        begun = renter.run("run", *options, "--", "sh", "-c", job)
+        alerts = ("--alert-at", "1,100", "--alert-url", url)
+        begun = renter.run("run", *options, *alerts, "--", "sh", "-c", job)
         assert begun.returncode == 0, begun.stderr
         [first] = watchers(renter)
         until = time.monotonic() + SECS
@@ -74,6 +104,8 @@ def test_a_cluster_that_nobody_uses_ends_by_itself(temporary: Path) -> None:
             assert time.monotonic() < until, (rows, (temporary / "config/ionet/idle.log").read_text())
             time.sleep(0.5)
         assert any(said.startswith("ends in ") for said in seen), seen
+        # Nobody looked, and the renter's own server has heard that a hundredth of the budget was used.
+        assert [(told["name"], told["level"], told["budget"]) for told in heard] == [("warm", 1, "250625")]
         assert "warm was not used for " in (temporary / "config/ionet/idle.log").read_text()
         assert 0 < before - renter.balance() < 250_625  # the rest of the hour came back
         while watchers(renter):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -51,6 +53,34 @@ asked = [there.options(label_selector={"ionet-lease": lease}).remote(PLACES) for
 told = dict(ray.get(asked, timeout=60))
 alive = [node["Labels"]["ionet-lease"] for node in ray.nodes() if node["Alive"]]
 print("answer:", json.dumps([told, alive]))
+"""
+
+# Typed on the renter's machine: Ray's dashboard, on the head's member, answers through a tunnel.
+TUNNEL = """
+import asyncio, sys, urllib.request
+from pathlib import Path
+from ionet.agent_ports import Port
+from ionet.client import Client
+from ionet.renting.tunnel import Forward, Head, tunnel
+from ionet.wallet import read_keypair
+from solders.pubkey import Pubkey
+
+def asked(url, token):
+    request = urllib.request.Request(f"{url}/api/version", headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status
+
+async def main(url, keypair, cluster, place, folder):
+    wallet, key = read_keypair(keypair), Pubkey.from_string(cluster)
+    async with Client(url, wallet) as client:
+        head, lease = Head(client, wallet, key, ""), (await client.cluster.get(key)).head_lease
+        node = (await client.cluster.head(key)).node
+        head._found = ((place,), (await client.node.get(node)).device_key, node, str(lease))
+        async with tunnel(head, [Forward(0, Port.DASHBOARD)], Path(folder), print) as made:
+            token = Path(folder, "token").read_text()
+            print("answered", await asyncio.to_thread(asked, made.dashboard, token))
+
+asyncio.run(main(*sys.argv[1:]))
 """
 
 
@@ -139,6 +169,17 @@ class Joined:
         # What is refused on the member's own loopback is its own, and nobody's there.
         reached = sorted([*(address_of(str(lease)) for lease in self.leases), "127.0.0.1"])
         return await self.job() == {str(lease): reached for lease in self.leases}
+
+    async def tunnelled(self) -> str:
+        """What a tunnel into the member's own network prints, opened from the renter's machine."""
+        lab = self.lab
+        _, place = lab.way(await self.head())[0]
+        words = (lab.renter_url, str(lab.folder / "renter.json"), str(self.cluster), place, str(lab.folder / "tunnel"))
+        child = await asyncio.create_subprocess_exec(
+            *(*lab.renter_prefix, sys.executable, "-c", TUNNEL, *words), stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await asyncio.wait_for(child.communicate(), LONG)
+        return output.decode()
 
     async def is_one(self) -> None:
         """No lease and no member is there twice."""

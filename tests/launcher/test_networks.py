@@ -47,6 +47,7 @@ async def test_a_cluster_behind_two_nats_runs_a_job_on_both_hosts_is_disputed_an
     [row] = await lab.clusters()
     print(f"decision → members up {row['joined_at'] - row['decided_at']}")
     assert await cluster.works()
+    assert await cluster.tunnelled() == "answered 200\n"
     await cluster.is_one()
     bond = await is_defended(cluster, await cluster.worker())
     assert bond > 0
