@@ -172,6 +172,25 @@ ROWS: list[tuple[str, str, str, int]] = [
         INPUT + "'-1' is no duration; write seconds (3600) or 90m, 1h, 1d12h",
         1,
     ),
+    ("renter", "run --max-launcher-fee abc -- x", INPUT + "'abc' is no amount of SOL; write it like 1.5", 1),
+    (
+        "renter",
+        "run --alert-at 50,half -- x",
+        INPUT + "'50,half' is no list of percentages of the budget, such as 50,80,100",
+        1,
+    ),
+    (
+        "renter",
+        "run --alert-url ftp://a/b -- x",
+        "the settings cannot be used: --alert-url: 'ftp://a/b' is not an http or https URL",
+        1,
+    ),
+    (
+        "supplier",
+        "node up --country DE --link http://127.0.0.1:1 --payout {guest}",
+        INPUT + "with --link the wallet that signs is paid: neither --payout nor --unsigned goes with it",
+        1,
+    ),
     ("renter", "trace zz", INPUT + "'zz' is not 32 bytes in hex", 1),
     ("renter", "trace --file nofile", INPUT + "cannot read nofile: No such file or directory", 1),
     (
