@@ -235,6 +235,7 @@ async def test_a_member_that_is_being_started_has_not_failed(member: Member) -> 
 
 
 @pytest.mark.parametrize("cut", ["tag only", "spawned", "recorded"])
+@pytest.mark.matrix
 async def test_killed_owner_leaves_one_node_or_none(member: Member, cut: str) -> None:
     """kill -9 right after the tag is on disk, after the spawn, and after the process is recorded."""
     ip, first = member.spec.address.split(":")

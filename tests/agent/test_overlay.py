@@ -40,6 +40,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
         yield made
 
 
+@pytest.mark.matrix
 async def test_two_behind_nats_reach_each_other_and_nothing_else_and_leave_nothing(place: Place) -> None:
     relay = place.relay(7443)
     one, two = place.agents
@@ -74,6 +75,7 @@ async def test_two_behind_nats_reach_each_other_and_nothing_else_and_leave_nothi
         relay.kill()
 
 
+@pytest.mark.drill
 async def test_a_relay_that_is_killed_costs_seconds_and_so_does_the_last_one_until_it_is_back(place: Place) -> None:
     first, second = place.relay(7443), place.relay(7444)
     one = place.agents[0]
@@ -92,6 +94,7 @@ async def test_a_relay_that_is_killed_costs_seconds_and_so_does_the_last_one_unt
             relay.kill()
 
 
+@pytest.mark.matrix
 async def test_with_the_owners_leave_the_internet_is_reached_and_still_not_the_owners_network(place: Place) -> None:
     one, relay = place.agents[0], place.relay(7443)
     try:

@@ -63,6 +63,7 @@ async def nothing_left(made: Town) -> bool:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.matrix
 async def test_every_ending_comes_to_its_end_without_a_hand(number: int) -> None:
     """Keepers that all look at the same moment, none of which lets another go first: the worst there is."""
     async with town() as made, keepers(made.market, number) as some:

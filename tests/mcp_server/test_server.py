@@ -242,6 +242,7 @@ def servers(place: Place) -> list[int]:
 
 
 @pytest.mark.parametrize("delay", [0.01, 0.08, 0.3])
+@pytest.mark.matrix
 async def test_a_server_killed_while_it_books_has_counted_it(place: Place, delay: float) -> None:
     """Whatever is open on the chain afterwards is counted, and the next server ends it."""
     machine = await node(place, f"killed {delay}")
