@@ -81,7 +81,8 @@ def short(api_dsn: str) -> Iterator[str]:
         yield url
 
 
-async def test_one_readers_questions_leave_the_indexer_to_others(short: str) -> None:
+async def test_one_readers_questions_leave_the_indexer_to_others(short: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ionet_web.indexer.FRESH_SECS", WITHIN_SECS)
     with pages(short, asking=(1e-6, 20)) as site:
         url = str(site.base_url)
         async with reader(url, GREEDY) as greedy, reader(url, POLITE) as polite:
