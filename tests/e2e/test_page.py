@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from e2e.renter import Renter, rented_from
+from ionet.cli import human
 from ionet.client import Client
 from ionet.wallet import read_keypair
 from leftovers import processes_of
@@ -64,19 +65,38 @@ async def test_rented_watched_and_ended_in_a_browser(temporary: Path, reader: Re
         page = await reader.open(f"{renter.page}/rent?hours=1")
         await page.get_by_role("link", name="Sign it here").click()
         await connect(page)
-        await signed(page, page.url)
+        await signed(page, page.url, spare="5")
         async with Client(renter.shell.url) as chain:
             [(cluster, opened)] = await chain.cluster.all(renter=wallet.pubkey())
-            [(lease, _)] = await chain.lease.all(cluster=cluster)
+            await page.get_by_role("link", name="your cluster").click()
+            await watched(page)
+            await page.get_by_role("link", name="Extend a cluster").click()
+            await signed(page, page.url, minutes="60")
+            [(lease, longer)] = await chain.lease.all(cluster=cluster)
+            assert longer.duration == 2 * 3_600
         await until_shown(page, f"{renter.page}/leases/{lease}", "active")
         await page.goto(f"{renter.page}/clusters/{cluster}")
-        await page.get_by_role("link", name="End a cluster").click()
+        await page.get_by_role("link", name="End a cluster", exact=True).click()
         await signed(page, page.url)
         await until_shown(page, f"{renter.page}/clusters/{cluster}", "closed")
         money = await page.locator("main").inner_text()
         assert "Refunded" in money
-        assert f"{opened.deposit / 10**6:g}" in money
+        assert f"ionet receipt {cluster}" in money
+        assert human.money(opened.deposit, "IOSD") in money
         await signed_without_indexer(renter, page, temporary)
+
+
+async def watched(page: Page) -> None:
+    """Its node's phases come by themselves, and what it costs grows from second to second."""
+    phase = page.get_by_role("region", name="Nodes, phase by phase").locator("tbody .state")
+    await expect(phase.get_by_text("active", exact=True)).to_be_visible(timeout=_PATIENCE_SECS * 1_000)
+    cost = page.locator("[data-hourly] .number").first
+    for _ in range(2):
+        before = await cost.inner_text()
+        await expect(cost).not_to_have_text(before)
+        assert float(await cost.inner_text()) > float(before)
+    assert await page.evaluate("performance.getEntriesByType('navigation')[0].type") == "navigate"
+    await expect(page.locator("main")).to_contain_text("ionet cluster connect")
 
 
 async def signed_without_indexer(renter: Renter, page: Page, folder: Path) -> None:
@@ -99,3 +119,4 @@ async def signed_without_indexer(renter: Renter, page: Page, folder: Path) -> No
     await state(form, "done")  # by itself
     await form.get_by_role("link", name="your cluster").click()
     await expect(page.locator("main")).to_contain_text("1.5 IOSD")
+    await page.goto("about:blank")  # it would go on looking

@@ -91,6 +91,15 @@ async def test_axe_finds_nothing_and_nothing_sticks_out(site: httpx2.Client, axe
     assert found == {}
 
 
+async def test_refusals_of_forms_read_as_well(site: httpx2.Client, axed: Page) -> None:
+    await axed.set_viewport_size(PHONE)
+    for path in ("/rent?gpus=0", "/supply?owner=x", "/stake?wallet=x"):
+        answered = await axed.goto(f"{site.base_url}{path}")
+        assert answered is not None
+        assert answered.status == 400
+        assert await violations(axed) == [], path
+
+
 async def test_a_first_view_is_light(site: httpx2.Client, chromium: Browser) -> None:
     """Of whoever comes for the first time, whichever page of the menu they come to."""
     for path in ("/act/rent", *(path for path, _ in MENU)):

@@ -46,6 +46,10 @@ async def test_fund_rent_end(stage: Stage, reader: Reader, site: str) -> None:
         lease = by_node[machine.address]
         await market.admin.lease.mark_ready(lease, KeypairSigner(machine.device))
         await market.admin.lease.accept_ready(lease, KeypairSigner(SESSION))
+    reader.expected.append("with a status of 4")
+    await page.goto(f"{site}/act/extend?cluster={cluster}")
+    form = await review(page, minutes="10")
+    assert "free; a budget cannot grow" in await state(form, "bad-request")
     await done(page, site, "end", cluster=str(cluster))
     ended = [lease for _, lease in await chain.lease.all(cluster=cluster)]
     assert {lease.status for lease in ended} == {LeaseStatus.ENDED}

@@ -9,6 +9,7 @@ import re
 from typing import ClassVar, Literal, Protocol, get_args
 
 import msgspec
+from ionet.cli import human
 from ionet.cli.parsing import amount, pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput
@@ -16,6 +17,7 @@ from ionet.generated.enums import Currency, LeaseStatus
 from ionet.generated.types import NodeTerms
 from ionet.plan import Plan
 from ionet.quote import quote
+from ionet.renting.longer import BudgetTooSmall, extension
 from ionet.resolve import country
 from ionet.wallet import Watch
 from msgspec import Struct
@@ -162,8 +164,11 @@ class Rent(Asked, frozen=True, kw_only=True, tag="rent"):
 
     nodes: str
     minutes: str
+    spare: str = "0"
+    """IOSD to lock beyond the price, out of which the leases can be extended."""
 
     async def plan(self, client: Client, desk: Desk) -> Plan:
+        spare = amount(self.spare, "IOSD")
         nodes = [pubkey(text) for text in re.split(r"[\s,]+", self.nodes.strip())]
         if len(nodes) > MOST_NODES:
             raise InvalidInput(f"a transaction has room for {MOST_NODES} nodes; `ionet run` books more")
@@ -171,8 +176,30 @@ class Rent(Asked, frozen=True, kw_only=True, tag="rent"):
         made = await quote(client, nodes, secs)
         session, until = await _session(client, desk, secs)
         return client.cluster.open_with(
-            nodes, duration=secs, deposit=made.total, session_key=session, session_expires_at=until
+            nodes, duration=secs, deposit=made.total + spare, session_key=session, session_expires_at=until
         )
+
+
+class Extend(Asked, frozen=True, kw_only=True, tag="extend"):
+    """Extend a cluster."""
+
+    takes = ("extend_lease",)
+
+    cluster: str
+    minutes: str
+
+    async def plan(self, client: Client, desk: Desk) -> Plan:  # noqa: ARG002
+        cluster, secs = pubkey(self.cluster), 60 * whole(self.minutes, "minutes")
+        asked, found = await extension(client, cluster, secs), await client.cluster.get(cluster)
+        if len(asked.leases) > MOST_LEASES:
+            raise InvalidInput(f"a transaction has room for {MOST_LEASES} leases; `ionet extend` takes more")
+        if asked.cost > asked.free:
+            needed, free = human.money(asked.cost, asked.currency), human.money(asked.free, asked.currency)
+            raise BudgetTooSmall(f"{needed} needed, {free} free; a budget cannot grow")
+        if found.session_key != Pubkey.default() and found.session_expires_at < asked.until:
+            # The pages could not tell whose key another one is.
+            raise InvalidInput("the launcher's key does not act for so long; `ionet extend` lets it")
+        return client.batch(*asked.plans(client))
 
 
 class End(Asked, frozen=True, kw_only=True, tag="end"):
@@ -232,7 +259,7 @@ async def _session(client: Client, desk: Desk, secs: int) -> tuple[Pubkey, int]:
     return await desk.session_key(), await client.rpc.unix_time() + secs + _GRACE_SECS
 
 
-Kind = Rent | Fund | End | Register | Mint | Redeem | Stake | Unbond | Withdraw | Claim | Income | Owed
+Kind = Rent | Fund | Extend | End | Register | Mint | Redeem | Stake | Unbond | Withdraw | Claim | Income | Owed
 KINDS: dict[str, type[Kind]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Kind)}
 
 

@@ -30,6 +30,7 @@ _LABELS = {
     "node": "Node",
     "nodes": "Nodes",
     "minutes": "Minutes",
+    "spare": "IOSD more, to extend",
     "cluster": "Cluster",
     "currency": "Currency",
 }

@@ -88,8 +88,9 @@ SORTS: Mapping[str, Sort] = {
     "rent": Sort(
         "Rent nodes",
         "Opens a cluster with a budget of what its nodes cost at most, fee included, and books them. What is not used "
-        f"comes back. At most {MOST_NODES} nodes at a time; the command line books any number.",
-        (("nodes", "Nodes"), ("minutes", "Minutes")),
+        f"comes back. At most {MOST_NODES} nodes at a time; the command line books any number. A budget cannot grow: "
+        "what is locked beyond the price is there to extend them.",
+        (("nodes", "Nodes"), ("minutes", "Minutes"), ("spare", "IOSD beyond the price")),
         "ionet run --model MODEL --nodes N --hours H -- COMMAND",
         (
             Part("open_cluster", (), (Key("renter", ACCOUNT),), goes=Bound("args.deposit", "IOSD")),
@@ -107,6 +108,20 @@ SORTS: Mapping[str, Sort] = {
         (("iosd", "IOSD"),),
         "ionet cluster open AMOUNT",
         (Part("open_cluster", (Number("args.deposit", "iosd", USD_DECIMALS),), (Key("renter", ACCOUNT),)),),
+    ),
+    "extend": Sort(
+        "Extend a cluster",
+        "Adds time to each of its running leases, at the price of their booking, out of what is free of its budget.",
+        (("cluster", "Cluster"), ("minutes", "Minutes more")),
+        "ionet extend NAME 30m",
+        (
+            Part(
+                "extend_lease",
+                (Number("extra_secs", "minutes", times=60),),
+                (Key("renter", ACCOUNT), Key("cluster", "cluster")),
+                most=_MOST_LEASES,
+            ),
+        ),
     ),
     "end": Sort(
         "End a cluster",
@@ -219,13 +234,18 @@ SORTS: Mapping[str, Sort] = {
 }
 
 
+_USUAL = {"spare": "0"}
+
+
 def act(kind: str, given: Mapping[str, str], origin: str = "") -> Act:
     """The form of a kind, with what an address of the page already says.
 
     origin: of these pages, as the reader sees it: where a phone that was asked for is sent.
     """
     sort = SORTS[kind]
-    choices = [Choice(name, label, given.get(name, ""), _WORDS.get(name, ())) for name, label in sort.fields]
+    choices = [
+        Choice(name, label, given.get(name, _USUAL.get(name, "")), _WORDS.get(name, ())) for name, label in sort.fields
+    ]
     said = msgspec.json.encode(expected(sort)).decode()
     phone = _phone(kind, choices, origin) if "phone" in given and all(each.value for each in choices) else None
     return Act(sort.title, kind, sort.about, choices, sort.command, said, phone)

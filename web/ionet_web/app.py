@@ -35,8 +35,9 @@ from ionet_web.indexer import Indexer, Refused, Unavailable
 from ionet_web.lists import LISTS, Listed
 from ionet_web.live import Live
 from ionet_web.pages.chain import slot_page, transaction_page
+from ionet_web.pages.cluster import cluster_page
 from ionet_web.pages.finding import search_page, trace_page
-from ionet_web.pages.lease import cluster_page, lease_page
+from ionet_web.pages.lease import lease_page
 from ionet_web.pages.listing import list_page, tables_page
 from ionet_web.pages.money import iosd_page
 from ionet_web.pages.network import network_page

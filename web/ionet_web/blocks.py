@@ -134,7 +134,10 @@ Block = Facts | Table | Chart | Form | Act | Note | Drop | Proof
 
 
 class Page(Struct, frozen=True):
-    """A page. slot: the newest confirmed slot in it. lead: a sentence below the title. script: of its own, a module."""
+    """A page. slot: the newest confirmed slot in it. lead: a sentence below the title. script: of its own, a module.
+
+    again: seconds after which a script looks again, and puts what changed in its place; 0 for never.
+    """
 
     title: str
     blocks: list[Block]
@@ -142,6 +145,7 @@ class Page(Struct, frozen=True):
     lead: Markup = Markup("")
     path: str = "/"
     script: str = ""
+    again: int = 0
 
     @property
     def signs(self) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from ionet.cli import human
+from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
 from markupsafe import Markup, escape
 
 Item = Mapping[str, Any]
+DECIMALS = {"IO": IO_DECIMALS, "IOSD": USD_DECIMALS, "USDC": USD_DECIMALS}
 _DASH = Markup('<span class="none">–</span>')
 _NOTHING = frozenset({"", human.NOBODY, "0" * 64})
 _KEPT = 4  # letters of each end of a long key
@@ -79,6 +81,12 @@ def money(units: int, token: str) -> Markup:
     """An amount of a token: the number, and its unit in another tone."""
     number, _, unit = human.money(units, token).partition(" ")
     return Markup('<span class="number">{}</span> <span class="unit">{}</span>').format(number, unit)
+
+
+def ticking(units: int, hourly: int, secs: int, token: str) -> Markup:
+    """An amount that grows from now on, which the script shows. hourly: base units an hour; secs: for how long."""
+    words = Markup('<span data-units="{}" data-hourly="{}" data-secs="{}" data-decimals="{}">{}</span>')
+    return words.format(units, hourly, secs, DECIMALS[token], money(units, token))
 
 
 def moment(unix: int) -> Markup:

@@ -32,10 +32,14 @@ class Extension(msgspec.Struct, frozen=True):
     free: int
     currency: str
 
+    def plans(self, client: Client) -> list[Plan]:
+        """That add the time to each lease."""
+        return [client.lease.extend(lease, self.secs) for lease in self.leases]
+
     async def send(self, client: Client) -> list[Receipt]:
         """Add the time, in as few transactions as fit; the launcher's key goes on for as long."""
         found = await client.cluster.get(self.cluster)
-        plans: list[Plan] = [client.lease.extend(lease, self.secs) for lease in self.leases]
+        plans = self.plans(client)
         key_until = self.until + _SESSION_GRACE_SECS
         if found.session_key != Pubkey.default() and found.session_expires_at < key_until:
             plans.append(client.cluster.change_session_key(self.cluster, expires_at=key_until))

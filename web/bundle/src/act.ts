@@ -173,7 +173,9 @@ export class Act {
     if (!this.shown) return;
     const left = (this.shown.until - performance.now()) / 1000;
     button.textContent = `Sign with ${signer.wallet.name} (${Math.max(0, Math.floor(left))} s left)`;
-    if (left < this.shown.prepared.secs_left * REBUILD && !this.busy && !document.hidden) void this.guarded(() => this.build(signer));
+    if (left >= this.shown.prepared.secs_left * REBUILD || this.busy || document.hidden) return;
+    button.disabled = true; // until the next one stands there: nobody signs what is being replaced
+    void this.guarded(() => this.build(signer));
   }
 
   private async sign(signer: Signer): Promise<void> {

@@ -1,4 +1,4 @@
-"""A lease, interval by interval; and the cluster that pays for it."""
+"""A lease, interval by interval."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ionet_web.acts import ways
 from ionet_web.blocks import Block, Column, Facts, Page, address, facts, table
 from ionet_web.indexer import Indexer
-from ionet_web.pages.listing import some, together
+from ionet_web.pages.listing import some
 from ionet_web.shown import Item, Kind, link, show
 
 _INTERVALS = 50
@@ -111,34 +110,3 @@ def _amounts(item: Item) -> Facts:
         ("missed_secs", Kind.SECONDS, "Missed"),
     )
     return Facts("Money", found)
-
-
-async def cluster_page(indexer: Indexer, key: str) -> Page:
-    """Raises NotKnown."""
-    found = await indexer.get("clusters", key)
-    lists = await together(
-        *(some(indexer, name, cluster=key) for name in ("leases", "payments", "approvals", "disputes"))
-    )
-    item = found["item"]
-    described = facts(
-        item,
-        ("status", Kind.STATE, "Status"),
-        ("kind", Kind.STATE, "Kind"),
-        ("renter", Kind.WALLET, "Renter"),
-        ("session_key", Kind.HASH, "Session key", "May accept, reject, approve and dispute for the renter."),
-        ("opened_at", Kind.TIME, "Opened"),
-        ("closed_at", Kind.TIME, "Closed"),
-    )
-    money = facts(
-        item,
-        ("deposit", Kind.AMOUNT, "Deposit"),
-        ("escrow", Kind.AMOUNT, "In escrow"),
-        ("locked", Kind.AMOUNT, "Of that set aside for leases"),
-        ("paid", Kind.AMOUNT, "Paid"),
-        ("fees", Kind.AMOUNT, "Fees", "With the price of time that nobody is paid for."),
-        ("refunded", Kind.AMOUNT, "Refunded"),
-    )
-    blocks: list[Block] = [Facts("", described), Facts("Money", money), *lists]
-    if item["closed_at"] is None:
-        blocks.insert(1, ways("end", cluster=key))
-    return Page(f"Cluster {key}", blocks, found["slot"], path=f"/clusters/{key}")
