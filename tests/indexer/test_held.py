@@ -103,13 +103,10 @@ async def watching(dsn: str) -> AsyncIterator[tuple[Reader, Watched, httpx2.Asyn
 
 
 @pytest.fixture(scope="module")
-def large(server: EmbeddedPostgres, api_dsn: str) -> str:
+def large(server: EmbeddedPostgres) -> str:
     async def prepare() -> str:
-        connection = await asyncpg.connect(api_dsn)
-        samples = dict(await connection.fetch("SELECT DISTINCT ON (name) name, data FROM events"))
-        await connection.close()
         found = await postgres.create(server, "held", TEMPLATE)
-        await crowd.fill(found, EVENTS, samples)
+        await crowd.fill(found, EVENTS)
         return found
 
     return asyncio.run(prepare())
