@@ -41,6 +41,11 @@ class Reader:
         await page.goto(url, wait_until="load")
         return page
 
+    async def leave(self) -> None:
+        """Close all pages: those that are left go on asking, also a server that ends."""
+        for page in self.context.pages:
+            await page.close()
+
     def watch(self) -> None:
         self.context.on("page", self._watch_page)
         self.context.on("request", self._asked)

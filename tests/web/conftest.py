@@ -75,10 +75,11 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def site(stage: Stage) -> AsyncIterator[str]:  # noqa: F811
+async def site(stage: Stage, reader: Reader) -> AsyncIterator[str]:  # noqa: F811
     """Pages with actions, whose indexer is away."""
     with pages(NOWHERE, stage.url) as client:
         yield str(client.base_url).rstrip("/")
+        await reader.leave()
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,7 @@ async def test_how_far_the_pages_are_behind_is_said(
         await sign(form)
         await landed(form)
         assert "slots behind the chain. They will show it later" in await state(form, "behind")
+        await reader.leave()
     assert await minted(stage, wallet) > 0
 
 
