@@ -32,7 +32,8 @@ def test_every_settled_lease_is_in_the_receipt(apis: dict[str, httpx2.Client], n
                 if each["status"] in ("closed", "cancelled")
             ]
             shown = words(answer.text)
-            assert (f"of {len(over)} leases that are settled" in shown) is bool(over)
+            settled = "one settled lease." if len(over) == 1 else f"{len(over)} settled leases."
+            assert (f"in all, of {settled}" in shown) is bool(over)
             assert ("Cost so far" in shown) is (cluster["closed_at"] is None)
             assert ("data-again" in answer.text) is (cluster["closed_at"] is None)
             for each in over:

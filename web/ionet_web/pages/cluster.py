@@ -123,7 +123,7 @@ def _cost(item: Item, rows: Sequence[Mapping[str, Any]], bps: int, now: int) -> 
         ),
         Fact("Free", money(max(0, free), item["currency"]), "Of its budget: to extend leases."),
     ]
-    return Facts("", found, large=True)
+    return Facts("Cost", found, large=True)
 
 
 def _connecting(rows: Sequence[Mapping[str, Any]], key: str) -> list[Block]:
@@ -160,8 +160,9 @@ def _receipt(item: Item, rows: Sequence[Mapping[str, Any]], key: str) -> list[Bl
     if not over:
         return []
     total = money(sum(row["cost"] for row in over), str(item["currency"]))
-    note = Markup("{} in all, of {} leases that are settled. From the chain alone: <code>ionet receipt {}</code>")
+    settled = "one settled lease" if len(over) == 1 else f"{len(over)} settled leases"
+    note = Markup("{} in all, of {}. From the chain alone: <code>ionet receipt {}</code>")
     return [
         table("Receipt", _RECEIPT, over, source=f"leases?cluster={key}&limit={MOST}"),
-        Note(note.format(total, len(over), key)),
+        Note(note.format(total, settled, key)),
     ]

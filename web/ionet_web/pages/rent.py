@@ -268,7 +268,7 @@ def _form(given: Mapping[str, str], wish: Wish) -> Form:
             Choice("country", "Country", given.get("country", ""), hint="DE,FR"),
             Choice("isolation", "Isolation at least", given.get("isolation", ""), _LEVELS),
             Choice("min_score", "Score at least (0–1)", given.get("min_score", ""), hint="any"),
-            Choice("latency", "ms from these pages at most", given.get("latency", ""), hint="any"),
+            Choice("latency", "Away at most (ms)", given.get("latency", ""), hint="any"),
             Choice("currency", "Paid in", wish.currency, [(each, each) for each in IN_DOLLARS]),
         ],
         "/rent",
