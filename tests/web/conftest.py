@@ -23,7 +23,7 @@ from ionet_web.app import create_app
 from ionet_web.indexer import Indexer
 from ionet_web.service import Connection
 from waiting import WITHIN_SECS
-from web.browser import chromium, reader  # noqa: F401
+from web.browser import Reader, chromium, reader  # noqa: F401
 from web.stage import Stage, stage  # noqa: F401
 
 _ADVERT_SECS = 30
