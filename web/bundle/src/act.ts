@@ -95,7 +95,8 @@ export class Act {
     }
   }
 
-  // A click that would be lost is one that cannot be made. Who is on the button stays there: it is not `disabled`.
+  // A click that would be lost is one that cannot be made: nobody signs what is being replaced. It is not `disabled`, which
+  // would take a keyboard away from it.
   private setBusy(busy: boolean): void {
     this.busy = busy;
     this.form.setAttribute("aria-busy", String(busy));
@@ -149,7 +150,9 @@ export class Act {
     button.addEventListener("click", () => void this.guarded(() => this.sign(signer)));
     const title = document.createElement("p");
     title.textContent = `${prepared.title}. Your wallet gains and loses:`;
+    const wasOn = this.shownIn.contains(document.activeElement);
     this.shownIn.replaceChildren(title, list, button);
+    if (wasOn) button.focus(); // who is about to sign with a keyboard stays there
     window.clearInterval(this.clock);
     this.clock = window.setInterval(() => this.tick(button, signer), 250);
     this.tick(button, signer);
@@ -174,7 +177,6 @@ export class Act {
     const left = (this.shown.until - performance.now()) / 1000;
     button.textContent = `Sign with ${signer.wallet.name} (${Math.max(0, Math.floor(left))} s left)`;
     if (left >= this.shown.prepared.secs_left * REBUILD || this.busy || document.hidden) return;
-    button.disabled = true; // until the next one stands there: nobody signs what is being replaced
     void this.guarded(() => this.build(signer));
   }
 
