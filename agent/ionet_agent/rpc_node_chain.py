@@ -12,7 +12,7 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import LeaseStatus
 from ionet.generated.types import ProofEntry
 from ionet.lease_view import NONE, LeaseView, NodeView, Reader
-from ionet.rpc import PreflightFailed
+from ionet.refusals import PreflightFailed
 from ionet.rules.disputes import Dispute, Step, challenge_key
 from solders.instruction import Instruction
 from solders.keypair import Keypair

@@ -28,7 +28,8 @@ from ionet.events import events_in_transaction
 from ionet.fees import MAX_PRIORITY_FEE
 from ionet.plan import Plan, Receipt
 from ionet.program import PROGRAM, Program
-from ionet.rpc import LAST_SLOT, UNSUPPORTED_VERSION, Blockhash, Landed, PreflightFailed, Rpc
+from ionet.refusals import UNSUPPORTED_VERSION, PreflightFailed
+from ionet.rpc import LAST_SLOT, Blockhash, Landed, Rpc
 from ionet.wallet import (
     KeypairSigner,
     Message,

@@ -22,7 +22,8 @@ from ionet.errors import (
 )
 from ionet.plan import Receipt
 from ionet.planner import Batch, Packer, Tables
-from ionet.rpc import INVALID_PARAMS, Blockhash
+from ionet.refusals import INVALID_PARAMS
+from ionet.rpc import Blockhash
 from ionet.wallet import Signer
 
 # How often a transaction is built again after the one before it has certainly expired.

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-import httpx2
 from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
@@ -24,11 +23,6 @@ from solders.hash import Hash
 from solders.message import VersionedMessage
 from solders.pubkey import Pubkey
 from solders.rpc.config import RpcContextConfig
-from solders.rpc.errors import (
-    InvalidParamsMessage,
-    SendTransactionPreflightFailureMessage,
-    UnsupportedTransactionVersionMessage,
-)
 from solders.rpc.requests import IsBlockhashValid
 from solders.rpc.responses import IsBlockhashValidResp, RpcSimulateTransactionResult
 from solders.signature import Signature
@@ -41,8 +35,9 @@ from solders.transaction_status import (
 )
 
 from ionet import addresses
-from ionet.errors import IonetError, RpcError, RpcUnreachable, TransactionExpired
-from ionet.patient_http import PatientClient, check_url, status_line
+from ionet.errors import RpcError, RpcUnreachable, TransactionExpired
+from ionet.patient_http import PatientClient, check_url
+from ionet.refusals import PreflightFailed, refusal
 from ionet.statuses import Statuses, pause
 
 T = TypeVar("T")
@@ -52,28 +47,10 @@ _log = logging.getLogger(__name__)
 _COMMITMENTS = ["processed", "confirmed", "finalized"]
 # Most keys of one getMultipleAccounts, most signatures of one list.
 ACCOUNTS_PER_CALL, SIGNATURES_PER_CALL = 100, 1000
-# JSON-RPC's code for what cannot be taken at all; Agave's answer to a transaction whose lookup table it does not have.
-INVALID_PARAMS = -32602
-# Newest transaction format that is read. Without it a node refuses whatever anyone sent in a newer one, with this code.
+# Newest transaction format that is read. Without it a node refuses whatever anyone sent in a newer one.
 MAX_VERSION = 1
-UNSUPPORTED_VERSION = -32015
 LAST_SLOT = 2**64 - 1
-# What a server answers that is no RPC node, but an indexer's API or a web page.
-_NO_RPC = frozenset({404, 405, 415, 422})
-
-
-class PreflightFailed(IonetError):
-    """the node simulated the transaction and it failed; nothing was sent
-
-    error: what it failed with. logs: of the programs.
-    """
-
-    exit_code = 3
-
-    def __init__(self, error: TransactionErrorType, logs: Sequence[str] = ()) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.logs = tuple(logs)
+_TIMES_ASKED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +149,19 @@ class Rpc:
 
     async def unix_time(self) -> int:
         """The chain's clock, unix seconds; on a local chain it may run faster than ours."""
-        found = (await self._call(self.client.get_block_time(await self.slot()))).value
-        if found is None:
-            raise RpcError(f"{self.url} knows no time of its newest block")
-        return found
+        newest, why = await self.slot(), f"{self.url} knows no time of its newest blocks"
+        # The newest block's may not be there yet, and a slot may have no block.
+        for slot in range(newest, max(newest - _TIMES_ASKED, -1), -1):
+            try:
+                found = (await self._call(self.client.get_block_time(slot))).value
+            except RpcUnreachable:
+                raise
+            except RpcError as error:
+                why = str(error)
+            else:
+                if found is not None:
+                    return found
+        raise RpcError(why)
 
     async def slot(self) -> int:
         return (await self._call(self.client.get_slot())).value
@@ -372,29 +358,5 @@ class Rpc:
     async def _call(self, call: Awaitable[T]) -> T:
         try:
             return await call
-        except RPCException as error:
-            raise _refusal(error) from None
-        except SolanaJsonRpcError as error:
-            raise RpcError(error.message, code=error.code) from None
-        except SolanaRpcException as error:
-            if isinstance(error.__cause__, httpx2.HTTPStatusError) and error.__cause__.response.status_code in _NO_RPC:
-                answered = status_line(error.__cause__.response.status_code)
-                raise RpcError(f"{self.url} answered {answered}; there is no RPC node") from None
-            raise RpcUnreachable(f"{self.url} ({_reason(error.__cause__)})") from None
-        except SerdeJSONError:
-            raise RpcError(f"{self.url} does not speak Solana's JSON-RPC") from None
-
-
-def _reason(cause: BaseException | None) -> str:
-    if isinstance(cause, httpx2.HTTPStatusError):
-        return status_line(cause.response.status_code)
-    return type(cause).__name__
-
-
-def _refusal(error: RPCException) -> Exception:
-    reason = error.args[0] if error.args else error
-    if isinstance(reason, SendTransactionPreflightFailureMessage) and reason.data.err is not None:
-        return PreflightFailed(reason.data.err, reason.data.logs or ())
-    codes = {InvalidParamsMessage: INVALID_PARAMS, UnsupportedTransactionVersionMessage: UNSUPPORTED_VERSION}
-    code = codes.get(type(reason))
-    return RpcError(str(getattr(reason, "message", reason)), code=code)
+        except (RPCException, SolanaJsonRpcError, SolanaRpcException, SerdeJSONError) as error:
+            raise refusal(error, self.url) from None

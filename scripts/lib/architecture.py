@@ -58,7 +58,7 @@ ROOMS = {
     "check": ("check", "isolation"),
     "sending": (
         *("chain", "executor", "plan", "planner", "budget", "fees", "events", "wallet", "defence"),
-        *("lookup_tables", "rpc", "statuses", "patient_http", "diagnosis", "fuel", "webhooks"),
+        *("lookup_tables", "rpc", "refusals", "statuses", "patient_http", "diagnosis", "fuel", "webhooks"),
     ),
     "program": ("program", "addresses", "failure"),
     "rules": ("rules", "words", "resolve", "ed25519"),

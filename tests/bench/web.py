@@ -65,7 +65,7 @@ def measure() -> Figures:
 
 def figures(found: Found, events: int) -> Figures:
     kinds = len(found.weights)
-    pages = f"{events:,} events, {kinds} pages by turns, one request at a time, a round of them in no less than a second"
+    pages = f"{events:,} events, {kinds} pages by turns, one request at a time, a round in a second or more"
     worst = [max(each.values()) for each in found.slowest]
     middle = [statistics.median(each.values()) for each in found.slowest]
     name = max(found.slowest[-1].items(), key=lambda item: item[1])[0]

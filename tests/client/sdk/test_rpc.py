@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from client.sdk.conftest import Chain
+from client.sdk.http_node import answered, node
 from client.sdk.parties import IO, hireable_node, party
 from ionet.client import Client
 from ionet.errors import InstructionFailed, RpcError, RpcUnreachable, TransactionExpired, WalletError
@@ -52,6 +53,35 @@ async def test_lands_exactly_once_under_faults() -> None:
         assert len({receipt.signature for receipt in receipts}) == len(amounts)
         assert await client.rpc.balance(target) == sum(amounts)
         assert await client.rpc.balance(client.address) == 100 * SOL - sum(amounts) - 5000 * len(amounts)
+
+
+NOT_YET = {"code": -32004, "message": "Block not available for slot 100"}
+SKIPPED = {"code": -32007, "message": "Slot 100 was skipped, or missing due to ledger jump to recent snapshot"}
+
+
+def said(**outcome: object) -> bytes:
+    return answered("200 OK", msgspec.json.encode({"jsonrpc": "2.0", "id": 0, **outcome}).decode())
+
+
+@pytest.mark.parametrize(
+    "newest", [{"error": NOT_YET}, {"error": SKIPPED}, {"result": None}], ids=["not there yet", "skipped", "no time"]
+)
+async def test_where_the_newest_block_has_no_time_yet_the_one_before_has(newest: dict[str, object]) -> None:
+    """across-protocol/sdk#1450."""
+    async with node(said(result=100), said(**newest), said(result=1_763_999_999)) as asked, Rpc(asked.url) as rpc:
+        assert await rpc.unix_time() == 1_763_999_999
+        assert len(asked.asked) == 3
+
+
+async def test_a_node_that_knows_no_times_is_not_asked_for_ever() -> None:
+    async with node(said(result=100), said(error=NOT_YET)) as asked, Rpc(asked.url) as rpc:
+        with pytest.raises(RpcError, match="Block not available for slot 100"):
+            await rpc.unix_time()
+        assert len(asked.asked) == 9
+    async with node(said(result=1), said(result=None)) as asked, Rpc(asked.url) as rpc:
+        with pytest.raises(RpcError, match="knows no time of its newest blocks"):
+            await rpc.unix_time()
+        assert len(asked.asked) == 3
 
 
 async def test_expires_when_it_never_lands_fails() -> None:

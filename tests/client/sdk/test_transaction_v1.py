@@ -17,7 +17,7 @@ from ionet.chain import FETCHED_AT_ONCE
 from ionet.client import Client
 from ionet.errors import RpcError, TransactionExpired
 from ionet.generated.events import IosdMinted
-from ionet.rpc import PreflightFailed
+from ionet.refusals import PreflightFailed
 from ionet.rules.disputes import Evidence
 from ionet.wallet import compile_message
 from ionet_localnet import Localnet, LocalnetConfig
