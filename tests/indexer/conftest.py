@@ -9,7 +9,9 @@ import postgres
 import pytest
 import pytest_asyncio
 from indexer.api_server import TEMPLATE, client_over, prepared, served
+from indexer.proxy import Proxy, proxy
 from indexer.recording import (
+    PROGRAM_ID,
     STORIES,
     ConflictRecording,
     EndingRecording,
@@ -20,7 +22,9 @@ from indexer.recording import (
     record_endings,
 )
 from ionet_indexer.postgres import EmbeddedPostgres
+from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Writer
+from market import Market
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +108,17 @@ def apis(
             story: clients.enter_context(client_over(server, f"{name}_{story}", each))
             for story, each in zip(STORIES, played, strict=True)
         }
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def node(played: Market) -> AsyncIterator[Proxy]:
+    """In front of the chain of `played`, which a module that follows one has."""
+    async with proxy(played.net.rpc_url) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def source(node: Proxy) -> AsyncIterator[RpcSource]:
+    found = RpcSource(node.url, PROGRAM_ID)
+    yield found
+    await found.close()

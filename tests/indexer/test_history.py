@@ -7,35 +7,25 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from indexer.proxy import Answers, Honest, Proxy, Reply, proxy
+from indexer.followed import LIST, change, ingest_of, played_by, truth
+from indexer.proxy import Answers, Honest, Proxy, Reply
 from indexer.recording import PROGRAM_ID, Recording
 from indexer.tables_of import empty, tables_of
 from ionet.program import PROGRAM
-from ionet_indexer.ingest import Ingest
 from ionet_indexer.pipeline import Pipeline, SeqHole
 from ionet_indexer.source import rpc
-from ionet_indexer.source.base import Source, SourceError
+from ionet_indexer.source.base import SourceError
 from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Checkpoint, Writer
-from market import PRICE, Market, market
+from market import PRICE, Market
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-LIST = "getSignaturesForAddress"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played() -> AsyncIterator[Market]:
     # Slots are long enough for a slow machine to do three things before they are final.
-    async with market(slot_ms=200) as found:
-        for name in "abc":
-            await found.add_machine(name)
-        found.finalize()
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(played: Market) -> AsyncIterator[Proxy]:
-    async with proxy(played.net.rpc_url) as found:
+    async with played_by("abc", 200) as found:
         yield found
 
 
@@ -44,27 +34,6 @@ async def writer(dsn: str) -> AsyncIterator[Writer]:
     async with Writer.open(dsn) as opened:
         assert await opened.take_lock()
         yield opened
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def source(node: Proxy) -> AsyncIterator[RpcSource]:
-    found = RpcSource(node.url, PROGRAM_ID)
-    yield found
-    await found.close()
-
-
-async def ingest_of(source: RpcSource, writer: Writer, witness: Source | None = None) -> Ingest:
-    start = await writer.start(await source.genesis(), PROGRAM_ID)
-    return Ingest(source, writer, Pipeline(writer, PROGRAM.codec), start, witness=witness)
-
-
-async def truth(played: Market, dsn: str) -> dict[str, list[Any]]:
-    """The tables of an indexer that reads from the chain itself, for the first time now."""
-    source = RpcSource(played.net.rpc_url, PROGRAM_ID)
-    async with Writer.open(dsn) as writer:
-        await (await ingest_of(source, writer)).run_once()
-    await source.close()
-    return await tables_of(dsn)
 
 
 class Hides(Honest):
@@ -78,22 +47,6 @@ class Hides(Honest):
         if call["method"] == LIST and call["params"][1]["commitment"] in (self.commitment or "confirmed finalized"):
             reply["result"] = [item for item in reply["result"] if item["signature"] not in self.signatures]
         return reply
-
-
-async def newest(played: Market) -> str:
-    """Signature of the newest confirmed transaction of the program."""
-    source = RpcSource(played.net.rpc_url, PROGRAM_ID)
-    seen = await source.seen(-1, await source.heads())
-    await source.close()
-    return seen[-1].signature
-
-
-async def change(played: Market) -> str:
-    """A node changes its price; signature of the transaction, the last one of every entity it belongs to."""
-    terms = played.terms(PRICE + played.net.chain.timeline.height)
-    await played.admin.node.update(played.machines[0].address, terms)
-    played.net.chain.begin_blocks(2)
-    return await newest(played)
 
 
 @pytest.mark.parametrize("commitment", [None, "confirmed"])

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from indexer.proxy import Honest, Proxy, Reply, proxy
+from indexer.followed import LIST, change, ingest_of, played_by, truth
+from indexer.proxy import Honest, Proxy, Reply
 from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
-from indexer.test_history import LIST, change, ingest_of, truth
 from ionet_indexer.ingest import Ingest
 from ionet_indexer.source.base import Heads
 from ionet_indexer.source.rpc import RpcSource
 from ionet_indexer.store import Writer
-from market import Market, market
+from market import Market
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,16 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played() -> AsyncIterator[Market]:
     # Slots are long enough for a slow machine to do three things before they are final.
-    async with market(slot_ms=200) as found:
-        for name in "abc":
-            await found.add_machine(name)
-        found.finalize()
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(played: Market) -> AsyncIterator[Proxy]:
-    async with proxy(played.net.rpc_url) as found:
+    async with played_by("abc", 200) as found:
         yield found
 
 
@@ -41,13 +32,6 @@ async def writer(dsn: str) -> AsyncIterator[Writer]:
     async with Writer.open(dsn) as opened:
         assert await opened.take_lock()
         yield opened
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def source(node: Proxy) -> AsyncIterator[RpcSource]:
-    found = RpcSource(node.url, PROGRAM_ID)
-    yield found
-    await found.close()
 
 
 async def test_a_block_that_both_nodes_have_left_does_not_stop_the_tables(

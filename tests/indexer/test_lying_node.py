@@ -21,10 +21,10 @@ import asyncpg
 import postgres
 import pytest
 import pytest_asyncio
+from indexer.followed import truth
 from indexer.lying_node import LyingNode
 from indexer.proxy import proxy
 from indexer.tables_of import tables_of
-from indexer.test_history import truth
 from indexer.test_refill import reached
 from ionet_indexer.postgres import EmbeddedPostgres
 from market import IO, PRICE, Market, market

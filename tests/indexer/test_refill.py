@@ -10,29 +10,21 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
-from indexer.proxy import Honest, Proxy, Reply, proxy
+from indexer.followed import LIST, change, played_by, truth
+from indexer.proxy import Honest, Proxy, Reply
 from indexer.recording import PROGRAM_ID
 from indexer.tables_of import tables_of
-from indexer.test_history import LIST, change, truth
 from ionet.program import PROGRAM
 from ionet_indexer import ingest, service
 from ionet_indexer.source.rpc import RpcSource
-from market import Market, market
+from market import Market
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played() -> AsyncIterator[Market]:
-    async with market(slot_ms=100) as found:
-        await found.add_machine("a")
-        found.finalize()
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(played: Market) -> AsyncIterator[Proxy]:
-    async with proxy(played.net.rpc_url) as found:
+    async with played_by("a", 100) as found:
         yield found
 
 

@@ -14,9 +14,9 @@ import postgres
 import pytest
 import pytest_asyncio
 from indexer.api_server import served
-from indexer.proxy import Answers, Call, Honest, Proxy, Refusal, Reply, proxy
+from indexer.followed import change, newest, played_by, truth
+from indexer.proxy import Answers, Call, Honest, Proxy, Refusal, Reply
 from indexer.tables_of import tables_of
-from indexer.test_history import change, newest, truth
 from indexer.test_refill import ask, lose, reached
 from indexer.test_unread import codec_without
 from ionet import base58
@@ -28,7 +28,7 @@ from ionet_indexer.api import ops
 from ionet_indexer.core.decode import BadTransaction
 from ionet_indexer.second import Second
 from ionet_indexer.store import Writer, WrongChain
-from market import PRICE, Market, market
+from market import PRICE, Market
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGES = Path(__file__).parents[2] / "docs" / "runbooks"
@@ -52,16 +52,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played() -> AsyncIterator[Market]:
-    async with market(slot_ms=100) as found:
-        for name in "ab":
-            await found.add_machine(name)
-        found.finalize()
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(played: Market) -> AsyncIterator[Proxy]:
-    async with proxy(played.net.rpc_url) as found:
+    async with played_by("ab", 100) as found:
         yield found
 
 
