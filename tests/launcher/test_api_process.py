@@ -188,7 +188,7 @@ async def test_who_takes_an_answer_too_slowly_is_dropped(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api, "HEADER_SECS", 0.5)
-    monkeypatch.setattr(api, "_QUERY_SECS", 0.5)
+    monkeypatch.setattr(api, "QUERY_SECS", 0.5)
     never = asyncio.Event()
 
     async def hangs(*_: object) -> None:

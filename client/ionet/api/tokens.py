@@ -8,7 +8,7 @@ from solders.system_program import TransferParams, transfer
 
 from ionet import addresses
 from ionet.api.base import RoleApi
-from ionet.errors import NotFound
+from ionet.errors import InvalidInput, NotFound
 from ionet.plan import Plan
 
 _DECIMALS_OFFSET = 44
@@ -53,7 +53,9 @@ class TokenApi(RoleApi):
         return self._plan(build)
 
     def send_sol(self, to: Pubkey, lamports: int) -> Plan:
-        """Send SOL to another wallet."""
+        """Send SOL to another wallet. Raises InvalidInput for what is no amount."""
+        if not 0 <= lamports < 2**64:
+            raise InvalidInput(f"{lamports} lamports cannot be sent")
 
         async def build() -> list[Instruction]:
             return [transfer(TransferParams(from_pubkey=self._chain.address, to_pubkey=to, lamports=lamports))]

@@ -58,6 +58,7 @@ OPTIONAL = {
             "indexer",
             "ip",
             "isolation",
+            "link",
             "listen",
             "max_duration",
             "memory_mib",

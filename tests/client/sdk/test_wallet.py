@@ -75,8 +75,10 @@ def test_bad_keypair_file_fails(tmp_path: Path, text: str, message: str) -> None
     path.write_text(text)
     with pytest.raises(WalletError, match=message):
         read_keypair(path)
-    with pytest.raises(WalletError, match="cannot read"):
+    with pytest.raises(WalletError, match="there is no "):
         read_keypair(tmp_path / "missing.json")
+    with pytest.raises(WalletError, match="cannot read"):
+        read_keypair(tmp_path)
 
 
 async def test_an_external_signer_sees_only_the_message() -> None:
