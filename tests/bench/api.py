@@ -122,14 +122,15 @@ async def _measure() -> tuple[dict[str, float], float]:
             return await _lists(load), await load.flat_out("/v1/network", TOTALS_SECS)
 
 
-async def filled(server: EmbeddedPostgres, events: int, begun: int = crowd.START, prepare: str = "") -> str:
+async def filled(server: EmbeddedPostgres, events: int, begun: int = crowd.START, prepare: str | None = None) -> str:
     """DSN of a database as `crowd` fills it. prepare: SQL that is run at the end."""
     dsn = await postgres.create(server, "bench")
     connection = await asyncpg.connect(dsn)
     try:
         await migrate(connection)
         await crowd.fill(dsn, events, begun)
-        await connection.execute(prepare)
+        if prepare:
+            await connection.execute(prepare)
         await connection.execute("CHECKPOINT")  # else the first lists pay for the filling
     finally:
         await connection.close()
