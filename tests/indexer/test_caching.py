@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 import zstandard
 from indexer.api_server import served
 from indexer.recording import Recording
 from ionet.program import PROGRAM
+from ionet_indexer.core.reader import Reader
 from ionet_indexer.pipeline import Pipeline
 from ionet_indexer.store import Checkpoint, Writer
 from ionet_indexer.topics import LISTS
@@ -98,6 +101,43 @@ async def test_the_name_changes_with_events_undos_finality_and_leaves_but_not_wi
         await pipeline.commit([], [], Checkpoint(rest[-1].slot + 9, rest[-1].slot + 9), undo_after=rest[-1].slot)
         name()
     assert len(set(names)) == len(names) == 5
+
+
+class Held:
+    """A pool whose first reading is held back, with what it has found."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool, self.readings, self.read, self.go = pool, 0, asyncio.Event(), asyncio.Event()
+
+    async def fetchrow(self, query: str) -> Any:
+        self.readings += 1
+        row = await self._pool.fetchrow(query)
+        self.read.set()
+        await self.go.wait()
+        return row
+
+
+async def test_who_asks_at_once_shares_a_reading_and_is_told_nothing_older_than_the_question(
+    dsn: str, writer: Writer
+) -> None:
+    await writer.start("recorded", "program")
+    pipeline = Pipeline(writer, PROGRAM.codec)
+    async with Reader.open(dsn, size=2) as reader:
+        pool = reader._pool
+        reader._pool = held = Held(pool)
+        try:
+            first = asyncio.create_task(reader.state())
+            await held.read.wait()
+            await pipeline.commit([], [], Checkpoint(7, -1))
+            others = [asyncio.create_task(reader.state()) for _ in range(50)]
+            await asyncio.sleep(0)
+            others[0].cancel()  # who began it and goes away keeps nobody from it
+            held.go.set()
+            assert (await first).slot == -1
+            assert {state.slot for state in await asyncio.gather(*others[1:])} == {7}
+            assert held.readings == 2
+        finally:
+            reader._pool = pool
 
 
 async def test_answers_of_one_name_differ_in_their_slot_alone(dsn: str, writer: Writer, recording: Recording) -> None:

@@ -109,9 +109,8 @@ class SharedReader:
             yield snapshot
 
     async def state(self) -> State:
-        """See Reader."""
-        async with self._turns.of(self._owner):
-            return await self._reader.state()
+        """See Reader. It takes no turn: all share one connection."""
+        return await self._reader.state()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection]:

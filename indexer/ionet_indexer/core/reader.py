@@ -116,6 +116,8 @@ class Reader:
     def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
         self._pool = pool
         self._dsn = dsn
+        self._reading: asyncio.Task[State] | None = None
+        self._following: asyncio.Task[State] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -155,7 +157,17 @@ class Reader:
             raise error.told() from None
 
     async def state(self) -> State:
-        """What the database is at now."""
+        """What the database is at now. All who ask while it is read share the reading after that, on one connection."""
+        if self._following is None:
+            self._following = asyncio.create_task(self._read_after(self._reading))
+            self._following.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._following)
+
+    async def _read_after(self, before: asyncio.Task[State] | None) -> State:
+        if before is not None:
+            await asyncio.wait([before])
+        # From here on it may be older than a question.
+        self._reading, self._following = self._following, None
         return _state(await self._pool.fetchrow(SQL["state"]))
 
     @asynccontextmanager
