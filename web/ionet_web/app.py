@@ -53,8 +53,8 @@ from ionet_web.pages.supply import supply_page
 log = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 RATE, BURST = 10.0, 80
-"""Requests a second and address, and at once: a page that waits for the indexer asks 2.5 times a second, and several may
-be open. What they ask of the indexer has a limit of its own (`indexer.RATE`)."""
+"""Requests a second and address, and at once: a page that waits for the indexer asks 2.5 times a second, and several
+may be open. What they ask of the indexer has a limit of its own (`indexer.RATE`)."""
 MENU = (
     ("/", "Network"),
     ("/rent", "Rent"),
