@@ -28,11 +28,11 @@ from ionet.failure import ACCOUNT_THERE, SOL_SHORT, TOKEN_PROGRAM
 from ionet.fuel import remedy
 from ionet.generated import pdas
 from ionet.generated.accounts import Cluster, Lease, Network, Node
-from ionet.generated.enums import BPS, IO_DECIMALS, USD_DECIMALS, Currency
+from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS, Currency
 from ionet.generated.errors import BudgetTooSmall
 from ionet.program import Program
 from ionet.rpc import Rpc
-from ionet.rules.pricing import earned
+from ionet.rules.pricing import earned, fee_on
 
 _SOL_DECIMALS = 9
 _TOKENS = {
@@ -124,7 +124,7 @@ async def _budget(rpc: Rpc, program: Program, refusal: BudgetTooSmall, message: 
             else program.codec.decode_account(offer.data, Node)
         )
         cost = earned(offered.price, offered.processors, call.duration)
-        needed += cost + -(-cost * bps // BPS)
+        needed += cost + fee_on(cost, bps)
     return f"{said}, {_amount(needed, decimals)} needed" if needed else said
 
 

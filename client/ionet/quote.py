@@ -10,8 +10,8 @@ from solders.pubkey import Pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput, NotFound
 from ionet.generated.accounts import Node
-from ionet.generated.enums import BPS, Currency
-from ionet.rules.pricing import earned
+from ionet.generated.enums import Currency
+from ionet.rules.pricing import earned, fee_on
 from ionet.words import parse
 
 IN_DOLLARS = ("IOSD", "USDC")
@@ -82,8 +82,7 @@ async def quote(client: Client, nodes: Sequence[Pubkey], duration: int, currency
     for key, node, state in zip(wanted, known, states, strict=True):
         _check(key, node, state, bit, duration)
         cost = earned(node.price, node.processors, duration)
-        fee = -(-cost * bps // BPS)
-        parts.append(Part(key, node.model, node.processors, node.country, node.price, cost, fee))
+        parts.append(Part(key, node.model, node.processors, node.country, node.price, cost, fee_on(cost, bps)))
     return Quote(tuple(parts), currency, duration, params.min_charge_secs)
 
 

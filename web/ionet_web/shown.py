@@ -12,11 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from ionet.cli import human
-from ionet.generated.enums import IO_DECIMALS, USD_DECIMALS
+from ionet.cli.parsing import DECIMALS
 from markupsafe import Markup, escape
 
 Item = Mapping[str, Any]
-DECIMALS = {"IO": IO_DECIMALS, "IOSD": USD_DECIMALS, "USDC": USD_DECIMALS}
 _DASH = Markup('<span class="none">–</span>')
 _NOTHING = frozenset({"", human.NOBODY, "0" * 64})
 _KEPT = 4  # letters of each end of a long key
@@ -81,6 +80,11 @@ def money(units: int, token: str) -> Markup:
     """An amount of a token: the number, and its unit in another tone."""
     number, _, unit = human.money(units, token).partition(" ")
     return Markup('<span class="number">{}</span> <span class="unit">{}</span>').format(number, unit)
+
+
+def renter_fee_bps(params: Mapping[str, Any], currency: str) -> int:
+    """The fee on what a renter pays in a currency, by the network's parameters."""
+    return int(params["renter_fee_bps"]) + (int(params["usdc_fee_bps"]) if currency == "USDC" else 0)
 
 
 def ticking(units: int, hourly: int, secs: int, token: str) -> Markup:

@@ -9,9 +9,9 @@ from solders.pubkey import Pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput, NoHead
 from ionet.generated.accounts import Lease
-from ionet.generated.enums import BPS, Currency, LeaseStatus
+from ionet.generated.enums import Currency, LeaseStatus
 from ionet.plan import Plan, Receipt
-from ionet.rules.pricing import earned
+from ionet.rules.pricing import earned, fee_on
 from ionet.words import word
 
 _SESSION_GRACE_SECS = 24 * 3_600
@@ -66,4 +66,4 @@ async def extension(client: Client, cluster: Pubkey, secs: int) -> Extension:
 
 def _with_fee(lease: Lease, secs: int) -> int:
     rent = earned(lease.price, lease.processors, secs)
-    return rent - -rent * lease.renter_fee_bps // BPS
+    return rent + fee_on(rent, lease.renter_fee_bps)

@@ -13,10 +13,10 @@ from solders.pubkey import Pubkey
 from ionet.client import Client
 from ionet.errors import InvalidInput, IonetError
 from ionet.generated.accounts import Cluster, Lease
-from ionet.generated.enums import BPS, Currency, LeaseStatus
+from ionet.generated.enums import Currency, LeaseStatus
 from ionet.generated.events import ClusterClosed, ClusterOpened
 from ionet.renting.names import Named, Names
-from ionet.rules.pricing import earned
+from ionet.rules.pricing import earned, fee_on
 from ionet.webhooks import why_not_taken
 from ionet.words import word
 
@@ -83,7 +83,7 @@ def _to_come(lease: Lease, now: int) -> int:
     else:
         return 0
     price = earned(lease.price, lease.processors, secs)
-    return min(price + -(-price * lease.renter_fee_bps // BPS), lease.locked)
+    return min(price + fee_on(price, lease.renter_fee_bps), lease.locked)
 
 
 def reached(use: Use, levels: Sequence[int], told: int) -> Iterator[int]:

@@ -11,9 +11,10 @@ from ionet.generated.accounts import Lease
 from ionet.generated.enums import TAKEN, EndReason, LeaseStatus
 from ionet.rules.lease_time import intervals, mature_intervals
 from ionet.rules.outage import missed_between, missed_of
+from ionet.rules.pricing import fee_on
 from ionet.rules.restarts import Moment, recovery_left
 
-_HOUR, _BPS = 3_600, 10_000
+_HOUR = 3_600
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -65,8 +66,8 @@ def payment(lease: Lease) -> Payment:
     earned = _price(lease, paid_secs)
     return Payment(
         gross=earned - lease.paid,
-        supplier_fee=_ceil(earned, lease.supplier_fee_bps) - lease.supplier_fee,
-        renter_fee=_ceil(earned, lease.renter_fee_bps) - lease.renter_fee,
+        supplier_fee=fee_on(earned, lease.supplier_fee_bps) - lease.supplier_fee,
+        renter_fee=fee_on(earned, lease.renter_fee_bps) - lease.renter_fee,
         burned=_price(lease, burned_secs) - lease.burned,
         bond=lease.bond_due,
     )
@@ -96,7 +97,3 @@ def _owed_secs(lease: Lease) -> tuple[int, int]:
 
 def _price(lease: Lease, secs: int) -> int:
     return lease.price * lease.processors * secs // _HOUR
-
-
-def _ceil(amount: int, bps: int) -> int:
-    return -(-amount * bps // _BPS)

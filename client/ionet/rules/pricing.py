@@ -44,6 +44,11 @@ def earned(price: int, processors: int, secs: int) -> int:
     return price * processors * secs // SECS_PER_HOUR
 
 
+def fee_on(cost: int, bps: int) -> int:
+    """A fee in base units, rounded up: it is never on the payer's side."""
+    return -(-cost * bps // BPS)
+
+
 def value_in(io_amount: int, price: Price) -> int:
     """Micro-dollars for IO that comes in, rounded down; what `buyback` pays."""
     return io_amount * price.low // price.scale

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ionet.generated.enums import BPS
-from ionet.rules.pricing import earned
+from ionet.rules.pricing import earned, fee_on
 from markupsafe import Markup
 
 from ionet_web.acts import ways
 from ionet_web.blocks import Block, Column, Fact, Facts, Note, Page, Table, facts, table
 from ionet_web.indexer import Indexer
 from ionet_web.pages.listing import some, together
-from ionet_web.shown import Item, Kind, money, ticking
+from ionet_web.shown import Item, Kind, money, renter_fee_bps, ticking
 
 MOST, AGAIN_SECS = 200, 5
 """Leases that are shown one by one; how often an open cluster's page looks again."""
@@ -56,14 +56,14 @@ _RECEIPT = (
 async def cluster_page(indexer: Indexer, key: str) -> Page:
     """Raises NotKnown."""
     found = await indexer.get("clusters", key)
-    network = await indexer.get("network")
-    leases = (await indexer.get("leases", cluster=key, limit=MOST))["items"]
-    lists = await together(
-        *(some(indexer, name, cluster=key) for name in ("leases", "payments", "approvals", "disputes"))
+    network, leases, lists = await asyncio.gather(
+        indexer.get("network"),
+        indexer.get("leases", cluster=key, limit=MOST),
+        together(*(some(indexer, name, cluster=key) for name in ("leases", "payments", "approvals", "disputes"))),
     )
-    item, now = found["item"], int(time.time())
-    bps = _fee_bps(item, network["item"]["params"])
-    rows = [_row(each, bps, now) for each in reversed(leases)]
+    item, now, params = found["item"], int(time.time()), network["item"]["params"]
+    bps = 0 if params is None else renter_fee_bps(params, item["currency"])
+    rows = [_row(each, bps, now) for each in reversed(leases["items"])]
     described = facts(
         item,
         ("status", Kind.STATE, "Status"),
@@ -81,12 +81,6 @@ async def cluster_page(indexer: Indexer, key: str) -> Page:
     return Page(f"Cluster {key}", blocks, found["slot"], path=f"/clusters/{key}", again=AGAIN_SECS if is_open else 0)
 
 
-def _fee_bps(item: Item, params: Mapping[str, Any] | None) -> int:
-    known = params or {}
-    more = known.get("usdc_fee_bps", 0) if item["currency"] == "USDC" else 0
-    return int(known.get("renter_fee_bps", 0)) + int(more)
-
-
 def _row(lease: Mapping[str, Any], bps: int, now: int) -> dict[str, Any]:
     """A lease with what it waits for and what it has cost: what was settled, or the price of the time it ran."""
     words, field = _NEXT.get(lease["status"], ("", ""))
@@ -100,7 +94,7 @@ def _row(lease: Mapping[str, Any], bps: int, now: int) -> dict[str, Any]:
 
 
 def _with_fee(units: int, bps: int) -> int:
-    return units - -units * bps // BPS
+    return units + fee_on(units, bps)
 
 
 def _cost(item: Item, rows: Sequence[Mapping[str, Any]], bps: int, now: int) -> Facts:

@@ -12,7 +12,6 @@ import msgspec
 from ionet.catalogues import MODELS
 from ionet.cli import human
 from ionet.errors import InvalidInput
-from ionet.generated.enums import BPS
 from ionet.isolation import STRENGTHS
 from ionet.node_search import (
     Candidate,
@@ -25,7 +24,7 @@ from ionet.node_search import (
     smallest_memory,
 )
 from ionet.quote import IN_DOLLARS
-from ionet.rules.pricing import earned
+from ionet.rules.pricing import earned, fee_on
 from ionet.rules.reputation import ONE
 from ionet.wish import DEFAULT_CURRENCY, Wish, wished
 from markupsafe import Markup
@@ -33,7 +32,7 @@ from markupsafe import Markup
 from ionet_web.acts import MOST_NODES
 from ionet_web.blocks import Block, Choice, Column, Fact, Facts, Form, Note, Page, Table, address, table
 from ionet_web.indexer import Indexer, NotKnown, Refused
-from ionet_web.shown import Kind, money, show
+from ionet_web.shown import Kind, money, renter_fee_bps, show
 
 _PAGE, _PAGES = 200, 5
 LOOKED_AT = _PAGE * _PAGES
@@ -244,13 +243,12 @@ def _by_word(left: list[Candidate], known: Mapping[str, _Known], wish: Wish, rem
 def _row(each: Candidate, raw: Mapping[str, Any], known: _Known | None) -> dict[str, Any]:
     told = {} if known is None else {"isolation": known.isolation, "score": 10_000 * known.score // ONE}
     memory = known.memory if known is not None else 0
-    nominal = MODELS.get(each.model_name or "")
     return {
         **raw,
         "isolation": None,
         "score": None,
         **told,
-        "memory_gib": round(memory / 1_024) or (None if nominal is None else nominal.memory_gib),
+        "memory_gib": round(memory / 1_024) or _memory(each.model_name),
         "away": None if known is None or known.away is None else f"{known.away:.0f} ms",
         "hourly": each.hourly,
     }
@@ -282,12 +280,12 @@ def _quote(left: Sequence[Candidate], wish: Wish, params: Mapping[str, Any] | No
     found = [Fact("Nodes as wished", show(Kind.COUNT, len(left), {}), f"{wish.nodes} wanted.")]
     if len(chosen) < wish.nodes or params is None:
         return Facts("", found, large=True)
-    bps = params["renter_fee_bps"] + (params["usdc_fee_bps"] if token == "USDC" else 0)
+    bps = renter_fee_bps(params, token)
     costs = [earned(each.price, each.processors, wish.secs) for each in chosen]
-    fee = sum(-(-cost * bps // BPS) for cost in costs)
+    fee = sum(fee_on(cost, bps) for cost in costs)
     locked, least = sum(costs) + fee, min(wish.secs, params["min_charge_secs"])
     kept = [earned(each.price, each.processors, least) for each in chosen]
-    back = locked - sum(kept) - sum(-(-cost * bps // BPS) for cost in kept)
+    back = locked - sum(kept) - sum(fee_on(cost, bps) for cost in kept)
     words = f"Where it is ended at once: all but the first {human.span(least)}. Later, what is not served."
     found += [
         Fact("An hour", money(sum(each.hourly for each in chosen), token), "Before the fee."),
