@@ -36,38 +36,13 @@ class Wish(msgspec.Struct, frozen=True):
     max_latency_ms: float | None = None
 
 
-def wish(
-    models: Mapping[int, str],
-    gpu: str,
-    *,
-    nodes: int = 1,
-    hours: float | str = 1,
-    max_price: float | str | None = None,
-    country: str | None = None,
-    min_score: float | str | None = None,
-    isolation: str | None = None,
-    gpu_memory: float | str | None = None,
-    max_latency: float | str | None = None,
-    currency: str = DEFAULT_CURRENCY,
-) -> Wish:
-    """Raises InvalidInput.
+def model_of(models: Mapping[int, str], gpu: str) -> tuple[str, int]:
+    """Code of a device model, as text, and how many of a node, of `H100` or `H100:8`. models: names by code.
 
-    models: names by code. gpu: `H100` or `H100:8`, of each node. The rest is as for `wished`.
+    Raises InvalidInput.
     """
     name, processors = accelerators(gpu)
-    return wished(
-        str(resolve.model(name, models)),
-        processors,
-        nodes=nodes,
-        hours=hours,
-        max_price=max_price,
-        country=country,
-        min_score=min_score,
-        isolation=isolation,
-        gpu_memory=gpu_memory,
-        max_latency=max_latency,
-        currency=currency,
-    )
+    return str(resolve.model(name, models)), processors
 
 
 def wished(

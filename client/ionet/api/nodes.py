@@ -5,7 +5,7 @@ from __future__ import annotations
 from ionet.api.base import RoleApi
 from ionet.api.network import NetworkApi
 from ionet.node_search import Found, search
-from ionet.wish import DEFAULT_CURRENCY, wish
+from ionet.wish import DEFAULT_CURRENCY, model_of, wished
 
 DEFAULT_API = "http://127.0.0.1:8080"
 
@@ -35,9 +35,8 @@ class NodesApi(RoleApi):
         ApiError.
         """
         models = await NetworkApi(self._chain).model_names()
-        asked = wish(
-            models,
-            gpu,
+        asked = wished(
+            *model_of(models, gpu),
             nodes=nodes,
             hours=hours,
             max_price=max_price,

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from ionet.errors import InvalidInput
-from ionet.wish import DEFAULT_CURRENCY, Wish, wish
+from ionet.wish import DEFAULT_CURRENCY, Wish, model_of, wished
 
 _MOST_BYTES = 256 * 1024
 _NUMBERS = {
@@ -108,9 +108,8 @@ def wish_of(task: Task, models: Mapping[int, str]) -> Wish:
     asked = task.resources
     if asked.accelerators is None:
         raise InvalidInput("which model? name it with --gpu H100:8, or resources: accelerators in the task")
-    return wish(
-        models,
-        str(asked.accelerators),
+    return wished(
+        *model_of(models, str(asked.accelerators)),
         nodes=task.num_nodes,
         hours=1 if task.hours is None else task.hours,
         max_price=asked.max_price,
