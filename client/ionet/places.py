@@ -1,12 +1,14 @@
-"""Places for what lasts: a bound for all, and one for each owner, so that none has what is everybody's."""
+"""Places for what lasts, and turns: a bound for each owner, so that none has what is everybody's."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 
 class Place:
@@ -101,3 +103,25 @@ class Places:
         self._taken[owner].remove(place)
         if not self._taken[owner]:
             del self._taken[owner]
+
+
+class Turns:
+    """At most `each` at a time for an owner; more of theirs wait for each other, and for nobody else's.
+
+    patience: seconds for which one waits, None for ever.
+    """
+
+    def __init__(self, each: int, patience: float | None = None) -> None:
+        self._each, self._patience = each, patience
+        self._lines: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a turn, and have it. Raises TimeoutError."""
+        line = self._lines.setdefault(owner, asyncio.Semaphore(self._each))  # kept while somebody is in it
+        async with asyncio.timeout(self._patience):
+            await line.acquire()
+        try:
+            yield
+        finally:
+            line.release()

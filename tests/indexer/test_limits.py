@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ from ionet.errors import InvalidInput
 from ionet.program import PROGRAM
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.export import Exports
-from ionet_indexer.api.limits import FOR_MANY, TURNS, Places, Turns, limit, pages_named
+from ionet_indexer.api.limits import FOR_MANY, TURNS, Places, limit, pages_named
 from ionet_indexer.core.reader import Reader
 from ionet_indexer.core.refusals import TooMuch
 from litestar import Request
@@ -182,27 +181,6 @@ async def test_no_address_has_all_connections(dsn: str) -> None:
             assert {each.status_code for each in await asyncio.gather(*stuck)} == {200}
     for each in (holder, connection):
         await each.close()
-
-
-async def test_turns_are_an_address_s_own_and_nothing_is_kept_of_them() -> None:
-    turns, most, now = Turns(2), Counter[str](), Counter[str]()
-
-    async def work(address: str) -> None:
-        async with turns.of(address):
-            now[address] += 1
-            most[address] = max(most[address], now[address])
-            try:
-                await asyncio.sleep(0)
-            finally:
-                now[address] -= 1
-
-    gone = asyncio.create_task(work("a"))
-    tasks = [asyncio.create_task(work(address)) for address in "aaaaabbbbc"]
-    await asyncio.sleep(0)
-    gone.cancel()
-    await asyncio.gather(gone, *tasks, return_exceptions=True)
-    assert most == {"a": 2, "b": 2, "c": 1}
-    assert turns._lines == {}
 
 
 async def test_places_come_back_however_an_answer_ends() -> None:

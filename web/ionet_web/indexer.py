@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
-from weakref import WeakValueDictionary
 
 import httpx2
 import msgspec
@@ -17,6 +17,7 @@ from ionet import distance
 from ionet.buckets import Buckets, whose
 from ionet.errors import IonetError
 from ionet.patient_http import PatientClient, check_url, status_line, whole_body
+from ionet.places import Turns
 from solders.pubkey import Pubkey
 
 from ionet_web.answers import Answers, AsksTooMuch
@@ -69,7 +70,7 @@ class Indexer:
         self._slow = Answers(self._fetch, *SLOW_SECS, _SLOW, Unavailable)
         self._away = Answers(self._measured, *SLOW_SECS, _SLOW, Unavailable)
         self._shares = Buckets(rate, burst)
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns = Turns(_AT_ONCE, _TURN_SECS)
         self._reader: str | None = None
 
     @classmethod
@@ -105,29 +106,15 @@ class Indexer:
         return await self._asked(self._away, node)
 
     async def _asked(self, answers: Answers[T], asked: str) -> T:
-        async with self._turn():
-            return await answers.get(asked, self._spend)
-
-    def _spend(self) -> float:
-        """Take from the reader's share; for how many seconds there is none."""
-        return 0.0 if self._reader is None else self._shares.take(self._reader)
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """A reader's questions wait for each other, before they are asked: what is being asked, others may wait for."""
+        """A reader's questions wait for each other before they are asked: what is being asked, others may wait for."""
         if self._reader is None:
-            yield
-            return
-        turns = self._turns.setdefault(self._reader, asyncio.Semaphore(_AT_ONCE))
-        try:
-            async with asyncio.timeout(_TURN_SECS):
-                await turns.acquire()
-        except TimeoutError:
-            raise AsksTooMuch(_TURN_SECS) from None
-        try:
-            yield
-        finally:
-            turns.release()
+            return await answers.get(asked)
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._turns.of(self._reader))
+            except TimeoutError:
+                raise AsksTooMuch(_TURN_SECS) from None
+            return await answers.get(asked, partial(self._shares.take, self._reader))
 
     async def _measured(self, node: str) -> float | None:
         key = Pubkey.from_string(node)

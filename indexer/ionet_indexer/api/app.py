@@ -11,6 +11,7 @@ from typing import Any
 from ionet.buckets import Buckets
 from ionet.codec import ProgramCodec
 from ionet.leaves import LEAF_LEN, MAX_LEAVES, SIGNED
+from ionet.places import Turns
 from litestar import Litestar, Request
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
@@ -25,7 +26,7 @@ from ionet_indexer.api.caching import AskedReader, Unchanged, Zstd, name_answer,
 from ionet_indexer.api.index import index_of_model
 from ionet_indexer.api.leaders import leaders
 from ionet_indexer.api.leaves import BYTES_AT_ONCE, BYTES_PER_SECOND, upload_leaves
-from ionet_indexer.api.limits import BURST, RATE, TURNS, SharedReader, Turns, limit
+from ionet_indexer.api.limits import BURST, RATE, TURNS, SharedReader, limit
 from ionet_indexer.api.problems import on_api_error, on_crash, on_database_error, on_http_error, on_too_deep
 from ionet_indexer.api.requests import (
     allow_head,
@@ -59,13 +60,13 @@ def create_app(
     description = ops.Description()
     budgets = Buckets(BYTES_PER_SECOND, BYTES_AT_ONCE)
     pace = Buckets(ADVERTS_PER_SECOND, ADVERTS_AT_ONCE)
-    turns = Turns(TURNS, pages)
+    turns = Turns(TURNS)
 
     def asked(request: Request[Any, Any, Any]) -> AskedReader:
-        return AskedReader(reader, turns, request)
+        return AskedReader(reader, turns, request, pages)
 
     def shared(request: Request[Any, Any, Any]) -> SharedReader:
-        return SharedReader(reader, turns, request.scope)
+        return SharedReader(reader, turns, request.scope, pages)
 
     @asynccontextmanager
     async def follow(_: Litestar) -> AsyncIterator[None]:

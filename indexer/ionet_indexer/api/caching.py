@@ -13,13 +13,14 @@ from importlib.metadata import version
 from typing import Any
 
 import zstandard
+from ionet.places import Turns
 from litestar import Request, Response
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.middleware.compression.facade import CompressionFacade
 from litestar.types import HTTPResponseStartEvent, Message, Scope
 
-from ionet_indexer.api.limits import SharedReader, Turns
+from ionet_indexer.api.limits import SharedReader
 from ionet_indexer.core.decode import slot_of
 from ionet_indexer.core.reader import Reader, Snapshot, State
 
@@ -45,8 +46,8 @@ def etag(state: State, target: str) -> str:
 class AskedReader(SharedReader):
     """A Reader for one request: it names the answer, and stops where the client has it already."""
 
-    def __init__(self, reader: Reader, turns: Turns, request: Request[Any, Any, Any]) -> None:
-        super().__init__(reader, turns, request.scope)
+    def __init__(self, reader: Reader, turns: Turns, request: Request[Any, Any, Any], pages: frozenset[str]) -> None:
+        super().__init__(reader, turns, request.scope, pages)
         self._request = request
 
     @asynccontextmanager

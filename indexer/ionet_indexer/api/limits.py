@@ -7,14 +7,14 @@ import ipaddress
 import math
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
 import asyncpg
 from ionet import places
 from ionet.buckets import Buckets, whose
 from ionet.errors import InvalidInput
-from ionet.places import Place
+from ionet.places import Place, Turns
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
@@ -67,45 +67,25 @@ class Places:
         return taken.of_who_has_more(who)
 
 
-class Turns:
-    """At most `each` at a time for an address; more of its requests wait for each other, and for nobody else's.
+class SharedReader:
+    """A Reader for one request, which waits for its address's turn at the connections.
 
-    Those of `pages` are of many readers and do not wait.
+    pages: addresses whose requests are those of many readers, and wait for no turn.
     """
 
-    def __init__(self, each: int, pages: frozenset[str] = frozenset()) -> None:
-        self._each, self._pages = each, pages
-        self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}  # by address, with how many are in the line
-
-    @asynccontextmanager
-    async def of(self, address: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it."""
-        if address in self._pages:
-            yield
-            return
-        line, length = self._lines.get(address) or (asyncio.Semaphore(self._each), 0)
-        self._lines[address] = line, length + 1
-        try:
-            async with line:
-                yield
-        finally:
-            _, length = self._lines.pop(address)
-            if length > 1:
-                self._lines[address] = line, length - 1
-
-
-class SharedReader:
-    """A Reader for one request, which waits for its address's turn at the connections."""
-
-    def __init__(self, reader: Reader, turns: Turns, scope: Scope) -> None:
+    def __init__(self, reader: Reader, turns: Turns, scope: Scope, pages: frozenset[str]) -> None:
         self._reader = reader
         self._turns = turns
-        self._owner = owner(scope)
+        who = owner(scope)
+        self._owner = None if who in pages else who
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._owner is None else self._turns.of(self._owner)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """See Reader."""
-        async with self._turns.of(self._owner), self._reader.snapshot() as snapshot:
+        async with self._turn(), self._reader.snapshot() as snapshot:
             yield snapshot
 
     async def state(self) -> State:
@@ -115,12 +95,12 @@ class SharedReader:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection]:
         """See Reader."""
-        async with self._turns.of(self._owner), self._reader.writing() as connection:
+        async with self._turn(), self._reader.writing() as connection:
             yield connection
 
     async def computed(self, work: Callable[..., T], *arguments: Any) -> T:
         """What takes long enough to be done beside the event loop, in the address's turn too. Holds no connection."""
-        async with self._turns.of(self._owner):
+        async with self._turn():
             return await asyncio.to_thread(work, *arguments)
 
 
