@@ -25,6 +25,17 @@ class Server(uvicorn.Server):
         yield
 
 
+async def serve_until_cancelled(config: uvicorn.Config, listener: socket.socket) -> None:
+    """Answer on this socket; once it is cancelled, what is being answered has the time that the settings give it."""
+    server = Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.shield(task)
+    finally:
+        server.should_exit = True
+        await task
+
+
 async def serve_until_stopped(
     app: Any,
     listener: socket.socket,

@@ -14,7 +14,7 @@ from ionet.apart import serve_apart
 from ionet.buckets import believing
 from ionet.codec import ProgramCodec
 from ionet.errors import IonetError
-from ionet.http_server import Server
+from ionet.http_server import serve_until_cancelled
 
 from ionet_indexer.api.app import create_app
 from ionet_indexer.api.connections import Connection
@@ -126,13 +126,7 @@ async def serve(
             **believing(proxies),
             timeout_graceful_shutdown=1,
         )
-        server = Server(config)
-        task = asyncio.create_task(server.serve([listener]))
-        try:
-            await asyncio.shield(task)
-        finally:
-            server.should_exit = True
-            await task
+        await serve_until_cancelled(config, listener)
 
 
 async def _follow(settings: Settings, codec: ProgramCodec, migrated: asyncio.Event, hold: Hold) -> None:

@@ -20,7 +20,7 @@ from ionet.agent_errors import one_line
 from ionet.buckets import Buckets, believing, whose
 from ionet.crowd import Crowd
 from ionet.errors import IonetError
-from ionet.http_server import Server
+from ionet.http_server import serve_until_cancelled
 from ionet.launcher_api import Events, Problem
 from solders.pubkey import Pubkey
 from starlette.applications import Starlette
@@ -218,10 +218,4 @@ async def serve_shown(shown: Shown, listener: socket.socket) -> None:
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=16 * 1024,
     )
-    server = Server(config)
-    task = asyncio.create_task(server.serve([listener]))
-    try:
-        await asyncio.shield(task)
-    finally:
-        server.should_exit = True
-        await task
+    await serve_until_cancelled(config, listener)
