@@ -160,6 +160,15 @@ async def test_unsigned_and_broken_transactions_are_refused(stage: Stage) -> Non
         assert said["type"] in ("bad-signature", "foreign")
 
 
+@pytest.mark.parametrize("path", ["plans/mint", "transactions", "machines"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"[1]", b'{"more":' + b"[" * 7_000], ids=["none", "no text", "list", "deep"]
+)
+async def test_what_is_no_request_is_a_wrong_input_everywhere(stage: Stage, path: str, body: bytes) -> None:
+    answer = await stage.http.post(f"/v1/{path}", content=body, headers={"content-type": "application/json"})
+    assert problem(answer, 400)["type"] == "bad-request"
+
+
 async def test_what_is_late_is_to_be_built_again(stage: Stage) -> None:
     wallet = await stage.wallet(io=10 * IO)
     message = compile_message(wallet.pubkey(), await _instructions(stage, wallet), Hash.new_unique())

@@ -120,19 +120,13 @@ class Actions:
 
     async def transaction(self, request: Request) -> Response:
         """Send one that was signed; answered once it has landed, or cannot any more."""
-        try:
-            signed = msgspec.json.decode(await body(request), type=Signed)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidInput(str(error)) from None
+        signed = kinds.decoded(await body(request), Signed)
         async with asyncio.timeout(SUBMIT_SECS):
             return _json(await submit(self._rpc, signed.transaction))
 
     async def machine(self, request: Request) -> Response:
         """A machine that waits for its owner asks which wallet wants to be that."""
-        try:
-            asked = msgspec.json.decode(await body(request), type=Waiting)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput(str(error)) from None
+        asked = kinds.decoded(await body(request), Waiting)
         return _json(self._machines.wait(asked, request.client.host if request.client else ""))
 
     async def enrol(self, machine: str, account: str) -> pay.Handed:

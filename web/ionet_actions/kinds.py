@@ -6,7 +6,7 @@ A class's docstring is what a wallet shows of it; `takes` says which instruction
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 from ionet.cli import human
@@ -23,6 +23,7 @@ from ionet.wallet import Watch
 from msgspec import Struct
 from solders.pubkey import Pubkey
 
+T = TypeVar("T")
 MOST_NODES, MOST_LEASES = 4, 8
 """Of a transaction of version 0."""
 SHORTEST_SECS, LONGEST_SECS = 3_600, 30 * 24 * 3_600
@@ -267,8 +268,13 @@ def read(kind: str, body: bytes) -> Kind:
     """A request of a kind from JSON. Raises InvalidInput, which names the field."""
     if kind not in KINDS:
         raise InvalidInput(f"no action is called {kind!r}; there are {', '.join(KINDS)}")
+    return decoded(body, KINDS[kind])
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """What a stranger sent as JSON. Raises InvalidInput, which names the field."""
     try:
-        return msgspec.json.decode(body, type=KINDS[kind])
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(str(error)) from None
 

@@ -66,10 +66,7 @@ def routes(prepare: Prepare, enrol: Enrol, body: Body, limited: Callable[[Handle
         return _json(_description(request, _kind(request)))
 
     async def asking(request: Request) -> Any:
-        try:
-            return msgspec.json.decode(await body(request), type=dict[str, Any]).get("account")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput(str(error)) from None
+        return kinds.decoded(await body(request), dict[str, Any]).get("account")
 
     async def introduce(request: Request) -> Response:
         return _json(_said(request, _ENROL, f"/actions/enrol?{request.url.query}", []))
