@@ -93,8 +93,8 @@ class Checked(msgspec.Struct, frozen=True):
 @dataclass
 class _Member:
     """One of those that are checked. until: when the whole check ends, on the loop's clock. inside: whether its check
-    is answered in the cluster's own network, where its agent leads. joined: what the driver said of it last. told: its
-    task has told the witness; over: nothing more is waited for.
+    is answered in the cluster's own network, where its agent leads. patience: how many times longer than usual it may
+    take. joined: what the driver said of it last; over: nothing more is waited for.
     """
 
     lease: LeaseView
@@ -105,15 +105,18 @@ class _Member:
     patience: float
     witness: str = field(default_factory=lambda: secrets.token_hex(16))
     joined: Joined | None = None
-    told: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def told(self) -> bool:
+        """Whether its task has told the witness."""
+        return self.joined is not None and self.joined.witness == self.witness
 
     def hear(self, joined: Joined) -> None:
         """Whoever has told the witness once is believed: what the head says later takes nothing back."""
         if not self.told:
             self.joined = joined
             if joined.witness == self.witness:
-                self.told = True
                 self.over.set()
 
     def missing(self) -> Problem | None:

@@ -69,9 +69,7 @@ async def run(config: OwnConfig, announce: Callable[[Pubkey, str], None], listen
         async with Client(config.url, session) as client, contextlib.AsyncExitStack() as stack:
             names = _OwnNames(Names(config.names), config.url)
             store = OwnStore(OwnChain(client), config.folder / "clusters.json", names.clusters)
-            agents = OwnAgents(
-                config.indexer, lambda: {lease.node for one in store.seen.values() for lease in one.live}
-            )
+            agents = OwnAgents(config.indexer, store.nodes)
             stepper = Stepper(SessionChain(client), session, agents, most_ms=config.most_ms)
             beside = [await service.advertise(client, session, url, 0, store)]
             works = (service.watch_fuel(client, store), agents.follow(), _until_alone(store, names, stopping))

@@ -93,14 +93,8 @@ def show(as_json: AsJson = False) -> None:
     if as_json:
         print_fields({"file": str(config_file()), "profiles": rows}, as_json=True)
         return
-    shown = [{**row, "in_use": "*" if row["in_use"] else ""} for row in rows]
-    said = ["api", "launcher", "launcher_key"]
-    named = [name for name in said if any(row[name] for row in rows)]
-    print_rows(
-        [{**row, **{name: row[name] or "" for name in said}} for row in shown],
-        ["in_use", "profile", "url", "keypair", *named],
-        as_json=False,
-    )
+    shown = [{name: value or "" for name, value in {**row, "in_use": "*" * row["in_use"]}.items()} for row in rows]
+    print_rows(shown, list(shown[0]), as_json=False)
 
 
 @app.command()
